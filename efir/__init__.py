@@ -1,0 +1,1 @@
+"""Efir: live webinars that recruit."""

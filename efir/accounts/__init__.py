@@ -1,0 +1,1 @@
+"""People, roles as capability sets, sign-up with referral, contacts."""

@@ -1,0 +1,21 @@
+"""Accounts as a Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+from efir import guards
+
+
+class AccountsConfig(AppConfig):
+    name = "efir.accounts"
+    label = "accounts"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from efir.accounts.capabilities import sync_roles
+        from efir.accounts.guards import CHAIN
+
+        guards.register(CHAIN)
+        post_migrate.connect(sync_roles, dispatch_uid="efir.roles")

@@ -1,0 +1,107 @@
+"""People and the one role that each of them has."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Group, PermissionsMixin
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from efir import clock
+
+REF_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+def new_ref_code() -> str:
+    """A referral code that can be read out over the telephone: no letters that look alike."""
+    return "".join(secrets.choice(REF_ALPHABET) for _ in range(8))
+
+
+def normalize_login(login: str) -> str:
+    """One spelling for one login: e-mails in lower case, telephone numbers as + and digits."""
+    login = login.strip()
+    digits = re.sub(r"[\s()\-.]", "", login)
+    if re.fullmatch(r"\+?\d{10,15}", digits):
+        # Russians write the same number with 8 and with +7.
+        national = digits.startswith("8") and len(digits) == 11
+        return "+7" + digits[1:] if national else "+" + digits.lstrip("+")
+    return login.lower()
+
+
+class PersonManager(BaseUserManager["Person"]):
+    """Makes people; roles are given by `efir.accounts.people.create_person`."""
+
+    def get_by_natural_key(self, username: str | None) -> Person:
+        return self.get(login=normalize_login(username or ""))
+
+
+class Person(AbstractBaseUser, PermissionsMixin):
+    """Somebody with an account. Nobody is a superuser: that would carry every capability, `is_lead` too."""
+
+    login = models.CharField(_("логин"), max_length=254, unique=True)
+    name = models.CharField(_("имя"), max_length=150)
+    email = models.EmailField(_("e-mail"), blank=True)
+    phone = models.CharField(_("телефон"), max_length=20, blank=True)
+    telegram_name = models.CharField(_("имя в Telegram"), max_length=33, blank=True)
+    ref_code = models.CharField(max_length=16, unique=True, default=new_ref_code)
+    invited_by = models.ForeignKey("self", models.PROTECT, null=True, related_name="candidates")
+    consent_at = models.DateTimeField(null=True)
+    consent_version = models.CharField(max_length=20, blank=True)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=clock.now)
+    groups = models.ManyToManyField(Group, through="Membership", related_name="people")
+
+    objects: ClassVar[PersonManager] = PersonManager()
+
+    USERNAME_FIELD = "login"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(is_superuser=False), name="nobody_is_superuser")]
+        permissions = [
+            ("enter_room", "Enters the room"),
+            ("is_lead", "Is classified and followed up"),
+            ("see_own_candidates", "Sees the people they invited"),
+            ("edit_webinar", "Edits a webinar's business fields"),
+            ("edit_technical", "Edits a webinar's technical fields"),
+            ("manage_status", "Starts and stops a webinar"),
+            ("manage_cta", "Shows and hides the call-to-action"),
+            ("publish_recording", "Publishes a recording"),
+            ("see_deliveries", "Sees messages and their state"),
+            ("retry_delivery", "Sends a failed message again"),
+            ("decide_verdict", "Decides a held verdict"),
+            ("assign_roles", "Gives roles and resets passwords"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        super().clean()
+        self.login = normalize_login(self.login)
+
+    @property
+    def role(self) -> str:
+        """The name of the person's one group, for display; access is decided by capability."""
+        membership = getattr(self, "membership", None)
+        return membership.group.name if membership else ""
+
+    def get_full_name(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.login = normalize_login(self.login)
+        super().save(*args, **kwargs)
+
+
+class Membership(models.Model):
+    """One role for each person."""
+
+    person = models.OneToOneField(Person, models.CASCADE, related_name="membership")
+    group = models.ForeignKey(Group, models.PROTECT)
+
+    def __str__(self) -> str:
+        return f"{self.person_id}: {self.group_id}"

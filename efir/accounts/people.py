@@ -1,0 +1,61 @@
+"""Making accounts, and finding who invited whom."""
+
+from __future__ import annotations
+
+import structlog
+from django.contrib.auth.models import Group
+from django.db import transaction
+
+from efir import clock
+from efir.accounts.capabilities import Capability, Role, people_who_can
+from efir.accounts.models import Membership, Person, normalize_login
+
+CONSENT_VERSION = "2026-11"
+
+log = structlog.get_logger(__name__)
+
+
+class LoginTaken(ValueError):
+    """An account with this login exists."""
+
+
+def create_person(  # noqa: PLR0913  # the fields of a person, all by name
+    *,
+    login: str,
+    name: str,
+    role: Role,
+    password: str | None,
+    invited_by: Person | None = None,
+    consented: bool = False,
+) -> Person:
+    """Make an account with its role; without a password nobody can log in until one is set.
+
+    Raises LoginTaken.
+    """
+    login = normalize_login(login)
+    person = Person(login=login, name=name, invited_by=invited_by)
+    if "@" in login:
+        person.email = login
+    elif login.startswith("+"):
+        person.phone = login
+    if consented:
+        person.consent_at, person.consent_version = clock.now(), CONSENT_VERSION
+    person.set_password(password)
+    with transaction.atomic():
+        if Person.objects.filter(login=login).exists():
+            raise LoginTaken(login)
+        person.save(force_insert=True)
+        Membership.objects.create(person=person, group=Group.objects.get(name=role))
+    log.info("person_created", person_id=person.pk, role=role, invited_by_id=person.invited_by_id)
+    return person
+
+
+def inviter_by_code(code: str) -> Person | None:
+    """The person behind a referral code; only the codes of those who may have candidates count."""
+    inviter: Person | None = people_who_can(Capability.SEE_OWN_CANDIDATES).filter(ref_code=code.strip().lower()).first()
+    return inviter
+
+
+def own_candidate(partner: Person, person_id: int) -> Person | None:
+    """A candidate whom this partner invited, or nothing: other people's are not shown."""
+    return Person.objects.filter(pk=person_id, invited_by=partner).first()

@@ -1,0 +1,1 @@
+"""Tracker and classifier: from presence to the verdict, decided by the server alone."""

@@ -1,0 +1,14 @@
+"""Attendance as a Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class AttendanceConfig(AppConfig):
+    name = "efir.attendance"
+    label = "attendance"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from efir.attendance import classifier  # noqa: F401  # registers its listeners

@@ -1,0 +1,173 @@
+"""The classifier: after the settle delay, one verdict for each lead, in chunks of one transaction each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from efir import clock
+from efir.accounts.capabilities import Capability, can
+from efir.accounts.models import Person
+from efir.attendance import tracker
+from efir.attendance.evidence import evening_of, rule_in_force
+from efir.attendance.models import Classification, Participation, Verdict
+from efir.attendance.rules import Evening, Judgement, Rule, judge
+from efir.hooks.actions import Code, Context, Refused
+from efir.hooks.bus import emit, listen
+from efir.hooks.events import ClientWebinarAttendanceClassified, ClientWebinarCompleted, ClientWebinarEntered
+from efir.room.storage import Seen, flushed_past, seen_by_person
+from efir.webinars.lifecycle import Status
+from efir.webinars.models import Webinar
+
+CHUNK = 500
+
+log = structlog.get_logger(__name__)
+
+
+@listen(ClientWebinarEntered)
+def note_entered(events: Sequence[ClientWebinarEntered]) -> None:
+    """Who entered is a subject of the classification."""
+    moments = {event.session_id: event.timestamp for event in events}
+    entered = list(Participation.objects.filter(session_id__in=moments))
+    for participation in entered:
+        participation.entered_at = moments[participation.session_id]
+    Participation.objects.bulk_update(entered, ["entered_at"], batch_size=CHUNK)
+
+
+@listen(ClientWebinarCompleted)
+def note_completed(events: Sequence[ClientWebinarCompleted]) -> None:
+    """Who completed attended."""
+    Participation.objects.filter(session_id__in=[event.session_id for event in events]).update(
+        completed_at=events[0].completed_at
+    )
+
+
+def due_webinars() -> list[Webinar]:
+    """The finished webinars that can be classified now: settled, and every web process has told what it saw."""
+    now = clock.now()
+    settled = Webinar.objects.filter(
+        status=Status.FINISHED,
+        finished_at__lte=now - timedelta(seconds=settings.EFIR.settle_s),
+        classification__done_at=None,
+    )
+    dead_after = timedelta(seconds=settings.EFIR.grace_s)
+    return [
+        webinar for webinar in settled if webinar.finished_at and flushed_past(webinar.finished_at, now, dead_after)
+    ]
+
+
+def subjects(webinar: Webinar) -> QuerySet[Person]:
+    """The leads on whom there will be a verdict: those who entered, and those who held a seat at the stop."""
+    entered = Participation.objects.filter(webinar=webinar, person=OuterRef("pk"))
+    seated = webinar.seats.filter(person=OuterRef("pk"), held_by_lead=True)
+    # Who entered as somebody else than a lead is none, even with a seat held as a lead later.
+    return Person.objects.filter(
+        Exists(entered.filter(is_lead=True)) | (Exists(seated) & ~Exists(entered.filter(is_lead=False)))
+    )
+
+
+def classify(webinar: Webinar) -> None:
+    """Take up the webinar's classification where it stands and finish it."""
+    tracker.record_entries(webinar)
+    while classify_chunk(webinar):
+        pass
+
+
+def classify_chunk(webinar: Webinar, size: int = CHUNK) -> bool:
+    """Judge the next `size` leads in one transaction; whether there may be more to do."""
+    with transaction.atomic():
+        Classification.objects.bulk_create([Classification(webinar=webinar)], ignore_conflicts=True)
+        mine = Classification.objects.select_for_update(skip_locked=True).filter(webinar=webinar, done_at=None).first()
+        if mine is None:
+            return False  # done, or another worker is at it
+        judged = Verdict.objects.filter(webinar=webinar, lead=OuterRef("pk"))
+        lead_ids = list(subjects(webinar).exclude(Exists(judged)).order_by("pk").values_list("pk", flat=True)[:size])
+        if lead_ids:
+            _judge(webinar, lead_ids)
+            return True
+        mine.done_at = clock.now()
+        mine.save(update_fields=["done_at"])
+        log.info("classified", webinar_id=webinar.pk, verdicts=Verdict.objects.filter(webinar=webinar).count())
+        return False
+
+
+def _judge(webinar: Webinar, lead_ids: Sequence[int]) -> None:
+    assert webinar.finished_at is not None  # noqa: S101  # a finished webinar has its moment
+    rule = rule_in_force()
+    evening = evening_of(webinar, webinar.finished_at)
+    judgements = _judgements(webinar, lead_ids, evening, rule)
+    completed = [lead_id for lead_id, judgement in judgements.items() if judgement.attended]
+    tracker.complete(
+        Participation.objects.filter(webinar=webinar, person_id__in=completed, completed_at=None), webinar.finished_at
+    )
+    verdicts = Verdict.objects.bulk_create([_verdict(webinar, lead, judgements[lead], rule) for lead in lead_ids])
+    emit([_event(verdict) for verdict in verdicts if verdict.attended is not None])
+    held = [verdict for verdict in verdicts if verdict.attended is None]
+    if held:
+        log.warning("verdicts_held", webinar_id=webinar.pk, count=len(held))
+
+
+def _judgements(webinar: Webinar, lead_ids: Sequence[int], evening: Evening, rule: Rule) -> dict[int, Judgement]:
+    seen = seen_by_person(webinar.pk, lead_ids)
+    return {lead_id: judge(seen.get(lead_id, []), evening, rule) for lead_id in lead_ids}
+
+
+def _verdict(webinar: Webinar, lead_id: int, judgement: Judgement, rule: Rule) -> Verdict:
+    return Verdict(
+        webinar=webinar,
+        lead_id=lead_id,
+        attended=judgement.attended,
+        reason=judgement.reason,
+        rule=str(rule),
+        why_unknown=judgement.why_unknown,
+        intervals=[[clock.iso(start), clock.iso(end)] for start, end in judgement.intervals],
+        present_s=judgement.present_s,
+        classified_at=clock.now(),
+    )
+
+
+def _event(verdict: Verdict) -> ClientWebinarAttendanceClassified:
+    assert verdict.attended is not None  # noqa: S101  # a held verdict is not emitted
+    return ClientWebinarAttendanceClassified(
+        lead_id=verdict.lead_id,
+        webinar_id=verdict.webinar_id,
+        attended=verdict.attended,
+        timestamp=verdict.decided_at or verdict.classified_at,
+        reason=verdict.reason,
+        rule=verdict.rule,
+    )
+
+
+def decide(webinar_id: int, lead_id: int, attended: bool, context: Context) -> Verdict:
+    """Decide a held verdict: the event goes out once, journalled with who decided. Raises Refused.
+
+    A verdict that is not held (any more) is answered as done and stays as it is.
+    """
+    actor = Person.objects.filter(pk=context.actor_id, is_active=True).first()
+    if actor is None or not can(actor, Capability.DECIDE_VERDICT):
+        raise Refused(Code.FORBIDDEN, Capability.DECIDE_VERDICT)
+    with transaction.atomic():
+        verdict = Verdict.objects.select_for_update().filter(webinar_id=webinar_id, lead_id=lead_id).first()
+        if verdict is None:
+            raise Refused(Code.NOT_FOUND, "no such verdict")
+        if verdict.attended is None:
+            verdict.attended, verdict.reason = attended, "decided_by_admin"
+            verdict.decided_by, verdict.decided_at = actor, clock.now()
+            verdict.save(update_fields=["attended", "reason", "decided_by", "decided_at"])
+            emit([_event(verdict)], actor_id=actor.pk)
+            log.info("verdict_decided", webinar_id=webinar_id, lead_id=lead_id, actor_id=actor.pk)
+        return verdict
+
+
+def rejudge(verdict: Verdict) -> Judgement:
+    """The verdict again, from its stored intervals and rule, the ledger and the pulses; a decision is not undone."""
+    webinar = verdict.webinar
+    assert webinar.finished_at is not None  # noqa: S101  # a verdict comes after the stop
+    lost = verdict.why_unknown == "process_died"
+    seen = [Seen(datetime.fromisoformat(start), datetime.fromisoformat(end), lost) for start, end in verdict.intervals]
+    return judge(seen, evening_of(webinar, webinar.finished_at), Rule.parse(verdict.rule))

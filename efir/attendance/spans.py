@@ -1,0 +1,48 @@
+"""Sets of moments as sorted, disjoint spans; nothing here knows what they mean. Durations are in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+Span: TypeAlias = tuple[datetime, datetime]
+
+
+def union(spans: Iterable[Span]) -> list[Span]:
+    """The same moments as sorted spans that do not touch; empty ones are dropped. The order given is irrelevant."""
+    joined: list[Span] = []
+    for start, end in sorted(span for span in spans if span[0] < span[1]):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def clip(spans: Iterable[Span], within: Iterable[Span]) -> list[Span]:
+    """The moments that are in both sets."""
+    windows = union(within)
+    return union((max(start, low), min(end, high)) for start, end in union(spans) for low, high in windows)
+
+
+def total_s(spans: Iterable[Span]) -> float:
+    """How long the set is."""
+    return sum((end - start for start, end in union(spans)), timedelta()).total_seconds()
+
+
+def after(spans: Iterable[Span], moment: datetime) -> list[Span]:
+    """The part of the set that comes after `moment`."""
+    return union((max(start, moment), end) for start, end in spans)
+
+
+def last_s(spans: Iterable[Span], seconds: float) -> list[Span]:
+    """The last `seconds` of the set, however it is broken up."""
+    tail: list[Span] = []
+    left = timedelta(seconds=seconds)
+    for start, end in reversed(union(spans)):
+        if left <= timedelta():
+            break
+        tail.append((max(start, end - left), end))
+        left -= end - start
+    return tail[::-1]

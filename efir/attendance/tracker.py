@@ -1,0 +1,99 @@
+"""The tracker: sees in the recorded presence who entered, and says so; says who completed when it is told.
+
+Everything here is derived from stored intervals, so it can run again after a crash, and in any process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from efir import clock
+from efir.accounts.capabilities import Capability, people_who_can
+from efir.attendance.evidence import live_spans
+from efir.attendance.models import Participation
+from efir.attendance.rules import first_live_moment
+from efir.hooks.bus import emit
+from efir.hooks.events import ClientWebinarCompleted, ClientWebinarEntered
+from efir.room.models import PresenceInterval
+from efir.room.storage import seen_by_person
+from efir.webinars.lifecycle import ON_AIR, Status
+from efir.webinars.models import Webinar
+
+CHUNK = 500
+
+
+def track() -> int:
+    """Record the entries into every webinar that is on air or not classified yet; how many are new."""
+    open_webinars = Webinar.objects.filter(
+        Q(status__in=ON_AIR) | Q(status=Status.FINISHED, classification__done_at=None)
+    )
+    return sum(record_entries(webinar) for webinar in open_webinars)
+
+
+def record_entries(webinar: Webinar) -> int:
+    """Emit `client_webinar_entered` for the leads who were present at a live moment; how many people are new."""
+    live = live_spans(list(webinar.ledger.all()), clock.now())
+    if not live:
+        return 0
+    known = Participation.objects.filter(webinar=webinar).values("person_id")
+    overlaps = Q(began_at__lt=live[-1][1]) & (Q(ended_at__gt=live[0][0]) | Q(ended_at=None))
+    strangers = (
+        PresenceInterval.objects.filter(overlaps, webinar=webinar)
+        .exclude(person_id__in=known)
+        .values_list("person_id", flat=True)
+        .distinct()
+    )
+    people = list(strangers)
+    seen = seen_by_person(webinar.pk, people) if people else {}
+    entries = {person: moment for person in seen if (moment := first_live_moment(seen[person], live))}
+    for start in range(0, len(entries), CHUNK):
+        _enter(webinar.pk, dict(list(entries.items())[start : start + CHUNK]))
+    return len(entries)
+
+
+def _enter(webinar_id: int, entries: dict[int, datetime]) -> None:
+    with transaction.atomic():
+        leads = set(people_who_can(Capability.IS_LEAD).filter(pk__in=entries).values_list("pk", flat=True))
+        Participation.objects.bulk_create(
+            [
+                Participation(
+                    webinar_id=webinar_id,
+                    person_id=person_id,
+                    is_lead=person_id in leads,
+                    entered_at=None if person_id in leads else moment,
+                )
+                for person_id, moment in entries.items()
+            ],
+            ignore_conflicts=True,
+        )
+        fresh = Participation.objects.filter(webinar_id=webinar_id, person_id__in=entries, is_lead=True, entered_at=None)
+        emit(
+            [
+                ClientWebinarEntered(
+                    lead_id=each.person_id,
+                    webinar_id=webinar_id,
+                    session_id=each.session_id,
+                    timestamp=entries[each.person_id],
+                )
+                for each in fresh
+            ]
+        )
+
+
+def complete(participations: Iterable[Participation], completed_at: datetime) -> None:
+    """Emit `client_webinar_completed` for these."""
+    emit(
+        [
+            ClientWebinarCompleted(
+                lead_id=each.person_id,
+                webinar_id=each.webinar_id,
+                session_id=each.session_id,
+                completed_at=completed_at,
+            )
+            for each in participations
+        ]
+    )

@@ -1,0 +1,233 @@
+"""Reads the environment, strictly: a wrong value stops the start with a sentence that says what is allowed."""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
+
+OFFICIAL_BOT_API = "https://api.telegram.org"
+
+
+class ConfigError(ImproperlyConfigured):
+    """An environment variable has a value that Efir cannot use; the message is meant for the operator."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything the environment decides. Durations are in the unit that the name ends with."""
+
+    data_dir: Path
+    database: dict[str, Any]
+    host: str
+    port: int
+    public_url: str
+    secret_key: str = field(repr=False)
+    time_zone: str
+    telegram_token: str = field(repr=False)
+    telegram_api: str
+    telegram_rate: float
+    grace_s: float
+    settle_s: float
+    link_days: float
+    recording_days: float
+    archive_days: float
+    forgotten_h: float
+    trusted_proxies: int
+    frame_hosts: tuple[str, ...]
+    demo: bool = False
+
+    @property
+    def is_sqlite(self) -> bool:
+        return bool(self.database["ENGINE"] == "django.db.backends.sqlite3")
+
+    @property
+    def is_https(self) -> bool:
+        return self.public_url.startswith("https://")
+
+
+def read_config(environ: Mapping[str, str]) -> Config:
+    """Build the configuration from `environ`; raises ConfigError for a value that is not allowed."""
+    read = _Reader(environ)
+    data_dir = read("EFIR_DATA_DIR", "var", _directory, "a directory that this user can write")
+    host = read("EFIR_HOST", "127.0.0.1", _text, "a host name or an address")
+    port = read("EFIR_PORT", "8000", _port, "a whole number from 0 to 65535")
+    return Config(
+        data_dir=data_dir,
+        database=read(
+            "EFIR_DATABASE_URL",
+            f"sqlite:///{data_dir / 'efir.sqlite3'}",
+            _database,
+            "postgresql://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH",
+            secret=True,
+        ),
+        host=host,
+        port=port,
+        public_url=read(
+            "EFIR_PUBLIC_URL", f"http://{host}:{port}", _address, "an http:// or https:// address without a path"
+        ),
+        secret_key=read(
+            "EFIR_SECRET_KEY", "", lambda text: _secret(text, data_dir), "at least 32 characters", secret=True
+        ),
+        time_zone=read("EFIR_TIME_ZONE", "Europe/Moscow", time_zone_name, "an IANA zone such as Europe/Moscow"),
+        telegram_token=read(
+            "EFIR_TELEGRAM_TOKEN", "", _token, "a bot token such as 123456:ABC-DEF, or nothing", secret=True
+        ),
+        telegram_api=read("EFIR_TELEGRAM_API", OFFICIAL_BOT_API, _base_address, "an http:// or https:// address"),
+        telegram_rate=read("EFIR_TELEGRAM_RATE", "25", _number(0.1, 1000), "messages a second, from 0.1 to 1000"),
+        grace_s=read("EFIR_GRACE_S", "90", _number(0, 3600), "seconds, from 0 to 3600"),
+        settle_s=read("EFIR_SETTLE_S", "60", _number(0, 3600), "seconds, from 0 to 3600"),
+        link_days=read("EFIR_LINK_DAYS", "7", _number(0, 365), "days, from 0 to 365"),
+        recording_days=read("EFIR_RECORDING_DAYS", "30", _number(0, 365), "days, from 0 to 365"),
+        archive_days=read("EFIR_ARCHIVE_DAYS", "30", _number(0, 3650), "days, from 0 to 3650"),
+        forgotten_h=read("EFIR_FORGOTTEN_H", "6", _number(0.01, 72), "hours, from 0.01 to 72"),
+        trusted_proxies=read("EFIR_TRUSTED_PROXIES", "0", _count, "how many proxies stand in front, from 0 to 9"),
+        frame_hosts=read("EFIR_FRAME_HOSTS", "", _hosts, "host names such as player.example.org, with commas between"),
+        demo=read("EFIR_DEMO", "0", _switch, "0 or 1"),
+    )
+
+
+class _Reader:
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def __call__(
+        self, name: str, default: str, parse: Callable[[str], T], allowed: str, *, secret: bool = False
+    ) -> T:
+        text = self._environ.get(name, "").strip() or default
+        try:
+            return parse(text)
+        except (ValueError, KeyError, OSError) as exc:
+            shown = "(a value not shown here)" if secret else repr(text)
+            raise ConfigError(f"{name} is {shown}, but it must be {allowed}.") from exc
+
+
+def _text(text: str) -> str:
+    if not text or any(c.isspace() for c in text):
+        raise ValueError(text)
+    return text
+
+
+def _number(least: float, most: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = float(text)
+        if not math.isfinite(value) or not least <= value <= most:
+            raise ValueError(text)
+        return value
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    return {"0": False, "1": True}[text]
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise ValueError(text)
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 9:
+        raise ValueError(text)
+    return value
+
+
+def _directory(text: str) -> Path:
+    path = Path(text).expanduser().resolve()
+    path.mkdir(parents=True, exist_ok=True)
+    if not os.access(path, os.W_OK):
+        raise PermissionError(text)
+    return path
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(_base_address(text))
+    if parts.path or parts.query or parts.fragment or parts.username:
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
+def _base_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(text)
+    _ = parts.port  # raises ValueError where it is no port
+    return text.rstrip("/")
+
+
+def time_zone_name(text: str) -> str:
+    """Give back `text` where it names an IANA time zone; raises ValueError otherwise."""
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, OSError) as exc:
+        raise ValueError(text) from exc
+    return text
+
+
+def _token(text: str) -> str:
+    bot_id, _, key = text.partition(":")
+    if text and not (bot_id.isascii() and bot_id.isdigit() and key and key.replace("_", "").replace("-", "").isalnum()):
+        raise ValueError(text)
+    return text
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    for host in hosts:
+        if urlsplit(f"//{host}").hostname != host:
+            raise ValueError(text)
+    return hosts
+
+
+def _secret(text: str, data_dir: Path) -> str:
+    if not text:
+        return _kept_secret(data_dir / "secret.key")
+    if len(text) < 32:
+        raise ValueError(text)
+    return text
+
+
+def _kept_secret(path: Path) -> str:
+    """The installation's own key: made once, readable by its user alone."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_urlsafe(64))
+    return path.read_text().strip()
+
+
+def _database(text: str) -> dict[str, Any]:
+    if urlsplit(text).scheme not in {"sqlite", "postgresql", "postgres"}:
+        raise ValueError(text)
+    database = dict(dj_database_url.parse(text))
+    if not database.get("NAME"):
+        raise ValueError(text)
+    options = dict(database.get("OPTIONS") or {})
+    if database["ENGINE"] == "django.db.backends.sqlite3":
+        options |= {
+            # Writers queue at BEGIN instead of failing halfway when two of them meet.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            # FULL: a fact that was answered for survives a power cut, too.
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
+        }
+    else:
+        options |= {"pool": {"min_size": 1, "max_size": 16, "timeout": 20}}
+    return database | {"OPTIONS": options, "CONN_MAX_AGE": 0}

@@ -1,0 +1,44 @@
+"""Keeps the guards in step with migrations, and checks that they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db.models.signals import post_migrate, pre_migrate
+
+from efir import guards
+
+
+class GuardsConfig(AppConfig):
+    name = "efir.guards"
+    label = "guards"
+
+    def ready(self) -> None:
+        # Both signals come once for each app; the first and the last of them are enough, and repeats do no harm.
+        pre_migrate.connect(_lift, dispatch_uid="efir.guards")
+        post_migrate.connect(_put_back, dispatch_uid="efir.guards")
+        register(check_guards, Tags.database)
+
+
+def _lift(using: str, **kwargs: Any) -> None:
+    guards.drop(using)
+
+
+def _put_back(using: str, **kwargs: Any) -> None:
+    guards.install(using)
+
+
+def check_guards(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """efir.E001: a trigger that holds a rule of the contract is not in the database."""
+    return [
+        Error(
+            f"The database guard {name} is missing.",
+            hint="Run `efir migrate`: it puts every guard back.",
+            id="efir.E001",
+        )
+        for using in databases or ()
+        for name in sorted(guards.missing(using))
+    ]

@@ -1,0 +1,16 @@
+"""The hooks as a Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+from efir import guards
+
+
+class HooksConfig(AppConfig):
+    name = "efir.hooks"
+    label = "hooks"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        guards.register(*guards.append_only("hooks_journalentry", "journal_append_only", "journal_is_append_only"))

@@ -1,0 +1,106 @@
+"""The four events. Each is a fact that happens at most once for one lead and one webinar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, ClassVar, Literal, TypeAlias
+from uuid import UUID
+
+from efir import clock
+
+Reason: TypeAlias = Literal["stayed_to_end", "left_early", "no_show", "unknown", "decided_by_admin"]
+Route: TypeAlias = Literal["attended", "not_attended"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What every event carries; `timestamp`s are instants in UTC by the database's clock."""
+
+    name: ClassVar[str]
+    moment_field: ClassVar[str] = "timestamp"
+
+    lead_id: int
+    webinar_id: int
+
+    @property
+    def moment(self) -> datetime:
+        """When the fact happened."""
+        moment: datetime = getattr(self, self.moment_field)
+        return moment
+
+    def payload(self) -> dict[str, Any]:
+        """The fields as JSON holds them: times ISO 8601 ending in `Z`, UUIDs as text."""
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientWebinarEntered(Event):
+    """The lead was in the room at a live moment. `session_id` is the participation, never a browser's session."""
+
+    name: ClassVar[str] = "client_webinar_entered"
+
+    session_id: UUID
+    timestamp: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientWebinarCompleted(Event):
+    """The lead entered and was there at the end, give or take the grace."""
+
+    name: ClassVar[str] = "client_webinar_completed"
+    moment_field: ClassVar[str] = "completed_at"
+
+    webinar_type: Literal["live"] = "live"
+    session_id: UUID
+    completed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientWebinarAttendanceClassified(Event):
+    """The verdict on one lead. `rule` names the rule and the values it used."""
+
+    name: ClassVar[str] = "client_webinar_attendance_classified"
+
+    attended: bool
+    timestamp: datetime
+    reason: Reason
+    rule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostWebinarRoute(Event):
+    """Where the lead goes after the webinar."""
+
+    name: ClassVar[str] = "post_webinar_route"
+
+    attended: bool
+    route: Route
+    timestamp: datetime
+
+
+EVENTS: dict[str, type[Event]] = {
+    event.name: event
+    for event in (
+        ClientWebinarEntered,
+        ClientWebinarCompleted,
+        ClientWebinarAttendanceClassified,
+        PostWebinarRoute,
+    )
+}
+
+
+def from_payload(name: str, payload: dict[str, Any]) -> Event:
+    """Build the event again from its journal row; raises KeyError for a name that is no event."""
+    event = EVENTS[name]
+    moment = event.moment_field
+    typed = payload | {moment: datetime.fromisoformat(payload[moment])}
+    if "session_id" in typed:
+        typed["session_id"] = UUID(typed["session_id"])
+    return event(**typed)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return clock.iso(value)
+    return str(value) if isinstance(value, UUID) else value

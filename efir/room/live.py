@@ -1,0 +1,229 @@
+"""The rooms of this process: who is connected, what they were told last, and the loop that keeps both true."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError
+
+from efir import clock
+from efir.room import storage
+from efir.room.presence import Presence
+from efir.room.state import encode, state_of
+from efir.threads import in_thread
+from efir.webinars.core import webinar_changed
+from efir.webinars.models import Webinar
+
+TICK_S = 1.0
+RETRY_MS = (1000, 5000)  # how soon a viewer comes back: spread, so that all do not come at once
+ENDED = frozenset({"finished", "archived"})
+
+log = structlog.get_logger(__name__)
+
+
+def flush_every_s() -> float:
+    """How often the pulse is written while nobody comes or goes: well within the grace that covers its loss."""
+    return float(min(5.0, max(0.25, settings.EFIR.grace_s / 10)))
+
+
+class Viewer:
+    """One open stream: woken when there is something to write."""
+
+    def __init__(self, person_id: int, *, recorded: bool) -> None:
+        self.person_id = person_id
+        self.recorded = recorded  # who connects after the finish is not present
+        self.woken = asyncio.Event()
+
+
+class Room:
+    """One webinar's viewers in this process, and the message that they all get."""
+
+    def __init__(self, webinar: Webinar) -> None:
+        self.webinar = webinar
+        self.viewers: set[Viewer] = set()
+        self.told = -1  # the count of viewers in the message
+        self.message = b""
+        self._encoded = 0.0
+
+    @property
+    def has_ended(self) -> bool:
+        return self.webinar.status in ENDED
+
+    def tell(self, count: int) -> None:
+        """Encode the state once and wake everybody."""
+        self._encode(count)
+        for viewer in self.viewers:
+            viewer.woken.set()
+
+    def greet(self, viewer: Viewer, count: int) -> None:
+        """Wake one viewer with a message whose server time is not older than a tick."""
+        if time.monotonic() - self._encoded > TICK_S:
+            self._encode(count)
+        viewer.woken.set()
+
+    def dismiss(self, retry_ms: int) -> None:
+        """The last message: come back after this long."""
+        self.message = f"retry: {retry_ms}\n\n".encode()
+        for viewer in self.viewers:
+            viewer.woken.set()
+
+    def _encode(self, count: int) -> None:
+        self.told, self._encoded = count, time.monotonic()
+        self.message = encode(state_of(self.webinar, count))
+
+
+class LiveRooms:
+    """All rooms of this process. Its methods run on the event loop."""
+
+    def __init__(self) -> None:
+        self.presence = Presence(clock.now(), time.monotonic())
+        self._rooms: dict[int, Room] = {}
+        self._loop = asyncio.get_running_loop()
+        self._changed: set[int] = set()
+        self._stir = asyncio.Event()
+        self._flushed = 0.0
+        self._must_flush = False
+        self.closing = False
+
+    def join(self, webinar: Webinar, person_id: int) -> tuple[Room, Viewer]:
+        """A stream opened; `webinar` is as it was just read."""
+        room = self._rooms.setdefault(webinar.pk, Room(webinar))
+        if webinar.version > room.webinar.version:
+            room.webinar = webinar
+        viewer = Viewer(person_id, recorded=not room.has_ended)
+        room.viewers.add(viewer)
+        if viewer.recorded:
+            self.presence.enter(webinar.pk, person_id, clock.now())
+        room.greet(viewer, self.presence.count(webinar.pk))
+        return room, viewer
+
+    def leave(self, room: Room, viewer: Viewer, until: datetime) -> None:
+        """A stream closed, seen alive last at `until`."""
+        room.viewers.discard(viewer)
+        if viewer.recorded and not self.closing:  # the clean end has ended everybody's interval
+            self.presence.leave(room.webinar.pk, viewer.person_id, until)
+        if not room.viewers:
+            self._rooms.pop(room.webinar.pk, None)
+
+    def count(self, webinar_id: int) -> int:
+        """How many people are in the room, as this process sees it."""
+        return self.presence.count(webinar_id)
+
+    def changed(self, webinar_ids: Iterable[int] | None = None) -> None:
+        """These webinars (all that are watched, if None) may have changed; safe to call from any thread."""
+        self._loop.call_soon_threadsafe(self._note, list(self._rooms) if webinar_ids is None else list(webinar_ids))
+
+    def _note(self, webinar_ids: list[int]) -> None:
+        self._changed.update(webinar_ids)
+        self._stir.set()
+
+    async def run(self) -> None:
+        """Tell viewers what changed, count them at most once a second, and write what was seen."""
+        webinar_changed.connect(self._on_change)
+        try:
+            while not self.closing:
+                await self._wait()
+                self.presence.tick(clock.now(), time.monotonic())
+                await self._refresh()
+                self._recount()
+                await self._flush_when_due()
+        finally:
+            webinar_changed.disconnect(self._on_change)
+            await self._dismiss_all()
+
+    def close(self) -> None:
+        """End `run`: everybody is sent away and the end is written."""
+        self.closing = True
+        self._stir.set()
+
+    async def _dismiss_all(self) -> None:
+        """They come back to another process, or to the next start."""
+        self.closing = True
+        for room in self._rooms.values():
+            room.dismiss(random.randint(*RETRY_MS))  # noqa: S311  # jitter, not a secret
+        self.presence.close(clock.now())
+        await self._flush()
+
+    def _on_change(self, webinar_id: int, **kwargs: Any) -> None:
+        self.changed([webinar_id])
+
+    async def _wait(self) -> None:
+        """Until a webinar changed, but no longer than a tick; comings and goings wait for the tick."""
+        deadline = time.monotonic() + TICK_S
+        while not self._changed and not self.closing and (left := deadline - time.monotonic()) > 0:
+            self._stir.clear()
+            try:
+                async with asyncio.timeout(left):
+                    await self._stir.wait()
+            except TimeoutError:
+                return
+
+    async def _refresh(self) -> None:
+        """Read the webinars that changed and tell their viewers."""
+        wanted = self._changed & set(self._rooms)
+        self._changed = set()
+        if not wanted:
+            return
+        try:
+            webinars = await in_thread(lambda: list(Webinar.objects.filter(pk__in=wanted)))
+        except DatabaseError:
+            log.exception("room_refresh_failed")
+            self._changed |= wanted
+            return
+        for webinar in webinars:
+            self._update(webinar)
+
+    def _update(self, webinar: Webinar) -> None:
+        room = self._rooms.get(webinar.pk)
+        if room is None or webinar.version <= room.webinar.version:
+            return
+        moved = webinar.status != room.webinar.status
+        room.webinar = webinar
+        room.tell(self.presence.count(webinar.pk))
+        # What was seen up to a change of status is written at once: entries and verdicts wait for it.
+        self._must_flush |= moved
+
+    def _recount(self) -> None:
+        for webinar_id, room in self._rooms.items():
+            count = self.presence.count(webinar_id)
+            if count != room.told and not room.has_ended:
+                room.tell(count)
+
+    async def _flush_when_due(self) -> None:
+        due = time.monotonic() - self._flushed >= flush_every_s()
+        if due or self._must_flush or self.presence.has_changes:
+            await self._flush()
+
+    async def _flush(self) -> None:
+        pending = self.presence.pending()
+        try:
+            await in_thread(storage.write, pending)
+        except DatabaseError:
+            # Kept in memory: the next flush writes it.
+            log.exception("presence_flush_failed", intervals=len(pending.intervals))
+            return
+        self.presence.written(pending)
+        self._flushed = time.monotonic()
+        self._must_flush = False
+
+
+_rooms: LiveRooms | None = None
+
+
+def open_rooms() -> LiveRooms:
+    """The rooms of this process, opened by its server when it starts."""
+    global _rooms
+    _rooms = LiveRooms()
+    return _rooms
+
+
+def rooms() -> LiveRooms | None:
+    """The rooms of this process, or None where no room server runs (tests of pages, the command line)."""
+    return _rooms

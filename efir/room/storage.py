@@ -1,0 +1,77 @@
+"""Presence in the database: writing it in bulk, and reading the evidence back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from efir.room.models import PresenceInterval, Recorder
+from efir.room.presence import Pending
+
+CHUNK = 500
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A stretch in which a person was seen. `lost`: the recorder's pulse stopped while the person was there."""
+
+    start: datetime
+    end: datetime
+    lost: bool = False
+
+
+def write(pending: Pending) -> None:
+    """Write recorders and intervals in one transaction, each with one statement for many rows."""
+    with transaction.atomic():
+        Recorder.objects.bulk_create(
+            [Recorder(**vars(row)) for row in pending.recorders],
+            update_conflicts=True,
+            unique_fields=["id"],
+            update_fields=["pulsed_at", "closed_at"],
+        )
+        PresenceInterval.objects.bulk_create(
+            [PresenceInterval(**vars(row)) for row in pending.intervals],
+            batch_size=CHUNK,
+            update_conflicts=True,
+            unique_fields=["recorder", "webinar", "person", "began_at"],
+            update_fields=["ended_at"],
+        )
+
+
+def seen_by_person(webinar_id: int, person_ids: Iterable[int] | None = None) -> dict[int, list[Seen]]:
+    """Every stretch in which these people (everybody, if None) were seen in the webinar's room."""
+    rows = PresenceInterval.objects.filter(webinar_id=webinar_id).select_related("recorder").order_by("began_at")
+    if person_ids is not None:
+        rows = rows.filter(person_id__in=list(person_ids))
+    seen: dict[int, list[Seen]] = defaultdict(list)
+    for row in rows.iterator(CHUNK):
+        seen[row.person_id].append(_seen(row))
+    return dict(seen)
+
+
+def _seen(row: PresenceInterval) -> Seen:
+    # A recorder that ended cleanly has ended its intervals, too; an open one reaches to the last pulse.
+    lost = row.ended_at is None
+    return Seen(row.began_at, max(row.began_at, row.ended_at or row.recorder.pulsed_at), lost)
+
+
+def coverage(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """The stretches between `start` and `end` in which some web process was up and recording."""
+    return [
+        (max(recorder.started_at, start), min(recorder.pulsed_at, end))
+        for recorder in Recorder.objects.filter(started_at__lt=end, pulsed_at__gt=start)
+    ]
+
+
+def flushed_past(moment: datetime, now: datetime, dead_after: timedelta) -> bool:
+    """Whether every web process that lives has written what it saw up to `moment`.
+
+    One whose pulse is older than `dead_after` counts as dead and is not waited for.
+    """
+    return not Recorder.objects.filter(
+        closed_at=None, started_at__lt=moment, pulsed_at__lt=moment, pulsed_at__gt=now - dead_after
+    ).exists()

@@ -1,0 +1,135 @@
+"""The room's event stream: plain ASGI before Django, so that a viewer holds no thread and no database connection.
+
+`GET /account/webinar_room/<id>/stream` is authenticated on connect (session, capability, webinar); then it waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
+from importlib import import_module
+from typing import Any, TypeAlias
+
+from django.conf import settings
+from django.contrib import auth
+from django.http import HttpRequest
+
+from efir import clock
+from efir.accounts.capabilities import Capability, can
+from efir.accounts.models import Person
+from efir.room.live import LiveRooms, Room, Viewer, rooms
+from efir.threads import in_thread
+from efir.webinars.models import Webinar
+from efir.webinars.visibility import visible_webinar
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+
+PATH = re.compile(r"/account/webinar_room/([1-9][0-9]{0,17})/stream")
+KEEP_ALIVE_S = 15.0
+HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+
+@dataclass(frozen=True)
+class Admission:
+    """Who may watch what; or the status that says why not."""
+
+    status: int
+    person_id: int = 0
+    webinar: Webinar | None = None
+
+
+def admit(session_key: str, webinar_id: int) -> Admission:
+    """Decide from the session alone. Blocking: reads the database."""
+    person = _person(session_key)
+    if person is None:
+        return Admission(401)
+    if not can(person, Capability.ENTER_ROOM):
+        return Admission(403)
+    webinar = visible_webinar(person, webinar_id)
+    return Admission(200, person.pk, webinar) if webinar else Admission(404)
+
+
+def _person(session_key: str) -> Person | None:
+    if not session_key:
+        return None
+    request = HttpRequest()
+    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    user = auth.get_user(request)
+    return user if isinstance(user, Person) else None
+
+
+async def stream(scope: Scope, receive: Receive, send: Send, webinar_id: int) -> None:
+    """Answer one stream request, and stay until either side ends it."""
+    live = rooms()
+    if scope["method"] != "GET":
+        return await _refuse(send, 405)
+    if live is None or live.closing:
+        return await _refuse(send, 503)
+    admission = await in_thread(admit, _session_key(scope), webinar_id)
+    if admission.webinar is None:
+        return await _refuse(send, admission.status)
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+    return await _watch(live, admission.webinar, admission.person_id, receive, send)
+
+
+async def _watch(live: LiveRooms, webinar: Webinar, person_id: int, receive: Receive, send: Send) -> None:
+    room, viewer = live.join(webinar, person_id)
+    gone = asyncio.ensure_future(_until_disconnect(receive))
+    gone.add_done_callback(lambda _: viewer.woken.set())
+    try:
+        await _tell(live, room, viewer, gone, send)
+    finally:
+        live.leave(room, viewer, clock.now())
+        gone.cancel()
+
+
+async def _tell(live: LiveRooms, room: Room, viewer: Viewer, gone: asyncio.Future[None], send: Send) -> None:
+    while not gone.done():
+        try:
+            async with asyncio.timeout(KEEP_ALIVE_S):
+                await viewer.woken.wait()
+        except TimeoutError:
+            await _write(send, b": here\n\n")
+            continue
+        viewer.woken.clear()
+        if gone.done():
+            return
+        last = room.has_ended or live.closing
+        await _write(send, room.message, more=not last)
+        if last:
+            return
+
+
+async def _until_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _write(send: Send, body: bytes, *, more: bool = True) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+async def _refuse(send: Send, status: int) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await _write(send, b"", more=False)
+
+
+def _session_key(scope: Scope) -> str:
+    cookies = b"; ".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1")
+    try:
+        morsel = SimpleCookie(cookies).get(settings.SESSION_COOKIE_NAME)
+    except CookieError:
+        return ""
+    return morsel.value if morsel else ""

@@ -1,0 +1,162 @@
+"""Django's settings, all derived from the environment that `efir.config` has read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF
+
+from efir.config import read_config
+from efir.logs import configure_logging
+from efir.webinars.embeds import PROVIDER_HOSTS
+
+PACKAGE = Path(__file__).resolve().parent
+
+EFIR = read_config(os.environ)
+
+SECRET_KEY = EFIR.secret_key
+DEBUG = False
+ALLOWED_HOSTS = sorted({"127.0.0.1", "localhost", "[::1]", EFIR.host, urlsplit(EFIR.public_url).hostname or "localhost"})
+ROOT_URLCONF = "efir.urls"
+ASGI_APPLICATION = "efir.asgi.application"
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "axes",
+    "csp",
+    "ninja",
+    "efir.guards",
+    "efir.hooks",
+    "efir.accounts",
+    "efir.webinars",
+    "efir.room",
+    "efir.attendance",
+    "efir.telegram",
+    "efir.followup",
+    "efir.ops",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [PACKAGE / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+            ],
+        },
+    }
+]
+
+# Database. One setting decides: SQLite for one process, PostgreSQL for any number.
+
+DATABASES = {"default": EFIR.database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# People
+
+AUTH_USER_MODEL = "accounts.Person"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = ["efir.accounts.hashers.LeanArgon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator", "OPTIONS": {"user_attributes": ["login", "name"]}},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/account/"
+LOGOUT_REDIRECT_URL = "/webinars/"
+SESSION_COOKIE_AGE = 30 * 24 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+PASSWORD_RESET_TIMEOUT = 24 * 3600
+
+# Log-in attempts: for one log-in from one address, so that nobody locks out somebody else.
+
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "efir.accounts.addresses.client_address"
+AXES_USERNAME_CALLABLE = "efir.accounts.addresses.login_tried"
+AXES_LOCKOUT_CALLABLE = "efir.accounts.views.locked_out"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+
+# Sign-ups: a hall of people behind one router signs up within an hour; a script does not go on all night.
+SIGNUP_RATE = "300/h"
+SILENCED_SYSTEM_CHECKS = [
+    "django_ratelimit.E003",  # a count of sign-ups for each process is enough
+    "django_ratelimit.W001",
+]
+
+# Security
+
+CSRF_TRUSTED_ORIGINS = [EFIR.public_url]
+CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = EFIR.is_https
+if EFIR.is_https:
+    SESSION_COOKIE_NAME = "__Host-sessionid"
+    CSRF_COOKIE_NAME = "__Host-csrftoken"
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+X_FRAME_OPTIONS = "DENY"
+# With same-origin YouTube's player refuses to play (error 153).
+SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
+FRAME_HOSTS = frozenset(PROVIDER_HOSTS) | frozenset(EFIR.frame_hosts)
+# The demo's own player page, so that its room plays something without the network.
+OWN_FRAMES: tuple[str, ...] = (f"{EFIR.public_url}/demo/player/",) if EFIR.demo else ()
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "frame-src": [*OWN_FRAMES, *sorted(f"https://{host}" for host in FRAME_HOSTS)],
+    }
+}
+
+# Language and time: Russian first, English second; a webinar has its own time zone.
+
+LANGUAGE_CODE = "ru"
+LANGUAGES = [("ru", "Русский"), ("en", "English")]
+LOCALE_PATHS = [PACKAGE / "locale"]
+USE_TZ = True
+TIME_ZONE = EFIR.time_zone
+
+# Static files: hashed names, served by the same process.
+
+STATIC_URL = "/static/"
+STATIC_ROOT = EFIR.data_dir / "static"
+STATICFILES_DIRS = [PACKAGE / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+LOGGING_CONFIG = None
+configure_logging()

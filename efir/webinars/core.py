@@ -1,0 +1,233 @@
+"""The hooks into Core, and every other change of a webinar: the one module that writes status and visibility.
+
+Each function locks the row, asks the lifecycle, writes the ledger and then the row, all in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from django.db import connection, transaction
+from django.db.models import Exists, F, OuterRef
+from django.dispatch import Signal
+
+from efir import clock
+from efir.accounts.capabilities import Capability, can, people_who_can
+from efir.accounts.models import Person
+from efir.hooks.actions import (
+    Code,
+    Context,
+    CoreWebinarSetCtaVisibility,
+    CoreWebinarSetStatus,
+    Refused,
+    Source,
+)
+from efir.webinars.lifecycle import TECHNICAL, Status, check_cta, check_editable, next_status
+from efir.webinars.models import LedgerEntry, Seat, Webinar
+
+NOTIFY_CHANNEL = "efir_webinars"
+
+# Sent after the commit, with `webinar_id`, in the process that made the change.
+webinar_changed = Signal()
+
+log = structlog.get_logger(__name__)
+
+
+def core_webinar_set_status(webinar_id: int, status: str, context: Context) -> Webinar:
+    """Start or stop a webinar; asking for what already is so changes nothing. Raises Refused."""
+    action = CoreWebinarSetStatus(webinar_id, status, context)
+    with transaction.atomic():
+        _authorize(action.context, Capability.MANAGE_STATUS)
+        webinar = _locked(action.webinar_id)
+        if action.status == "start" and webinar.withdrawn and webinar.state is Status.SCHEDULED:
+            raise Refused(Code.WITHDRAWN, "put it back first")
+        return _move(webinar, action.status, action.context)
+
+
+def core_webinar_set_cta_visibility(webinar_id: int, visible: bool, context: Context) -> Webinar:
+    """Show or hide the room's call-to-action while on air. Raises Refused."""
+    action = CoreWebinarSetCtaVisibility(webinar_id, visible, context)
+    with transaction.atomic():
+        _authorize(action.context, Capability.MANAGE_CTA)
+        webinar = _locked(action.webinar_id)
+        check_cta(webinar.state)
+        if webinar.cta_visible != action.visible:
+            _record(webinar, webinar.state, action.visible, action.context)
+        return webinar
+
+
+def publish(webinar_id: int, context: Context) -> Webinar:
+    """draft → scheduled, once title, start time and player are set. Raises Refused."""
+    with transaction.atomic():
+        _authorize(context, Capability.EDIT_WEBINAR)
+        webinar = _locked(webinar_id)
+        lacking = [name for name in ("title", "starts_at", "player_url") if not getattr(webinar, name)]
+        if webinar.state is Status.DRAFT and lacking:
+            raise Refused(Code.INCOMPLETE, ", ".join(lacking))
+        return _move(webinar, "publish", context)
+
+
+def pause(webinar_id: int, context: Context) -> Webinar:
+    """live → paused; the system only. Raises Refused."""
+    return _by_system(webinar_id, "pause", context)
+
+
+def resume(webinar_id: int, context: Context) -> Webinar:
+    """paused → live; the system only. Raises Refused."""
+    return _by_system(webinar_id, "resume", context)
+
+
+def archive(webinar_id: int, context: Context) -> Webinar:
+    """finished → archived; the system only, and the caller has seen that every message is settled. Raises Refused."""
+    return _by_system(webinar_id, "archive", context)
+
+
+def create(fields: Mapping[str, Any], context: Context) -> Webinar:
+    """A new draft. Raises Refused."""
+    _authorize(context, Capability.EDIT_WEBINAR)
+    _authorize_technical(context, set(fields))
+    check_editable(Status.DRAFT, set(fields))
+    webinar: Webinar = Webinar.objects.create(**fields, created_by_id=context.actor_id)
+    log.info("webinar_created", webinar_id=webinar.pk, actor_id=context.actor_id)
+    return webinar
+
+
+def edit(webinar_id: int, fields: Mapping[str, Any], context: Context) -> Webinar:
+    """Write the business and technical fields that changed; all of them or none. Raises Refused."""
+    with transaction.atomic():
+        _authorize(context, Capability.EDIT_WEBINAR)
+        webinar = _locked(webinar_id)
+        changed = {name: value for name, value in fields.items() if getattr(webinar, name) != value}
+        if not changed:
+            return webinar
+        _authorize_technical(context, set(changed))
+        check_editable(webinar.state, set(changed))
+        _write(webinar, **changed)
+        log.info("webinar_edited", webinar_id=webinar_id, fields=sorted(changed), actor_id=context.actor_id)
+        return webinar
+
+
+def publish_recording(webinar_id: int, url: str, context: Context) -> Webinar:
+    """Set the recording's address; those who wait for it get it. Raises Refused.
+
+    A recording belongs to a webinar that has taken place: on air or finished, not before, and not once archived.
+    """
+    with transaction.atomic():
+        _authorize(context, Capability.PUBLISH_RECORDING)
+        webinar = _locked(webinar_id)
+        if webinar.state is Status.ARCHIVED:
+            raise Refused(Code.LOCKED, "archived")
+        if webinar.state in (Status.DRAFT, Status.SCHEDULED):
+            raise Refused(Code.RECORDING_INVALID_STATE, f"a recording while {webinar.status}")
+        if webinar.recording_url != url:
+            _write(webinar, recording_url=url)
+            recording_published.send(sender=Webinar, webinar_id=webinar_id)
+            log.info("recording_published", webinar_id=webinar_id, actor_id=context.actor_id)
+        return webinar
+
+
+# Sent within the transaction that publishes a recording, with `webinar_id`.
+recording_published = Signal()
+
+
+def book_seat(webinar_id: int, person: Person) -> Seat:
+    """Book a seat until the stop; once for each person. Raises Refused."""
+    with transaction.atomic():
+        if not can(person, Capability.ENTER_ROOM):
+            raise Refused(Code.FORBIDDEN, Capability.ENTER_ROOM)
+        webinar = _locked(webinar_id)
+        if webinar.state is Status.DRAFT:
+            raise Refused(Code.NOT_FOUND)
+        if webinar.state in (Status.FINISHED, Status.ARCHIVED):
+            raise Refused(Code.SEATS_CLOSED, webinar.status)
+        if webinar.withdrawn:
+            raise Refused(Code.WITHDRAWN)
+        seat, _ = Seat.objects.get_or_create(webinar=webinar, person=person, defaults={"booked_at": clock.now()})
+        return seat
+
+
+def _authorize(context: Context, capability: Capability) -> None:
+    if context.actor_id is None:
+        return  # the system and the command line; Context refuses an action from the web without a person
+    actor = Person.objects.filter(pk=context.actor_id, is_active=True).first()
+    if actor is None or not can(actor, capability):
+        raise Refused(Code.FORBIDDEN, capability)
+
+
+def _authorize_technical(context: Context, fields: set[str]) -> None:
+    if fields & TECHNICAL:
+        _authorize(context, Capability.EDIT_TECHNICAL)
+
+
+def _by_system(webinar_id: int, asked: str, context: Context) -> Webinar:
+    if context.source is Source.WEB:
+        raise Refused(Code.FORBIDDEN, f"{asked} is the system's")
+    with transaction.atomic():
+        return _move(_locked(webinar_id), asked, context)
+
+
+def _locked(webinar_id: int) -> Webinar:
+    webinar: Webinar | None = Webinar.objects.select_for_update().filter(pk=webinar_id).first()
+    if webinar is None:
+        raise Refused(Code.NOT_FOUND, str(webinar_id))
+    return webinar
+
+
+def _move(webinar: Webinar, asked: str, context: Context) -> Webinar:
+    status = next_status(asked, webinar.state)
+    if status is not None:
+        _record(webinar, status, webinar.cta_visible, context)
+    return webinar
+
+
+def _record(webinar: Webinar, status: Status, cta_visible: bool, context: Context) -> None:
+    moment = clock.now()
+    LedgerEntry.objects.create(
+        webinar=webinar,
+        from_status=webinar.status,
+        to_status=status,
+        cta_visible=cta_visible,
+        actor_id=context.actor_id,
+        source=context.source,
+        at=moment,
+    )
+    moments: dict[str, Any] = {}
+    if status is Status.LIVE and webinar.started_at is None:
+        moments["started_at"] = moment
+    if status is Status.FINISHED:
+        moments["finished_at"] = moment
+        _settle_seats(webinar)
+    before = webinar.status
+    _write(webinar, status=status, cta_visible=cta_visible, **moments)
+    log.info(
+        "webinar_changed",
+        webinar_id=webinar.pk,
+        before=before,
+        after=status.value,
+        cta_visible=cta_visible,
+        actor_id=context.actor_id,
+        source=context.source.value,
+    )
+
+
+def _settle_seats(webinar: Webinar) -> None:
+    """Whether an absent seat holder is a lead is settled now; a later change of role changes nothing."""
+    leads = people_who_can(Capability.IS_LEAD).filter(pk=OuterRef("person_id"))
+    Seat.objects.filter(webinar=webinar).update(held_by_lead=Exists(leads))
+
+
+def _write(webinar: Webinar, **fields: Any) -> None:
+    # The plain manager: Core is the one place that may write the guarded fields.
+    Webinar._base_manager.filter(pk=webinar.pk).update(version=F("version") + 1, **fields)
+    webinar.refresh_from_db()
+    webinar_id = webinar.pk
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [NOTIFY_CHANNEL, str(webinar_id)])
+    transaction.on_commit(lambda: _announce(webinar_id))
+
+
+def _announce(webinar_id: int) -> None:
+    webinar_changed.send(sender=Webinar, webinar_id=webinar_id)

@@ -1,0 +1,66 @@
+"""The lifecycle as the database holds it, on SQLite and on PostgreSQL.
+
+Refused: an insert that is not a fresh draft, a forbidden transition, and a status or a visibility that differs from
+the ledger's latest row. Forging ledger and row both by raw SQL is out of scope.
+"""
+
+from __future__ import annotations
+
+from efir.guards import Guard, append_only
+from efir.hooks.actions import Code
+from efir.webinars.lifecycle import ON_AIR, TRANSITIONS
+
+_CODE = Code.MUTATION_FORBIDDEN.value
+_ALLOWED = ", ".join(sorted(f"'{before.value}>{after.value}'" for before, after in TRANSITIONS))
+_ON_AIR = ", ".join(f"'{status.value}'" for status in ON_AIR)
+
+_NOT_FRESH = (
+    "(NEW.status <> 'draft' OR NEW.cta_visible OR "
+    "EXISTS (SELECT 1 FROM webinars_ledgerentry WHERE webinar_id = NEW.id))"
+)
+_NOT_AS_WRITTEN = (
+    "(NEW.id <> OLD.id OR ((NEW.status <> OLD.status OR NEW.cta_visible <> OLD.cta_visible) AND ("
+    f"(NEW.status <> OLD.status AND (OLD.status || '>' || NEW.status) NOT IN ({_ALLOWED})) OR NOT EXISTS ("
+    "SELECT 1 FROM webinars_ledgerentry AS latest "
+    "WHERE latest.id = (SELECT MAX(id) FROM webinars_ledgerentry WHERE webinar_id = NEW.id) "
+    "AND latest.to_status = NEW.status AND latest.cta_visible = NEW.cta_visible))))"
+)
+# A status moves without the visibility, or the visibility moves on air; and from where the webinar really is.
+_NOT_A_STEP = (
+    "(NOT EXISTS (SELECT 1 FROM webinars_webinar AS w WHERE w.id = NEW.webinar_id AND w.status = NEW.from_status AND ("
+    f"(NEW.cta_visible = w.cta_visible AND (NEW.from_status || '>' || NEW.to_status) IN ({_ALLOWED})) OR "
+    f"(NEW.from_status = NEW.to_status AND NEW.from_status IN ({_ON_AIR})))))"
+)
+
+
+def _refuse_if(condition: str) -> str:
+    return f"IF {condition} THEN RAISE EXCEPTION '{_CODE}'; END IF; RETURN NEW;"
+
+
+GUARDS = (
+    Guard(
+        "webinars_webinar",
+        "webinar_starts_as_draft",
+        _CODE,
+        {"BEFORE INSERT": _NOT_FRESH},
+        _refuse_if(_NOT_FRESH),
+        "BEFORE INSERT",
+    ),
+    Guard(
+        "webinars_webinar",
+        "webinar_follows_ledger",
+        _CODE,
+        {"BEFORE UPDATE": _NOT_AS_WRITTEN},
+        _refuse_if(_NOT_AS_WRITTEN),
+        "BEFORE UPDATE",
+    ),
+    Guard(
+        "webinars_ledgerentry",
+        "ledger_steps",
+        _CODE,
+        {"BEFORE INSERT": _NOT_A_STEP},
+        _refuse_if(_NOT_A_STEP),
+        "BEFORE INSERT",
+    ),
+    *append_only("webinars_ledgerentry", "ledger_append_only", _CODE),
+)

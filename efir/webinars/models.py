@@ -1,0 +1,137 @@
+"""The webinar, the ledger of its changes of status, and the seats booked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from efir import clock
+from efir.accounts.models import Person
+from efir.hooks.actions import Code, Refused, Source
+from efir.webinars.lifecycle import ON_AIR, Status
+
+GUARDED = frozenset({"status", "cta_visible"})
+
+
+def default_time_zone() -> str:
+    return str(settings.TIME_ZONE)
+
+
+class GuardedQuerySet(models.QuerySet["Webinar"]):
+    """Refuses to write what only Core may write; the database refuses it, too (see `guards`)."""
+
+    def update(self, **fields: Any) -> int:
+        _refuse_guarded(fields)
+        return super().update(**fields)
+
+    def bulk_update(self, objs: Iterable[Webinar], fields: Iterable[str], batch_size: int | None = None) -> int:
+        fields = list(fields)
+        _refuse_guarded(fields)
+        return super().bulk_update(objs, fields, batch_size=batch_size)
+
+
+def _refuse_guarded(fields: Iterable[str]) -> None:
+    if GUARDED & set(fields):
+        raise Refused(Code.MUTATION_FORBIDDEN, "call core_webinar_set_status or core_webinar_set_cta_visibility")
+
+
+class Webinar(models.Model):
+    """One live webinar. `version` moves with every change of the row and with nothing else."""
+
+    title = models.CharField(_("название"), max_length=200)
+    description = models.TextField(_("описание"), blank=True)
+    speaker_name = models.CharField(_("спикер"), max_length=150, blank=True)
+    starts_at = models.DateTimeField(_("начало"), null=True, blank=True, db_index=True)
+    time_zone = models.CharField(_("часовой пояс"), max_length=64, default=default_time_zone)
+    length_min = models.PositiveSmallIntegerField(_("длительность, минут"), default=60)
+    player_url = models.CharField(_("плеер"), max_length=2000, blank=True)
+    chat_url = models.CharField(_("чат"), max_length=2000, blank=True)
+    cta_text = models.CharField(_("призыв к действию"), max_length=100, blank=True)
+    withdrawn = models.BooleanField(_("вебинар не состоится"), default=False)
+    stream_type = models.CharField(_("вид трансляции"), max_length=10, choices=[("obs", "OBS")], default="obs")
+    forgotten_h = models.FloatField(_("останавливать забытый эфир через, часов"), null=True, blank=True)
+    recording_url = models.CharField(_("запись"), max_length=2000, blank=True)
+
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT, db_index=True)
+    cta_visible = models.BooleanField(default=False)
+    version = models.PositiveBigIntegerField(default=1)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=clock.now)
+    created_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
+
+    objects: ClassVar[models.Manager[Webinar]] = models.Manager.from_queryset(GuardedQuerySet)()
+
+    def __str__(self) -> str:
+        return self.title
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Any, values: Any) -> Webinar:
+        webinar = super().from_db(db, field_names, values)
+        webinar._remember_guarded()
+        return webinar
+
+    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
+        super().refresh_from_db(*args, **kwargs)
+        self._remember_guarded()
+
+    def _remember_guarded(self) -> None:
+        self.__dict__["_stored"] = {name: self.__dict__.get(name) for name in GUARDED}
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        stored = self.__dict__.get("_stored", {"status": Status.DRAFT, "cta_visible": False})
+        _refuse_guarded(name for name in GUARDED if stored[name] not in (None, getattr(self, name)))
+        super().save(*args, **kwargs)
+
+    @property
+    def state(self) -> Status:
+        return Status(self.status)
+
+    @property
+    def is_on_air(self) -> bool:
+        return self.state in ON_AIR
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+class LedgerEntry(models.Model):
+    """One change of status or of the call-to-action's visibility: written first, then the webinar's row.
+
+    Append-only; the database lets the webinar's row follow its latest entry and nothing else.
+    """
+
+    webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="ledger")
+    from_status = models.CharField(max_length=10, choices=Status.choices)
+    to_status = models.CharField(max_length=10, choices=Status.choices)
+    cta_visible = models.BooleanField()
+    actor = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
+    source = models.CharField(max_length=10, choices=[(source.value, source.value) for source in Source])
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.webinar_id}: {self.from_status} → {self.to_status}"
+
+
+class Seat(models.Model):
+    """A booking. `held_by_lead` is settled at the stop: a later change of role changes nothing."""
+
+    webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="seats")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="seats")
+    booked_at = models.DateTimeField(default=clock.now)
+    held_by_lead = models.BooleanField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["webinar", "person"], name="seat_once")]
+
+    def __str__(self) -> str:
+        return f"{self.webinar_id}: {self.person_id}"
