@@ -1,0 +1,51 @@
+"""What every endpoint shares: one address form for ids, and one answer for programs and one for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from efir.hooks.actions import Code, Refused
+
+_STATUS = {Code.NOT_FOUND: 404, Code.FORBIDDEN: 403, Code.INCOMPLETE: 409}
+
+
+class IdConverter:
+    """One spelling for one id: no leading zeros, no other digits, nothing too large for the database."""
+
+    regex = "[1-9][0-9]{0,17}"
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+    def to_url(self, value: int) -> str:
+        return str(value)
+
+
+def prefers_html(request: HttpRequest) -> bool:
+    """Whether a person's browser asks; programs get JSON unless they say otherwise."""
+    return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
+
+
+def refused_json(refused: Refused, **more: Any) -> JsonResponse:
+    """A refusal for a program: 403, 404 or 409 with the contract's code."""
+    body = {"error": refused.code.value, "detail": refused.detail, **more}
+    return JsonResponse(body, status=_STATUS.get(refused.code, 409))
+
+
+def back_with(request: HttpRequest, address: str, text: str, *, error: bool = False) -> HttpResponse:
+    """Send a person back to `address` with a sentence about what happened."""
+    (messages.error if error else messages.success)(request, text)
+    return redirect(address)
+
+
+def safe_next(request: HttpRequest, default: str) -> str:
+    """The address of this site that the request wants to go on to."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
+        return wanted
+    return default

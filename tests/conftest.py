@@ -1,0 +1,122 @@
+"""Fixtures for every test: people, webinars, and a clock that the test moves."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import TransactionTestCase
+
+from efir import clock as efir_clock
+from efir import guards
+from efir.accounts.capabilities import Role
+from efir.accounts.models import Person
+from efir.accounts.people import create_person
+from efir.hooks.actions import Context, Source
+from efir.webinars import core
+from efir.webinars.models import Webinar
+
+PASSWORD = "efir-test-password"
+PLAYER = "https://www.youtube.com/embed/abc"
+SYSTEM = Context(None, Source.SYSTEM, datetime(2026, 11, 23, tzinfo=UTC))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _truncate_without_guards() -> Iterator[None]:
+    """Tests that commit truncate through the one helper that lifts the database's guards."""
+    teardown = TransactionTestCase._fixture_teardown
+
+    def lifted_teardown(self: TransactionTestCase) -> None:
+        with guards.lifted():
+            teardown(self)
+
+    TransactionTestCase._fixture_teardown = lifted_teardown
+    yield
+    TransactionTestCase._fixture_teardown = teardown
+
+
+class MovableClock:
+    """Stands still until the test moves it."""
+
+    def __init__(self) -> None:
+        self.moment = datetime(2026, 11, 23, 16, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def move(self, seconds: float) -> datetime:
+        """Go on by this many seconds."""
+        self.moment += timedelta(seconds=seconds)
+        return self.moment
+
+
+@pytest.fixture
+def clock() -> Iterator[MovableClock]:
+    """The only time there is, at 19:00 in Moscow."""
+    moving = MovableClock()
+    with efir_clock.replaced(moving):
+        yield moving
+
+
+@pytest.fixture
+def make_person(db: None) -> Callable[..., Person]:
+    """Make somebody; `password=PASSWORD` gives them one (hashing costs time)."""
+    numbers = itertools.count(1)
+
+    def make(
+        role: Role = Role.CANDIDATE,
+        *,
+        login: str = "",
+        name: str = "",
+        invited_by: Person | None = None,
+        password: str | None = None,
+    ) -> Person:
+        number = next(numbers)
+        return create_person(
+            login=login or f"{role}{number}",
+            name=name or f"Имя {number}",
+            role=role,
+            invited_by=invited_by,
+            password=password,
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_webinar(db: None) -> Callable[..., Webinar]:
+    """A webinar in a status that it reached through Core."""
+
+    def make(status: str = "scheduled", **fields: object) -> Webinar:
+        defaults = {
+            "title": "Как начать",
+            "speaker_name": "Анна",
+            "starts_at": efir_clock.now() + timedelta(hours=1),
+            "player_url": PLAYER,
+        }
+        webinar = core.create(defaults | fields, SYSTEM)
+        steps = {
+            "draft": (),
+            "scheduled": (core.publish,),
+            "live": (core.publish, start),
+            "paused": (core.publish, start, core.pause),
+            "finished": (core.publish, start, stop),
+            "archived": (core.publish, start, stop, core.archive),
+        }
+        for step in steps[status]:
+            webinar = step(webinar.pk, SYSTEM)
+        return webinar
+
+    return make
+
+
+def start(webinar_id: int, context: Context) -> Webinar:
+    """Start through the hook."""
+    return core.core_webinar_set_status(webinar_id, "start", context)
+
+
+def stop(webinar_id: int, context: Context) -> Webinar:
+    """Stop through the hook."""
+    return core.core_webinar_set_status(webinar_id, "stop", context)

@@ -1,0 +1,81 @@
+"""The database itself holds the rules: on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from efir import guards
+from efir.hooks.actions import Refused
+from efir.webinars.models import LedgerEntry, Webinar
+
+pytestmark = pytest.mark.django_db
+
+
+def run(sql: str, *params: object) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql, params)
+
+
+@pytest.mark.parametrize("status", ["draft", "scheduled", "live", "paused", "archived"])
+def test_raw_sql_cannot_move_a_finished_webinar(make_webinar, status):
+    webinar = make_webinar("finished")
+    with pytest.raises(DatabaseError, match="webinar_status_mutation_forbidden"):
+        run("UPDATE webinars_webinar SET status = %s WHERE id = %s", status, webinar.pk)
+
+
+def test_raw_sql_cannot_show_the_call_to_action(make_webinar):
+    webinar = make_webinar("live")
+    with pytest.raises(DatabaseError, match="webinar_status_mutation_forbidden"):
+        run("UPDATE webinars_webinar SET cta_visible = %s WHERE id = %s", True, webinar.pk)
+
+
+def test_the_ledger_takes_no_forbidden_step(make_webinar):
+    webinar = make_webinar("finished")
+    with pytest.raises(DatabaseError, match="webinar_status_mutation_forbidden"), transaction.atomic():
+        LedgerEntry.objects.create(
+            webinar=webinar, from_status="finished", to_status="live", cta_visible=False, source="web", at="2026-01-01T00:00Z"
+        )
+
+
+@pytest.mark.parametrize("table", ["webinars_ledgerentry", "hooks_journalentry"])
+@pytest.mark.parametrize("verb", ["DELETE FROM {}", "UPDATE {} SET id = id + 1000"])
+def test_history_is_append_only(make_webinar, table, verb):
+    from efir.hooks.bus import emit
+    from efir.hooks.events import PostWebinarRoute
+
+    make_webinar("finished")
+    emit([PostWebinarRoute(lead_id=1, webinar_id=1, attended=True, route="attended", timestamp=_moment())])
+    with pytest.raises(DatabaseError):
+        run(verb.format(table))
+
+
+def _moment():
+    from efir import clock
+
+    return clock.now()
+
+
+def test_a_webinar_is_born_a_draft(db):
+    with pytest.raises(Refused, match="webinar_status_mutation_forbidden"):
+        Webinar(title="x", status="live").save()
+    with pytest.raises(DatabaseError, match="webinar_status_mutation_forbidden"), transaction.atomic():
+        Webinar.objects.bulk_create([Webinar(title="x", status="live")])
+
+
+def test_queryset_updates_are_refused(make_webinar):
+    webinar = make_webinar("scheduled")
+    with pytest.raises(Refused, match="webinar_status_mutation_forbidden"):
+        Webinar.objects.filter(pk=webinar.pk).update(status="live")
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Webinar._base_manager.filter(pk=webinar.pk).update(status="live")
+    webinar.status = "live"
+    with pytest.raises(Refused, match="webinar_status_mutation_forbidden"):
+        webinar.save()
+    with pytest.raises(Refused):
+        Webinar.objects.bulk_update([webinar], ["status"])
+
+
+def test_every_guard_stands_after_migrating(db):
+    assert guards.standing()
+    assert guards.missing() == set()
