@@ -1,0 +1,27 @@
+"""A local stand-in of the Telegram Bot API, for the demo and the tests.
+
+It answers over real HTTP in the official shapes, keeps what was sent, lets somebody play the people who
+press Start, and can be told to answer with an error. It knows nothing of Django or of the rest of Efir. One
+stand-in plays one bot, whichever of its tokens it is called with.
+"""
+
+from __future__ import annotations
+
+from efir.standin.answers import Answer, Kind
+from efir.standin.app import StandIn
+from efir.standin.errors import UnknownPersonError
+from efir.standin.server import running, serve
+from efir.standin.state import Call, Chat, Person, Sent
+
+__all__ = [
+    "Answer",
+    "Call",
+    "Chat",
+    "Kind",
+    "Person",
+    "Sent",
+    "StandIn",
+    "UnknownPersonError",
+    "running",
+    "serve",
+]

@@ -1,0 +1,39 @@
+"""`python -m efir.standin --port N [--store FILE]`: prints its address, then serves until SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from efir.standin.app import StandIn
+from efir.standin.server import serve
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m efir.standin", description="A local stand-in of the Bot API"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to bind (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=0, help="port to bind (default: a free one)")
+    parser.add_argument("--store", type=Path, help="file that keeps the chats for a second run")
+    parser.add_argument("--token", action="append", help="an accepted token, may be repeated (default: any)")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds each call takes (default: 0)")
+    return parser.parse_args()
+
+
+async def _main(arguments: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stand_in = StandIn(tokens=arguments.token, store=arguments.store, latency_s=arguments.latency)
+    await serve(arguments.host, arguments.port, stand_in=stand_in, stop=stop)
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(_main(_arguments()))
+    except (OSError, ValueError) as exc:
+        sys.exit(f"efir.standin: {exc}")

@@ -1,0 +1,157 @@
+"""Being told what to answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from efir.standin import Answer, StandIn, running
+
+TOKEN = "42:demo"
+
+
+@pytest.fixture
+def stand_in() -> StandIn:
+    stand_in = StandIn()
+    stand_in.people.add(7, "Anna")
+    stand_in.people.add(8, "Boris")
+    return stand_in
+
+
+@pytest.fixture
+def client(stand_in: StandIn) -> Iterator[httpx.Client]:
+    with running(stand_in) as address, httpx.Client(base_url=address) as client:
+        yield client
+
+
+def send(client: httpx.Client, chat_id: int = 7) -> httpx.Response:
+    return client.post(f"/bot{TOKEN}/sendMessage", data={"chat_id": chat_id, "text": "hi"})
+
+
+def test_a_rule_is_used_up(client: httpx.Client, stand_in: StandIn) -> None:
+    stand_in.answer_with(403, method="sendMessage", times=2)
+    assert [send(client).status_code for _ in range(3)] == [403, 403, 200]
+    assert len(stand_in.sent) == 1
+
+
+def test_a_rule_without_times_stays_until_cleared(client: httpx.Client, stand_in: StandIn) -> None:
+    stand_in.answer_with(500, times=None)
+    assert [send(client).status_code for _ in range(3)] == [500] * 3
+    stand_in.clear_answers()
+    assert send(client).status_code == 200
+
+
+def test_a_rule_fits_its_method_and_chat_only(client: httpx.Client, stand_in: StandIn) -> None:
+    stand_in.answer_with(403, method="sendMessage", chat_id=8)
+    assert send(client, 7).status_code == 200
+    assert client.get(f"/bot{TOKEN}/getMe").status_code == 200
+    assert send(client, 8).json()["description"] == "Forbidden: bot was blocked by the user"
+
+
+def test_rules_are_used_in_their_order(client: httpx.Client, stand_in: StandIn) -> None:
+    for status in (500, 429, 403):
+        stand_in.answer_with(status)
+    assert [send(client).status_code for _ in range(4)] == [500, 429, 403, 200]
+
+
+def test_too_many_requests_says_how_long_to_wait(client: httpx.Client, stand_in: StandIn) -> None:
+    stand_in.answer_with(429, parameters={"retry_after": 5})
+    answer = send(client)
+    assert answer.headers["retry-after"] == "5"
+    assert answer.json() == {
+        "ok": False,
+        "error_code": 429,
+        "description": "Too Many Requests: retry after 5",
+        "parameters": {"retry_after": 5},
+    }
+
+
+def test_rules_come_over_http(client: httpx.Client) -> None:
+    rule = {
+        "method": "sendMessage",
+        "chat_id": 7,
+        "times": None,
+        "status": 400,
+        "description": "Bad Request: no",
+    }
+    client.post("/control/answers", json=rule)
+    assert send(client).json()["description"] == "Bad Request: no"
+    assert client.get("/control/answers").json()["result"][0]["status"] == 400
+    client.delete("/control/answers")
+    assert send(client).status_code == 200
+
+
+def test_a_senseless_rule_is_refused(client: httpx.Client) -> None:
+    senseless: list[dict[str, Any]] = [
+        {"status": "403"},
+        {"status": 200},
+        {"status": 599},
+        {"times": 0},
+        {"kind": "odd"},
+        {"parameters": 1},
+        {"x": 1},
+    ]
+    assert {client.post("/control/answers", json=rule).status_code for rule in senseless} == {400}
+    assert client.get("/control/answers").json()["result"] == []
+
+
+def test_a_proxys_page_and_broken_json(client: httpx.Client, stand_in: StandIn) -> None:
+    stand_in.answer_with(kind="html")
+    stand_in.answer_with(kind="malformed")
+    page, broken = send(client), send(client)
+    assert (page.status_code, page.headers["content-type"]) == (502, "text/html")
+    assert broken.status_code == 200
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated"):
+        broken.json()
+
+
+def test_a_cut_connection_may_hide_a_delivery(client: httpx.Client, stand_in: StandIn) -> None:
+    stand_in.answer_with(kind="cut", delivered=True)
+    with pytest.raises(httpx.RemoteProtocolError):
+        send(client)
+    assert len(stand_in.sent) == 1
+
+
+def test_a_hanging_call_ends_when_the_client_leaves(client: httpx.Client, stand_in: StandIn) -> None:
+    stand_in.answer_with(kind="hang")
+
+    async def scenario() -> None:
+        async with httpx.AsyncClient(base_url=client.base_url, timeout=20) as leaving:
+            call = asyncio.ensure_future(leaving.get(f"/bot{TOKEN}/getMe"))
+            while not stand_in.hanging:
+                await asyncio.sleep(0)
+            call.cancel()
+        while stand_in.hanging:
+            await asyncio.sleep(0)
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+    assert (stand_in.calls[0].status, stand_in.calls[0].description) == (None, "hang")
+
+
+def test_the_calls_are_listed_with_their_outcome(client: httpx.Client, stand_in: StandIn) -> None:
+    send(client)
+    send(client, 9)
+    client.get(f"/bot{TOKEN}/getPigeon")
+    calls = client.get("/control/calls").json()["result"]
+    assert [(call["method"], call["status"], call["description"]) for call in calls] == [
+        ("sendMessage", 200, None),
+        ("sendMessage", 400, "Bad Request: chat not found"),
+        ("getPigeon", 404, "Not Found"),
+    ]
+    assert calls[0]["params"] == {"chat_id": "7", "text": "hi"}
+    assert "demo" not in str(calls)
+    assert [call.method for call in stand_in.calls] == ["sendMessage", "sendMessage", "getPigeon"]
+
+
+def test_every_call_takes_its_latency(client: httpx.Client, stand_in: StandIn) -> None:
+    stand_in.latency_s = 0.05
+    assert client.get(f"/bot{TOKEN}/getMe").elapsed.total_seconds() >= 0.05
+
+
+def test_a_rule_fills_in_what_was_left_out() -> None:
+    assert Answer(status=429).parameters == {"retry_after": 1}
+    assert Answer().status == 500

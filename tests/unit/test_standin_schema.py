@@ -1,0 +1,132 @@
+"""Every answer of the stand-in against an independent schema of the Bot API: aiogram's models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from aiogram.methods.base import Response
+from aiogram.types import Message, Update, User, WebhookInfo
+from pydantic import BaseModel
+
+from efir.standin import StandIn, running
+
+TOKEN = "42:demo"
+HTML = (
+    '<b>bold</b> <i>italic</i> <a href="https://example.org/a?b=1&amp;c=2">link</a> '
+    '<pre><code class="language-python">x = 1</code></pre> <tg-spoiler>hidden</tg-spoiler>'
+)
+
+
+@pytest.fixture
+def stand_in() -> StandIn:
+    stand_in = StandIn()
+    stand_in.people.add(7, "Anna", "anna")
+    return stand_in
+
+
+@pytest.fixture
+def call(stand_in: StandIn) -> Iterator[Any]:
+    with running(stand_in) as address, httpx.Client(base_url=f"{address}/bot{TOKEN}/") as client:
+
+        def call(method: str, **params: Any) -> httpx.Response:
+            return client.post(method, json=params)
+
+        yield call
+
+
+def official(answer: httpx.Response, model: Any) -> Any:
+    """The parsed result; fails on a missing field and on one that the schema does not know."""
+    parsed = Response[model].model_validate_json(answer.content)
+    assert set(answer.json()) <= set(Response.model_fields)
+    assert unknown_fields(parsed) == []
+    assert parsed.ok is (answer.status_code == 200)
+    return parsed if model is type(None) else parsed.result
+
+
+def unknown_fields(model: object) -> list[str]:
+    if isinstance(model, list):
+        return [name for item in model for name in unknown_fields(item)]
+    if not isinstance(model, BaseModel):
+        return []
+    values = [getattr(model, name) for name in type(model).model_fields]
+    return [*(model.model_extra or {}), *unknown_fields(values)]
+
+
+def test_the_schema_notices_a_missing_and_an_unknown_field() -> None:
+    with pytest.raises(ValueError, match="first_name"):
+        official(httpx.Response(200, json={"ok": True, "result": {"id": 1, "is_bot": True}}), User)
+    surprising = {"id": 1, "is_bot": True, "first_name": "x", "surprise": 1}
+    with pytest.raises(AssertionError, match="surprise"):
+        official(httpx.Response(200, json={"ok": True, "result": surprising}), User)
+    with pytest.raises(AssertionError, match="surprise"):
+        official(httpx.Response(200, json={"ok": True, "result": True, "surprise": 1}), bool)
+
+
+def test_get_me_is_a_bot(call: Any) -> None:
+    me = official(call("getMe"), User)
+    assert (me.id, me.is_bot) == (42, True)
+
+
+def test_a_sent_message_is_a_message(call: Any) -> None:
+    keyboard = {"inline_keyboard": [[{"text": "Open", "url": "https://example.org/webinar"}]]}
+    preview = {"is_disabled": True}
+    answer = call(
+        "sendMessage",
+        chat_id=7,
+        text=HTML,
+        parse_mode="HTML",
+        reply_markup=keyboard,
+        link_preview_options=preview,
+    )
+    message = official(answer, Message)
+    assert message.text == "bold italic link x = 1 hidden"
+    assert [entity.type for entity in message.entities] == ["bold", "italic", "text_link", "pre", "spoiler"]
+    assert message.reply_markup.inline_keyboard[0][0].url == "https://example.org/webinar"
+    assert message.link_preview_options.is_disabled
+
+
+def test_each_kind_of_update_is_an_update(call: Any, stand_in: StandIn) -> None:
+    call(
+        "sendMessage",
+        chat_id=7,
+        text="pick",
+        reply_markup={"inline_keyboard": [[{"text": "A", "callback_data": "a"}]]},
+    )
+    stand_in.people.start(7, "token")
+    stand_in.people.press(7, 1, "a")
+    stand_in.people.block(7)
+    stand_in.people.unblock(7)
+    updates = official(call("getUpdates"), list[Update])
+    kinds = [update.event_type for update in updates]
+    assert kinds == ["message", "callback_query", "my_chat_member", "my_chat_member"]
+    assert [update.my_chat_member.new_chat_member.status for update in updates[2:]] == ["kicked", "member"]
+
+
+def test_the_small_methods_answer_officially(call: Any, stand_in: StandIn) -> None:
+    stand_in.people.start(7)
+    assert official(call("getWebhookInfo"), WebhookInfo).pending_update_count == 1
+    assert official(call("deleteWebhook", drop_pending_updates=True), bool) is True
+    assert official(call("getWebhookInfo"), WebhookInfo).pending_update_count == 0
+    assert (
+        official(call("setMyCommands", commands=[{"command": "start", "description": "Begin"}]), bool) is True
+    )
+
+
+def test_a_pressed_button_is_answered_once(call: Any, stand_in: StandIn) -> None:
+    call("sendMessage", chat_id=7, text="pick")
+    stand_in.people.press(7, 1, "a")
+    query = official(call("getUpdates"), list[Update])[0].callback_query
+    assert official(call("answerCallbackQuery", callback_query_id=query.id), bool) is True
+    assert call("answerCallbackQuery", callback_query_id=query.id).status_code == 400
+
+
+@pytest.mark.parametrize("status", [400, 403, 429, 500, 502])
+def test_errors_are_error_objects(call: Any, stand_in: StandIn, status: int) -> None:
+    stand_in.answer_with(status)
+    parsed = official(call("sendMessage", chat_id=7, text="hi"), type(None))
+    assert parsed.error_code == status
+    assert parsed.description
+    assert (parsed.parameters is not None) == (status == 429)

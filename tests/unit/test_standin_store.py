@@ -1,0 +1,85 @@
+"""A second run keeps the chats."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from efir.standin import Person, StandIn
+from efir.standin.methods import BotApi
+
+
+def call(stand_in: StandIn, method: str, **params: Any) -> Any:
+    return asyncio.run(BotApi(stand_in.state, stand_in.bot).call(method, params, received_at=5.0))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "chats.jsonl"
+
+
+@pytest.fixture
+def first(path: Path) -> StandIn:
+    stand_in = StandIn(store=path)
+    stand_in.people.add(7, "Anna")
+    stand_in.people.start(7, "token")
+    call(stand_in, "sendMessage", chat_id=7, text="привет")
+    stand_in.people.say(7, "hi")
+    stand_in.people.block(7)
+    return stand_in
+
+
+def test_everything_but_the_calls_comes_back(first: StandIn, path: Path) -> None:
+    second = StandIn(store=path)
+    assert second.state.people == {7: Person(7, "Anna", language_code="ru")}
+    assert second.chats == first.chats
+    assert second.chats[7].blocked
+    assert second.sent == first.sent
+    assert second.state.pending == first.state.pending
+    assert second.state.last_update_id == first.state.last_update_id
+
+
+def test_confirmed_updates_stay_confirmed(first: StandIn, path: Path) -> None:
+    last = first.state.last_update_id
+    call(first, "getUpdates", offset=last)
+    assert [update["update_id"] for update in StandIn(store=path).state.pending] == [last]
+
+
+def test_ids_go_on_where_they_were(first: StandIn, path: Path) -> None:
+    second = StandIn(store=path, clock=lambda: 0)
+    second.people.start(7)
+    assert second.state.pending[-1]["update_id"] == first.state.last_update_id + 2
+    assert second.chats[7].messages[-1]["message_id"] == len(first.chats[7].messages) + 1
+
+
+def test_adding_the_same_person_again_writes_nothing(first: StandIn, path: Path) -> None:
+    before = path.read_bytes()
+    StandIn(store=path).people.add(7, "Anna")
+    assert path.read_bytes() == before
+    StandIn(store=path).people.add(7, "Anna Maria")
+    assert StandIn(store=path).chats[7].messages == first.chats[7].messages
+
+
+@pytest.mark.usefixtures("first")
+def test_a_line_cut_short_by_a_crash_is_dropped(path: Path) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"event": "upd')
+    StandIn(store=path).people.unblock(7)
+    lines = path.read_bytes().removeprefix(whole).splitlines()
+    assert [json.loads(line)["event"] for line in lines] == ["update"]
+
+
+def test_a_broken_line_is_named(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_text('{"event": "confirmed", "before": 1}\nnonsense\n')
+    with pytest.raises(ValueError, match="line 2"):
+        StandIn(store=path)
+
+
+@pytest.mark.usefixtures("first")
+def test_the_file_is_its_owners_alone(path: Path) -> None:
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,159 @@
+"""getUpdates: confirmation, filters and true long polling."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from telegram import Bot
+from telegram.error import Conflict
+
+from efir.standin import StandIn, running
+
+TOKEN = "42:demo"
+LONG_S = 40
+
+
+@pytest.fixture
+def stand_in() -> StandIn:
+    stand_in = StandIn()
+    stand_in.people.add(7, "Anna", "anna")
+    return stand_in
+
+
+@pytest.fixture
+def address(stand_in: StandIn) -> Iterator[str]:
+    with running(stand_in) as address:
+        yield address
+
+
+def updates(address: str, **params: Any) -> list[Any]:
+    answer = httpx.post(f"{address}/bot{TOKEN}/getUpdates", json=params)
+    result: list[Any] = answer.json()["result"]
+    return result
+
+
+def with_bot(address: str, scenario: Callable[[Bot], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with Bot(TOKEN, base_url=f"{address}/bot") as bot:
+            await asyncio.wait_for(scenario(bot), timeout=LONG_S / 2)
+
+    asyncio.run(run())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0)
+
+
+def long_poll(bot: Bot) -> asyncio.Task[Any]:
+    return asyncio.ensure_future(bot.get_updates(timeout=LONG_S, read_timeout=LONG_S + 5))
+
+
+def test_start_arrives_as_a_command(address: str, stand_in: StandIn) -> None:
+    stand_in.people.start(7, "abc-DEF_1")
+    message = updates(address)[0]["message"]
+    assert message["text"] == "/start abc-DEF_1"
+    assert message["entities"] == [{"type": "bot_command", "offset": 0, "length": 6}]
+    assert message["from"] == {
+        "id": 7, "is_bot": False, "first_name": "Anna", "username": "anna", "language_code": "ru"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("payload", ["x" * 65, "a b", "я"])
+def test_a_payload_telegram_does_not_carry_is_refused(stand_in: StandIn, payload: str) -> None:
+    with pytest.raises(ValueError, match="payload"):
+        stand_in.people.start(7, payload)
+
+
+def test_updates_stay_until_confirmed(address: str, stand_in: StandIn) -> None:
+    for text in ("a", "b", "c"):
+        stand_in.people.say(7, text)
+    first, second, third = (update["update_id"] for update in updates(address))
+    assert (second, third) == (first + 1, first + 2)
+    assert [update["update_id"] for update in updates(address, limit=2)] == [first, second]
+    assert [update["update_id"] for update in updates(address, offset=second)] == [second, third]
+    assert [update["update_id"] for update in updates(address)] == [second, third]
+    assert [update["update_id"] for update in updates(address, offset=-1)] == [third]
+    assert updates(address, offset=third + 1) == []
+
+
+def test_update_ids_outgrow_those_of_an_earlier_run(stand_in: StandIn) -> None:
+    later = StandIn(clock=lambda: stand_in.state.clock() + 60)
+    assert later.state.last_update_id > stand_in.state.last_update_id
+
+
+def test_kinds_that_are_not_allowed_are_not_kept(address: str, stand_in: StandIn) -> None:
+    updates(address, allowed_updates=["message"])
+    stand_in.people.block(7)
+    stand_in.people.unblock(7)
+    stand_in.people.say(7, "hi")
+    assert [set(update) for update in updates(address)] == [{"update_id", "message"}]
+    updates(address, allowed_updates=[], offset=2**40)
+    stand_in.people.block(7)
+    assert "my_chat_member" in updates(address)[0]
+
+
+def test_whoever_blocked_the_bot_unblocks_it_with_start(address: str, stand_in: StandIn) -> None:
+    stand_in.people.block(7)
+    stand_in.people.block(7)
+    stand_in.people.start(7)
+    kinds = [(set(update) - {"update_id"}).pop() for update in updates(address)]
+    assert kinds == ["my_chat_member", "my_chat_member", "message"]
+    assert not stand_in.chats[7].blocked
+
+
+def test_a_waiting_poll_is_woken_by_an_update(address: str, stand_in: StandIn) -> None:
+    async def scenario(bot: Bot) -> None:
+        poll = long_poll(bot)
+        await until(lambda: stand_in.polled)
+        stand_in.people.start(7, "token")
+        assert [update.message.text for update in await poll] == ["/start token"]
+
+    with_bot(address, scenario)
+
+
+def test_a_poll_ends_empty_when_its_time_is_up(address: str) -> None:
+    assert updates(address, timeout=1) == []
+
+
+def test_a_second_poll_ends_the_first(address: str, stand_in: StandIn) -> None:
+    async def scenario(bot: Bot, other: httpx.AsyncClient) -> None:
+        older = long_poll(bot)
+        await until(lambda: stand_in.polled)
+        newer = asyncio.ensure_future(other.get(f"{address}/bot{TOKEN}/getUpdates?timeout={LONG_S}"))
+        with pytest.raises(Conflict, match="terminated by other getUpdates request; make sure that only one"):
+            await older
+        stand_in.people.say(7, "hi")
+        assert len((await newer).json()["result"]) == 1
+
+    async def with_two(bot: Bot) -> None:
+        async with httpx.AsyncClient(timeout=LONG_S) as other:
+            await scenario(bot, other)
+
+    with_bot(address, with_two)
+
+
+def test_a_poll_whose_client_left_is_over(address: str, stand_in: StandIn) -> None:
+    async def scenario(_bot: Bot) -> None:
+        async with httpx.AsyncClient() as client:
+            poll = asyncio.ensure_future(client.get(f"{address}/bot{TOKEN}/getUpdates?timeout={LONG_S}"))
+            await until(lambda: stand_in.polled)
+            poll.cancel()
+        await until(lambda: not stand_in.polled)
+
+    with_bot(address, scenario)
+
+
+def test_stopping_ends_a_waiting_poll(stand_in: StandIn) -> None:
+    async def scenario(bot: Bot) -> None:
+        poll = long_poll(bot)
+        await until(lambda: stand_in.polled)
+        stand_in.close()
+        assert await poll == ()
+
+    with running(stand_in) as address:
+        with_bot(address, scenario)
