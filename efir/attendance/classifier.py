@@ -71,11 +71,14 @@ def subjects(webinar: Webinar) -> QuerySet[Person]:
     )
 
 
-def classify(webinar: Webinar) -> None:
-    """Take up the webinar's classification where it stands and finish it."""
-    tracker.record_entries(webinar)
-    while classify_chunk(webinar):
-        pass
+def classify_due() -> bool:
+    """Judge the next chunk of every webinar that is due; whether there may be more to do. Called by the worker."""
+    return any([_take_up(webinar) for webinar in due_webinars()])
+
+
+def _take_up(webinar: Webinar) -> bool:
+    tracker.record_entries(webinar)  # also what a tracker that died did not get to
+    return classify_chunk(webinar)
 
 
 def classify_chunk(webinar: Webinar, size: int = CHUNK) -> bool:

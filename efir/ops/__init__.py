@@ -1,0 +1,1 @@
+"""Operations: the command line, the server, the worker, health, and the demo."""

@@ -88,6 +88,7 @@ class LiveRooms:
         self._loop = asyncio.get_running_loop()
         self._changed: set[int] = set()
         self._stir = asyncio.Event()
+        self._attended: dict[int, datetime] = {}
         self._flushed = 0.0
         self._must_flush = False
         self.closing = False
@@ -115,6 +116,10 @@ class LiveRooms:
     def count(self, webinar_id: int) -> int:
         """How many people are in the room, as this process sees it."""
         return self.presence.count(webinar_id)
+
+    def attend(self, webinar_id: int) -> None:
+        """Somebody with `manage_status` has the speaker's page open; safe to call from any thread."""
+        self._loop.call_soon_threadsafe(self._attended.__setitem__, webinar_id, clock.now())
 
     def changed(self, webinar_ids: Iterable[int] | None = None) -> None:
         """These webinars (all that are watched, if None) may have changed; safe to call from any thread."""
@@ -203,8 +208,11 @@ class LiveRooms:
 
     async def _flush(self) -> None:
         pending = self.presence.pending()
+        attended, self._attended = self._attended, {}
         try:
             await in_thread(storage.write, pending)
+            if attended:
+                await in_thread(storage.write_attention, attended)
         except DatabaseError:
             # Kept in memory: the next flush writes it.
             log.exception("presence_flush_failed", intervals=len(pending.intervals))

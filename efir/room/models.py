@@ -47,3 +47,13 @@ class PresenceInterval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person_id} in {self.webinar_id} from {self.began_at}"
+
+
+class Attention(models.Model):
+    """When somebody with `manage_status` last had the webinar's speaker's page open."""
+
+    webinar = models.OneToOneField(Webinar, models.PROTECT, related_name="attention")
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.webinar_id} at {self.seen_at}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from efir.room.models import PresenceInterval, Recorder
+from efir.room.models import Attention, PresenceInterval, Recorder
 from efir.room.presence import Pending
 
 CHUNK = 500
@@ -40,6 +40,16 @@ def write(pending: Pending) -> None:
             unique_fields=["recorder", "webinar", "person", "began_at"],
             update_fields=["ended_at"],
         )
+
+
+def write_attention(seen: Mapping[int, datetime]) -> None:
+    """Write when the speaker's pages were last open: webinar's id → moment."""
+    Attention.objects.bulk_create(
+        [Attention(webinar_id=webinar_id, seen_at=moment) for webinar_id, moment in seen.items()],
+        update_conflicts=True,
+        unique_fields=["webinar"],
+        update_fields=["seen_at"],
+    )
 
 
 def seen_by_person(webinar_id: int, person_ids: Iterable[int] | None = None) -> dict[int, list[Seen]]:

@@ -1,0 +1,53 @@
+# Each command starts from python3 (3.11 or newer) and the package registry alone.
+PYTHON ?= python3
+BIN := .venv/bin
+LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header
+
+.PHONY: demo test check bench lock messages clean
+
+demo: .venv/.base
+	@$(BIN)/efir demo $(if $(RESET),--reset)
+
+test: .venv/.dev
+	@$(BIN)/python -m tools.postgres $(BIN)/python -m pytest -q tests/web tests/e2e tests/faults
+	@$(BIN)/python -m pytest -q
+
+check: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tools.catalogs
+	EFIR_DATA_DIR=$$(mktemp -d) DJANGO_SETTINGS_MODULE=efir.settings $(BIN)/python -m django makemigrations --check --dry-run
+
+bench: .venv/.dev
+	@$(BIN)/python -m benchmarks
+
+# Lock files carry hashes and no host names. --group dev first: the two must agree.
+lock: .venv/.dev
+	$(BIN)/python -m pip install -q uv
+	$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
+	$(LOCK) -c requirements/dev.txt pyproject.toml -o requirements/base.txt
+
+# Needs GNU gettext (apt-get install gettext).
+messages: .venv/.dev
+	cd efir && ../$(BIN)/django-admin makemessages -l ru -l en --no-wrap --add-location file --settings efir.settings
+	cd efir && ../$(BIN)/django-admin compilemessages --settings efir.settings
+
+clean:
+	rm -rf .venv
+
+.venv/.base: requirements/base.txt requirements/build.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Efir needs Python 3.11 or newer")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+		{ echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Setting up .venv …" >&2
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/base.txt -r requirements/build.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: .venv/.base requirements/dev.txt
+	@echo "Setting up what tests and checks need …" >&2
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@

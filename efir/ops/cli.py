@@ -1,0 +1,83 @@
+"""The console script `efir`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from efir.config import ConfigError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when done, 1 when refused, 2 when the call or the environment is wrong."""
+    options = _parser().parse_args(argv)
+    try:
+        return run(options)
+    except ConfigError as exc:
+        print(f"efir: {exc}", file=sys.stderr)
+        return 2
+
+
+def run(options: argparse.Namespace) -> int:
+    """Set Django up for the command and hand over to it. Raises ConfigError."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "efir.settings")
+    if options.command == "demo":
+        from efir.ops.demo.environment import prepare
+
+        prepare(os.environ)
+
+    import django
+
+    django.setup()
+
+    from efir.ops import commands
+
+    return commands.run(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="efir", description="Живые вебинары: эфир, честный итог, Telegram.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("serve", help="web and worker in one process")
+    commands.add_parser("web", help="pages and streams")
+    commands.add_parser("worker", help="verdicts, messages, upkeep")
+    commands.add_parser("migrate", help="bring the database to this version")
+    demo = commands.add_parser("demo", help="the whole system with sample people and a local Telegram")
+    demo.add_argument("--reset", action="store_true", help="start over: delete the demo's data first")
+    _person(commands.add_parser("person", help="people"))
+    _webinar(commands.add_parser("webinar", help="webinars and their status"))
+    for name, text in (("journal", "facts"), ("verdicts", "verdicts"), ("outbox", "messages")):
+        listing = commands.add_parser(name, help=f"{text}, one JSON object a line")
+        listing.add_argument("--webinar", type=_id, required=name == "verdicts", metavar="ID")
+    return parser
+
+
+def _person(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    add = actions.add_parser("add", help="make an account")
+    add.add_argument("login")
+    add.add_argument("--role", required=True, choices=["admin", "speaker", "leader", "partner", "candidate"])
+    add.add_argument("--name", default="", help="how the person is called (default: the log-in)")
+    add.add_argument("--inviter", metavar="LOGIN")
+    add.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+
+
+def _webinar(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions.add_parser("list", help="every webinar, one JSON object a line")
+    for name in ("start", "stop", "pause", "resume", "archive"):
+        action = actions.add_parser(name)
+        action.add_argument("id", type=_id, metavar="ID")
+
+
+def _id(text: str) -> int:
+    """One spelling for one id, as in the addresses."""
+    if not (text.isascii() and text.isdigit() and text[0] != "0" and len(text) <= 18):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an id: write a whole number such as 8")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

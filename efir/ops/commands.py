@@ -1,0 +1,108 @@
+"""What each command of `efir` does, once Django is set up."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+
+from efir.accounts.capabilities import Capability, Role, can
+from efir.accounts.models import Person, normalize_login
+from efir.accounts.people import LoginTaken, create_person
+from efir.config import ConfigError
+from efir.hooks.actions import Context, Refused, Source
+from efir.ops import listings
+from efir.ops.database import migrate
+from efir.ops.run import run_demo, run_serve, run_web, run_worker
+from efir.webinars import core
+from efir.webinars.models import Webinar
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the parsed command; the exit code. Raises ConfigError."""
+    migrate(verbosity=1 if options.command == "migrate" else 0)
+    commands: dict[str, Callable[[argparse.Namespace], int]] = {
+        "migrate": lambda _: 0,
+        "serve": lambda _: run_serve(),
+        "web": lambda _: run_web(),
+        "worker": lambda _: run_worker(),
+        "demo": lambda options: run_demo(reset=options.reset),
+        "person": add_person,
+        "webinar": webinar,
+        "journal": lambda options: _print_lines(listings.journal(options.webinar)),
+        "verdicts": lambda options: _print_lines(listings.verdicts(options.webinar)),
+        "outbox": lambda options: _print_lines(listings.outbox(options.webinar)),
+    }
+    return commands[options.command](options)
+
+
+def add_person(options: argparse.Namespace) -> int:
+    """`efir person add`: prints the person as one JSON line."""
+    inviter = _inviter(options.inviter) if options.inviter else None
+    password = _password(options.login) if options.password_stdin else None
+    try:
+        person = create_person(
+            login=options.login,
+            name=options.name or options.login,
+            role=Role(options.role),
+            password=password,
+            invited_by=inviter,
+        )
+    except LoginTaken:
+        return _fail("login_taken", f"there is a person with the log-in {options.login}")
+    return _print_lines([{"id": person.pk, "login": person.login, "role": person.role, "ref_code": person.ref_code}])
+
+
+def _inviter(login: str) -> Person:
+    inviter = Person.objects.filter(login=normalize_login(login)).first()
+    if inviter is None or not can(inviter, Capability.SEE_OWN_CANDIDATES):
+        raise ConfigError(f"--inviter is {login!r}, but it must be the log-in of somebody who may have candidates.")
+    return inviter
+
+
+def _password(login: str) -> str:
+    password = sys.stdin.readline().rstrip("\r\n")
+    try:
+        validate_password(password, Person(login=login))
+    except ValidationError as exc:
+        raise ConfigError(f"the password from standard input is refused: {' '.join(exc.messages)}") from exc
+    return password
+
+
+def webinar(options: argparse.Namespace) -> int:
+    """`efir webinar …`: the list, or one change of status through Core."""
+    if options.action == "list":
+        return _print_lines(listings.webinars())
+    try:
+        changed = _change(options.action, options.id)
+    except Refused as refused:
+        return _fail(refused.code.value, refused.detail)
+    return _print_lines([listings.webinar_line(changed)])
+
+
+def _change(action: str, webinar_id: int) -> Webinar:
+    context = Context(None, Source.CLI)
+    if action in ("start", "stop"):
+        return core.core_webinar_set_status(webinar_id, action, context)
+    system: dict[str, Callable[[int, Context], Webinar]] = {
+        "pause": core.pause,
+        "resume": core.resume,
+        "archive": core.archive,
+    }
+    return system[action](webinar_id, context)
+
+
+def _fail(code: str, detail: str) -> int:
+    print(json.dumps({"error": code, "detail": detail}, ensure_ascii=False), file=sys.stderr)
+    return 1
+
+
+def _print_lines(lines: Iterable[dict[str, Any]]) -> int:
+    for line in lines:
+        print(json.dumps(line, ensure_ascii=False), flush=False)
+    return 0

@@ -1,0 +1,39 @@
+"""Brings the database to this version, whoever starts first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from efir import guards
+from efir.ops.locks import awaited
+
+_ADVISORY_KEY = 0x65666972  # "efir"
+
+
+def migrate(verbosity: int = 0) -> None:
+    """Apply what is missing and put the guards in place. Several processes may call this at once."""
+    with _alone():
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()) or guards.missing():
+            call_command("migrate", interactive=False, verbosity=verbosity)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    if settings.EFIR.is_sqlite:
+        with awaited(settings.EFIR.data_dir / "migrate.lock"):
+            yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_ADVISORY_KEY])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_ADVISORY_KEY])

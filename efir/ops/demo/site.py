@@ -1,0 +1,37 @@
+"""The demo's application: Efir, and the stand-in's Bot API under the same address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+
+from efir.ops.demo.environment import STANDIN_PREFIX
+from efir.standin import StandIn
+
+
+@cache
+def stand_in() -> StandIn | None:
+    """The stand-in of this demo, or None where the demo sends to an address from the environment."""
+    if not settings.EFIR.telegram_api.endswith(STANDIN_PREFIX):
+        return None
+    return StandIn(
+        tokens={settings.EFIR.telegram_token}, prefix=STANDIN_PREFIX, store=settings.EFIR.data_dir / "standin.jsonl"
+    )
+
+
+def application() -> Callable[..., Any]:
+    """Efir's application with the stand-in beside it."""
+    from efir.asgi import application as efir_application
+
+    bot_api = stand_in()
+
+    async def demo(scope: Any, receive: Any, send: Any) -> None:
+        if bot_api and scope["type"] == "http" and bot_api.owns(scope["path"]):
+            await bot_api(scope, receive, send)
+        else:
+            await efir_application(scope, receive, send)
+
+    return demo

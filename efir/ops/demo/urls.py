@@ -1,0 +1,15 @@
+"""The demo's addresses, below /demo/."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from efir.ops.demo import views
+
+urlpatterns = [
+    path("telegram/", views.chats, name="demo-telegram"),
+    path("telegram/<id:person_id>/start", views.press_start, name="demo-start"),
+    path("telegram/<id:chat_id>/block", views.toggle_block, name="demo-block"),
+    path("player/", views.player, name="demo-player"),
+    path("recording/", views.recording, name="demo-recording"),
+]

@@ -1,0 +1,67 @@
+"""The demo's own pages: the chats as they fill, a player, a recording."""
+
+from __future__ import annotations
+
+from csp.constants import SELF
+from csp.decorators import csp_update
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.http import require_POST, require_safe
+
+from efir.accounts.models import Person
+from efir.ops.demo.seed import FIRST_CHAT_ID
+from efir.ops.demo.site import stand_in
+from efir.telegram.links import make_link
+from efir.threads import in_thread
+
+# People whom the page plays get chat ids of their own, far from the seeded ones.
+PLAYED_FROM = FIRST_CHAT_ID + 100_000
+
+
+@require_safe
+async def chats(request: HttpRequest) -> HttpResponse:
+    """Every chat with what the bot wrote and what its person wrote."""
+    bot_api = stand_in()
+    unlinked = await in_thread(lambda: list(Person.objects.filter(telegramchat=None).order_by("pk")[:50]))
+    shown = sorted(bot_api.chats.values(), key=lambda chat: chat.id) if bot_api else []
+    return await in_thread(render, request, "demo/telegram.html", {"chats": shown, "unlinked": unlinked, "local": bot_api})
+
+
+@require_POST
+async def press_start(request: HttpRequest, person_id: int) -> HttpResponse:
+    """Play this person: open their one-time link in Telegram and press Start."""
+    bot_api = stand_in()
+    if bot_api is None:
+        raise BadRequest("the demo's messages go elsewhere")
+    person = await in_thread(Person.objects.get, pk=person_id)
+    link = await in_thread(make_link, person)
+    chat_id = PLAYED_FROM + person.pk
+    bot_api.people.add(chat_id, person.name, person.login)
+    bot_api.people.start(chat_id, link.partition("start=")[2])
+    return redirect("demo-telegram")
+
+
+@require_POST
+async def toggle_block(request: HttpRequest, chat_id: int) -> HttpResponse:
+    """Play a person who blocks the bot, or lets it in again."""
+    bot_api = stand_in()
+    if bot_api is None or chat_id not in bot_api.chats:
+        raise BadRequest("no such chat")
+    (bot_api.people.unblock if bot_api.chats[chat_id].blocked else bot_api.people.block)(chat_id)
+    return redirect("demo-telegram")
+
+
+@require_safe
+@xframe_options_sameorigin
+@csp_update({"frame-ancestors": [SELF]})  # type: ignore[arg-type]  # the decorator takes what the setting takes
+def player(request: HttpRequest) -> HttpResponse:
+    """Something that moves, so that the demo's room plays without the network."""
+    return render(request, "demo/player.html")
+
+
+@require_safe
+def recording(request: HttpRequest) -> HttpResponse:
+    """Where the demo's recording would be."""
+    return render(request, "demo/recording.html")

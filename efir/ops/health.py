@@ -1,0 +1,37 @@
+"""`/healthz` tells the truth: 200 when database, worker and dispatcher are well, 503 naming what is not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import DatabaseError
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
+
+from efir import clock, guards
+from efir.ops.models import WorkerBeat
+from efir.telegram.health import telegram_health
+
+BEAT_WITHIN = timedelta(seconds=15)
+WELL = {"ok", "not_configured"}
+
+
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """Each part with its state; `failing` lists those that are not well."""
+    try:
+        parts = {"database": _database(), "worker": _worker(), "telegram": telegram_health()}
+    except DatabaseError:
+        parts = {"database": "unreachable"}
+    failing = sorted(name for name, state in parts.items() if state not in WELL)
+    body = {"status": "failing" if failing else "ok", **parts, "failing": failing}
+    return JsonResponse(body, status=503 if failing else 200)
+
+
+def _database() -> str:
+    return "guards_missing" if guards.missing() else "ok"
+
+
+def _worker() -> str:
+    alive = WorkerBeat.objects.filter(beat_at__gt=clock.now() - BEAT_WITHIN).exists()
+    return "ok" if alive else "no_heartbeat"

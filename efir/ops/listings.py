@@ -1,0 +1,96 @@
+"""What the command line lists: one JSON object a line, times in UTC ending in `Z`, people by log-in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from efir import clock
+from efir.accounts.models import Person
+from efir.attendance.models import Verdict
+from efir.hooks.models import JournalEntry
+from efir.telegram.models import OutboxMessage
+from efir.webinars.models import Webinar
+
+
+def webinar_line(webinar: Webinar) -> dict[str, Any]:
+    """One webinar."""
+    return {
+        "id": webinar.pk,
+        "title": webinar.title,
+        "status": webinar.status,
+        "starts_at": _iso(webinar.starts_at),
+        "cta_visible": webinar.cta_visible,
+        "withdrawn": webinar.withdrawn,
+        "version": webinar.version,
+        "started_at": _iso(webinar.started_at),
+        "finished_at": _iso(webinar.finished_at),
+    }
+
+
+def webinars() -> Iterator[dict[str, Any]]:
+    """Every webinar, the oldest first."""
+    return map(webinar_line, Webinar.objects.order_by("pk").iterator())
+
+
+def journal(webinar_id: int | None) -> Iterator[dict[str, Any]]:
+    """Every fact in the order of writing; the payload's own fields are fields of the line."""
+    entries = JournalEntry.objects.order_by("pk")
+    if webinar_id is not None:
+        entries = entries.filter(webinar_id=webinar_id)
+    logins = dict(Person.objects.filter(pk__in=entries.values("lead_id")).values_list("pk", "login"))
+    for entry in entries.iterator():
+        yield {
+            "id": entry.pk,
+            "event": entry.event,
+            **entry.payload,
+            "lead": logins.get(entry.lead_id),
+            "actor_id": entry.actor_id,
+            "recorded_at": _iso(entry.recorded_at),
+        }
+
+
+def verdicts(webinar_id: int) -> Iterator[dict[str, Any]]:
+    """Every verdict of the webinar, held ones too."""
+    for verdict in Verdict.objects.filter(webinar_id=webinar_id).select_related("lead", "decided_by").order_by("pk"):
+        yield {
+            "webinar_id": verdict.webinar_id,
+            "lead_id": verdict.lead_id,
+            "lead": verdict.lead.login,
+            "attended": verdict.attended,
+            "reason": verdict.reason,
+            "rule": verdict.rule,
+            "intervals": verdict.intervals,
+            "present_s": verdict.present_s,
+            "why_unknown": verdict.why_unknown or None,
+            "classified_at": _iso(verdict.classified_at),
+            "decided_by": verdict.decided_by.login if verdict.decided_by else None,
+            "decided_at": _iso(verdict.decided_at),
+        }
+
+
+def outbox(webinar_id: int | None) -> Iterator[dict[str, Any]]:
+    """Every message, the oldest first; never its text nor its chat."""
+    messages = OutboxMessage.objects.select_related("lead", "person").order_by("pk")
+    if webinar_id is not None:
+        messages = messages.filter(webinar_id=webinar_id)
+    for message in messages.iterator():
+        yield {
+            "id": message.pk,
+            "webinar_id": message.webinar_id,
+            "kind": message.kind,
+            "lead_id": message.lead_id,
+            "lead": message.lead.login,
+            "person_id": message.person_id,
+            "person": message.person.login,
+            "state": message.state,
+            "attempts": message.attempts,
+            "carried_by": message.carried_by_id,
+            "sent_at": _iso(message.sent_at),
+            "error": message.error or None,
+        }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return clock.iso(moment) if moment else None

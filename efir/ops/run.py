@@ -1,0 +1,128 @@
+"""The long-running commands: which parts run in one process, and how they end together."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvloop
+from django.conf import settings
+from django.core.management import call_command
+
+from efir.config import ConfigError
+from efir.ops.locks import held
+from efir.ops.server import listen, serve_web
+from efir.ops.worker import Worker
+from efir.telegram.dispatcher import Dispatcher
+from efir.telegram.updates import Linker
+
+log = structlog.get_logger(__name__)
+
+Part = Callable[[asyncio.Event], Awaitable[None]]
+
+
+def run_serve() -> int:
+    """`efir serve`: web and worker in one."""
+    with _alone("web"), _alone("worker"):
+        return _run(_web(), _worker)
+
+
+def run_web() -> int:
+    """`efir web`."""
+    with _alone("web"):
+        return _run(_web())
+
+
+def run_worker() -> int:
+    """`efir worker`."""
+    with _alone("worker"):
+        return _run(_worker)
+
+
+def run_demo(*, reset: bool) -> int:
+    """`efir demo`: everything, with sample people and the stand-in, on one address."""
+    from efir.ops.demo import seed, site
+
+    with _alone("web"), _alone("worker"):
+        seed.prepare(reset=reset)
+        return _run(_web(site.application()), _worker)
+
+
+@contextmanager
+def _alone(job: str) -> Iterator[None]:
+    """On SQLite one process does each job: presence is kept in its memory, and there is one writer."""
+    with ExitStack() as stack:
+        if settings.EFIR.is_sqlite:
+            path = settings.EFIR.data_dir / f"{job}.lock"
+            stack.enter_context(held(path, _second(job, path)))
+        yield
+
+
+def _second(job: str, path: Path) -> str:
+    return (
+        f"another process is already the {job} for EFIR_DATA_DIR={path.parent}. On SQLite there is one: presence "
+        "lives in its memory. Stop it first, or use PostgreSQL (EFIR_DATABASE_URL) for several."
+    )
+
+
+def _web(application: Callable[..., Any] | None = None) -> Part:
+    call_command("collectstatic", interactive=False, verbosity=0)
+    try:
+        listening = listen(settings.EFIR.host, settings.EFIR.port)
+    except OSError as exc:
+        address = f"{settings.EFIR.host}:{settings.EFIR.port}"
+        raise ConfigError(f"cannot listen on {address} (EFIR_HOST, EFIR_PORT): {exc.strerror}.") from exc
+
+    async def web(stop: asyncio.Event) -> None:
+        from efir.asgi import application as efir_application
+
+        await serve_web(application or efir_application, listening, stop)
+
+    log.info("web_starting", host=settings.EFIR.host, port=listening.getsockname()[1])
+    return web
+
+
+async def _worker(stop: asyncio.Event) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(Worker().run(stop))
+        if settings.EFIR.telegram_token:
+            dispatcher, linker = Dispatcher(), Linker()
+            sending = [group.create_task(dispatcher.run()), group.create_task(linker.run())]
+            await stop.wait()
+            dispatcher.stop()
+            linker.stop()
+            await asyncio.gather(*sending)
+
+
+def _run(*parts: Part) -> int:
+    uvloop.run(_together(parts))
+    log.info("stopped")
+    return 0
+
+
+async def _together(parts: tuple[Part, ...]) -> None:
+    async with _stop_signal() as stop, asyncio.TaskGroup() as group:
+        for part in parts:
+            group.create_task(_until_stopped(part, stop))
+
+
+async def _until_stopped(part: Part, stop: asyncio.Event) -> None:
+    """A part that ends takes the others with it: a supervisor starts the whole process again."""
+    try:
+        await part(stop)
+    finally:
+        stop.set()
+
+
+@asynccontextmanager
+async def _stop_signal() -> AsyncIterator[asyncio.Event]:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    yield stop

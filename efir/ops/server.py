@@ -1,0 +1,83 @@
+"""The web process: uvicorn, the rooms, and what keeps them informed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import structlog
+import uvicorn
+
+from efir import clock
+from efir.room.live import LiveRooms, open_rooms
+from efir.room.watch import watch
+from efir.threads import in_thread
+
+GRACEFUL_S = 10
+# A phone out of coverage is not present for minutes: the kernel gives up on bytes unacknowledged for this long.
+TCP_USER_TIMEOUT_MS = 30_000
+
+log = structlog.get_logger(__name__)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket whose connections inherit the time-out; raises OSError where the address is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.create_server((host, port), family=family, backlog=4096)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
+    return listening
+
+
+class WebServer(uvicorn.Server):
+    """uvicorn that leaves signals to its caller and sends the viewers away before it waits for connections."""
+
+    def __init__(self, application: Callable[..., Any], live: LiveRooms) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application,
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,  # efir.accounts.addresses reads X-Forwarded-For as far as it may be trusted
+                timeout_graceful_shutdown=GRACEFUL_S,
+            )
+        )
+        self._live = live
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._live.close()
+        await super().shutdown(sockets)
+
+
+async def serve_web(application: Callable[..., Any], listening: socket.socket, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set; then every stream is told to come back and what was seen is written."""
+    live = open_rooms()
+    server = WebServer(application, live)
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(live.run())
+        serving = group.create_task(server.serve(sockets=[listening]))
+        helpers = [group.create_task(watch(live)), group.create_task(_keep_clock())]
+        stopping = group.create_task(stop.wait())
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+        await running
+        for task in [*helpers, stopping]:
+            task.cancel()
+
+
+async def _keep_clock() -> None:
+    while True:
+        with contextlib.suppress(Exception):  # the database is away: the offset known so far goes on
+            await in_thread(clock.refresh)
+        await asyncio.sleep(clock.REFRESH_EVERY_S)

@@ -1,0 +1,108 @@
+"""The worker: everything that happens without anybody asking. The database is the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import structlog
+from django.conf import settings
+
+from efir import clock
+from efir.attendance import classifier, tracker
+from efir.attendance.models import Classification
+from efir.hooks.actions import Context, Refused, Source
+from efir.hooks.bus import call_owed
+from efir.ops.models import WorkerBeat
+from efir.room.forgotten import stop_forgotten
+from efir.telegram import outbox
+from efir.threads import in_thread
+from efir.webinars import core
+from efir.webinars.lifecycle import Status
+from efir.webinars.models import Webinar
+
+TICK_S = 1.0
+SELDOM_S = 5.0
+FORGET_BEATS_AFTER = timedelta(days=1)
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """Runs the duties until told to stop. Any number of workers may run; each duty tolerates the others."""
+
+    def __init__(self) -> None:
+        self.id = uuid4()
+        self.started_at = clock.now()
+        self._seldom_at = 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Do the duties every second; at once again while there is more to do."""
+        while not stop.is_set():
+            busy = await self._round()
+            if not busy:
+                await _pause(stop, TICK_S)
+        await in_thread(self._goodbye)
+
+    async def _round(self) -> bool:
+        busy = False
+        for duty in (tracker.track, *self._seldom()):
+            await self._do(duty)
+        busy = await self._do(classifier.classify_due) is True
+        await self._do(self._beat)
+        return busy
+
+    async def _do(self, duty: Callable[[], object]) -> object:
+        try:
+            return await in_thread(duty)
+        except Exception:  # one duty that fails (the database is away, say) must not stop the others
+            log.exception("duty_failed", duty=duty.__qualname__)
+            return None
+
+    def _seldom(self) -> list[Callable[[], object]]:
+        if time.monotonic() - self._seldom_at < SELDOM_S:
+            return []
+        self._seldom_at = time.monotonic()
+        return [clock.refresh, outbox.expire, call_owed, stop_forgotten, archive_settled]
+
+    def _beat(self) -> None:
+        WorkerBeat.objects.update_or_create(
+            worker=self.id, defaults={"started_at": self.started_at, "beat_at": clock.now()}
+        )
+
+    def _goodbye(self) -> None:
+        WorkerBeat.objects.filter(worker=self.id).delete()
+        WorkerBeat.objects.filter(beat_at__lt=clock.now() - FORGET_BEATS_AFTER).delete()
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return
+
+
+def archive_settled() -> int:
+    """Archive what was finished long enough ago and has every message settled; how many."""
+    before = clock.now() - timedelta(days=settings.EFIR.archive_days)
+    finished = Webinar.objects.filter(status=Status.FINISHED, finished_at__lte=before)
+    done = 0
+    for webinar_id in finished.values_list("pk", flat=True):
+        done += _archive(webinar_id)
+    return done
+
+
+def _archive(webinar_id: int) -> bool:
+    classified = Classification.objects.filter(webinar_id=webinar_id).exclude(done_at=None).exists()
+    if not classified or not outbox.all_settled(webinar_id):
+        return False
+    try:
+        core.archive(webinar_id, Context(None, Source.SYSTEM))
+    except Refused as refused:
+        log.warning("archive_refused", webinar_id=webinar_id, code=refused.code.value)
+        return False
+    return True

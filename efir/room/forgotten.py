@@ -1,0 +1,45 @@
+"""A forgotten webinar: on air for longer than its limit, and nobody who could stop it is looking."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db.models import Exists, OuterRef
+
+from efir import clock
+from efir.accounts.capabilities import Capability, people_who_can
+from efir.hooks.actions import Context, Source
+from efir.room.models import PresenceInterval, Recorder
+from efir.webinars.core import core_webinar_set_status
+from efir.webinars.models import Webinar
+from efir.webinars.visibility import on_air
+
+# A closed page is noticed after this long.
+LOOKED_WITHIN = timedelta(minutes=2)
+
+log = structlog.get_logger(__name__)
+
+
+def stop_forgotten() -> int:
+    """Stop every forgotten webinar through the hook, as the system; how many."""
+    forgotten = [webinar for webinar in on_air() if _is_overdue(webinar) and not _is_watched(webinar)]
+    for webinar in forgotten:
+        log.warning("webinar_forgotten", webinar_id=webinar.pk)
+        core_webinar_set_status(webinar.pk, "stop", Context(None, Source.SYSTEM))
+    return len(forgotten)
+
+
+def _is_overdue(webinar: Webinar) -> bool:
+    limit = timedelta(hours=webinar.forgotten_h or settings.EFIR.forgotten_h)
+    return webinar.started_at is not None and clock.now() - webinar.started_at > limit
+
+
+def _is_watched(webinar: Webinar) -> bool:
+    """Whether somebody with `manage_status` has its room or its speaker's page open."""
+    since = clock.now() - LOOKED_WITHIN
+    managers = people_who_can(Capability.MANAGE_STATUS).filter(pk=OuterRef("person_id"))
+    recording = Recorder.objects.filter(pk=OuterRef("recorder_id"), pulsed_at__gt=since, closed_at=None)
+    in_room = PresenceInterval.objects.filter(Exists(managers), Exists(recording), webinar=webinar, ended_at=None)
+    return in_room.exists() or Webinar.objects.filter(pk=webinar.pk, attention__seen_at__gt=since).exists()

@@ -1,0 +1,76 @@
+"""A wrong value stops the start with a sentence that names the variable, the value and what is allowed."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+
+from efir.config import ConfigError, read_config
+from efir.logs import without_token
+
+
+@pytest.fixture
+def environ(tmp_path):
+    return {"EFIR_DATA_DIR": str(tmp_path)}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EFIR_PORT", "eighty"),
+        ("EFIR_PORT", "70000"),
+        ("EFIR_GRACE_S", "-1"),
+        ("EFIR_GRACE_S", "nan"),
+        ("EFIR_SETTLE_S", "1e9"),
+        ("EFIR_LINK_DAYS", "week"),
+        ("EFIR_TELEGRAM_RATE", "0"),
+        ("EFIR_TELEGRAM_API", "telegram"),
+        ("EFIR_PUBLIC_URL", "efir.example"),
+        ("EFIR_PUBLIC_URL", "https://efir.example/path"),
+        ("EFIR_TIME_ZONE", "Moscow"),
+        ("EFIR_TIME_ZONE", "../etc/passwd"),
+        ("EFIR_TRUSTED_PROXIES", "many"),
+        ("EFIR_FRAME_HOSTS", "https://x.example"),
+    ],
+)
+def test_a_wrong_value_is_named(environ, name, value):
+    with pytest.raises(ConfigError) as refused:
+        read_config(environ | {name: value})
+    assert name in str(refused.value)
+    assert repr(value) in str(refused.value)
+    assert "must be" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EFIR_TELEGRAM_TOKEN", "not a token"),
+        ("EFIR_SECRET_KEY", "short"),
+        ("EFIR_DATABASE_URL", "mysql://user:secret@host/name"),
+    ],
+)
+def test_a_wrong_secret_is_named_but_not_shown(environ, name, value):
+    with pytest.raises(ConfigError) as refused:
+        read_config(environ | {name: value})
+    assert name in str(refused.value)
+    assert value not in str(refused.value)
+
+
+def test_the_defaults_are_the_documented_ones(environ, tmp_path):
+    config = read_config(environ)
+    assert config.public_url == "http://127.0.0.1:8000"
+    assert (config.grace_s, config.settle_s, config.link_days, config.telegram_rate) == (90, 60, 7, 25)
+    assert config.database["NAME"] == str(tmp_path / "efir.sqlite3")
+
+
+def test_the_key_is_made_once_and_readable_by_its_user_alone(environ, tmp_path):
+    first = read_config(environ).secret_key
+    assert read_config(environ).secret_key == first
+    assert stat.S_IMODE((tmp_path / "secret.key").stat().st_mode) == 0o600
+    assert first not in repr(read_config(environ))
+
+
+def test_no_log_line_shows_the_token():
+    line = "HTTP Request: POST https://api.telegram.org/bot123:AAbb_cc-dd/sendMessage"
+    assert without_token(line) == "HTTP Request: POST https://api.telegram.org/bot***/sendMessage"

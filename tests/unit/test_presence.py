@@ -1,0 +1,138 @@
+"""Presence in memory: one person is one person, whatever their browsers do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.strategies import integers, sampled_from
+
+from efir.room.presence import BLIND_AFTER_S, Presence
+
+ZERO = datetime(2026, 11, 23, 16, tzinfo=UTC)
+
+
+def at(second: float) -> datetime:
+    return ZERO + timedelta(seconds=second)
+
+
+def intervals(presence: Presence) -> list[tuple[datetime, datetime | None]]:
+    return [(row.began_at, row.ended_at) for row in presence.pending().intervals]
+
+
+def test_two_tabs_are_one_interval():
+    presence = Presence(at(0), 0)
+    assert presence.enter(1, 7, at(1))
+    assert not presence.enter(1, 7, at(2))
+    assert not presence.leave(1, 7, at(3))
+    assert presence.count(1) == 1
+    assert presence.leave(1, 7, at(5))
+    assert intervals(presence) == [(at(1), at(5))]
+
+
+def test_presence_ends_at_the_last_sign_of_life_of_any_tab():
+    presence = Presence(at(0), 0)
+    presence.enter(1, 7, at(1))
+    presence.enter(1, 7, at(1))
+    presence.leave(1, 7, at(40))
+    presence.leave(1, 7, at(20))  # noticed later, but seen alive earlier
+    assert intervals(presence) == [(at(1), at(40))]
+
+
+def test_what_was_written_is_forgotten_and_what_changed_meanwhile_is_not():
+    presence = Presence(at(0), 0)
+    presence.enter(1, 7, at(1))
+    pending = presence.pending()
+    presence.leave(1, 7, at(2))
+    presence.written(pending)
+    assert intervals(presence) == [(at(1), at(2))]
+    presence.written(presence.pending())
+    assert not presence.has_changes
+
+
+def test_somebody_who_sits_still_costs_no_writing():
+    presence = Presence(at(0), 0)
+    presence.enter(1, 7, at(1))
+    presence.written(presence.pending())
+    presence.tick(at(2), 1)
+    assert presence.pending().intervals == ()
+    assert [row.pulsed_at for row in presence.pending().recorders] == [at(2)]
+
+
+def test_a_blind_gap_begins_a_new_recorder_and_leaves_the_old_one_at_its_last_pulse():
+    presence = Presence(at(0), 0)
+    presence.enter(1, 7, at(1))
+    presence.tick(at(5), 5)
+    presence.tick(at(100), 5 + BLIND_AFTER_S + 1)
+    old, new = presence.pending().recorders
+    assert (old.pulsed_at, old.closed_at, new.started_at) == (at(5), None, at(100))
+    assert [(row.recorder_id, row.began_at, row.ended_at) for row in presence.pending().intervals] == [
+        (old.id, at(1), None),
+        (new.id, at(100), None),
+    ]
+
+
+def test_a_clean_end_ends_everybody():
+    presence = Presence(at(0), 0)
+    presence.enter(1, 7, at(1))
+    presence.enter(2, 8, at(2))
+    presence.close(at(9))
+    assert {row.ended_at for row in presence.pending().intervals} == {at(9)}
+    assert [row.closed_at for row in presence.pending().recorders] == [at(9)]
+
+
+class PresenceMachine(RuleBasedStateMachine):
+    """Tabs open and close, flushes succeed or fail: what reaches the database is the union that really was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0
+        self.presence = Presence(at(0), 0)
+        self.tabs: list[int] = []
+        self.here: dict[int, set[int]] = {}
+        self.stored: dict[object, object] = {}
+
+    def _pass(self) -> datetime:
+        self.now += 1
+        for person in set(self.tabs):
+            self.here.setdefault(person, set()).add(self.now - 1)
+        return at(self.now)
+
+    @rule(person=integers(1, 3))
+    def open_tab(self, person):
+        moment = self._pass()
+        self.presence.enter(1, person, moment)
+        self.tabs.append(person)
+
+    @precondition(lambda self: self.tabs)
+    @rule(which=integers(0, 20))
+    def close_tab(self, which):
+        moment = self._pass()
+        self.presence.leave(1, self.tabs.pop(which % len(self.tabs)), moment)
+
+    @rule(works=sampled_from([True, False]))
+    def flush(self, works):
+        self._pass()
+        pending = self.presence.pending()
+        if works:
+            for row in pending.intervals:
+                self.stored[row.recorder_id, row.person_id, row.began_at] = row
+            self.presence.written(pending)
+
+    @invariant()
+    def what_is_stored_or_pending_is_what_was(self):
+        rows = self.stored | {(r.recorder_id, r.person_id, r.began_at): r for r in self.presence.pending().intervals}
+        seen: dict[int, set[int]] = {}
+        for row in rows.values():
+            end = row.ended_at or at(self.now)
+            whole = range(int((row.began_at - ZERO).total_seconds()), int((end - ZERO).total_seconds()))
+            seen.setdefault(row.person_id, set()).update(whole)
+        assert {person: moments for person, moments in seen.items() if moments} == {
+            person: moments for person, moments in self.here.items() if moments
+        }
+        assert self.presence.count(1) == len(set(self.tabs))
+
+
+TestPresenceMachine = PresenceMachine.TestCase
+TestPresenceMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

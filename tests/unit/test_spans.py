@@ -1,0 +1,56 @@
+"""Sets of moments: whatever order the stretches come in, the set is the same."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from efir.attendance.spans import after, clip, last_s, total_s, union
+
+ZERO = datetime(2026, 11, 23, 16, tzinfo=UTC)
+
+
+def at(second: float) -> datetime:
+    return ZERO + timedelta(seconds=second)
+
+
+seconds = st.integers(0, 200)
+span = st.tuples(seconds, seconds).map(lambda pair: (at(min(pair)), at(max(pair))))
+spans = st.lists(span, max_size=12)
+
+
+def seconds_in(some: list[tuple[datetime, datetime]]) -> set[int]:
+    """The model: which whole seconds the set holds."""
+    return {second for start, end in some for second in range(200) if start <= at(second) < end}
+
+
+@given(spans, st.randoms())
+def test_the_union_is_the_same_in_any_order(some, random):
+    shuffled = list(some)
+    random.shuffle(shuffled)
+    assert union(shuffled) == union(some) == union([*some, *shuffled])
+
+
+@given(spans)
+def test_the_union_is_sorted_and_disjoint_and_holds_the_same_moments(some):
+    joined = union(some)
+    assert seconds_in(joined) == seconds_in(some)
+    assert all(first[1] < second[0] for first, second in zip(joined, joined[1:], strict=False))
+    assert total_s(some) == len(seconds_in(some))
+
+
+@given(spans, spans)
+def test_a_clip_holds_what_both_hold(some, window):
+    assert seconds_in(clip(some, window)) == seconds_in(some) & seconds_in(window)
+
+
+@given(spans, seconds)
+def test_after_holds_what_comes_later(some, second):
+    assert seconds_in(after(some, at(second))) == {each for each in seconds_in(some) if each >= second}
+
+
+@given(spans, st.integers(0, 250))
+def test_the_last_seconds_are_the_latest_ones_across_gaps(some, length):
+    assert seconds_in(last_s(some, length)) == set(sorted(seconds_in(some))[-length:] if length else [])

@@ -1,0 +1,224 @@
+"""From recorded presence to the verdict, through the journal, with the clock moved."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from efir.accounts.capabilities import Role, assign_role
+from efir.attendance import classifier, tracker
+from efir.attendance.models import Participation, Verdict
+from efir.hooks.actions import Context, Refused, Source
+from efir.hooks.models import JournalEntry
+from efir.room.presence import IntervalRow, Pending, RecorderRow
+from efir.room.storage import write
+from efir.webinars import core
+from tests.conftest import SYSTEM, start, stop
+
+pytestmark = pytest.mark.django_db
+
+
+class Evening:
+    """A live webinar with one recording process; times are seconds after its start."""
+
+    def __init__(self, clock, make_webinar):
+        self.clock = clock
+        self.webinar = make_webinar("scheduled")
+        self.zero = clock()
+        self.recorder = RecorderRow(uuid4(), self.zero - timedelta(hours=1), self.zero)
+        start(self.webinar.pk, SYSTEM)
+
+    def at(self, second):
+        return self.zero + timedelta(seconds=second)
+
+    def seen(self, person, came, went=None, recorder=None):
+        row = IntervalRow(
+            (recorder or self.recorder).id,
+            self.webinar.pk,
+            person.pk,
+            self.at(came),
+            None if went is None else self.at(went),
+        )
+        write(Pending((recorder or self.recorder,), (row,)))
+
+    def pulse(self, second, *, closed=False):
+        moment = self.at(second)
+        self.recorder = RecorderRow(self.recorder.id, self.recorder.started_at, moment, moment if closed else None)
+        write(Pending((self.recorder,), ()))
+
+    def stop(self, second=3600, *, settle=True):
+        self.clock.moment = self.at(second)
+        stop(self.webinar.pk, SYSTEM)
+        if settle:
+            self.pulse(second + 1)
+            self.clock.move(60)
+
+    def verdicts(self):
+        while classifier.classify_due():
+            pass
+        return {verdict.lead_id: (verdict.attended, verdict.reason) for verdict in Verdict.objects.all()}
+
+
+@pytest.fixture
+def evening(clock, make_webinar):
+    return Evening(clock, make_webinar)
+
+
+def events(name):
+    return list(JournalEntry.objects.filter(event=name).values_list("lead_id", flat=True))
+
+
+def test_the_whole_contour_of_one_evening(evening, make_person):
+    partner = make_person(Role.PARTNER)
+    stayed, left, absent, stranger = (make_person(invited_by=partner) for _ in range(4))
+    for person in (stayed, absent):
+        core.book_seat(evening.webinar.pk, person)
+    evening.seen(stayed, -100, 3600)
+    evening.seen(left, 10, 600)
+    evening.seen(partner, 0, 3600)
+    evening.stop()
+    assert evening.verdicts() == {
+        stayed.pk: (True, "stayed_to_end"),
+        left.pk: (False, "left_early"),
+        absent.pk: (False, "no_show"),
+    }
+    assert events("client_webinar_entered") == [stayed.pk, left.pk]
+    assert events("client_webinar_completed") == [stayed.pk]
+    assert sorted(events("client_webinar_attendance_classified")) == [stayed.pk, left.pk, absent.pk]
+    assert stranger.pk not in evening.verdicts()
+
+
+def test_entered_is_said_once_at_the_first_live_moment(evening, make_person):
+    lead = make_person()
+    evening.seen(lead, -100)
+    evening.pulse(5)
+    evening.clock.moment = evening.at(6)
+    assert tracker.track() == 1
+    assert tracker.track() == 0
+    entry = JournalEntry.objects.get()
+    assert entry.moment == evening.at(0)
+    assert entry.payload["session_id"] == str(Participation.objects.get().session_id)
+
+
+def test_nobody_enters_before_the_start_or_during_a_pause(evening, make_person):
+    core.pause(evening.webinar.pk, SYSTEM)  # at the very start
+    lead = make_person()
+    evening.seen(lead, 10)
+    evening.pulse(20)
+    evening.clock.moment = evening.at(20)
+    assert tracker.track() == 0
+    core.resume(evening.webinar.pk, SYSTEM)
+    evening.pulse(25)
+    evening.clock.moment = evening.at(25)
+    assert tracker.track() == 1
+    assert JournalEntry.objects.get().moment == evening.at(20)
+
+
+def test_whether_somebody_is_a_lead_is_settled_when_they_enter(evening, make_person):
+    lead, partner = make_person(), make_person(Role.PARTNER)
+    for person in (lead, partner):
+        evening.seen(person, 0, 3600)
+        core.book_seat(evening.webinar.pk, person)
+    evening.pulse(10)
+    tracker.track()
+    evening.clock.move(10)
+    tracker.track()
+    assign_role(lead, Role.PARTNER)
+    assign_role(partner, Role.CANDIDATE)
+    evening.stop()
+    assert evening.verdicts() == {lead.pk: (True, "stayed_to_end")}
+
+
+def test_the_verdict_waits_for_the_settle_delay(evening, make_person):
+    evening.seen(make_person(), 0, 3600)
+    evening.stop(settle=False)
+    evening.pulse(3601)
+    evening.clock.move(59)
+    assert evening.verdicts() == {}
+    evening.clock.move(1)
+    assert len(evening.verdicts()) == 1
+
+
+def test_the_verdict_waits_for_a_living_process_and_not_for_a_dead_one(evening, make_person):
+    lead = make_person()
+    evening.seen(lead, 0)
+    evening.pulse(3590)
+    evening.stop(settle=False)
+    evening.clock.move(60)
+    assert evening.verdicts() == {}  # its pulse is 70 s old: it may yet tell
+    evening.clock.move(30)
+    assert evening.verdicts() == {lead.pk: (True, "stayed_to_end")}  # dead, within the grace
+
+
+def test_a_process_that_died_with_its_viewers_holds_their_verdicts(evening, make_person):
+    held, left = make_person(), make_person()
+    evening.seen(held, 0)
+    evening.seen(left, 0, 100)
+    evening.pulse(1000)
+    another = RecorderRow(uuid4(), evening.at(1005), evening.at(3700))
+    write(Pending((another,), ()))
+    evening.stop(settle=False)
+    evening.clock.move(600)
+    assert evening.verdicts() == {held.pk: (None, "unknown"), left.pk: (False, "left_early")}
+    assert events("client_webinar_attendance_classified") == [left.pk]
+
+
+def test_a_held_verdict_is_decided_once_by_somebody_who_may(evening, make_person):
+    lead, admin, speaker = make_person(), make_person(Role.ADMIN), make_person(Role.SPEAKER)
+    core.book_seat(evening.webinar.pk, lead)
+    evening.stop(settle=False)  # nobody recorded anything
+    evening.clock.move(600)
+    assert evening.verdicts() == {lead.pk: (None, "unknown")}
+    with pytest.raises(Refused, match="forbidden"):
+        classifier.decide(evening.webinar.pk, lead.pk, True, Context(speaker.pk, Source.WEB))
+    for attended in (True, False):  # the second decision comes too late
+        classifier.decide(evening.webinar.pk, lead.pk, attended, Context(admin.pk, Source.WEB))
+    entry = JournalEntry.objects.get(event="client_webinar_attendance_classified")
+    assert (entry.payload["attended"], entry.payload["reason"], entry.actor_id) == (True, "decided_by_admin", admin.pk)
+
+
+def test_chunks_of_any_size_give_the_same_verdicts(evening, make_person):
+    leads = [make_person() for _ in range(7)]
+    for number, lead in enumerate(leads):
+        evening.seen(lead, 0, 3600 if number % 2 else 100)
+    evening.stop()
+    tracker.track()
+    rounds = 0
+    while classifier.classify_chunk(evening.webinar, size=2):
+        rounds += 1
+    assert rounds == 4
+    assert Verdict.objects.count() == len(events("client_webinar_attendance_classified")) == 7
+
+
+def test_recomputing_from_what_is_stored_gives_the_same_verdict(evening, make_person):
+    people = [make_person() for _ in range(4)]
+    core.book_seat(evening.webinar.pk, people[3])
+    evening.seen(people[0], 0, 3600)
+    evening.seen(people[1], 0, 1200)
+    lost = RecorderRow(uuid4(), evening.at(0), evening.at(900))
+    evening.seen(people[2], 0, recorder=lost)
+    evening.stop(settle=False)
+    evening.pulse(3601)
+    evening.clock.move(600)
+    evening.verdicts()
+    for verdict in Verdict.objects.all():
+        again = classifier.rejudge(verdict)
+        assert (again.attended, again.reason) == (verdict.attended, verdict.reason)
+        assert verdict.rule == "end_gap_within_grace grace_s=90 settle_s=60"
+
+
+def test_webinars_of_one_evening_are_judged_each_by_itself(evening, make_person, make_webinar):
+    lead = make_person()
+    other = make_webinar("live")
+    core.book_seat(other.pk, lead)
+    evening.seen(lead, 0, 3600)
+    evening.stop()
+    stop(other.pk, SYSTEM)
+    evening.pulse(4000)
+    evening.clock.move(61)
+    while classifier.classify_due():
+        pass
+    reasons = dict(Verdict.objects.values_list("webinar_id", "reason"))
+    assert reasons == {evening.webinar.pk: "stayed_to_end", other.pk: "no_show"}

@@ -1,0 +1,215 @@
+"""Core through its two hooks: the contract's table, every code, and facts that are recorded once."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from efir.accounts.capabilities import Role
+from efir.hooks.actions import Code, Context, Refused, Source
+from efir.webinars import core
+from efir.webinars.lifecycle import TRANSITIONS, Status
+from efir.webinars.models import LedgerEntry, Seat, Webinar
+from tests.conftest import SYSTEM, start, stop
+
+pytestmark = pytest.mark.django_db
+
+STATUSES = ["draft", "scheduled", "live", "paused", "finished", "archived"]
+
+
+def ask(action, *args) -> str:
+    """What came of it: the status, or the code of the refusal."""
+    try:
+        return action(*args).status
+    except Refused as refused:
+        return refused.code.value
+
+
+def show(webinar_id, context):
+    return core.core_webinar_set_cta_visibility(webinar_id, True, context)
+
+
+@pytest.mark.parametrize(
+    ("action", "answers"),
+    [
+        (start, "invalid_start live live invalid_start invalid_restart locked"),
+        (stop, "invalid_stop invalid_stop finished finished finished locked"),
+        (show, "cta cta live paused cta locked"),
+        (core.pause, "invalid_stop invalid_stop paused paused invalid_rewind locked"),
+        (core.resume, "invalid_start invalid_start live live invalid_restart locked"),
+        (core.archive, "invalid_archive invalid_archive invalid_archive invalid_archive archived archived"),
+        (core.publish, "scheduled scheduled invalid_rewind invalid_rewind invalid_rewind locked"),
+    ],
+    ids=["start", "stop", "cta", "pause", "resume", "archive", "publish"],
+)
+def test_the_table_of_the_contract(make_webinar, action, answers):
+    expected = [
+        "webinar_cta_invalid_state" if word == "cta" else word if word in STATUSES else f"webinar_state_{word}"
+        for word in answers.split()
+    ]
+    assert [ask(action, make_webinar(status).pk, SYSTEM) for status in STATUSES] == expected
+
+
+@pytest.mark.parametrize("action", [start, stop])
+def test_asking_again_changes_nothing(make_webinar, action):
+    webinar = action(make_webinar("live").pk, SYSTEM)
+    ledger, version = webinar.ledger.count(), webinar.version
+    again = action(webinar.pk, SYSTEM)
+    assert (again.ledger.count(), again.version) == (ledger, version)
+
+
+def test_a_refusal_changes_nothing(make_webinar):
+    webinar = make_webinar("finished")
+    before = Webinar.objects.filter(pk=webinar.pk).values().get()
+    with pytest.raises(Refused, match="webinar_state_invalid_restart"):
+        start(webinar.pk, SYSTEM)
+    with pytest.raises(Refused, match="webinar_state_locked"):
+        core.edit(webinar.pk, {"title": "Другое"}, SYSTEM)
+    assert Webinar.objects.filter(pk=webinar.pk).values().get() == before
+
+
+@pytest.mark.parametrize("status", ["", "START", "pause", "finished", "live", None, 1])
+def test_only_start_and_stop_are_actions(make_webinar, status):
+    with pytest.raises(Refused) as refused:
+        core.core_webinar_set_status(make_webinar("scheduled").pk, status, SYSTEM)
+    assert refused.value.code is Code.STATUS_INVALID
+
+
+def test_an_unknown_webinar_is_not_found(db):
+    with pytest.raises(Refused) as refused:
+        start(4711, SYSTEM)
+    assert refused.value.code is Code.NOT_FOUND
+
+
+@pytest.mark.parametrize("role", [Role.CANDIDATE, Role.PARTNER, Role.LEADER])
+def test_the_hooks_check_the_capability_of_the_actor(make_person, make_webinar, role):
+    context = Context(make_person(role).pk, Source.WEB)
+    webinar = make_webinar("live")
+    for action in (start, stop, show, core.publish, core.pause):
+        with pytest.raises(Refused) as refused:
+            action(webinar.pk, context)
+        assert refused.value.code is Code.FORBIDDEN
+
+
+def test_pause_belongs_to_the_system_even_for_an_admin(make_person, make_webinar):
+    context = Context(make_person(Role.ADMIN).pk, Source.WEB)
+    assert ask(core.pause, make_webinar("live").pk, context) == "forbidden"
+
+
+def test_the_web_names_its_person():
+    with pytest.raises(Refused, match="forbidden"):
+        Context(None, Source.WEB)
+
+
+def test_the_ledger_says_who_and_through_which_door(make_person, make_webinar, clock):
+    speaker = make_person(Role.SPEAKER)
+    webinar = make_webinar("scheduled")
+    moment = clock.move(60)
+    start(webinar.pk, Context(speaker.pk, Source.WEB))
+    entry = webinar.ledger.last()
+    assert (entry.from_status, entry.to_status, entry.actor_id, entry.source, entry.at) == (
+        "scheduled",
+        "live",
+        speaker.pk,
+        "web",
+        moment,
+    )
+
+
+def test_a_webinar_is_published_once_it_is_complete(make_webinar):
+    webinar = make_webinar("draft", player_url="", title="")
+    with pytest.raises(Refused, match=r"webinar_incomplete: title, player_url"):
+        core.publish(webinar.pk, SYSTEM)
+
+
+def test_a_withdrawn_webinar_starts_once_it_is_put_back(make_webinar):
+    webinar = core.edit(make_webinar("scheduled").pk, {"withdrawn": True}, SYSTEM)
+    assert ask(start, webinar.pk, SYSTEM) == "webinar_withdrawn"
+    core.edit(webinar.pk, {"withdrawn": False}, SYSTEM)
+    assert ask(start, webinar.pk, SYSTEM) == "live"
+
+
+@pytest.mark.parametrize(
+    ("status", "field", "allowed"),
+    [
+        ("scheduled", "starts_at", True),
+        ("live", "starts_at", False),
+        ("live", "player_url", True),
+        ("paused", "chat_url", True),
+        ("live", "title", False),
+        ("live", "withdrawn", False),
+        ("finished", "player_url", False),
+        ("archived", "title", False),
+    ],
+)
+def test_what_may_be_edited_when(make_webinar, clock, status, field, allowed):
+    value = clock.move(60) if field == "starts_at" else True if field == "withdrawn" else "https://rutube.ru/x"
+    webinar = make_webinar(status)
+    answer = ask(core.edit, webinar.pk, {field: value}, SYSTEM)
+    assert answer == (status if allowed else "webinar_state_locked")
+
+
+def test_status_is_no_field_to_edit(make_webinar):
+    assert ask(core.edit, make_webinar("scheduled").pk, {"status": "live"}, SYSTEM) == "webinar_state_locked"
+
+
+def test_technical_fields_ask_for_their_capability(make_person, make_webinar):
+    webinar = make_webinar("scheduled")
+    fields = {"forgotten_h": 2.0}
+    assert ask(core.edit, webinar.pk, fields, Context(make_person(Role.SPEAKER).pk, Source.WEB)) == "forbidden"
+    assert ask(core.edit, webinar.pk, fields, Context(make_person(Role.ADMIN).pk, Source.WEB)) == "scheduled"
+
+
+def test_every_change_moves_the_version_and_a_saved_edit_keeps_the_call_to_action(make_webinar):
+    webinar = show(make_webinar("live").pk, SYSTEM)
+    changed = core.edit(webinar.pk, {"player_url": "https://rutube.ru/x"}, SYSTEM)
+    assert changed.version == webinar.version + 1
+    assert changed.cta_visible
+
+
+def test_a_recording_belongs_to_a_webinar_that_took_place(make_webinar):
+    def answer(status):
+        return ask(core.publish_recording, make_webinar(status).pk, "https://rutube.ru/r", SYSTEM)
+
+    assert [answer(status) for status in STATUSES] == [
+        "webinar_recording_invalid_state",
+        "webinar_recording_invalid_state",
+        "live",
+        "paused",
+        "finished",
+        "webinar_state_locked",
+    ]
+
+
+def test_a_seat_is_booked_once_until_the_stop(make_person, make_webinar):
+    person = make_person()
+    webinar = make_webinar("live")
+    assert core.book_seat(webinar.pk, person) == core.book_seat(webinar.pk, person)
+    stop(webinar.pk, SYSTEM)
+    with pytest.raises(Refused, match="webinar_seats_closed"):
+        core.book_seat(webinar.pk, make_person())
+
+
+def test_the_stop_settles_who_of_the_seat_holders_is_a_lead(make_person, make_webinar):
+    from efir.accounts.capabilities import assign_role
+
+    webinar = make_webinar("live")
+    lead, partner = make_person(), make_person(Role.PARTNER)
+    for person in (lead, partner):
+        core.book_seat(webinar.pk, person)
+    stop(webinar.pk, SYSTEM)
+    assign_role(lead, Role.PARTNER)
+    assert dict(Seat.objects.values_list("person_id", "held_by_lead")) == {lead.pk: True, partner.pk: False}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from([core.publish, start, stop, show, core.pause, core.resume, core.archive]), max_size=12))
+def test_no_sequence_of_calls_leaves_the_table(make_webinar, calls):
+    webinar = make_webinar("draft")
+    for call in calls:
+        ask(call, webinar.pk, SYSTEM)
+    steps = [(Status(entry.from_status), Status(entry.to_status)) for entry in LedgerEntry.objects.filter(webinar=webinar)]
+    assert all(before is after or (before, after) in TRANSITIONS for before, after in steps)
+    reached = steps[-1][1] if steps else Status.DRAFT
+    assert Webinar.objects.get(pk=webinar.pk).state is reached

@@ -1,0 +1,107 @@
+"""`emit` and `listen`: each fact once, with its listeners, in one transaction."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from efir.hooks import bus
+from efir.hooks.events import EVENTS, ClientWebinarCompleted, ClientWebinarEntered, PostWebinarRoute, from_payload
+from efir.hooks.models import JournalEntry, OwedCall
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def listeners():
+    """Registers listeners for the test and takes them off again."""
+    registered = []
+
+    def register(event, call, *, outside=False):
+        bus.listen(event, outside=outside)(call)
+        registered.append(call)
+
+    yield register
+    for call in registered:
+        bus.forget(call)
+
+
+def entered(lead_id, clock, webinar_id=1):
+    return ClientWebinarEntered(lead_id=lead_id, webinar_id=webinar_id, session_id=uuid4(), timestamp=clock())
+
+
+def test_a_batch_is_journalled_and_handed_over_once(clock, listeners):
+    batches = []
+    listeners(ClientWebinarEntered, batches.append)
+    first = [entered(1, clock), entered(2, clock)]
+    assert bus.emit(first) == first
+    assert bus.emit([entered(2, clock), entered(3, clock)])[0].lead_id == 3
+    assert [[event.lead_id for event in batch] for batch in batches] == [[1, 2], [3]]
+    assert list(JournalEntry.objects.values_list("lead_id", flat=True)) == [1, 2, 3]
+
+
+def test_the_same_fact_twice_in_one_batch_is_one(clock):
+    bus.emit([entered(1, clock), entered(1, clock)])
+    assert JournalEntry.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_listener_of_the_project_that_fails_rolls_the_fact_back(clock, listeners):
+    def fails(events):
+        raise RuntimeError("not today")
+
+    listeners(ClientWebinarEntered, fails)
+    with pytest.raises(RuntimeError):
+        bus.emit([entered(1, clock)])
+    assert not JournalEntry.objects.exists()
+
+
+def test_an_outside_listener_that_fails_is_called_again_and_costs_no_fact(clock, listeners):
+    heard, broken = [], [True]
+
+    def plug_in(events):
+        if broken:
+            raise RuntimeError("not today")
+        heard.extend(events)
+
+    others = []
+    listeners(ClientWebinarEntered, plug_in, outside=True)
+    listeners(ClientWebinarEntered, others.extend)
+    event = entered(1, clock)
+    bus.emit([event])
+    assert others == [event]
+    assert JournalEntry.objects.count() == 1
+    assert bus.call_owed() == 0  # not due yet
+    clock.move(11)
+    assert bus.call_owed() == 0  # fails again, waits longer
+    assert OwedCall.objects.get().attempts == 2
+    broken.clear()
+    clock.move(61)
+    assert bus.call_owed() == 1
+    assert heard == [event]
+    assert not OwedCall.objects.exists()
+
+
+def test_a_batch_holds_events_of_one_kind(clock):
+    route = PostWebinarRoute(lead_id=1, webinar_id=1, attended=True, route="attended", timestamp=clock())
+    with pytest.raises(TypeError):
+        bus.emit([entered(1, clock), route])
+
+
+def test_the_journal_gives_the_event_back(clock):
+    event = ClientWebinarCompleted(lead_id=1, webinar_id=2, session_id=uuid4(), completed_at=clock())
+    bus.emit([event])
+    entry = JournalEntry.objects.get()
+    assert entry.payload["webinar_type"] == "live"
+    assert entry.payload["completed_at"].endswith("Z")
+    assert from_payload(entry.event, entry.payload) == event
+
+
+def test_these_four_events_and_no_others():
+    assert set(EVENTS) == {
+        "client_webinar_entered",
+        "client_webinar_completed",
+        "client_webinar_attendance_classified",
+        "post_webinar_route",
+    }

@@ -1,0 +1,106 @@
+"""A PostgreSQL cluster of one's own: on loopback, as an unprivileged user, gone afterwards.
+
+`python -m tools.postgres COMMAND …` runs the command with EFIR_DATABASE_URL pointing at it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MISSING = "PostgreSQL's server is not here: SKIPPED what needs it. To get it: apt-get install postgresql"
+READY_WITHIN_S = 60
+
+
+def binaries() -> Path | None:
+    """Where initdb and postgres are, the newest version first; None where they are not installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    on_path = shutil.which("initdb")
+    return found[-1].parent if found else Path(on_path).parent if on_path else None
+
+
+@contextmanager
+def cluster(**settings: str) -> Iterator[str]:
+    """Start a cluster and give the address of its database; `settings` are postgres -c options."""
+    bin_dir = binaries()
+    if bin_dir is None:
+        raise FileNotFoundError(MISSING)
+    with tempfile.TemporaryDirectory(prefix="efir-pg-") as root:
+        data, port = Path(root) / "data", _free_port()
+        if os.geteuid() == 0:
+            shutil.chown(root, _user(), _user_group())
+        _run([bin_dir / "initdb", "-D", data, "-U", "efir", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"])
+        server = _start(bin_dir, data, port, {"fsync": "off", "max_connections": "200"} | settings)
+        try:
+            _await(bin_dir, port, server)
+            _run([bin_dir / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "efir", "efir"])
+            yield f"postgresql://efir@127.0.0.1:{port}/efir"
+        finally:
+            server.terminate()  # SIGTERM to postgres ends it once its clients are gone; SIGINT does not wait
+            _run([bin_dir / "pg_ctl", "-D", data, "stop", "-m", "immediate"], check=False)
+            server.wait(30)
+
+
+def _start(bin_dir: Path, data: Path, port: int, settings: dict[str, str]) -> subprocess.Popen[bytes]:
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    command = [bin_dir / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", data, *options]
+    return subprocess.Popen(_unprivileged(command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _await(bin_dir: Path, port: int, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while _run([bin_dir / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False):
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError("the PostgreSQL cluster did not start")
+        time.sleep(0.05)
+
+
+def _run(command: list[str | Path], *, check: bool = True) -> int:
+    return subprocess.run(_unprivileged(command), check=check, stdout=subprocess.DEVNULL, cwd="/").returncode
+
+
+def _unprivileged(command: list[str | Path]) -> list[str]:
+    """PostgreSQL refuses to run as root."""
+    words = [str(word) for word in command]
+    return ["runuser", "-u", _user(), "--", *words] if os.geteuid() == 0 else words
+
+
+def _user() -> str:
+    import pwd
+
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+def _user_group() -> int:
+    import pwd
+
+    return pwd.getpwnam(_user()).pw_gid
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def main(command: list[str]) -> int:
+    """Run `command` on a fresh cluster; without PostgreSQL say so loudly, and fail where CI needs it."""
+    if binaries() is None:
+        print(f"\n*** {MISSING} ***\n", file=sys.stderr)
+        return 1 if os.environ.get("CI") == "true" else 0
+    with cluster() as url:
+        return subprocess.run(command, env=os.environ | {"EFIR_DATABASE_URL": url}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
