@@ -185,6 +185,7 @@ def test_chunks_of_any_size_give_the_same_verdicts(evening, make_person):
         evening.seen(lead, 0, 3600 if number % 2 else 100)
     evening.stop()
     tracker.track()
+    evening.webinar.refresh_from_db()
     rounds = 0
     while classifier.classify_chunk(evening.webinar, size=2):
         rounds += 1

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 from django.db import DatabaseError, connection, transaction
 
 from efir import guards
 from efir.hooks.actions import Refused
+from efir.hooks.bus import emit
+from efir.hooks.events import ClientWebinarEntered
 from efir.webinars.models import LedgerEntry, Webinar
 
 pytestmark = pytest.mark.django_db
@@ -40,20 +44,11 @@ def test_the_ledger_takes_no_forbidden_step(make_webinar):
 
 @pytest.mark.parametrize("table", ["webinars_ledgerentry", "hooks_journalentry"])
 @pytest.mark.parametrize("verb", ["DELETE FROM {}", "UPDATE {} SET id = id + 1000"])
-def test_history_is_append_only(make_webinar, table, verb):
-    from efir.hooks.bus import emit
-    from efir.hooks.events import PostWebinarRoute
-
+def test_history_is_append_only(make_webinar, clock, table, verb):
     make_webinar("finished")
-    emit([PostWebinarRoute(lead_id=1, webinar_id=1, attended=True, route="attended", timestamp=_moment())])
+    emit([ClientWebinarEntered(lead_id=1, webinar_id=1, session_id=uuid4(), timestamp=clock())])
     with pytest.raises(DatabaseError):
         run(verb.format(table))
-
-
-def _moment():
-    from efir import clock
-
-    return clock.now()
 
 
 def test_a_webinar_is_born_a_draft(db):

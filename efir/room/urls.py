@@ -1,0 +1,17 @@
+"""Addresses of the room and of the read-only API."""
+
+from __future__ import annotations
+
+from django.urls import path
+from django.views.generic import RedirectView
+
+from efir.room import views
+from efir.room.api import api
+
+urlpatterns = [
+    path("live_room/", RedirectView.as_view(url="/account/webinar_room/", permanent=True)),
+    path("account/webinar_room/", views.room, name="current_room"),
+    path("account/webinar_room/<id:webinar_id>/", views.room, name="room"),
+    path("account/webinar_room/<id:webinar_id>/people", views.people, name="room_people"),
+    path("api/", api.urls),
+]

@@ -1,0 +1,71 @@
+"""The room's page, and who is in it. The stream is beside Django, in `efir.room.stream`."""
+
+from __future__ import annotations
+
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from efir.accounts.capabilities import Capability, capability_required
+from efir.accounts.models import Person
+from efir.accounts.session import person_of
+from efir.accounts.words import role_label
+from efir.room.live import rooms
+from efir.room.state import state_of
+from efir.webinars.models import Webinar
+from efir.webinars.visibility import current_webinar, visible_webinar
+
+NAMED = 100
+
+
+@never_cache
+@require_safe
+@capability_required(Capability.ENTER_ROOM)
+def room(request: HttpRequest, webinar_id: int | None = None) -> HttpResponse:
+    """The room of one webinar, or of the current one. What the page shows at once is true without its script."""
+    person = person_of(request)
+    webinar = current_webinar(person) if webinar_id is None else _visible(person, webinar_id)
+    state = state_of(webinar, viewers_of(webinar)) if webinar else None
+    context = {"webinar": webinar, "screen": screen_of(webinar), "state": state}
+    return render(request, "room/room.html", context)
+
+
+@never_cache
+@require_safe
+@capability_required(Capability.ENTER_ROOM)
+def people(request: HttpRequest, webinar_id: int) -> JsonResponse:
+    """Who is in the room: names and roles, never contacts."""
+    webinar = _visible(person_of(request), webinar_id)
+    live = rooms()
+    present = live.presence.present(webinar.pk) if live else []
+    named = Person.objects.select_related("membership__group").in_bulk(present[:NAMED])
+    listed = [named[person_id] for person_id in present[:NAMED] if person_id in named]
+    return JsonResponse(
+        {
+            "people": [{"name": each.name, "role": role_label(each.role)} for each in listed],
+            "total": len(present),
+        }
+    )
+
+
+def viewers_of(webinar: Webinar) -> int:
+    """How many people are in the room, as this process sees it."""
+    live = rooms()
+    return live.count(webinar.pk) if live else 0
+
+
+def screen_of(webinar: Webinar | None) -> str:
+    """Which of the page's screens is shown."""
+    if webinar is None:
+        return "none"
+    if webinar.withdrawn and webinar.status == "scheduled":
+        return "withdrawn"
+    return {"draft": "scheduled"}.get(webinar.status, webinar.status)
+
+
+def _visible(person: Person, webinar_id: int) -> Webinar:
+    webinar = visible_webinar(person, webinar_id)
+    if webinar is None:
+        raise Http404
+    return webinar

@@ -1,0 +1,229 @@
+"""Runs the real thing: `efir` processes, a real database, the stand-in over HTTP, and people with cookies."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psycopg
+from psycopg import sql
+
+T = TypeVar("T")
+
+EFIR = Path(sys.executable).with_name("efir")
+PASSWORD = "efir-test-password"
+TOKEN = "42:test-token-of-a-bot"
+WITHIN_S = 40.0
+
+
+def eventually(get: Callable[[], T], *, within: float = WITHIN_S) -> T:
+    """Wait until `get` gives something true; what it gave last, where it never does, fails the test."""
+    deadline = time.monotonic() + within
+    while not (value := get()):
+        assert time.monotonic() < deadline, f"still {value!r} after {within} s"
+        time.sleep(0.05)
+    return value
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
+def fresh_database() -> Iterator[str]:
+    """A database of one's own on the server of EFIR_DATABASE_URL; nothing where the tests run on SQLite."""
+    url = os.environ.get("EFIR_DATABASE_URL", "")
+    if not url.startswith("postgres"):
+        yield ""
+        return
+    name = f"efir_{secrets.token_hex(6)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield url.rpartition("/")[0] + f"/{name}"
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+class Site:
+    """One installation: its environment, its processes, its command line."""
+
+    def __init__(self, data_dir: Path, database_url: str = "", **environ: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.data_dir = data_dir
+        self.log = data_dir / "process.log"
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("EFIR_", "DJANGO_"))}
+        self.environ = kept | {
+            "EFIR_DATA_DIR": str(data_dir),
+            "EFIR_DATABASE_URL": database_url,
+            "EFIR_PORT": str(self.port),
+            "EFIR_GRACE_S": "3",
+            "EFIR_SETTLE_S": "1",
+            "EFIR_TELEGRAM_RATE": "200",
+            "PYTHONFAULTHANDLER": "1",
+            **environ,
+        }
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *command: str, wait: bool = True) -> subprocess.Popen[bytes]:
+        """Start a long-running command (default `efir serve`) and wait until it is well."""
+        words = [str(EFIR), *(command or ("serve",))] if not command or command[0] != "python" else list(command)
+        if words[0] == "python":
+            words[0] = sys.executable
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(words, env=self.environ, stdout=log, stderr=log)
+        self.processes.append(process)
+        if wait:
+            eventually(lambda: process.poll() is not None or self._is_well())
+            assert process.poll() is None, self.log.read_text()[-3000:]
+        return process
+
+    def _is_well(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/healthz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def stop(self) -> None:
+        """Stop what still runs, in the way an operator would."""
+        for process in self.processes:
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes:
+            process.wait(30)
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """End it without a chance to say anything."""
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
+
+    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """One call of the command line."""
+        return subprocess.run(
+            [str(EFIR), *arguments], env=self.environ, input=stdin, capture_output=True, text=True, check=False
+        )
+
+    def lines(self, *arguments: str) -> list[dict[str, Any]]:
+        """What a listing prints."""
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def add(self, login: str, role: str = "candidate", inviter: str = "") -> int:
+        """Make a person through the command line; their id."""
+        extra = ["--inviter", inviter] if inviter else []
+        done = self.run("person", "add", login, "--role", role, *extra, "--password-stdin", stdin=PASSWORD)
+        assert done.returncode == 0, done.stderr
+        return int(json.loads(done.stdout)["id"])
+
+    def journal(self, webinar_id: int) -> list[tuple[str, str]]:
+        """The facts of a webinar as (event, log-in), in order."""
+        return [(line["event"], line["lead"]) for line in self.lines("journal", "--webinar", str(webinar_id))]
+
+    def outbox(self, webinar_id: int) -> dict[tuple[str, str], str]:
+        """The messages of a webinar: (kind, receiver) of each lead → state."""
+        lines = self.lines("outbox", "--webinar", str(webinar_id))
+        return {(line["kind"], line["lead"]): line["state"] for line in lines}
+
+
+class Visitor:
+    """Somebody with a browser: cookies, and the CSRF token that goes with them."""
+
+    def __init__(self, site: Site, login: str = "") -> None:
+        self.site = site
+        self.http = httpx.Client(base_url=site.url, timeout=30)
+        if login:
+            self.log_in(login)
+
+    def log_in(self, login: str, password: str = PASSWORD) -> httpx.Response:
+        self.http.get("/login/")
+        answer = self.post("/login/", username=login, password=password)
+        assert answer.status_code == 302, answer.text
+        return answer
+
+    def get(self, path: str, **kwargs: Any) -> httpx.Response:
+        return self.http.get(path, **kwargs)
+
+    def post(self, path: str, headers: dict[str, str] | None = None, **data: str) -> httpx.Response:
+        if not self._csrf():
+            self.http.get("/login/")
+        return self.http.post(path, data=data, headers={"X-CSRFToken": self._csrf(), **(headers or {})})
+
+    def _csrf(self) -> str:
+        return next((cookie.value or "" for cookie in self.http.cookies.jar if "csrf" in cookie.name), "")
+
+    @contextmanager
+    def watching(self, webinar_id: int) -> Iterator[Stream]:
+        """Hold the room's stream open while the block runs."""
+        stream = Stream(self, webinar_id)
+        try:
+            eventually(lambda: stream.states or stream.status)
+            yield stream
+        finally:
+            stream.close()
+
+
+class Stream:
+    """One open event stream, read in a thread."""
+
+    def __init__(self, visitor: Visitor, webinar_id: int) -> None:
+        self.states: list[dict[str, Any]] = []
+        self.status = 0
+        self.ended = False
+        cookie = "; ".join(f"{each.name}={each.value}" for each in visitor.http.cookies.jar)
+        self._socket = socket.create_connection(("127.0.0.1", visitor.site.port), timeout=60)
+        request = f"GET /account/webinar_room/{webinar_id}/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n"
+        self._socket.sendall(request.encode())
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The latest state."""
+        return self.states[-1]
+
+    def until(self, **wanted: object) -> dict[str, Any]:
+        """Wait for a state in which these fields have these values."""
+        return eventually(
+            lambda: next((s for s in self.states if all(s.get(k) == v for k, v in wanted.items())), None) or {}
+        )
+
+    def close(self) -> None:
+        """Close the tab."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self._socket.close()
+        self._thread.join(10)
+
+    def _read(self) -> None:
+        received = b""
+        try:
+            while chunk := self._socket.recv(65536):
+                received += chunk
+                self._parse(received)
+                if received.endswith(b"0\r\n\r\n"):
+                    break
+        except OSError:
+            pass
+        self.ended = True
+
+    def _parse(self, received: bytes) -> None:
+        if match := re.match(rb"HTTP/1\.1 (\d+)", received):
+            self.status = int(match[1])
+        self.states = [json.loads(line) for line in re.findall(rb"^data: (\{.*\})$", received, re.MULTILINE)]
