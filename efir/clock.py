@@ -32,7 +32,7 @@ def now() -> datetime:
 
 def refresh() -> None:
     """Measure how far this machine's clock is from the database's (SQLite: the same clock)."""
-    global _offset
+    global _offset  # noqa: PLW0603  # one clock for the process
     if connection.vendor != "postgresql":
         return
     started = time.monotonic()

@@ -75,25 +75,38 @@ def read_config(environ: Mapping[str, str]) -> Config:
         host=host,
         port=port,
         public_url=read(
-            "EFIR_PUBLIC_URL", f"http://{host}:{port}", _address, "an http:// or https:// address without a path"
+            "EFIR_PUBLIC_URL",
+            f"http://{host}:{port}",
+            _address,
+            "an http:// or https:// address without a path",
         ),
         secret_key=read(
             "EFIR_SECRET_KEY", "", lambda text: _secret(text, data_dir), "at least 32 characters", secret=True
         ),
-        time_zone=read("EFIR_TIME_ZONE", "Europe/Moscow", time_zone_name, "an IANA zone such as Europe/Moscow"),
+        time_zone=read(
+            "EFIR_TIME_ZONE", "Europe/Moscow", time_zone_name, "an IANA zone such as Europe/Moscow"
+        ),
         telegram_token=read(
             "EFIR_TELEGRAM_TOKEN", "", _token, "a bot token such as 123456:ABC-DEF, or nothing", secret=True
         ),
-        telegram_api=read("EFIR_TELEGRAM_API", OFFICIAL_BOT_API, _base_address, "an http:// or https:// address"),
-        telegram_rate=read("EFIR_TELEGRAM_RATE", "25", _number(0.1, 1000), "messages a second, from 0.1 to 1000"),
+        telegram_api=read(
+            "EFIR_TELEGRAM_API", OFFICIAL_BOT_API, _base_address, "an http:// or https:// address"
+        ),
+        telegram_rate=read(
+            "EFIR_TELEGRAM_RATE", "25", _number(0.1, 1000), "messages a second, from 0.1 to 1000"
+        ),
         grace_s=read("EFIR_GRACE_S", "90", _number(0, 3600), "seconds, from 0 to 3600"),
         settle_s=read("EFIR_SETTLE_S", "60", _number(0, 3600), "seconds, from 0 to 3600"),
         link_days=read("EFIR_LINK_DAYS", "7", _number(0, 365), "days, from 0 to 365"),
         recording_days=read("EFIR_RECORDING_DAYS", "30", _number(0, 365), "days, from 0 to 365"),
         archive_days=read("EFIR_ARCHIVE_DAYS", "30", _number(0, 3650), "days, from 0 to 3650"),
         forgotten_h=read("EFIR_FORGOTTEN_H", "6", _number(0.01, 72), "hours, from 0.01 to 72"),
-        trusted_proxies=read("EFIR_TRUSTED_PROXIES", "0", _count, "how many proxies stand in front, from 0 to 9"),
-        frame_hosts=read("EFIR_FRAME_HOSTS", "", _hosts, "host names such as player.example.org, with commas between"),
+        trusted_proxies=read(
+            "EFIR_TRUSTED_PROXIES", "0", _count, "how many proxies stand in front, from 0 to 9"
+        ),
+        frame_hosts=read(
+            "EFIR_FRAME_HOSTS", "", _hosts, "host names such as player.example.org, with commas between"
+        ),
         demo=read("EFIR_DEMO", "0", _switch, "0 or 1"),
     )
 
@@ -181,7 +194,9 @@ def time_zone_name(text: str) -> str:
 
 def _token(text: str) -> str:
     bot_id, _, key = text.partition(":")
-    if text and not (bot_id.isascii() and bot_id.isdigit() and key and key.replace("_", "").replace("-", "").isalnum()):
+    if text and not (
+        bot_id.isascii() and bot_id.isdigit() and key and key.replace("_", "").replace("-", "").isalnum()
+    ):
         raise ValueError(text)
     return text
 

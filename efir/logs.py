@@ -13,7 +13,12 @@ import structlog
 _BOT_PATH = re.compile(r"/bot\d+:[A-Za-z0-9_-]+")
 
 # httpx logs whole addresses, and in the Bot API's the token is a part of the address; axes logs log-ins.
-_QUIET = {"httpx": logging.WARNING, "httpcore": logging.WARNING, "axes": logging.ERROR, "telegram": logging.WARNING}
+_QUIET = {
+    "httpx": logging.WARNING,
+    "httpcore": logging.WARNING,
+    "axes": logging.ERROR,
+    "telegram": logging.WARNING,
+}
 
 
 def without_token(text: str) -> str:

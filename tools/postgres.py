@@ -37,7 +37,21 @@ def cluster(**settings: str) -> Iterator[str]:
         data, port = Path(root) / "data", _free_port()
         if os.geteuid() == 0:
             shutil.chown(root, _user(), _user_group())
-        _run([bin_dir / "initdb", "-D", data, "-U", "efir", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"])
+        _run(
+            [
+                bin_dir / "initdb",
+                "-D",
+                data,
+                "-U",
+                "efir",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ]
+        )
         server = _start(bin_dir, data, port, {"fsync": "off", "max_connections": "200"} | settings)
         try:
             _await(bin_dir, port, server)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import cast
 
 import structlog
 from django.conf import settings
@@ -19,7 +20,12 @@ from efir.attendance.models import Classification, Participation, Verdict
 from efir.attendance.rules import Evening, Judgement, Rule, judge
 from efir.hooks.actions import Code, Context, Refused
 from efir.hooks.bus import emit, listen
-from efir.hooks.events import ClientWebinarAttendanceClassified, ClientWebinarCompleted, ClientWebinarEntered
+from efir.hooks.events import (
+    ClientWebinarAttendanceClassified,
+    ClientWebinarCompleted,
+    ClientWebinarEntered,
+    Reason,
+)
 from efir.room.storage import Seen, flushed_past, seen_by_person
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
@@ -57,7 +63,9 @@ def due_webinars() -> list[Webinar]:
     )
     dead_after = timedelta(seconds=settings.EFIR.grace_s)
     return [
-        webinar for webinar in settled if webinar.finished_at and flushed_past(webinar.finished_at, now, dead_after)
+        webinar
+        for webinar in settled
+        if webinar.finished_at and flushed_past(webinar.finished_at, now, dead_after)
     ]
 
 
@@ -73,7 +81,8 @@ def subjects(webinar: Webinar) -> QuerySet[Person]:
 
 def classify_due() -> bool:
     """Judge the next chunk of every webinar that is due; whether there may be more to do. Called by the worker."""
-    return any([_take_up(webinar) for webinar in due_webinars()])
+    more = [_take_up(webinar) for webinar in due_webinars()]
+    return any(more)
 
 
 def _take_up(webinar: Webinar) -> bool:
@@ -85,17 +94,25 @@ def classify_chunk(webinar: Webinar, size: int = CHUNK) -> bool:
     """Judge the next `size` leads in one transaction; whether there may be more to do."""
     with transaction.atomic():
         Classification.objects.bulk_create([Classification(webinar=webinar)], ignore_conflicts=True)
-        mine = Classification.objects.select_for_update(skip_locked=True).filter(webinar=webinar, done_at=None).first()
+        mine = (
+            Classification.objects.select_for_update(skip_locked=True)
+            .filter(webinar=webinar, done_at=None)
+            .first()
+        )
         if mine is None:
             return False  # done, or another worker is at it
         judged = Verdict.objects.filter(webinar=webinar, lead=OuterRef("pk"))
-        lead_ids = list(subjects(webinar).exclude(Exists(judged)).order_by("pk").values_list("pk", flat=True)[:size])
+        lead_ids = list(
+            subjects(webinar).exclude(Exists(judged)).order_by("pk").values_list("pk", flat=True)[:size]
+        )
         if lead_ids:
             _judge(webinar, lead_ids)
             return True
         mine.done_at = clock.now()
         mine.save(update_fields=["done_at"])
-        log.info("classified", webinar_id=webinar.pk, verdicts=Verdict.objects.filter(webinar=webinar).count())
+        log.info(
+            "classified", webinar_id=webinar.pk, verdicts=Verdict.objects.filter(webinar=webinar).count()
+        )
         return False
 
 
@@ -106,16 +123,21 @@ def _judge(webinar: Webinar, lead_ids: Sequence[int]) -> None:
     judgements = _judgements(webinar, lead_ids, evening, rule)
     completed = [lead_id for lead_id, judgement in judgements.items() if judgement.attended]
     tracker.complete(
-        Participation.objects.filter(webinar=webinar, person_id__in=completed, completed_at=None), webinar.finished_at
+        Participation.objects.filter(webinar=webinar, person_id__in=completed, completed_at=None),
+        webinar.finished_at,
     )
-    verdicts = Verdict.objects.bulk_create([_verdict(webinar, lead, judgements[lead], rule) for lead in lead_ids])
+    verdicts = Verdict.objects.bulk_create(
+        [_verdict(webinar, lead, judgements[lead], rule) for lead in lead_ids]
+    )
     emit([_event(verdict) for verdict in verdicts if verdict.attended is not None])
     held = [verdict for verdict in verdicts if verdict.attended is None]
     if held:
         log.warning("verdicts_held", webinar_id=webinar.pk, count=len(held))
 
 
-def _judgements(webinar: Webinar, lead_ids: Sequence[int], evening: Evening, rule: Rule) -> dict[int, Judgement]:
+def _judgements(
+    webinar: Webinar, lead_ids: Sequence[int], evening: Evening, rule: Rule
+) -> dict[int, Judgement]:
     seen = seen_by_person(webinar.pk, lead_ids)
     return {lead_id: judge(seen.get(lead_id, []), evening, rule) for lead_id in lead_ids}
 
@@ -141,7 +163,7 @@ def _event(verdict: Verdict) -> ClientWebinarAttendanceClassified:
         webinar_id=verdict.webinar_id,
         attended=verdict.attended,
         timestamp=verdict.decided_at or verdict.classified_at,
-        reason=verdict.reason,
+        reason=cast(Reason, verdict.reason),
         rule=verdict.rule,
     )
 
@@ -151,7 +173,7 @@ def decide(webinar_id: int, lead_id: int, attended: bool, context: Context) -> V
 
     A verdict that is not held (any more) is answered as done and stays as it is.
     """
-    actor = Person.objects.filter(pk=context.actor_id, is_active=True).first()
+    actor = Person.objects.filter(pk=context.actor_id or 0, is_active=True).first()
     if actor is None or not can(actor, Capability.DECIDE_VERDICT):
         raise Refused(Code.FORBIDDEN, Capability.DECIDE_VERDICT)
     with transaction.atomic():
@@ -172,5 +194,8 @@ def rejudge(verdict: Verdict) -> Judgement:
     webinar = verdict.webinar
     assert webinar.finished_at is not None  # noqa: S101  # a verdict comes after the stop
     lost = verdict.why_unknown == "process_died"
-    seen = [Seen(datetime.fromisoformat(start), datetime.fromisoformat(end), lost) for start, end in verdict.intervals]
+    seen = [
+        Seen(datetime.fromisoformat(start), datetime.fromisoformat(end), lost)
+        for start, end in verdict.intervals
+    ]
     return judge(seen, evening_of(webinar, webinar.finished_at), Rule.parse(verdict.rule))

@@ -70,7 +70,9 @@ def _enter(webinar_id: int, entries: dict[int, datetime]) -> None:
             ],
             ignore_conflicts=True,
         )
-        fresh = Participation.objects.filter(webinar_id=webinar_id, person_id__in=entries, is_lead=True, entered_at=None)
+        fresh = Participation.objects.filter(
+            webinar_id=webinar_id, person_id__in=entries, is_lead=True, entered_at=None
+        )
         emit(
             [
                 ClientWebinarEntered(

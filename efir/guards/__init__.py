@@ -46,7 +46,9 @@ def append_only(table: str, name: str, code: str) -> tuple[Guard, ...]:
     """Rows are written once: no update, no delete, no truncate."""
     refuse = f"RAISE EXCEPTION '{code}'; RETURN NULL;"
     return (
-        Guard(table, name, code, {"BEFORE UPDATE": "1", "BEFORE DELETE": "1"}, refuse, "BEFORE UPDATE OR DELETE"),
+        Guard(
+            table, name, code, {"BEFORE UPDATE": "1", "BEFORE DELETE": "1"}, refuse, "BEFORE UPDATE OR DELETE"
+        ),
         Guard(table, f"{name}_truncate", code, {}, refuse, "BEFORE TRUNCATE", for_each="STATEMENT"),
     )
 
@@ -100,7 +102,9 @@ def missing(using: str = "default") -> set[str]:
     """The names of triggers that should stand but do not."""
     connection = connections[using]
     tables = set(connection.introspection.table_names())
-    wanted = {name for guard in _registry.values() if guard.table in tables for name in _triggers(connection, guard)}
+    wanted = {
+        name for guard in _registry.values() if guard.table in tables for name in _triggers(connection, guard)
+    }
     return wanted - set(standing(using))
 
 

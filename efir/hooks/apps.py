@@ -13,4 +13,6 @@ class HooksConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        guards.register(*guards.append_only("hooks_journalentry", "journal_append_only", "journal_is_append_only"))
+        guards.register(
+            *guards.append_only("hooks_journalentry", "journal_append_only", "journal_is_append_only")
+        )

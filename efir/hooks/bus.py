@@ -72,7 +72,9 @@ def emit(events: Sequence[E], *, actor_id: int | None = None) -> list[E]:
         entries = _journal(events, actor_id)
         new = [event for event in events if (event.webinar_id, event.lead_id) in entries]
         if new:
-            log.info("emitted", hook=new[0].name, count=len(new), webinar_ids=sorted({e.webinar_id for e in new}))
+            log.info(
+                "emitted", hook=new[0].name, count=len(new), webinar_ids=sorted({e.webinar_id for e in new})
+            )
             _hand_over(new, entries)
     return new
 

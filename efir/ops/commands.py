@@ -55,13 +55,17 @@ def add_person(options: argparse.Namespace) -> int:
         )
     except LoginTaken:
         return _fail("login_taken", f"there is a person with the log-in {options.login}")
-    return _print_lines([{"id": person.pk, "login": person.login, "role": person.role, "ref_code": person.ref_code}])
+    return _print_lines(
+        [{"id": person.pk, "login": person.login, "role": person.role, "ref_code": person.ref_code}]
+    )
 
 
 def _inviter(login: str) -> Person:
     inviter = Person.objects.filter(login=normalize_login(login)).first()
     if inviter is None or not can(inviter, Capability.SEE_OWN_CANDIDATES):
-        raise ConfigError(f"--inviter is {login!r}, but it must be the log-in of somebody who may have candidates.")
+        raise ConfigError(
+            f"--inviter is {login!r}, but it must be the log-in of somebody who may have candidates."
+        )
     return inviter
 
 

@@ -53,7 +53,9 @@ def journal(webinar_id: int | None) -> Iterator[dict[str, Any]]:
 
 def verdicts(webinar_id: int) -> Iterator[dict[str, Any]]:
     """Every verdict of the webinar, held ones too."""
-    for verdict in Verdict.objects.filter(webinar_id=webinar_id).select_related("lead", "decided_by").order_by("pk"):
+    for verdict in (
+        Verdict.objects.filter(webinar_id=webinar_id).select_related("lead", "decided_by").order_by("pk")
+    ):
         yield {
             "webinar_id": verdict.webinar_id,
             "lead_id": verdict.lead_id,

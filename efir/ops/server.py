@@ -10,8 +10,10 @@ from typing import Any
 
 import structlog
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from efir import clock
+from efir.room.line import EXTENSION, Line
 from efir.room.live import LiveRooms, open_rooms
 from efir.room.watch import watch
 from efir.threads import in_thread
@@ -32,6 +34,24 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+class LineProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol that lets the room look at the connection under a stream."""
+
+    line: Line
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
+        super().connection_made(transport)
+        self.line = Line(transport)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {EXTENSION: self.line}  # type: ignore[dict-item]  # not one of the standard ones
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.line.lost = exc
+        super().connection_lost(exc)
+
+
 class WebServer(uvicorn.Server):
     """uvicorn that leaves signals to its caller and sends the viewers away before it waits for connections."""
 
@@ -39,6 +59,7 @@ class WebServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 application,
+                http=LineProtocol,
                 lifespan="off",
                 ws="none",
                 log_config=None,

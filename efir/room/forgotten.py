@@ -41,5 +41,7 @@ def _is_watched(webinar: Webinar) -> bool:
     since = clock.now() - LOOKED_WITHIN
     managers = people_who_can(Capability.MANAGE_STATUS).filter(pk=OuterRef("person_id"))
     recording = Recorder.objects.filter(pk=OuterRef("recorder_id"), pulsed_at__gt=since, closed_at=None)
-    in_room = PresenceInterval.objects.filter(Exists(managers), Exists(recording), webinar=webinar, ended_at=None)
+    in_room = PresenceInterval.objects.filter(
+        Exists(managers), Exists(recording), webinar=webinar, ended_at=None
+    )
     return in_room.exists() or Webinar.objects.filter(pk=webinar.pk, attention__seen_at__gt=since).exists()

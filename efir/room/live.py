@@ -123,7 +123,9 @@ class LiveRooms:
 
     def changed(self, webinar_ids: Iterable[int] | None = None) -> None:
         """These webinars (all that are watched, if None) may have changed; safe to call from any thread."""
-        self._loop.call_soon_threadsafe(self._note, list(self._rooms) if webinar_ids is None else list(webinar_ids))
+        self._loop.call_soon_threadsafe(
+            self._note, list(self._rooms) if webinar_ids is None else list(webinar_ids)
+        )
 
     def _note(self, webinar_ids: list[int]) -> None:
         self._changed.update(webinar_ids)
@@ -227,7 +229,7 @@ _rooms: LiveRooms | None = None
 
 def open_rooms() -> LiveRooms:
     """The rooms of this process, opened by its server when it starts."""
-    global _rooms
+    global _rooms  # noqa: PLW0603  # one set of rooms for the process
     _rooms = LiveRooms()
     return _rooms
 

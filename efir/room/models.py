@@ -41,7 +41,9 @@ class PresenceInterval(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["recorder", "webinar", "person", "began_at"], name="presence_once"),
+            models.UniqueConstraint(
+                fields=["recorder", "webinar", "person", "began_at"], name="presence_once"
+            ),
         ]
         indexes = [models.Index(fields=["webinar", "person"])]
 

@@ -63,7 +63,7 @@ class Presence:
         self._intervals: dict[tuple[UUID, int, int, datetime], IntervalRow] = {}
         self._recorders: dict[UUID, RecorderRow] = {}
         self._ticked = monotonic
-        self._begin(now)
+        self._current = self._begin(now)
 
     def enter(self, webinar_id: int, person_id: int, now: datetime) -> bool:
         """A connection opened; whether the person was not here before."""
@@ -112,9 +112,10 @@ class Presence:
         blind = monotonic - self._ticked > BLIND_AFTER_S
         self._ticked = monotonic
         if not blind:
-            self._recorders[self._current.id] = self._current = replace(self._current, pulsed_at=now)
+            self._current = replace(self._current, pulsed_at=now)
+            self._recorders[self._current.id] = self._current
             return
-        self._begin(now)
+        self._current = self._begin(now)
         for webinar_id, room in self._rooms.items():
             for person_id, seen in room.items():
                 seen.row = self._open(webinar_id, person_id, now)
@@ -136,9 +137,10 @@ class Presence:
         _forget(self._recorders, ((row.id, row) for row in pending.recorders))
         _forget(self._intervals, ((_key(row), row) for row in pending.intervals))
 
-    def _begin(self, now: datetime) -> None:
-        self._current = RecorderRow(uuid4(), started_at=now, pulsed_at=now)
-        self._recorders[self._current.id] = self._current
+    def _begin(self, now: datetime) -> RecorderRow:
+        recorder = RecorderRow(uuid4(), started_at=now, pulsed_at=now)
+        self._recorders[recorder.id] = recorder
+        return recorder
 
     def _open(self, webinar_id: int, person_id: int, now: datetime) -> IntervalRow:
         row = IntervalRow(self._current.id, webinar_id, person_id, now)

@@ -54,7 +54,9 @@ def write_attention(seen: Mapping[int, datetime]) -> None:
 
 def seen_by_person(webinar_id: int, person_ids: Iterable[int] | None = None) -> dict[int, list[Seen]]:
     """Every stretch in which these people (everybody, if None) were seen in the webinar's room."""
-    rows = PresenceInterval.objects.filter(webinar_id=webinar_id).select_related("recorder").order_by("began_at")
+    rows = (
+        PresenceInterval.objects.filter(webinar_id=webinar_id).select_related("recorder").order_by("began_at")
+    )
     if person_ids is not None:
         rows = rows.filter(person_id__in=list(person_ids))
     seen: dict[int, list[Seen]] = defaultdict(list)

@@ -20,6 +20,7 @@ from django.http import HttpRequest
 from efir import clock
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.models import Person
+from efir.room.line import Watched
 from efir.room.live import LiveRooms, Room, Viewer, rooms
 from efir.threads import in_thread
 from efir.webinars.models import Webinar
@@ -80,26 +81,26 @@ async def stream(scope: Scope, receive: Receive, send: Send, webinar_id: int) ->
     if admission.webinar is None:
         return await _refuse(send, admission.status)
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-    return await _watch(live, admission.webinar, admission.person_id, receive, send)
-
-
-async def _watch(live: LiveRooms, webinar: Webinar, person_id: int, receive: Receive, send: Send) -> None:
-    room, viewer = live.join(webinar, person_id)
+    room, viewer = live.join(admission.webinar, admission.person_id)
+    line = Watched.of(scope, clock.now())
     gone = asyncio.ensure_future(_until_disconnect(receive))
     gone.add_done_callback(lambda _: viewer.woken.set())
     try:
-        await _tell(live, room, viewer, gone, send)
+        await _tell(live, room, viewer, line, gone, send)
     finally:
-        live.leave(room, viewer, clock.now())
+        live.leave(room, viewer, line.last_sign(clock.now()))
         gone.cancel()
 
 
-async def _tell(live: LiveRooms, room: Room, viewer: Viewer, gone: asyncio.Future[None], send: Send) -> None:
+async def _tell(  # noqa: PLR0913, PLR0917  # the two ends of one stream
+    live: LiveRooms, room: Room, viewer: Viewer, line: Watched, gone: asyncio.Future[None], send: Send
+) -> None:
     while not gone.done():
         try:
             async with asyncio.timeout(KEEP_ALIVE_S):
                 await viewer.woken.wait()
         except TimeoutError:
+            line.look(clock.now())
             await _write(send, b": here\n\n")
             continue
         viewer.woken.clear()

@@ -144,7 +144,9 @@ def book_seat(webinar_id: int, person: Person) -> Seat:
             raise Refused(Code.SEATS_CLOSED, webinar.status)
         if webinar.withdrawn:
             raise Refused(Code.WITHDRAWN)
-        seat, _ = Seat.objects.get_or_create(webinar=webinar, person=person, defaults={"booked_at": clock.now()})
+        seat, _ = Seat.objects.get_or_create(
+            webinar=webinar, person=person, defaults={"booked_at": clock.now()}
+        )
         return seat
 
 

@@ -45,7 +45,7 @@ def _check(address: str) -> None:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise ValidationError(_("Это не адрес. Вставьте адрес, который начинается с https://")) from None
-    if any(c.isspace() or c in '<>"\'\\' for c in address) or parts.username:
+    if any(c.isspace() or c in "<>\"'\\" for c in address) or parts.username:
         raise ValidationError(_("Это не адрес. Вставьте адрес, который начинается с https://"))
     if parts.scheme == "https" and port in (None, 443) and host in settings.FRAME_HOSTS:
         return

@@ -19,7 +19,7 @@ _NOT_FRESH = (
     "EXISTS (SELECT 1 FROM webinars_ledgerentry WHERE webinar_id = NEW.id))"
 )
 _NOT_AS_WRITTEN = (
-    "(NEW.id <> OLD.id OR ((NEW.status <> OLD.status OR NEW.cta_visible <> OLD.cta_visible) AND ("
+    "(NEW.id <> OLD.id OR ((NEW.status <> OLD.status OR NEW.cta_visible <> OLD.cta_visible) AND ("  # noqa: S608  # constants
     f"(NEW.status <> OLD.status AND (OLD.status || '>' || NEW.status) NOT IN ({_ALLOWED})) OR NOT EXISTS ("
     "SELECT 1 FROM webinars_ledgerentry AS latest "
     "WHERE latest.id = (SELECT MAX(id) FROM webinars_ledgerentry WHERE webinar_id = NEW.id) "
@@ -27,7 +27,8 @@ _NOT_AS_WRITTEN = (
 )
 # A status moves without the visibility, or the visibility moves on air; and from where the webinar really is.
 _NOT_A_STEP = (
-    "(NOT EXISTS (SELECT 1 FROM webinars_webinar AS w WHERE w.id = NEW.webinar_id AND w.status = NEW.from_status AND ("
+    "(NOT EXISTS (SELECT 1 FROM webinars_webinar AS w "  # noqa: S608  # constants
+    "WHERE w.id = NEW.webinar_id AND w.status = NEW.from_status AND ("
     f"(NEW.cta_visible = w.cta_visible AND (NEW.from_status || '>' || NEW.to_status) IN ({_ALLOWED})) OR "
     f"(NEW.from_status = NEW.to_status AND NEW.from_status IN ({_ON_AIR})))))"
 )

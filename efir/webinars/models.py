@@ -29,7 +29,9 @@ class GuardedQuerySet(models.QuerySet["Webinar"]):
         _refuse_guarded(fields)
         return super().update(**fields)
 
-    def bulk_update(self, objs: Iterable[Webinar], fields: Iterable[str], batch_size: int | None = None) -> int:
+    def bulk_update(
+        self, objs: Iterable[Webinar], fields: Iterable[str], batch_size: int | None = None
+    ) -> int:
         fields = list(fields)
         _refuse_guarded(fields)
         return super().bulk_update(objs, fields, batch_size=batch_size)
@@ -37,7 +39,9 @@ class GuardedQuerySet(models.QuerySet["Webinar"]):
 
 def _refuse_guarded(fields: Iterable[str]) -> None:
     if GUARDED & set(fields):
-        raise Refused(Code.MUTATION_FORBIDDEN, "call core_webinar_set_status or core_webinar_set_cta_visibility")
+        raise Refused(
+            Code.MUTATION_FORBIDDEN, "call core_webinar_set_status or core_webinar_set_cta_visibility"
+        )
 
 
 class Webinar(models.Model):
@@ -53,7 +57,9 @@ class Webinar(models.Model):
     chat_url = models.CharField(_("чат"), max_length=2000, blank=True)
     cta_text = models.CharField(_("призыв к действию"), max_length=100, blank=True)
     withdrawn = models.BooleanField(_("вебинар не состоится"), default=False)
-    stream_type = models.CharField(_("вид трансляции"), max_length=10, choices=[("obs", "OBS")], default="obs")
+    stream_type = models.CharField(
+        _("вид трансляции"), max_length=10, choices=[("obs", "OBS")], default="obs"
+    )
     forgotten_h = models.FloatField(_("останавливать забытый эфир через, часов"), null=True, blank=True)
     recording_url = models.CharField(_("запись"), max_length=2000, blank=True)
 
@@ -70,6 +76,11 @@ class Webinar(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        stored = self.__dict__.get("_stored", {"status": Status.DRAFT, "cta_visible": False})
+        _refuse_guarded(name for name in GUARDED if stored[name] not in (None, getattr(self, name)))
+        super().save(*args, **kwargs)
+
     @classmethod
     def from_db(cls, db: str | None, field_names: Any, values: Any) -> Webinar:
         webinar = super().from_db(db, field_names, values)
@@ -82,11 +93,6 @@ class Webinar(models.Model):
 
     def _remember_guarded(self) -> None:
         self.__dict__["_stored"] = {name: self.__dict__.get(name) for name in GUARDED}
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        stored = self.__dict__.get("_stored", {"status": Status.DRAFT, "cta_visible": False})
-        _refuse_guarded(name for name in GUARDED if stored[name] not in (None, getattr(self, name)))
-        super().save(*args, **kwargs)
 
     @property
     def state(self) -> Status:

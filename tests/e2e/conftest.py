@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -32,7 +33,12 @@ def site(tmp_path_factory, telegram) -> Iterator[Site]:
             tmp_path_factory.mktemp("site"), url, EFIR_TELEGRAM_API=telegram[1], EFIR_TELEGRAM_TOKEN=TOKEN
         )
         site.start()
-        for login, role in (("speaker", "speaker"), ("admin", "admin"), ("partner", "partner"), ("partner2", "partner")):
+        for login, role in (
+            ("speaker", "speaker"),
+            ("admin", "admin"),
+            ("partner", "partner"),
+            ("partner2", "partner"),
+        ):
             site.add(login, role)
         try:
             yield site
@@ -57,7 +63,7 @@ class Cast:
     def webinar(self, **fields: str) -> int:
         """A published webinar; its id."""
         self.number += 1
-        starts_at = (datetime.now() + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M")
+        starts_at = (datetime.now(ZoneInfo("Europe/Moscow")) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M")
         form = {
             "title": f"Вебинар {self.number}",
             "speaker_name": "Анна",
@@ -73,13 +79,20 @@ class Cast:
         assert answer.status_code == 200, answer.text
         return webinar_id
 
-    def candidate(self, inviter: str = "partner", *, webinar: int | None = None, linked: bool = True) -> tuple[str, Visitor]:
+    def candidate(
+        self, inviter: str = "partner", *, webinar: int | None = None, linked: bool = True
+    ) -> tuple[str, Visitor]:
         """Somebody who signs up by a partner's link; their log-in and their browser."""
         self.number += 1
         login = f"candidate{self.number}@example.org"
         visitor = Visitor(self.site)
         visitor.get(f"/signup/?ref={self.ref(inviter)}")
-        form = {"name": f"Кандидат {self.number}", "username": login, "password": "kandidat-2026", "consent": "on"}
+        form = {
+            "name": f"Кандидат {self.number}",
+            "username": login,
+            "password": "kandidat-2026",
+            "consent": "on",
+        }
         answer = visitor.post("/signup/", **form, **({"webinar": str(webinar)} if webinar else {}))
         assert answer.status_code == 302, answer.text
         if linked:

@@ -66,7 +66,9 @@ class Site:
         self.url = f"http://127.0.0.1:{self.port}"
         self.data_dir = data_dir
         self.log = data_dir / "process.log"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("EFIR_", "DJANGO_"))}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("EFIR_", "DJANGO_"))
+        }
         self.environ = kept | {
             "EFIR_DATA_DIR": str(data_dir),
             "EFIR_DATABASE_URL": database_url,
@@ -81,7 +83,9 @@ class Site:
 
     def start(self, *command: str, wait: bool = True) -> subprocess.Popen[bytes]:
         """Start a long-running command (default `efir serve`) and wait until it is well."""
-        words = [str(EFIR), *(command or ("serve",))] if not command or command[0] != "python" else list(command)
+        words = (
+            [str(EFIR), *(command or ("serve",))] if not command or command[0] != "python" else list(command)
+        )
         if words[0] == "python":
             words[0] = sys.executable
         with self.log.open("ab") as log:
@@ -114,7 +118,12 @@ class Site:
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """One call of the command line."""
         return subprocess.run(
-            [str(EFIR), *arguments], env=self.environ, input=stdin, capture_output=True, text=True, check=False
+            [str(EFIR), *arguments],
+            env=self.environ,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     def lines(self, *arguments: str) -> list[dict[str, Any]]:
@@ -186,8 +195,8 @@ class Stream:
         self.ended = False
         cookie = "; ".join(f"{each.name}={each.value}" for each in visitor.http.cookies.jar)
         self._socket = socket.create_connection(("127.0.0.1", visitor.site.port), timeout=60)
-        request = f"GET /account/webinar_room/{webinar_id}/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n"
-        self._socket.sendall(request.encode())
+        path = f"/account/webinar_room/{webinar_id}/stream"
+        self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n".encode())
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
@@ -199,7 +208,9 @@ class Stream:
     def until(self, **wanted: object) -> dict[str, Any]:
         """Wait for a state in which these fields have these values."""
         return eventually(
-            lambda: next((s for s in self.states if all(s.get(k) == v for k, v in wanted.items())), None) or {}
+            lambda: (
+                next((s for s in self.states if all(s.get(k) == v for k, v in wanted.items())), None) or {}
+            )
         )
 
     def close(self) -> None:

@@ -122,7 +122,9 @@ class PresenceMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_is_stored_or_pending_is_what_was(self):
-        rows = self.stored | {(r.recorder_id, r.person_id, r.began_at): r for r in self.presence.pending().intervals}
+        rows = self.stored | {
+            (r.recorder_id, r.person_id, r.began_at): r for r in self.presence.pending().intervals
+        }
         seen: dict[int, set[int]] = {}
         for row in rows.values():
             end = row.ended_at or at(self.now)

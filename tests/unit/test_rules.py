@@ -80,7 +80,11 @@ def test_nobody_is_a_no_show_when_the_system_was_blind_at_the_end():
     blind = evening((0, 3600), covered=[(0, 3500)])
     for stretches in ([], [(0, 60)]):
         judgement = judge(seen(*stretches), blind, RULE)
-        assert (judgement.attended, judgement.reason, judgement.why_unknown) == (None, "unknown", "final_grace_unseen")
+        assert (judgement.attended, judgement.reason, judgement.why_unknown) == (
+            None,
+            "unknown",
+            "final_grace_unseen",
+        )
 
 
 def test_a_no_show_needs_live_time_that_was_seen():
@@ -122,7 +126,9 @@ def test_order_tabs_and_processes_do_not_change_the_verdict(some, live, random, 
     room = Evening(live, live)
     once = judge(seen(*some), room, RULE)
     doubled = [each for each in some for _ in range(tabs)]
-    pieces = [piece for start, end in doubled for piece in ((start, (start + end) / 2), ((start + end) / 2, end))]
+    pieces = [
+        piece for start, end in doubled for piece in ((start, (start + end) / 2), ((start + end) / 2, end))
+    ]
     random.shuffle(pieces)
     again = judge(seen(*pieces), room, RULE)
     assert (again.attended, again.reason, again.intervals) == (once.attended, once.reason, once.intervals)

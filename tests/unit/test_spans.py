@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -37,7 +38,7 @@ def test_the_union_is_the_same_in_any_order(some, random):
 def test_the_union_is_sorted_and_disjoint_and_holds_the_same_moments(some):
     joined = union(some)
     assert seconds_in(joined) == seconds_in(some)
-    assert all(first[1] < second[0] for first, second in zip(joined, joined[1:], strict=False))
+    assert all(first[1] < second[0] for first, second in itertools.pairwise(joined))
     assert total_s(some) == len(seconds_in(some))
 
 

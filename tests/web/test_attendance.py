@@ -45,7 +45,9 @@ class Evening:
 
     def pulse(self, second, *, closed=False):
         moment = self.at(second)
-        self.recorder = RecorderRow(self.recorder.id, self.recorder.started_at, moment, moment if closed else None)
+        self.recorder = RecorderRow(
+            self.recorder.id, self.recorder.started_at, moment, moment if closed else None
+        )
         write(Pending((self.recorder,), ()))
 
     def stop(self, second=3600, *, settle=True):
@@ -176,7 +178,11 @@ def test_a_held_verdict_is_decided_once_by_somebody_who_may(evening, make_person
     for attended in (True, False):  # the second decision comes too late
         classifier.decide(evening.webinar.pk, lead.pk, attended, Context(admin.pk, Source.WEB))
     entry = JournalEntry.objects.get(event="client_webinar_attendance_classified")
-    assert (entry.payload["attended"], entry.payload["reason"], entry.actor_id) == (True, "decided_by_admin", admin.pk)
+    assert (entry.payload["attended"], entry.payload["reason"], entry.actor_id) == (
+        True,
+        "decided_by_admin",
+        admin.pk,
+    )
 
 
 def test_chunks_of_any_size_give_the_same_verdicts(evening, make_person):

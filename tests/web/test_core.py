@@ -45,7 +45,11 @@ def show(webinar_id, context):
 )
 def test_the_table_of_the_contract(make_webinar, action, answers):
     expected = [
-        "webinar_cta_invalid_state" if word == "cta" else word if word in STATUSES else f"webinar_state_{word}"
+        "webinar_cta_invalid_state"
+        if word == "cta"
+        else word
+        if word in STATUSES
+        else f"webinar_state_{word}"
         for word in answers.split()
     ]
     assert [ask(action, make_webinar(status).pk, SYSTEM) for status in STATUSES] == expected
@@ -144,7 +148,9 @@ def test_a_withdrawn_webinar_starts_once_it_is_put_back(make_webinar):
     ],
 )
 def test_what_may_be_edited_when(make_webinar, clock, status, field, allowed):
-    value = clock.move(60) if field == "starts_at" else True if field == "withdrawn" else "https://rutube.ru/x"
+    value = (
+        clock.move(60) if field == "starts_at" else True if field == "withdrawn" else "https://rutube.ru/x"
+    )
     webinar = make_webinar(status)
     answer = ask(core.edit, webinar.pk, {field: value}, SYSTEM)
     assert answer == (status if allowed else "webinar_state_locked")
@@ -157,7 +163,9 @@ def test_status_is_no_field_to_edit(make_webinar):
 def test_technical_fields_ask_for_their_capability(make_person, make_webinar):
     webinar = make_webinar("scheduled")
     fields = {"forgotten_h": 2.0}
-    assert ask(core.edit, webinar.pk, fields, Context(make_person(Role.SPEAKER).pk, Source.WEB)) == "forbidden"
+    assert (
+        ask(core.edit, webinar.pk, fields, Context(make_person(Role.SPEAKER).pk, Source.WEB)) == "forbidden"
+    )
     assert ask(core.edit, webinar.pk, fields, Context(make_person(Role.ADMIN).pk, Source.WEB)) == "scheduled"
 
 
@@ -204,12 +212,19 @@ def test_the_stop_settles_who_of_the_seat_holders_is_a_lead(make_person, make_we
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.sampled_from([core.publish, start, stop, show, core.pause, core.resume, core.archive]), max_size=12))
+@given(
+    st.lists(
+        st.sampled_from([core.publish, start, stop, show, core.pause, core.resume, core.archive]), max_size=12
+    )
+)
 def test_no_sequence_of_calls_leaves_the_table(make_webinar, calls):
     webinar = make_webinar("draft")
     for call in calls:
         ask(call, webinar.pk, SYSTEM)
-    steps = [(Status(entry.from_status), Status(entry.to_status)) for entry in LedgerEntry.objects.filter(webinar=webinar)]
+    steps = [
+        (Status(entry.from_status), Status(entry.to_status))
+        for entry in LedgerEntry.objects.filter(webinar=webinar)
+    ]
     assert all(before is after or (before, after) in TRANSITIONS for before, after in steps)
     reached = steps[-1][1] if steps else Status.DRAFT
     assert Webinar.objects.get(pk=webinar.pk).state is reached

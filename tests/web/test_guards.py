@@ -38,7 +38,12 @@ def test_the_ledger_takes_no_forbidden_step(make_webinar):
     webinar = make_webinar("finished")
     with pytest.raises(DatabaseError, match="webinar_status_mutation_forbidden"), transaction.atomic():
         LedgerEntry.objects.create(
-            webinar=webinar, from_status="finished", to_status="live", cta_visible=False, source="web", at="2026-01-01T00:00Z"
+            webinar=webinar,
+            from_status="finished",
+            to_status="live",
+            cta_visible=False,
+            source="web",
+            at="2026-01-01T00:00Z",
         )
 
 

@@ -7,7 +7,13 @@ from uuid import uuid4
 import pytest
 
 from efir.hooks import bus
-from efir.hooks.events import EVENTS, ClientWebinarCompleted, ClientWebinarEntered, PostWebinarRoute, from_payload
+from efir.hooks.events import (
+    EVENTS,
+    ClientWebinarCompleted,
+    ClientWebinarEntered,
+    PostWebinarRoute,
+    from_payload,
+)
 from efir.hooks.models import JournalEntry, OwedCall
 
 pytestmark = pytest.mark.django_db

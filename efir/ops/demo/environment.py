@@ -21,7 +21,9 @@ def prepare(environ: MutableMapping[str, str]) -> None:
     environ["EFIR_TELEGRAM_TOKEN"] = TOKEN
     if not environ.get("EFIR_TELEGRAM_API"):
         port = environ.get("EFIR_PORT") or "8000"
-        environ["EFIR_TELEGRAM_API"] = f"http://{_reachable(environ.get('EFIR_HOST') or '127.0.0.1')}:{port}{STANDIN_PREFIX}"
+        environ["EFIR_TELEGRAM_API"] = (
+            f"http://{_reachable(environ.get('EFIR_HOST') or '127.0.0.1')}:{port}{STANDIN_PREFIX}"
+        )
 
 
 def _reachable(host: str) -> str:

@@ -98,7 +98,9 @@ def _seed() -> None:
             consented=role is Role.CANDIDATE,
         )
     for number, login in enumerate(login for login in PEOPLE if login not in WITHOUT_CHAT):
-        TelegramChat.objects.create(person=people[login], chat_id=FIRST_CHAT_ID + number, linked_at=clock.now())
+        TelegramChat.objects.create(
+            person=people[login], chat_id=FIRST_CHAT_ID + number, linked_at=clock.now()
+        )
     _held_yesterday(people)
     _next_webinar(people)
     now = clock.now()

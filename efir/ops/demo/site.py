@@ -18,7 +18,9 @@ def stand_in() -> StandIn | None:
     if not settings.EFIR.telegram_api.endswith(STANDIN_PREFIX):
         return None
     return StandIn(
-        tokens={settings.EFIR.telegram_token}, prefix=STANDIN_PREFIX, store=settings.EFIR.data_dir / "standin.jsonl"
+        tokens={settings.EFIR.telegram_token},
+        prefix=STANDIN_PREFIX,
+        store=settings.EFIR.data_dir / "standin.jsonl",
     )
 
 

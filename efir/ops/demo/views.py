@@ -26,7 +26,9 @@ async def chats(request: HttpRequest) -> HttpResponse:
     bot_api = stand_in()
     unlinked = await in_thread(lambda: list(Person.objects.filter(telegramchat=None).order_by("pk")[:50]))
     shown = sorted(bot_api.chats.values(), key=lambda chat: chat.id) if bot_api else []
-    return await in_thread(render, request, "demo/telegram.html", {"chats": shown, "unlinked": unlinked, "local": bot_api})
+    return await in_thread(
+        render, request, "demo/telegram.html", {"chats": shown, "unlinked": unlinked, "local": bot_api}
+    )
 
 
 @require_POST

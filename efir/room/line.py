@@ -1,0 +1,68 @@
+"""The network under one stream: until when its viewer was certainly there.
+
+A phone out of coverage says no goodbye. What it acknowledged last is the evidence: the kernel knows when that was.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from asyncio import BaseTransport
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+EXTENSION = "efir.line"
+
+# struct tcp_info (linux/tcp.h): eight bytes of flags, then 32-bit fields.
+_FLAGS = 8
+_UNACKED, _LAST_ACK_RECV_MS = 4, 12
+_LENGTH = _FLAGS + 4 * (_LAST_ACK_RECV_MS + 1)
+
+
+@dataclass
+class Line:
+    """What the server's protocol knows of one connection; `lost` is the error that ended it, if one did."""
+
+    transport: BaseTransport
+    lost: Exception | None = None
+
+
+class Watched:
+    """One stream's line, looked at now and then."""
+
+    def __init__(self, line: Line | None, now: datetime) -> None:
+        self._line = line
+        self._acknowledged = now
+
+    @classmethod
+    def of(cls, scope: Mapping[str, Any], now: datetime) -> Watched:
+        """The line under this request; unknown where another server than Efir's carries it."""
+        return cls(scope.get("extensions", {}).get(EXTENSION), now)
+
+    def look(self, now: datetime) -> None:
+        """Note until when the viewer has acknowledged what was written; called before each keep-alive."""
+        self._acknowledged = max(self._acknowledged, self._acknowledged_until(now))
+
+    def last_sign(self, now: datetime) -> datetime:
+        """When the viewer was there last, once the stream has ended: now, unless the kernel gave up on them."""
+        timed_out = self._line is not None and isinstance(self._line.lost, TimeoutError)
+        return self._acknowledged if timed_out else now
+
+    def _acknowledged_until(self, now: datetime) -> datetime:
+        info = self._tcp_info()
+        if len(info) < _LENGTH:
+            return now
+        fields = struct.unpack_from(f"{_LAST_ACK_RECV_MS + 1}I", info, _FLAGS)
+        return now - timedelta(milliseconds=fields[_LAST_ACK_RECV_MS]) if fields[_UNACKED] else now
+
+    def _tcp_info(self) -> bytes:
+        connection = self._line.transport.get_extra_info("socket") if self._line else None
+        if connection is None or not hasattr(socket, "TCP_INFO"):
+            return b""
+        try:
+            info: bytes = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+        except OSError:
+            return b""
+        return info

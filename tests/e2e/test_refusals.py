@@ -1,0 +1,225 @@
+"""What must not work, tried over HTTP against the running system."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.e2e.harness import PASSWORD, Site, Visitor, eventually
+
+JSON = {"Accept": "application/json"}
+
+
+def test_a_guest_stays_out_of_the_room(site, cast):
+    webinar = cast.webinar()
+    guest = Visitor(site)
+    answer = guest.get(f"/account/webinar_room/{webinar}/")
+    assert answer.status_code == 302
+    assert "/login/" in answer.headers["location"]
+    assert guest.get(f"/account/webinar_room/{webinar}/stream").status_code == 401
+    assert guest.get(f"/api/webinars/{webinar}/state").status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/admin_webinar/", "/admin_webinar/{}/", "/admin_webinar/new/"])
+def test_a_candidate_does_not_see_the_speakers_page(cast, path):
+    webinar = cast.webinar()
+    _, candidate = cast.candidate(linked=False)
+    assert candidate.get(path.format(webinar)).status_code == 403
+
+
+@pytest.mark.parametrize("action", ["start", "stop", "cta", "recording", "publish", "withdraw"])
+def test_a_candidate_controls_nothing(site, cast, action):
+    webinar = cast.webinar()
+    _, candidate = cast.candidate(linked=False)
+    answer = candidate.post(
+        f"/admin_webinar/{webinar}/{action}", visible="true", url="https://x.example", actor_id="1"
+    )
+    assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
+    assert Visitor(site).post(f"/admin_webinar/{webinar}/{action}").status_code in (302, 401, 403)
+
+
+def test_without_the_csrf_token_nothing_changes(cast, speaker):
+    webinar = cast.webinar()
+    assert speaker.http.post(f"/admin_webinar/{webinar}/start").status_code == 403
+    assert speaker.get(f"/api/webinars/{webinar}/state").json()["status"] == "scheduled"
+
+
+@pytest.mark.parametrize("spelling", ["0{}", "{}x", "+{}", "%20{}", "{}.0", "-{}", "٣"])
+def test_one_id_has_one_spelling(cast, speaker, spelling):
+    webinar = cast.webinar()
+    answer = speaker.post(f"/admin_webinar/{spelling.format(webinar)}/start")
+    assert answer.status_code == 404
+    assert speaker.get(f"/api/webinars/{webinar}/state").json()["status"] == "scheduled"
+
+
+def test_an_id_too_large_for_the_database_is_not_found(speaker):
+    for number in ("9" * 18, "9" * 19, "9" * 400):
+        assert speaker.get(f"/admin_webinar/{number}/").status_code == 404
+        assert speaker.get(f"/account/webinar_room/{number}/stream").status_code in (404,)
+
+
+def test_two_starts_at_once_are_one(site, cast, speaker):
+    webinar = cast.webinar()
+    visitors = [Visitor(site, "speaker") for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda visitor: visitor.post(f"/admin_webinar/{webinar}/start"), visitors))
+    assert {(answer.status_code, answer.json()["status"]) for answer in answers} == {(200, "live")}
+    assert len({answer.json()["version"] for answer in answers}) == 1
+
+
+def test_eight_equal_requests_at_once_are_one_fact(site, cast, speaker):
+    webinar = cast.webinar()
+    login, visitor = cast.candidate()
+    with ThreadPoolExecutor(8) as pool:
+        seats = list(pool.map(lambda _: visitor.post(f"/webinars/{webinar}/seat").status_code, range(8)))
+    assert set(seats) == {200}
+    speaker.post(f"/admin_webinar/{webinar}/start")
+    speaker.post(f"/admin_webinar/{webinar}/recording", url="https://rutube.ru/video/3/")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: speaker.post(f"/admin_webinar/{webinar}/stop"), range(8)))
+    states = cast.settled(webinar, 3)
+    assert set(states.values()) == {"sent"}
+    events = [event for event, _ in site.journal(webinar)]
+    assert sorted(events) == ["client_webinar_attendance_classified", "post_webinar_route"]
+    assert login in {lead for _, lead in states}
+
+
+def test_a_lead_id_in_a_request_is_ignored(site, cast, speaker):
+    webinar = cast.webinar()
+    victim_login, _ = cast.candidate(linked=False)
+    login, visitor = cast.candidate(linked=False)
+    speaker.post(f"/admin_webinar/{webinar}/start")
+    victim = next(line["id"] for line in _people(site) if line["login"] == victim_login)
+    for path in (f"/account/webinar_room/{webinar}/", "/account/webinar_room/"):
+        visitor.get(path, params={"lead_id": str(victim), "client_webinar_entered": "1"})
+    visitor.post(f"/webinars/{webinar}/seat", lead_id=str(victim), person_id=str(victim))
+    with visitor.watching(webinar):
+        eventually(lambda: site.journal(webinar) == [("client_webinar_entered", login)])
+
+
+def _people(site: Site) -> list[dict[str, object]]:
+    import subprocess
+    import sys
+
+    code = (
+        "import django; django.setup()\n"
+        "from efir.accounts.models import Person; import json\n"
+        "print(json.dumps([dict(id=p.pk, login=p.login) for p in Person.objects.all()]))"
+    )
+    environ = site.environ | {"DJANGO_SETTINGS_MODULE": "efir.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_looking_at_the_room_is_no_presence(site, cast, speaker):
+    webinar = cast.webinar()
+    _, visitor = cast.candidate(linked=False)
+    speaker.post(f"/admin_webinar/{webinar}/start")
+    visitor.get(f"/account/webinar_room/{webinar}/")
+    visitor.get(f"/api/webinars/{webinar}/state")
+    speaker.post(f"/admin_webinar/{webinar}/stop")
+    eventually(lambda: "завершён" in speaker.get(f"/admin_webinar/{webinar}/").text)
+    assert site.journal(webinar) == []
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_the_api_is_read_only(cast, speaker, method):
+    webinar = cast.webinar()
+    headers = {"X-CSRFToken": speaker._csrf()}
+    answer = speaker.http.request(
+        method, f"/api/webinars/{webinar}/state", headers=headers, json={"status": "live"}
+    )
+    assert answer.status_code == 405
+
+
+def test_editing_a_finished_webinar_is_refused(cast, speaker):
+    webinar = cast.webinar(title="До правки")
+    speaker.post(f"/admin_webinar/{webinar}/start")
+    speaker.post(f"/admin_webinar/{webinar}/stop")
+    answer = speaker.post(
+        f"/admin_webinar/{webinar}/", title="После правки", status="live", player_url="https://rutube.ru/x"
+    )
+    assert answer.status_code == 409
+    page = speaker.get(f"/admin_webinar/{webinar}/").text
+    assert "До правки" in page
+    assert speaker.post(f"/admin_webinar/{webinar}/start").json()["error"] == "webinar_state_invalid_restart"
+    assert speaker.post(f"/webinars/{webinar}/seat").status_code == 409
+
+
+def test_a_draft_is_invisible(site, cast, speaker):
+    answer = speaker.post("/admin_webinar/new/", title="Черновик", time_zone="Europe/Moscow", length_min="60")
+    draft = int(answer.headers["location"].strip("/").split("/")[-1])
+    _, candidate = cast.candidate(linked=False)
+    assert candidate.get(f"/account/webinar_room/{draft}/").status_code == 404
+    assert candidate.get(f"/account/webinar_room/{draft}/stream").status_code == 404
+    assert candidate.get(f"/api/webinars/{draft}/state").status_code == 404
+    assert "Черновик" not in Visitor(site).get("/webinars/").text
+
+
+def test_legacy_addresses_lead_on(site):
+    guest = Visitor(site)
+    assert [guest.get(path).headers["location"] for path in ("/live/", "/live_room/")] == [
+        "/webinars/",
+        "/account/webinar_room/",
+    ]
+    assert guest.get("/live/").status_code == 301
+
+
+def test_a_second_server_on_the_same_directory_is_refused(site):
+    if site.environ["EFIR_DATABASE_URL"]:
+        return  # on PostgreSQL any number may run
+    done = site.run("serve")
+    assert done.returncode == 2
+    assert "SQLite" in done.stderr
+
+
+def test_a_wrong_value_stops_the_start_with_a_sentence(site, tmp_path):
+    other = Site(tmp_path, EFIR_GRACE_S="ninety")
+    done = other.run("serve")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "EFIR_GRACE_S is 'ninety', but it must be seconds" in done.stderr
+
+
+def test_without_a_token_messages_queue_and_health_says_so(tmp_path, site):
+    del site
+    other = Site(tmp_path)
+    if "EFIR_DATABASE_URL" in other.environ:
+        other.environ["EFIR_DATABASE_URL"] = ""
+    try:
+        other.start()
+        assert Visitor(other).get("/healthz").json()["telegram"] == "not_configured"
+    finally:
+        other.stop()
+
+
+def test_no_log_says_who_anybody_is(site, cast, speaker):
+    webinar = cast.webinar()
+    login, visitor = cast.candidate()
+    Visitor(site).post("/login/", username=login, password="wrong-password")
+    speaker.post(f"/admin_webinar/{webinar}/start")
+    with visitor.watching(webinar):
+        eventually(lambda: site.journal(webinar))
+    log = site.log.read_text()
+    chat_ids = [str(sent.message["chat"]["id"]) for sent in cast.stand_in.sent]
+    assert "webinar_changed" in log
+    for secret in (
+        login,
+        PASSWORD,
+        "wrong-password",
+        "kandidat-2026",
+        site.environ["EFIR_TELEGRAM_TOKEN"],
+        "test-token",
+    ):
+        assert secret not in log
+    numbers = {
+        json.dumps(value)
+        for line in log.splitlines()
+        if line.startswith("{")
+        for value in json.loads(line).values()
+    }
+    assert not numbers & set(chat_ids)

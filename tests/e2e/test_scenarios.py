@@ -1,0 +1,155 @@
+"""The seed's scenarios A to D: real HTTP, a real database, real calls of the Bot API."""
+
+from __future__ import annotations
+
+from tests.e2e.harness import Visitor, eventually
+
+
+def test_a_a_guest_sees_the_schedule(site, cast):
+    webinar = cast.webinar(title="Вебинар для гостей", cta_text="Хочу на эфир")
+    page = Visitor(site).get("/webinars/")
+    assert page.status_code == 200
+    assert "Вебинар для гостей" in page.text
+    assert "Хочу на эфир" in page.text
+    assert f"/signup/?webinar={webinar}" in page.text
+
+
+def test_b_the_speaker_starts_and_stops_through_the_hook(site, cast, speaker):
+    webinar = cast.webinar()
+    assert speaker.post(f"/admin_webinar/{webinar}/stop").json()["error"] == "webinar_state_invalid_stop"
+    assert speaker.post(f"/admin_webinar/{webinar}/start").json()["status"] == "live"
+    assert speaker.post(f"/admin_webinar/{webinar}/cta", visible="true").json()["cta_visible"] is True
+    assert speaker.post(f"/admin_webinar/{webinar}/stop").json()["status"] == "finished"
+    (line,) = [line for line in site.lines("webinar", "list") if line["id"] == webinar]
+    assert (line["status"], line["finished_at"][-1]) == ("finished", "Z")
+
+
+def test_c_and_d_an_evening_and_what_everybody_hears(site, cast, speaker):
+    webinar = cast.webinar(title="Вечер <С&Д>")
+    stayed_login, stayed = cast.candidate(webinar=webinar)
+    left_login, left = cast.candidate()
+    absent_login, _ = cast.candidate("partner2", webinar=webinar)
+    with stayed.watching(webinar) as tab:
+        assert tab.state["status"] == "scheduled"
+        assert "player_url" not in tab.state
+        with left.watching(webinar) as other:
+            speaker.post(f"/admin_webinar/{webinar}/start")
+            assert tab.until(status="live")["player_url"].startswith("https://www.youtube.com/")
+            other.until(status="live")
+            eventually(lambda: len(site.journal(webinar)) == 2)  # both entered, those who waited too
+        speaker.post(f"/admin_webinar/{webinar}/cta", visible="true")
+        tab.until(cta_visible=True, viewers=1)
+        # The other one is away for longer than the grace (3 s) before the stop: by the recorded evidence.
+        eventually(lambda: _seconds_since_left(site, webinar, left) > 3.5)
+        speaker.post(f"/admin_webinar/{webinar}/stop")
+        tab.until(status="finished")
+        eventually(lambda: tab.ended)
+
+    eventually(lambda: len(site.lines("verdicts", "--webinar", str(webinar))) == 3)
+    verdicts = {
+        line["lead"]: (line["attended"], line["reason"])
+        for line in site.lines("verdicts", "--webinar", str(webinar))
+    }
+    assert verdicts == {
+        stayed_login: (True, "stayed_to_end"),
+        left_login: (False, "left_early"),
+        absent_login: (False, "no_show"),
+    }
+    journal = site.journal(webinar)
+    assert sorted(journal) == sorted(
+        [
+            ("client_webinar_entered", stayed_login),
+            ("client_webinar_entered", left_login),
+            ("client_webinar_completed", stayed_login),
+            *[("client_webinar_attendance_classified", lead) for lead in verdicts],
+            *[("post_webinar_route", lead) for lead in verdicts],
+        ]
+    )
+    states = cast.settled(webinar, 8)
+    waiting = {("candidate_recording", left_login), ("candidate_recording", absent_login)}
+    assert {key for key, state in states.items() if state == "waiting_recording"} == waiting
+    assert {state for key, state in states.items() if key not in waiting} == {"sent"}
+
+    told = [message["text"] for message in cast.received(900)]
+    assert len([text for text in told if "Вечер <С&Д>" in text]) == 2
+    answer = speaker.post(f"/admin_webinar/{webinar}/recording", url="https://rutube.ru/video/1/")
+    assert answer.status_code == 200
+    assert set(cast.settled(webinar, 8).values()) == {"sent"}
+    with_button = [
+        sent.params["reply_markup"] for sent in cast.stand_in.sent if "rutube.ru/video/1" in str(sent.params)
+    ]
+    assert len(with_button) == 2
+
+
+def _seconds_since_left(site, webinar: int, visitor: Visitor) -> float:
+    """How long the room has been without this visitor, by the server's clock."""
+    state = visitor.get(f"/api/webinars/{webinar}/state").json()
+    from datetime import datetime
+
+    now = datetime.fromisoformat(state["server_time"])
+    first = visitor.__dict__.setdefault("left_at", now)
+    return (now - first).total_seconds()
+
+
+def test_messages_wait_for_the_link_and_go_out_with_it(site, cast, speaker):
+    webinar = cast.webinar()
+    login, visitor = cast.candidate(webinar=webinar, linked=False)
+    speaker.post(f"/admin_webinar/{webinar}/start")
+    speaker.post(f"/admin_webinar/{webinar}/recording", url="https://rutube.ru/video/2/")
+    speaker.post(f"/admin_webinar/{webinar}/stop")
+    states = cast.settled(webinar, 3)
+    assert states["candidate_followup", login] == states["candidate_recording", login] == "waiting_link"
+    cast.link(visitor, 7001)
+    assert set(cast.settled(webinar, 3).values()) == {"sent"}
+    # Both were due at the same moment: one message carried both, after the bot's greeting.
+    assert len(cast.received(7001)) == 2
+    lines = {line["kind"]: line for line in site.lines("outbox", "--webinar", str(webinar))}
+    assert lines["candidate_recording"]["carried_by"] == lines["candidate_followup"]["id"]
+
+
+def test_the_command_line_beside_the_server_reaches_the_room(site, cast):
+    webinar = cast.webinar()
+    _, visitor = cast.candidate()
+    with visitor.watching(webinar) as tab:
+        for action, status in (
+            ("start", "live"),
+            ("pause", "paused"),
+            ("resume", "live"),
+            ("stop", "finished"),
+        ):
+            done = site.run("webinar", action, str(webinar))
+            assert done.returncode == 0, done.stderr
+            tab.until(status=status)
+    refused = site.run("webinar", "start", str(webinar))
+    assert refused.returncode == 1
+    assert "webinar_state_invalid_restart" in refused.stderr
+
+
+def test_two_tabs_are_one_viewer_and_closing_one_ends_nothing(site, cast, speaker):
+    webinar = cast.webinar()
+    login, visitor = cast.candidate()
+    speaker.post(f"/admin_webinar/{webinar}/start")
+    with visitor.watching(webinar) as first:
+        with visitor.watching(webinar):
+            first.until(viewers=1)
+        eventually(lambda: site.journal(webinar) == [("client_webinar_entered", login)])
+        speaker.post(f"/admin_webinar/{webinar}/stop")
+    eventually(lambda: site.lines("verdicts", "--webinar", str(webinar)))
+    (verdict,) = site.lines("verdicts", "--webinar", str(webinar))
+    assert verdict["reason"] == "stayed_to_end"
+    assert len(verdict["intervals"]) == 1
+
+
+def test_partners_and_speakers_in_the_room_emit_nothing(site, cast, speaker):
+    webinar = cast.webinar()
+    partner = Visitor(site, "partner")
+    speaker.post(f"/webinars/{webinar}/seat")
+    speaker.post(f"/admin_webinar/{webinar}/start")
+    with partner.watching(webinar) as tab, speaker.watching(webinar):
+        tab.until(viewers=2)
+        speaker.post(f"/admin_webinar/{webinar}/stop")
+        tab.until(status="finished")
+    lead_login, _ = cast.candidate(webinar=cast.webinar())
+    del lead_login
+    assert site.journal(webinar) == []
+    assert site.outbox(webinar) == {}
