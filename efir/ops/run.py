@@ -19,23 +19,23 @@ from efir.ops.locks import held
 from efir.ops.server import listen, serve_web
 from efir.ops.worker import Worker
 from efir.telegram.dispatcher import Dispatcher
-from efir.telegram.updates import Linker
 
 log = structlog.get_logger(__name__)
 
+Application = Callable[..., Any]
 Part = Callable[[asyncio.Event], Awaitable[None]]
 
 
 def run_serve() -> int:
     """`efir serve`: web and worker in one."""
     with _alone("web"), _alone("worker"):
-        return _run(_web(), _worker)
+        return _run(_web(_application), _worker)
 
 
 def run_web() -> int:
     """`efir web`."""
     with _alone("web"):
-        return _run(_web())
+        return _run(_web(_application))
 
 
 def run_worker() -> int:
@@ -50,7 +50,7 @@ def run_demo(*, reset: bool) -> int:
 
     with _alone("web"), _alone("worker"):
         seed.prepare(reset=reset)
-        return _run(_web(site.application()), _worker)
+        return _run(_web(site.application), _worker)
 
 
 @contextmanager
@@ -70,7 +70,14 @@ def _second(job: str, path: Path) -> str:
     )
 
 
-def _web(application: Callable[..., Any] | None = None) -> Part:
+def _application() -> Application:
+    from efir.asgi import application
+
+    return application
+
+
+def _web(make_application: Callable[[], Application]) -> Part:
+    """The web part. Its application is made after the static files are there: it looks for them when it is."""
     call_command("collectstatic", interactive=False, verbosity=0)
     try:
         listening = listen(settings.EFIR.host, settings.EFIR.port)
@@ -79,9 +86,7 @@ def _web(application: Callable[..., Any] | None = None) -> Part:
         raise ConfigError(f"cannot listen on {address} (EFIR_HOST, EFIR_PORT): {exc.strerror}.") from exc
 
     async def web(stop: asyncio.Event) -> None:
-        from efir.asgi import application as efir_application
-
-        await serve_web(application or efir_application, listening, stop)
+        await serve_web(make_application(), listening, stop)
 
     log.info("web_starting", host=settings.EFIR.host, port=listening.getsockname()[1])
     return web
@@ -91,12 +96,10 @@ async def _worker(stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(Worker().run(stop))
         if settings.EFIR.telegram_token:
-            dispatcher, linker = Dispatcher(), Linker()
-            sending = [group.create_task(dispatcher.run()), group.create_task(linker.run())]
+            dispatcher = Dispatcher()
+            group.create_task(dispatcher.run())
             await stop.wait()
             dispatcher.stop()
-            linker.stop()
-            await asyncio.gather(*sending)
 
 
 def _run(*parts: Part) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from csp.constants import SELF
 from csp.decorators import csp_update
 from django.core.exceptions import BadRequest
@@ -13,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from efir.accounts.models import Person
 from efir.ops.demo.seed import FIRST_CHAT_ID
 from efir.ops.demo.site import stand_in
+from efir.standin import StandIn
 from efir.telegram.links import make_link
 from efir.threads import in_thread
 
@@ -20,15 +24,33 @@ from efir.threads import in_thread
 PLAYED_FROM = FIRST_CHAT_ID + 100_000
 
 
+@dataclass(frozen=True)
+class Shown:
+    """One chat, as the page shows it."""
+
+    id: int
+    name: str
+    blocked: bool
+    messages: list[dict[str, Any]]
+
+
 @require_safe
 async def chats(request: HttpRequest) -> HttpResponse:
     """Every chat with what the bot wrote and what its person wrote."""
     bot_api = stand_in()
-    unlinked = await in_thread(lambda: list(Person.objects.filter(telegramchat=None).order_by("pk")[:50]))
-    shown = sorted(bot_api.chats.values(), key=lambda chat: chat.id) if bot_api else []
-    return await in_thread(
-        render, request, "demo/telegram.html", {"chats": shown, "unlinked": unlinked, "local": bot_api}
-    )
+    context = {"chats": _shown(bot_api) if bot_api else [], "local": bot_api is not None}
+    return await in_thread(_page, request, context)
+
+
+def _shown(bot_api: StandIn) -> list[Shown]:
+    people = bot_api.state.people
+    shown = [Shown(id, people[id].first_name, chat.blocked, chat.messages) for id, chat in bot_api.chats.items()]
+    return sorted(shown, key=lambda chat: chat.id)
+
+
+def _page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    unlinked = Person.objects.filter(telegramchat=None).order_by("pk")[:50]
+    return render(request, "demo/telegram.html", context | {"unlinked": unlinked})
 
 
 @require_POST
