@@ -18,7 +18,9 @@ from efir.config import ConfigError
 from efir.ops.locks import held
 from efir.ops.server import listen, serve_web
 from efir.ops.worker import Worker
+from efir.telegram import lease
 from efir.telegram.dispatcher import Dispatcher
+from efir.threads import in_thread
 
 log = structlog.get_logger(__name__)
 
@@ -96,6 +98,8 @@ async def _worker(stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(Worker().run(stop))
         if settings.EFIR.telegram_token:
+            if settings.EFIR.is_sqlite:  # `_alone` has made sure of it: whoever held the lease is dead
+                await in_thread(lease.inherit)
             dispatcher = Dispatcher()
             group.create_task(dispatcher.run())
             await stop.wait()

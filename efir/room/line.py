@@ -17,7 +17,7 @@ EXTENSION = "efir.line"
 
 # struct tcp_info (linux/tcp.h): eight bytes of flags, then 32-bit fields.
 _FLAGS = 8
-_UNACKED, _LAST_ACK_RECV_MS = 4, 12
+_LAST_ACK_RECV_MS = 12
 _LENGTH = _FLAGS + 4 * (_LAST_ACK_RECV_MS + 1)
 
 
@@ -42,7 +42,7 @@ class Watched:
         return cls(scope.get("extensions", {}).get(EXTENSION), now)
 
     def look(self, now: datetime) -> None:
-        """Note until when the viewer has acknowledged what was written; called before each keep-alive."""
+        """Note when the viewer acknowledged something last; called before each keep-alive."""
         self._acknowledged = max(self._acknowledged, self._acknowledged_until(now))
 
     def last_sign(self, now: datetime) -> datetime:
@@ -54,8 +54,8 @@ class Watched:
         info = self._tcp_info()
         if len(info) < _LENGTH:
             return now
-        fields = struct.unpack_from(f"{_LAST_ACK_RECV_MS + 1}I", info, _FLAGS)
-        return now - timedelta(milliseconds=fields[_LAST_ACK_RECV_MS]) if fields[_UNACKED] else now
+        (ago_ms,) = struct.unpack_from("I", info, _FLAGS + 4 * _LAST_ACK_RECV_MS)
+        return now - timedelta(milliseconds=ago_ms)
 
     def _tcp_info(self) -> bytes:
         connection = self._line.transport.get_extra_info("socket") if self._line else None

@@ -45,15 +45,19 @@ def free_port() -> int:
 
 
 @contextmanager
-def fresh_database() -> Iterator[str]:
-    """A database of one's own on the server of EFIR_DATABASE_URL; nothing where the tests run on SQLite."""
+def fresh_database(copy_of: str = "") -> Iterator[str]:
+    """A database of one's own on the server of EFIR_DATABASE_URL; nothing where the tests run on SQLite.
+
+    `copy_of` is the address of another one, which nobody uses now.
+    """
     url = os.environ.get("EFIR_DATABASE_URL", "")
     if not url.startswith("postgres"):
         yield ""
         return
     name = f"efir_{secrets.token_hex(6)}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        template = sql.Identifier(copy_of.rpartition("/")[2] or "template1")
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), template))
         yield url.rpartition("/")[0] + f"/{name}"
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 

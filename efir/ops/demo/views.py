@@ -44,7 +44,9 @@ async def chats(request: HttpRequest) -> HttpResponse:
 
 def _shown(bot_api: StandIn) -> list[Shown]:
     people = bot_api.state.people
-    shown = [Shown(id, people[id].first_name, chat.blocked, chat.messages) for id, chat in bot_api.chats.items()]
+    shown = [
+        Shown(id, people[id].first_name, chat.blocked, chat.messages) for id, chat in bot_api.chats.items()
+    ]
     return sorted(shown, key=lambda chat: chat.id)
 
 

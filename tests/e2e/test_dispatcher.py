@@ -1,0 +1,442 @@
+"""The dispatcher against a real Bot API over HTTP: what it sends, when, and what it survives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from urllib.parse import quote
+
+import pytest
+from django.db import OperationalError, connection
+
+from efir.accounts.capabilities import Role
+from efir.standin import Kind, StandIn, running
+from efir.telegram import claims, lease, sender, settlement, updates
+from efir.telegram.dispatcher import Dispatcher
+from efir.telegram.health import telegram_health
+from efir.telegram.links import chat_of, make_link
+from efir.telegram.models import OutboxMessage, TelegramChat
+from efir.webinars import core
+from tests.conftest import SYSTEM
+from tests.e2e.harness import eventually, free_port
+from tests.telegram_kit import TOKEN, classified, linked, with_bot
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+RECORDING = "https://video.example.org/1"
+
+
+@pytest.fixture
+def stand_in() -> StandIn:
+    return StandIn(tokens={TOKEN})
+
+
+@pytest.fixture
+def bot_api(stand_in, settings) -> Iterator[str]:
+    with running(stand_in) as address:
+        with_bot(settings, telegram_api=address, telegram_rate=100.0)
+        yield address
+
+
+@contextmanager
+def dispatching() -> Iterator[Callable[[], None]]:
+    """A dispatcher in a thread with a loop of its own; gives what stops it."""
+    loop, dispatcher = asyncio.new_event_loop(), Dispatcher()
+    thread = threading.Thread(target=loop.run_until_complete, args=(dispatcher.run(),), daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        if thread.is_alive():
+            loop.call_soon_threadsafe(dispatcher.stop)
+            thread.join(20)
+            assert not thread.is_alive()
+            loop.close()
+
+    try:
+        yield stop
+    finally:
+        stop()
+
+
+@pytest.fixture
+def audience(stand_in, make_person, make_webinar):
+    """A finished webinar, and so many linked candidates without an inviter who stayed."""
+
+    def gather(count=1, reason="stayed_to_end"):
+        webinar = make_webinar("finished")
+        leads = [make_person() for _ in range(count)]
+        for lead in leads:
+            stand_in.people.add(linked(lead).chat_id, lead.name)
+        classified(webinar, leads, reason)
+        return webinar, leads
+
+    return gather
+
+
+def settled(*states: str) -> bool:
+    """Whether every message has come to rest in one of these states."""
+    return set(OutboxMessage.objects.values_list("state", flat=True)) <= set(states or ("sent",))
+
+
+def sends(stand_in):
+    return [call for call in stand_in.calls if call.method == "sendMessage"]
+
+
+def test_what_is_queued_is_sent_and_written_down(stand_in, bot_api, audience):
+    webinar, _ = audience()
+    with dispatching():
+        eventually(settled)
+        assert telegram_health() == "ok"
+    row = OutboxMessage.objects.get()
+    (sent,) = stand_in.sent
+    assert (row.message_id, row.chat_id) == (sent.message["message_id"], sent.message["chat"]["id"])
+    assert (row.text, row.attempts, row.error) == (sent.params["text"], 1, "")
+    assert f"«{webinar.title}»" in sent.message["text"]
+    assert telegram_health() == "dispatcher_down"
+
+
+def test_the_inviter_and_the_candidate_hear_of_it(stand_in, bot_api, make_person, make_webinar):
+    partner = make_person(Role.PARTNER)
+    lead = make_person(name="Ева", invited_by=partner)
+    for person in (partner, lead):
+        stand_in.people.add(linked(person).chat_id, person.name)
+    webinar = make_webinar("finished")
+    classified(webinar, [lead], "left_early", 600)
+    with dispatching():
+        eventually(lambda: settled("sent", "waiting_recording"))
+        core.publish_recording(webinar.pk, RECORDING, SYSTEM)
+        eventually(settled)
+    texts = {sent.message["chat"]["id"]: [] for sent in stand_in.sent}
+    for sent in stand_in.sent:
+        texts[sent.message["chat"]["id"]].append(sent.message)
+    (to_partner,) = texts[7000 + partner.pk]
+    followup, recording = texts[7000 + lead.pk]
+    assert "Кандидат: Ева" in to_partner["text"]
+    assert "жаль" in followup["text"]
+    assert recording["reply_markup"]["inline_keyboard"][0][0]["url"] == RECORDING
+
+
+def test_a_recording_that_is_out_already_goes_along_with_the_follow_up(stand_in, bot_api, audience):
+    webinar, _ = audience(reason="no_show")
+    core.publish_recording(webinar.pk, RECORDING, SYSTEM)
+    with dispatching():
+        eventually(settled)
+    assert len(stand_in.sent) == 1
+    assert OutboxMessage.objects.count() == 2
+    assert len(set(OutboxMessage.objects.values_list("message_id"))) == 1
+
+
+def test_work_that_comes_while_it_runs_is_done(stand_in, bot_api, audience):
+    with dispatching():
+        eventually(lambda: telegram_health() == "ok")
+        audience()
+        eventually(settled)
+    assert len(stand_in.sent) == 1
+
+
+def test_a_person_who_blocked_the_bot_does_not_hold_up_the_others(stand_in, bot_api, audience):
+    _, leads = audience(3)
+    stand_in.answer_with(403, method="sendMessage", chat_id=7000 + leads[1].pk, times=None)
+    with dispatching():
+        eventually(lambda: settled("sent", "failed"))
+    failed = OutboxMessage.objects.get(state="failed")
+    assert (failed.person_id, failed.attempts) == (leads[1].pk, 1)
+    assert "blocked" in failed.error
+    assert [chat.person_id for chat in TelegramChat.objects.filter(reachable=False)] == [leads[1].pk]
+
+
+def test_a_429_is_obeyed_to_the_second_by_the_whole_queue(stand_in, bot_api, audience):
+    audience(12)
+    stand_in.answer_with(429, method="sendMessage", parameters={"retry_after": 3})
+    with dispatching():
+        eventually(settled)
+    calls = sends(stand_in)
+    told = next(call for call in calls if call.status == 429)
+    # What had left before the answer arrived cannot be called back; nothing leaves afterwards.
+    later = [call for call in calls if call.received_at > told.received_at + 1]
+    assert min(call.received_at for call in later) - told.received_at >= 3
+    assert len(stand_in.sent) == 12
+    assert {sent.message["chat"]["id"] for sent in stand_in.sent} == set(
+        TelegramChat.objects.values_list("chat_id", flat=True)
+    )
+
+
+def test_a_pause_outlives_the_process(stand_in, bot_api, audience):
+    audience(1)
+    stand_in.answer_with(429, method="sendMessage", parameters={"retry_after": 3})
+    with dispatching():
+        eventually(lambda: sends(stand_in) and lease.paused_until())
+    with dispatching():
+        eventually(settled)
+    first, second = sends(stand_in)
+    assert second.received_at - first.received_at >= 3
+
+
+@pytest.mark.parametrize("rate", [10.0, 25.0])
+def test_the_bot_keeps_to_its_rate(stand_in, bot_api, settings, audience, rate):
+    with_bot(settings, telegram_api=bot_api, telegram_rate=rate)
+    audience(int(rate * 1.5))
+    with dispatching():
+        eventually(settled)
+    moments = [call.received_at for call in sends(stand_in)]
+    busiest = max(sum(start <= moment < start + 0.95 for moment in moments) for start in moments)
+    assert busiest <= rate
+
+
+def test_a_chat_gets_one_message_a_second(stand_in, bot_api, make_person, make_webinar):
+    partner = make_person(Role.PARTNER)
+    stand_in.people.add(linked(partner).chat_id, partner.name)
+    classified(make_webinar("finished"), [make_person(invited_by=partner) for _ in range(3)], "stayed_to_end")
+    with dispatching():
+        eventually(lambda: settled("sent", "waiting_link"))
+    moments = [call.received_at for call in sends(stand_in)]
+    assert len(moments) == 3
+    assert min(later - earlier for earlier, later in pairwise(moments)) >= 1
+
+
+def test_a_wrong_token_fails_no_message_and_is_said_loudly(stand_in, bot_api, audience, monkeypatch):
+    monkeypatch.setattr(sender, "ASK_AGAIN_S", 0.1)
+    stand_in.answer_with(401, description="Unauthorized", times=None)
+    audience()
+    with dispatching():
+        eventually(lambda: telegram_health() == "bot_rejected")
+        assert settled("queued")
+        stand_in.clear_answers()
+        eventually(settled)
+        assert telegram_health() == "ok"
+    assert len(stand_in.sent) == 1
+
+
+def test_a_token_that_is_withdrawn_later_stops_the_queue(stand_in, bot_api, audience, monkeypatch):
+    monkeypatch.setattr(sender, "ASK_AGAIN_S", 0.1)
+    with dispatching():
+        eventually(lambda: telegram_health() == "ok")
+        stand_in.answer_with(401, description="Unauthorized", times=None)
+        audience(3)
+        eventually(lambda: telegram_health() == "bot_rejected")
+        assert settled("queued", "sending")
+        stand_in.clear_answers()
+        eventually(settled)
+    assert len(stand_in.sent) == 3
+
+
+@pytest.mark.parametrize("answer", [{"kind": Kind.HTML}, {"kind": Kind.CUT}, {"status": 500}])
+def test_an_unknown_outcome_is_sent_once_more_and_then_left_to_a_person(
+    stand_in, bot_api, audience, monkeypatch, answer
+):
+    monkeypatch.setattr(settlement, "AFTER_UNKNOWN_S", 0.1)
+    _, leads = audience(2)
+    stand_in.answer_with(method="sendMessage", chat_id=7000 + leads[0].pk, times=None, **answer)
+    stand_in.answer_with(method="sendMessage", chat_id=7000 + leads[1].pk, delivered=True, **answer)
+    with dispatching():
+        eventually(lambda: settled("sent", "uncertain"))
+    rows = {row.person_id: row for row in OutboxMessage.objects.all()}
+    assert (rows[leads[0].pk].state, rows[leads[0].pk].attempts) == ("uncertain", 2)
+    assert (rows[leads[1].pk].state, rows[leads[1].pk].attempts) == ("sent", 2)
+    assert len(sends(stand_in)) == 4
+
+
+def test_telegram_may_be_away_for_a_while(stand_in, settings, audience, monkeypatch):
+    monkeypatch.setattr(sender, "ASK_AGAIN_S", 0.1)
+    port = free_port()
+    with_bot(settings, telegram_api=f"http://127.0.0.1:{port}")
+    audience(2)
+    with dispatching():
+        eventually(lambda: lease.state().exclude(holder=None).exists())
+        with running(stand_in, port=port):
+            eventually(settled)
+    assert len(stand_in.sent) == 2
+
+
+def test_telegram_may_go_away_in_between(stand_in, settings, audience, monkeypatch):
+    monkeypatch.setattr(settlement, "FIRST_RETRY_S", 0.2)
+    port = free_port()
+    with_bot(settings, telegram_api=f"http://127.0.0.1:{port}")
+    with dispatching():
+        with running(stand_in, port=port):
+            eventually(lambda: telegram_health() == "ok" and stand_in.polled)
+        audience(2)
+        eventually(lambda: OutboxMessage.objects.filter(failures__gt=1).count() == 2)
+        back = StandIn(tokens={TOKEN})
+        for chat in TelegramChat.objects.all():
+            back.people.add(chat.chat_id, "Кто-то")
+        with running(back, port=port):
+            eventually(settled)
+    assert len(back.sent) == 2
+    assert not OutboxMessage.objects.exclude(uncertain_count=0).exists()
+
+
+def away(times, work):
+    """`work`, with the database away the first so many times."""
+    left = [times]
+
+    def tried(*args, **kwargs):
+        if left[0]:
+            left[0] -= 1
+            raise OperationalError("the database is away")
+        return work(*args, **kwargs)
+
+    return tried
+
+
+def test_the_database_may_be_away_for_a_while(stand_in, bot_api, audience, monkeypatch):
+    monkeypatch.setattr(sender, "RECOVER_S", 0.05)
+    monkeypatch.setattr(claims, "claim", away(3, claims.claim))
+    monkeypatch.setattr(sender, "settle", away(3, sender.settle))
+    monkeypatch.setattr(lease, "trust", away(2, lease.trust))
+    monkeypatch.setattr(lease, "acquire", away(1, lease.acquire))
+    audience(2)
+    with dispatching():
+        eventually(settled)
+    assert len(sends(stand_in)) == 2
+
+
+def test_a_message_that_cannot_be_made_does_not_stop_the_others(stand_in, bot_api, audience):
+    webinar, leads = audience(2)
+    webinar.verdicts.filter(lead=leads[0]).delete()
+    with dispatching():
+        eventually(lambda: settled("sent", "failed"))
+    failed = OutboxMessage.objects.get(state="failed")
+    assert (failed.person_id, failed.error) == (leads[0].pk, "not composed: DoesNotExist")
+
+
+def test_a_clean_stop_finishes_what_is_under_way_and_gives_the_rest_back(
+    stand_in, bot_api, settings, audience
+):
+    with_bot(settings, telegram_api=bot_api, telegram_rate=4.0)
+    stand_in.latency_s = 0.5
+    audience(8)
+    with dispatching() as stop:
+        eventually(lambda: sends(stand_in))
+        stop()
+        assert settled("sent", "queued")
+        assert len(stand_in.sent) == OutboxMessage.objects.filter(state="sent").count() > 0
+        assert not OutboxMessage.objects.filter(state="queued").exclude(attempts=0).exists()
+    stand_in.latency_s = 0
+    with dispatching():
+        eventually(settled)
+    assert len(stand_in.sent) == 8
+
+
+def test_of_two_dispatchers_one_acts_and_the_other_takes_over_at_once(stand_in, bot_api, audience):
+    with dispatching() as stop_first:
+        eventually(lambda: telegram_health() == "ok")
+        (first,) = lease.state().values_list("holder", flat=True)
+        with dispatching():
+            audience(3)
+            eventually(settled)
+            assert lease.state().values_list("holder", flat=True)[0] == first
+            stop_first()
+            audience(2)
+            eventually(settled, within=5)
+            assert lease.state().values_list("holder", flat=True)[0] not in (first, None)
+    assert len(stand_in.sent) == 5
+
+
+def test_a_killed_dispatcher_is_replaced_and_its_call_repeated_once(stand_in, bot_api, audience):
+    audience()
+    stand_in.answer_with(method="sendMessage", kind=Kind.HANG)
+    process = subprocess.Popen([sys.executable, "-c", _RUN], env=os.environ | _environment(bot_api))
+    try:
+        eventually(lambda: stand_in.hanging)
+        assert settled("sending")
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with dispatching():
+        eventually(settled)
+    row = OutboxMessage.objects.get()
+    assert (row.attempts, row.uncertain_count) == (2, 1)
+    assert len(sends(stand_in)) == 2
+
+
+_RUN = (
+    "import django, asyncio; django.setup(); from efir.telegram.dispatcher import Dispatcher; "
+    "asyncio.run(Dispatcher().run())"
+)
+
+
+def _environment(bot_api: str) -> dict[str, str]:
+    """This test's database and Bot API, for another process."""
+    database = connection.settings_dict
+    url = f"sqlite:///{database['NAME']}"
+    if connection.vendor == "postgresql":
+        user = quote(database["USER"]) + (f":{quote(database['PASSWORD'])}" if database["PASSWORD"] else "")
+        url = f"postgresql://{user}@{database['HOST']}:{database['PORT'] or 5432}/{database['NAME']}"
+    return {
+        "DJANGO_SETTINGS_MODULE": "efir.settings",
+        "EFIR_DATABASE_URL": url,
+        "EFIR_TELEGRAM_API": bot_api,
+        "EFIR_TELEGRAM_TOKEN": TOKEN,
+    }
+
+
+def test_pressing_start_links_and_brings_what_waited(stand_in, bot_api, make_person, make_webinar):
+    lead = make_person(name="Ева")
+    classified(make_webinar("finished"), [lead], "stayed_to_end")
+    assert settled("waiting_link")
+    with dispatching():
+        eventually(lambda: lease.state().exclude(username="").exists())
+        stand_in.people.add(321, "Ева", chat=False)
+        stand_in.people.start(321, make_link(lead).partition("?start=")[2])
+        eventually(settled)
+        eventually(lambda: len(stand_in.sent) == 2)
+    texts = [sent.message["text"] for sent in stand_in.sent]
+    assert any("Готово, Ева!" in text for text in texts)
+    assert any("спасибо" in text for text in texts)
+    assert chat_of(lead).chat_id == 321
+
+
+def test_blocking_and_coming_back_are_heard(stand_in, bot_api, make_person):
+    person = make_person()
+    stand_in.people.add(linked(person).chat_id, person.name)
+    with dispatching():
+        stand_in.people.block(7000 + person.pk)
+        eventually(lambda: not chat_of(person).reachable)
+        stand_in.people.unblock(7000 + person.pk)
+        eventually(lambda: chat_of(person).reachable)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 409, "description": "Conflict: can't use getUpdates method while webhook is active"},
+        {"status": 409, "description": "Conflict: terminated by other getUpdates request"},
+        {"status": 429, "parameters": {"retry_after": 1}},
+        {"kind": Kind.HTML},
+        {"kind": Kind.CUT},
+        {"kind": Kind.MALFORMED},
+    ],
+)
+def test_hearing_survives_what_may_go_wrong(stand_in, bot_api, make_person, monkeypatch, answer):
+    monkeypatch.setattr(updates, "TROUBLE_S", 0.1)
+    monkeypatch.setattr(updates, "RECOVER_S", 0.1)
+    person = make_person()
+    stand_in.people.add(linked(person).chat_id, person.name)
+    stand_in.answer_with(method="getUpdates", times=2, **answer)
+    with dispatching():
+        stand_in.people.say(7000 + person.pk, "/stop")
+        eventually(lambda: chat_of(person) is None)
+    webhook = [call for call in stand_in.calls if call.method == "deleteWebhook"]
+    assert bool(webhook) is ("webhook" in answer.get("description", ""))
+
+
+def test_nothing_personal_is_logged(stand_in, bot_api, audience, caplog):
+    _, (lead,) = audience()
+    with dispatching():
+        eventually(settled)
+        stand_in.people.say(7000 + lead.pk, "мой телефон +79991234567")
+        eventually(lambda: len(stand_in.sent) == 2)
+    ours = [record for record in caplog.records if not record.name.startswith("uvicorn")]
+    told = json.dumps([record.getMessage() for record in ours], ensure_ascii=False)
+    assert "message_settled" in told
+    for secret in (TOKEN.partition(":")[2], str(7000 + lead.pk), lead.name, "спасибо", "+79991234567"):
+        assert secret not in told

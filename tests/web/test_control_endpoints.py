@@ -1,0 +1,352 @@
+"""The speaker's page and its buttons: capability, hook, answer; and forged requests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+
+from efir.accounts.capabilities import Role
+from efir.attendance.models import Verdict
+from efir.hooks.models import JournalEntry
+from efir.webinars.models import LedgerEntry, Webinar
+from tests.conftest import PLAYER
+
+pytestmark = pytest.mark.django_db
+HTML = {"HTTP_ACCEPT": "text/html"}
+
+
+@pytest.fixture
+def as_role(make_person):
+    def visit(role: Role, **kwargs: object) -> Client:
+        client = Client(**kwargs)
+        client.person = make_person(role)
+        client.force_login(client.person)
+        return client
+
+    return visit
+
+
+@pytest.fixture
+def speaker(as_role):
+    return as_role(Role.SPEAKER)
+
+
+@pytest.fixture
+def admin(as_role):
+    return as_role(Role.ADMIN)
+
+
+def post(client: Client, webinar: Webinar, action: str = "", **data: str):
+    return client.post(f"/admin_webinar/{webinar.pk}/{action}", data)
+
+
+def stored(webinar: Webinar) -> Webinar:
+    return Webinar.objects.get(pk=webinar.pk)
+
+
+ACTIONS = {
+    "start": {},
+    "stop": {},
+    "cta": {"visible": "true"},
+    "recording": {"url": "https://rutube.ru/video/1/"},
+    "publish": {},
+    "withdraw": {"withdrawn": "true"},
+    "verdicts/1": {"attended": "true"},
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("role", [Role.CANDIDATE, Role.PARTNER, Role.LEADER])
+def test_without_the_capability_nothing_happens(as_role, make_webinar, action, role):
+    webinar = make_webinar("live")
+    answer = post(as_role(role), webinar, action, **ACTIONS[action])
+    assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
+    assert stored(webinar).version == webinar.version
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_guest_is_refused_or_sent_to_log_in(make_webinar, action):
+    webinar = make_webinar("live")
+    answer = post(Client(), webinar, action, **ACTIONS[action])
+    assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
+    sent = Client().post(f"/admin_webinar/{webinar.pk}/{action}", ACTIONS[action], **HTML)
+    assert sent.url.startswith("/login/?next=")
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_no_such_webinar(admin, action):
+    answer = admin.post(f"/admin_webinar/999/{action}", ACTIONS[action])
+    assert (answer.status_code, answer.json()["error"]) == (404, "webinar_not_found")
+    assert admin.post(f"/admin_webinar/999/{action}", ACTIONS[action], **HTML).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "spelling", ["0{}", "{}x", "+{}", "%20{}", "{}.0", "-{}", "٣", "99999999999999999999"]
+)
+def test_one_id_has_one_spelling(speaker, make_webinar, spelling):
+    webinar = make_webinar()
+    assert speaker.post(f"/admin_webinar/{spelling.format(webinar.pk)}/start").status_code == 404
+    assert stored(webinar).status == "scheduled"
+
+
+def test_the_token_is_required(as_role, make_webinar):
+    webinar = make_webinar()
+    client = as_role(Role.SPEAKER, enforce_csrf_checks=True)
+    assert post(client, webinar, "start").status_code == 403
+    assert stored(webinar).status == "scheduled"
+    token = client.get("/webinars/").cookies["csrftoken"].value
+    answer = client.post(f"/admin_webinar/{webinar.pk}/start", headers={"X-CSRFToken": token})
+    assert answer.json()["status"] == "live"
+
+
+def test_an_evening_by_the_buttons(speaker, make_webinar):
+    webinar = make_webinar()
+    started = post(speaker, webinar, "start").json()
+    assert started == {
+        "webinar_id": webinar.pk,
+        "status": "live",
+        "cta_visible": False,
+        "version": webinar.version + 1,
+        "withdrawn": False,
+    }
+    assert post(speaker, webinar, "start").json() == started
+    assert post(speaker, webinar, "cta", visible="true").json()["cta_visible"] is True
+    assert post(speaker, webinar, "cta", visible="false").json()["cta_visible"] is False
+    assert post(speaker, webinar, "stop").json()["status"] == "finished"
+    assert post(speaker, webinar, "start").json()["error"] == "webinar_state_invalid_restart"
+    answer = post(speaker, webinar, "recording", url="https://rutube.ru/video/1/")
+    assert answer.json()["recording_url"] == "https://rutube.ru/video/1/"
+
+
+def test_the_ledger_names_the_session_and_not_the_request(speaker, make_webinar, make_person):
+    other = make_person(Role.ADMIN)
+    webinar = make_webinar()
+    post(speaker, webinar, "start", actor_id=str(other.pk), lead_id="1", source="system", person_id="7")
+    entry = LedgerEntry.objects.latest("id")
+    assert (entry.actor_id, entry.source) == (speaker.person.pk, "web")
+
+
+REFUSED = {
+    ("draft", "start"): "webinar_state_invalid_start",
+    ("paused", "start"): "webinar_state_invalid_start",
+    ("archived", "start"): "webinar_state_locked",
+    ("draft", "stop"): "webinar_state_invalid_stop",
+    ("scheduled", "stop"): "webinar_state_invalid_stop",
+    ("scheduled", "cta"): "webinar_cta_invalid_state",
+    ("finished", "cta"): "webinar_cta_invalid_state",
+    ("archived", "cta"): "webinar_state_locked",
+    ("live", "publish"): "webinar_state_invalid_rewind",
+    ("live", "withdraw"): "webinar_state_locked",
+    ("scheduled", "recording"): "webinar_recording_invalid_state",
+}
+
+
+@pytest.mark.parametrize(("state", "action"), REFUSED)
+def test_a_refusal_is_409_with_its_code(speaker, make_webinar, state, action):
+    webinar = make_webinar(state)
+    answer = post(speaker, webinar, action, **ACTIONS[action])
+    assert (answer.status_code, answer.json()["error"]) == (409, REFUSED[state, action])
+    page = speaker.post(f"/admin_webinar/{webinar.pk}/{action}", ACTIONS[action], follow=True, **HTML)
+    assert "notice error" in page.content.decode()
+    assert stored(webinar).version == webinar.version
+
+
+@pytest.mark.parametrize("visible", ["", "yes", "1", "True", "on"])
+def test_visible_is_true_or_false(speaker, make_webinar, visible):
+    webinar = make_webinar("live")
+    answer = post(speaker, webinar, "cta", visible=visible)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_visible")
+    assert not stored(webinar).cta_visible
+
+
+@pytest.mark.parametrize(
+    "url", ["", "x", "ftp://x.example/", "javascript:alert(1)", "//x.example/", "https://"]
+)
+def test_a_recording_is_a_web_address(speaker, make_webinar, url):
+    webinar = make_webinar("finished")
+    answer = post(speaker, webinar, "recording", url=url)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_url")
+    assert stored(webinar).recording_url == ""
+
+
+def test_a_person_comes_back_to_the_page_with_a_sentence(speaker, make_webinar):
+    webinar = make_webinar()
+    answer = speaker.post(f"/admin_webinar/{webinar.pk}/start", follow=True, **HTML)
+    assert answer.redirect_chain == [(f"/admin_webinar/{webinar.pk}/", 302)]
+    assert "Эфир идёт." in answer.content.decode()
+
+
+class TestForm:
+    def test_a_draft_then_published(self, speaker):
+        fields = {"title": "Новый", "starts_at": "2026-12-01T19:00", "time_zone": "Asia/Yekaterinburg"}
+        fields |= {
+            "length_min": "45",
+            "player_url": f'<iframe src="{PLAYER}?a=1&amp;b=2" width="1"></iframe>',
+        }
+        answer = speaker.post("/admin_webinar/new/", fields)
+        webinar = Webinar.objects.get()
+        assert answer.url == f"/admin_webinar/{webinar.pk}/"
+        assert webinar.starts_at == datetime(2026, 12, 1, 14, 0, tzinfo=UTC)
+        assert webinar.player_url == f"{PLAYER}?a=1&b=2"
+        assert post(speaker, webinar, "publish").json()["status"] == "scheduled"
+
+    def test_an_incomplete_draft_is_not_published(self, speaker):
+        speaker.post("/admin_webinar/new/", {"title": "Новый"})
+        webinar = Webinar.objects.get()
+        assert post(speaker, webinar, "publish").json()["error"] == "webinar_incomplete"
+        assert "disabled" in speaker.get(f"/admin_webinar/{webinar.pk}/").content.decode()
+
+    def test_only_what_is_sent_is_changed(self, speaker, make_webinar):
+        webinar = make_webinar(description="Было", starts_at=datetime(2026, 12, 1, 16, 0, 30, tzinfo=UTC))
+        post(speaker, webinar, title="Стало")
+        after = stored(webinar)
+        assert (after.title, after.description, after.starts_at) == ("Стало", "Было", webinar.starts_at)
+        post(speaker, webinar, starts_at="2026-12-01T19:00", time_zone="Europe/Moscow")
+        assert stored(webinar).starts_at == webinar.starts_at  # the same minute: nobody has moved it
+        post(speaker, webinar, time_zone="Asia/Omsk", starts_at="2026-12-01T19:00")
+        assert stored(webinar).starts_at == datetime(2026, 12, 1, 13, 0, tzinfo=UTC)
+
+    def test_saving_resets_neither_status_nor_visibility(self, speaker, make_webinar):
+        webinar = make_webinar("live")
+        post(speaker, webinar, "cta", visible="true")
+        post(speaker, webinar, player_url="https://rutube.ru/play/embed/1")
+        after = stored(webinar)
+        assert (after.status, after.cta_visible) == ("live", True)
+        assert after.player_url == "https://rutube.ru/play/embed/1"
+
+    @pytest.mark.parametrize("state", ["draft", "scheduled", "live", "finished"])
+    @pytest.mark.parametrize("forged", [{"status": "live"}, {"cta_visible": "on"}])
+    def test_the_form_is_no_door_to_the_status(self, speaker, make_webinar, state, forged):
+        webinar = make_webinar(state)
+        answer = post(speaker, webinar, title="Другое", **forged)
+        assert (answer.status_code, answer.json()["error"]) == (409, "webinar_status_mutation_forbidden")
+        assert stored(webinar).version == webinar.version
+
+    @pytest.mark.parametrize("state", ["live", "paused", "finished", "archived"])
+    def test_what_the_lifecycle_forbids_is_409(self, speaker, make_webinar, state):
+        webinar = make_webinar(state)
+        answer = post(speaker, webinar, title="Другое")
+        assert (answer.status_code, answer.json()["error"]) == (409, "webinar_state_locked")
+        page = speaker.post(f"/admin_webinar/{webinar.pk}/", {"title": "Другое"}, **HTML)
+        assert page.status_code == 409
+        assert "Ничего не сохранено" in page.content.decode()
+        assert stored(webinar).title == webinar.title
+
+    def test_technical_fields_are_behind_the_gear(self, speaker, admin, make_webinar):
+        webinar = make_webinar()
+        address = f"/admin_webinar/{webinar.pk}/"
+        assert "forgotten_h" not in speaker.get(address).content.decode()
+        assert post(speaker, webinar, forgotten_h="3").json()["error"] == "forbidden"
+        assert stored(webinar).forgotten_h is None
+        assert "forgotten_h" in admin.get(address).content.decode()
+        post(admin, webinar, forgotten_h="3")
+        assert stored(webinar).forgotten_h == 3
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("title", ""),
+            ("time_zone", "Mars/Base"),
+            ("time_zone", "../etc/passwd"),
+            ("length_min", "0"),
+            ("length_min", "x"),
+            ("starts_at", "завтра"),
+            ("starts_at", "2026-13-01T00:00"),
+            ("player_url", "https://evil.example/"),
+            ("player_url", "javascript:alert(1)"),
+            ("chat_url", "http://www.youtube.com/x"),
+        ],
+    )
+    def test_a_wrong_value_is_said_and_nothing_saved(self, speaker, make_webinar, field, value):
+        webinar = make_webinar()
+        answer = post(speaker, webinar, **{field: value})
+        assert (answer.status_code, list(answer.json()["fields"])) == (400, [field])
+        page = speaker.post(f"/admin_webinar/{webinar.pk}/", {field: value}, **HTML).content.decode()
+        assert "Не сохранено" in page
+        assert stored(webinar).version == webinar.version
+
+    def test_a_time_that_the_clocks_skip_is_said(self, speaker, make_webinar):
+        webinar = make_webinar()
+        answer = post(speaker, webinar, starts_at="2027-03-28T02:30", time_zone="Europe/Berlin")
+        assert list(answer.json()["fields"]) == ["starts_at"]
+
+
+class TestPanel:
+    OFFERED = {
+        "scheduled": {"start", "withdraw"},
+        "live": {"stop", "cta", "recording"},
+        "paused": {"stop", "cta", "recording"},
+        "finished": {"recording"},
+        "archived": set(),
+    }
+
+    @pytest.mark.parametrize("state", OFFERED)
+    def test_offers_what_can_be_done_and_says_why_not(self, speaker, make_webinar, state):
+        webinar = make_webinar(state)
+        page = speaker.get(f"/admin_webinar/{webinar.pk}/").content.decode()
+        for action in ("start", "stop", "cta"):
+            form = page.split(f'action="/admin_webinar/{webinar.pk}/{action}"')[1].split("</form>")[0]
+            assert ("disabled" not in form) == (action in self.OFFERED[state]), action
+            assert "disabled" not in form or 'class="hint"' in form
+        for action in ("withdraw", "recording"):
+            assert (f"/{action}" in page) == (action in self.OFFERED[state]), action
+
+    def test_a_withdrawn_one_is_put_back_first(self, speaker, make_webinar):
+        webinar = make_webinar()
+        assert post(speaker, webinar, "withdraw", withdrawn="true").json()["withdrawn"] is True
+        assert post(speaker, webinar, "start").json()["error"] == "webinar_withdrawn"
+        assert "Сначала верните" in speaker.get(f"/admin_webinar/{webinar.pk}/").content.decode()
+        post(speaker, webinar, "withdraw", withdrawn="false")
+        assert post(speaker, webinar, "start").json()["status"] == "live"
+
+
+class TestVerdicts:
+    @pytest.fixture
+    def held(self, make_webinar, make_person):
+        webinar = make_webinar("finished")
+        return Verdict.objects.create(
+            webinar=webinar,
+            lead=make_person(name="Кирилл"),
+            reason="unknown",
+            why_unknown="process_died",
+            rule="end_gap_within_grace grace_s=90 settle_s=60",
+            intervals=[["2026-11-23T16:00:00Z", "2026-11-23T16:31:00Z"]],
+            present_s=1860,
+            classified_at=webinar.finished_at + timedelta(minutes=1),
+        )
+
+    def test_a_held_one_is_shown_with_its_reason_and_intervals(self, admin, speaker, held):
+        for client, decides in ((admin, True), (speaker, False)):
+            page = client.get(f"/admin_webinar/{held.webinar_id}/").content.decode()
+            for words in ("Кирилл", "ждёт решения", "19:00–19:31", "без пригласившего"):
+                assert words in page
+            assert (f"/verdicts/{held.lead_id}" in page) == decides
+
+    def test_the_admin_decides_once(self, admin, held):
+        answer = post(admin, held.webinar, f"verdicts/{held.lead_id}", attended="true", lead_id="1")
+        assert answer.json()["attended"] is True
+        assert answer.json()["reason"] == "decided_by_admin"
+        again = post(admin, held.webinar, f"verdicts/{held.lead_id}", attended="false")
+        assert again.json()["attended"] is True
+        entry = JournalEntry.objects.get(event="client_webinar_attendance_classified")
+        assert (entry.lead_id, entry.actor_id) == (held.lead_id, admin.person.pk)
+
+    def test_the_speaker_does_not(self, speaker, held):
+        answer = post(speaker, held.webinar, f"verdicts/{held.lead_id}", attended="true")
+        assert answer.status_code == 403
+        held.refresh_from_db()
+        assert held.attended is None
+
+    def test_a_partner_hears_of_decided_ones_alone(self, make_person, held, admin):
+        partner = make_person(Role.PARTNER)
+        lead = make_person(invited_by=partner, name="Ольга")
+        Verdict.objects.filter(pk=held.pk).update(lead=lead)
+        client = Client()
+        client.force_login(partner)
+        address = f"/account/candidates/{lead.pk}/"
+        assert "неизвестно" not in client.get(address).content.decode()
+        post(admin, held.webinar, f"verdicts/{lead.pk}", attended="true")
+        assert "был на вебинаре" in client.get(address).content.decode()
+        assert "был на вебинаре" in client.get("/account/").content.decode()

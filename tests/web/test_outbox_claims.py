@@ -1,0 +1,297 @@
+"""Claiming, settling and reaping: no message is lost, none goes twice unless nobody can know."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from efir.accounts.capabilities import Role
+from efir.telegram import claims, lease, settlement
+from efir.telegram.answers import (
+    BotRejected,
+    ChatUnreachable,
+    MessageRefused,
+    NotSent,
+    OutcomeUnknown,
+    Sent,
+    Wait,
+)
+from efir.telegram.models import DispatcherState, Kind, OutboxMessage, TelegramChat
+from efir.telegram.settlement import reap, settle
+from efir.webinars import core
+from tests.conftest import SYSTEM
+from tests.telegram_kit import classified, held, linked, states_of, with_bot
+
+pytestmark = pytest.mark.django_db
+
+RECORDING = "https://video.example.org/1"
+
+
+@pytest.fixture(autouse=True)
+def _bot(settings):
+    with_bot(settings)
+
+
+@pytest.fixture
+def webinar(clock, make_webinar):
+    return make_webinar("finished")
+
+
+@pytest.fixture
+def lead(make_person):
+    """A linked candidate without an inviter."""
+    lead = make_person()
+    linked(lead)
+    return lead
+
+
+@pytest.fixture
+def claimed(webinar, lead):
+    """The follow-up of one who stayed, claimed."""
+    classified(webinar, [lead], "stayed_to_end")
+    (claim,) = claims.claim(10, held())
+    return claim
+
+
+def row():
+    return OutboxMessage.objects.get()
+
+
+def test_a_claim_is_committed_as_sending_before_the_call(claimed, lead):
+    assert (row().state, row().attempts, row().attempt_id) == ("sending", 1, claimed.attempt_id)
+    assert (claimed.person_id, claimed.chat_id) == (lead.pk, 7000 + lead.pk)
+    assert "спасибо" in claimed.compose().text
+
+
+def test_nothing_is_claimed_twice(claimed):
+    assert claims.claim(10, row().holder) == []
+
+
+def test_nothing_is_claimed_without_the_lease(webinar, lead):
+    classified(webinar, [lead], "stayed_to_end")
+    holder = held()
+    assert claims.claim(10, uuid4()) == []
+    lease.release(holder)
+    assert claims.claim(10, holder) == []
+
+
+def test_nothing_is_claimed_before_it_is_due(clock, webinar, lead):
+    classified(webinar, [lead], "stayed_to_end")
+    OutboxMessage.objects.update(due_at=clock() + timedelta(seconds=5))
+    holder = held()
+    assert claims.claim(10, holder) == []
+    clock.move(5)
+    assert len(claims.claim(10, holder)) == 1
+
+
+def test_each_person_gets_one_message_at_a_time(webinar, make_person):
+    partner = make_person(Role.PARTNER)
+    linked(partner)
+    leads = [make_person(invited_by=partner) for _ in range(3)]
+    linked(leads[1])
+    classified(webinar, leads, "stayed_to_end")
+    holder = held()
+    taken = claims.claim(10, holder)
+    assert [(each.person_id, each.messages[0].kind) for each in taken] == [
+        (partner.pk, "partner_attendance"),
+        (leads[1].pk, "candidate_followup"),
+    ]
+    assert claims.claim(10, holder, [partner.pk, leads[1].pk]) == []
+    assert [each.person_id for each in claims.claim(10, holder)] == [partner.pk]
+
+
+def test_the_follow_up_carries_a_recording_that_is_due_as_well(webinar, lead):
+    core.publish_recording(webinar.pk, RECORDING, SYSTEM)
+    classified(webinar, [lead], "no_show")
+    (claim,) = claims.claim(10, held())
+    assert [each.kind for each in claim.messages] == ["candidate_followup", "candidate_recording"]
+    settle(claim, Sent(77), "text")
+    carrier, carried = OutboxMessage.objects.order_by("pk")
+    assert (carrier.state, carried.state) == ("sent", "sent")
+    assert carrier.message_id == carried.message_id == 77
+    assert (carrier.carried_by_id, carried.carried_by_id) == (None, carrier.pk)
+
+
+def test_recordings_of_two_webinars_are_not_mixed(webinar, make_webinar, lead):
+    other = make_webinar("finished")
+    for each in (webinar, other):
+        classified(each, [lead], "no_show")
+    OutboxMessage.objects.filter(webinar=other, kind=Kind.CANDIDATE_FOLLOWUP).update(state="sent")
+    core.publish_recording(other.pk, RECORDING, SYSTEM)
+    (claim,) = claims.claim(10, held())
+    assert [(each.webinar_id, each.kind) for each in claim.messages] == [(webinar.pk, "candidate_followup")]
+
+
+def test_a_recording_published_later_goes_by_itself(webinar, lead):
+    classified(webinar, [lead], "no_show")
+    holder = held()
+    (first,) = claims.claim(10, holder)
+    settle(first, Sent(1))
+    core.publish_recording(webinar.pk, RECORDING, SYSTEM)
+    (second,) = claims.claim(10, holder)
+    assert [each.kind for each in second.messages] == ["candidate_recording"]
+    assert RECORDING in [url for _, url in second.compose().buttons]
+
+
+def test_who_unlinked_meanwhile_is_waited_for(webinar, lead):
+    classified(webinar, [lead], "stayed_to_end")
+    TelegramChat.objects.all().delete()
+    assert claims.claim(10, held()) == []
+    assert states_of(lead) == {"candidate_followup": "waiting_link"}
+
+
+def test_a_recording_taken_back_meanwhile_is_waited_for(webinar, lead):
+    core.publish_recording(webinar.pk, RECORDING, SYSTEM)
+    classified(webinar, [lead], "no_show")
+    OutboxMessage.objects.filter(kind=Kind.CANDIDATE_FOLLOWUP).update(state="sent")
+    core.publish_recording(webinar.pk, "", SYSTEM)
+    assert claims.claim(10, held()) == []
+    assert states_of(lead)["candidate_recording"] == "waiting_recording"
+
+
+def test_what_was_sent_is_written_down(clock, claimed, lead):
+    settle(claimed, Sent(55), "Привет")
+    sent = row()
+    assert (sent.state, sent.message_id, sent.chat_id, sent.text) == ("sent", 55, 7000 + lead.pk, "Привет")
+    assert sent.sent_at == clock()
+
+
+@pytest.mark.parametrize(
+    ("decision", "state", "delay_s"),
+    [
+        (MessageRefused("can't parse entities"), "failed", None),
+        (ChatUnreachable("blocked", "Forbidden"), "failed", None),
+        (Wait(30, "Too Many Requests"), "queued", 0),
+        (BotRejected("Unauthorized"), "queued", 0),
+        (OutcomeUnknown("ReadTimeout"), "queued", settlement.AFTER_UNKNOWN_S),
+    ],
+)
+def test_each_outcome_has_its_state(clock, claimed, decision, state, delay_s):
+    settle(claimed, decision)
+    assert (row().state, row().error) == (state, decision.error)
+    if delay_s is not None:
+        assert (row().due_at - clock()).total_seconds() == delay_s
+
+
+def test_a_chat_that_refuses_us_is_not_tried_again_until_it_comes_back(claimed):
+    settle(claimed, ChatUnreachable("blocked", "Forbidden: bot was blocked by the user"))
+    chat = TelegramChat.objects.get()
+    assert (chat.reachable, chat.unreachable_reason) == (False, "blocked")
+
+
+def test_a_429_silences_the_queue_for_exactly_so_long(clock, claimed):
+    settle(claimed, Wait(30, "Too Many Requests: retry after 30"))
+    assert (lease.paused_until() - clock()).total_seconds() == 30
+    settle(claimed, Wait(5, ""))
+    assert (lease.paused_until() - clock()).total_seconds() == 30
+
+
+def test_what_was_surely_not_sent_is_tried_later_and_later(clock, claimed):
+    delays = []
+    claim = claimed
+    for _ in range(10):
+        settle(claim, NotSent("ConnectError"))
+        delays.append((row().due_at - clock()).total_seconds())
+        clock.move(settlement.LAST_RETRY_S)
+        (claim,) = claims.claim(10, held_again(claim))
+    for failures, delay in enumerate(delays):
+        longest = min(settlement.LAST_RETRY_S, 2.0**failures)
+        assert longest / 2 <= delay <= longest
+    assert (row().failures, row().attempts, row().uncertain_count) == (10, 11, 0)
+
+
+def held_again(claim):
+    holder = claim.messages[0].holder
+    assert lease.acquire(holder)
+    return holder
+
+
+def test_a_rejected_token_fails_no_message(claimed):
+    settle(claimed, BotRejected("Unauthorized"))
+    assert row().state == "queued"
+    assert DispatcherState.objects.get().fault == "Unauthorized"
+    lease.trust("efir_bot")
+    assert DispatcherState.objects.get().fault == ""
+
+
+def test_an_unknown_outcome_is_sent_once_more_and_never_a_third_time(clock, claimed):
+    settle(claimed, OutcomeUnknown("ReadTimeout"))
+    clock.move(settlement.AFTER_UNKNOWN_S)
+    (again,) = claims.claim(10, held_again(claimed))
+    settle(again, OutcomeUnknown("ReadTimeout"))
+    assert (row().state, row().uncertain_count, row().attempts) == ("uncertain", 1, 2)
+    clock.move(3600)
+    assert claims.claim(10, held_again(claimed)) == []
+
+
+def test_a_process_that_died_while_sending_leaves_an_unknown_outcome(clock, claimed):
+    clock.move(lease.TTL_S + 1)
+    heir = held()
+    assert reap(heir) == 1
+    (again,) = claims.claim(10, heir)
+    clock.move(lease.TTL_S + 1)
+    assert reap(held()) == 1
+    assert (row().state, row().attempts) == ("uncertain", 2)
+    assert again.attempt_id != claimed.attempt_id
+
+
+def test_nobody_reaps_without_the_lease(claimed):
+    assert reap(uuid4()) == 0
+    assert reap(row().holder) == 0
+    assert row().state == "sending"
+
+
+def test_an_answer_that_comes_after_the_reaping_is_believed(clock, claimed):
+    clock.move(lease.TTL_S + 1)
+    heir = held()
+    reap(heir)
+    settle(claimed, Sent(9))
+    assert (row().state, row().message_id) == ("sent", 9)
+    assert claims.claim(10, heir) == []
+
+
+@pytest.mark.parametrize("late", [Sent(9), MessageRefused("late"), NotSent("late"), OutcomeUnknown("late")])
+def test_a_late_answer_cannot_touch_the_next_attempt(clock, claimed, late):
+    clock.move(lease.TTL_S + 1)
+    heir = held()
+    reap(heir)
+    (again,) = claims.claim(10, heir)
+    settle(claimed, late)
+    assert (row().state, row().attempt_id, row().error) == ("sending", again.attempt_id, row().error)
+    assert "late" not in row().error
+
+
+@pytest.mark.parametrize("late", [MessageRefused("late"), NotSent("late"), OutcomeUnknown("late")])
+def test_a_late_failure_does_not_undo_the_reaping(clock, claimed, late):
+    clock.move(lease.TTL_S + 1)
+    reap(held())
+    settle(claimed, late)
+    assert (row().state, row().uncertain_count) == ("queued", 1)
+    assert "late" not in row().error
+
+
+def test_a_claim_given_back_counts_as_no_attempt(claimed):
+    claims.release(claimed)
+    assert (row().state, row().attempts, row().attempt_id) == ("queued", 0, None)
+
+
+def test_the_lease_is_one_processs_until_it_runs_out(clock):
+    holder, other = held(), uuid4()
+    assert not lease.acquire(other)
+    clock.move(lease.TTL_S - 1)
+    assert lease.acquire(holder)
+    clock.move(lease.TTL_S)
+    assert not lease.acquire(other)
+    clock.move(0.1)
+    assert lease.acquire(other)
+    assert not lease.acquire(holder)
+
+
+def test_a_lease_given_back_is_free_at_once(clock):
+    holder, other = held(), uuid4()
+    lease.release(other)
+    assert not lease.acquire(other)
+    lease.release(holder)
+    assert lease.acquire(other)

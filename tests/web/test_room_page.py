@@ -1,0 +1,157 @@
+"""The room's page, the list of people, and the read-only API."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from django.test import Client
+
+from efir.accounts.capabilities import Role
+from efir.room import views
+from efir.webinars import core
+from tests.conftest import PLAYER, SYSTEM
+
+pytestmark = pytest.mark.django_db
+CHAT = "https://www.youtube.com/live_chat?v=abc"
+
+
+@pytest.fixture
+def member(make_person):
+    client = Client()
+    client.person = make_person()
+    client.force_login(client.person)
+    return client
+
+
+def room_of(client: Client, webinar_id: int | str = "") -> str:
+    address = f"/account/webinar_room/{webinar_id}/" if webinar_id else "/account/webinar_room/"
+    return client.get(address).content.decode()
+
+
+def screen_of(page: str) -> str:
+    return page.split('data-screen="')[1].split('"', maxsplit=1)[0] if "data-screen" in page else ""
+
+
+@pytest.mark.parametrize(
+    ("state", "screen"),
+    [
+        ("scheduled", "scheduled"),
+        ("live", "live"),
+        ("paused", "paused"),
+        ("finished", "finished"),
+        ("archived", ""),
+    ],
+)
+def test_the_server_renders_the_state_of_the_moment(member, make_webinar, state, screen):
+    page = room_of(member, make_webinar(state).pk)
+    assert screen_of(page) == screen
+    assert "<nav" not in page
+
+
+def test_a_withdrawn_one_says_so(member, make_webinar):
+    page = room_of(member, make_webinar(withdrawn=True).pk)
+    assert screen_of(page) == "withdrawn"
+    assert "Этот вебинар отменён" in page
+
+
+@pytest.mark.parametrize("state", ["scheduled", "live", "paused", "finished", "archived"])
+def test_no_address_is_in_the_page(member, make_webinar, state):
+    """The stream gives them, while on air alone."""
+    page = room_of(member, make_webinar(state, player_url=PLAYER, chat_url=CHAT).pk)
+    assert "youtube.com" not in page
+
+
+def test_without_a_webinar_a_sentence_and_a_way_back(member):
+    page = room_of(member)
+    assert "Сейчас вебинара нет" in page
+    assert 'href="/webinars/"' in page
+
+
+def test_the_current_one_is_the_one_on_air_with_a_seat(member, make_webinar):
+    first, second = make_webinar("live", title="С местом"), make_webinar("live", title="Позже")
+    assert "Позже" in room_of(member)
+    core.book_seat(first.pk, member.person)
+    assert "С местом" in room_of(member)
+    for webinar in (first, second):
+        core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
+    make_webinar(title="Ближайший")
+    assert "Ближайший" in room_of(member)
+
+
+def test_the_call_to_action_is_shown_when_the_speaker_shows_it(member, make_webinar):
+    webinar = make_webinar("live")
+    link = 'href="/account/contacts/" target="_blank" rel="noopener"'
+    row = '<p class="cta-row" id="cta"'
+    page = room_of(member, webinar.pk)
+    assert f"{row} hidden>" in page
+    core.core_webinar_set_cta_visibility(webinar.pk, True, SYSTEM)
+    page = room_of(member, webinar.pk)
+    assert f"{row}>" in page
+    assert link in page
+    core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
+    assert f"{row} hidden>" in room_of(member, webinar.pk)
+
+
+def test_without_its_script_the_page_looks_again(member, make_webinar):
+    page = room_of(member, make_webinar("live").pk)
+    assert '<noscript><meta http-equiv="refresh" content="30"></noscript>' in page
+
+
+def _live(*present: int) -> SimpleNamespace:
+    presence = SimpleNamespace(present=lambda _: list(present))
+    return SimpleNamespace(presence=presence, count=lambda _: len(present))
+
+
+def test_people_are_named_with_their_roles_and_nothing_else(member, make_webinar, make_person, monkeypatch):
+    partner = make_person(Role.PARTNER, name="Павел", login="+79991234567")
+    monkeypatch.setattr(views, "rooms", lambda: _live(partner.pk, member.person.pk))
+    answer = member.get(f"/account/webinar_room/{make_webinar('live').pk}/people")
+    assert answer.json() == {
+        "people": [{"name": "Павел", "role": "партнёр"}, {"name": member.person.name, "role": "кандидат"}],
+        "total": 2,
+    }
+
+
+class TestApi:
+    def test_gives_the_same_object_as_the_stream(self, member, make_webinar, monkeypatch):
+        monkeypatch.setattr(views, "rooms", lambda: _live(1, 2, 3))
+        webinar = make_webinar("live", chat_url=CHAT)
+        state = member.get(f"/api/webinars/{webinar.pk}/state").json()
+        assert state.pop("server_time").endswith("Z")
+        assert state.pop("started_at").endswith("Z")
+        assert state.pop("starts_at").endswith("Z")
+        assert state == {
+            "webinar_id": webinar.pk,
+            "status": "live",
+            "cta_visible": False,
+            "version": webinar.version,
+            "viewers": 3,
+            "withdrawn": False,
+            "player_url": PLAYER,
+            "chat_url": CHAT,
+        }
+
+    @pytest.mark.parametrize("state", ["scheduled", "finished"])
+    def test_names_no_player_off_the_air(self, member, make_webinar, state):
+        answer = member.get(f"/api/webinars/{make_webinar(state).pk}/state").json()
+        assert not {"player_url", "chat_url"} & set(answer)
+
+    @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+    def test_is_read_only(self, make_webinar, make_person, method):
+        webinar = make_webinar()
+        for client in (Client(), Client(enforce_csrf_checks=True)):
+            client.force_login(make_person(Role.ADMIN))
+            assert getattr(client, method)(f"/api/webinars/{webinar.pk}/state").status_code == 405
+        assert getattr(Client(), method)(f"/api/webinars/{webinar.pk}/state").status_code == 405
+
+    def test_is_documented(self):
+        paths = Client().get("/api/openapi.json").json()["paths"]
+        assert list(paths) == ["/api/webinars/{webinar_id}/state"]
+        assert list(paths["/api/webinars/{webinar_id}/state"]) == ["get"]
+
+    @pytest.mark.parametrize("spelling", ["0{}", "{}x", "+{}", "{}.0", "-{}", "٣", "9" * 30])
+    def test_one_id_has_one_spelling(self, member, make_webinar, spelling):
+        address = spelling.format(make_webinar().pk)
+        assert member.get(f"/api/webinars/{address}/state").status_code == 404
+        assert member.get(f"/account/webinar_room/{address}/").status_code == 404

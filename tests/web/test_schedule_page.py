@@ -1,0 +1,178 @@
+"""The schedule and seats."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.test import Client
+
+from efir.accounts.capabilities import Role
+from efir.webinars.models import Seat
+from efir.webinars.words import moment_words
+
+pytestmark = pytest.mark.django_db
+ROOM = "Перейти в комнату вебинара"
+SEAT = "Забронировать место на вебинар"
+
+
+@pytest.fixture
+def member(make_person):
+    client = Client()
+    client.person = make_person()
+    client.force_login(client.person)
+    return client
+
+
+def page_of(client: Client) -> str:
+    return client.get("/webinars/").content.decode()
+
+
+def test_an_empty_schedule_says_what_to_do(member, make_person):
+    speaker = Client()
+    speaker.force_login(make_person(Role.SPEAKER))
+    for client, way in ((Client(), "/signup/"), (member, "/account/"), (speaker, "/admin_webinar/new/")):
+        page = page_of(client)
+        assert "Пока вебинаров нет" in page
+        assert f'class="button" href="{way}"' in page
+
+
+def test_on_air_comes_first_then_the_next_then_the_others(clock, make_webinar):
+    make_webinar(title="Третий", starts_at=clock.moment + timedelta(days=2))
+    make_webinar(title="Второй", starts_at=clock.moment + timedelta(days=1))
+    make_webinar("live", title="Первый")
+    page = page_of(Client())
+    assert page.index("Первый") < page.index("Второй") < page.index("Третий")
+    assert "идёт прямо сейчас" in page
+    assert page.count("data-countdown") == 1
+
+
+def test_a_guest_sees_the_webinars_own_call_to_action(make_webinar):
+    own, usual = make_webinar(cta_text="Хочу на эфир"), make_webinar()
+    page = page_of(Client())
+    assert "Хочу на эфир" in page
+    assert SEAT in page
+    assert f'href="/signup/?webinar={own.pk}"' in page
+    assert f'href="/signup/?webinar={usual.pk}"' in page
+    assert ROOM not in page
+
+
+def test_somebody_logged_in_sees_the_way_to_the_room(member, make_webinar):
+    make_webinar(cta_text="Хочу на эфир")
+    page = page_of(member)
+    assert ROOM in page
+    assert 'href="/account/webinar_room/"' in page
+    assert "Хочу на эфир" not in page
+
+
+def test_drafts_and_finished_ones_are_not_there(make_webinar):
+    for state in ("draft", "finished", "archived"):
+        make_webinar(state, title=f"Скрытый {state}")
+    assert "Скрытый" not in page_of(Client())
+
+
+def test_a_withdrawn_one_is_seen_as_such_and_is_not_the_next(clock, make_webinar):
+    make_webinar(title="Отменённый", withdrawn=True)
+    make_webinar(title="Ближайший", starts_at=clock.moment + timedelta(days=3))
+    page = page_of(Client())
+    assert page.index("Ближайший") < page.index("Отменённый")
+    assert "не состоится" in page
+    assert page.count(SEAT) == 1
+    assert "EventCancelled" in page
+
+
+def test_once_the_time_has_come_it_says_so(clock, make_webinar):
+    make_webinar(starts_at=clock.moment - timedelta(minutes=3))
+    assert "скоро начнём, ждём ведущего" in page_of(Client())
+
+
+@pytest.mark.parametrize(
+    ("hours", "zone", "words"),
+    [
+        (3, "Europe/Moscow", "сегодня в 22:00 МСК"),
+        (5, "Europe/Moscow", "завтра в 00:00 МСК"),
+        (3, "Asia/Yekaterinburg", "завтра в 00:00 UTC+05"),
+        (48, "Europe/Moscow", "25 ноября в 19:00 МСК"),
+        (48, "Europe/Berlin", "25 ноября в 17:00 CET"),
+        (24 * 60, "Europe/Moscow", "22 января 2027 в 19:00 МСК"),
+    ],
+)
+def test_times_are_said_in_words_with_their_zone(clock, hours, zone, words):
+    assert moment_words(clock.moment + timedelta(hours=hours), ZoneInfo(zone)) == words
+
+
+def test_the_time_is_there_for_machines_too(clock, make_webinar):
+    make_webinar(starts_at=datetime(2026, 11, 23, 18, 0, tzinfo=UTC))
+    assert '<time datetime="2026-11-23T18:00:00Z" data-offset="180">' in page_of(Client())
+
+
+def test_titles_are_escaped(make_webinar):
+    make_webinar(title="<script>x</script>", description="<b>y</b>")
+    page = page_of(Client())
+    assert "<script>x" not in page
+    assert "<b>y" not in page
+
+
+class TestSeat:
+    def test_is_booked_once(self, member, make_webinar):
+        webinar = make_webinar()
+        for _ in range(2):
+            answer = member.post(f"/webinars/{webinar.pk}/seat")
+            assert (answer.status_code, answer.json()) == (200, {"webinar_id": webinar.pk, "seat": True})
+        assert Seat.objects.get().person == member.person
+        page = page_of(member)
+        assert "место забронировано" in page
+        assert f"/webinars/{webinar.pk}/seat" not in page
+
+    def test_is_for_oneself_whatever_the_request_says(self, member, make_webinar, make_person):
+        other = make_person()
+        fields = {"lead_id": other.pk, "person_id": other.pk, "person": other.pk}
+        member.post(f"/webinars/{make_webinar().pk}/seat", fields)
+        assert Seat.objects.get().person == member.person
+
+    def test_brings_a_person_back_with_a_sentence(self, member, make_webinar):
+        answer = member.post(f"/webinars/{make_webinar().pk}/seat", follow=True, HTTP_ACCEPT="text/html")
+        assert "Место забронировано" in answer.content.decode()
+
+    def test_is_not_for_guests(self, make_webinar):
+        address = f"/webinars/{make_webinar().pk}/seat"
+        answer = Client().post(address)
+        assert (answer.status_code, answer.json()) == (401, {"error": "login_required"})
+        assert Client().post(address, HTTP_ACCEPT="text/html").url == "/login/?next=/webinars/"
+
+    @pytest.mark.parametrize(
+        ("state", "status", "code"),
+        [
+            ("draft", 404, "webinar_not_found"),
+            ("finished", 409, "webinar_seats_closed"),
+            ("archived", 409, "webinar_seats_closed"),
+        ],
+    )
+    def test_is_refused_outside_its_time(self, member, make_webinar, state, status, code):
+        answer = member.post(f"/webinars/{make_webinar(state).pk}/seat")
+        assert (answer.status_code, answer.json()["error"]) == (status, code)
+
+    def test_needs_the_token(self, member, make_webinar):
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(member.person)
+        assert client.post(f"/webinars/{make_webinar().pk}/seat").status_code == 403
+        assert not Seat.objects.exists()
+
+
+def test_the_page_is_light(make_webinar):
+    """Its own scripts and style, as they are on disk: under 30 kB of script, few queries."""
+    from pathlib import Path
+
+    import efir
+
+    package = Path(efir.__file__).parent
+    scripts = [package / "webinars/static/webinars/schedule.js", *(package / "static/js").glob("*.js")]
+    assert sum(script.stat().st_size for script in scripts) < 30_000
+
+
+def test_the_number_of_queries_does_not_grow(member, make_webinar, django_assert_max_num_queries):
+    for _ in range(12):
+        make_webinar()
+    with django_assert_max_num_queries(14):
+        page_of(member)

@@ -1,0 +1,103 @@
+"""From what Telegram answered to what is done."""
+
+from __future__ import annotations
+
+import pytest
+
+from efir.telegram.answers import (
+    DEFAULT_WAIT_S,
+    BotRejected,
+    ChatUnreachable,
+    MessageRefused,
+    NotSent,
+    OutcomeUnknown,
+    Sent,
+    Wait,
+    decide,
+)
+from efir.telegram.botapi import BotApiError, Reach
+
+
+def answered(status, description="", parameters=None, *, official=True):
+    return BotApiError(
+        Reach.ANSWERED,
+        description,
+        status=status,
+        error_code=status if official else None,
+        parameters=parameters,
+    )
+
+
+def test_an_id_means_sent():
+    assert decide(7) == Sent(7)
+
+
+@pytest.mark.parametrize(
+    ("description", "reason"),
+    [
+        ("Forbidden: bot was blocked by the user", "blocked"),
+        ("Forbidden: user is deactivated", "deactivated"),
+        ("Forbidden: bot was kicked from the group chat", "kicked"),
+        ("Forbidden: bot is not a member of the channel chat", "not_member"),
+        ("Forbidden: bot can't initiate conversation with a user", "never_started"),
+        ("Forbidden: something new", "forbidden"),
+    ],
+)
+def test_403_means_that_the_chat_is_unreachable(description, reason):
+    assert decide(answered(403, description)) == ChatUnreachable(reason, description)
+
+
+def test_400_chat_not_found_means_the_same():
+    text = "Bad Request: chat not found"
+    assert decide(answered(400, text)) == ChatUnreachable("not_found", text)
+
+
+@pytest.mark.parametrize(
+    ("description", "parameters", "seconds"),
+    [
+        ("Too Many Requests: retry after 7", {"retry_after": 7}, 7),
+        ("Too Many Requests", {"retry_after": 0}, 0),
+        ("Too Many Requests: retry after 9", None, 9),
+        ("Too Many Requests: retry after 9", {"retry_after": None}, 9),
+        ("Too Many Requests", {"retry_after": "soon"}, DEFAULT_WAIT_S),
+        ("", None, DEFAULT_WAIT_S),
+    ],
+)
+def test_429_means_to_wait_exactly_so_long(description, parameters, seconds):
+    assert decide(answered(429, description, parameters)) == Wait(seconds, description)
+
+
+@pytest.mark.parametrize(
+    ("status", "description"),
+    [(401, "Unauthorized"), (404, "Not Found"), (400, "Bad Request: Logged out"), (400, "Logged out")],
+)
+def test_a_wrong_token_is_the_bots_fault(status, description):
+    assert decide(answered(status, description)) == BotRejected(description)
+
+
+@pytest.mark.parametrize("status", [400, 405, 413])
+def test_another_refusal_is_the_messages_fault(status):
+    text = "Bad Request: can't parse entities"
+    assert decide(answered(status, text)) == MessageRefused(text)
+
+
+@pytest.mark.parametrize("status", [302, 403, 400, 407])
+def test_a_page_from_something_in_between_is_not_telegrams_word(status):
+    assert decide(answered(status, f"HTTP {status}", official=False)) == NotSent(f"HTTP {status}")
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+@pytest.mark.parametrize("official", [True, False])
+def test_a_server_error_leaves_the_outcome_unknown(status, official):
+    assert decide(answered(status, "x", official=official)) == OutcomeUnknown("x")
+
+
+def test_how_far_a_call_came_decides_where_there_is_no_answer():
+    assert decide(BotApiError(Reach.NOT_SENT, "ConnectError")) == NotSent("ConnectError")
+    assert decide(BotApiError(Reach.UNKNOWN, "ReadTimeout")) == OutcomeUnknown("ReadTimeout")
+    assert decide(RuntimeError("with details")) == OutcomeUnknown("RuntimeError")
+
+
+def test_no_token_is_kept_in_what_is_stored():
+    decision = decide(answered(400, "Bad Request: see /bot42:AAsecret/sendMessage"))
+    assert decision == MessageRefused("Bad Request: see /bot***/sendMessage")

@@ -1,0 +1,133 @@
+"""The Bot API's failures, told apart over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from efir.standin import Kind, StandIn, running
+from efir.telegram.botapi import BotApi, BotApiError, Reach
+from tests.telegram_kit import TOKEN
+
+CHAT = 501
+
+
+@pytest.fixture
+def stand_in() -> StandIn:
+    stand_in = StandIn(tokens={TOKEN})
+    stand_in.people.add(CHAT, "Ева")
+    return stand_in
+
+
+@pytest.fixture
+def address(stand_in) -> Iterator[str]:
+    with running(stand_in) as address:
+        yield address
+
+
+def call(address, work, token=TOKEN):
+    async def scenario():
+        api = BotApi(token, address)
+        try:
+            return await work(api)
+        finally:
+            await api.close()
+
+    return asyncio.run(scenario())
+
+
+def send(api):
+    return api.send(CHAT, "Привет, <b>Ева</b>", [("Сайт", "https://efir.example.org/")])
+
+
+def failure(address, work=send, token=TOKEN) -> BotApiError:
+    with pytest.raises(BotApiError) as raised:
+        call(address, work, token)
+    return raised.value
+
+
+def test_a_message_arrives_with_its_markup_and_buttons(stand_in, address):
+    message_id = call(address, send)
+    (sent,) = stand_in.sent
+    assert sent.message["message_id"] == message_id
+    assert sent.message["text"] == "Привет, Ева"
+    assert sent.message["entities"] == [{"type": "bold", "offset": 8, "length": 3}]
+    assert sent.message["reply_markup"]["inline_keyboard"][0][0]["url"] == "https://efir.example.org/"
+
+
+def test_a_reply_is_plain_text(stand_in, address):
+    call(address, lambda api: api.send(CHAT, "1 < 2 & 3", html=False))
+    assert stand_in.sent[0].message["text"] == "1 < 2 & 3"
+
+
+def test_the_bot_tells_its_name(address):
+    assert call(address, lambda api: api.username()) == "efir_demo_bot"
+
+
+def test_updates_come_as_they_are(stand_in, address):
+    stand_in.people.start(CHAT, "payload")
+    (update,) = call(address, lambda api: api.updates(None, 5))
+    assert update["message"]["text"] == "/start payload"
+    assert call(address, lambda api: api.updates(update["update_id"] + 1, 0)) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "parameters"), [(400, None), (403, None), (409, None), (429, {"retry_after": 3}), (500, None)]
+)
+def test_an_official_answer_keeps_its_words(stand_in, address, status, parameters):
+    stand_in.answer_with(status, description="Bad Request: in their own words", parameters=parameters)
+    error = failure(address)
+    assert (error.reach, error.status, error.error_code) == (Reach.ANSWERED, status, status)
+    assert error.description == "Bad Request: in their own words"
+    assert error.parameters == (parameters or {})
+    assert error.official
+
+
+def test_a_page_of_a_proxy_is_an_answer_but_not_an_official_one(stand_in, address):
+    stand_in.answer_with(kind=Kind.HTML)
+    error = failure(address)
+    assert (error.reach, error.status, error.official) == (Reach.ANSWERED, 502, False)
+
+
+@pytest.mark.parametrize("kind", [Kind.CUT, Kind.MALFORMED])
+def test_a_success_that_cannot_be_read_is_unknown(stand_in, address, kind):
+    stand_in.answer_with(kind=kind, delivered=True)
+    error = failure(address)
+    assert error.reach is Reach.UNKNOWN or error.status == 200
+
+
+def test_no_answer_in_time_is_unknown(stand_in, address, monkeypatch):
+    monkeypatch.setattr("efir.telegram.botapi.READ_S", 0.2)
+    stand_in.answer_with(kind=Kind.HANG)
+    error = failure(address)
+    assert (error.reach, error.description) == (Reach.UNKNOWN, "ReadTimeout")
+
+
+def test_a_refused_connection_is_surely_not_sent():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    error = failure(address)
+    assert (error.reach, error.description) == (Reach.NOT_SENT, "ConnectError")
+
+
+def test_a_name_that_does_not_resolve_is_surely_not_sent():
+    assert failure("http://bot-api.invalid").reach is Reach.NOT_SENT
+
+
+def test_a_wrong_token_is_told_in_telegrams_words(address):
+    error = failure(address, lambda api: api.username(), token="42:another-token")
+    assert (error.status, error.description) == (401, "Unauthorized")
+
+
+def test_a_token_is_in_no_log_and_no_exception(stand_in, address, caplog):
+    stand_in.answer_with(kind=Kind.MALFORMED)
+    stand_in.answer_with(500)
+    errors = [failure(address), failure(address), failure("http://bot-api.invalid")]
+    call(address, send)
+    ours = [record for record in caplog.records if not record.name.startswith("uvicorn")]
+    told = "".join(record.getMessage() for record in ours) + "".join(f"{each!r} {each}" for each in errors)
+    assert TOKEN not in told
+    assert TOKEN.partition(":")[2] not in told
