@@ -1,0 +1,62 @@
+"""One evening in a real browser: schedule, room, start without a reload, stop, the closing screen."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.harness import PASSWORD
+
+
+def a_page(chromium: Browser, site, login: str = "", password: str = PASSWORD) -> Page:
+    """A person's own browser; whatever its console complains about is kept on the page."""
+    context = chromium.new_context(base_url=site.url, locale="ru-RU", viewport={"width": 390, "height": 800})
+    # The provider of the player is another network's: what it would show is not this test's matter.
+    context.route("https://www.youtube.com/**", lambda route: route.fulfill(body="<p>эфир</p>", content_type="text/html"))
+    page = context.new_page()
+    page.complaints = []
+    page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    if login:
+        page.goto("/login/")
+        page.fill("[name=username]", login)
+        page.fill("[name=password]", password)
+        page.click("form[action*=login] button, main form button[type=submit], main form button")
+        page.wait_for_url("**/account/")
+    return page
+
+
+def test_an_evening_in_the_browser(chromium, site, cast):
+    webinar = cast.webinar(title="Эфир в браузере")
+    login, visitor = cast.candidate(webinar=webinar, linked=False)
+    del visitor
+
+    guest = a_page(chromium, site)
+    guest.goto("/webinars/")
+    expect(guest.get_by_text("Эфир в браузере").first).to_be_visible()
+
+    candidate = a_page(chromium, site, login, "kandidat-2026")
+    candidate.goto(f"/account/webinar_room/{webinar}/")
+    expect(candidate.locator("iframe")).to_have_count(0)
+    candidate.evaluate("window.notReloaded = true")
+
+    speaker = a_page(chromium, site, "speaker")
+    speaker.goto(f"/admin_webinar/{webinar}/")
+    speaker.get_by_role("button", name="Начать эфир").click()
+
+    enter = candidate.get_by_role("button", name="Войти в эфир")
+    expect(enter).to_be_visible()
+    enter.click()
+    expect(candidate.locator("iframe")).to_have_attribute("src", "https://www.youtube.com/embed/abc")
+
+    speaker.get_by_role("button", name="Показать кнопку зрителям").click()
+    contacts = candidate.locator("#cta a")
+    expect(contacts).to_be_visible()
+    assert (contacts.get_attribute("href"), contacts.get_attribute("target")) == ("/account/contacts/", "_blank")
+
+    speaker.get_by_role("button", name="Завершить эфир").click()
+    speaker.get_by_role("dialog").get_by_role("button", name="Завершить").click()
+    expect(candidate.get_by_role("heading", name="Вебинар завершён")).to_be_visible()
+    expect(candidate.locator("iframe")).to_have_count(0)
+    assert candidate.evaluate("window.notReloaded")
+    for page in (guest, candidate, speaker):
+        assert page.complaints == []
