@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-_BOT_PATH = re.compile(r"/bot\d+:[A-Za-z0-9_-]+")
+_BOT_PATH = re.compile(r"/bot\d+(?::|%3A)[A-Za-z0-9_-]+", re.IGNORECASE)
 
 # httpx logs whole addresses, and in the Bot API's the token is a part of the address; axes logs log-ins.
 _QUIET = {

@@ -18,7 +18,9 @@ EFIR = read_config(os.environ)
 
 SECRET_KEY = EFIR.secret_key
 DEBUG = False
-ALLOWED_HOSTS = sorted({"127.0.0.1", "localhost", "[::1]", EFIR.host, urlsplit(EFIR.public_url).hostname or "localhost"})
+ALLOWED_HOSTS = sorted(
+    {"127.0.0.1", "localhost", "[::1]", EFIR.host, urlsplit(EFIR.public_url).hostname or "localhost"}
+)
 ROOT_URLCONF = "efir.urls"
 ASGI_APPLICATION = "efir.asgi.application"
 
@@ -47,7 +49,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
+    "efir.language.ChosenLanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -83,7 +85,10 @@ AUTH_USER_MODEL = "accounts.Person"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 PASSWORD_HASHERS = ["efir.accounts.hashers.LeanArgon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator", "OPTIONS": {"user_attributes": ["login", "name"]}},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ["login", "name"]},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
@@ -134,7 +139,8 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [SELF],
         "object-src": [NONE],
         "base-uri": [NONE],
-        "form-action": [SELF],
+        # The button that links Telegram posts here and is redirected there.
+        "form-action": [SELF, "https://t.me"],
         "frame-ancestors": [NONE],
         "frame-src": [*OWN_FRAMES, *sorted(f"https://{host}" for host in FRAME_HOSTS)],
     }
@@ -155,7 +161,7 @@ STATIC_ROOT = EFIR.data_dir / "static"
 STATICFILES_DIRS = [PACKAGE / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "efir.staticfiles.HashedStaticFiles"},
 }
 
 LOGGING_CONFIG = None

@@ -1,0 +1,1 @@
+"""What follows a verdict: the route of each lead, and the three messages."""

@@ -9,3 +9,9 @@ class TelegramConfig(AppConfig):
     name = "efir.telegram"
     label = "telegram"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from efir.telegram.outbox import recording_was_published
+        from efir.webinars.core import recording_published
+
+        recording_published.connect(recording_was_published, dispatch_uid="efir.telegram.recording")

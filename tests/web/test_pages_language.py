@@ -52,7 +52,8 @@ def test_what_is_compiled_is_what_is_written(language):
 
 
 @pytest.mark.parametrize(
-    ("count", "words"), [(1, "1 минута"), (2, "2 минуты"), (5, "5 минут"), (21, "21 минута"), (60, "60 минут")]
+    ("count", "words"),
+    [(1, "1 минута"), (2, "2 минуты"), (5, "5 минут"), (21, "21 минута"), (60, "60 минут")],
 )
 def test_minutes_in_russian(count, words):
     with translation.override("ru"):

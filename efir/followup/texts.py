@@ -1,0 +1,150 @@
+"""What each message says: Russian, warm, short, genderless; written when it goes, from what then is true."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from django.conf import settings
+from django.utils import translation
+from django.utils.translation import gettext, ngettext
+
+from efir.attendance.models import Verdict
+from efir.telegram.kinds import Composed, register_kind
+from efir.telegram.models import Kind, OutboxMessage
+
+# Both far below what makes a message too long (4096 characters), whatever the rest of it says.
+TITLE_LENGTH = 300
+NAME_LENGTH = 150
+
+Button = tuple[str, str]
+
+
+def register_kinds() -> None:
+    """Tell the outbox how the three messages are made; the inviter's goes first."""
+    register_kind(Kind.PARTNER_ATTENDANCE, compose=partner_attendance, priority=1)
+    register_kind(Kind.CANDIDATE_FOLLOWUP, compose=candidate_followup, priority=2)
+    register_kind(
+        Kind.CANDIDATE_RECORDING,
+        compose=candidate_recording,
+        priority=3,
+        needs_recording=True,
+        joins=Kind.CANDIDATE_FOLLOWUP,
+    )
+
+
+def partner_attendance(messages: Sequence[OutboxMessage]) -> Composed:
+    """To the inviter: who, which webinar, attended or not and why, minutes present."""
+    (message,) = messages
+    verdict = _verdict(message)
+    with translation.override(settings.LANGUAGE_CODE):
+        lines = [
+            gettext("Вебинар «%(title)s» завершён.") % _names(message),
+            "",
+            gettext("Кандидат: <b>%(lead)s</b>") % _names(message),
+            gettext("Итог: %(outcome)s") % {"outcome": _outcome(verdict)},
+            *_minutes(verdict.present_s),
+            "",
+            _advice(bool(verdict.attended)),
+        ]
+        button = (gettext("Контакты кандидата"), _address(f"/account/candidates/{message.lead_id}/"))
+    return Composed("\n".join(lines), [button])
+
+
+def candidate_followup(messages: Sequence[OutboxMessage]) -> Composed:
+    """To the candidate: thanks and the next step, or sorry to have missed you; perhaps the recording."""
+    message, *carried = messages
+    verdict = _verdict(message)
+    with translation.override(settings.LANGUAGE_CODE):
+        paragraphs = [_greeting(verdict) % _names(message)]
+        buttons = []
+        if carried:
+            paragraphs.append(gettext("Запись уже готова: её можно посмотреть в любое удобное время."))
+            buttons.append(_recording_button(message))
+        paragraphs.append(_next_step(bool(verdict.attended)))
+        buttons.append((gettext("Контакты для связи"), _address("/account/contacts/")))
+    return Composed("\n\n".join(paragraphs), buttons)
+
+
+def candidate_recording(messages: Sequence[OutboxMessage]) -> Composed:
+    """To a candidate who did not attend: the recording, as a button with its address."""
+    (message,) = messages
+    with translation.override(settings.LANGUAGE_CODE):
+        text = gettext(
+            "%(name)s, запись вебинара «%(title)s» готова. Её можно посмотреть в любое удобное время."
+        ) % _names(message)
+        return Composed(text, [_recording_button(message)])
+
+
+def _verdict(message: OutboxMessage) -> Verdict:
+    return Verdict.objects.get(webinar_id=message.webinar_id, lead_id=message.lead_id)
+
+
+def _outcome(verdict: Verdict) -> str:
+    if verdict.reason == "decided_by_admin":
+        if verdict.attended:
+            return gettext("участие засчитано ✅ (решение администратора)")
+        return gettext("участие не засчитано (решение администратора)")
+    outcomes = {
+        "stayed_to_end": gettext("на эфире до самого конца ✅"),
+        "left_early": gettext("выход из эфира раньше времени"),
+        "no_show": gettext("место было забронировано, но входа в эфир не было"),
+    }
+    return outcomes[verdict.reason]
+
+
+def _minutes(present_s: float) -> list[str]:
+    """How long the lead was there, rounded to minutes; nothing where they were not."""
+    if present_s <= 0:
+        return []
+    minutes = round(present_s / 60)
+    if not minutes:
+        return [gettext("В эфире: меньше минуты")]
+    return [ngettext("В эфире: %(count)d минута", "В эфире: %(count)d минуты", minutes) % {"count": minutes}]
+
+
+def _advice(attended: bool) -> str:
+    if attended:
+        return gettext("Самое время связаться, пока впечатления свежи.")
+    return gettext("Хороший повод написать и спросить, как дела.")
+
+
+def _greeting(verdict: Verdict) -> str:
+    if verdict.attended:
+        return gettext("%(name)s, спасибо, что были с нами на вебинаре «%(title)s»!")
+    if verdict.reason == "left_early":
+        return gettext("%(name)s, жаль, что не получилось остаться до конца вебинара «%(title)s».")
+    return gettext("%(name)s, жаль, что нам не удалось встретиться на вебинаре «%(title)s».")
+
+
+def _next_step(attended: bool) -> str:
+    if attended:
+        return gettext(
+            "Следующий шаг — короткий разговор: вам ответят на вопросы и подскажут, с чего начать."
+        )
+    return gettext("Если остались вопросы, напишите: вам ответят и подскажут, когда следующий эфир.")
+
+
+def _recording_button(message: OutboxMessage) -> Button:
+    return gettext("Смотреть запись"), message.webinar.recording_url
+
+
+def _names(message: OutboxMessage) -> dict[str, Any]:
+    return {
+        "lead": _shown(message.lead.name, NAME_LENGTH),
+        "name": _shown(message.person.name, NAME_LENGTH),
+        "title": _shown(message.webinar.title, TITLE_LENGTH),
+    }
+
+
+def _shown(text: str, length: int) -> str:
+    """One line of at most `length` characters, escaped: shortened before, so that no entity is cut."""
+    line = " ".join(text.split())
+    if len(line) > length:
+        line = line[: length - 1].rstrip() + "…"
+    return escape(line, quote=False)
+
+
+def _address(path: str) -> str:
+    return f"{settings.EFIR.public_url}{path}"

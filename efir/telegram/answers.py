@@ -1,0 +1,115 @@
+"""From what came of a call to what is to be done: the table of telegram.md, without any input or output."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from efir.logs import without_token
+from efir.telegram.botapi import BotApiError, Reach
+
+# For a 429 that does not say how long.
+DEFAULT_WAIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Telegram has it, under this id."""
+
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChatUnreachable:
+    """This person's chat cannot be written to; `reason` is one of a closed list."""
+
+    reason: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRefused:
+    """Our message is wrong: sending the same again is of no use."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Surely not sent; the whole queue is silent for this many seconds."""
+
+    seconds: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Surely not sent; the message is tried again later."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeUnknown:
+    """Perhaps sent, perhaps not."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class BotRejected:
+    """The token is wrong: nothing can be sent until it works."""
+
+    error: str
+
+
+Decision: TypeAlias = Sent | ChatUnreachable | MessageRefused | Wait | NotSent | OutcomeUnknown | BotRejected
+
+_UNREACHABLE = {
+    "blocked": "blocked",
+    "deactivated": "deactivated",
+    "kicked": "kicked",
+    "not a member": "not_member",
+    "can't initiate": "never_started",
+    "chat not found": "not_found",
+}
+
+
+def decide(outcome: int | BaseException) -> Decision:
+    """What to do about a message's id, or about the exception that came instead of one."""
+    if isinstance(outcome, int):
+        return Sent(outcome)
+    if not isinstance(outcome, BotApiError):
+        return OutcomeUnknown(type(outcome).__name__)
+    if outcome.reach is Reach.NOT_SENT:
+        return NotSent(outcome.description)
+    if outcome.reach is Reach.UNKNOWN:
+        return OutcomeUnknown(outcome.description)
+    return _by_status(outcome, outcome.status or 0, without_token(outcome.description))
+
+
+def _by_status(error: BotApiError, status: int, text: str) -> Decision:
+    if status == 429:
+        return Wait(_wait_s(error), text)
+    if status in {401, 404} or (status == 400 and "logged out" in text.lower()):
+        return BotRejected(text)
+    if 300 <= status < 500 and not error.official:
+        return NotSent(text)  # a proxy or a login page: Telegram never saw the call
+    if status == 403 or (status == 400 and "chat not found" in text.lower()):
+        return ChatUnreachable(_reason(text), text)
+    if 400 <= status < 500:
+        return MessageRefused(text)
+    return OutcomeUnknown(text)
+
+
+def _reason(text: str) -> str:
+    return next((reason for words, reason in _UNREACHABLE.items() if words in text.lower()), "forbidden")
+
+
+def _wait_s(error: BotApiError) -> float:
+    told = error.parameters.get("retry_after")
+    if isinstance(told, int | float) and not isinstance(told, bool) and told >= 0:
+        return float(told)
+    match = re.search(r"retry after (\d+)", error.description, re.IGNORECASE)
+    return float(match[1]) if match else DEFAULT_WAIT_S

@@ -1,0 +1,62 @@
+"""Telegram's three limits at once: so many a second for the bot, one a second for a chat, and a 429's silence."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+from efir import clock
+from efir.telegram.turn import Turn
+
+# A little over the second, for what the network does to the distance between two calls.
+CHAT_GAP_S = 1.05
+REMEMBERED_CHATS = 1000
+
+
+class Pace:
+    """Gives each call its moment. Times are of the event loop's clock, but the pause is of the database's."""
+
+    def __init__(self, rate: float) -> None:
+        self.interval_s = 1 / rate
+        self._next = 0.0
+        self._chats: dict[int, float] = {}
+        self._paused_until: datetime | None = None
+
+    def pause(self, seconds: float) -> None:
+        """Nothing is sent for so long."""
+        self.pause_until(clock.now() + timedelta(seconds=seconds))
+
+    def pause_until(self, moment: datetime) -> None:
+        """Nothing is sent until then; a longer pause stays."""
+        self._paused_until = max(moment, self._paused_until or moment)
+
+    @property
+    def paused_s(self) -> float:
+        """For how many seconds more nothing is sent."""
+        if self._paused_until is None:
+            return 0.0
+        return max(0.0, (self._paused_until - clock.now()).total_seconds())
+
+    def chat_free_at(self, chat_id: int) -> float:
+        """When the chat may get its next message."""
+        return self._chats.get(chat_id, 0.0)
+
+    async def slot(self, chat_id: int, turn: Turn) -> bool:
+        """Wait until one call to this chat may begin; False where the turn ended or a pause began meanwhile."""
+        loop = asyncio.get_running_loop()
+        while (free_in := self.chat_free_at(chat_id) - loop.time()) > 0:
+            if await turn.wait(free_in):
+                return False
+        at = self._next = max(self._next + self.interval_s, loop.time())
+        self._remember(chat_id, at + CHAT_GAP_S)
+        while (early := at - loop.time()) > 0:
+            await turn.wait(early)
+            if turn.over:
+                return False
+        return not turn.over and not self.paused_s
+
+    def _remember(self, chat_id: int, free_at: float) -> None:
+        if len(self._chats) >= REMEMBERED_CHATS:
+            now = asyncio.get_running_loop().time()
+            self._chats = {chat: at for chat, at in self._chats.items() if at > now}
+        self._chats[chat_id] = free_at

@@ -1,0 +1,175 @@
+"""Sending: claims, one task for each call, and the writing of what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from typing import ParamSpec
+from uuid import UUID
+
+import structlog
+from django.db import Error as DatabaseError
+
+from efir.telegram import claims, lease
+from efir.telegram.answers import BotRejected, Decision, MessageRefused, Wait, decide
+from efir.telegram.botapi import BotApi, BotApiError
+from efir.telegram.claims import Claim
+from efir.telegram.kinds import Composed
+from efir.telegram.pace import Pace
+from efir.telegram.settlement import settle
+from efir.telegram.turn import Turn
+from efir.threads import in_thread
+
+P = ParamSpec("P")
+
+IDLE_S = 0.4
+RECOVER_S = 1.0
+# How long until a rejected token is tried again.
+ASK_AGAIN_S = 5.0
+CALLS_AT_ONCE = 100
+# How much is claimed ahead of its moment: a crash makes the outcome of these unknown.
+AHEAD_S = 0.4
+
+log = structlog.get_logger(__name__)
+
+
+class Sender:
+    """Empties the queue for as long as turns last; what is under way when one ends is still brought to its end."""
+
+    def __init__(self, api: BotApi, pace: Pace, holder: UUID) -> None:
+        self._api = api
+        self._pace = pace
+        self._holder = holder
+        self._ahead = max(1, math.ceil(AHEAD_S / pace.interval_s))
+        self._waiting = 0
+        self._calls: set[asyncio.Task[None]] = set()
+        self._busy: dict[int, float] = {}
+        self._trusted = False
+        self._ask_at = 0.0
+
+    async def run(self, turn: Turn) -> None:
+        """Send what is due until the turn is over."""
+        self._trusted = False
+        while not turn.over:
+            try:
+                await self._round(turn)
+            except Exception:  # the database is away, say: what is queued stays there
+                log.exception("sender_failed")
+                await turn.wait(RECOVER_S)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for the calls that are under way; what is not answered in time has an unknown outcome."""
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=seconds)
+        for call in list(self._calls):
+            call.cancel()
+
+    async def _round(self, turn: Turn) -> None:
+        if not self._trusted:
+            await self._introduce(turn)
+        elif self._pace.paused_s:
+            await turn.wait(min(self._pace.paused_s, RECOVER_S))
+        elif not (room := min(self._ahead - self._waiting, CALLS_AT_ONCE - len(self._calls))):
+            await turn.wait(min(self._pace.interval_s, IDLE_S))
+        elif not await self._take(room, turn):
+            await turn.wait(self._idle_s())
+
+    async def _introduce(self, turn: Turn) -> None:
+        """Ask Telegram who we are: nothing is sent with a token that it rejects."""
+        await turn.wait(max(self._ask_at - asyncio.get_running_loop().time(), 0))
+        try:
+            username = await turn.cut(self._api.username())
+        except BotApiError as exc:
+            await self._not_introduced(decide(exc))
+        else:
+            if username is not None:
+                await in_thread(lease.trust, username)
+                self._trusted = True
+
+    async def _not_introduced(self, decision: Decision) -> None:
+        self._react(decision)
+        self._ask_later()
+        error = getattr(decision, "error", None)
+        log.warning("bot_not_reached", outcome=type(decision).__name__, error=error)
+        if isinstance(decision, BotRejected):
+            await in_thread(lease.accuse, decision.error)
+
+    async def _take(self, room: int, turn: Turn) -> bool:
+        taken = await in_thread(claims.claim, room, self._holder, self._still_busy())
+        for each in taken:
+            self._busy[each.person_id] = math.inf
+            self._waiting += 1
+            call = asyncio.create_task(self._deliver(each, turn))
+            self._calls.add(call)
+            call.add_done_callback(self._calls.discard)
+        return bool(taken)
+
+    async def _deliver(self, claimed: Claim, turn: Turn) -> None:
+        try:
+            message = await self._prepared(claimed, turn)
+            if message is not None:
+                await self._send(claimed, message)
+        except Exception:  # the row is reaped once this process is gone
+            log.exception("delivery_failed", message_id=claimed.messages[0].pk)
+        finally:
+            self._busy[claimed.person_id] = self._pace.chat_free_at(claimed.chat_id)
+
+    async def _prepared(self, claimed: Claim, turn: Turn) -> Composed | None:
+        """The message, when its moment has come; None where it is not to be sent now."""
+        try:
+            message = await in_thread(claimed.compose)
+            if await self._pace.slot(claimed.chat_id, turn):
+                return message
+        except DatabaseError:
+            log.warning("compose_failed", message_id=claimed.messages[0].pk, exc_info=True)
+        except Exception as exc:  # a message that cannot be made must not stop the others
+            log.exception("compose_failed", message_id=claimed.messages[0].pk)
+            await _surely(settle, claimed, MessageRefused(f"not composed: {type(exc).__name__}"))
+            return None
+        finally:
+            self._waiting -= 1
+        await _surely(claims.release, claimed)
+        return None
+
+    async def _send(self, claimed: Claim, message: Composed) -> None:
+        try:
+            decision = decide(await self._api.send(claimed.chat_id, message.text, message.buttons))
+        except Exception as exc:  # whatever it is, the row must not stay in `sending`
+            decision = decide(exc)
+        self._react(decision)
+        await _surely(settle, claimed, decision, message.text)
+
+    def _react(self, decision: Decision) -> None:
+        if isinstance(decision, Wait):
+            self._pace.pause(decision.seconds)
+            log.warning("told_to_wait", seconds=decision.seconds)
+        if isinstance(decision, BotRejected):
+            self._trusted = False
+            self._ask_later()
+            log.error("bot_rejected", error=decision.error)
+
+    def _ask_later(self) -> None:
+        self._ask_at = asyncio.get_running_loop().time() + ASK_AGAIN_S
+
+    def _still_busy(self) -> list[int]:
+        now = asyncio.get_running_loop().time()
+        self._busy = {person_id: free_at for person_id, free_at in self._busy.items() if free_at > now}
+        return list(self._busy)
+
+    def _idle_s(self) -> float:
+        """Until somebody's chat is free again, or new work may have come."""
+        soonest = min(self._busy.values(), default=math.inf)
+        return max(0.0, min(IDLE_S, soonest - asyncio.get_running_loop().time()))
+
+
+async def _surely(work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Write to the database however long it is away: what came of a call is known here alone."""
+    delay_s = 0.2
+    while True:
+        with suppress(DatabaseError):
+            return await in_thread(work, *args, **kwargs)
+        log.warning("outcome_not_written_yet", again_in_s=delay_s)
+        await asyncio.sleep(delay_s)
+        delay_s = min(delay_s * 2, 5.0)

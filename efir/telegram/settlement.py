@@ -1,0 +1,137 @@
+"""Settling: what came of a call is written to the messages it carried, and to nothing else."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.db.models import F, QuerySet
+
+from efir import clock
+from efir.telegram import lease
+from efir.telegram.answers import (
+    BotRejected,
+    ChatUnreachable,
+    Decision,
+    MessageRefused,
+    NotSent,
+    OutcomeUnknown,
+    Sent,
+    Wait,
+)
+from efir.telegram.claims import Claim
+from efir.telegram.models import MessageState, OutboxMessage, TelegramChat
+
+FIRST_RETRY_S = 1.0
+LAST_RETRY_S = 60.0
+# Long enough for a gateway to come back: there is only one more try.
+AFTER_UNKNOWN_S = 10.0
+
+log = structlog.get_logger(__name__)
+
+
+def settle(claimed: Claim, decision: Decision, text: str = "") -> None:
+    """Write what came of a claim; a row that is no longer this attempt's is left alone. `text` is what was sent."""
+    with transaction.atomic():
+        rows = OutboxMessage.objects.filter(attempt_id=claimed.attempt_id)
+        count = _write(rows, claimed, decision, text)
+    log.info(
+        "message_settled",
+        message_ids=[row.pk for row in claimed.messages],
+        webinar_id=claimed.messages[0].webinar_id,
+        person_id=claimed.person_id,
+        outcome=type(decision).__name__,
+        error=getattr(decision, "error", None),
+        fenced_off=count < len(claimed.messages),
+    )
+
+
+def _write(rows: QuerySet[OutboxMessage], claimed: Claim, decision: Decision, text: str) -> int:
+    # A late success is true also after the attempt was given up for lost, as long as no other has begun.
+    if isinstance(decision, Sent):
+        return _sent(rows, claimed.chat_id, decision.message_id, text)
+    ours = rows.filter(state=MessageState.SENDING)
+    match decision:
+        case ChatUnreachable(reason, _):
+            _close_chat(claimed, reason)
+        case Wait(seconds, _):
+            lease.pause(clock.now() + timedelta(seconds=seconds))
+        case BotRejected(error):
+            lease.accuse(error)
+    return _unsent(ours, claimed, decision)
+
+
+def _unsent(
+    ours: QuerySet[OutboxMessage],
+    claimed: Claim,
+    decision: ChatUnreachable | MessageRefused | Wait | NotSent | OutcomeUnknown | BotRejected,
+) -> int:
+    match decision:
+        case ChatUnreachable(_, error) | MessageRefused(error):
+            return ours.update(state=MessageState.FAILED, error=error)
+        case Wait(_, error) | BotRejected(error):
+            return _requeue(ours, error)
+        case NotSent(error):
+            delay_s = retry_after_s(claimed.messages[0].failures)
+            return _requeue(ours, error, delay_s, failures=F("failures") + 1)
+        case OutcomeUnknown(error):
+            return set_uncertain(ours, error, AFTER_UNKNOWN_S)
+
+
+def _sent(rows: QuerySet[OutboxMessage], chat_id: int, message_id: int, text: str) -> int:
+    return rows.update(
+        state=MessageState.SENT,
+        sent_at=clock.now(),
+        chat_id=chat_id,
+        message_id=message_id,
+        text=text,
+        error="",
+    )
+
+
+def _close_chat(claimed: Claim, reason: str) -> None:
+    chat = TelegramChat.objects.filter(person_id=claimed.person_id, chat_id=claimed.chat_id)
+    chat.update(reachable=False, unreachable_reason=reason)
+
+
+def _requeue(rows: QuerySet[OutboxMessage], error: str, delay_s: float = 0.0, **more: Any) -> int:
+    due_at = clock.now() + timedelta(seconds=delay_s)
+    fresh = {"state": MessageState.QUEUED, "attempt_id": None, "holder": None, "carried_by": None}
+    return rows.update(**fresh, due_at=due_at, error=error, **more)
+
+
+def set_uncertain(rows: QuerySet[OutboxMessage], error: str, delay_s: float = 0.0) -> int:
+    """The outcome is unknown: send once more after `delay_s`; a second time it stays `uncertain` for a person.
+
+    The attempt's id stays, so that an answer that comes after all is still believed.
+    """
+    due_at = clock.now() + timedelta(seconds=delay_s)
+    given_up = rows.filter(uncertain_count__gte=1).update(state=MessageState.UNCERTAIN, error=error)
+    again = rows.filter(uncertain_count=0).update(
+        state=MessageState.QUEUED, uncertain_count=1, due_at=due_at, error=error, holder=None, carried_by=None
+    )
+    return given_up + again
+
+
+def reap(holder: UUID) -> int:
+    """What another holder was sending when it lost the lease has an unknown outcome; how many messages."""
+    lost = OutboxMessage.objects.filter(state=MessageState.SENDING).exclude(holder=holder)
+    if not lost.exists():
+        return 0
+    with transaction.atomic():
+        if not lease.holds(holder):
+            return 0
+        count = set_uncertain(lost, "the process that sent it is gone")
+    if count:
+        log.warning("reaped", count=count)
+    return count
+
+
+def retry_after_s(failures: int) -> float:
+    """How many seconds to the next try after so many failures before: doubling, with jitter, capped."""
+    longest = min(LAST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(failures, 20))
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, guards nothing

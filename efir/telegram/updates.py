@@ -1,0 +1,86 @@
+"""Hearing what people say to the bot: long polling, each update taken once, replies sent at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import structlog
+
+from efir.telegram import linking
+from efir.telegram.answers import Wait, decide
+from efir.telegram.botapi import BotApi, BotApiError
+from efir.telegram.linking import Reply
+from efir.telegram.pace import Pace
+from efir.telegram.turn import Turn
+from efir.threads import in_thread
+
+POLL_S = 25
+RECOVER_S = 1.0
+# Another poller, or a token that is not accepted: nothing that a second will change.
+TROUBLE_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class Linker:
+    """Polls for as long as the dispatcher's turn lasts: one poller for each bot."""
+
+    def __init__(self, api: BotApi, pace: Pace) -> None:
+        self._api = api
+        self._pace = pace
+        self._replies: set[asyncio.Task[None]] = set()
+
+    async def run(self, turn: Turn) -> None:
+        """Take updates until the turn is over; what could not be saved is asked for again."""
+        while not turn.over:
+            try:
+                await self._poll(turn)
+            except BotApiError as exc:
+                await self._recover(exc, turn)
+            except Exception:  # the database is away, say: Telegram keeps the updates for a day
+                log.exception("linker_failed")
+                await turn.wait(RECOVER_S)
+
+    async def _poll(self, turn: Turn) -> None:
+        offset = await in_thread(linking.next_offset)
+        for update in await turn.cut(self._api.updates(offset, POLL_S)) or ():
+            reply = await in_thread(linking.take, update)
+            if reply:
+                self._reply_soon(reply, turn)
+
+    def _reply_soon(self, reply: Reply, turn: Turn) -> None:
+        task = asyncio.create_task(self._reply(reply, turn))
+        self._replies.add(task)
+        task.add_done_callback(self._replies.discard)
+
+    async def _reply(self, reply: Reply, turn: Turn) -> None:
+        while not await self._pace.slot(reply.chat_id, turn):
+            if await turn.wait(self._pace.paused_s):
+                return
+        try:
+            await self._api.send(reply.chat_id, reply.text, reply.buttons, html=False)
+        except BotApiError as exc:
+            decision = decide(exc)
+            if isinstance(decision, Wait):
+                self._pace.pause(decision.seconds)
+            log.warning("reply_failed", outcome=type(decision).__name__)
+
+    async def _recover(self, error: BotApiError, turn: Turn) -> None:
+        decision = decide(error)
+        log.warning("updates_failed", status=error.status, outcome=type(decision).__name__)
+        if error.status == 409 and "webhook" in error.description.lower():
+            await self._drop_webhook()
+        await turn.wait(_pause_s(error, decision))
+
+    async def _drop_webhook(self) -> None:
+        try:
+            await self._api.delete_webhook()
+        except BotApiError as exc:
+            log.warning("webhook_stays", status=exc.status)
+
+
+def _pause_s(error: BotApiError, decision: Any) -> float:
+    if isinstance(decision, Wait):
+        return decision.seconds
+    return TROUBLE_S if error.status else RECOVER_S
