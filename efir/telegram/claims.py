@@ -31,7 +31,7 @@ class Claim:
 
     def compose(self) -> Composed:
         """What the call will say."""
-        return registered(self.messages[0].kind).compose(self.messages)
+        return registered(self.messages[0].kind).compose(self.messages).acceptable()
 
 
 def claim(limit: int, holder: UUID, exclude_person_ids: Collection[int] = ()) -> list[Claim]:

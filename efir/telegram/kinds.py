@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
+from urllib.parse import urlsplit
 
 from efir.telegram.models import Kind, OutboxMessage
 
@@ -14,6 +16,15 @@ class Composed:
 
     text: str
     buttons: Sequence[tuple[str, str]] = ()
+
+    def acceptable(self) -> Composed:
+        """The same, with addresses that Telegram refuses in a button (a host without a dot) as lines of the text."""
+        refused = [(label, address) for label, address in self.buttons if "." not in (urlsplit(address).hostname or "")]
+        if not refused:
+            return self
+        lines = [f"{escape(label, quote=False)}: {escape(address, quote=False)}" for label, address in refused]
+        kept = [button for button in self.buttons if button not in refused]
+        return Composed("\n".join([self.text, "", *lines]), kept)
 
 
 Compose = Callable[[Sequence[OutboxMessage]], Composed]
