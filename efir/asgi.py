@@ -21,4 +21,4 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "http" and (match := PATH.fullmatch(scope["path"])):
         await stream(scope, receive, send, int(match[1]))
     else:
-        await _django(scope, receive, send)
+        await _django(dict(scope), receive, send)

@@ -231,10 +231,10 @@ def _kept_secret(path: Path) -> str:
 def _database(text: str) -> dict[str, Any]:
     if urlsplit(text).scheme not in {"sqlite", "postgresql", "postgres"}:
         raise ValueError(text)
-    database = dict(dj_database_url.parse(text))
+    database: dict[str, Any] = {**dj_database_url.parse(text)}
     if not database.get("NAME"):
         raise ValueError(text)
-    options = dict(database.get("OPTIONS") or {})
+    options: dict[str, Any] = database.pop("OPTIONS", None) or {}
     if database["ENGINE"] == "django.db.backends.sqlite3":
         options |= {
             # Writers queue at BEGIN instead of failing halfway when two of them meet.

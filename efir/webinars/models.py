@@ -82,8 +82,8 @@ class Webinar(models.Model):
         super().save(*args, **kwargs)
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Any, values: Any) -> Webinar:
-        webinar = super().from_db(db, field_names, values)
+    def from_db(cls, *args: Any, **kwargs: Any) -> Webinar:
+        webinar = super().from_db(*args, **kwargs)
         webinar._remember_guarded()
         return webinar
 

@@ -11,7 +11,9 @@ def a_page(chromium: Browser, site, login: str = "", password: str = PASSWORD) -
     """A person's own browser; whatever its console complains about is kept on the page."""
     context = chromium.new_context(base_url=site.url, locale="ru-RU", viewport={"width": 390, "height": 800})
     # The provider of the player is another network's: what it would show is not this test's matter.
-    context.route("https://www.youtube.com/**", lambda route: route.fulfill(body="<p>эфир</p>", content_type="text/html"))
+    context.route(
+        "https://www.youtube.com/**", lambda route: route.fulfill(body="эфир", content_type="text/html")
+    )
     page = context.new_page()
     page.complaints = []
     page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
@@ -51,7 +53,10 @@ def test_an_evening_in_the_browser(chromium, site, cast):
     speaker.get_by_role("button", name="Показать кнопку зрителям").click()
     contacts = candidate.locator("#cta a")
     expect(contacts).to_be_visible()
-    assert (contacts.get_attribute("href"), contacts.get_attribute("target")) == ("/account/contacts/", "_blank")
+    assert (contacts.get_attribute("href"), contacts.get_attribute("target")) == (
+        "/account/contacts/",
+        "_blank",
+    )
 
     speaker.get_by_role("button", name="Завершить эфир").click()
     speaker.get_by_role("dialog").get_by_role("button", name="Завершить").click()

@@ -45,7 +45,8 @@ async def chats(request: HttpRequest) -> HttpResponse:
 def _shown(bot_api: StandIn) -> list[Shown]:
     people = bot_api.state.people
     shown = [
-        Shown(id, people[id].first_name, chat.blocked, chat.messages) for id, chat in bot_api.chats.items()
+        Shown(chat_id, people[chat_id].first_name, chat.blocked, chat.messages)
+        for chat_id, chat in bot_api.chats.items()
     ]
     return sorted(shown, key=lambda chat: chat.id)
 
@@ -81,7 +82,7 @@ async def toggle_block(request: HttpRequest, chat_id: int) -> HttpResponse:
 
 @require_safe
 @xframe_options_sameorigin
-@csp_update({"frame-ancestors": [SELF]})  # type: ignore[arg-type]  # the decorator takes what the setting takes
+@csp_update({"frame-ancestors": [SELF]})
 def player(request: HttpRequest) -> HttpResponse:
     """Something that moves, so that the demo's room plays without the network."""
     return render(request, "demo/player.html")

@@ -1,0 +1,132 @@
+"""Processes: a clean stop, a restart that costs nobody the evening, and many processes on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+
+import httpx
+import pytest
+
+from efir.standin import StandIn, running
+from tests.e2e.conftest import Cast
+from tests.e2e.harness import TOKEN, Site, Visitor, eventually, free_port, fresh_database
+
+on_postgresql = os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")
+
+
+@pytest.fixture
+def installation(tmp_path):
+    """An installation of the test's own, not started yet, and its stand-in."""
+    telegram = StandIn(tokens={TOKEN})
+    with running(telegram) as address, fresh_database() as url:
+        site = Site(tmp_path, url, EFIR_TELEGRAM_API=address, EFIR_TELEGRAM_TOKEN=TOKEN)
+        yield site, telegram
+        site.stop()
+
+
+def prepared(site: Site, telegram: StandIn) -> Cast:
+    site.add("speaker", "speaker")
+    site.add("partner", "partner")
+    return Cast(site, Visitor(site, "speaker"), telegram)
+
+
+def test_a_restart_in_the_evening_costs_nobody_the_verdict(installation):
+    site, telegram = installation
+    first = site.start()
+    cast = prepared(site, telegram)
+    webinar = cast.webinar()
+    login, visitor = cast.candidate(linked=False)
+    with visitor.watching(webinar) as tab:
+        cast.speaker.post(f"/admin_webinar/{webinar}/start")
+        eventually(lambda: site.journal(webinar))
+        first.terminate()
+        eventually(lambda: tab.ended)
+        assert first.wait(30) == 0
+    site.start()
+    with visitor.watching(webinar):
+        cast.speaker.post(f"/admin_webinar/{webinar}/stop")
+    (verdict,) = eventually(lambda: site.lines("verdicts", "--webinar", str(webinar)))
+    assert (verdict["lead"], verdict["reason"]) == (login, "stayed_to_end")
+    assert len(verdict["intervals"]) == 2
+
+
+def test_nobody_is_judged_when_the_server_died_and_the_webinar_ended_without_it(installation):
+    site, telegram = installation
+    first = site.start()
+    cast = prepared(site, telegram)
+    webinar = cast.webinar()
+    watched, visitor = cast.candidate(linked=False)
+    absent, _ = cast.candidate(webinar=webinar, linked=False)
+    with visitor.watching(webinar):
+        cast.speaker.post(f"/admin_webinar/{webinar}/start")
+        eventually(lambda: site.journal(webinar))
+        site.kill(first)
+    pulse = _last_pulse(site)
+    eventually(lambda: _now(site) - pulse > 4)  # longer than the grace of 3 s
+    assert site.run("webinar", "stop", str(webinar)).returncode == 0
+    site.start()
+    eventually(lambda: len(site.lines("verdicts", "--webinar", str(webinar))) == 2)
+    lines = site.lines("verdicts", "--webinar", str(webinar))
+    assert {(line["lead"], line["attended"], line["reason"]) for line in lines} == {
+        (watched, None, "unknown"),
+        (absent, None, "unknown"),
+    }
+    assert [event for event, _ in site.journal(webinar)] == ["client_webinar_entered"]
+    assert site.outbox(webinar) == {}
+
+
+def _last_pulse(site: Site) -> float:
+    return float(
+        _ask(site, "from efir.room.models import Recorder as R; r = R.objects.latest('pulsed_at').pulsed_at")
+    )
+
+
+def _now(site: Site) -> float:
+    return float(_ask(site, "from efir import clock; clock.refresh(); r = clock.now()"))
+
+
+def _ask(site: Site, code: str) -> str:
+    import subprocess
+    import sys
+
+    environ = site.environ | {"DJANGO_SETTINGS_MODULE": "efir.settings"}
+    program = f"import django; django.setup(); {code}; print(r.timestamp())"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+if on_postgresql:
+
+    def test_web_and_worker_run_apart_and_any_web_process_will_do(installation):
+        site, telegram = installation
+        site.start("web", wait=False)
+        site.start("worker", wait=False)
+        eventually(site._is_well)
+        cast = prepared(site, telegram)
+        webinar = cast.webinar()
+        login, visitor = cast.candidate(linked=False)
+        first_port, site.port = site.port, free_port()
+        site.environ["EFIR_PORT"] = str(site.port)
+        site.start("web", wait=False)
+        other = f"http://127.0.0.1:{site.port}"
+        eventually(lambda: _answers(other))
+        site.port = first_port
+        with visitor.watching(webinar) as tab:
+            speaker = Visitor(site)
+            speaker.http.base_url = other
+            speaker.log_in("speaker")
+            assert speaker.post(f"/admin_webinar/{webinar}/start").status_code == 200
+            tab.until(status="live")
+            eventually(lambda: site.journal(webinar) == [("client_webinar_entered", login)])
+            speaker.post(f"/admin_webinar/{webinar}/stop")
+            tab.until(status="finished")
+        (verdict,) = eventually(lambda: site.lines("verdicts", "--webinar", str(webinar)))
+        assert verdict["reason"] == "stayed_to_end"
+
+    def _answers(address: str) -> bool:
+        try:
+            return httpx.get(f"{address}/healthz").status_code == 200
+        except httpx.TransportError:
+            return False

@@ -1,0 +1,78 @@
+"""The user's limits, read off the code itself: live webinars, no moderator, no channel but Telegram."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from efir.accounts.capabilities import ROLES, Capability, Role
+from efir.config import read_config
+
+PACKAGE = Path(__file__).parents[2] / "efir"
+SOURCES = [
+    path
+    for path in PACKAGE.rglob("*")
+    if path.suffix in {".py", ".html", ".js"} and "__pycache__" not in path.parts
+]
+
+
+def occurrences(pattern: str) -> list[str]:
+    found = re.compile(pattern, re.IGNORECASE)
+    return [str(path) for path in SOURCES if found.search(path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize(
+    "word", ["autowebinar", "auto_webinar", "client_webinar_left", "moderator", "модератор"]
+)
+def test_what_must_not_exist_is_nowhere(word):
+    assert occurrences(word) == []
+
+
+@pytest.mark.parametrize("module", ["smtplib", r"django\.core\.mail", "twilio", "vonage", "aiosmtplib"])
+def test_there_is_no_channel_but_telegram(module):
+    assert occurrences(rf"(import|from)\s+{module}") == []
+
+
+def test_the_roles_are_these_and_carry_what_the_contract_says():
+    assert list(Role) == ["admin", "speaker", "leader", "partner", "candidate"]
+    assert ROLES[Role.PARTNER] == ROLES[Role.LEADER]
+    assert {role for role, carried in ROLES.items() if Capability.IS_LEAD in carried} == {Role.CANDIDATE}
+    admins = {
+        Capability.EDIT_TECHNICAL,
+        Capability.RETRY_DELIVERY,
+        Capability.DECIDE_VERDICT,
+        Capability.ASSIGN_ROLES,
+    }
+    assert ROLES[Role.ADMIN] - ROLES[Role.SPEAKER] == admins
+
+
+def test_nobody_asks_for_a_role_to_let_somebody_in():
+    """Roles are named where people are made and shown; a comparison with one would be a check by name."""
+    compared = [
+        f"{path}:{node.lineno}"
+        for path in SOURCES
+        if path.suffix == ".py" and "demo" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Compare)
+        for side in [node.left, *node.comparators]
+        if isinstance(side, ast.Attribute) and isinstance(side.value, ast.Name) and side.value.id == "Role"
+    ]
+    assert compared == []
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ru.md"])
+def test_the_readme_lists_every_variable(readme, tmp_path):
+    asked: set[str] = set()
+
+    class Environ(dict):
+        def get(self, name, default=None):
+            asked.add(name)
+            return str(tmp_path) if name == "EFIR_DATA_DIR" else default
+
+    read_config(Environ())
+    listed = set(re.findall(r"`(EFIR_\w+)`", (PACKAGE.parent / readme).read_text(encoding="utf-8")))
+    assert asked - listed - {"EFIR_DEMO"} == set()
+    assert listed - asked == set()

@@ -1,0 +1,114 @@
+"""What the worker does without anybody asking: forgotten webinars, the archive, and guards after a migration."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.db.models import CharField
+
+from efir import guards
+from efir.accounts.capabilities import Role
+from efir.attendance import classifier
+from efir.ops.worker import archive_settled
+from efir.room.forgotten import stop_forgotten
+from efir.room.presence import IntervalRow, Pending, RecorderRow
+from efir.room.storage import write, write_attention
+from efir.telegram.models import OutboxMessage
+from efir.webinars import core
+from efir.webinars.models import Webinar
+from tests.conftest import SYSTEM
+
+pytestmark = pytest.mark.django_db
+
+
+def status(webinar):
+    return Webinar.objects.get(pk=webinar.pk).status
+
+
+def test_a_forgotten_webinar_is_stopped_through_the_hook_by_the_system(make_webinar, clock):
+    webinar = make_webinar("live")
+    clock.move(6 * 3600)
+    assert stop_forgotten() == 0
+    clock.move(1)
+    assert stop_forgotten() == 1
+    entry = webinar.ledger.last()
+    assert (entry.to_status, entry.source, entry.actor_id) == ("finished", "system", None)
+
+
+@pytest.mark.parametrize(("role", "expected"), [(Role.SPEAKER, "live"), (Role.CANDIDATE, "finished")])
+def test_somebody_who_could_stop_it_and_watches_keeps_it(make_webinar, make_person, clock, role, expected):
+    webinar = make_webinar("live")
+    now = clock.move(7 * 3600)
+    recorder = RecorderRow(uuid4(), now - timedelta(hours=7), now)
+    write(Pending((recorder,), (IntervalRow(recorder.id, webinar.pk, make_person(role).pk, now),)))
+    stop_forgotten()
+    assert status(webinar) == expected
+
+
+def test_an_open_speakers_page_keeps_it(make_webinar, clock):
+    webinar = make_webinar("live")
+    now = clock.move(7 * 3600)
+    write_attention({webinar.pk: now})
+    assert stop_forgotten() == 0
+    clock.move(121)
+    assert stop_forgotten() == 1
+
+
+def test_a_webinar_has_a_limit_of_its_own(make_webinar, clock):
+    webinar = make_webinar("live", forgotten_h=0.5)
+    clock.move(1801)
+    stop_forgotten()
+    assert status(webinar) == "finished"
+
+
+def finished_with_a_message(make_webinar, make_person, clock):
+    """A webinar whose one seat holder is on a verdict with messages."""
+    webinar = make_webinar("live")
+    core.book_seat(webinar.pk, make_person(invited_by=make_person(Role.PARTNER)))
+    begun = clock()
+    clock.move(100)
+    write(Pending((RecorderRow(uuid4(), begun - timedelta(hours=1), clock()),), ()))
+    core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
+    clock.move(200)
+    while classifier.classify_due():
+        pass
+    assert OutboxMessage.objects.filter(webinar=webinar).count() == 3
+    return webinar
+
+
+def test_the_archive_waits_for_thirty_days_and_for_every_message(make_webinar, make_person, clock):
+    webinar = finished_with_a_message(make_webinar, make_person, clock)
+    clock.move(31 * 24 * 3600)
+    assert archive_settled() == 0  # messages wait for a link
+    OutboxMessage.objects.update(state="expired")
+    assert archive_settled() == 1
+    assert status(webinar) == "archived"
+
+
+def test_the_archive_is_not_for_what_finished_lately(make_webinar, make_person, clock):
+    finished_with_a_message(make_webinar, make_person, clock)
+    OutboxMessage.objects.update(state="sent")
+    clock.move(29 * 24 * 3600)
+    assert archive_settled() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_table_remake_loses_no_guard_for_longer_than_the_migration():
+    if connection.vendor == "sqlite":
+        old, new = Webinar._meta.get_field("title"), CharField(max_length=201)
+        new.set_attributes_from_name("title")
+        new.model = Webinar
+        guards.drop()
+        with connection.schema_editor() as editor:
+            editor.alter_field(Webinar, old, new)
+        with connection.schema_editor() as editor:
+            editor.alter_field(Webinar, new, old)
+    else:
+        guards.drop()
+    assert guards.missing()
+    call_command("migrate", verbosity=0)
+    assert guards.missing() == set()
