@@ -69,7 +69,10 @@ def main() -> None:
 def _people() -> list[Person]:
     partner = create_person(login="partner", name="Партнёр", role=Role.PARTNER, password=None)
     people = Person.objects.bulk_create(
-        [Person(login=f"c{number}", name=f"Кандидат {number}", invited_by=partner) for number in range(PEOPLE)]
+        [
+            Person(login=f"c{number}", name=f"Кандидат {number}", invited_by=partner)
+            for number in range(PEOPLE)
+        ]
     )
     group = Group.objects.get(name=Role.CANDIDATE)
     Membership.objects.bulk_create([Membership(person=person, group=group) for person in people])
@@ -82,11 +85,16 @@ def _evening(people: list[Person]) -> Webinar:
     core.publish(webinar.pk, SYSTEM)
     webinar = core.core_webinar_set_status(webinar.pk, "start", SYSTEM)
     began = clock.now()
-    recorder = RecorderRow(uuid4(), began - timedelta(hours=1), began + timedelta(hours=1), began + timedelta(hours=1))
+    recorder = RecorderRow(
+        uuid4(), began - timedelta(hours=1), began + timedelta(hours=1), began + timedelta(hours=1)
+    )
     write(
         Pending(
             (recorder,),
-            tuple(IntervalRow(recorder.id, webinar.pk, person.pk, began, recorder.pulsed_at) for person in people),
+            tuple(
+                IntervalRow(recorder.id, webinar.pk, person.pk, began, recorder.pulsed_at)
+                for person in people
+            ),
         )
     )
     return core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)

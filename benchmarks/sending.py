@@ -44,7 +44,11 @@ def _measure(stand_in: object) -> None:
         ["what", "messages/s", "of the limit"],
         [
             ("Efir's dispatcher", f"{reached:.2f}", f"{reached / RATE:.1%}"),
-            ("one call after the other (the predecessor's way)", f"{one_by_one:.2f}", f"{one_by_one / RATE:.1%}"),
+            (
+                "one call after the other (the predecessor's way)",
+                f"{one_by_one:.2f}",
+                f"{one_by_one / RATE:.1%}",
+            ),
             ("the limit (EFIR_TELEGRAM_RATE)", f"{RATE:.2f}", "100 %"),
         ],
     )
@@ -65,8 +69,12 @@ def _fill(stand_in: object) -> None:
 
     call_command("migrate", verbosity=0)
     webinar = core.create({"title": "Эфир", "starts_at": clock.now()}, Context(None, Source.SYSTEM))
-    people = Person.objects.bulk_create([Person(login=f"c{n}", name=f"Кандидат {n}") for n in range(MESSAGES)])
-    TelegramChat.objects.bulk_create([TelegramChat(person=person, chat_id=1000 + person.pk) for person in people])
+    people = Person.objects.bulk_create(
+        [Person(login=f"c{n}", name=f"Кандидат {n}") for n in range(MESSAGES)]
+    )
+    TelegramChat.objects.bulk_create(
+        [TelegramChat(person=person, chat_id=1000 + person.pk) for person in people]
+    )
     now = clock.now()
     verdict = {"attended": True, "reason": "stayed_to_end", "rule": "", "intervals": [], "present_s": 0}
     Verdict.objects.bulk_create(
@@ -75,7 +83,9 @@ def _fill(stand_in: object) -> None:
     for person in people:
         stand_in.people.add(1000 + person.pk, person.name)
     routes = [
-        PostWebinarRoute(lead_id=person.pk, webinar_id=webinar.pk, attended=True, route="attended", timestamp=now)
+        PostWebinarRoute(
+            lead_id=person.pk, webinar_id=webinar.pk, attended=True, route="attended", timestamp=now
+        )
         for person in people
     ]
     emit(routes)

@@ -25,5 +25,7 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> 
     print("| " + " | ".join(head) + " |")
     print("| --- |" + " ---: |" * (len(head) - 1))
     for row in rows:
-        print("| " + " | ".join(f"{cell:,.0f}" if isinstance(cell, float) else str(cell) for cell in row) + " |")
+        print(
+            "| " + " | ".join(f"{cell:,.0f}" if isinstance(cell, float) else str(cell) for cell in row) + " |"
+        )
     print(flush=True)

@@ -17,7 +17,9 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 
 LOCALE = Path("efir/locale")
-NO_GETTEXT = "GNU gettext is not here: SKIPPED whether the catalogs lag behind. To get it: apt-get install gettext"
+NO_GETTEXT = (
+    "GNU gettext is not here: SKIPPED whether the catalogs lag behind. To get it: apt-get install gettext"
+)
 
 
 def main() -> int:
@@ -87,9 +89,9 @@ def _behind() -> list[str]:
         )
         now = {_key(message) for message in _read(copy / "locale/en/LC_MESSAGES/django.po") if message.id}
     kept = {_key(message) for message in _read(LOCALE / "en/LC_MESSAGES/django.po") if message.id}
-    return [f"not in the catalogs: {key!r}: run `make messages` and translate" for key in sorted(now - kept)] + [
-        f"in the catalogs, but nowhere else: {key!r}: run `make messages`" for key in sorted(kept - now)
-    ]
+    return [
+        f"not in the catalogs: {key!r}: run `make messages` and translate" for key in sorted(now - kept)
+    ] + [f"in the catalogs, but nowhere else: {key!r}: run `make messages`" for key in sorted(kept - now)]
 
 
 def _key(message: object) -> str:

@@ -11,11 +11,14 @@ from efir.accounts.models import normalize_login
 def client_address(request: HttpRequest) -> str:
     """The client's address. `X-Forwarded-For` counts only as far as `EFIR_TRUSTED_PROXIES` proxies wrote it."""
     remote: str = request.META.get("REMOTE_ADDR", "")
-    proxies = settings.EFIR.trusted_proxies
-    forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
+    proxies: int = settings.EFIR.trusted_proxies
+    forwarded = [
+        part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()
+    ]
     if not proxies or len(forwarded) < proxies:
         return remote
-    return forwarded[-proxies]
+    nearest: str = forwarded[-proxies]
+    return nearest
 
 
 def login_tried(request: HttpRequest, credentials: dict[str, str] | None = None) -> str:

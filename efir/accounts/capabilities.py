@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, TypeAlias
 
 from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from efir.accounts.models import Membership, Person
 
-P = ParamSpec("P")
+View: TypeAlias = Callable[..., HttpResponseBase]
 
 
 class Capability(StrEnum):
@@ -78,30 +79,23 @@ def require(person: Person | AnonymousUser, capability: Capability) -> None:
         raise PermissionDenied(capability)
 
 
-def capability_required(
-    capability: Capability,
-) -> Callable[
-    [Callable[Concatenate[HttpRequest, P], HttpResponseBase]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]
-]:
+def capability_required(capability: Capability) -> Callable[[View], View]:
     """Guard a page: a guest is sent to log in and comes back; without the capability it is 403."""
 
-    def guard(
-        view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
-    ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    def guard(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
             require(request.user, capability)
             return view(request, *args, **kwargs)
 
-        guarded.capability = capability  # type: ignore[attr-defined]  # read by the table test of pages
         return guarded
 
     return guard
 
 
-def people_who_can(capability: Capability) -> Any:
+def people_who_can(capability: Capability) -> QuerySet[Person]:
     """The active people with a capability, as a queryset."""
     return Person.objects.filter(is_active=True, groups__permissions__codename=capability)
 
@@ -116,7 +110,9 @@ def sync_roles(**kwargs: Any) -> None:
     """Make the groups in the database say what `ROLES` says; run after every migration."""
     permissions = {
         permission.codename: permission
-        for permission in Permission.objects.filter(content_type__app_label="accounts", codename__in=list(Capability))
+        for permission in Permission.objects.filter(
+            content_type__app_label="accounts", codename__in=list(Capability)
+        )
     }
     if len(permissions) < len(Capability):
         return  # the permissions themselves are not there yet: a later post_migrate calls again

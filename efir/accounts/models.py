@@ -52,7 +52,7 @@ class Person(AbstractBaseUser, PermissionsMixin):
     consent_version = models.CharField(max_length=20, blank=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=clock.now)
-    groups = models.ManyToManyField(Group, through="Membership", related_name="people")
+    groups = models.ManyToManyField(Group, through="Membership", related_name="people")  # type: ignore[assignment]
 
     objects: ClassVar[PersonManager] = PersonManager()
 
@@ -60,7 +60,9 @@ class Person(AbstractBaseUser, PermissionsMixin):
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=models.Q(is_superuser=False), name="nobody_is_superuser")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(is_superuser=False), name="nobody_is_superuser")
+        ]
         permissions = [
             ("enter_room", "Enters the room"),
             ("is_lead", "Is classified and followed up"),

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import structlog
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.dispatch import Signal
 
 from efir import clock
 from efir.accounts.capabilities import Capability, Role, people_who_can
 from efir.accounts.models import Membership, Person, normalize_login
 
 CONSENT_VERSION = "2026-11"
+
+# Sent within the transaction that makes a person who came through a webinar's call-to-action: `person`, `webinar_id`.
+came_for_webinar = Signal()
 
 log = structlog.get_logger(__name__)
 
@@ -27,10 +31,11 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
     password: str | None,
     invited_by: Person | None = None,
     consented: bool = False,
+    webinar_id: int | None = None,
 ) -> Person:
     """Make an account with its role; without a password nobody can log in until one is set.
 
-    Raises LoginTaken.
+    `webinar_id` is the webinar that brought the person, if one did. Raises LoginTaken.
     """
     login = normalize_login(login)
     person = Person(login=login, name=name, invited_by=invited_by)
@@ -41,18 +46,28 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
     if consented:
         person.consent_at, person.consent_version = clock.now(), CONSENT_VERSION
     person.set_password(password)
-    with transaction.atomic():
+    if Person.objects.filter(login=login).exists():
+        raise LoginTaken(login)
+    try:
+        with transaction.atomic():
+            person.save(force_insert=True)
+            Membership.objects.create(person=person, group=Group.objects.get(name=role))
+            if webinar_id is not None:
+                came_for_webinar.send(sender=Person, person=person, webinar_id=webinar_id)
+    except IntegrityError as exc:
+        # Two sign-ups at once: the database let one of them in.
         if Person.objects.filter(login=login).exists():
-            raise LoginTaken(login)
-        person.save(force_insert=True)
-        Membership.objects.create(person=person, group=Group.objects.get(name=role))
+            raise LoginTaken(login) from exc
+        raise
     log.info("person_created", person_id=person.pk, role=role, invited_by_id=person.invited_by_id)
     return person
 
 
 def inviter_by_code(code: str) -> Person | None:
     """The person behind a referral code; only the codes of those who may have candidates count."""
-    inviter: Person | None = people_who_can(Capability.SEE_OWN_CANDIDATES).filter(ref_code=code.strip().lower()).first()
+    inviter: Person | None = (
+        people_who_can(Capability.SEE_OWN_CANDIDATES).filter(ref_code=code.strip().lower()).first()
+    )
     return inviter
 
 

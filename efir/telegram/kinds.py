@@ -19,10 +19,16 @@ class Composed:
 
     def acceptable(self) -> Composed:
         """The same, with addresses that Telegram refuses in a button (a host without a dot) as lines of the text."""
-        refused = [(label, address) for label, address in self.buttons if "." not in (urlsplit(address).hostname or "")]
+        refused = [
+            (label, address)
+            for label, address in self.buttons
+            if "." not in (urlsplit(address).hostname or "")
+        ]
         if not refused:
             return self
-        lines = [f"{escape(label, quote=False)}: {escape(address, quote=False)}" for label, address in refused]
+        lines = [
+            f"{escape(label, quote=False)}: {escape(address, quote=False)}" for label, address in refused
+        ]
         kept = [button for button in self.buttons if button not in refused]
         return Composed("\n".join([self.text, "", *lines]), kept)
 

@@ -1,0 +1,142 @@
+"""What people type: sign-up, their own contacts, and the admin's new person."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.utils.translation import gettext_lazy as _
+
+from efir.accounts.capabilities import Role
+from efir.accounts.models import Person, normalize_login
+from efir.accounts.words import ROLE_WORDS
+
+if TYPE_CHECKING:
+    PersonForm = forms.ModelForm[Person]
+else:
+    PersonForm = forms.ModelForm
+
+_PHONE = re.compile(r"\+\d{10,15}")
+_TELEGRAM_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
+
+
+def clean_phone(text: str) -> str:
+    """The number in its one spelling; raises ValidationError for anything that is no number."""
+    phone = normalize_login(text)
+    if phone and not _PHONE.fullmatch(phone):
+        raise ValidationError(_("Это не номер телефона. Напишите его с кодом страны: +7 999 123-45-67."))
+    return phone
+
+
+def clean_login(text: str) -> str:
+    """An e-mail or a telephone number in its one spelling; raises ValidationError."""
+    login = normalize_login(text)
+    if "@" not in login:
+        if not _PHONE.fullmatch(login):
+            raise ValidationError(
+                _("Напишите e-mail или номер телефона: anna@example.ru или +7 999 123-45-67.")
+            )
+        return login
+    try:
+        validate_email(login)
+    except ValidationError:
+        raise ValidationError(
+            _("В этом e-mail ошибка. Проверьте, всё ли на месте: anna@example.ru.")
+        ) from None
+    return login
+
+
+class SignUpForm(forms.Form):
+    """Name, log-in, password and consent: under a minute."""
+
+    name = forms.CharField(
+        label=_("Как вас зовут"), max_length=150, widget=forms.TextInput(attrs={"autocomplete": "name"})
+    )
+    username = forms.CharField(
+        label=_("E-mail или телефон"),
+        max_length=254,
+        help_text=_("Это ваш логин. Мы не пишем на почту и не звоним."),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+    password = forms.CharField(
+        label=_("Пароль"),
+        strip=False,
+        max_length=1000,
+        help_text=_("Не меньше 8 знаков."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}, render_value=True),
+    )
+    consent = forms.BooleanField(
+        label=_("Я согласен на обработку персональных данных"),
+        error_messages={"required": _("Без согласия мы не можем завести аккаунт.")},
+    )
+
+    def clean_username(self) -> str:
+        return clean_login(self.cleaned_data["username"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if "password" in cleaned:
+            like = Person(login=cleaned.get("username", ""), name=cleaned.get("name", ""))
+            try:
+                validate_password(cleaned["password"], like)
+            except ValidationError as error:
+                self.add_error("password", error)
+        return cleaned
+
+    def say_taken(self) -> None:
+        """Somebody has this log-in already."""
+        self.add_error("username", _("Аккаунт с таким логином уже есть. Войдите или укажите другой."))
+
+
+class ContactsForm(PersonForm):
+    """One's own ways to be reached."""
+
+    class Meta:
+        model = Person
+        fields = ("email", "phone", "telegram_name")
+        widgets = {
+            "email": forms.EmailInput(attrs={"autocomplete": "email"}),
+            "phone": forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"}),
+            "telegram_name": forms.TextInput(attrs={"placeholder": "@anna", "autocapitalize": "none"}),
+        }
+
+    def clean_phone(self) -> str:
+        return clean_phone(self.cleaned_data["phone"])
+
+    def clean_telegram_name(self) -> str:
+        name: str = self.cleaned_data["telegram_name"].strip().removeprefix("https://t.me/").lstrip("@")
+        if name and not _TELEGRAM_NAME.fullmatch(name):
+            raise ValidationError(
+                _("Имя в Telegram — это латинские буквы, цифры и «_», от 4 знаков: @anna_p.")
+            )
+        return name
+
+
+class NewPersonForm(forms.Form):
+    """A person whom the admin adds; they set their own password by a one-time link."""
+
+    name = forms.CharField(label=_("Имя"), max_length=150)
+    login = forms.CharField(label=_("E-mail или телефон"), max_length=254)
+    role = forms.ChoiceField(label=_("Роль"), choices=list(ROLE_WORDS.items()), initial=Role.CANDIDATE)
+    inviter = forms.CharField(
+        label=_("Кто пригласил (логин)"),
+        max_length=254,
+        required=False,
+        help_text=_("Изменить потом нельзя."),
+    )
+
+    def clean_login(self) -> str:
+        return clean_login(self.cleaned_data["login"])
+
+    def clean_inviter(self) -> Person | None:
+        login = normalize_login(self.cleaned_data["inviter"])
+        inviter = Person.objects.filter(login=login).first() if login else None
+        if login and inviter is None:
+            raise ValidationError(_("Человека с таким логином нет."))
+        return inviter

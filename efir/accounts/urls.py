@@ -1,0 +1,22 @@
+"""Addresses of accounts."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from efir.accounts.views import account, entrance, people, reset
+
+urlpatterns = [
+    path("login/", entrance.log_in, name="login"),
+    path("logout/", entrance.log_out, name="logout"),
+    path("signup/", entrance.sign_up, name="signup"),
+    path("account/", account.account, name="account"),
+    path("account/contact_details", account.contact_details, name="contact_details"),
+    path("account/password/", account.change_password, name="password_change"),
+    path("account/contacts/", account.contacts, name="contacts"),
+    path("account/candidates/<id:person_id>/", account.candidate, name="candidate"),
+    path("account/people/", people.people, name="people"),
+    path("account/people/<id:person_id>/role", people.role, name="person_role"),
+    path("account/people/<id:person_id>/password_reset", people.password_reset, name="person_password_reset"),
+    path("account/reset/<str:uidb64>/<str:token>/", reset.reset, name="password_reset_confirm"),
+]

@@ -1,0 +1,81 @@
+"""`/account/`: oneself, one's contacts, one's inviter, one's candidates."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.views import PasswordChangeView
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from efir.accounts.capabilities import Capability, capability_required
+from efir.accounts.forms import ContactsForm
+from efir.accounts.models import Person
+from efir.accounts.people import own_candidate
+from efir.accounts.session import person_of
+from efir.web import back_with
+
+
+class ChangePassword(PasswordChangeView):
+    """One's own password; every other session of the person ends."""
+
+    template_name = "accounts/password.html"
+    success_url = "/account/"
+
+    def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
+        response = super().form_valid(form)
+        messages.success(self.request, _("Пароль изменён."))
+        return response
+
+
+change_password = never_cache(ChangePassword.as_view())
+
+
+@never_cache
+@require_safe
+@login_required
+def account(request: HttpRequest) -> HttpResponse:
+    """Oneself."""
+    return _account(request, ContactsForm(instance=person_of(request)))
+
+
+@never_cache
+@require_POST
+@login_required
+def contact_details(request: HttpRequest) -> HttpResponse:
+    """Save one's own ways to be reached."""
+    form = ContactsForm(request.POST, instance=Person.objects.get(pk=person_of(request).pk))
+    if not form.is_valid():
+        return _account(request, form)
+    form.save()
+    return back_with(request, "/account/", _("Контакты сохранены."))
+
+
+def _account(request: HttpRequest, form: ContactsForm) -> HttpResponse:
+    person = person_of(request)
+    context = {"form": form, "referral_link": f"{settings.EFIR.public_url}/signup/?ref={person.ref_code}"}
+    return render(request, "accounts/account.html", context)
+
+
+@never_cache
+@require_safe
+@capability_required(Capability.ENTER_ROOM)
+def contacts(request: HttpRequest) -> HttpResponse:
+    """The inviter and the ways to reach them: where the room's call-to-action leads."""
+    return render(request, "accounts/contacts.html", {"inviter": person_of(request).invited_by})
+
+
+@never_cache
+@require_safe
+@capability_required(Capability.SEE_OWN_CANDIDATES)
+def candidate(request: HttpRequest, person_id: int) -> HttpResponse:
+    """One of one's own candidates; other people's do not exist here."""
+    found = own_candidate(person_of(request), person_id)
+    if found is None:
+        raise Http404
+    return render(request, "accounts/candidate.html", {"candidate": found})

@@ -1,0 +1,118 @@
+"""`/login/`, `/logout/`, `/signup/`, and what is said to somebody who tries too often."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import login
+from django.contrib.auth.views import LoginView, LogoutView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+from django_ratelimit.core import is_ratelimited
+
+from efir.accounts import referral
+from efir.accounts.addresses import client_address
+from efir.accounts.capabilities import Role
+from efir.accounts.forms import SignUpForm
+from efir.accounts.models import Person
+from efir.accounts.people import LoginTaken, create_person
+from efir.web import safe_next
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+_ID = re.compile(r"[1-9][0-9]{0,17}")
+
+log_in = LoginView.as_view(
+    template_name="accounts/login.html", redirect_authenticated_user=True, extra_context={"bare": True}
+)
+log_out = LogoutView.as_view()
+
+
+def too_many(request: HttpRequest, sentence: str) -> HttpResponse:
+    """The page for somebody who has to wait."""
+    return render(request, "429.html", {"sentence": sentence}, status=429)
+
+
+def locked_out(
+    request: HttpRequest,
+    response: HttpResponse | None = None,  # what axes hands over
+    credentials: dict[str, str] | None = None,
+    *args: Any,
+    **kwargs: Any,
+) -> HttpResponse:
+    """Too many wrong passwords for one log-in from one address (axes calls this)."""
+    return too_many(request, _("Слишком много неверных паролей. Подождите 15 минут и попробуйте ещё раз."))
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_up(request: HttpRequest) -> HttpResponse:
+    """The only way a visitor makes an account."""
+    if request.user.is_authenticated:
+        return redirect("account")
+    if request.method != "POST":
+        return _form(request, SignUpForm())
+    if _tries_too_often(request):
+        return too_many(
+            request, _("Слишком много регистраций с этого адреса. Подождите час и попробуйте ещё раз.")
+        )
+    form = SignUpForm(request.POST)
+    person = _signed_up(request, form) if form.is_valid() else None
+    if person is None:
+        return _form(request, form)
+    login(request, person, backend=BACKEND)
+    response = redirect(safe_next(request, "/account/"))
+    response.delete_cookie(referral.COOKIE, samesite="Lax")
+    return response
+
+
+def _form(request: HttpRequest, form: SignUpForm) -> HttpResponse:
+    context = {
+        "form": form,
+        "next": safe_next(request, ""),
+        "inviter": referral.inviter_of(request),
+        "webinar_id": _webinar_id(request),
+        "bare": True,
+    }
+    response = render(request, "accounts/signup.html", context)
+    referral.remember(request, response)
+    return response
+
+
+def _signed_up(request: HttpRequest, form: SignUpForm) -> Person | None:
+    given = form.cleaned_data
+    try:
+        return create_person(
+            login=given["username"],
+            name=given["name"],
+            role=Role.CANDIDATE,
+            password=given["password"],
+            invited_by=referral.inviter_of(request),
+            consented=True,
+            webinar_id=_webinar_id(request),
+        )
+    except LoginTaken:
+        form.say_taken()
+        return None
+
+
+def _webinar_id(request: HttpRequest) -> int | None:
+    asked = request.POST.get("webinar") or request.GET.get("webinar", "")
+    return int(asked) if _ID.fullmatch(asked) else None
+
+
+def _tries_too_often(request: HttpRequest) -> bool:
+    return bool(
+        is_ratelimited(request, group="signup", key=_address, rate=settings.SIGNUP_RATE, increment=True)
+    )
+
+
+def _address(_group: str, request: HttpRequest) -> str:
+    return client_address(request)

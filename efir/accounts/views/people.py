@@ -1,0 +1,108 @@
+"""`/account/people/`: who may do what, new people, and links to set a password."""
+
+from __future__ import annotations
+
+import structlog
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from efir.accounts.capabilities import Capability, Role, assign_role, capability_required
+from efir.accounts.forms import NewPersonForm
+from efir.accounts.models import Person, normalize_login
+from efir.accounts.people import LoginTaken, create_person
+from efir.accounts.session import person_of
+from efir.accounts.views.reset import one_time_link
+from efir.accounts.words import ROLE_WORDS, role_label
+from efir.web import back_with, prefers_html
+
+ON_A_PAGE = 50
+PEOPLE = "/account/people/"
+
+log = structlog.get_logger(__name__)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@capability_required(Capability.ASSIGN_ROLES)
+def people(request: HttpRequest) -> HttpResponse:
+    """Everybody, a page at a time; POST adds somebody."""
+    form = NewPersonForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        added = _added(form)
+        if added:
+            return _show_link(request, added)
+    sought = request.GET.get("q", "").replace("\x00", "").strip()[:100]
+    page = Paginator(_sought(sought), ON_A_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "sought": sought, "form": form, "roles": ROLE_WORDS}
+    return render(request, "accounts/people.html", context)
+
+
+def _sought(text: str) -> QuerySet[Person]:
+    everybody = Person.objects.select_related("membership__group", "invited_by").order_by("name", "pk")
+    if not text:
+        return everybody
+    # SQLite folds only ASCII, so a Russian name is sought as typed and with a capital.
+    found = Q(login__icontains=normalize_login(text)) | Q(login__icontains=text)
+    for spelling in {text, text.lower(), text.capitalize(), text.title()}:
+        found |= Q(name__icontains=spelling)
+    return everybody.filter(found)
+
+
+def _added(form: NewPersonForm) -> Person | None:
+    given = form.cleaned_data
+    try:
+        return create_person(
+            login=given["login"],
+            name=given["name"],
+            role=Role(given["role"]),
+            password=None,
+            invited_by=given["inviter"],
+        )
+    except LoginTaken:
+        form.add_error("login", _("Аккаунт с таким логином уже есть."))
+        return None
+
+
+@require_POST
+@capability_required(Capability.ASSIGN_ROLES)
+def role(request: HttpRequest, person_id: int) -> HttpResponse:
+    """Give somebody a role; one's own stays, so that there always is an admin."""
+    person = get_object_or_404(Person, pk=person_id)
+    asked = request.POST.get("role", "")
+    if asked not in ROLE_WORDS:
+        return _refused(request, "invalid_role", 400, _("Такой роли нет."))
+    if person.pk == person_of(request).pk:
+        return _refused(
+            request, "own_role", 409, _("Свою роль изменить нельзя: попросите другого администратора.")
+        )
+    assign_role(person, Role(asked))
+    log.info("role_assigned", person_id=person.pk, role=asked, actor_id=request.user.pk)
+    if not prefers_html(request):
+        return JsonResponse({"person_id": person.pk, "role": asked})
+    words = {"name": person.name, "role": role_label(asked)}
+    return back_with(request, PEOPLE, _("%(name)s теперь %(role)s.") % words)
+
+
+def _refused(request: HttpRequest, code: str, status: int, sentence: str) -> HttpResponse:
+    if prefers_html(request):
+        return back_with(request, PEOPLE, sentence, error=True)
+    return JsonResponse({"error": code, "detail": sentence}, status=status)
+
+
+@never_cache
+@require_POST
+@capability_required(Capability.ASSIGN_ROLES)
+def password_reset(request: HttpRequest, person_id: int) -> HttpResponse:
+    """A one-time link that the admin passes on."""
+    person = get_object_or_404(Person, pk=person_id, is_active=True)
+    log.info("password_link_made", person_id=person.pk, actor_id=request.user.pk)
+    return _show_link(request, person)
+
+
+def _show_link(request: HttpRequest, person: Person) -> HttpResponse:
+    return render(request, "accounts/people_link.html", {"person": person, "link": one_time_link(person)})

@@ -1,0 +1,51 @@
+"""`/account/reset/<uid>/<token>/`: set a password by a one-time link from the admin."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.forms import SetPasswordForm
+from django.contrib.auth.tokens import default_token_generator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from efir.accounts.models import Person
+from efir.web import back_with
+
+
+def one_time_link(person: Person) -> str:
+    """The address at which the person sets a password, once; it stops working with the next log-in, too."""
+    uid, token = urlsafe_base64_encode(force_bytes(person.pk)), default_token_generator.make_token(person)
+    return settings.EFIR.public_url + reverse("password_reset_confirm", args=[uid, token])
+
+
+@never_cache
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def reset(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
+    """Opening the link writes nothing (Django's own view keeps the token in the session); setting ends all sessions."""
+    person = _person(uidb64)
+    if person is None or not default_token_generator.check_token(person, token):
+        return render(request, "accounts/reset.html", {"form": None, "bare": True}, status=404)
+    form: SetPasswordForm[Person] = SetPasswordForm(
+        person, request.POST if request.method == "POST" else None
+    )
+    if form.is_bound and form.is_valid():
+        form.save()
+        return back_with(request, "/login/", _("Пароль сохранён. Войдите с ним."))
+    response = render(request, "accounts/reset.html", {"form": form, "person": person, "bare": True})
+    response["Referrer-Policy"] = "same-origin"
+    return response
+
+
+def _person(uidb64: str) -> Person | None:
+    try:
+        return Person.objects.filter(pk=int(urlsafe_base64_decode(uidb64)), is_active=True).first()
+    except (ValueError, OverflowError):
+        return None

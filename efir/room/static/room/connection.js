@@ -1,0 +1,57 @@
+// One stream at a time. When it breaks: a new one after a random delay whose span doubles, so that a room full of
+// viewers does not come back in the same second.
+const LEAST_MS = 500;
+const FIRST_MS = 3000;
+const LONGEST_MS = 30000;
+const ASK_AFTER = 3;
+
+export class Connection {
+  constructor(address, stateAddress, { onState, onLost, onBack }) {
+    Object.assign(this, { address, stateAddress, onState, onLost, onBack });
+    this.failures = 0;
+    this.closed = false;
+    window.addEventListener("online", () => this.retryNow());
+    window.addEventListener("pageshow", (event) => { if (event.persisted) this.retryNow(); });
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.retryNow(); });
+  }
+
+  open() {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.source?.close();
+    const source = this.source = new EventSource(this.address);
+    source.addEventListener("state", (event) => {
+      this.failures = 0;
+      this.onBack();
+      this.onState(JSON.parse(event.data));
+    });
+    source.addEventListener("error", () => { if (source === this.source) this.lost(); });
+  }
+
+  close() {
+    this.closed = true;
+    clearTimeout(this.timer);
+    this.source?.close();
+    this.onBack();
+  }
+
+  lost() {
+    this.source.close();
+    if (this.closed) return;
+    this.failures += 1;
+    this.onLost();
+    if (this.failures >= ASK_AFTER) this.ask();
+    const span = Math.min(LONGEST_MS, FIRST_MS * 2 ** (this.failures - 1));
+    this.timer = setTimeout(() => this.open(), LEAST_MS + Math.random() * span);
+  }
+
+  retryNow() {
+    if (!this.closed && this.timer !== undefined) this.open();
+  }
+
+  // A stream does not tell why it was refused. Logged out, or no such room any more: the page knows what to say.
+  async ask() {
+    const answer = await fetch(this.stateAddress).catch(() => null);
+    if (answer && [401, 403, 404].includes(answer.status)) location.reload();
+  }
+}

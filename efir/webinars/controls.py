@@ -1,0 +1,126 @@
+"""What every control endpoint shares: POST only, a capability, and one answer for programs and one for people.
+
+The person who acts is the session's; no field of the request can name another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from efir.accounts.capabilities import Capability, can
+from efir.accounts.session import person_of
+from efir.hooks.actions import Code, Context, Refused, Source
+from efir.web import back_with, prefers_html, refused_json
+from efir.webinars.models import Webinar
+from efir.webinars.words import refusal_words
+
+P = ParamSpec("P")
+
+
+@dataclass(frozen=True)
+class Done:
+    """It is as asked: a sentence for a person, an object for a program."""
+
+    sentence: str
+    body: dict[str, Any] = field(default_factory=dict)
+
+
+class Invalid(Exception):
+    """The request itself is wrong: 400 with this code."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.sentence = sentence
+
+
+Act = Callable[Concatenate[HttpRequest, int, P], Done]
+View = Callable[..., HttpResponse]
+
+
+def control(capability: Capability) -> Callable[[Act[P]], View]:
+    """Turn an action on one webinar into its endpoint, guarded by `capability`."""
+
+    def guard(act: Act[P]) -> View:
+        @require_POST
+        @wraps(act)
+        def endpoint(
+            request: HttpRequest, webinar_id: int, *args: P.args, **kwargs: P.kwargs
+        ) -> HttpResponse:
+            if not can(request.user, capability):
+                return _not_allowed(request, webinar_id, capability)
+            try:
+                done = act(request, webinar_id, *args, **kwargs)
+            except Refused as refused:
+                return _refused(request, webinar_id, refused)
+            except Invalid as invalid:
+                return _invalid(request, webinar_id, invalid)
+            if prefers_html(request):
+                return back_with(request, page_of(webinar_id), done.sentence)
+            return JsonResponse(done.body)
+
+        return endpoint
+
+    return guard
+
+
+def acting(request: HttpRequest) -> Context:
+    """The context of an action from the web: the session's person, now."""
+    return Context(person_of(request).pk, Source.WEB)
+
+
+def page_of(webinar_id: int) -> str:
+    """The speaker's page of one webinar."""
+    return f"/admin_webinar/{webinar_id}/"
+
+
+def short_state(webinar: Webinar) -> dict[str, Any]:
+    """What a program learns of a webinar that it has just changed."""
+    return {
+        "webinar_id": webinar.pk,
+        "status": webinar.status,
+        "cta_visible": webinar.cta_visible,
+        "version": webinar.version,
+        "withdrawn": webinar.withdrawn,
+    }
+
+
+def asked_for(request: HttpRequest, name: str) -> bool:
+    """A yes or no of the request, spelled `true` or `false`; raises Invalid."""
+    answer = {"true": True, "false": False}.get(request.POST.get(name, ""))
+    if answer is None:
+        raise Invalid(f"invalid_{name}", _("Скажите true или false."))
+    return answer
+
+
+def _not_allowed(request: HttpRequest, webinar_id: int, capability: Capability) -> HttpResponse:
+    if not prefers_html(request):
+        return refused_json(Refused(Code.FORBIDDEN, capability))
+    if not request.user.is_authenticated:
+        return redirect_to_login(page_of(webinar_id))
+    raise PermissionDenied(capability)
+
+
+def _refused(request: HttpRequest, webinar_id: int, refused: Refused) -> HttpResponse:
+    if not prefers_html(request):
+        return refused_json(refused)
+    if refused.code is Code.NOT_FOUND:
+        raise Http404
+    if refused.code is Code.FORBIDDEN:
+        raise PermissionDenied
+    return back_with(request, page_of(webinar_id), refusal_words(refused.code), error=True)
+
+
+def _invalid(request: HttpRequest, webinar_id: int, invalid: Invalid) -> HttpResponse:
+    if prefers_html(request):
+        return back_with(request, page_of(webinar_id), invalid.sentence, error=True)
+    return JsonResponse({"error": invalid.code, "detail": invalid.sentence}, status=400)

@@ -1,0 +1,159 @@
+"""The speaker's form. It carries values to Core and writes nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy as _
+
+from efir.config import time_zone_name
+from efir.webinars.embeds import frame_address
+from efir.webinars.lifecycle import EDITABLE, TECHNICAL, Status
+from efir.webinars.models import Webinar, default_time_zone
+
+LOCAL_FORMAT = "%Y-%m-%dT%H:%M"
+
+
+class LocalMomentField(forms.Field):
+    """A wall-clock time; which zone's clock, another field says."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format=LOCAL_FORMAT)
+
+    def to_python(self, value: Any) -> datetime | None:
+        if not value:
+            return None
+        try:
+            local = parse_datetime(str(value))
+        except ValueError:
+            local = None
+        if local is None or local.tzinfo is not None or not 2000 <= local.year <= 2100:
+            raise ValidationError(_("Это не время. Напишите дату и время: 2026-11-25T19:00."))
+        return local
+
+
+class WebinarForm(forms.Form):
+    """Business and technical fields. Only fields that the request names are read; the others stay as they are."""
+
+    title = forms.CharField(label=_("Название"), max_length=200)
+    description = forms.CharField(
+        label=_("Описание"), required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 4})
+    )
+    speaker_name = forms.CharField(label=_("Спикер"), required=False, max_length=150)
+    starts_at = LocalMomentField(label=_("Начало"), required=False)
+    time_zone = forms.CharField(
+        label=_("Часовой пояс"),
+        max_length=64,
+        help_text=_("Имя пояса, например Europe/Moscow."),
+        widget=forms.TextInput(attrs={"list": "time-zones", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+    length_min = forms.IntegerField(label=_("Длительность, минут"), min_value=1, max_value=1440)
+    player_url = forms.CharField(
+        label=_("Плеер"),
+        required=False,
+        max_length=4000,
+        help_text=_("Адрес плеера или весь код <iframe …> с YouTube, VK Видео, Rutube, Kinescope, Vimeo."),
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+    )
+    chat_url = forms.CharField(
+        label=_("Чат"),
+        required=False,
+        max_length=4000,
+        help_text=_("Необязательно: адрес встраиваемого чата или его код <iframe …>."),
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+    )
+    cta_text = forms.CharField(
+        label=_("Призыв на странице расписания"),
+        required=False,
+        max_length=100,
+        widget=forms.TextInput(attrs={"placeholder": _("Забронировать место на вебинар")}),
+    )
+    stream_type = forms.ChoiceField(
+        label=_("Вид трансляции"), choices=Webinar._meta.get_field("stream_type").choices or ()
+    )
+    forgotten_h = forms.FloatField(
+        label=_("Останавливать забытый эфир через, часов"),
+        required=False,
+        min_value=0.01,
+        max_value=72,
+        help_text=_("Пусто — как задано для всей установки."),
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None, webinar: Webinar | None, *, technical: bool) -> None:
+        super().__init__(data, initial=_initial(webinar))
+        self.webinar = webinar
+        editable = EDITABLE[webinar.state if webinar else Status.DRAFT]
+        for name in list(self.fields):
+            sent = data is not None and name in data
+            if name in TECHNICAL and not technical and not sent:
+                del self.fields[name]
+            elif not sent and (data is not None or name not in editable):
+                # Shown as it is, and not asked for.
+                self.fields[name].disabled = True
+        self._editable = editable
+
+    @property
+    def business(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.fields if name not in TECHNICAL]
+
+    @property
+    def technical(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.fields if name in TECHNICAL]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is anything to save in this state."""
+        return any(name in self._editable for name in self.fields)
+
+    def clean_time_zone(self) -> str:
+        try:
+            return time_zone_name(self.cleaned_data["time_zone"])
+        except ValueError:
+            raise ValidationError(
+                _("Такого часового пояса нет. Например: Europe/Moscow, Asia/Yekaterinburg.")
+            ) from None
+
+    def clean_player_url(self) -> str:
+        return frame_address(self.cleaned_data["player_url"])
+
+    def clean_chat_url(self) -> str:
+        return frame_address(self.cleaned_data["chat_url"])
+
+    def changes(self) -> dict[str, Any]:
+        """What the request asks to write; times as instants. Only for a valid form."""
+        values = {name: self.cleaned_data[name] for name, field in self.fields.items() if not field.disabled}
+        if "starts_at" in values:
+            values["starts_at"] = self._instant(values["starts_at"], ZoneInfo(self.cleaned_data["time_zone"]))
+        return values
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        local, zone = cleaned.get("starts_at"), cleaned.get("time_zone")
+        if local and zone:
+            back = local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).astimezone(ZoneInfo(zone))
+            if back.replace(tzinfo=None) != local:
+                self.add_error("starts_at", _("В этом поясе такого времени нет: часы переводят вперёд."))
+        return cleaned
+
+    def _instant(self, local: datetime | None, zone: ZoneInfo) -> datetime | None:
+        if local is None:
+            return None
+        kept = self.webinar.starts_at if self.webinar else None
+        # The form shows minutes: a start at some second stays as it is while nobody changes the minute.
+        if kept and kept.astimezone(zone).strftime(LOCAL_FORMAT) == local.strftime(LOCAL_FORMAT):
+            return kept
+        return local.replace(tzinfo=zone)
+
+
+def _initial(webinar: Webinar | None) -> dict[str, Any]:
+    if webinar is None:
+        return {"time_zone": default_time_zone(), "length_min": 60, "stream_type": "obs"}
+    values = {name: getattr(webinar, name) for name in WebinarForm.base_fields}
+    if webinar.starts_at:
+        values["starts_at"] = webinar.starts_at.astimezone(webinar.zone).replace(tzinfo=None)
+    return values

@@ -1,0 +1,80 @@
+"""The control panel: what can be done with a webinar now, and why the rest cannot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from efir.hooks.actions import Code, Refused
+from efir.webinars.lifecycle import EDITABLE, Status, check_cta, next_status
+from efir.webinars.models import Webinar
+from efir.webinars.words import refusal_words
+
+
+@dataclass(frozen=True)
+class Button:
+    """One action: whether it is offered, and the sentence that says why not."""
+
+    offered: bool
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Every action on one webinar."""
+
+    publish: Button
+    start: Button
+    stop: Button
+    cta: Button
+    withdraw: Button
+    recording: Button
+
+
+def panel_of(webinar: Webinar) -> Panel:
+    """What the lifecycle says about this webinar now."""
+    return Panel(
+        publish=_publish(webinar),
+        start=_no(Code.WITHDRAWN) if _is_withdrawn(webinar) else _step(webinar, "start"),
+        stop=_step(webinar, "stop"),
+        cta=_cta(webinar),
+        withdraw=Button("withdrawn" in EDITABLE[webinar.state]),
+        recording=_recording(webinar),
+    )
+
+
+def _no(code: Code) -> Button:
+    return Button(offered=False, why_not=refusal_words(code))
+
+
+def _is_withdrawn(webinar: Webinar) -> bool:
+    return webinar.withdrawn and webinar.state is Status.SCHEDULED
+
+
+def _step(webinar: Webinar, asked: str) -> Button:
+    try:
+        return Button(next_status(asked, webinar.state) is not None)
+    except Refused as refused:
+        return _no(refused.code)
+
+
+def _publish(webinar: Webinar) -> Button:
+    complete = bool(webinar.title and webinar.starts_at and webinar.player_url)
+    if webinar.state is Status.DRAFT and not complete:
+        return _no(Code.INCOMPLETE)
+    return Button(webinar.state is Status.DRAFT)
+
+
+def _cta(webinar: Webinar) -> Button:
+    try:
+        check_cta(webinar.state)
+    except Refused as refused:
+        return _no(refused.code)
+    return Button(offered=True)
+
+
+def _recording(webinar: Webinar) -> Button:
+    if webinar.state is Status.ARCHIVED:
+        return _no(Code.LOCKED)
+    if webinar.state in (Status.DRAFT, Status.SCHEDULED):
+        return _no(Code.RECORDING_INVALID_STATE)
+    return Button(offered=True)

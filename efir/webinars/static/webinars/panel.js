@@ -1,0 +1,61 @@
+// Keeps the control panel true: asks for the state, redraws what changed, asks before what cannot be undone.
+import { addOwnTimes } from "../js/own_time.js";
+
+const POLL_MS = 5000;
+const RECENT_EVERY = 3; // what is being sent is looked at less often than what is being counted
+
+let turn = 0;
+
+function confirmFirst(form) {
+  const dialog = document.getElementById("confirm");
+  dialog.querySelector("#confirm-text").textContent = form.dataset.confirm;
+  dialog.querySelector("[data-yes]").textContent = form.dataset.yes;
+  dialog.returnValue = "";
+  dialog.addEventListener("close", () => {
+    if (dialog.returnValue === "yes") form.submit();
+  }, { once: true });
+  dialog.showModal();
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest("form[data-confirm]");
+  if (!form || typeof HTMLDialogElement === "undefined") return;
+  event.preventDefault();
+  confirmFirst(form);
+});
+
+async function redraw() {
+  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  if (!answer.ok || answer.redirected) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  fresh.querySelectorAll("noscript").forEach((without) => without.remove()); // a parsed page has no script: it is real there
+  for (const island of document.querySelectorAll("[data-island]")) {
+    const next = fresh.getElementById(island.id);
+    // Nobody's open list or half-pressed button is taken away from under their hand.
+    const inUse = island.contains(document.activeElement) || island.querySelector("details[open]");
+    if (next && (!inUse || island.id === "panel")) island.replaceWith(document.adoptNode(next));
+  }
+  addOwnTimes();
+}
+
+async function poll() {
+  const panel = document.getElementById("panel");
+  try {
+    const answer = await fetch(panel.dataset.state, { headers: { Accept: "application/json" } });
+    if (answer.ok) {
+      const state = await answer.json();
+      const changed = String(state.version) !== panel.dataset.version;
+      turn += 1;
+      const sending = document.querySelector("[data-recent]") && turn % RECENT_EVERY === 0;
+      if (changed || sending || document.querySelector("[data-busy]")) await redraw();
+      const viewers = document.querySelector("[data-viewers]");
+      if (viewers) viewers.textContent = state.viewers;
+    }
+  } catch {
+    // offline for a moment: the next turn asks again
+  }
+  setTimeout(poll, POLL_MS);
+}
+
+addOwnTimes();
+poll();

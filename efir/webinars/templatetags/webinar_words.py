@@ -1,0 +1,67 @@
+"""Times, lengths and forms' fields for templates."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import ngettext
+
+from efir import clock
+from efir.webinars.models import Webinar
+from efir.webinars.words import moment_words
+
+register = template.Library()
+
+
+@register.simple_tag
+def when(webinar: Webinar) -> SafeString | str:
+    """When the webinar starts, in words and in its own zone; the page's script adds the viewer's own time."""
+    return moment(webinar.starts_at, webinar.zone) if webinar.starts_at else ""
+
+
+@register.simple_tag
+def moment(at: datetime | None, zone: ZoneInfo) -> SafeString | str:
+    """An instant in words, by the calendar of `zone`."""
+    if at is None:
+        return ""
+    offset = at.astimezone(zone).utcoffset()
+    return format_html(
+        '<time datetime="{}" data-offset="{}">{}</time>',
+        clock.iso(at),
+        int(offset.total_seconds() // 60) if offset is not None else 0,
+        moment_words(at, zone),
+    )
+
+
+@register.filter
+def minutes(count: int) -> str:
+    """«60 минут», with the right plural."""
+    return ngettext("%(count)s минута", "%(count)s минуты", count) % {"count": count}
+
+
+@register.filter
+def has_begun(at: datetime | None) -> bool:
+    """Whether the moment is over by the server's clock."""
+    return at is not None and at <= clock.now()
+
+
+@register.filter
+def is_recent(at: datetime | None) -> bool:
+    """Whether the moment is less than an hour ago."""
+    return at is not None and clock.now() - at < timedelta(hours=1)
+
+
+@register.filter
+def iso(at: datetime | None) -> str:
+    """The instant for machines."""
+    return clock.iso(at) if at else ""
+
+
+@register.simple_tag
+def server_time() -> str:
+    """What the server's clock says as the page is made."""
+    return clock.iso(clock.now())

@@ -1,0 +1,68 @@
+"""The speaker's buttons. Each checks its capability and calls Core; nothing here decides or writes."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from efir.accounts.capabilities import Capability
+from efir.webinars import core
+from efir.webinars.controls import Done, Invalid, acting, asked_for, control, short_state
+
+_is_web_address = URLValidator(schemes=["http", "https"])
+
+
+@control(Capability.MANAGE_STATUS)
+def start(request: HttpRequest, webinar_id: int) -> Done:
+    """scheduled → live."""
+    webinar = core.core_webinar_set_status(webinar_id, "start", acting(request))
+    return Done(_("Эфир идёт."), short_state(webinar))
+
+
+@control(Capability.MANAGE_STATUS)
+def stop(request: HttpRequest, webinar_id: int) -> Done:
+    """live or paused → finished."""
+    webinar = core.core_webinar_set_status(webinar_id, "stop", acting(request))
+    return Done(_("Вебинар завершён. Скоро здесь появится, кто был до конца."), short_state(webinar))
+
+
+@control(Capability.MANAGE_CTA)
+def cta(request: HttpRequest, webinar_id: int) -> Done:
+    """Show or hide the room's call-to-action."""
+    visible = asked_for(request, "visible")
+    webinar = core.core_webinar_set_cta_visibility(webinar_id, visible, acting(request))
+    sentence = _("Кнопка показана зрителям.") if visible else _("Кнопка скрыта.")
+    return Done(sentence, short_state(webinar))
+
+
+@control(Capability.EDIT_WEBINAR)
+def publish(request: HttpRequest, webinar_id: int) -> Done:
+    """draft → scheduled."""
+    webinar = core.publish(webinar_id, acting(request))
+    return Done(_("Вебинар опубликован: он в расписании."), short_state(webinar))
+
+
+@control(Capability.EDIT_WEBINAR)
+def withdraw(request: HttpRequest, webinar_id: int) -> Done:
+    """It will not take place; or it will after all."""
+    withdrawn = asked_for(request, "withdrawn")
+    webinar = core.edit(webinar_id, {"withdrawn": withdrawn}, acting(request))
+    sentence = (
+        _("Вебинар отменён, в расписании это видно.") if withdrawn else _("Вебинар снова в расписании.")
+    )
+    return Done(sentence, short_state(webinar))
+
+
+@control(Capability.PUBLISH_RECORDING)
+def recording(request: HttpRequest, webinar_id: int) -> Done:
+    """Those who wait for the recording get it."""
+    url = request.POST.get("url", "").strip()
+    try:
+        _is_web_address(url)
+    except ValidationError:
+        sentence = _("Это не адрес записи. Вставьте адрес, который начинается с http:// или https://")
+        raise Invalid("invalid_url", sentence) from None
+    webinar = core.publish_recording(webinar_id, url, acting(request))
+    return Done(_("Запись опубликована."), short_state(webinar) | {"recording_url": webinar.recording_url})

@@ -1,0 +1,38 @@
+"""`POST /webinars/<id>/seat`: somebody who is logged in books a seat."""
+
+from __future__ import annotations
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from efir.accounts.session import person_of
+from efir.hooks.actions import Refused
+from efir.web import back_with, prefers_html, refused_json
+from efir.webinars.core import book_seat
+from efir.webinars.words import refusal_words
+
+SCHEDULE = "/webinars/"
+
+
+@require_POST
+def seat(request: HttpRequest, webinar_id: int) -> HttpResponse:
+    """One seat for each person and webinar, open until the stop."""
+    if not request.user.is_authenticated:
+        return _log_in_first(request)
+    try:
+        book_seat(webinar_id, person_of(request))
+    except Refused as refused:
+        if prefers_html(request):
+            return back_with(request, SCHEDULE, refusal_words(refused.code), error=True)
+        return refused_json(refused)
+    if prefers_html(request):
+        return back_with(request, SCHEDULE, _("Место забронировано. До встречи в комнате вебинара!"))
+    return JsonResponse({"webinar_id": webinar_id, "seat": True})
+
+
+def _log_in_first(request: HttpRequest) -> HttpResponse:
+    if prefers_html(request):
+        return redirect_to_login(SCHEDULE)
+    return JsonResponse({"error": "login_required"}, status=401)

@@ -1,0 +1,73 @@
+"""Words about webinars: when they begin, and why something is refused."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from efir import clock
+from efir.hooks.actions import Code
+
+# Zones that people here call by a name instead of a distance from UTC.
+ZONE_NAMES: dict[str, Promise] = {
+    "Europe/Moscow": gettext_lazy("МСК"),
+    "Europe/Kaliningrad": gettext_lazy("МСК−1"),
+}
+
+REFUSALS: dict[Code, Promise] = {
+    Code.INVALID_START: gettext_lazy("Сейчас вебинар начать нельзя: он не запланирован."),
+    Code.INVALID_STOP: gettext_lazy("Вебинар не в эфире, завершать нечего."),
+    Code.INVALID_ARCHIVE: gettext_lazy("В архив уходит только завершённый вебинар."),
+    Code.INVALID_REWIND: gettext_lazy("Вебинар уже начался, вернуть его назад нельзя."),
+    Code.INVALID_RESTART: gettext_lazy("Вебинар уже завершён, начать его снова нельзя."),
+    Code.LOCKED: gettext_lazy("В этом состоянии это уже не меняется. Ничего не сохранено."),
+    Code.CTA_INVALID_STATE: gettext_lazy("Кнопку показывают и скрывают только во время эфира."),
+    Code.WITHDRAWN: gettext_lazy("Вебинар отменён. Сначала верните его в расписание."),
+    Code.STATUS_INVALID: gettext_lazy("Можно только начать или завершить."),
+    Code.MUTATION_FORBIDDEN: gettext_lazy(
+        "Состояние меняют только кнопки управления эфиром. Ничего не сохранено."
+    ),
+    Code.NOT_FOUND: gettext_lazy("Такого вебинара нет."),
+    Code.FORBIDDEN: gettext_lazy("На это у вас нет права."),
+    Code.INCOMPLETE: gettext_lazy("Чтобы опубликовать, заполните название, время начала и плеер."),
+    Code.SEATS_CLOSED: gettext_lazy("Вебинар уже прошёл, места больше не бронируются."),
+    Code.RECORDING_INVALID_STATE: gettext_lazy("Запись публикуют, когда вебинар уже начался."),
+}
+
+
+def zone_label(moment: datetime, zone: ZoneInfo) -> str:
+    """«МСК», or the zone's own abbreviation, or its distance from UTC."""
+    if zone.key in ZONE_NAMES:
+        return str(ZONE_NAMES[zone.key])
+    name = moment.astimezone(zone).tzname() or zone.key
+    return f"UTC{name}" if name[0] in "+-" else name
+
+
+def day_words(moment: datetime, zone: ZoneInfo) -> str:
+    """«сегодня», «завтра», «25 ноября», by the zone's own calendar."""
+    local = moment.astimezone(zone)
+    today = clock.now().astimezone(zone).date()
+    if local.date() == today:
+        return _("сегодня")
+    if local.date() == today + timedelta(days=1):
+        return _("завтра")
+    return date_format(local, "j E" if local.year == today.year else "j E Y")
+
+
+def moment_words(moment: datetime, zone: ZoneInfo) -> str:
+    """«сегодня в 19:00 МСК»."""
+    return _("%(day)s в %(time)s %(zone)s") % {
+        "day": day_words(moment, zone),
+        "time": moment.astimezone(zone).strftime("%H:%M"),
+        "zone": zone_label(moment, zone),
+    }
+
+
+def refusal_words(code: Code) -> str:
+    """Why not, and what to do, in a sentence."""
+    return str(REFUSALS.get(code, code.value))
