@@ -244,5 +244,5 @@ def _database(text: str) -> dict[str, Any]:
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
         }
     else:
-        options |= {"pool": {"min_size": 1, "max_size": 16, "timeout": 20}}
+        options |= {"pool": {"min_size": 1, "max_size": 16, "timeout": 10}}
     return database | {"OPTIONS": options, "CONN_MAX_AGE": 0}

@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from django.db.utils import OperationalError
+
 from efir.config import ConfigError
 
 
@@ -18,6 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as exc:
         print(f"efir: {exc}", file=sys.stderr)
         return 2
+    except OperationalError as exc:
+        print(f"efir: the database of EFIR_DATABASE_URL does not answer: {exc}".rstrip(), file=sys.stderr)
+        return 1
 
 
 def run(options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from efir.accounts.people import LoginTaken, create_person
 from efir.config import ConfigError
 from efir.hooks.actions import Context, Refused, Source
 from efir.ops import listings
+from efir.ops.archive import archive
 from efir.ops.database import migrate
 from efir.ops.run import run_demo, run_serve, run_web, run_worker
 from efir.webinars import core
@@ -96,7 +97,7 @@ def _change(action: str, webinar_id: int) -> Webinar:
     system: dict[str, Callable[[int, Context], Webinar]] = {
         "pause": core.pause,
         "resume": core.resume,
-        "archive": core.archive,
+        "archive": archive,
     }
     return system[action](webinar_id, context)
 

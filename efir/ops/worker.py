@@ -13,14 +13,13 @@ from django.conf import settings
 
 from efir import clock
 from efir.attendance import classifier, tracker
-from efir.attendance.models import Classification
 from efir.hooks.actions import Context, Refused, Source
 from efir.hooks.bus import call_owed
+from efir.ops.archive import archive
 from efir.ops.models import WorkerBeat
 from efir.room.forgotten import stop_forgotten
 from efir.telegram import outbox
 from efir.threads import in_thread
-from efir.webinars import core
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
@@ -90,19 +89,12 @@ def archive_settled() -> int:
     """Archive what was finished long enough ago and has every message settled; how many."""
     before = clock.now() - timedelta(days=settings.EFIR.archive_days)
     finished = Webinar.objects.filter(status=Status.FINISHED, finished_at__lte=before)
-    done = 0
-    for webinar_id in finished.values_list("pk", flat=True):
-        done += _archive(webinar_id)
-    return done
+    return sum(_archived(webinar_id) for webinar_id in finished.values_list("pk", flat=True))
 
 
-def _archive(webinar_id: int) -> bool:
-    classified = Classification.objects.filter(webinar_id=webinar_id).exclude(done_at=None).exists()
-    if not classified or not outbox.all_settled(webinar_id):
-        return False
+def _archived(webinar_id: int) -> bool:
     try:
-        core.archive(webinar_id, Context(None, Source.SYSTEM))
-    except Refused as refused:
-        log.warning("archive_refused", webinar_id=webinar_id, code=refused.code.value)
-        return False
+        archive(webinar_id, Context(None, Source.SYSTEM))
+    except Refused:
+        return False  # a verdict or a message is still on its way: it is asked again in a few seconds
     return True

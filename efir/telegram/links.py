@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 from datetime import timedelta
 
+from django.conf import settings
+
 from efir import clock
 from efir.accounts.models import Person
 from efir.telegram import lease
+from efir.telegram.botapi import BotApi, BotApiError
 from efir.telegram.models import LinkToken, TelegramChat
 
 TOKEN_LIVES = timedelta(hours=24)
 
 
 class BotUnknown(Exception):
-    """There is no bot, or Telegram has not told its name yet: no link can be made."""
+    """There is no bot, or Telegram does not tell its name: no link can be made."""
 
 
 def make_link(person: Person) -> str:
     """A fresh address that links the person's Telegram once, within 24 hours. Raises BotUnknown."""
-    username = lease.state().values_list("username", flat=True).first()
-    if not lease.bot_id() or not username:
-        raise BotUnknown
+    username = _username()
     token = secrets.token_urlsafe(24)
     LinkToken.objects.create(person=person, token_hash=hash_of(token), expires_at=clock.now() + TOKEN_LIVES)
     return f"https://t.me/{username}?start={token}"
+
+
+def _username() -> str:
+    """The bot's name as the dispatcher learned it; right after a start it may not have got to that yet."""
+    if not settings.EFIR.telegram_token:
+        raise BotUnknown
+    return lease.state().values_list("username", flat=True).first() or asyncio.run(_asked())
+
+
+async def _asked() -> str:
+    api = BotApi(settings.EFIR.telegram_token, settings.EFIR.telegram_api)
+    try:
+        return await api.username()
+    except BotApiError as exc:
+        raise BotUnknown from exc
+    finally:
+        await api.close()
 
 
 def hash_of(token: str) -> str:

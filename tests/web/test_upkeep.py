@@ -13,6 +13,8 @@ from django.db.models import CharField
 from efir import guards
 from efir.accounts.capabilities import Role
 from efir.attendance import classifier
+from efir.hooks.actions import Refused
+from efir.ops.archive import archive
 from efir.ops.worker import archive_settled
 from efir.room.forgotten import stop_forgotten
 from efir.room.presence import IntervalRow, Pending, RecorderRow
@@ -112,3 +114,12 @@ def test_a_table_remake_loses_no_guard_for_longer_than_the_migration():
     assert guards.missing()
     call_command("migrate", verbosity=0)
     assert guards.missing() == set()
+
+
+def test_an_operator_archives_no_sooner_than_every_message_is_settled(make_webinar, make_person, clock):
+    webinar = finished_with_a_message(make_webinar, make_person, clock)
+    with pytest.raises(Refused, match="webinar_state_invalid_archive"):
+        archive(webinar.pk, SYSTEM)
+    assert status(webinar) == "finished"
+    OutboxMessage.objects.update(state="failed")
+    assert archive(webinar.pk, SYSTEM).status == "archived"

@@ -1,0 +1,18 @@
+"""Loaded before Django is (`-p tests.environment`): tests see no settings of this machine's own, and leave none."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+KEPT = {"EFIR_DATABASE_URL"}
+
+for name in [name for name in os.environ if name.startswith("EFIR_") and name not in KEPT]:
+    del os.environ[name]
+_data_dir = tempfile.mkdtemp(prefix="efir-tests-")
+atexit.register(shutil.rmtree, _data_dir, ignore_errors=True)
+os.environ["EFIR_DATA_DIR"] = _data_dir
+(Path(_data_dir) / "static").mkdir()
