@@ -24,7 +24,8 @@ QUIET = [
 ]
 
 
-@pytest.fixture(scope="session")
+# For this package alone: Playwright's loop runs in the main thread, where others start loops of their own.
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium; without it these tests are skipped, and fail where CI runs them."""
     path = shutil.which("chromium")
