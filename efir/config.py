@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import secrets
+import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -76,7 +79,7 @@ def read_config(environ: Mapping[str, str]) -> Config:
         port=port,
         public_url=read(
             "EFIR_PUBLIC_URL",
-            f"http://{host}:{port}",
+            f"http://{bracketed(host)}:{port}",
             _address,
             "an http:// or https:// address without a path",
         ),
@@ -95,7 +98,7 @@ def read_config(environ: Mapping[str, str]) -> Config:
         telegram_rate=read(
             "EFIR_TELEGRAM_RATE", "25", _number(0.1, 1000), "messages a second, from 0.1 to 1000"
         ),
-        grace_s=read("EFIR_GRACE_S", "90", _number(0, 3600), "seconds, from 0 to 3600"),
+        grace_s=read("EFIR_GRACE_S", "90", _number(0.1, 3600), "seconds, from 0.1 to 3600"),
         settle_s=read("EFIR_SETTLE_S", "60", _number(0, 3600), "seconds, from 0 to 3600"),
         link_days=read("EFIR_LINK_DAYS", "7", _number(0, 365), "days, from 0 to 365"),
         recording_days=read("EFIR_RECORDING_DAYS", "30", _number(0, 365), "days, from 0 to 365"),
@@ -111,6 +114,11 @@ def read_config(environ: Mapping[str, str]) -> Config:
     )
 
 
+def bracketed(host: str | None) -> str:
+    """The host as an address spells it: IPv6 in brackets."""
+    return f"[{host}]" if host and ":" in host else host or "localhost"
+
+
 class _Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
@@ -122,8 +130,15 @@ class _Reader:
         try:
             return parse(text)
         except (ValueError, KeyError, OSError) as exc:
-            shown = "(a value not shown here)" if secret else repr(text)
+            shown = _masked(text) if secret else repr(text)
             raise ConfigError(f"{name} is {shown}, but it must be {allowed}.") from exc
+
+
+def _masked(text: str) -> str:
+    """A secret by its shape: an address without what comes before its @, anything else by its length."""
+    if "://" in text:
+        return repr(re.sub(r"//[^/]*@", "//…@", text))
+    return f"a text of {len(text)} characters (not shown here)"
 
 
 def _text(text: str) -> str:
@@ -219,12 +234,13 @@ def _secret(text: str, data_dir: Path) -> str:
 
 def _kept_secret(path: Path) -> str:
     """The installation's own key: made once, readable by its user alone."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_urlsafe(64))
+    if not path.exists():
+        # Whole or not at all, whoever else starts at this moment: the first link wins.
+        with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:
+            file.write(secrets.token_urlsafe(64))
+            file.flush()
+            with suppress(FileExistsError):
+                os.link(file.name, path)
     return path.read_text().strip()
 
 

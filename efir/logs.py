@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+_RESET_PATH = re.compile(r"(/account/reset/)[^\s\"'?]+")
 _BOT_PATH = re.compile(r"/bot\d+(?::|%3A)[A-Za-z0-9_-]+", re.IGNORECASE)
 
 # httpx logs whole addresses, and in the Bot API's the token is a part of the address; axes logs log-ins.
@@ -22,13 +23,13 @@ _QUIET = {
 
 
 def without_token(text: str) -> str:
-    """The text with the bot's token in a Bot API address blotted out."""
-    return _BOT_PATH.sub("/bot***", text)
+    """The text with the tokens in addresses blotted out: the bot's, and those that set a password."""
+    return _RESET_PATH.sub(r"\1***", _BOT_PATH.sub("/bot***", text))
 
 
 def _blot(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for key, value in event.items():
-        if isinstance(value, str) and "/bot" in value:
+        if isinstance(value, str) and "/" in value:
             event[key] = without_token(value)
     return event
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
-from efir.config import read_config
+from efir.config import bracketed, read_config
 from efir.logs import configure_logging
 from efir.webinars.embeds import PROVIDER_HOSTS
 
@@ -19,7 +19,7 @@ EFIR = read_config(os.environ)
 SECRET_KEY = EFIR.secret_key
 DEBUG = False
 ALLOWED_HOSTS = sorted(
-    {"127.0.0.1", "localhost", "[::1]", EFIR.host, urlsplit(EFIR.public_url).hostname or "localhost"}
+    {"127.0.0.1", "localhost", "[::1]", *map(bracketed, (EFIR.host, urlsplit(EFIR.public_url).hostname))}
 )
 ROOT_URLCONF = "efir.urls"
 ASGI_APPLICATION = "efir.asgi.application"

@@ -12,16 +12,27 @@ from django.db import connections
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="efir-db")
+
+class Lane:
+    """Threads of their own for one sort of work, so that a rush in one lane holds up no other."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"efir-{name}")
+
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run blocking `work`; the database connection is given back afterwards."""
+
+        def call() -> T:
+            try:
+                return work(*args, **kwargs)
+            finally:
+                connections.close_all()
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
 
-async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run blocking `work` in a thread of its own; the database connection is given back afterwards."""
+# People who come in; and everything that must go on while they do.
+CROWD = Lane("crowd", 4)
+UPKEEP = Lane("upkeep", 8)
 
-    def run() -> T:
-        try:
-            return work(*args, **kwargs)
-        finally:
-            connections.close_all()
-
-    return await asyncio.get_running_loop().run_in_executor(_pool, run)
+in_thread = UPKEEP.run

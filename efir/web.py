@@ -9,15 +9,16 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from efir import ids
 from efir.hooks.actions import Code, Refused
 
 _STATUS = {Code.NOT_FOUND: 404, Code.FORBIDDEN: 403, Code.INCOMPLETE: 409}
 
 
 class IdConverter:
-    """One spelling for one id: no leading zeros, no other digits, nothing too large for the database."""
+    """An id in an address."""
 
-    regex = "[1-9][0-9]{0,17}"
+    regex = ids.PATTERN
 
     def to_python(self, value: str) -> int:
         return int(value)

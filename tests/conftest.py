@@ -28,7 +28,7 @@ SYSTEM = Context(None, Source.SYSTEM, datetime(2026, 11, 23, tzinfo=UTC))
 def django_db_modify_db_settings(
     tmp_path_factory: pytest.TempPathFactory, django_db_modify_db_settings_parallel_suffix: None
 ) -> None:
-    """A database for each parallel run; SQLite in a file: in memory, two threads lock each other out instead of waiting."""
+    """A database for each parallel run. SQLite in a file: in memory, two threads lock each other out."""
     database = connections.databases["default"]
     if database["ENGINE"].endswith("sqlite3"):
         database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person, normalize_login
+from efir.accounts.people import inviter_by_login
 from efir.accounts.words import ROLE_WORDS
 
 if TYPE_CHECKING:
@@ -135,8 +136,8 @@ class NewPersonForm(forms.Form):
         return clean_login(self.cleaned_data["login"])
 
     def clean_inviter(self) -> Person | None:
-        login = normalize_login(self.cleaned_data["inviter"])
-        inviter = Person.objects.filter(login=login).first() if login else None
+        login = self.cleaned_data["inviter"]
+        inviter = inviter_by_login(login) if login else None
         if login and inviter is None:
-            raise ValidationError(_("Человека с таким логином нет."))
+            raise ValidationError(_("Того, кто мог бы приглашать, с таким логином нет."))
         return inviter

@@ -71,6 +71,11 @@ def inviter_by_code(code: str) -> Person | None:
     return inviter
 
 
+def inviter_by_login(login: str) -> Person | None:
+    """The person with this log-in, if they may have candidates."""
+    return people_who_can(Capability.SEE_OWN_CANDIDATES).filter(login=normalize_login(login)).first()
+
+
 def own_candidate(partner: Person, person_id: int) -> Person | None:
     """A candidate whom this partner invited, or nothing: other people's are not shown."""
     return Person.objects.filter(pk=person_id, invited_by=partner).first()

@@ -24,9 +24,9 @@ def valid_inviter(code: str) -> Person | None:
 
 
 def inviter_of(request: HttpRequest) -> Person | None:
-    """Who invited this visitor: the address says so now, or the cookie since an earlier visit."""
-    asked = request.POST.get("ref") or request.GET.get("ref", "")
-    return valid_inviter(asked) or valid_inviter(request.COOKIES.get(COOKIE, ""))
+    """Who invited this visitor: the address now, else the cookie of the last visit; the form's, where there is none."""
+    told = (request.GET.get("ref", ""), request.COOKIES.get(COOKIE, ""), request.POST.get("ref", ""))
+    return next(filter(None, map(valid_inviter, told)), None)
 
 
 def remember(request: HttpRequest, response: HttpResponseBase) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import cast
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -38,19 +39,20 @@ log = structlog.get_logger(__name__)
 @listen(ClientWebinarEntered)
 def note_entered(events: Sequence[ClientWebinarEntered]) -> None:
     """Who entered is a subject of the classification."""
-    moments = {event.session_id: event.timestamp for event in events}
-    entered = list(Participation.objects.filter(session_id__in=moments))
-    for participation in entered:
-        participation.entered_at = moments[participation.session_id]
-    Participation.objects.bulk_update(entered, ["entered_at"], batch_size=CHUNK)
+    _note("entered_at", {event.session_id: event.timestamp for event in events})
 
 
 @listen(ClientWebinarCompleted)
 def note_completed(events: Sequence[ClientWebinarCompleted]) -> None:
     """Who completed attended."""
-    Participation.objects.filter(session_id__in=[event.session_id for event in events]).update(
-        completed_at=events[0].completed_at
-    )
+    _note("completed_at", {event.session_id: event.completed_at for event in events})
+
+
+def _note(field: str, moments: dict[UUID, datetime]) -> None:
+    participations = list(Participation.objects.filter(session_id__in=moments))
+    for participation in participations:
+        setattr(participation, field, moments[participation.session_id])
+    Participation.objects.bulk_update(participations, [field], batch_size=CHUNK)
 
 
 def due_webinars() -> list[Webinar]:
@@ -81,8 +83,7 @@ def subjects(webinar: Webinar) -> QuerySet[Person]:
 
 def classify_due() -> bool:
     """Judge the next chunk of every webinar that is due; whether there may be more to do. Called by the worker."""
-    more = [_take_up(webinar) for webinar in due_webinars()]
-    return any(more)
+    return any(tracker.each_by_itself(_take_up, due_webinars()))
 
 
 def _take_up(webinar: Webinar) -> bool:
@@ -189,13 +190,11 @@ def decide(webinar_id: int, lead_id: int, attended: bool, context: Context) -> V
         return verdict
 
 
-def rejudge(verdict: Verdict) -> Judgement:
-    """The verdict again, from its stored intervals and rule, the ledger and the pulses; a decision is not undone."""
-    webinar = verdict.webinar
-    assert webinar.finished_at is not None  # noqa: S101  # a verdict comes after the stop
+def rejudge(verdict: Verdict, evening: Evening) -> Judgement:
+    """The verdict again, from its stored intervals and rule and the webinar's evening; a decision is not undone."""
     lost = verdict.why_unknown == "process_died"
     seen = [
         Seen(datetime.fromisoformat(start), datetime.fromisoformat(end), lost)
         for start, end in verdict.intervals
     ]
-    return judge(seen, evening_of(webinar, webinar.finished_at), Rule.parse(verdict.rule))
+    return judge(seen, evening, Rule.parse(verdict.rule))

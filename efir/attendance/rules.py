@@ -89,14 +89,14 @@ def _why_blind(seen: Sequence[Seen], entered: bool, evening: Evening, rule: Rule
     final = last_s(evening.live, rule.grace_s)
     if final and evening.blind_s(final) > BLIND_SHARE * total_s(final):
         return "final_grace_unseen"
-    if entered and _was_lost(seen):
+    if entered and _was_lost(seen, evening.live):
         return "process_died"
     if not entered and evening.blind_s(evening.live) > rule.grace_s:
         return "live_time_unseen"
     return ""
 
 
-def _was_lost(seen: Sequence[Seen]) -> bool:
-    """Whether the last that was seen of the person is a process that died while it held them."""
+def _was_lost(seen: Sequence[Seen], live: Sequence[Span]) -> bool:
+    """Whether the last that was seen of the person is a process that died with them, before live time ended."""
     latest = max(each.end for each in seen)
-    return any(each.lost and each.end == latest for each in seen)
+    return any(each.lost and each.end == latest for each in seen) and total_s(after(live, latest)) > 0

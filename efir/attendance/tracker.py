@@ -5,8 +5,9 @@ Everything here is derived from stored intervals, so it can run again after a cr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import TypeVar
 
 from django.db import transaction
 from django.db.models import Q
@@ -25,13 +26,29 @@ from efir.webinars.models import Webinar
 
 CHUNK = 500
 
+T = TypeVar("T")
+
 
 def track() -> int:
     """Record the entries into every webinar that is on air or not classified yet; how many are new."""
     open_webinars = Webinar.objects.filter(
         Q(status__in=ON_AIR) | Q(status=Status.FINISHED, classification__done_at=None)
     )
-    return sum(record_entries(webinar) for webinar in open_webinars)
+    return sum(each_by_itself(record_entries, open_webinars))
+
+
+def each_by_itself(work: Callable[[Webinar], T], webinars: Iterable[Webinar]) -> list[T]:
+    """Do the work for every webinar, and only then raise what went wrong with some: one must not stop the others."""
+    done, failed = [], []
+    for webinar in webinars:
+        try:
+            done.append(work(webinar))
+        except Exception as exc:
+            exc.add_note(f"webinar {webinar.pk}")
+            failed.append(exc)
+    if failed:
+        raise ExceptionGroup(f"{work.__name__} failed for some webinars", failed)
+    return done
 
 
 def record_entries(webinar: Webinar) -> int:
@@ -57,6 +74,7 @@ def record_entries(webinar: Webinar) -> int:
 
 def _enter(webinar_id: int, entries: dict[int, datetime]) -> None:
     with transaction.atomic():
+        entries = _still_live(webinar_id, entries)
         leads = set(people_who_can(Capability.IS_LEAD).filter(pk__in=entries).values_list("pk", flat=True))
         Participation.objects.bulk_create(
             [
@@ -84,6 +102,17 @@ def _enter(webinar_id: int, entries: dict[int, datetime]) -> None:
                 for each in fresh
             ]
         )
+
+
+def _still_live(webinar_id: int, entries: dict[int, datetime]) -> dict[int, datetime]:
+    """The entries into time that stays live: a stop or a pause may have been on its way when they were found."""
+    webinar = Webinar.objects.select_for_update(no_key=True).get(pk=webinar_id)
+    live = live_spans(list(webinar.ledger.all()), clock.now())
+    return {
+        person_id: moment
+        for person_id, moment in entries.items()
+        if any(start <= moment < end for start, end in live)
+    }
 
 
 def complete(participations: Iterable[Participation], completed_at: datetime) -> None:

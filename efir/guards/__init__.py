@@ -20,8 +20,8 @@ class Guard:
     """One rule on one table.
 
     `sqlite` maps a trigger event (`BEFORE UPDATE`, …) to its WHEN condition; `postgresql` is the body of a
-    plpgsql function whose last statement is RETURN, called for the events in `postgresql_events`.
-    Either raises `code`.
+    plpgsql function whose last statement is RETURN, called for the events in `postgresql_events`; an empty one is
+    not needed there. Either raises `code`; with `passed_over`, SQLite leaves the row out in silence instead.
     """
 
     table: str
@@ -31,6 +31,7 @@ class Guard:
     postgresql: str
     postgresql_events: str
     for_each: str = "ROW"
+    passed_over: bool = False
 
 
 _registry: dict[str, Guard] = {}
@@ -42,10 +43,21 @@ def register(*guards: Guard) -> None:
         _registry[guard.name] = guard
 
 
-def append_only(table: str, name: str, code: str) -> tuple[Guard, ...]:
-    """Rows are written once: no update, no delete, no truncate."""
+def append_only(table: str, name: str, code: str, unique: tuple[str, ...] = ()) -> tuple[Guard, ...]:
+    """Rows are written once: no update, no delete, no truncate; `unique` are the columns of the table's unique key.
+
+    SQLite's REPLACE deletes without asking the delete triggers, so a row that would replace another is refused by
+    its id, and passed over by its key, as an insert that ignores conflicts would have it.
+    """
     refuse = f"RAISE EXCEPTION '{code}'; RETURN NULL;"
+    same_id = f"EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id)"  # noqa: S608  # names of our own
+    same_key = " AND ".join(f"{column} = NEW.{column}" for column in unique)
+    same_fact = f"EXISTS (SELECT 1 FROM {table} WHERE {same_key})"  # noqa: S608
+    replaced = Guard(table, f"{name}_replace", code, {"BEFORE INSERT": same_id}, "", "")
+    repeated = Guard(table, f"{name}_repeat", code, {"BEFORE INSERT": same_fact}, "", "", passed_over=True)
     return (
+        replaced,
+        *((repeated,) if unique else ()),
         Guard(
             table, name, code, {"BEFORE UPDATE": "1", "BEFORE DELETE": "1"}, refuse, "BEFORE UPDATE OR DELETE"
         ),
@@ -110,18 +122,22 @@ def missing(using: str = "default") -> set[str]:
 
 def _triggers(connection: BaseDatabaseWrapper, guard: Guard) -> list[str]:
     if connection.vendor == "postgresql":
-        return [f"efir_{guard.name}"]
+        return [f"efir_{guard.name}"] if guard.postgresql else []
     return [f"efir_{guard.name}_{event.split()[1].lower()}" for event in guard.sqlite]
 
 
 def _create(connection: BaseDatabaseWrapper, guard: Guard) -> list[str]:
     if connection.vendor != "postgresql":
+        refusal = "RAISE(IGNORE)" if guard.passed_over else f"RAISE(ABORT, '{guard.code}')"
         return [
             f'CREATE TRIGGER "{name}" {event} ON "{guard.table}" FOR EACH ROW WHEN {when} '
-            f"BEGIN SELECT RAISE(ABORT, '{guard.code}'); END"
+            f"BEGIN SELECT {refusal}; END"
             for name, (event, when) in zip(_triggers(connection, guard), guard.sqlite.items(), strict=True)
         ]
-    (name,) = _triggers(connection, guard)
+    return [statement for name in _triggers(connection, guard) for statement in _plpgsql(name, guard)]
+
+
+def _plpgsql(name: str, guard: Guard) -> list[str]:
     return [
         f'CREATE OR REPLACE FUNCTION "{name}"() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {guard.postgresql} END $$',
         f'CREATE TRIGGER "{name}" {guard.postgresql_events} ON "{guard.table}" '

@@ -49,7 +49,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Who acts (`actor_id`, none for the system), through which door, and when."""
+    """Who acts (`actor_id`, none for the system), through which door, and when they asked.
+
+    The ledger keeps when it was done, under the row's lock: its order is the order of the changes.
+    """
 
     actor_id: int | None
     source: Source

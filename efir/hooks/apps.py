@@ -13,6 +13,7 @@ class HooksConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        fact = ("event", "webinar_id", "lead_id")
         guards.register(
-            *guards.append_only("hooks_journalentry", "journal_append_only", "journal_is_append_only")
+            *guards.append_only("hooks_journalentry", "journal_append_only", "journal_is_append_only", fact)
         )

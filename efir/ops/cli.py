@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from django.db.utils import OperationalError
 
+from efir import ids
 from efir.config import ConfigError
 
 
@@ -78,10 +79,10 @@ def _webinar(parser: argparse.ArgumentParser) -> None:
 
 
 def _id(text: str) -> int:
-    """One spelling for one id, as in the addresses."""
-    if not (text.isascii() and text.isdigit() and text[0] != "0" and len(text) <= 18):
+    number = ids.parse(text)
+    if number is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not an id: write a whole number such as 8")
-    return int(text)
+    return number
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db import DatabaseError
+from django.db import Error as DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
@@ -33,5 +33,8 @@ def _database() -> str:
 
 
 def _worker() -> str:
-    alive = WorkerBeat.objects.filter(beat_at__gt=clock.now() - BEAT_WITHIN).exists()
-    return "ok" if alive else "no_heartbeat"
+    alive = list(
+        WorkerBeat.objects.filter(beat_at__gt=clock.now() - BEAT_WITHIN).values_list("failing", flat=True)
+    )
+    failing = sorted(set(filter(None, alive)))
+    return f"failing: {', '.join(failing)}" if failing else "ok" if alive else "no_heartbeat"

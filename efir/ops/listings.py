@@ -8,7 +8,10 @@ from typing import Any
 
 from efir import clock
 from efir.accounts.models import Person
+from efir.attendance import classifier
+from efir.attendance.evidence import evening_of
 from efir.attendance.models import Verdict
+from efir.attendance.rules import Evening
 from efir.hooks.models import JournalEntry
 from efir.telegram.models import OutboxMessage
 from efir.webinars.models import Webinar
@@ -52,7 +55,8 @@ def journal(webinar_id: int | None) -> Iterator[dict[str, Any]]:
 
 
 def verdicts(webinar_id: int) -> Iterator[dict[str, Any]]:
-    """Every verdict of the webinar, held ones too."""
+    """Every verdict of the webinar, held ones too; `recomputed` is its reason again, from what is stored."""
+    evening = _evening(webinar_id)
     for verdict in (
         Verdict.objects.filter(webinar_id=webinar_id).select_related("lead", "decided_by").order_by("pk")
     ):
@@ -63,6 +67,7 @@ def verdicts(webinar_id: int) -> Iterator[dict[str, Any]]:
             "attended": verdict.attended,
             "reason": verdict.reason,
             "rule": verdict.rule,
+            "recomputed": classifier.rejudge(verdict, evening).reason if evening else None,
             "intervals": verdict.intervals,
             "present_s": verdict.present_s,
             "why_unknown": verdict.why_unknown or None,
@@ -70,6 +75,11 @@ def verdicts(webinar_id: int) -> Iterator[dict[str, Any]]:
             "decided_by": verdict.decided_by.login if verdict.decided_by else None,
             "decided_at": _iso(verdict.decided_at),
         }
+
+
+def _evening(webinar_id: int) -> Evening | None:
+    webinar = Webinar.objects.filter(pk=webinar_id).first()
+    return evening_of(webinar, webinar.finished_at) if webinar and webinar.finished_at else None
 
 
 def outbox(webinar_id: int | None) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,9 @@ from datetime import timedelta
 from uuid import uuid4
 
 import structlog
+from axes.models import AccessAttempt
 from django.conf import settings
+from django.contrib.sessions.models import Session
 
 from efir import clock
 from efir.attendance import classifier, tracker
@@ -26,6 +28,7 @@ from efir.webinars.models import Webinar
 TICK_S = 1.0
 SELDOM_S = 5.0
 FORGET_BEATS_AFTER = timedelta(days=1)
+FORGET_ATTEMPTS_AFTER = timedelta(days=1)
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +40,7 @@ class Worker:
         self.id = uuid4()
         self.started_at = clock.now()
         self._seldom_at = 0.0
+        self._failing: set[str] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Do the duties every second; at once again while there is more to do."""
@@ -56,20 +60,28 @@ class Worker:
 
     async def _do(self, duty: Callable[[], object]) -> object:
         try:
-            return await in_thread(duty)
+            done = await in_thread(duty)
         except Exception:  # one duty that fails (the database is away, say) must not stop the others
             log.exception("duty_failed", duty=duty.__qualname__)
+            self._failing.add(duty.__name__)
             return None
+        self._failing.discard(duty.__name__)
+        return done
 
     def _seldom(self) -> list[Callable[[], object]]:
         if time.monotonic() - self._seldom_at < SELDOM_S:
             return []
         self._seldom_at = time.monotonic()
-        return [clock.refresh, outbox.expire, call_owed, stop_forgotten, archive_settled]
+        return [clock.refresh, outbox.expire, call_owed, stop_forgotten, archive_settled, prune]
 
     def _beat(self) -> None:
         WorkerBeat.objects.update_or_create(
-            worker=self.id, defaults={"started_at": self.started_at, "beat_at": clock.now()}
+            worker=self.id,
+            defaults={
+                "started_at": self.started_at,
+                "beat_at": clock.now(),
+                "failing": ", ".join(sorted(self._failing))[:200],
+            },
         )
 
     def _goodbye(self) -> None:
@@ -83,6 +95,12 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
             await stop.wait()
     except TimeoutError:
         return
+
+
+def prune() -> None:
+    """Forget what has run out: sessions, and log-in attempts that no longer count."""
+    Session.objects.filter(expire_date__lt=clock.now()).delete()
+    AccessAttempt.objects.filter(attempt_time__lt=clock.now() - FORGET_ATTEMPTS_AFTER).delete()
 
 
 def archive_settled() -> int:

@@ -11,7 +11,6 @@ from pydantic import Field
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.models import Person
 from efir.hooks.actions import Code
-from efir.room.live import rooms
 from efir.room.state import state_of
 from efir.room.views import viewers_of
 from efir.webinars.visibility import visible_webinar
@@ -70,12 +69,4 @@ def room_state(request: HttpRequest, webinar_id: int) -> dict[str, Any]:
     webinar = visible_webinar(request.user, webinar_id)
     if webinar is None:
         raise _Problem(404, Code.NOT_FOUND)
-    _attend(request.user, webinar.pk)
     return state_of(webinar, viewers_of(webinar))
-
-
-def _attend(person: Person, webinar_id: int) -> None:
-    """The speaker's page asks every few seconds: a webinar at which somebody is looking is not a forgotten one."""
-    live = rooms()
-    if live and can(person, Capability.MANAGE_STATUS):
-        live.attend(webinar_id)

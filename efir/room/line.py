@@ -5,6 +5,7 @@ A phone out of coverage says no goodbye. What it acknowledged last is the eviden
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
 from asyncio import BaseTransport
@@ -19,6 +20,10 @@ EXTENSION = "efir.line"
 _FLAGS = 8
 _LAST_ACK_RECV_MS = 12
 _LENGTH = _FLAGS + 4 * (_LAST_ACK_RECV_MS + 1)
+
+
+# What the kernel says when it gives up: that nothing was acknowledged, or what a router on the way told it.
+_GIVEN_UP = frozenset({errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
 
 
 @dataclass
@@ -47,8 +52,8 @@ class Watched:
 
     def last_sign(self, now: datetime) -> datetime:
         """When the viewer was there last, once the stream has ended: now, unless the kernel gave up on them."""
-        timed_out = self._line is not None and isinstance(self._line.lost, TimeoutError)
-        return self._acknowledged if timed_out else now
+        lost = self._line.lost if self._line else None
+        return self._acknowledged if isinstance(lost, OSError) and lost.errno in _GIVEN_UP else now
 
     def _acknowledged_until(self, now: datetime) -> datetime:
         info = self._tcp_info()

@@ -11,12 +11,12 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error as DatabaseError
 
 from efir import clock
 from efir.room import storage
 from efir.room.presence import Presence
-from efir.room.state import encode, state_of
+from efir.room.state import coarse, encode, state_of
 from efir.threads import in_thread
 from efir.webinars.core import webinar_changed
 from efir.webinars.models import Webinar
@@ -88,16 +88,15 @@ class LiveRooms:
         self._loop = asyncio.get_running_loop()
         self._changed: set[int] = set()
         self._stir = asyncio.Event()
+        self._must_flush = asyncio.Event()
+        self._closed = asyncio.Event()
         self._attended: dict[int, datetime] = {}
-        self._flushed = 0.0
-        self._must_flush = False
         self.closing = False
 
     def join(self, webinar: Webinar, person_id: int) -> tuple[Room, Viewer]:
         """A stream opened; `webinar` is as it was just read."""
         room = self._rooms.setdefault(webinar.pk, Room(webinar))
-        if webinar.version > room.webinar.version:
-            room.webinar = webinar
+        self._update(webinar)  # who comes may bring news that the others have not had
         viewer = Viewer(person_id, recorded=not room.has_ended)
         room.viewers.add(viewer)
         if viewer.recorded:
@@ -123,24 +122,24 @@ class LiveRooms:
 
     def changed(self, webinar_ids: Iterable[int] | None = None) -> None:
         """These webinars (all that are watched, if None) may have changed; safe to call from any thread."""
-        self._loop.call_soon_threadsafe(
-            self._note, list(self._rooms) if webinar_ids is None else list(webinar_ids)
-        )
+        self._loop.call_soon_threadsafe(self._note, webinar_ids)
 
-    def _note(self, webinar_ids: list[int]) -> None:
-        self._changed.update(webinar_ids)
+    def _note(self, webinar_ids: Iterable[int] | None) -> None:
+        self._changed.update(self._rooms if webinar_ids is None else webinar_ids)
         self._stir.set()
 
     async def run(self) -> None:
-        """Tell viewers what changed, count them at most once a second, and write what was seen."""
+        """Tell viewers what changed, count them at most once a second, and write what was seen, until `close`."""
         webinar_changed.connect(self._on_change)
         try:
-            while not self.closing:
-                await self._wait()
-                self.presence.tick(clock.now(), time.monotonic())
-                await self._refresh()
-                self._recount()
-                await self._flush_when_due()
+            async with asyncio.TaskGroup() as group:
+                jobs = [group.create_task(self._pulse()), group.create_task(self._tell())]
+                group.create_task(self._record())
+                await self._closed.wait()
+                # The recorder is let finish: a write cut off here might come after the last one.
+                self._must_flush.set()
+                for job in jobs:
+                    job.cancel()
         finally:
             webinar_changed.disconnect(self._on_change)
             await self._dismiss_all()
@@ -148,7 +147,7 @@ class LiveRooms:
     def close(self) -> None:
         """End `run`: everybody is sent away and the end is written."""
         self.closing = True
-        self._stir.set()
+        self._closed.set()
 
     async def _dismiss_all(self) -> None:
         """They come back to another process, or to the next start."""
@@ -161,28 +160,29 @@ class LiveRooms:
     def _on_change(self, webinar_id: int, **kwargs: Any) -> None:
         self.changed([webinar_id])
 
-    async def _wait(self) -> None:
-        """Until a webinar changed, but no longer than a tick; comings and goings wait for the tick."""
-        deadline = time.monotonic() + TICK_S
-        while not self._changed and not self.closing and (left := deadline - time.monotonic()) > 0:
-            self._stir.clear()
-            try:
-                async with asyncio.timeout(left):
-                    await self._stir.wait()
-            except TimeoutError:
-                return
+    async def _pulse(self) -> None:
+        """Say every second that this process sees. It waits for nothing else: a slow database is no blindness."""
+        while True:
+            self.presence.tick(clock.now(), time.monotonic())
+            self._recount()
+            await asyncio.sleep(TICK_S)
 
-    async def _refresh(self) -> None:
+    async def _tell(self) -> None:
         """Read the webinars that changed and tell their viewers."""
-        wanted = self._changed & set(self._rooms)
-        self._changed = set()
-        if not wanted:
-            return
+        while True:
+            await self._stir.wait()
+            self._stir.clear()
+            wanted, self._changed = self._changed & set(self._rooms), set()
+            if wanted:
+                await self._refresh(wanted)
+
+    async def _refresh(self, wanted: set[int]) -> None:
         try:
             webinars = await in_thread(lambda: list(Webinar.objects.filter(pk__in=wanted)))
         except DatabaseError:
             log.exception("room_refresh_failed")
-            self._changed |= wanted
+            await asyncio.sleep(TICK_S)
+            self._note(wanted)
             return
         for webinar in webinars:
             self._update(webinar)
@@ -194,34 +194,49 @@ class LiveRooms:
         moved = webinar.status != room.webinar.status
         room.webinar = webinar
         room.tell(self.presence.count(webinar.pk))
-        # What was seen up to a change of status is written at once: entries and verdicts wait for it.
-        self._must_flush |= moved
+        if moved:
+            # What was seen up to a change of status is written at once: entries and verdicts wait for it.
+            self.presence.tick(clock.now(), time.monotonic())
+            self._must_flush.set()
 
     def _recount(self) -> None:
         for webinar_id, room in self._rooms.items():
             count = self.presence.count(webinar_id)
-            if count != room.told and not room.has_ended:
+            if coarse(count) != coarse(room.told) and not room.has_ended:
                 room.tell(count)
 
-    async def _flush_when_due(self) -> None:
-        due = time.monotonic() - self._flushed >= flush_every_s()
-        if due or self._must_flush or self.presence.has_changes:
+    async def _record(self) -> None:
+        """Write what was seen: soon when somebody came or went or a status moved, else the pulse alone."""
+        while not self.closing:
+            await self._flush_is_due()
             await self._flush()
 
+    async def _flush_is_due(self) -> None:
+        latest = time.monotonic() + flush_every_s()
+        while time.monotonic() < latest:
+            if await _happens(self._must_flush, min(TICK_S, flush_every_s())) or self.presence.has_changes:
+                break
+        self._must_flush.clear()
+
     async def _flush(self) -> None:
-        pending = self.presence.pending()
-        attended, self._attended = self._attended, {}
+        pending, attended = self.presence.pending(), dict(self._attended)
         try:
-            await in_thread(storage.write, pending)
-            if attended:
-                await in_thread(storage.write_attention, attended)
+            await in_thread(storage.write, pending, attended)
         except DatabaseError:
             # Kept in memory: the next flush writes it.
             log.exception("presence_flush_failed", intervals=len(pending.intervals))
             return
         self.presence.written(pending)
-        self._flushed = time.monotonic()
-        self._must_flush = False
+        self._attended = {pk: moment for pk, moment in self._attended.items() if attended.get(pk) != moment}
+
+
+async def _happens(event: asyncio.Event, within_s: float) -> bool:
+    """Whether the event is set by then."""
+    try:
+        async with asyncio.timeout(within_s):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 _rooms: LiveRooms | None = None

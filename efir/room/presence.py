@@ -86,10 +86,6 @@ class Presence:
         self._end(seen.row, seen.until)
         return True
 
-    def has(self, webinar_id: int, person_id: int) -> bool:
-        """Whether this person is in this room."""
-        return person_id in self._rooms.get(webinar_id, ())
-
     def present(self, webinar_id: int) -> list[int]:
         """The people in this room, in the order in which they came."""
         return list(self._rooms.get(webinar_id, ()))

@@ -24,8 +24,11 @@ class Seen:
     lost: bool = False
 
 
-def write(pending: Pending) -> None:
-    """Write recorders and intervals in one transaction, each with one statement for many rows."""
+def write(pending: Pending, attended: Mapping[int, datetime] | None = None) -> None:
+    """Write recorders, intervals and open speaker's pages in one transaction, each with one statement for many rows.
+
+    `attended`: webinar's id → when its speaker's page was last seen open.
+    """
     with transaction.atomic():
         Recorder.objects.bulk_create(
             [Recorder(**vars(row)) for row in pending.recorders],
@@ -40,16 +43,12 @@ def write(pending: Pending) -> None:
             unique_fields=["recorder", "webinar", "person", "began_at"],
             update_fields=["ended_at"],
         )
-
-
-def write_attention(seen: Mapping[int, datetime]) -> None:
-    """Write when the speaker's pages were last open: webinar's id → moment."""
-    Attention.objects.bulk_create(
-        [Attention(webinar_id=webinar_id, seen_at=moment) for webinar_id, moment in seen.items()],
-        update_conflicts=True,
-        unique_fields=["webinar"],
-        update_fields=["seen_at"],
-    )
+        Attention.objects.bulk_create(
+            [Attention(webinar_id=webinar_id, seen_at=at) for webinar_id, at in (attended or {}).items()],
+            update_conflicts=True,
+            unique_fields=["webinar"],
+            update_fields=["seen_at"],
+        )
 
 
 def seen_by_person(webinar_id: int, person_ids: Iterable[int] | None = None) -> dict[int, list[Seen]]:

@@ -9,20 +9,19 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.contrib import auth
-from django.http import HttpRequest
+from django.http import HttpRequest, parse_cookie
 
-from efir import clock
+from efir import clock, ids
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.models import Person
 from efir.room.line import Watched
 from efir.room.live import LiveRooms, Room, Viewer, rooms
-from efir.threads import in_thread
+from efir.threads import CROWD
 from efir.webinars.models import Webinar
 from efir.webinars.visibility import visible_webinar
 
@@ -31,7 +30,7 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
 
-PATH = re.compile(r"/account/webinar_room/([1-9][0-9]{0,17})/stream")
+PATH = re.compile(rf"/account/webinar_room/({ids.PATTERN})/stream")
 KEEP_ALIVE_S = 15.0
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -77,7 +76,7 @@ async def stream(scope: Scope, receive: Receive, send: Send, webinar_id: int) ->
         return await _refuse(send, 405)
     if live is None or live.closing:
         return await _refuse(send, 503)
-    admission = await in_thread(admit, _session_key(scope), webinar_id)
+    admission = await CROWD.run(admit, _session_key(scope), webinar_id)
     if admission.webinar is None:
         return await _refuse(send, admission.status)
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
@@ -104,6 +103,7 @@ async def _tell(  # noqa: PLR0913, PLR0917  # the two ends of one stream
             await _write(send, b": here\n\n")
             continue
         viewer.woken.clear()
+        line.look(clock.now())
         if gone.done():
             return
         last = room.has_ended or live.closing
@@ -129,8 +129,5 @@ async def _refuse(send: Send, status: int) -> None:
 
 def _session_key(scope: Scope) -> str:
     cookies = b"; ".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1")
-    try:
-        morsel = SimpleCookie(cookies).get(settings.SESSION_COOKIE_NAME)
-    except CookieError:
-        return ""
-    return morsel.value if morsel else ""
+    key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME, "")
+    return key if key.isascii() and key.isalnum() else ""

@@ -13,5 +13,6 @@ urlpatterns = [
     path("account/webinar_room/", views.room, name="current_room"),
     path("account/webinar_room/<id:webinar_id>/", views.room, name="room"),
     path("account/webinar_room/<id:webinar_id>/people", views.people, name="room_people"),
+    path("admin_webinar/<id:webinar_id>/here", views.here, name="speaker_here"),
     path("api/", api.urls),
 ]

@@ -13,6 +13,7 @@ from efir.accounts.session import person_of
 from efir.accounts.words import role_label
 from efir.room.live import rooms
 from efir.room.state import state_of
+from efir.webinars.controls import Done, control
 from efir.webinars.models import Webinar
 from efir.webinars.visibility import current_webinar, visible_webinar
 
@@ -47,6 +48,15 @@ def people(request: HttpRequest, webinar_id: int) -> JsonResponse:
             "total": len(present),
         }
     )
+
+
+@control(Capability.MANAGE_STATUS)
+def here(request: HttpRequest, webinar_id: int) -> Done:
+    """The speaker's page says every minute that it is open: a webinar somebody looks at is not a forgotten one."""
+    live = rooms()
+    if live and Webinar.objects.filter(pk=webinar_id).exists():
+        live.attend(webinar_id)
+    return Done("", {"webinar_id": webinar_id})
 
 
 def viewers_of(webinar: Webinar) -> int:

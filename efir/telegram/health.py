@@ -21,11 +21,3 @@ def telegram_health() -> str:
     if not state or not alive:
         return "dispatcher_down"
     return "bot_rejected" if state.fault else "ok"
-
-
-def health() -> dict[str, str]:
-    """The state under the name `telegram`, and what Telegram said of the token, if it rejects it."""
-    state = telegram_health()
-    if state != "bot_rejected":
-        return {"telegram": state}
-    return {"telegram": state, "telegram_fault": lease.state().values_list("fault", flat=True)[0]}

@@ -15,6 +15,8 @@ from efir.telegram import lease
 from efir.telegram.botapi import BotApi, BotApiError
 from efir.telegram.models import LinkToken, TelegramChat
 
+# Somebody waits for the page.
+ASK_WITHIN_S = 3.0
 TOKEN_LIVES = timedelta(hours=24)
 
 
@@ -40,8 +42,9 @@ def _username() -> str:
 async def _asked() -> str:
     api = BotApi(settings.EFIR.telegram_token, settings.EFIR.telegram_api)
     try:
-        return await api.username()
-    except BotApiError as exc:
+        async with asyncio.timeout(ASK_WITHIN_S):
+            return await api.username()
+    except (BotApiError, TimeoutError) as exc:
         raise BotUnknown from exc
     finally:
         await api.close()

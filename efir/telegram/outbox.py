@@ -127,7 +127,10 @@ def _unblock(waiting: QuerySet[OutboxMessage]) -> int:
     moved = 0
     with transaction.atomic():
         rows = list(
-            waiting.filter(expires_at__gt=now).select_for_update().select_related("webinar").order_by("pk")
+            waiting.filter(expires_at__gt=now)
+            .select_for_update(of=("self",))
+            .select_related("webinar")
+            .order_by("pk")
         )
         linked = set(
             _reachable()

@@ -171,7 +171,8 @@ def _by_system(webinar_id: int, asked: str, context: Context) -> Webinar:
 
 
 def _locked(webinar_id: int) -> Webinar:
-    webinar: Webinar | None = Webinar.objects.select_for_update().filter(pk=webinar_id).first()
+    # no_key: who comes in and who is judged refers to the row, and need not wait for its lock.
+    webinar: Webinar | None = Webinar.objects.select_for_update(no_key=True).filter(pk=webinar_id).first()
     if webinar is None:
         raise Refused(Code.NOT_FOUND, str(webinar_id))
     return webinar

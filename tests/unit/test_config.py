@@ -72,5 +72,7 @@ def test_the_key_is_made_once_and_readable_by_its_user_alone(environ, tmp_path):
 
 
 def test_no_log_line_shows_the_token():
+    reset = "Not Found: /account/reset/NA/diig2m-0123456789abcdef/"
+    assert without_token(reset) == "Not Found: /account/reset/***"
     line = "HTTP Request: POST https://api.telegram.org/bot123:AAbb_cc-dd/sendMessage"
     assert without_token(line) == "HTTP Request: POST https://api.telegram.org/bot***/sendMessage"

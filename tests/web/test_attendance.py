@@ -9,6 +9,7 @@ import pytest
 
 from efir.accounts.capabilities import Role, assign_role
 from efir.attendance import classifier, tracker
+from efir.attendance.evidence import evening_of
 from efir.attendance.models import Participation, Verdict
 from efir.hooks.actions import Context, Refused, Source
 from efir.hooks.models import JournalEntry
@@ -211,7 +212,7 @@ def test_recomputing_from_what_is_stored_gives_the_same_verdict(evening, make_pe
     evening.clock.move(600)
     evening.verdicts()
     for verdict in Verdict.objects.all():
-        again = classifier.rejudge(verdict)
+        again = classifier.rejudge(verdict, evening_of(evening.webinar, evening.at(3600)))
         assert (again.attended, again.reason) == (verdict.attended, verdict.reason)
         assert verdict.rule == "end_gap_within_grace grace_s=90 settle_s=60"
 

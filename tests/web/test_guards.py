@@ -56,6 +56,42 @@ def test_history_is_append_only(make_webinar, clock, table, verb):
         run(verb.format(table))
 
 
+REPLACEMENTS = {
+    "webinars_ledgerentry": "SELECT id, from_status, 'archived', cta_visible, source, at, actor_id, webinar_id",
+    "hooks_journalentry": "SELECT id, event, webinar_id, lead_id + 1, moment, '{}', actor_id, recorded_at, batch",
+}
+
+
+@pytest.mark.parametrize("table", list(REPLACEMENTS))
+def test_replacing_a_row_by_its_id_is_no_way_around(make_webinar, clock, table):
+    if connection.vendor != "sqlite":
+        return  # only SQLite has REPLACE
+    make_webinar("finished")
+    emit([ClientWebinarEntered(lead_id=1, webinar_id=1, session_id=uuid4(), timestamp=clock())])
+    before = dump(table)
+    with pytest.raises(DatabaseError):
+        run(f"REPLACE INTO {table} {REPLACEMENTS[table]} FROM {table}")
+    assert dump(table) == before
+
+
+def test_replacing_a_fact_by_its_key_leaves_it_as_it_was(clock, db):
+    if connection.vendor != "sqlite":
+        return  # only SQLite has REPLACE
+    emit([ClientWebinarEntered(lead_id=1, webinar_id=1, session_id=uuid4(), timestamp=clock())])
+    before = dump("hooks_journalentry")
+    run(
+        "REPLACE INTO hooks_journalentry (event, webinar_id, lead_id, moment, payload, recorded_at, batch) "
+        "SELECT event, webinar_id, lead_id, moment, '{}', recorded_at, batch FROM hooks_journalentry"
+    )
+    assert dump("hooks_journalentry") == before
+
+
+def dump(table):
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {table} ORDER BY id")
+        return cursor.fetchall()
+
+
 def test_a_webinar_is_born_a_draft(db):
     with pytest.raises(Refused, match="webinar_status_mutation_forbidden"):
         Webinar(title="x", status="live").save()

@@ -9,7 +9,7 @@ from django.utils.dateparse import parse_datetime
 
 from efir.accounts.capabilities import Role
 from efir.telegram import lease
-from efir.telegram.health import health, telegram_health
+from efir.telegram.health import telegram_health
 from efir.telegram.models import LinkToken, OutboxMessage, TelegramChat
 from tests.telegram_kit import classified, held, linked, with_bot
 
@@ -139,13 +139,13 @@ def test_the_table_costs_one_query(make_person, make_webinar, django_assert_num_
 
 
 def test_health_tells_the_truth(clock, settings):
-    assert health() == {"telegram": "not_configured"}
+    assert telegram_health() == "not_configured"
     with_bot(settings)
     assert telegram_health() == "dispatcher_down"
     holder = held()
     assert telegram_health() == "ok"
     lease.accuse("Unauthorized")
-    assert health() == {"telegram": "bot_rejected", "telegram_fault": "Unauthorized"}
+    assert telegram_health() == "bot_rejected"
     lease.trust("efir_test_bot")
     clock.move(15)
     assert telegram_health() == "dispatcher_down"

@@ -18,7 +18,7 @@ from efir.ops.archive import archive
 from efir.ops.worker import archive_settled
 from efir.room.forgotten import stop_forgotten
 from efir.room.presence import IntervalRow, Pending, RecorderRow
-from efir.room.storage import write, write_attention
+from efir.room.storage import write
 from efir.telegram.models import OutboxMessage
 from efir.webinars import core
 from efir.webinars.models import Webinar
@@ -54,7 +54,7 @@ def test_somebody_who_could_stop_it_and_watches_keeps_it(make_webinar, make_pers
 def test_an_open_speakers_page_keeps_it(make_webinar, clock):
     webinar = make_webinar("live")
     now = clock.move(7 * 3600)
-    write_attention({webinar.pk: now})
+    write(Pending((), ()), {webinar.pk: now})
     assert stop_forgotten() == 0
     clock.move(121)
     assert stop_forgotten() == 1

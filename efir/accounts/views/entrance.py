@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 from django_ratelimit.core import is_ratelimited
 
+from efir import ids
 from efir.accounts import referral
 from efir.accounts.addresses import client_address
 from efir.accounts.capabilities import Role
@@ -25,8 +25,6 @@ from efir.accounts.people import LoginTaken, create_person
 from efir.web import safe_next
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-
-_ID = re.compile(r"[1-9][0-9]{0,17}")
 
 log_in = LoginView.as_view(
     template_name="accounts/login.html", redirect_authenticated_user=True, extra_context={"bare": True}
@@ -105,7 +103,7 @@ def _signed_up(request: HttpRequest, form: SignUpForm) -> Person | None:
 
 def _webinar_id(request: HttpRequest) -> int | None:
     asked = request.POST.get("webinar") or request.GET.get("webinar", "")
-    return int(asked) if _ID.fullmatch(asked) else None
+    return ids.parse(asked)
 
 
 def _tries_too_often(request: HttpRequest) -> bool:

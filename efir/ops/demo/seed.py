@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 from uuid import uuid4
 
 from django.conf import settings
@@ -20,6 +19,7 @@ from efir.attendance import classifier
 from efir.config import ConfigError
 from efir.hooks.actions import Context, Source
 from efir.ops.demo.site import stand_in
+from efir.ops.models import DemoMark
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.storage import write
 from efir.telegram.models import TelegramChat
@@ -55,19 +55,17 @@ def prepare(*, reset: bool) -> None:
 
     Raises ConfigError where the database holds somebody else's data.
     """
-    marker = settings.EFIR.data_dir / "demo.seeded"
-    if Person.objects.exists() and not marker.exists():
+    if Person.objects.exists() and not DemoMark.objects.exists():
         raise ConfigError(
             "the database holds people who are not the demo's. Give the demo its own place: EFIR_DATA_DIR "
             "(and EFIR_DATABASE_URL, if it is set)."
         )
     if reset:
-        _forget(marker)
-    if not marker.exists():
-        # The marker comes first: a seeding that was cut short is the demo's, too, and RESET=1 mends it.
-        marker.touch()
+        _forget()
+    if not DemoMark.objects.exists():
         with transaction.atomic():
             _seed()
+            DemoMark.objects.create(seeded_at=clock.now())
     with transaction.atomic():
         if not upcoming().filter(starts_at__gt=clock.now(), withdrawn=False).exists():
             _next_webinar(_people())
@@ -75,11 +73,10 @@ def prepare(*, reset: bool) -> None:
     _print_welcome()
 
 
-def _forget(marker: Path) -> None:
+def _forget() -> None:
     with guards.lifted():
         call_command("flush", interactive=False, verbosity=0)
-    for path in (marker, settings.EFIR.data_dir / "standin.jsonl"):
-        path.unlink(missing_ok=True)
+    (settings.EFIR.data_dir / "standin.jsonl").unlink(missing_ok=True)
 
 
 def _people() -> dict[str, Person]:

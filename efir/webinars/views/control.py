@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from efir.accounts.capabilities import Capability
 from efir.webinars import core
 from efir.webinars.controls import Done, Invalid, acting, asked_for, control, short_state
+from efir.webinars.embeds import LONGEST
 
 _is_web_address = URLValidator(schemes=["http", "https"])
 
@@ -60,6 +61,8 @@ def recording(request: HttpRequest, webinar_id: int) -> Done:
     """Those who wait for the recording get it."""
     url = request.POST.get("url", "").strip()
     try:
+        if len(url) > LONGEST or "\0" in url:
+            raise ValidationError(url)
         _is_web_address(url)
     except ValidationError:
         sentence = _("Это не адрес записи. Вставьте адрес, который начинается с http:// или https://")

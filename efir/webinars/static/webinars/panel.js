@@ -2,6 +2,7 @@
 import { addOwnTimes } from "../js/own_time.js";
 
 const POLL_MS = 5000;
+const HERE_EVERY = 12; // a minute: a webinar whose page nobody has open may be stopped as forgotten
 const RECENT_EVERY = 3; // what is being sent is looked at less often than what is being counted
 
 let turn = 0;
@@ -38,6 +39,13 @@ async function redraw() {
   addOwnTimes();
 }
 
+function sayHere(panel) {
+  const token = panel.querySelector("[name=csrfmiddlewaretoken]");
+  if (!token || document.hidden) return;
+  const headers = { "X-CSRFToken": token.value, Accept: "application/json" };
+  fetch(panel.dataset.here, { method: "POST", headers }).catch(() => {}); // the next minute says it again
+}
+
 async function poll() {
   const panel = document.getElementById("panel");
   try {
@@ -45,6 +53,7 @@ async function poll() {
     if (answer.ok) {
       const state = await answer.json();
       const changed = String(state.version) !== panel.dataset.version;
+      if (turn % HERE_EVERY === 0) sayHere(panel);
       turn += 1;
       const sending = document.querySelector("[data-recent]") && turn % RECENT_EVERY === 0;
       if (changed || sending || document.querySelector("[data-busy]")) await redraw();

@@ -1,0 +1,104 @@
+"""The rooms of one process: who is told what, and what a slow database may not do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+
+import pytest
+
+from efir.room import live as live_module
+from efir.room.live import LiveRooms
+from efir.webinars.models import Webinar
+from tests.conftest import SYSTEM, start, stop
+
+
+def told(room) -> dict[str, object]:
+    """What the room's viewers are told now."""
+    return json.loads(room.message.decode().partition("data: ")[2])
+
+
+@pytest.fixture
+def before_and_after(make_webinar):
+    """A webinar as two people read it, one before a change of status and one after."""
+
+    def change(status, action):
+        webinar = make_webinar(status)
+        before = Webinar.objects.get(pk=webinar.pk)
+        return before, action(webinar.pk, SYSTEM)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("status", "action", "now"), [("scheduled", start, "live"), ("live", stop, "finished")]
+)
+def test_who_comes_with_news_brings_it_to_everybody(before_and_after, status, action, now):
+    before, after = before_and_after(status, action)
+
+    async def scenario():
+        rooms = LiveRooms()
+        room, waiting = rooms.join(before, 1)
+        waiting.woken.clear()
+        rooms.join(after, 2)
+        return told(room)["status"], waiting.woken.is_set(), rooms._must_flush.is_set()
+
+    assert asyncio.run(scenario()) == (now, True, True)
+
+
+def test_a_reader_of_an_old_row_takes_nobody_back(before_and_after):
+    before, after = before_and_after("scheduled", start)
+
+    async def scenario():
+        rooms = LiveRooms()
+        room, _ = rooms.join(after, 1)
+        rooms.join(before, 2)
+        return told(room)["status"]
+
+    assert asyncio.run(scenario()) == "live"
+
+
+def test_who_comes_after_the_end_is_not_present(before_and_after):
+    _, after = before_and_after("live", stop)
+
+    async def scenario():
+        rooms = LiveRooms()
+        room, viewer = rooms.join(after, 1)
+        count = rooms.count(after.pk)
+        rooms.leave(room, viewer, after.finished_at)
+        return count, room.has_ended
+
+    assert asyncio.run(scenario()) == (0, True)
+
+
+def test_a_database_that_does_not_answer_is_no_blindness(before_and_after, monkeypatch, settings):
+    before, _ = before_and_after("scheduled", start)
+    answers = threading.Event()
+    writes: list[object] = []
+
+    def write(pending, attended):
+        writes.append(pending)
+        answers.wait(30)
+
+    monkeypatch.setattr(live_module.storage, "write", write)
+    monkeypatch.setattr(live_module, "TICK_S", 0.02)
+
+    async def scenario():
+        rooms = LiveRooms()
+        rooms.join(before, 1)
+        running = asyncio.create_task(rooms.run())
+        while not writes:
+            await asyncio.sleep(0.01)
+        (recorder,) = rooms.presence.pending().recorders
+        pulses = {recorder.pulsed_at}
+        while len(pulses) < 5:
+            await asyncio.sleep(0.01)
+            pulses |= {each.pulsed_at for each in rooms.presence.pending().recorders}
+        known = {each.id for each in rooms.presence.pending().recorders}
+        answers.set()
+        rooms.close()
+        await running
+        return known == {recorder.id}
+
+    assert asyncio.run(asyncio.wait_for(scenario(), 30))
