@@ -20,6 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 T = TypeVar("T")
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 OFFICIAL_BOT_API = "https://api.telegram.org"
 
 
@@ -49,6 +50,7 @@ class Config:
     forgotten_h: float
     trusted_proxies: int
     frame_hosts: tuple[str, ...]
+    log_level: str
     demo: bool = False
 
     @property
@@ -110,6 +112,7 @@ def read_config(environ: Mapping[str, str]) -> Config:
         frame_hosts=read(
             "EFIR_FRAME_HOSTS", "", _hosts, "host names such as player.example.org, with commas between"
         ),
+        log_level=read("EFIR_LOG_LEVEL", "INFO", _level, f"one of {', '.join(LEVELS)}"),
         demo=read("EFIR_DEMO", "0", _switch, "0 or 1"),
     )
 
@@ -155,6 +158,12 @@ def _number(least: float, most: float) -> Callable[[str], float]:
         return value
 
     return parse
+
+
+def _level(text: str) -> str:
+    if text not in LEVELS:
+        raise ValueError(text)
+    return text
 
 
 def _switch(text: str) -> bool:

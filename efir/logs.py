@@ -34,8 +34,8 @@ def _blot(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutabl
     return event
 
 
-def configure_logging() -> None:
-    """Send every log line through structlog: readable on a terminal, JSON elsewhere."""
+def configure_logging(level: str) -> None:
+    """Send every log line from `level` up through structlog: readable on a terminal, JSON elsewhere."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -64,6 +64,6 @@ def configure_logging() -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(logging.INFO)
-    for name, level in _QUIET.items():
-        logging.getLogger(name).setLevel(level)
+    root.setLevel(level)
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(least)

@@ -58,6 +58,9 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 
+if EFIR.demo:
+    MIDDLEWARE.append("efir.ops.demo.links.IntoTheDemo")
+
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -165,4 +168,4 @@ STORAGES = {
 }
 
 LOGGING_CONFIG = None
-configure_logging()
+configure_logging(EFIR.log_level)

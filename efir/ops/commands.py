@@ -20,6 +20,7 @@ from efir.hooks.actions import Context, Refused, Source
 from efir.ops import listings
 from efir.ops.archive import archive
 from efir.ops.database import migrate
+from efir.ops.models import DemoMark
 from efir.ops.run import run_demo, run_serve, run_web, run_worker
 from efir.webinars import core
 from efir.webinars.models import Webinar
@@ -29,6 +30,8 @@ def run(options: argparse.Namespace) -> int:
     """Carry out the parsed command; the exit code. Raises ConfigError."""
     migrate(verbosity=1 if options.command == "migrate" else 0)
     clock.refresh()
+    if options.command in {"serve", "web", "worker"}:
+        refuse_demo_people()
     commands: dict[str, Callable[[argparse.Namespace], int]] = {
         "migrate": lambda _: 0,
         "serve": lambda _: run_serve(),
@@ -42,6 +45,15 @@ def run(options: argparse.Namespace) -> int:
         "outbox": lambda options: _print_lines(listings.outbox(options.webinar)),
     }
     return commands[options.command](options)
+
+
+def refuse_demo_people() -> None:
+    """Everybody knows the passwords of the demo's people. Raises ConfigError where they are in the database."""
+    if DemoMark.objects.exists():
+        raise ConfigError(
+            "the database holds the demo's people, whose passwords everybody knows. Give the real thing its own "
+            "place: EFIR_DATA_DIR (and EFIR_DATABASE_URL, if it is set)."
+        )
 
 
 def add_person(options: argparse.Namespace) -> int:

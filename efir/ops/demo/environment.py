@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import MutableMapping
 
 from efir.config import ConfigError
@@ -18,6 +19,9 @@ def prepare(environ: MutableMapping[str, str]) -> None:
             "or run `efir serve`."
         )
     environ["EFIR_DEMO"] = "1"
+    if sys.stderr.isatty():
+        # On a terminal the addresses and log-ins are to be found again.
+        environ.setdefault("EFIR_LOG_LEVEL", "WARNING")
     environ["EFIR_TELEGRAM_TOKEN"] = TOKEN
     if not environ.get("EFIR_TELEGRAM_API"):
         port = environ.get("EFIR_PORT") or "8000"

@@ -25,10 +25,11 @@ from efir.room.storage import write
 from efir.telegram.models import TelegramChat
 from efir.webinars import core
 from efir.webinars.models import Webinar
-from efir.webinars.visibility import upcoming
+from efir.webinars.visibility import on_air, upcoming
 
 PASSWORD = "efir-demo"  # noqa: S105  # printed at every start
 FIRST_CHAT_ID = 1001
+NEAR = timedelta(hours=1)
 
 PEOPLE: dict[str, tuple[str, Role, str | None]] = {
     "admin": ("Ольга Админ", Role.ADMIN, None),
@@ -62,15 +63,21 @@ def prepare(*, reset: bool) -> None:
         )
     if reset:
         _forget()
-    if not DemoMark.objects.exists():
+    kept = DemoMark.objects.exists()
+    if not kept:
         with transaction.atomic():
             _seed()
             DemoMark.objects.create(seeded_at=clock.now())
     with transaction.atomic():
-        if not upcoming().filter(starts_at__gt=clock.now(), withdrawn=False).exists():
+        if not _something_is_near():
             _next_webinar(_people())
     _introduce()
-    _print_welcome()
+    _print_welcome(kept=kept)
+
+
+def _something_is_near() -> bool:
+    soon = upcoming().filter(starts_at__lt=clock.now() + NEAR, starts_at__gt=clock.now(), withdrawn=False)
+    return on_air().exists() or soon.exists()
 
 
 def _forget() -> None:
@@ -94,6 +101,9 @@ def _seed() -> None:
             invited_by=people[inviter] if inviter else None,
             consented=role is Role.CANDIDATE,
         )
+    for number, person in enumerate(people.values()):
+        person.email, person.phone, person.telegram_name = _contacts(person.login, number)
+        person.save(update_fields=["email", "phone", "telegram_name"])
     for number, login in enumerate(login for login in PEOPLE if login not in WITHOUT_CHAT):
         TelegramChat.objects.create(
             person=people[login], chat_id=FIRST_CHAT_ID + number, linked_at=clock.now()
@@ -103,6 +113,11 @@ def _seed() -> None:
     now = clock.now()
     _webinar("Первые сто клиентов", now + timedelta(days=1), people["speaker"])
     _webinar("Как говорить о деньгах", now + timedelta(days=3), people["speaker"])
+
+
+def _contacts(login: str, number: int) -> tuple[str, str, str]:
+    """Made up: a domain and numbers that belong to nobody."""
+    return f"{login}@example.org", f"+7000000{number:04}", f"demo_{login}"
 
 
 def _introduce() -> None:
@@ -178,17 +193,20 @@ def _at(moment: datetime) -> Iterator[None]:
         yield
 
 
-def _print_welcome() -> None:
+def _print_welcome(*, kept: bool) -> None:
     address = settings.EFIR.public_url
     rows = [
-        ("Расписание", f"{address}/webinars/"),
-        ("Комната", f"{address}/account/webinar_room/"),
-        ("Ведущий", f"{address}/admin_webinar/"),
-        ("Telegram понарошку", f"{address}/demo/telegram/"),
-        ("Здоровье", f"{address}/healthz"),
+        ("Расписание · schedule", f"{address}/webinars/"),
+        ("Комната · room", f"{address}/account/webinar_room/"),
+        ("Ведущий · speaker", f"{address}/admin_webinar/"),
+        ("Telegram понарошку · chats", f"{address}/demo/telegram/"),
+        ("Войти · log in", f"{address}/login/"),
     ]
-    print("\nЭфир, демо\n")
+    print("\nЭфир, демо · Efir, the demo\n")
     for name, where in rows:
-        print(f"  {name:<20} {where}")
-    print(f"\n  Войти ({address}/login/) — пароль у всех «{PASSWORD}»:")
-    print(f"  {', '.join(PEOPLE)}\n", flush=True)
+        print(f"  {name:<28} {where}")
+    print(f"\n  {', '.join(PEOPLE)}")
+    print(f"  Пароль у всех · everybody's password: {PASSWORD}\n")
+    if kept:
+        print("  Данные прошлого раза на месте · data kept. Начать заново · start over: make demo RESET=1\n")
+    print("  Остановить · stop: Ctrl-C\n", flush=True)

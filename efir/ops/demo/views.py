@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from csp.constants import SELF
-from csp.decorators import csp_update
+from csp.decorators import csp_replace
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
@@ -38,7 +39,11 @@ class Shown:
 async def chats(request: HttpRequest) -> HttpResponse:
     """Every chat with what the bot wrote and what its person wrote."""
     bot_api = stand_in()
-    context = {"chats": _shown(bot_api) if bot_api else [], "local": bot_api is not None}
+    context = {
+        "chats": _shown(bot_api) if bot_api else [],
+        "local": bot_api is not None,
+        "payload": request.GET.get("start", "")[:64],
+    }
     return await in_thread(_page, request, context)
 
 
@@ -63,11 +68,15 @@ async def press_start(request: HttpRequest, person_id: int) -> HttpResponse:
     if bot_api is None:
         raise BadRequest("the demo's messages go elsewhere")
     person = await in_thread(Person.objects.get, pk=person_id)
-    link = await in_thread(make_link, person)
+    # The page of the link itself brings its payload; from the list, a fresh link is made for the person.
+    payload = request.POST.get("payload") or (await in_thread(make_link, person)).partition("start=")[2]
     chat_id = PLAYED_FROM + person.pk
     bot_api.people.add(chat_id, person.name, person.login)
-    bot_api.people.start(chat_id, link.partition("start=")[2])
-    return redirect("demo-telegram")
+    try:
+        bot_api.people.start(chat_id, payload)
+    except ValueError as exc:
+        raise BadRequest("not a payload of a link") from exc
+    return redirect(f"{reverse('demo-telegram')}#chat-{chat_id}")
 
 
 @require_POST
@@ -82,7 +91,7 @@ async def toggle_block(request: HttpRequest, chat_id: int) -> HttpResponse:
 
 @require_safe
 @xframe_options_sameorigin
-@csp_update({"frame-ancestors": [SELF]})
+@csp_replace({"frame-ancestors": [SELF]})
 def player(request: HttpRequest) -> HttpResponse:
     """Something that moves, so that the demo's room plays without the network."""
     return render(request, "demo/player.html")

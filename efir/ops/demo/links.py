@@ -1,0 +1,27 @@
+"""In the demo a link to the bot that does not exist leads to the page that plays Telegram."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+
+from efir.ops.demo.site import stand_in
+
+
+class IntoTheDemo:
+    """Middleware of the demo alone: where a person would be sent to t.me, they are sent to /demo/telegram/."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self._get_response(request)
+        parts = urlsplit(response.headers.get("Location", ""))
+        if parts.hostname == "t.me" and stand_in():
+            payload = parse_qs(parts.query).get("start", [""])[0]
+            response["Location"] = f"{reverse('demo-telegram')}?{urlencode({'start': payload})}"
+        return response
