@@ -1,0 +1,118 @@
+"""The demo, as a newcomer gets it: sample people, a Telegram of its own, data that stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.harness import Site, Visitor, eventually
+
+PASSWORD = "efir-demo"
+LOGINS = [
+    "admin",
+    "speaker",
+    "leader",
+    "partner",
+    "partner2",
+    *(f"candidate{number}" for number in range(1, 7)),
+]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    site = Site(tmp_path_factory.mktemp("demo"))
+    for name in ("EFIR_DATABASE_URL", "EFIR_TELEGRAM_RATE"):
+        del site.environ[name]
+    site.start("demo")
+    try:
+        yield site
+    finally:
+        site.stop()
+
+
+def visitor(site: Site, login: str) -> Visitor:
+    visitor = Visitor(site)
+    visitor.log_in(login, PASSWORD)
+    return visitor
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_every_log_in_works(demo, login):
+    assert visitor(demo, login).get("/account/").status_code == 200
+
+
+def test_no_page_is_empty(demo):
+    schedule = Visitor(demo).get("/webinars/").text
+    assert "Своё дело без вложений" in schedule
+    finished, near = demo.lines("webinar", "list")[:2]
+    assert (finished["status"], near["status"]) == ("finished", "scheduled")
+    reasons = {
+        line["lead"]: line["reason"] for line in demo.lines("verdicts", "--webinar", str(finished["id"]))
+    }
+    assert set(reasons.values()) == {"stayed_to_end", "left_early", "no_show"}
+    assert {line["recomputed"] for line in demo.lines("verdicts", "--webinar", str(finished["id"]))} == set(
+        reasons.values()
+    )
+    page = visitor(demo, "speaker").get(f"/admin_webinar/{finished['id']}/").text
+    assert "Катя Первая" in page
+
+
+def test_messages_arrive_and_those_without_a_chat_wait(demo):
+    states = eventually(lambda: s if "queued" not in (s := demo.outbox(1)).values() else {})
+    waiting = {lead for (_, lead), state in states.items() if state == "waiting_link"}
+    assert waiting == {"candidate3", "candidate6"}
+    eventually(lambda: set(demo.outbox(1).values()) == {"sent", "waiting_link"})
+    page = visitor(demo, "admin").get("/demo/telegram/").text
+    assert "Контакты кандидата" in page
+
+
+def test_everybody_but_candidate5_has_a_seat(demo):
+    near = demo.lines("webinar", "list")[1]["id"]
+    without = [
+        login
+        for login in LOGINS[5:]
+        if f"/webinars/{near}/seat" in visitor(demo, login).get("/webinars/").text
+    ]
+    assert without == ["candidate5"]
+
+
+def test_a_link_is_followed_inside_the_demo(demo):
+    candidate = visitor(demo, "candidate6")
+    json = candidate.post("/account/telegram/link", headers={"Accept": "application/json"}).json()
+    assert json["url"].startswith("https://t.me/efir_demo_bot?start=")
+    answer = candidate.post("/account/telegram/link", headers={"Accept": "text/html"})
+    assert answer.headers["location"].startswith("/demo/telegram/?start=")
+    payload = answer.headers["location"].partition("start=")[2]
+    me = next(line["person_id"] for line in demo.lines("outbox") if line["person"] == "candidate6")
+    assert candidate.post(f"/demo/telegram/{me}/start", payload=payload).status_code == 302
+    eventually(lambda: {s for (_, lead), s in demo.outbox(1).items() if lead == "candidate6"} == {"sent"})
+
+
+def test_the_demos_people_are_not_served_for_real(demo):
+    done = demo.run("serve")
+    assert done.returncode == 2
+    assert "EFIR_DATA_DIR" in done.stderr
+
+
+def test_a_token_is_refused(demo):
+    demo.environ["EFIR_TELEGRAM_TOKEN"] = "123:secret-token"
+    try:
+        done = demo.run("demo")
+    finally:
+        del demo.environ["EFIR_TELEGRAM_TOKEN"]
+    assert done.returncode == 2
+    assert "EFIR_TELEGRAM_TOKEN" in done.stderr
+    assert "secret-token" not in done.stderr
+
+
+def test_a_second_run_keeps_the_data_and_reset_starts_over(demo):
+    admin = visitor(demo, "admin")
+    admin.post("/admin_webinar/new/", title="Оставленный", time_zone="Europe/Moscow", length_min="60")
+    demo.stop()
+    demo.start("demo")
+    titles = [line["title"] for line in demo.lines("webinar", "list")]
+    assert "Оставленный" in titles
+    assert titles.count("Своё дело без вложений") == 1
+    demo.stop()
+    demo.start("demo", "--reset")
+    assert "Оставленный" not in [line["title"] for line in demo.lines("webinar", "list")]
+    eventually(lambda: "sent" in demo.outbox(1).values())
