@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import DataError, transaction
 from django.utils import translation
 from django.utils.translation import gettext
 
@@ -59,7 +59,7 @@ def _tried(update: Json) -> Reply | None:
     try:
         with transaction.atomic(), translation.override(settings.LANGUAGE_CODE):
             return _effect(update)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, DataError):
         log.exception("update_not_understood", update_id=update["update_id"])
         return None
 

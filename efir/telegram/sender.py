@@ -13,7 +13,7 @@ import structlog
 from django.db import Error as DatabaseError
 
 from efir.telegram import claims, lease
-from efir.telegram.answers import BotRejected, Decision, MessageRefused, Wait, decide
+from efir.telegram.answers import BotRejected, Decision, MessageRefused, OutcomeUnknown, Wait, decide
 from efir.telegram.botapi import BotApi, BotApiError
 from efir.telegram.claims import Claim
 from efir.telegram.kinds import Composed
@@ -111,8 +111,10 @@ class Sender:
             message = await self._prepared(claimed, turn)
             if message is not None:
                 await self._send(claimed, message)
-        except Exception:  # the row is reaped once this process is gone
+        except Exception as exc:  # nobody knows how far it came: the policy of uncertain outcomes decides
             log.exception("delivery_failed", message_id=claimed.messages[0].pk)
+            with suppress(Exception):
+                await _surely(settle, claimed, OutcomeUnknown(type(exc).__name__))
         finally:
             self._busy[claimed.person_id] = self._pace.chat_free_at(claimed.chat_id)
 
