@@ -11,7 +11,9 @@ from efir import guards
 from efir.hooks.actions import Refused
 from efir.hooks.bus import emit
 from efir.hooks.events import ClientWebinarEntered
+from efir.webinars import core
 from efir.webinars.models import LedgerEntry, Webinar
+from tests.conftest import SYSTEM
 
 pytestmark = pytest.mark.django_db
 
@@ -115,3 +117,44 @@ def test_queryset_updates_are_refused(make_webinar):
 def test_every_guard_stands_after_migrating(db):
     assert guards.standing()
     assert guards.missing() == set()
+
+
+STATUSES = ["draft", "scheduled", "live", "paused", "finished", "archived"]
+
+
+def by_raw_sql(webinar, status):
+    run("UPDATE webinars_webinar SET status = %s WHERE id = %s", status, webinar.pk)
+
+
+def by_the_plain_manager(webinar, status):
+    with transaction.atomic():
+        Webinar._base_manager.filter(pk=webinar.pk).update(status=status)
+
+
+def by_a_queryset(webinar, status):
+    Webinar.objects.filter(pk=webinar.pk).update(status=status)
+
+
+def by_saving(webinar, status):
+    webinar.status = status
+    webinar.save()
+
+
+def by_the_speakers_form(webinar, status):
+    core.edit(webinar.pk, {"status": status}, SYSTEM)
+
+
+@pytest.mark.parametrize(
+    "door", [by_raw_sql, by_the_plain_manager, by_a_queryset, by_saving, by_the_speakers_form]
+)
+@pytest.mark.parametrize("before", STATUSES)
+def test_no_door_but_the_hook_moves_a_status(make_webinar, door, before):
+    """Whether Core would allow the step or not."""
+    for after in STATUSES:
+        webinar = make_webinar(before)
+        if after != before:
+            with pytest.raises(
+                (DatabaseError, Refused), match=r"webinar_status_mutation_forbidden|webinar_state_locked"
+            ):
+                door(webinar, after)
+        assert Webinar.objects.get(pk=webinar.pk).status == before
