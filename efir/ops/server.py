@@ -35,21 +35,30 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class LineProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol that lets the room look at the connection under a stream."""
+    """uvicorn's HTTP protocol that hands a connection over to the room's stream.
+
+    What it touches of uvicorn is held by tests/web/test_server_contract.py; uvicorn is pinned exactly.
+    """
 
     line: Line
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         super().connection_made(transport)
-        self.line = Line(transport)
+        self.line = Line(transport, self._take_over)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = {EXTENSION: self.line}  # type: ignore[dict-item]  # not one of the standard ones
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.line.lost = exc
-        super().connection_lost(exc)
+    def _take_over(self, receiver: asyncio.Protocol) -> asyncio.Transport | None:
+        """Leave the connection to `receiver`; to uvicorn the request is answered and the connection is gone."""
+        if self.transport.is_closing() or self.cycle.disconnected:
+            return None
+        self._unset_keepalive_if_required()
+        self.cycle.response_started = self.cycle.response_complete = True
+        self.connections.discard(self)
+        self.transport.set_protocol(receiver)
+        return self.transport
 
 
 class WebServer(uvicorn.Server):

@@ -8,8 +8,8 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from asyncio import BaseTransport
-from collections.abc import Mapping
+from asyncio import BaseTransport, Protocol, Transport
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,23 +28,29 @@ _GIVEN_UP = frozenset({errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, e
 
 @dataclass
 class Line:
-    """What the server's protocol knows of one connection; `lost` is the error that ended it, if one did."""
+    """One connection, as Efir's own server offers it in the ASGI scope.
+
+    `take_over` ends the server's part in it: the given protocol has the transport from then on, or None where the
+    connection is gone. `lost` is the error that ended it, if one did.
+    """
 
     transport: BaseTransport
+    take_over: Callable[[Protocol], Transport | None]
     lost: Exception | None = None
+
+    @classmethod
+    def of(cls, scope: Mapping[str, Any]) -> Line | None:
+        """The line under this request; None where another server carries it."""
+        line: Line | None = scope.get("extensions", {}).get(EXTENSION)
+        return line
 
 
 class Watched:
     """One stream's line, looked at now and then."""
 
-    def __init__(self, line: Line | None, now: datetime) -> None:
+    def __init__(self, line: Line, now: datetime) -> None:
         self._line = line
         self._acknowledged = now
-
-    @classmethod
-    def of(cls, scope: Mapping[str, Any], now: datetime) -> Watched:
-        """The line under this request; unknown where another server than Efir's carries it."""
-        return cls(scope.get("extensions", {}).get(EXTENSION), now)
 
     def look(self, now: datetime) -> None:
         """Note when the viewer acknowledged something last; called before each keep-alive."""
@@ -52,7 +58,7 @@ class Watched:
 
     def last_sign(self, now: datetime) -> datetime:
         """When the viewer was there last, once the stream has ended: now, unless the kernel gave up on them."""
-        lost = self._line.lost if self._line else None
+        lost = self._line.lost
         return self._acknowledged if isinstance(lost, OSError) and lost.errno in _GIVEN_UP else now
 
     def _acknowledged_until(self, now: datetime) -> datetime:
@@ -63,7 +69,7 @@ class Watched:
         return now - timedelta(milliseconds=ago_ms)
 
     def _tcp_info(self) -> bytes:
-        connection = self._line.transport.get_extra_info("socket") if self._line else None
+        connection = self._line.transport.get_extra_info("socket")
         if connection is None or not hasattr(socket, "TCP_INFO"):
             return b""
         try:

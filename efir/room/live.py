@@ -17,11 +17,14 @@ from efir import clock
 from efir.room import storage
 from efir.room.presence import Presence
 from efir.room.state import coarse, encode, state_of
+from efir.room.viewers import Viewer
 from efir.threads import in_thread
 from efir.webinars.core import webinar_changed
 from efir.webinars.models import Webinar
 
 TICK_S = 1.0
+KEEP_ALIVE_S = 15.0
+AT_ONCE = 500
 RETRY_MS = (1000, 5000)  # how soon a viewer comes back: spread, so that all do not come at once
 ENDED = frozenset({"finished", "archived"})
 
@@ -31,15 +34,6 @@ log = structlog.get_logger(__name__)
 def flush_every_s() -> float:
     """How often the pulse is written while nobody comes or goes: well within the grace that covers its loss."""
     return float(min(5.0, max(0.25, settings.EFIR.grace_s / 10)))
-
-
-class Viewer:
-    """One open stream: woken when there is something to write."""
-
-    def __init__(self, person_id: int, *, recorded: bool) -> None:
-        self.person_id = person_id
-        self.recorded = recorded  # who connects after the finish is not present
-        self.woken = asyncio.Event()
 
 
 class Room:
@@ -57,22 +51,22 @@ class Room:
         return self.webinar.status in ENDED
 
     def tell(self, count: int) -> None:
-        """Encode the state once and wake everybody."""
+        """Encode the state once and send it to everybody; after the finish it is the last they hear."""
         self._encode(count)
-        for viewer in self.viewers:
-            viewer.woken.set()
+        for viewer in tuple(self.viewers):
+            viewer.tell(self.message, last=self.has_ended)
 
     def greet(self, viewer: Viewer, count: int) -> None:
-        """Wake one viewer with a message whose server time is not older than a tick."""
+        """Send one viewer a message whose server time is not older than a tick."""
         if time.monotonic() - self._encoded > TICK_S:
             self._encode(count)
-        viewer.woken.set()
+        viewer.tell(self.message, last=self.has_ended)
 
-    def dismiss(self, retry_ms: int) -> None:
-        """The last message: come back after this long."""
-        self.message = f"retry: {retry_ms}\n\n".encode()
-        for viewer in self.viewers:
-            viewer.woken.set()
+    def dismiss(self) -> None:
+        """Send everybody away; each comes back after a while of their own."""
+        for viewer in tuple(self.viewers):
+            retry_ms = random.randint(*RETRY_MS)  # noqa: S311  # jitter, not a secret
+            viewer.tell(f"retry: {retry_ms}\n\n".encode(), last=True)
 
     def _encode(self, count: int) -> None:
         self.told, self._encoded = count, time.monotonic()
@@ -93,16 +87,16 @@ class LiveRooms:
         self._attended: dict[int, datetime] = {}
         self.closing = False
 
-    def join(self, webinar: Webinar, person_id: int) -> tuple[Room, Viewer]:
+    def join(self, webinar: Webinar, viewer: Viewer) -> Room:
         """A stream opened; `webinar` is as it was just read."""
         room = self._rooms.setdefault(webinar.pk, Room(webinar))
         self._update(webinar)  # who comes may bring news that the others have not had
-        viewer = Viewer(person_id, recorded=not room.has_ended)
         room.viewers.add(viewer)
+        viewer.recorded = not room.has_ended  # who connects after the finish is not present
         if viewer.recorded:
-            self.presence.enter(webinar.pk, person_id, clock.now())
+            self.presence.enter(webinar.pk, viewer.person_id, clock.now())
         room.greet(viewer, self.presence.count(webinar.pk))
-        return room, viewer
+        return room
 
     def leave(self, room: Room, viewer: Viewer, until: datetime) -> None:
         """A stream closed, seen alive last at `until`."""
@@ -133,7 +127,7 @@ class LiveRooms:
         webinar_changed.connect(self._on_change)
         try:
             async with asyncio.TaskGroup() as group:
-                jobs = [group.create_task(self._pulse()), group.create_task(self._tell())]
+                jobs = [group.create_task(job()) for job in (self._pulse, self._tell, self._keep_alive)]
                 group.create_task(self._record())
                 await self._closed.wait()
                 # The recorder is let finish: a write cut off here might come after the last one.
@@ -153,7 +147,7 @@ class LiveRooms:
         """They come back to another process, or to the next start."""
         self.closing = True
         for room in self._rooms.values():
-            room.dismiss(random.randint(*RETRY_MS))  # noqa: S311  # jitter, not a secret
+            room.dismiss()
         self.presence.close(clock.now())
         await self._flush()
 
@@ -204,6 +198,16 @@ class LiveRooms:
             count = self.presence.count(webinar_id)
             if coarse(count) != coarse(room.told) and not room.has_ended:
                 room.tell(count)
+
+    async def _keep_alive(self) -> None:
+        """Send everybody a sign of life now and then, a few at a time."""
+        while True:
+            await asyncio.sleep(KEEP_ALIVE_S)
+            viewers = [viewer for room in self._rooms.values() for viewer in room.viewers]
+            for start in range(0, len(viewers), AT_ONCE):
+                for viewer in viewers[start : start + AT_ONCE]:
+                    viewer.keep_alive()
+                await asyncio.sleep(0)
 
     async def _record(self) -> None:
         """Write what was seen: soon when somebody came or went or a status moved, else the pulse alone."""

@@ -19,8 +19,9 @@ from django.http import HttpRequest, parse_cookie
 from efir import clock, ids
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.models import Person
-from efir.room.line import Watched
-from efir.room.live import LiveRooms, Room, Viewer, rooms
+from efir.room.line import Line
+from efir.room.live import LiveRooms, rooms
+from efir.room.viewers import HEADERS, AsgiViewer, WireViewer
 from efir.threads import CROWD
 from efir.webinars.models import Webinar
 from efir.webinars.visibility import visible_webinar
@@ -31,13 +32,6 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 PATH = re.compile(rf"/account/webinar_room/({ids.PATTERN})/stream")
-KEEP_ALIVE_S = 15.0
-HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-    (b"x-content-type-options", b"nosniff"),
-]
 
 
 @dataclass(frozen=True)
@@ -79,35 +73,43 @@ async def stream(scope: Scope, receive: Receive, send: Send, webinar_id: int) ->
     admission = await CROWD.run(admit, _session_key(scope), webinar_id)
     if admission.webinar is None:
         return await _refuse(send, admission.status)
+    if live.closing:
+        return await _refuse(send, 503)
+    line = Line.of(scope)
+    if line is None:
+        return await _watch_through_asgi(
+            live, admission.webinar, AsgiViewer(admission.person_id), receive, send
+        )
+    return _watch(live, admission.webinar, WireViewer(admission.person_id, line))
+
+
+def _watch(live: LiveRooms, webinar: Webinar, viewer: WireViewer) -> None:
+    """From here on the request is over, and the broadcaster alone writes to the connection."""
+    if viewer.take_over(lambda until: live.leave(room, viewer, until)):
+        room = live.join(webinar, viewer)
+
+
+async def _watch_through_asgi(
+    live: LiveRooms, webinar: Webinar, viewer: AsgiViewer, receive: Receive, send: Send
+) -> None:
+    """The plain way, on any ASGI server: a coroutine for each viewer."""
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-    room, viewer = live.join(admission.webinar, admission.person_id)
-    line = Watched.of(scope, clock.now())
+    room = live.join(webinar, viewer)
     gone = asyncio.ensure_future(_until_disconnect(receive))
     gone.add_done_callback(lambda _: viewer.woken.set())
     try:
-        await _tell(live, room, viewer, line, gone, send)
+        await _pass_on(viewer, gone, send)
     finally:
-        live.leave(room, viewer, line.last_sign(clock.now()))
+        live.leave(room, viewer, clock.now())
         gone.cancel()
 
 
-async def _tell(  # noqa: PLR0913, PLR0917  # the two ends of one stream
-    live: LiveRooms, room: Room, viewer: Viewer, line: Watched, gone: asyncio.Future[None], send: Send
-) -> None:
+async def _pass_on(viewer: AsgiViewer, gone: asyncio.Future[None], send: Send) -> None:
     while not gone.done():
-        try:
-            async with asyncio.timeout(KEEP_ALIVE_S):
-                await viewer.woken.wait()
-        except TimeoutError:
-            line.look(clock.now())
-            await _write(send, b": here\n\n")
-            continue
-        viewer.woken.clear()
-        line.look(clock.now())
-        if gone.done():
-            return
-        last = room.has_ended or live.closing
-        await _write(send, room.message, more=not last)
+        await viewer.woken.wait()
+        message, last = viewer.take()
+        if message or last:
+            await _write(send, message, more=not last)
         if last:
             return
 

@@ -25,8 +25,8 @@ MISSING = "Network namespaces (root and iproute2) are not here: apt-get install 
 # The real time-outs are 15 s and 30 s; what is tested is the same.
 SERVE = """
 import django; django.setup()
-import efir.room.stream, efir.ops.server, efir.ops.cli
-efir.room.stream.KEEP_ALIVE_S = 0.5
+import efir.room.live, efir.ops.server, efir.ops.cli
+efir.room.live.KEEP_ALIVE_S = 0.5
 efir.ops.server.TCP_USER_TIMEOUT_MS = 2500
 efir.ops.cli.main(["serve"])
 """

@@ -10,6 +10,7 @@ import pytest
 
 from efir.room import live as live_module
 from efir.room.live import LiveRooms
+from efir.room.viewers import AsgiViewer
 from efir.webinars.models import Webinar
 from tests.conftest import SYSTEM, start, stop
 
@@ -39,10 +40,15 @@ def test_who_comes_with_news_brings_it_to_everybody(before_and_after, status, ac
 
     async def scenario():
         rooms = LiveRooms()
-        room, waiting = rooms.join(before, 1)
-        waiting.woken.clear()
-        rooms.join(after, 2)
-        return told(room)["status"], waiting.woken.is_set(), rooms._must_flush.is_set()
+        waiting = AsgiViewer(1)
+        room = rooms.join(before, waiting)
+        waiting.take()
+        rooms.join(after, AsgiViewer(2))
+        return (
+            told(room)["status"],
+            waiting.take() == (room.message, now == "finished"),
+            rooms._must_flush.is_set(),
+        )
 
     assert asyncio.run(scenario()) == (now, True, True)
 
@@ -52,8 +58,8 @@ def test_a_reader_of_an_old_row_takes_nobody_back(before_and_after):
 
     async def scenario():
         rooms = LiveRooms()
-        room, _ = rooms.join(after, 1)
-        rooms.join(before, 2)
+        room = rooms.join(after, AsgiViewer(1))
+        rooms.join(before, AsgiViewer(2))
         return told(room)["status"]
 
     assert asyncio.run(scenario()) == "live"
@@ -64,7 +70,8 @@ def test_who_comes_after_the_end_is_not_present(before_and_after):
 
     async def scenario():
         rooms = LiveRooms()
-        room, viewer = rooms.join(after, 1)
+        viewer = AsgiViewer(1)
+        room = rooms.join(after, viewer)
         count = rooms.count(after.pk)
         rooms.leave(room, viewer, after.finished_at)
         return count, room.has_ended
@@ -86,7 +93,7 @@ def test_a_database_that_does_not_answer_is_no_blindness(before_and_after, monke
 
     async def scenario():
         rooms = LiveRooms()
-        rooms.join(before, 1)
+        rooms.join(before, AsgiViewer(1))
         running = asyncio.create_task(rooms.run())
         while not writes:
             await asyncio.sleep(0.01)

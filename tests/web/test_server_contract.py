@@ -1,0 +1,140 @@
+"""What taking a connection over relies on in uvicorn, tried against the pinned version over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import pytest
+
+from efir.ops.server import WebServer, listen
+from efir.room.line import Line
+from efir.room.viewers import KEEP_ALIVE, SLOWEST_BYTES, WireViewer
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class NoRooms:
+    """The server asks its rooms only to close."""
+
+    def close(self) -> None:
+        pass
+
+
+class Taken:
+    """A server whose every request is taken over, with the viewers it has and those who left."""
+
+    def __init__(self) -> None:
+        self.viewers: list[WireViewer] = []
+        self.left: list[object] = []
+        self.arrived = asyncio.Event()
+        self.gone = asyncio.Event()
+
+    async def __call__(self, scope, receive, send) -> None:
+        viewer = WireViewer(len(self.viewers), Line.of(scope))
+        assert viewer.take_over(self._note)
+        self.viewers.append(viewer)
+        self.arrived.set()
+
+    def _note(self, until) -> None:
+        self.left.append(until)
+        self.gone.set()
+
+
+@pytest.fixture
+def scenario():
+    """Runs a coroutine with the application, the server and the port."""
+
+    def run(body):
+        async def main():
+            app, listening = Taken(), listen("127.0.0.1", 0)
+            server = WebServer(app, NoRooms())
+            serving = asyncio.create_task(server.serve(sockets=[listening]))
+            try:
+                return await asyncio.wait_for(body(app, server, listening.getsockname()[1]), 30)
+            finally:
+                server.should_exit = True
+                await asyncio.wait_for(serving, 30)
+
+        return asyncio.run(main())
+
+    return run
+
+
+async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(REQUEST)
+    return reader, writer
+
+
+def test_the_connection_is_the_streams_alone(scenario):
+    async def body(app, server, port):
+        reader, writer = await connected(port)
+        head = await reader.readuntil(b"\r\n\r\n")
+        await app.arrived.wait()
+        while server.server_state.tasks:
+            await asyncio.sleep(0.01)
+        app.viewers[0].tell(b"data: {}\n\n")
+        message = await reader.readuntil(b"\n\n")
+        connections = set(server.server_state.connections)
+        writer.close()
+        await app.gone.wait()
+        return head, message, connections
+
+    head, message, connections = scenario(body)
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"connection: close" in head
+    assert b"transfer-encoding" not in head
+    assert message == b"data: {}\n\n"
+    assert connections == set()
+
+
+def test_the_last_message_arrives_whole_and_ends_the_stream(scenario):
+    async def body(app, server, port):
+        reader, _ = await connected(port)
+        await app.arrived.wait()
+        app.viewers[0].tell(b"data: bye\n\n", last=True)
+        received = await reader.read()
+        await app.gone.wait()
+        return received
+
+    assert scenario(body).endswith(b"\r\n\r\ndata: bye\n\n")
+
+
+def test_who_does_not_read_is_dropped_and_holds_up_nobody(scenario):
+    async def body(app, server, port):
+        stuck = socket.create_connection(("127.0.0.1", port))
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stuck.sendall(REQUEST)
+        await app.arrived.wait()
+        while not app.left:
+            app.viewers[0].tell(b"x" * SLOWEST_BYTES)
+            await asyncio.sleep(0)
+        stuck.close()
+        return len(app.left)
+
+    assert scenario(body) == 1
+
+
+def test_a_keep_alive_is_a_comment(scenario):
+    async def body(app, server, port):
+        reader, _ = await connected(port)
+        await app.arrived.wait()
+        app.viewers[0].keep_alive()
+        await reader.readuntil(b"\r\n\r\n")
+        return await reader.readuntil(b"\n\n")
+
+    assert scenario(body) == KEEP_ALIVE
+    assert KEEP_ALIVE.startswith(b":")
+
+
+def test_a_connection_that_is_gone_is_not_taken(scenario):
+    async def body(app, server, port):
+        _, writer = await connected(port)
+        await app.arrived.wait()
+        line = app.viewers[0]._line
+        writer.close()
+        await app.gone.wait()
+        return line.take_over(WireViewer(9, line))
+
+    assert scenario(body) is None
