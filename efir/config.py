@@ -49,6 +49,7 @@ class Config:
     archive_days: float
     forgotten_h: float
     trusted_proxies: int
+    streams_per_person: int
     frame_hosts: tuple[str, ...]
     log_level: str
     demo: bool = False
@@ -67,7 +68,7 @@ def read_config(environ: Mapping[str, str]) -> Config:
     read = _Reader(environ)
     data_dir = read("EFIR_DATA_DIR", "var", _directory, "a directory that this user can write")
     host = read("EFIR_HOST", "127.0.0.1", _text, "a host name or an address")
-    port = read("EFIR_PORT", "8000", _port, "a whole number from 0 to 65535")
+    port = read("EFIR_PORT", "8000", _up_to(65535), "a whole number from 0 to 65535")
     return Config(
         data_dir=data_dir,
         database=read(
@@ -107,7 +108,10 @@ def read_config(environ: Mapping[str, str]) -> Config:
         archive_days=read("EFIR_ARCHIVE_DAYS", "30", _number(0, 3650), "days, from 0 to 3650"),
         forgotten_h=read("EFIR_FORGOTTEN_H", "6", _number(0.01, 72), "hours, from 0.01 to 72"),
         trusted_proxies=read(
-            "EFIR_TRUSTED_PROXIES", "0", _count, "how many proxies stand in front, from 0 to 9"
+            "EFIR_TRUSTED_PROXIES", "0", _up_to(9), "how many proxies stand in front, from 0 to 9"
+        ),
+        streams_per_person=read(
+            "EFIR_STREAMS_PER_PERSON", "20", _up_to(10_000), "a whole number up to 10000, 0 for no limit"
         ),
         frame_hosts=read(
             "EFIR_FRAME_HOSTS", "", _hosts, "host names such as player.example.org, with commas between"
@@ -170,18 +174,14 @@ def _switch(text: str) -> bool:
     return {"0": False, "1": True}[text]
 
 
-def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 65535:
-        raise ValueError(text)
-    return value
+def _up_to(most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        value = int(text)
+        if not 0 <= value <= most:
+            raise ValueError(text)
+        return value
 
-
-def _count(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 9:
-        raise ValueError(text)
-    return value
+    return parse
 
 
 def _directory(text: str) -> Path:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterable
-from datetime import datetime
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -25,6 +27,8 @@ from efir.webinars.models import Webinar
 TICK_S = 1.0
 KEEP_ALIVE_S = 15.0
 AT_ONCE = 500
+# A process whose pulse is older has no viewers any more.
+ALIVE_WITHIN = timedelta(seconds=15)
 RETRY_MS = (1000, 5000)  # how soon a viewer comes back: spread, so that all do not come at once
 ENDED = frozenset({"finished", "archived"})
 
@@ -79,6 +83,8 @@ class LiveRooms:
     def __init__(self) -> None:
         self.presence = Presence(clock.now(), time.monotonic())
         self._rooms: dict[int, Room] = {}
+        self._streams: Counter[int] = Counter()
+        self._elsewhere: dict[int, int] = {}
         self._loop = asyncio.get_running_loop()
         self._changed: set[int] = set()
         self._stir = asyncio.Event()
@@ -92,23 +98,34 @@ class LiveRooms:
         room = self._rooms.setdefault(webinar.pk, Room(webinar))
         self._update(webinar)  # who comes may bring news that the others have not had
         room.viewers.add(viewer)
+        self._streams[viewer.person_id] += 1
         viewer.recorded = not room.has_ended  # who connects after the finish is not present
         if viewer.recorded:
             self.presence.enter(webinar.pk, viewer.person_id, clock.now())
-        room.greet(viewer, self.presence.count(webinar.pk))
+        room.greet(viewer, self.count(webinar.pk))
         return room
 
     def leave(self, room: Room, viewer: Viewer, until: datetime) -> None:
         """A stream closed, seen alive last at `until`."""
         room.viewers.discard(viewer)
+        self._streams[viewer.person_id] -= 1
+        if not self._streams[viewer.person_id]:
+            del self._streams[viewer.person_id]
         if viewer.recorded and not self.closing:  # the clean end has ended everybody's interval
             self.presence.leave(room.webinar.pk, viewer.person_id, until)
         if not room.viewers:
             self._rooms.pop(room.webinar.pk, None)
 
+    def refusal(self, person_id: int) -> int:
+        """The HTTP status with which a stream is refused now: the process ends, or one person has too many; else 0."""
+        limit = settings.EFIR.streams_per_person
+        if self.closing:
+            return 503
+        return 429 if limit and self._streams.get(person_id, 0) >= limit else 0
+
     def count(self, webinar_id: int) -> int:
-        """How many people are in the room, as this process sees it."""
-        return self.presence.count(webinar_id)
+        """How many people are in the room, by this process and what the others last wrote."""
+        return self.presence.count(webinar_id) + self._elsewhere.get(webinar_id, 0)
 
     def attend(self, webinar_id: int) -> None:
         """Somebody with `manage_status` has the speaker's page open; safe to call from any thread."""
@@ -127,7 +144,7 @@ class LiveRooms:
         webinar_changed.connect(self._on_change)
         try:
             async with asyncio.TaskGroup() as group:
-                jobs = [group.create_task(job()) for job in (self._pulse, self._tell, self._keep_alive)]
+                jobs = [group.create_task(job()) for job in self._jobs()]
                 group.create_task(self._record())
                 await self._closed.wait()
                 # The recorder is let finish: a write cut off here might come after the last one.
@@ -137,6 +154,10 @@ class LiveRooms:
         finally:
             webinar_changed.disconnect(self._on_change)
             await self._dismiss_all()
+
+    def _jobs(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        alone = settings.EFIR.is_sqlite
+        return [self._pulse, self._tell, self._keep_alive, *([] if alone else [self._hear_others])]
 
     def close(self) -> None:
         """End `run`: everybody is sent away and the end is written."""
@@ -187,7 +208,7 @@ class LiveRooms:
             return
         moved = webinar.status != room.webinar.status
         room.webinar = webinar
-        room.tell(self.presence.count(webinar.pk))
+        room.tell(self.count(webinar.pk))
         if moved:
             # What was seen up to a change of status is written at once: entries and verdicts wait for it.
             self.presence.tick(clock.now(), time.monotonic())
@@ -195,9 +216,17 @@ class LiveRooms:
 
     def _recount(self) -> None:
         for webinar_id, room in self._rooms.items():
-            count = self.presence.count(webinar_id)
+            count = self.count(webinar_id)
             if coarse(count) != coarse(room.told) and not room.has_ended:
                 room.tell(count)
+
+    async def _hear_others(self) -> None:
+        """Learn how many people the other processes have."""
+        while True:
+            with suppress(DatabaseError):  # what was known last goes on
+                since = clock.now() - ALIVE_WITHIN
+                self._elsewhere = await in_thread(storage.counts_elsewhere, self.presence.recorder_id, since)
+            await asyncio.sleep(TICK_S)
 
     async def _keep_alive(self) -> None:
         """Send everybody a sign of life now and then, a few at a time."""

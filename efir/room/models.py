@@ -21,6 +21,7 @@ class Recorder(models.Model):
     started_at = models.DateTimeField()
     pulsed_at = models.DateTimeField(db_index=True)
     closed_at = models.DateTimeField(null=True)
+    counts = models.JSONField(default=dict)  # webinar's id → people in its room at the pulse
 
     def __str__(self) -> str:
         return str(self.id)

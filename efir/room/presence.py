@@ -6,8 +6,8 @@ Used from one thread (the event loop's); `efir.room.storage` writes what `pendin
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID, uuid4
@@ -21,12 +21,13 @@ BLIND_AFTER_S = 10.0
 
 @dataclass(frozen=True)
 class RecorderRow:
-    """One recorder as the database should hold it."""
+    """One recorder as the database should hold it; `counts`: webinar's id → people in its room, as JSON has it."""
 
     id: UUID
     started_at: datetime
     pulsed_at: datetime
     closed_at: datetime | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Presence:
         blind = monotonic - self._ticked > BLIND_AFTER_S
         self._ticked = monotonic
         if not blind:
-            self._current = replace(self._current, pulsed_at=now)
+            self._current = replace(self._current, pulsed_at=now, counts=self._counts())
             self._recorders[self._current.id] = self._current
             return
         self._current = self._begin(now)
@@ -123,6 +124,14 @@ class Presence:
                 self._end(seen.row, now)
         self._rooms.clear()
         self._recorders[self._current.id] = replace(self._current, pulsed_at=now, closed_at=now)
+
+    @property
+    def recorder_id(self) -> UUID:
+        """Under which recorder this process writes now."""
+        return self._current.id
+
+    def _counts(self) -> dict[str, int]:
+        return {str(webinar_id): len(people) for webinar_id, people in self._rooms.items() if people}
 
     def pending(self) -> Pending:
         """What to write now; `written` confirms it."""

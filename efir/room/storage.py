@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 
@@ -34,7 +35,7 @@ def write(pending: Pending, attended: Mapping[int, datetime] | None = None) -> N
             [Recorder(**vars(row)) for row in pending.recorders],
             update_conflicts=True,
             unique_fields=["id"],
-            update_fields=["pulsed_at", "closed_at"],
+            update_fields=["pulsed_at", "closed_at", "counts"],
         )
         PresenceInterval.objects.bulk_create(
             [PresenceInterval(**vars(row)) for row in pending.intervals],
@@ -68,6 +69,15 @@ def _seen(row: PresenceInterval) -> Seen:
     # A recorder that ended cleanly has ended its intervals, too; an open one reaches to the last pulse.
     lost = row.ended_at is None
     return Seen(row.began_at, max(row.began_at, row.ended_at or row.recorder.pulsed_at), lost)
+
+
+def counts_elsewhere(recorder_id: UUID, alive_since: datetime) -> dict[int, int]:
+    """How many people the other processes that live have in each room: webinar's id → people."""
+    others = Recorder.objects.filter(closed_at=None, pulsed_at__gt=alive_since).exclude(id=recorder_id)
+    total: Counter[int] = Counter()
+    for counts in others.values_list("counts", flat=True):
+        total.update({int(webinar_id): people for webinar_id, people in counts.items()})
+    return dict(total)
 
 
 def coverage(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:

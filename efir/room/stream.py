@@ -66,21 +66,24 @@ def _person(session_key: str) -> Person | None:
 async def stream(scope: Scope, receive: Receive, send: Send, webinar_id: int) -> None:
     """Answer one stream request, and stay until either side ends it."""
     live = rooms()
-    if scope["method"] != "GET":
-        return await _refuse(send, 405)
-    if live is None or live.closing:
-        return await _refuse(send, 503)
-    admission = await CROWD.run(admit, _session_key(scope), webinar_id)
-    if admission.webinar is None:
+    admission = await _admission(live, scope, webinar_id)
+    if live is None or admission.webinar is None:
         return await _refuse(send, admission.status)
-    if live.closing:
-        return await _refuse(send, 503)
     line = Line.of(scope)
     if line is None:
         return await _watch_through_asgi(
             live, admission.webinar, AsgiViewer(admission.person_id), receive, send
         )
     return _watch(live, admission.webinar, WireViewer(admission.person_id, line))
+
+
+async def _admission(live: LiveRooms | None, scope: Scope, webinar_id: int) -> Admission:
+    if scope["method"] != "GET":
+        return Admission(405)
+    if live is None:
+        return Admission(503)
+    admission = await CROWD.run(admit, _session_key(scope), webinar_id)
+    return Admission(refusal) if (refusal := live.refusal(admission.person_id)) else admission
 
 
 def _watch(live: LiveRooms, webinar: Webinar, viewer: WireViewer) -> None:

@@ -117,6 +117,8 @@ if on_postgresql:
             speaker = Visitor(site)
             speaker.http.base_url = other
             speaker.log_in("speaker")
+            # The one viewer is the other process's; the count is everybody's.
+            eventually(lambda: speaker.get(f"/api/webinars/{webinar}/state").json()["viewers"] == 1)
             assert speaker.post(f"/admin_webinar/{webinar}/start").status_code == 200
             tab.until(status="live")
             eventually(lambda: site.journal(webinar) == [("client_webinar_entered", login)])

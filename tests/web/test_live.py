@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from efir.room import live as live_module
+from efir.room import storage
 from efir.room.live import LiveRooms
+from efir.room.presence import Pending, RecorderRow
 from efir.room.viewers import AsgiViewer
 from efir.webinars.models import Webinar
 from tests.conftest import SYSTEM, start, stop
@@ -109,3 +113,28 @@ def test_a_database_that_does_not_answer_is_no_blindness(before_and_after, monke
         return known == {recorder.id}
 
     assert asyncio.run(asyncio.wait_for(scenario(), 30))
+
+
+def test_one_person_holds_so_many_streams_and_no_more(make_webinar, settings):
+    webinar = make_webinar("live")
+
+    async def scenario():
+        rooms = LiveRooms()
+        tabs = [AsgiViewer(1) for _ in range(settings.EFIR.streams_per_person)]
+        for tab in tabs:
+            room = rooms.join(webinar, tab)
+        full = rooms.refusal(1), rooms.refusal(2)
+        rooms.leave(room, tabs[0], webinar.started_at)
+        return *full, rooms.refusal(1), rooms.count(webinar.pk)
+
+    assert asyncio.run(scenario()) == (429, 0, 0, 1)
+
+
+def test_the_other_processes_viewers_count(make_webinar, clock):
+    webinar = make_webinar("live")
+    mine, other, dead = uuid4(), uuid4(), uuid4()
+    since = clock() - timedelta(seconds=15)
+    for recorder, pulse in ((mine, clock()), (other, clock()), (dead, since)):
+        counts = {str(webinar.pk): 7}
+        storage.write(Pending((RecorderRow(recorder, since, pulse, counts=counts),), ()))
+    assert storage.counts_elsewhere(mine, since) == {webinar.pk: 7}
