@@ -9,7 +9,7 @@ import tempfile
 
 from tools.postgres import MISSING, binaries, cluster
 
-PARTS = ("benchmarks.pipeline", "benchmarks.sending")
+PARTS = ("benchmarks.pipeline", "benchmarks.sending", "benchmarks.room")
 
 
 def main() -> int:
