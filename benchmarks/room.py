@@ -1,4 +1,4 @@
-"""How soon the last of many viewers hears of a change, and what a viewer costs: taken-over connections against plain ASGI.
+"""How soon the last of many viewers hears of a change: taken-over connections against plain ASGI.
 
 The peer is Efir's own fallback, a coroutine a viewer on stock uvicorn, in the same run with the same client.
 """
@@ -49,7 +49,7 @@ VERSION = re.compile(rb'"version":(\d+)')
 
 def main() -> None:
     """Print the table for this process's database."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, VIEWERS * 2 + 1000), hard))
     call_command("migrate", verbosity=0)
     cookies = _sessions()
@@ -74,7 +74,7 @@ def main() -> None:
 def _sessions() -> list[str]:
     """So many candidates who are logged in; their session cookies."""
     people = Person.objects.bulk_create(
-        [Person(login=f"v{n}", name=f"v{n}", password="!x") for n in range(VIEWERS)]
+        [Person(login=f"v{n}", name=f"v{n}", password="!") for n in range(VIEWERS)]
     )
     group = Group.objects.get(name=Role.CANDIDATE)
     Membership.objects.bulk_create([Membership(person=person, group=group) for person in people])
