@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeAlias
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
 
 from efir import ids
 from efir.hooks.actions import Code, Refused
+
+View: TypeAlias = Callable[..., HttpResponseBase]
 
 _STATUS = {Code.NOT_FOUND: 404, Code.FORBIDDEN: 403, Code.INCOMPLETE: 409}
 
@@ -32,15 +38,39 @@ def prefers_html(request: HttpRequest) -> bool:
     return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
 
 
+def shows_wrong_method(view: View) -> View:
+    """A browser that comes with a method that `view` refuses gets a page; a program gets an empty 405."""
+
+    @wraps(view)
+    def showing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        answer = view(request, *args, **kwargs)
+        if answer.status_code != 405 or not prefers_html(request):
+            return answer
+        page = render(request, "405.html", status=405)
+        page["Allow"] = answer["Allow"]
+        return page
+
+    return showing
+
+
+def post_only(view: View) -> View:
+    """What only forms and programs call."""
+    return shows_wrong_method(require_POST(view))
+
+
 def refused_json(refused: Refused, **more: Any) -> JsonResponse:
     """A refusal for a program: 403, 404 or 409 with the contract's code."""
     body = {"error": refused.code.value, "detail": refused.detail, **more}
     return JsonResponse(body, status=_STATUS.get(refused.code, 409))
 
 
-def back_with(request: HttpRequest, address: str, text: str, *, error: bool = False) -> HttpResponse:
-    """Send a person back to `address` with a sentence about what happened."""
+def back_with(
+    request: HttpRequest, address: str, text: str, *, error: bool = False, warning: str = ""
+) -> HttpResponse:
+    """Send a person back to `address` with a sentence about what happened, and one about what looks wrong."""
     (messages.error if error else messages.success)(request, text)
+    if warning:
+        messages.warning(request, warning)
     return redirect(address)
 
 

@@ -6,9 +6,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.utils.functional import lazy
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from efir.accounts.capabilities import Role
@@ -18,8 +23,13 @@ from efir.accounts.words import ROLE_WORDS
 
 if TYPE_CHECKING:
     PersonForm = forms.ModelForm[Person]
+    PersonSetPasswordForm = SetPasswordForm[Person]
 else:
     PersonForm = forms.ModelForm
+    PersonSetPasswordForm = SetPasswordForm
+
+LONGEST_NAME = 60
+PASSWORD_HINT = _("Не меньше 8 знаков.")
 
 _PHONE = re.compile(r"\+\d{10,15}")
 _TELEGRAM_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
@@ -51,11 +61,19 @@ def clean_login(text: str) -> str:
     return login
 
 
+def _consent_link() -> SafeString:
+    return format_html(
+        '<a href="/consent/" target="_blank" rel="noopener">{}</a>', gettext("Прочитать текст согласия")
+    )
+
+
 class SignUpForm(forms.Form):
     """Name, log-in, password and consent: under a minute."""
 
     name = forms.CharField(
-        label=_("Как вас зовут"), max_length=150, widget=forms.TextInput(attrs={"autocomplete": "name"})
+        label=_("Как вас зовут"),
+        max_length=LONGEST_NAME,
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     username = forms.CharField(
         label=_("E-mail или телефон"),
@@ -69,11 +87,12 @@ class SignUpForm(forms.Form):
         label=_("Пароль"),
         strip=False,
         max_length=1000,
-        help_text=_("Не меньше 8 знаков."),
+        help_text=PASSWORD_HINT,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}, render_value=True),
     )
     consent = forms.BooleanField(
-        label=_("Я согласен на обработку персональных данных"),
+        label=_("Даю согласие на обработку персональных данных"),
+        help_text=lazy(_consent_link, SafeString)(),
         error_messages={"required": _("Без согласия мы не можем завести аккаунт.")},
     )
 
@@ -93,6 +112,23 @@ class SignUpForm(forms.Form):
     def say_taken(self) -> None:
         """Somebody has this log-in already."""
         self.add_error("username", _("Аккаунт с таким логином уже есть. Войдите или укажите другой."))
+
+
+class NewPasswordForm(PersonSetPasswordForm):
+    """A new password twice; what is wrong with it is said at the first of the two."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["new_password1"].help_text = PASSWORD_HINT
+
+    def clean(self) -> dict[str, Any]:
+        self.validate_passwords("new_password1", "new_password2")
+        self.validate_password_for_user(self.user, "new_password1")
+        return self.cleaned_data
+
+
+class ChangePasswordForm(NewPasswordForm, PasswordChangeForm):
+    """The same, and the old password first."""
 
 
 class ContactsForm(PersonForm):
@@ -122,7 +158,7 @@ class ContactsForm(PersonForm):
 class NewPersonForm(forms.Form):
     """A person whom the admin adds; they set their own password by a one-time link."""
 
-    name = forms.CharField(label=_("Имя"), max_length=150)
+    name = forms.CharField(label=_("Имя"), max_length=LONGEST_NAME)
     login = forms.CharField(label=_("E-mail или телефон"), max_length=254)
     role = forms.ChoiceField(label=_("Роль"), choices=list(ROLE_WORDS.items()), initial=Role.CANDIDATE)
     inviter = forms.CharField(

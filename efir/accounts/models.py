@@ -91,6 +91,11 @@ class Person(AbstractBaseUser, PermissionsMixin):
         membership = getattr(self, "membership", None)
         return membership.group.name if membership else ""
 
+    @property
+    def has_contact(self) -> bool:
+        """Whether there is any way to reach the person that they show."""
+        return bool(self.telegram_name or self.phone or self.email)
+
     def get_full_name(self) -> str:
         return self.name
 

@@ -15,6 +15,9 @@ CONSENT_VERSION = "2026-11"
 
 # Sent within the transaction that makes a person who came through a webinar's call-to-action: `person`, `webinar_id`.
 came_for_webinar = Signal()
+# Sent when somebody has signed up and is logged in: `request`, `person`, `webinar_id` (or none). A receiver may
+# leave a message for them, and may return the address at which they go on.
+signed_up = Signal()
 
 log = structlog.get_logger(__name__)
 

@@ -29,6 +29,12 @@ def inviter_of(request: HttpRequest) -> Person | None:
     return next(filter(None, map(valid_inviter, told)), None)
 
 
+def is_dead(request: HttpRequest) -> bool:
+    """Whether the address carries a code that does not count."""
+    code = request.GET.get("ref", "")
+    return bool(code) and valid_inviter(code) is None
+
+
 def remember(request: HttpRequest, response: HttpResponseBase) -> None:
     """Keep the code that the address carries in the visitor's cookie, if it counts."""
     inviter = valid_inviter(request.GET.get("ref", ""))

@@ -10,6 +10,7 @@ urlpatterns = [
     path("login/", entrance.log_in, name="login"),
     path("logout/", entrance.log_out, name="logout"),
     path("signup/", entrance.sign_up, name="signup"),
+    path("consent/", entrance.consent, name="consent"),
     path("account/", account.account, name="account"),
     path("account/contact_details", account.contact_details, name="contact_details"),
     path("account/password/", account.change_password, name="password_change"),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from efir.attendance.models import Verdict
 
 REASONS: dict[str, Promise] = {
     "stayed_to_end": _("до конца"),
-    "left_early": _("ушёл раньше"),
-    "no_show": _("не пришёл"),
+    "left_early": _("выход раньше времени"),
+    "no_show": _("без входа в эфир"),
     "unknown": _("неизвестно"),
-    "decided_by_admin": _("решил администратор"),
+    "decided_by_admin": _("решение администратора"),
 }
 
 WHY_UNKNOWN: dict[str, Promise] = {
@@ -26,7 +27,7 @@ def verdict_word(verdict: Verdict) -> str:
     """Attended, not attended, or waiting for a decision."""
     if verdict.attended is None:
         return str(_("ждёт решения"))
-    return str(_("был на вебинаре")) if verdict.attended else str(_("не был на вебинаре"))
+    return str(_("участие засчитано")) if verdict.attended else str(_("участие не засчитано"))
 
 
 def reason_words(verdict: Verdict) -> str:
@@ -34,3 +35,11 @@ def reason_words(verdict: Verdict) -> str:
     reason = str(REASONS.get(verdict.reason, verdict.reason))
     unknown = WHY_UNKNOWN.get(verdict.why_unknown)
     return f"{reason}: {unknown}" if unknown and verdict.attended is None else reason
+
+
+def present_words(verdict: Verdict) -> str:
+    """How long somebody was there in live time: «47 минут», «меньше минуты», or nothing."""
+    minutes = round(verdict.present_s / 60)
+    if minutes:
+        return ngettext("%(count)s минута", "%(count)s минуты", minutes) % {"count": minutes}
+    return str(_("меньше минуты")) if verdict.present_s > 0 else ""

@@ -6,16 +6,15 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext
-from django.views.decorators.http import require_POST
 
 from efir.accounts.models import Person
 from efir.telegram.links import BotUnknown, make_link, unlink
-from efir.web import back_with, prefers_html
+from efir.web import back_with, post_only, prefers_html
 
 ACCOUNT = "/account/"
 
 
-@require_POST
+@post_only
 @login_required
 def link(request: HttpRequest) -> HttpResponse:
     """A fresh one-time link: JSON for programs, a redirect into Telegram for people."""
@@ -26,7 +25,7 @@ def link(request: HttpRequest) -> HttpResponse:
     return redirect(url) if prefers_html(request) else JsonResponse({"url": url})
 
 
-@require_POST
+@post_only
 @login_required
 def unlink_chat(request: HttpRequest) -> HttpResponse:
     """Forget the chat; asking again changes nothing."""

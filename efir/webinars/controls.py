@@ -14,12 +14,11 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.session import person_of
 from efir.hooks.actions import Code, Context, Refused, Source
-from efir.web import back_with, prefers_html, refused_json
+from efir.web import View, back_with, post_only, prefers_html, refused_json
 from efir.webinars.models import Webinar
 from efir.webinars.words import refusal_words
 
@@ -28,10 +27,11 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class Done:
-    """It is as asked: a sentence for a person, an object for a program."""
+    """It is as asked: a sentence for a person (and what they should look at again), an object for a program."""
 
     sentence: str
     body: dict[str, Any] = field(default_factory=dict)
+    warning: str = ""
 
 
 class Invalid(Exception):
@@ -44,14 +44,17 @@ class Invalid(Exception):
 
 
 Act = Callable[Concatenate[HttpRequest, int, P], Done]
-View = Callable[..., HttpResponse]
+Show = Callable[[HttpRequest, int, Invalid], HttpResponse]
 
 
-def control(capability: Capability) -> Callable[[Act[P]], View]:
-    """Turn an action on one webinar into its endpoint, guarded by `capability`."""
+def control(capability: Capability, *, show: Show | None = None) -> Callable[[Act[P]], View]:
+    """Turn an action on one webinar into its endpoint, guarded by `capability`.
+
+    `show` gives the page on which a person puts a wrong request right; without it they go back with a sentence.
+    """
 
     def guard(act: Act[P]) -> View:
-        @require_POST
+        @post_only
         @wraps(act)
         def endpoint(
             request: HttpRequest, webinar_id: int, *args: P.args, **kwargs: P.kwargs
@@ -63,9 +66,9 @@ def control(capability: Capability) -> Callable[[Act[P]], View]:
             except Refused as refused:
                 return _refused(request, webinar_id, refused)
             except Invalid as invalid:
-                return _invalid(request, webinar_id, invalid)
+                return _invalid(request, webinar_id, invalid, show)
             if prefers_html(request):
-                return back_with(request, page_of(webinar_id), done.sentence)
+                return back_with(request, page_of(webinar_id), done.sentence, warning=done.warning)
             return JsonResponse(done.body)
 
         return endpoint
@@ -120,7 +123,9 @@ def _refused(request: HttpRequest, webinar_id: int, refused: Refused) -> HttpRes
     return back_with(request, page_of(webinar_id), refusal_words(refused.code), error=True)
 
 
-def _invalid(request: HttpRequest, webinar_id: int, invalid: Invalid) -> HttpResponse:
+def _invalid(request: HttpRequest, webinar_id: int, invalid: Invalid, show: Show | None) -> HttpResponse:
     if prefers_html(request):
+        if show:
+            return show(request, webinar_id, invalid)
         return back_with(request, page_of(webinar_id), invalid.sentence, error=True)
     return JsonResponse({"error": invalid.code, "detail": invalid.sentence}, status=400)

@@ -9,15 +9,17 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from efir.config import time_zone_name
-from efir.webinars.embeds import frame_address
+from efir.webinars.embeds import LONGEST, chat_address, frame_address
 from efir.webinars.lifecycle import EDITABLE, TECHNICAL, Status
 from efir.webinars.models import Webinar, default_time_zone
 
 LOCAL_FORMAT = "%Y-%m-%dT%H:%M"
+NOT_A_RECORDING = _("Это не адрес записи. Вставьте адрес, который начинается с http:// или https://")
 
 
 class LocalMomentField(forms.Field):
@@ -57,7 +59,9 @@ class WebinarForm(forms.Form):
         label=_("Плеер"),
         required=False,
         max_length=4000,
-        help_text=_("Адрес плеера или весь код <iframe …> с YouTube, VK Видео, Rutube, Kinescope, Vimeo."),
+        help_text=_(
+            "Адрес страницы с видео или код <iframe …>: YouTube, VK Видео, Rutube, Kinescope, Vimeo."
+        ),
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
     )
     chat_url = forms.CharField(
@@ -68,7 +72,7 @@ class WebinarForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
     )
     cta_text = forms.CharField(
-        label=_("Призыв на странице расписания"),
+        label=_("Надпись на кнопке в расписании"),
         required=False,
         max_length=100,
         widget=forms.TextInput(attrs={"placeholder": _("Забронировать место на вебинар")}),
@@ -122,7 +126,7 @@ class WebinarForm(forms.Form):
         return frame_address(self.cleaned_data["player_url"])
 
     def clean_chat_url(self) -> str:
-        return frame_address(self.cleaned_data["chat_url"])
+        return chat_address(self.cleaned_data["chat_url"])
 
     def changes(self) -> dict[str, Any]:
         """What the request asks to write; times as instants. Only for a valid form."""
@@ -148,6 +152,18 @@ class WebinarForm(forms.Form):
         if kept and kept.astimezone(zone).strftime(LOCAL_FORMAT) == local.strftime(LOCAL_FORMAT):
             return kept
         return local.replace(tzinfo=zone)
+
+
+class RecordingForm(forms.Form):
+    """The recording's address."""
+
+    url = forms.CharField(
+        label=_("Адрес записи"),
+        max_length=LONGEST,
+        widget=forms.URLInput(attrs={"placeholder": "https://"}),
+        error_messages={"required": NOT_A_RECORDING, "max_length": NOT_A_RECORDING},
+        validators=[URLValidator(schemes=["http", "https"], message=NOT_A_RECORDING)],
+    )
 
 
 def _initial(webinar: Webinar | None) -> dict[str, Any]:

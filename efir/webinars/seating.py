@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from django.contrib import messages
 from django.dispatch import receiver
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from efir.accounts.models import Person
-from efir.accounts.people import came_for_webinar
+from efir.accounts.people import came_for_webinar, signed_up
 from efir.hooks.actions import Refused
 from efir.webinars.core import book_seat
+from efir.webinars.models import Seat, Webinar
+from efir.webinars.words import moment_words
 
 log = structlog.get_logger(__name__)
 
@@ -24,3 +29,17 @@ def seat_the_new(person: Person, webinar_id: int, **kwargs: Any) -> None:
         log.info(
             "seat_at_sign_up_refused", webinar_id=webinar_id, person_id=person.pk, code=refused.code.value
         )
+
+
+@receiver(signed_up, dispatch_uid="efir.seat_is_said")
+def say_seat(request: HttpRequest, person: Person, webinar_id: int | None, **kwargs: Any) -> str | None:
+    """Tell the new person about their seat; where the webinar is on air, they go straight to its room."""
+    seats = Seat.objects.select_related("webinar").filter(person=person)
+    seat = seats.filter(webinar_id=webinar_id).first() if webinar_id is not None else None
+    if seat is None:
+        return None
+    webinar: Webinar = seat.webinar
+    moment = moment_words(webinar.starts_at, webinar.zone) if webinar.starts_at else ""
+    words = {"title": webinar.title, "moment": moment}
+    messages.success(request, _("Место забронировано: «%(title)s», %(moment)s") % words)
+    return f"/account/webinar_room/{webinar.pk}/" if webinar.is_on_air else None

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from django.db.models import Case, F, IntegerField, Q, QuerySet, When
 
 from efir import clock
 from efir.accounts.capabilities import Capability, can
@@ -25,6 +25,12 @@ def visible_webinar(person: Person | AnonymousUser, webinar_id: int) -> Webinar 
     return webinar
 
 
+def open_webinar(webinar_id: int) -> Webinar | None:
+    """The webinar, while a seat can be booked for it."""
+    opened = Webinar.objects.filter(status__in=(Status.SCHEDULED, *ON_AIR), withdrawn=False)
+    return opened.filter(pk=webinar_id).first()
+
+
 def on_air() -> QuerySet[Webinar]:
     """What is live or paused now, the latest started first."""
     return Webinar.objects.filter(status__in=ON_AIR).order_by("-started_at")
@@ -34,6 +40,17 @@ def upcoming() -> QuerySet[Webinar]:
     """What is scheduled, the next first. A webinar that was never started drops out when it is long overdue."""
     overdue = clock.now() - timedelta(hours=settings.EFIR.forgotten_h)
     return Webinar.objects.filter(status=Status.SCHEDULED, starts_at__gt=overdue).order_by("starts_at", "pk")
+
+
+def for_speaker() -> QuerySet[Webinar]:
+    """Every webinar: on air first, then the nearest start (those without one after them), then what is over."""
+    overdue = clock.now() - timedelta(hours=settings.EFIR.forgotten_h)
+    ahead = Q(status__in=(Status.DRAFT, Status.SCHEDULED)) & (Q(starts_at=None) | Q(starts_at__gt=overdue))
+    part = Case(When(status__in=ON_AIR, then=0), When(ahead, then=1), default=2, output_field=IntegerField())
+    nearest = Case(When(ahead, then=F("starts_at")))
+    return Webinar.objects.order_by(
+        part, nearest.asc(nulls_last=True), F("starts_at").desc(nulls_last=True), "-pk"
+    )
 
 
 def current_webinar(person: Person) -> Webinar | None:

@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy
 
 from efir import clock
 from efir.hooks.actions import Code
+from efir.webinars.lifecycle import Status
+from efir.webinars.models import Webinar
 
 # Zones that people here call by a name instead of a distance from UTC.
 ZONE_NAMES: dict[str, Promise] = {
@@ -26,7 +28,7 @@ REFUSALS: dict[Code, Promise] = {
     Code.INVALID_REWIND: gettext_lazy("Вебинар уже начался, вернуть его назад нельзя."),
     Code.INVALID_RESTART: gettext_lazy("Вебинар уже завершён, начать его снова нельзя."),
     Code.LOCKED: gettext_lazy("В этом состоянии это уже не меняется. Ничего не сохранено."),
-    Code.CTA_INVALID_STATE: gettext_lazy("Кнопку показывают и скрывают только во время эфира."),
+    Code.CTA_INVALID_STATE: gettext_lazy("Кнопку «Связаться…» показывают и скрывают только во время эфира."),
     Code.WITHDRAWN: gettext_lazy("Вебинар отменён. Сначала верните его в расписание."),
     Code.STATUS_INVALID: gettext_lazy("Можно только начать или завершить."),
     Code.MUTATION_FORBIDDEN: gettext_lazy(
@@ -66,6 +68,15 @@ def moment_words(moment: datetime, zone: ZoneInfo) -> str:
         "time": moment.astimezone(zone).strftime("%H:%M"),
         "zone": zone_label(moment, zone),
     }
+
+
+def past_start_words(webinar: Webinar) -> str:
+    """A warning where what has not begun is to begin in the past; else nothing."""
+    late = webinar.state in (Status.DRAFT, Status.SCHEDULED) and webinar.starts_at
+    if not late or late >= clock.now():
+        return ""
+    moment = moment_words(late, webinar.zone)
+    return _("Время начала уже прошло: %(moment)s. Если это ошибка, исправьте его.") % {"moment": moment}
 
 
 def refusal_words(code: Code) -> str:

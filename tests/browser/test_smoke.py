@@ -60,7 +60,8 @@ def test_an_evening_in_the_browser(chromium, site, cast):
 
     speaker.get_by_role("button", name="Завершить эфир").click()
     speaker.get_by_role("dialog").get_by_role("button", name="Завершить").click()
-    expect(candidate.get_by_role("heading", name="Вебинар завершён")).to_be_visible()
+    thanks = candidate.get_by_role("heading", name="Вебинар завершён. Спасибо, что были с нами!")
+    expect(thanks).to_be_visible()
     expect(candidate.locator("iframe")).to_have_count(0)
     assert candidate.evaluate("window.notReloaded")
     for page in (guest, candidate, speaker):

@@ -1,4 +1,4 @@
-"""Sign-up, log-in, referral, contacts, candidates, roles and passwords."""
+"""Sign-up, log-in, referral, roles and passwords."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from efir.accounts import people
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
-from efir.accounts.people import LoginTaken, create_person
+from efir.accounts.people import CONSENT_VERSION, LoginTaken, create_person
 from efir.webinars.models import Seat
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +115,15 @@ class TestSignUp:
         codes = [sign_up(Client(), username=f"a{n}@example.ru").status_code for n in range(3)]
         assert codes == [302, 302, 429]
         assert Client().get("/signup/").status_code == 200
+        assert sign_up(Client(), username="a9@example.ru")["Retry-After"] == "3600"
+
+    def test_a_name_is_no_essay(self):
+        assert "не более 60 символов" in sign_up(Client(), name="О" * 61).content.decode()
+        assert sign_up(Client(), name="О" * 60).status_code == 302
+
+    def test_the_consent_can_be_read(self):
+        assert 'href="/consent/"' in Client().get("/signup/").content.decode()
+        assert CONSENT_VERSION in Client().get("/consent/").content.decode()
 
 
 def _first_blind(real):
@@ -136,6 +145,31 @@ class TestSeatAtSignUp:
         )
         sign_up(Client(), webinar=str(webinar.pk))
         assert Seat.objects.get().person.login == "olga@example.ru"
+
+    def test_the_page_names_the_webinar_and_its_time(self, clock, make_webinar):
+        page = Client().get(f"/signup/?webinar={make_webinar(title='Как <начать>').pk}").content.decode()
+        assert "Как &lt;начать&gt;" in page
+        assert "сегодня в 20:00 МСК" in page
+
+    @pytest.mark.parametrize("state", ["draft", "finished", "archived"])
+    def test_a_closed_one_is_not_promised(self, make_webinar, state):
+        page = Client().get(f"/signup/?webinar={make_webinar(state, title='Тайный').pk}").content.decode()
+        assert "Тайный" not in page
+        assert "место на вебинаре" not in page
+
+    def test_afterwards_the_seat_is_said(self, clock, make_webinar):
+        client = Client()
+        assert sign_up(client, webinar=str(make_webinar().pk)).url == "/account/"
+        page = client.get("/account/").content.decode()
+        assert "Место забронировано: «Как начать», сегодня в 20:00 МСК" in page
+
+    @pytest.mark.parametrize("state", ["live", "paused"])
+    def test_what_is_on_air_is_entered_at_once(self, make_webinar, state):
+        number = make_webinar(state).pk
+        assert "сразу войдёте в эфир" in Client().get(f"/signup/?webinar={number}").content.decode()
+        assert sign_up(Client(), webinar=str(number)).url == f"/account/webinar_room/{number}/"
+        answer = sign_up(Client(), webinar=str(number), username="b@example.ru", next="/webinars/")
+        assert answer.url == "/webinars/"
 
     @pytest.mark.parametrize("state", ["draft", "finished", "archived"])
     def test_a_closed_one_costs_nobody_the_account(self, make_webinar, state):
@@ -192,6 +226,15 @@ class TestReferral:
         sign_up(client, ref=code)
         assert self.invited_by() is None
 
+    def test_a_code_that_does_not_count_is_said(self, partners, make_person):
+        dead = "Ссылка-приглашение не действует"
+        client = Client()
+        for code in ("nobody", "код", make_person().ref_code):
+            assert dead in client.get("/signup/", {"ref": code}).content.decode()
+        for query in ({}, {"ref": ""}, {"ref": partners[0].ref_code}):
+            assert dead not in client.get("/signup/", query).content.decode()
+        assert "пришли раньше" in client.get("/signup/?ref=nobody").content.decode()
+
     def test_a_candidates_code_does_not_count(self, make_person):
         client = Client()
         client.get(f"/webinars/?ref={make_person().ref_code}")
@@ -245,7 +288,7 @@ class TestLogIn:
         ]
         assert codes[-1] == 429
         answer = Client().post("/login/", {"username": "89991234567", "password": PASSWORD})
-        assert answer.status_code == 429
+        assert (answer.status_code, answer["Retry-After"]) == (429, "900")
         assert "Подождите" in answer.content.decode()
 
     def test_no_address_of_another_site_follows(self, make_person):
@@ -262,65 +305,10 @@ class TestLogIn:
         assert answer.status_code == 403
         assert "Форма устарела" in answer.content.decode()
 
-
-class TestContacts:
-    def test_a_candidate_sees_their_inviters(self, make_person):
-        partner = make_person(Role.PARTNER, name="Павел Партнёр", login="+79990000001")
-        page = logged_in(make_person(invited_by=partner)).get("/account/contacts/").content.decode()
-        assert "Павел Партнёр" in page
-        assert "tel:+79990000001" in page
-
-    def test_without_an_inviter_a_sentence_says_so(self, make_person):
-        assert "без приглашения" in logged_in(make_person()).get("/account/contacts/").content.decode()
-
-    def test_ones_own_are_saved_in_one_spelling(self, make_person):
-        person = make_person()
-        fields = {"email": "a@example.ru", "phone": "8 999 123 45 67", "telegram_name": "@anna_p"}
-        logged_in(person).post("/account/contact_details", fields | {"lead_id": "1", "name": "Другая"})
-        person.refresh_from_db()
-        assert (person.phone, person.telegram_name, person.email) == (
-            "+79991234567",
-            "anna_p",
-            "a@example.ru",
-        )
-        assert person.name != "Другая"
-
-    @pytest.mark.parametrize(("field", "value"), [("phone", "abc"), ("telegram_name", "имя"), ("email", "x")])
-    def test_wrong_ones_are_kept_to_be_put_right(self, make_person, field, value):
-        person = make_person()
-        page = logged_in(person).post("/account/contact_details", {field: value}).content.decode()
-        assert f'value="{value}"' in page
-        person.refresh_from_db()
-        assert getattr(person, field) == ""
-
-
-class TestCandidates:
-    def test_a_partner_sees_their_own(self, make_person):
-        partner = make_person(Role.PARTNER)
-        mine = make_person(invited_by=partner, name="Моя Кандидатка", login="mine@example.ru")
-        client = logged_in(partner)
-        assert "Моя Кандидатка" in client.get("/account/").content.decode()
-        assert "mine@example.ru" in client.get(f"/account/candidates/{mine.pk}/").content.decode()
-        assert f"/signup/?ref={partner.ref_code}" in client.get("/account/").content.decode()
-
-    def test_another_ones_candidate_and_nobody_look_alike(self, make_person):
-        other = make_person(invited_by=make_person(Role.PARTNER), name="Чужая Кандидатка")
-        for role in (Role.PARTNER, Role.LEADER, Role.SPEAKER, Role.ADMIN):
-            client = logged_in(make_person(role))
-            assert client.get(f"/account/candidates/{other.pk}/").status_code == 404
-            assert "Чужая Кандидатка" not in client.get("/account/").content.decode()
-
-    def test_a_candidate_sees_none(self, make_person):
-        person = make_person()
-        assert logged_in(person).get(f"/account/candidates/{person.pk}/").status_code == 403
-        assert person.ref_code not in logged_in(person).get("/account/").content.decode()
-
-    @pytest.mark.parametrize("spelling", ["0{}", "{}x", "+{}", "{}.0", "-{}", "٣"])
-    def test_one_id_has_one_spelling(self, make_person, spelling):
-        partner = make_person(Role.PARTNER)
-        mine = make_person(invited_by=partner)
-        address = f"/account/candidates/{spelling.format(mine.pk)}/"
-        assert logged_in(partner).get(address).status_code == 404
+    def test_logging_out_by_an_address_is_a_page(self, make_person):
+        answer = logged_in(make_person()).get("/logout/", headers={"accept": "text/html"})
+        assert answer.status_code == 405
+        assert 'action="/logout/"' in answer.content.decode()
 
 
 class TestPeople:
@@ -401,6 +389,17 @@ class TestPasswordReset:
         with CaptureQueriesContext(connection) as queries:
             Client().get(link)
         assert all(query["sql"].startswith("SELECT") for query in queries)
+
+    def test_what_is_wrong_is_said_at_its_field(self, link):
+        assert "Не меньше 8 знаков." in Client().get(link).content.decode()
+        short = Client().post(link, {"new_password1": "korotko", "new_password2": "korotko"}).content.decode()
+        assert "id_new_password1_error" in short
+        assert "id_new_password2_error" not in short
+        other = (
+            Client().post(link, {"new_password1": "sovsem-novyj-7", "new_password2": "x"}).content.decode()
+        )
+        assert "id_new_password1_error" not in other
+        assert "id_new_password2_error" in other
 
     def test_ones_own_password_is_changed_with_the_old_one(self, make_person):
         client, other = logged_in(person := make_person(password=PASSWORD)), logged_in(person)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -171,6 +172,67 @@ def test_a_recording_is_a_web_address(speaker, make_webinar, url):
     assert stored(webinar).recording_url == ""
 
 
+def test_a_wrong_recording_is_kept_to_be_put_right(speaker, make_webinar):
+    webinar = make_webinar("finished")
+    address = f"/admin_webinar/{webinar.pk}/recording"
+    answer = speaker.post(address, {"url": "ftp://x"}, **HTML)
+    page = answer.content.decode()
+    assert answer.status_code == 400
+    field = page.split('name="url"')[1].split(">")[0]
+    assert 'value="ftp://x"' in field
+    assert 'aria-invalid="true"' in field
+    assert page.count("Это не адрес записи") == 2  # at the field, and on top
+    assert f'action="/admin_webinar/{webinar.pk}/"' in page
+    assert speaker.post("/admin_webinar/999/recording", {"url": "x"}, **HTML).status_code == 404
+
+
+@pytest.mark.parametrize("action", ["start", "recording"])
+def test_a_browser_that_opens_a_button_gets_a_page(speaker, make_webinar, action):
+    address = f"/admin_webinar/{make_webinar().pk}/{action}"
+    shown = speaker.get(address, **HTML)
+    assert (shown.status_code, shown["Allow"]) == (405, "POST")
+    assert "Здесь нет страницы" in shown.content.decode()
+    assert speaker.get(address).content == b""
+
+
+class TestPastStart:
+    WARNING = "Время начала уже прошло"
+    FIELDS = {"title": "Вчера", "length_min": "60", "time_zone": "Europe/Moscow", "player_url": PLAYER}
+
+    @pytest.mark.parametrize(
+        ("starts_at", "warned"), [("2026-11-23T18:59", True), ("2026-11-23T19:30", False)]
+    )
+    def test_saving_and_publishing_warn_and_do_it(self, clock, speaker, starts_at, warned):
+        fields = self.FIELDS | {"starts_at": starts_at}
+        made = speaker.post("/admin_webinar/new/", fields, follow=True, **HTML).content.decode()
+        webinar = Webinar.objects.get()
+        saved = speaker.post(f"/admin_webinar/{webinar.pk}/", fields, follow=True, **HTML).content.decode()
+        published = speaker.post(f"/admin_webinar/{webinar.pk}/publish", follow=True, **HTML).content.decode()
+        assert {self.WARNING in page for page in (made, saved, published)} == {warned}
+        assert stored(webinar).status == "scheduled"
+
+    def test_what_has_begun_is_not_warned_about(self, clock, speaker, make_webinar):
+        webinar = make_webinar("live", starts_at=clock.moment - timedelta(minutes=5))
+        page = speaker.post(f"/admin_webinar/{webinar.pk}/", {"chat_url": ""}, follow=True, **HTML)
+        assert self.WARNING not in page.content.decode()
+
+
+def test_the_list_is_on_air_then_the_nearest_then_what_is_over(clock, speaker, make_webinar):
+    for title, state, hours in (
+        ("Поздний", "scheduled", 48),
+        ("Давний", "finished", -72),
+        ("Ближний", "draft", 1),
+        ("Вчерашний", "finished", -24),
+        ("Пропущенный", "scheduled", -48),
+        ("В эфире", "live", -1),
+    ):
+        make_webinar(state, title=title, starts_at=clock.moment + timedelta(hours=hours))
+    make_webinar("draft", title="Без времени", starts_at=None)
+    page = speaker.get("/admin_webinar/").content.decode()
+    titles = re.findall(r"<b>(.*?)</b>", page)
+    assert titles == ["В эфире", "Ближний", "Поздний", "Без времени", "Вчерашний", "Пропущенный", "Давний"]
+
+
 def test_a_person_comes_back_to_the_page_with_a_sentence(speaker, make_webinar):
     webinar = make_webinar()
     answer = speaker.post(f"/admin_webinar/{webinar.pk}/start", follow=True, **HTML)
@@ -257,6 +319,7 @@ class TestForm:
             ("player_url", "https://evil.example/"),
             ("player_url", "javascript:alert(1)"),
             ("chat_url", "http://www.youtube.com/x"),
+            ("chat_url", "https://evil.example/"),
         ],
     )
     def test_a_wrong_value_is_said_and_nothing_saved(self, speaker, make_webinar, field, value):
@@ -266,6 +329,13 @@ class TestForm:
         page = speaker.post(f"/admin_webinar/{webinar.pk}/", {field: value}, **HTML).content.decode()
         assert "Не сохранено" in page
         assert stored(webinar).version == webinar.version
+
+    def test_a_copied_page_becomes_its_player(self, speaker, make_webinar):
+        webinar = make_webinar("live")
+        post(speaker, webinar, player_url="https://youtu.be/abc?t=5", chat_url="https://vk.com/video-1_2")
+        after = stored(webinar)
+        assert after.player_url == "https://www.youtube.com/embed/abc?start=5"
+        assert after.chat_url == "https://vk.com/video-1_2"
 
     def test_a_time_that_the_clocks_skip_is_said(self, speaker, make_webinar):
         webinar = make_webinar()
@@ -292,6 +362,18 @@ class TestPanel:
             assert "disabled" not in form or 'class="hint"' in form
         for action in ("withdraw", "recording"):
             assert (f"/{action}" in page) == (action in self.OFFERED[state]), action
+
+    @pytest.mark.parametrize(
+        ("state", "collapsed"), [("scheduled", False), ("live", False), ("finished", True)]
+    )
+    def test_what_can_never_be_done_any_more_is_collapsed(self, speaker, make_webinar, state, collapsed):
+        page = speaker.get(f"/admin_webinar/{make_webinar(state).pk}/").content.decode()
+        assert ("Кнопки эфира больше не действуют" in page) == collapsed
+
+    def test_the_two_kinds_of_button_are_named_apart(self, speaker, make_webinar):
+        page = speaker.get(f"/admin_webinar/{make_webinar('live').pk}/").content.decode()
+        assert "Кнопка «Связаться…» в комнате" in page
+        assert "Надпись на кнопке в расписании" in page
 
     def test_a_withdrawn_one_is_put_back_first(self, speaker, make_webinar):
         webinar = make_webinar()
@@ -324,6 +406,16 @@ class TestVerdicts:
                 assert words in page
             assert (f"/verdicts/{held.lead_id}" in page) == decides
 
+    @pytest.mark.parametrize(("present_s", "words"), [(1860, "31 минута"), (20, "меньше минуты"), (0, ">—<")])
+    def test_how_long_somebody_was_there(self, speaker, held, present_s, words):
+        Verdict.objects.filter(pk=held.pk).update(present_s=present_s, intervals=[])
+        assert words in speaker.get(f"/admin_webinar/{held.webinar_id}/").content.decode()
+
+    def test_each_cell_has_its_label_for_the_phone(self, admin, held):
+        page = admin.get(f"/admin_webinar/{held.webinar_id}/").content.decode()
+        rows = page.split("<tbody>")[1].split("</tbody>")[0]
+        assert rows.count("<td data-label=") == rows.count("<td") - rows.count("<tr>")
+
     def test_the_admin_decides_once(self, admin, held):
         answer = post(admin, held.webinar, f"verdicts/{held.lead_id}", attended="true", lead_id="1")
         assert answer.json()["attended"] is True
@@ -348,5 +440,5 @@ class TestVerdicts:
         address = f"/account/candidates/{lead.pk}/"
         assert "неизвестно" not in client.get(address).content.decode()
         post(admin, held.webinar, f"verdicts/{lead.pk}", attended="true")
-        assert "был на вебинаре" in client.get(address).content.decode()
-        assert "был на вебинаре" in client.get("/account/").content.decode()
+        assert "участие засчитано" in client.get(address).content.decode()
+        assert "участие засчитано" in client.get("/account/").content.decode()

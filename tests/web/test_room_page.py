@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 from django.test import Client
 
 from efir.accounts.capabilities import Role
+from efir.attendance.models import Participation
 from efir.room import views
 from efir.webinars import core
 from tests.conftest import PLAYER, SYSTEM
@@ -91,6 +93,37 @@ def test_the_call_to_action_is_shown_when_the_speaker_shows_it(member, make_webi
     assert link in page
     core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
     assert f"{row} hidden>" in room_of(member, webinar.pk)
+
+
+def test_without_an_inviter_nobody_is_promised(member, make_webinar, make_person):
+    invited = Client()
+    invited.force_login(make_person(invited_by=make_person(Role.PARTNER)))
+    for state in ("live", "finished"):
+        webinar = make_webinar(state)
+        for client, promised in ((invited, True), (member, False)):
+            page = room_of(client, webinar.pk)
+            assert ("Связаться с тем, кто меня пригласил" in page) == promised
+            assert ("Напишите тому, кто вас пригласил" in page) == promised
+            assert ("Задайте их ведущему" in page) != promised
+
+
+def test_only_those_who_were_there_are_thanked(member, make_webinar, make_person):
+    webinar = make_webinar("finished")
+    heading = '<h2 tabindex="-1" id="thanks" data-thanks="Вебинар завершён. Спасибо, что были с нами!">'
+    assert f"{heading}Вебинар завершён</h2>" in room_of(member, webinar.pk)
+    Participation.objects.create(webinar=webinar, person=make_person(), is_lead=True)
+    assert f"{heading}Вебинар завершён</h2>" in room_of(member, webinar.pk)
+    Participation.objects.create(webinar=webinar, person=member.person, is_lead=True)
+    assert f"{heading}Вебинар завершён. Спасибо" in room_of(member, webinar.pk)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [(1, "скоро начнём, ждём ведущего</p>"), (31, "начало задерживается, ведущий ещё не начал эфир</p>")],
+)
+def test_the_waiting_room_says_what_is_true(clock, member, make_webinar, minutes, words):
+    webinar = make_webinar(starts_at=clock.moment - timedelta(minutes=minutes))
+    assert words in room_of(member, webinar.pk)
 
 
 def test_without_its_script_the_page_looks_again(member, make_webinar):

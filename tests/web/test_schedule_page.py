@@ -87,6 +87,21 @@ def test_once_the_time_has_come_it_says_so(clock, make_webinar):
     assert "скоро начнём, ждём ведущего" in page_of(Client())
 
 
+def test_long_after_the_time_it_does_not_say_soon(clock, make_webinar):
+    make_webinar(starts_at=clock.moment - timedelta(minutes=31))
+    page = page_of(Client())
+    assert "начало задерживается" in page
+    assert "скоро начнём" not in page
+
+
+@pytest.mark.parametrize("state", ["live", "paused"])
+def test_a_guest_is_asked_into_what_is_on_air(make_webinar, state):
+    webinar = make_webinar(state, cta_text="Хочу на эфир")
+    page = page_of(Client())
+    assert f'href="/signup/?webinar={webinar.pk}">Войти в эфир</a>' in page
+    assert "Хочу на эфир" not in page
+
+
 @pytest.mark.parametrize(
     ("hours", "zone", "words"),
     [

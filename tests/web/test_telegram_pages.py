@@ -105,9 +105,10 @@ def test_the_panel_says_that_there_is_no_bot(person):
     assert "<form" not in panel(person)
 
 
-def table(webinar):
+def table(webinar, number=""):
+    request = RequestFactory().get("/", {"messages": number} if number else {})
     return Template("{% load telegram_panels %}{% telegram_messages webinar %}").render(
-        Context({"webinar": webinar})
+        Context({"webinar": webinar, "request": request})
     )
 
 
@@ -131,11 +132,38 @@ def test_the_table_shows_where_each_message_stands(make_person, make_webinar):
     assert "Forbidden: &lt;blocked&gt;" in shown
 
 
-def test_the_table_costs_one_query(make_person, make_webinar, django_assert_num_queries):
+def test_the_table_costs_two_queries(make_person, make_webinar, django_assert_num_queries):
     webinar = make_webinar("finished")
     classified(webinar, [make_person() for _ in range(5)], "no_show")
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         table(webinar)
+
+
+def test_the_table_comes_in_pages_of_fifty(make_person, make_webinar):
+    webinar = make_webinar("finished")
+    classified(webinar, [make_person(name=f"Кандидат {n:02}") for n in range(30)], "no_show")
+    shown = table(webinar)
+    assert shown.count("<tr>") == 51
+    assert 'href="?messages=2#messages"' in shown
+    rest = table(webinar, "2")
+    assert rest.count("<tr>") == 11
+    assert "Кандидат 29" in rest
+    assert "Кандидат 00" not in rest
+    assert table(webinar, "x").count("<tr>") == 51
+
+
+def test_the_table_says_how_far_sending_is(make_person, make_webinar):
+    webinar = make_webinar("finished")
+    linked(lead := make_person(invited_by=make_person(Role.PARTNER)))
+    classified(webinar, [lead], "no_show")
+    assert "Отправлено 0 из 3 · ждут: 3" in table(webinar)
+    assert "data-recent" in table(webinar)  # the page looks again by itself
+    OutboxMessage.objects.filter(kind="candidate_followup").update(state="sent")
+    OutboxMessage.objects.filter(kind="partner_attendance").update(state="failed")
+    shown = table(webinar)
+    assert '<progress max="3" value="1"' in shown
+    assert "Отправлено 1 из 3 · ждут: 1 · не доставлено: 1" in shown
+    assert "data-recent" not in shown
 
 
 def test_health_tells_the_truth(clock, settings):

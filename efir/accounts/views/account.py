@@ -8,13 +8,13 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from efir.accounts.capabilities import Capability, capability_required
-from efir.accounts.forms import ContactsForm
+from efir.accounts.forms import ChangePasswordForm, ContactsForm
 from efir.accounts.models import Person
 from efir.accounts.people import own_candidate
 from efir.accounts.session import person_of
@@ -24,6 +24,7 @@ from efir.web import back_with
 class ChangePassword(PasswordChangeView):
     """One's own password; every other session of the person ends."""
 
+    form_class = ChangePasswordForm
     template_name = "accounts/password.html"
     success_url = "/account/"
 
@@ -45,10 +46,12 @@ def account(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def contact_details(request: HttpRequest) -> HttpResponse:
-    """Save one's own ways to be reached."""
+    """Save one's own ways to be reached. GET is a form with errors that was opened again: back to the account."""
+    if request.method != "POST":
+        return redirect("account")
     form = ContactsForm(request.POST, instance=Person.objects.get(pk=person_of(request).pk))
     if not form.is_valid():
         return _account(request, form)

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 from django_ratelimit.core import is_ratelimited
 
 from efir import ids
@@ -21,20 +21,23 @@ from efir.accounts.addresses import client_address
 from efir.accounts.capabilities import Role
 from efir.accounts.forms import SignUpForm
 from efir.accounts.models import Person
-from efir.accounts.people import LoginTaken, create_person
-from efir.web import safe_next
+from efir.accounts.people import CONSENT_VERSION, LoginTaken, create_person, signed_up
+from efir.web import safe_next, shows_wrong_method
 
+HOUR_S = 3600
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 log_in = LoginView.as_view(
     template_name="accounts/login.html", redirect_authenticated_user=True, extra_context={"bare": True}
 )
-log_out = LogoutView.as_view()
+log_out = shows_wrong_method(LogoutView.as_view())
 
 
-def too_many(request: HttpRequest, sentence: str) -> HttpResponse:
-    """The page for somebody who has to wait."""
-    return render(request, "429.html", {"sentence": sentence}, status=429)
+def too_many(request: HttpRequest, sentence: str, wait_s: int) -> HttpResponse:
+    """The page for somebody who has to wait this many seconds."""
+    response = render(request, "429.html", {"sentence": sentence}, status=429)
+    response["Retry-After"] = str(wait_s)
+    return response
 
 
 def locked_out(
@@ -45,7 +48,8 @@ def locked_out(
     **kwargs: Any,
 ) -> HttpResponse:
     """Too many wrong passwords for one log-in from one address (axes calls this)."""
-    return too_many(request, _("Слишком много неверных паролей. Подождите 15 минут и попробуйте ещё раз."))
+    sentence = _("Слишком много неверных паролей. Подождите 15 минут и попробуйте ещё раз.")
+    return too_many(request, sentence, int(settings.AXES_COOLOFF_TIME * HOUR_S))
 
 
 @never_cache
@@ -58,17 +62,22 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _form(request, SignUpForm())
     if _tries_too_often(request):
-        return too_many(
-            request, _("Слишком много регистраций с этого адреса. Подождите час и попробуйте ещё раз.")
-        )
+        sentence = _("Слишком много регистраций с этого адреса. Подождите час и попробуйте ещё раз.")
+        return too_many(request, sentence, HOUR_S)
     form = SignUpForm(request.POST)
     person = _signed_up(request, form) if form.is_valid() else None
     if person is None:
         return _form(request, form)
     login(request, person, backend=BACKEND)
-    response = redirect(safe_next(request, "/account/"))
+    response = redirect(safe_next(request, _welcomed(request, person)))
     response.delete_cookie(referral.COOKIE, samesite="Lax")
     return response
+
+
+@require_safe
+def consent(request: HttpRequest) -> HttpResponse:
+    """What everybody who signs up consents to."""
+    return render(request, "accounts/consent.html", {"version": CONSENT_VERSION, "bare": True})
 
 
 def _form(request: HttpRequest, form: SignUpForm) -> HttpResponse:
@@ -76,6 +85,7 @@ def _form(request: HttpRequest, form: SignUpForm) -> HttpResponse:
         "form": form,
         "next": safe_next(request, ""),
         "inviter": referral.inviter_of(request),
+        "ref_is_dead": referral.is_dead(request),
         "webinar_id": _webinar_id(request),
         "bare": True,
     }
@@ -99,6 +109,12 @@ def _signed_up(request: HttpRequest, form: SignUpForm) -> Person | None:
     except LoginTaken:
         form.say_taken()
         return None
+
+
+def _welcomed(request: HttpRequest, person: Person) -> str:
+    """Let those who listen say something to the new person, and tell where to go on; by default the account."""
+    answers = signed_up.send(sender=Person, request=request, person=person, webinar_id=_webinar_id(request))
+    return next((address for _receiver, address in answers if address), "/account/")
 
 
 def _webinar_id(request: HttpRequest) -> int | None:

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from efir.accounts.capabilities import Capability, Role, assign_role, capability_required
 from efir.accounts.forms import NewPersonForm
@@ -18,7 +18,7 @@ from efir.accounts.people import LoginTaken, create_person
 from efir.accounts.session import person_of
 from efir.accounts.views.reset import one_time_link
 from efir.accounts.words import ROLE_WORDS, role_label
-from efir.web import back_with, prefers_html
+from efir.web import back_with, post_only, prefers_html
 
 ON_A_PAGE = 50
 PEOPLE = "/account/people/"
@@ -68,7 +68,7 @@ def _added(form: NewPersonForm) -> Person | None:
         return None
 
 
-@require_POST
+@post_only
 @capability_required(Capability.ASSIGN_ROLES)
 def role(request: HttpRequest, person_id: int) -> HttpResponse:
     """Give somebody a role; one's own stays, so that there always is an admin."""
@@ -95,7 +95,7 @@ def _refused(request: HttpRequest, code: str, status: int, sentence: str) -> Htt
 
 
 @never_cache
-@require_POST
+@post_only
 @capability_required(Capability.ASSIGN_ROLES)
 def password_reset(request: HttpRequest, person_id: int) -> HttpResponse:
     """A one-time link that the admin passes on."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.contrib.auth.forms import SetPasswordForm
 from django.contrib.auth.tokens import default_token_generator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -15,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from efir.accounts.forms import NewPasswordForm
 from efir.accounts.models import Person
 from efir.web import back_with
 
@@ -33,9 +33,7 @@ def reset(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
     person = _person(uidb64)
     if person is None or not default_token_generator.check_token(person, token):
         return render(request, "accounts/reset.html", {"form": None, "bare": True}, status=404)
-    form: SetPasswordForm[Person] = SetPasswordForm(
-        person, request.POST if request.method == "POST" else None
-    )
+    form = NewPasswordForm(person, request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         form.save()
         return back_with(request, "/login/", _("Пароль сохранён. Войдите с ним."))

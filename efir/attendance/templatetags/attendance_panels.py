@@ -9,13 +9,14 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.core.paginator import Paginator
-from django.db.models import Case, F, IntegerField, Prefetch, QuerySet, Value, When
+from django.db.models import Case, Exists, F, IntegerField, OuterRef, Prefetch, QuerySet, Value, When
 
 from efir import clock
+from efir.accounts.capabilities import Capability, people_who_can
 from efir.accounts.models import Person
 from efir.attendance import words
 from efir.attendance.classifier import subjects
-from efir.attendance.models import Classification, Verdict
+from efir.attendance.models import Classification, Participation, Verdict
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
@@ -26,12 +27,15 @@ register = template.Library()
 
 register.filter("verdict_word", words.verdict_word)
 register.filter("reason_words", words.reason_words)
+register.filter("present_words", words.present_words)
 
 
-@register.filter
-def present_min(verdict: Verdict) -> int:
-    """Whole minutes of presence in live time."""
-    return round(verdict.present_s / 60)
+@register.simple_tag(takes_context=True)
+def entered(context: dict[str, Any], webinar: Webinar) -> bool:
+    """Whether the person who looks was in the room at a live moment."""
+    if webinar.state is not Status.FINISHED:
+        return False
+    return Participation.objects.filter(webinar=webinar, person_id=context["request"].user.pk).exists()
 
 
 @register.simple_tag
@@ -90,11 +94,14 @@ def _settle_left_s(webinar: Webinar) -> int:
 
 @register.inclusion_tag("attendance/own_candidates.html", takes_context=True)
 def own_candidates_panel(context: dict[str, Any]) -> dict[str, Any]:
-    """The people whom this partner invited, each with their latest verdict."""
+    """The people whom this partner invited, each with their role and their latest verdict."""
     request = context["request"]
+    leads = people_who_can(Capability.IS_LEAD).filter(pk=OuterRef("pk"))
     latest = Prefetch("verdicts", _told().order_by("-webinar__starts_at"), to_attr="told")
     candidates = (
         Person.objects.filter(invited_by_id=request.user.pk)
+        .annotate(is_lead=Exists(leads))
+        .select_related("membership__group")
         .prefetch_related(latest)
         .order_by("-created_at", "-pk")
     )

@@ -1,12 +1,15 @@
 // Countdowns by the server's clock; once the time has come they say so instead of standing at 00:00.
 import { clockText, serverNow } from "./clock.js";
 
+const LATE_MS = 30 * 60 * 1000; // as the page itself says it: `is_delayed`
+
 function draw(element) {
   const left = Date.parse(element.dataset.countdown) - serverNow();
   const over = !(left > 0);
   element.hidden = over && !element.dataset.over;
   element.classList.toggle("over", over);
-  const text = over ? element.dataset.over ?? "" : clockText(left, element.dataset.days);
+  const said = left < -LATE_MS ? element.dataset.late ?? element.dataset.over : element.dataset.over;
+  const text = over ? said ?? "" : clockText(left, element.dataset.days);
   if (element.textContent !== text) element.textContent = text;
 }
 

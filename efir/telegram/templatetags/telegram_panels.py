@@ -6,13 +6,17 @@ from typing import Any
 
 from django import template
 from django.conf import settings
+from django.core.paginator import Paginator
 from django.template.context import Context
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from efir.telegram.links import chat_of
 from efir.telegram.models import MessageState, OutboxMessage
+from efir.telegram.outbox import summary
 from efir.webinars.models import Webinar
+
+ON_A_PAGE = 50
 
 register = template.Library()
 
@@ -39,11 +43,29 @@ def telegram_link_panel(context: Context) -> dict[str, Any]:
     }
 
 
-@register.inclusion_tag("telegram/messages.html")
-def telegram_messages(webinar: Webinar) -> dict[str, Any]:
-    """The webinar's messages: to whom, about whom, what, and where each stands."""
+@register.inclusion_tag("telegram/messages.html", takes_context=True)
+def telegram_messages(context: Context, webinar: Webinar) -> dict[str, Any]:
+    """The webinar's messages, a page at a time: to whom, about whom, what, and where each stands."""
     messages = OutboxMessage.objects.filter(webinar=webinar).select_related("lead", "person")
-    return {"messages": messages.order_by("lead__name", "lead_id", "priority")}
+    counts = summary(webinar.pk)
+    paginator = Paginator(messages.order_by("lead__name", "lead_id", "priority"), ON_A_PAGE)
+    paginator.count = sum(counts.values())  # known already
+    asked = context["request"].GET.get("messages") if "request" in context else None
+    return {"page": paginator.get_page(asked), "progress": _progress(counts)}
+
+
+def _progress(counts: dict[str, int]) -> dict[str, int]:
+    moving = sum(counts.get(state, 0) for state in (MessageState.QUEUED, MessageState.SENDING))
+    waits = (MessageState.WAITING_LINK, MessageState.WAITING_RECORDING)
+    return {
+        "total": sum(counts.values()),
+        "sent": counts.get(MessageState.SENT, 0),
+        "moving": moving,
+        "waiting": moving + sum(counts.get(state, 0) for state in waits),
+        "failed": counts.get(MessageState.FAILED, 0),
+        "uncertain": counts.get(MessageState.UNCERTAIN, 0),
+        "expired": counts.get(MessageState.EXPIRED, 0),
+    }
 
 
 @register.filter

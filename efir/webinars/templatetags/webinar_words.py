@@ -50,6 +50,12 @@ def has_begun(at: datetime | None) -> bool:
 
 
 @register.filter
+def is_delayed(at: datetime | None) -> bool:
+    """Whether the moment is so long ago that «soon» would not be true any more; `countdown.js` says the same."""
+    return at is not None and clock.now() - at > timedelta(minutes=30)
+
+
+@register.filter
 def is_recent(at: datetime | None) -> bool:
     """Whether the moment is less than an hour ago."""
     return at is not None and clock.now() - at < timedelta(hours=1)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from django.core.exceptions import ValidationError
-from django.core.validators import URLValidator
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from efir.accounts.capabilities import Capability
 from efir.webinars import core
 from efir.webinars.controls import Done, Invalid, acting, asked_for, control, short_state
-from efir.webinars.embeds import LONGEST
-
-_is_web_address = URLValidator(schemes=["http", "https"])
+from efir.webinars.forms import RecordingForm
+from efir.webinars.views.speaker import wrong_recording
+from efir.webinars.words import past_start_words
 
 
 @control(Capability.MANAGE_STATUS)
@@ -34,7 +32,7 @@ def cta(request: HttpRequest, webinar_id: int) -> Done:
     """Show or hide the room's call-to-action."""
     visible = asked_for(request, "visible")
     webinar = core.core_webinar_set_cta_visibility(webinar_id, visible, acting(request))
-    sentence = _("Кнопка показана зрителям.") if visible else _("Кнопка скрыта.")
+    sentence = _("Кнопка «Связаться…» показана зрителям.") if visible else _("Кнопка «Связаться…» скрыта.")
     return Done(sentence, short_state(webinar))
 
 
@@ -42,7 +40,8 @@ def cta(request: HttpRequest, webinar_id: int) -> Done:
 def publish(request: HttpRequest, webinar_id: int) -> Done:
     """draft → scheduled."""
     webinar = core.publish(webinar_id, acting(request))
-    return Done(_("Вебинар опубликован: он в расписании."), short_state(webinar))
+    sentence = _("Вебинар опубликован: он в расписании.")
+    return Done(sentence, short_state(webinar), warning=past_start_words(webinar))
 
 
 @control(Capability.EDIT_WEBINAR)
@@ -56,16 +55,11 @@ def withdraw(request: HttpRequest, webinar_id: int) -> Done:
     return Done(sentence, short_state(webinar))
 
 
-@control(Capability.PUBLISH_RECORDING)
+@control(Capability.PUBLISH_RECORDING, show=wrong_recording)
 def recording(request: HttpRequest, webinar_id: int) -> Done:
     """Those who wait for the recording get it."""
-    url = request.POST.get("url", "").strip()
-    try:
-        if len(url) > LONGEST or "\0" in url:
-            raise ValidationError(url)
-        _is_web_address(url)
-    except ValidationError:
-        sentence = _("Это не адрес записи. Вставьте адрес, который начинается с http:// или https://")
-        raise Invalid("invalid_url", sentence) from None
-    webinar = core.publish_recording(webinar_id, url, acting(request))
+    form = RecordingForm(request.POST)
+    if not form.is_valid():
+        raise Invalid("invalid_url", str(form.errors["url"][0]))
+    webinar = core.publish_recording(webinar_id, form.cleaned_data["url"], acting(request))
     return Done(_("Запись опубликована."), short_state(webinar) | {"recording_url": webinar.recording_url})

@@ -5,18 +5,17 @@ from __future__ import annotations
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
 
 from efir.accounts.session import person_of
 from efir.hooks.actions import Refused
-from efir.web import back_with, prefers_html, refused_json
+from efir.web import back_with, post_only, prefers_html, refused_json
 from efir.webinars.core import book_seat
 from efir.webinars.words import refusal_words
 
 SCHEDULE = "/webinars/"
 
 
-@require_POST
+@post_only
 def seat(request: HttpRequest, webinar_id: int) -> HttpResponse:
     """One seat for each person and webinar, open until the stop."""
     if not request.user.is_authenticated:

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -16,11 +16,12 @@ from efir.accounts.capabilities import Capability, can, capability_required
 from efir.hooks.actions import Code, Refused
 from efir.web import back_with, prefers_html, refused_json
 from efir.webinars import core
-from efir.webinars.controls import acting, page_of
-from efir.webinars.forms import WebinarForm
+from efir.webinars.controls import Invalid, acting, page_of
+from efir.webinars.forms import RecordingForm, WebinarForm
 from efir.webinars.models import GUARDED, Webinar
 from efir.webinars.panel import panel_of
-from efir.webinars.words import refusal_words
+from efir.webinars.visibility import for_speaker
+from efir.webinars.words import past_start_words, refusal_words
 
 ON_A_PAGE = 30
 TIME_ZONES = [
@@ -54,10 +55,8 @@ TIME_ZONES = [
 @require_safe
 @capability_required(Capability.EDIT_WEBINAR)
 def webinars(request: HttpRequest) -> HttpResponse:
-    """Every webinar, the latest first."""
-    page = Paginator(Webinar.objects.order_by("-starts_at", "-pk"), ON_A_PAGE).get_page(
-        request.GET.get("page")
-    )
+    """Every webinar: what is on air, what is ahead, what is over."""
+    page = Paginator(for_speaker(), ON_A_PAGE).get_page(request.GET.get("page"))
     return render(request, "webinars/speaker_list.html", {"page": page})
 
 
@@ -72,9 +71,8 @@ def new(request: HttpRequest) -> HttpResponse:
             webinar = core.create(form.changes(), acting(request))
         except Refused as refused:
             return _refused(request, refused, None)
-        return back_with(
-            request, page_of(webinar.pk), _("Черновик создан. Опубликуйте его, когда будет готов.")
-        )
+        sentence = _("Черновик создан. Опубликуйте его, когда будет готов.")
+        return back_with(request, page_of(webinar.pk), sentence, warning=past_start_words(webinar))
     return _page(request, None, form)
 
 
@@ -89,10 +87,10 @@ def one(request: HttpRequest, webinar_id: int) -> HttpResponse:
     form = _form(request, webinar)
     if form.is_bound and form.is_valid():
         try:
-            _save(request, webinar, form)
+            saved = _save(request, webinar, form)
         except Refused as refused:
             return _refused(request, refused, webinar)
-        return back_with(request, page_of(webinar.pk), _("Сохранено."))
+        return back_with(request, page_of(webinar.pk), _("Сохранено."), warning=past_start_words(saved))
     return _page(request, webinar, form)
 
 
@@ -101,18 +99,25 @@ def _form(request: HttpRequest, webinar: Webinar | None) -> WebinarForm:
     return WebinarForm(data, webinar, technical=can(request.user, Capability.EDIT_TECHNICAL))
 
 
-def _save(request: HttpRequest, webinar: Webinar, form: WebinarForm) -> None:
+def _save(request: HttpRequest, webinar: Webinar, form: WebinarForm) -> Webinar:
     if GUARDED & set(request.POST):
         raise Refused(Code.MUTATION_FORBIDDEN, "the buttons change the status, the form does not")
-    core.edit(webinar.pk, form.changes(), acting(request))
+    return core.edit(webinar.pk, form.changes(), acting(request))
+
+
+def wrong_recording(request: HttpRequest, webinar_id: int, invalid: Invalid) -> HttpResponse:
+    """The page again, with what was typed as the recording's address."""
+    webinar = get_object_or_404(Webinar, pk=webinar_id)
+    return _again(request, webinar, 400, invalid.sentence, recording=RecordingForm(request.POST))
 
 
 def _page(
-    request: HttpRequest, webinar: Webinar | None, form: WebinarForm, *, status: int = 200, error: str = ""
+    request: HttpRequest, webinar: Webinar | None, form: WebinarForm, *, status: int = 200, **more: Any
 ) -> HttpResponse:
-    context: dict[str, Any] = {"webinar": webinar, "form": form, "zones": TIME_ZONES, "error": error}
+    context: dict[str, Any] = {"webinar": webinar, "form": form, "zones": TIME_ZONES, **more}
     if webinar:
         context["panel"] = panel_of(webinar)
+        context.setdefault("recording", RecordingForm(initial={"url": webinar.recording_url}))
     if form.is_bound and not form.is_valid():
         if not prefers_html(request):
             return JsonResponse({"error": "invalid", "fields": form.errors.get_json_data()}, status=400)
@@ -125,5 +130,11 @@ def _refused(request: HttpRequest, refused: Refused, webinar: Webinar | None) ->
         return refused_json(refused)
     if refused.code is Code.FORBIDDEN:
         raise PermissionDenied
+    return _again(request, webinar, 409, refusal_words(refused.code))
+
+
+def _again(
+    request: HttpRequest, webinar: Webinar | None, status: int, error: str, **more: Any
+) -> HttpResponse:
     form = WebinarForm(None, webinar, technical=can(request.user, Capability.EDIT_TECHNICAL))
-    return _page(request, webinar, form, status=409, error=refusal_words(refused.code))
+    return _page(request, webinar, form, status=status, error=error, **more)

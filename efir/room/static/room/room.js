@@ -11,6 +11,7 @@ const stage = new Stage();
 let screen = room.dataset.screen;
 let version = Number(room.dataset.version);
 let startedAt = room.dataset.started;
+let sawLive = false; // who was here while it was live is thanked
 
 function screenOf(state) {
   if (state.status === "scheduled" && state.withdrawn) return "withdrawn";
@@ -22,8 +23,9 @@ function say(text) {
 }
 
 function announce(before, now) {
+  if (now === "finished") return say($("thanks").textContent);
   const word = before === "paused" && now === "live" ? "Resumed" : now[0].toUpperCase() + now.slice(1);
-  say(room.dataset[`say${word}`]);
+  return say(room.dataset[`say${word}`]);
 }
 
 function show(now) {
@@ -32,6 +34,7 @@ function show(now) {
     part.hidden = !part.dataset.for.split(" ").includes(now);
   }
   if (now === screen) return undefined;
+  if (now === "finished" && sawLive) $("thanks").textContent = $("thanks").dataset.thanks;
   announce(screen, now);
   screen = now;
   if (now === "finished") $("thanks").focus();
@@ -47,6 +50,7 @@ function showCta(visible) {
 function apply(state) {
   if (state.version < version) return;
   version = state.version;
+  sawLive ||= state.status === "live";
   setServerTime(state.server_time, Date.now());
   startedAt = state.started_at ?? "";
   $("viewers").textContent = state.viewers;

@@ -26,7 +26,8 @@ document.addEventListener("submit", (event) => {
 });
 
 async function redraw() {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+  const page = document.getElementById("panel").dataset.page + location.search;
+  const answer = await fetch(page, { headers: { Accept: "text/html" } });
   if (!answer.ok || answer.redirected) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   fresh.querySelectorAll("noscript").forEach((without) => without.remove()); // a parsed page has no script: it is real there

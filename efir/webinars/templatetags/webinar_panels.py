@@ -1,0 +1,33 @@
+"""Webinars on other apps' pages: which one somebody signs up for, and which one is next for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.template.context import Context
+
+from efir.webinars import visibility
+from efir.webinars.lifecycle import ON_AIR, Status
+from efir.webinars.models import Seat, Webinar
+
+register = template.Library()
+
+
+@register.simple_tag
+def open_webinar(webinar_id: int | None) -> Webinar | None:
+    """The webinar for which a seat can be booked, or nothing."""
+    return visibility.open_webinar(webinar_id) if webinar_id is not None else None
+
+
+@register.inclusion_tag("webinars/_account_card.html", takes_context=True)
+def webinar_card(context: Context) -> dict[str, Any]:
+    """The webinar on air or the next one, and whether the person who looks has a seat there."""
+    person = context["request"].user
+    current = visibility.current_webinar(person)
+    webinar = current if current and current.state in (Status.SCHEDULED, *ON_AIR) else None
+    return {
+        "webinar": webinar,
+        "seated": Seat.objects.filter(webinar=webinar, person=person).exists() if webinar else False,
+        "csrf_token": context.get("csrf_token"),
+    }

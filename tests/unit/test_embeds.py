@@ -1,0 +1,122 @@
+"""Player and chat addresses: what people really copy becomes what can be framed."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from efir.webinars.embeds import LONGEST, chat_address, frame_address
+
+YOUTUBE = "https://www.youtube.com/embed/dQw4w9WgXcQ"
+VK = "https://vk.com/video_ext.php?oid=-22822305&id=456239018"
+RUTUBE = "https://rutube.ru/play/embed/10b3a03fc01d5bbcc632a2f3514e8aab"
+KINESCOPE = "https://kinescope.io/embed/nCFVVLjYZGmJoCzFtmsX3o"
+
+COPIED = {
+    "https://www.youtube.com/watch?v=dQw4w9WgXcQ": YOUTUBE,
+    "https://www.youtube.com/watch?app=desktop&v=dQw4w9WgXcQ&list=PL1&index=2": YOUTUBE,
+    "https://youtube.com/watch?v=dQw4w9WgXcQ": YOUTUBE,
+    "http://m.youtube.com/watch?v=dQw4w9WgXcQ": YOUTUBE,
+    "youtube.com/watch?v=dQw4w9WgXcQ": YOUTUBE,
+    " www.youtube.com/live/dQw4w9WgXcQ?si=x_Y-z ": YOUTUBE,
+    "https://www.youtube.com/live/dQw4w9WgXcQ": YOUTUBE,
+    "https://youtube.com/shorts/dQw4w9WgXcQ/": YOUTUBE,
+    "https://youtu.be/dQw4w9WgXcQ?si=x_Y-z": YOUTUBE,
+    "https://m.youtube.com/embed/dQw4w9WgXcQ": YOUTUBE,
+    "https://youtu.be/dQw4w9WgXcQ?t=90": f"{YOUTUBE}?start=90",
+    "https://www.youtube.com/watch?v=dQw4w9WgXcQ&t=1h1m1s": f"{YOUTUBE}?start=3661",
+    "https://www.youtube.com/watch?v=dQw4w9WgXcQ&start=5": f"{YOUTUBE}?start=5",
+    "https://www.youtube.com/watch?v=dQw4w9WgXcQ&t=soon": YOUTUBE,
+    "https://vk.com/video-22822305_456239018": VK,
+    "https://vk.com/video-22822305_456239018?list=ln-abc": VK,
+    "https://m.vk.com/video-22822305_456239018": VK,
+    "https://vkvideo.ru/video-22822305_456239018": VK,
+    "https://vkvideo.ru/playlist/-22822305_1/video-22822305_456239018": VK,
+    "https://vk.com/videos-22822305?z=video-22822305_456239018%2Fpl_-22822305": VK,
+    "https://vk.com/video1_2": "https://vk.com/video_ext.php?oid=1&id=2",
+    "https://rutube.ru/video/10b3a03fc01d5bbcc632a2f3514e8aab/": RUTUBE,
+    "https://rutube.ru/video/10b3a03fc01d5bbcc632a2f3514e8aab": RUTUBE,
+    "https://www.rutube.ru/live/video/10b3a03fc01d5bbcc632a2f3514e8aab/?r=wd": RUTUBE,
+    "https://rutube.ru/video/private/10b3a03fc01d5bbcc632a2f3514e8aab/?p=k-E_y": f"{RUTUBE}/?p=k-E_y",
+    "https://vimeo.com/76979871": "https://player.vimeo.com/video/76979871",
+    "https://www.vimeo.com/76979871/8272103f6e": "https://player.vimeo.com/video/76979871?h=8272103f6e",
+    "https://kinescope.io/nCFVVLjYZGmJoCzFtmsX3o": KINESCOPE,
+    "https://kinescope.io/nCFVVLjYZGmJoCzFtmsX3o/": KINESCOPE,
+    '<iframe width="1" src="https://www.youtube.com/watch?v=dQw4w9WgXcQ&amp;t=5"></iframe>': f"{YOUTUBE}?start=5",
+    "//youtu.be/dQw4w9WgXcQ": YOUTUBE,
+}
+
+KEPT = [
+    "",
+    "https://www.youtube.com/embed/abc",
+    "https://www.youtube.com/embed/abc?start=5&rel=0",
+    "https://www.youtube.com/embed/videoseries?list=PL1",
+    "https://www.youtube-nocookie.com/embed/abc",
+    "https://www.youtube.com/@channel",
+    "https://vk.com/video_ext.php?oid=-1&id=2&hash=abc",
+    "https://vkvideo.ru/video_ext.php?oid=-1&id=2",
+    "https://vk.com/club1",
+    "https://rutube.ru/x",
+    "https://rutube.ru/play/embed/1",
+    "https://rutube.ru/video/person/123/",
+    "https://player.vimeo.com/video/1?h=2",
+    "https://kinescope.io/embed/abc",
+    "https://kinescope.io/embed",
+]
+
+
+@pytest.mark.parametrize("copied", COPIED)
+def test_what_people_copy_becomes_what_can_be_framed(copied):
+    assert frame_address(copied) == COPIED[copied]
+    assert frame_address(COPIED[copied]) == COPIED[copied]
+
+
+@pytest.mark.parametrize("address", KEPT)
+def test_the_rest_of_an_allowed_host_stays_as_it_is(address):
+    assert frame_address(address) == address
+    assert chat_address(address) == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.example/watch?v=dQw4w9WgXcQ",
+        "https://evil.example/https://youtu.be/x",
+        "https://youtu.be.evil.example/dQw4w9WgXcQ",
+        "https://youtube.com/@channel",
+        "https://vimeo.com/event/1",
+        "http://www.youtube.com/x",
+        "https://www.youtube.com:8443/x",
+        "ftp://youtu.be/dQw4w9WgXcQ",
+        "x",
+    ],
+)
+def test_another_provider_is_refused_and_the_allowed_are_named(address):
+    with pytest.raises(ValidationError, match=r"Плеер с этого адреса не разрешён.*www\.youtube\.com"):
+        frame_address(address)
+    with pytest.raises(ValidationError, match=r"Чат с этого адреса не разрешён.*www\.youtube\.com"):
+        chat_address(address)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'javascript:alert(1)//"',
+        "https://[",
+        "https://www.youtube.com:x/",
+        "https://me@www.youtube.com/embed/abc",
+        "https://www.youtube.com/embed/a b",
+        "https://www.youtube.com/embed/" + "a" * LONGEST,
+        "https://youtu.be/" + "a" * LONGEST,
+    ],
+)
+def test_what_is_no_address_is_said(text):
+    for field in (frame_address, chat_address):
+        with pytest.raises(ValidationError, match="Это не адрес"):
+            field(text)
+
+
+def test_nothing_grows_beyond_what_is_kept():
+    short = "youtu.be/" + "a" * (LONGEST - len("https://youtu.be/"))
+    with pytest.raises(ValidationError, match="Это не адрес"):
+        frame_address(short)

@@ -1,0 +1,143 @@
+"""The account page and what belongs to it: contacts, the next webinar, the people one has invited."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from efir.accounts.capabilities import Role
+from efir.accounts.models import Person
+from efir.webinars import core
+
+pytestmark = pytest.mark.django_db
+
+
+def logged_in(person: Person) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+class TestContacts:
+    def test_a_candidate_sees_their_inviters(self, make_person):
+        partner = make_person(Role.PARTNER, name="Павел Партнёр", login="+79990000001")
+        page = logged_in(make_person(invited_by=partner)).get("/account/contacts/").content.decode()
+        assert "Павел Партнёр" in page
+        assert "tel:+79990000001" in page
+
+    def test_without_an_inviter_a_sentence_says_so(self, make_person):
+        assert "без приглашения" in logged_in(make_person()).get("/account/contacts/").content.decode()
+
+    def test_ones_own_are_saved_in_one_spelling(self, make_person):
+        person = make_person()
+        fields = {"email": "a@example.ru", "phone": "8 999 123 45 67", "telegram_name": "@anna_p"}
+        logged_in(person).post("/account/contact_details", fields | {"lead_id": "1", "name": "Другая"})
+        person.refresh_from_db()
+        assert (person.phone, person.telegram_name, person.email) == (
+            "+79991234567",
+            "anna_p",
+            "a@example.ru",
+        )
+        assert person.name != "Другая"
+
+    @pytest.mark.parametrize(("field", "value"), [("phone", "abc"), ("telegram_name", "имя"), ("email", "x")])
+    def test_wrong_ones_are_kept_to_be_put_right(self, make_person, field, value):
+        person = make_person()
+        page = logged_in(person).post("/account/contact_details", {field: value}).content.decode()
+        assert f'value="{value}"' in page
+        person.refresh_from_db()
+        assert getattr(person, field) == ""
+
+    def test_errors_are_said_on_top_with_a_way_to_the_field(self, make_person):
+        client = logged_in(make_person())
+        page = client.post("/account/contact_details", {"phone": "abc"}).content.decode()
+        alert = page.split('role="alert"')[1].split("</div>")[0]
+        assert 'href="#id_phone"' in alert
+        assert "#id_email" not in alert
+        assert client.get("/account/contact_details").url == "/account/"
+
+    def test_nobody_is_asked_to_write_to_somebody_without_contacts(self, make_person):
+        asked = "Напишите или позвоните"
+        silent, open_one = make_person(Role.PARTNER), make_person(Role.PARTNER, login="+79990000001")
+        for partner, has in ((silent, False), (open_one, True)):
+            candidate = make_person(invited_by=partner)
+            page = logged_in(candidate).get("/account/contacts/").content.decode()
+            assert (asked in page) == has
+            assert (
+                asked in logged_in(partner).get(f"/account/candidates/{candidate.pk}/").content.decode()
+            ) is False
+            warned = "не указан ни один контакт" in logged_in(partner).get("/account/").content.decode()
+            assert warned != has
+
+    def test_who_sees_them_is_said_truly(self, make_person):
+        alone = logged_in(make_person()).get("/account/").content.decode()
+        invited = (
+            logged_in(make_person(invited_by=make_person(Role.PARTNER))).get("/account/").content.decode()
+        )
+        assert ("Это видит только тот, кто вас пригласил" in invited, "никому не показываются" in alone) == (
+            True,
+            True,
+        )
+        assert "Это видит только тот" not in alone
+
+
+class TestWebinarCard:
+    def test_names_the_next_one_and_whether_there_is_a_seat(self, clock, make_person, make_webinar):
+        person = make_person()
+        client = logged_in(person)
+        assert "ни в эфире, ни в расписании" in client.get("/account/").content.decode()
+        webinar = make_webinar(title="Ближний")
+        page = client.get("/account/").content.decode()
+        assert "Ближний" in page
+        assert "сегодня в 20:00 МСК" in page
+        assert f'action="/webinars/{webinar.pk}/seat"' in page
+        assert "идёт прямо сейчас" not in page
+        core.book_seat(webinar.pk, person)
+        assert "место забронировано" in client.get("/account/").content.decode()
+
+    def test_says_what_is_on_air_and_nothing_of_what_is_over(self, make_person, make_webinar):
+        client = logged_in(make_person())
+        make_webinar("finished", title="Прошлый")
+        assert "Прошлый" not in client.get("/account/").content.decode()
+        make_webinar("live")
+        assert "идёт прямо сейчас" in client.get("/account/").content.decode()
+
+
+class TestCandidates:
+    def test_a_partner_sees_their_own(self, make_person):
+        partner = make_person(Role.PARTNER)
+        mine = make_person(invited_by=partner, name="Моя Кандидатка", login="mine@example.ru")
+        client = logged_in(partner)
+        assert "Моя Кандидатка" in client.get("/account/").content.decode()
+        assert "mine@example.ru" in client.get(f"/account/candidates/{mine.pk}/").content.decode()
+        assert f"/signup/?ref={partner.ref_code}" in client.get("/account/").content.decode()
+
+    def test_who_became_something_else_is_shown_as_such(self, make_person):
+        partner = make_person(Role.PARTNER)
+        make_person(invited_by=partner)
+        client = logged_in(partner)
+        listed = client.get("/account/").content.decode().split('id="candidates"')[1]
+        assert "Приглашённые" in listed
+        assert "кандидат</span>" not in listed
+        make_person(Role.LEADER, invited_by=partner)
+        listed = client.get("/account/").content.decode().split('id="candidates"')[1]
+        assert '<span class="badge">лидер</span>' in listed
+
+    def test_another_ones_candidate_and_nobody_look_alike(self, make_person):
+        other = make_person(invited_by=make_person(Role.PARTNER), name="Чужая Кандидатка")
+        for role in (Role.PARTNER, Role.LEADER, Role.SPEAKER, Role.ADMIN):
+            client = logged_in(make_person(role))
+            assert client.get(f"/account/candidates/{other.pk}/").status_code == 404
+            assert "Чужая Кандидатка" not in client.get("/account/").content.decode()
+
+    def test_a_candidate_sees_none(self, make_person):
+        person = make_person()
+        assert logged_in(person).get(f"/account/candidates/{person.pk}/").status_code == 403
+        assert person.ref_code not in logged_in(person).get("/account/").content.decode()
+
+    @pytest.mark.parametrize("spelling", ["0{}", "{}x", "+{}", "{}.0", "-{}", "٣"])
+    def test_one_id_has_one_spelling(self, make_person, spelling):
+        partner = make_person(Role.PARTNER)
+        mine = make_person(invited_by=partner)
+        address = f"/account/candidates/{spelling.format(mine.pk)}/"
+        assert logged_in(partner).get(address).status_code == 404
