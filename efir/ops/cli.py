@@ -68,6 +68,8 @@ def _person(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--name", default="", help="how the person is called (default: the log-in)")
     add.add_argument("--inviter", metavar="LOGIN")
     add.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+    close = actions.add_parser("close", help="close an account: nobody logs in to it any more")
+    close.add_argument("login")
 
 
 def _webinar(parser: argparse.ArgumentParser) -> None:

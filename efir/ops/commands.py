@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 
 from efir import clock
 from efir.accounts.capabilities import Role
-from efir.accounts.models import Person
+from efir.accounts.models import Person, normalize_login
 from efir.accounts.people import LoginTaken, create_person, inviter_by_login
 from efir.config import ConfigError
 from efir.hooks.actions import Context, Refused, Source
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         "web": lambda _: run_web(),
         "worker": lambda _: run_worker(),
         "demo": lambda options: run_demo(reset=options.reset),
-        "person": add_person,
+        "person": lambda options: {"add": add_person, "close": close_person}[options.action](options),
         "webinar": webinar,
         "journal": lambda options: _print_lines(listings.journal(options.webinar)),
         "verdicts": lambda options: _print_lines(listings.verdicts(options.webinar)),
@@ -73,6 +73,17 @@ def add_person(options: argparse.Namespace) -> int:
     return _print_lines(
         [{"id": person.pk, "login": person.login, "role": person.role, "ref_code": person.ref_code}]
     )
+
+
+def close_person(options: argparse.Namespace) -> int:
+    """`efir person close`: the account stays, as its history does, but nobody logs in to it and its sessions end."""
+    person = Person.objects.filter(login=normalize_login(options.login)).first()
+    if person is None:
+        return _fail("person_not_found", f"there is nobody with the log-in {options.login}")
+    person.is_active = False
+    person.set_unusable_password()
+    person.save(update_fields=["is_active", "password"])
+    return _print_lines([{"id": person.pk, "login": person.login, "is_active": person.is_active}])
 
 
 def _inviter(login: str) -> Person:

@@ -223,3 +223,11 @@ def test_no_log_says_who_anybody_is(site, cast, speaker):
         for value in json.loads(line).values()
     }
     assert not numbers & set(chat_ids)
+
+
+def test_a_closed_account_is_out_at_once(site, cast):
+    login, visitor = cast.candidate(linked=False)
+    assert visitor.get("/account/").status_code == 200
+    assert site.run("person", "close", login).returncode == 0
+    assert visitor.get("/account/").status_code == 302
+    assert site.run("person", "close", "nobody").returncode == 1
