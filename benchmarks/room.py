@@ -66,7 +66,7 @@ def main() -> None:
             server.wait(30)
     table(
         f"A change reaches {VIEWERS} viewers of one process: medians of {CHANGES} changes",
-        ["stream", "last viewer, ms", "first viewer, ms", "kB a viewer"],
+        ["stream", "last after the first, ms", "first after the change, ms", "kB a viewer"],
         rows,
     )
 
