@@ -96,9 +96,6 @@ class Person(AbstractBaseUser, PermissionsMixin):
         """Whether there is any way to reach the person that they show."""
         return bool(self.telegram_name or self.phone or self.email)
 
-    def get_full_name(self) -> str:
-        return self.name
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.login = normalize_login(self.login)
         super().save(*args, **kwargs)

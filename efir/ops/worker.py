@@ -22,6 +22,7 @@ from efir.ops.models import WorkerBeat
 from efir.room.forgotten import stop_forgotten
 from efir.telegram import outbox
 from efir.threads import in_thread
+from efir.waiting import happens
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
@@ -47,7 +48,7 @@ class Worker:
         while not stop.is_set():
             busy = await self._round()
             if not busy:
-                await _pause(stop, TICK_S)
+                await happens(stop, TICK_S)
         await in_thread(self._goodbye)
 
     async def _round(self) -> bool:
@@ -87,14 +88,6 @@ class Worker:
     def _goodbye(self) -> None:
         WorkerBeat.objects.filter(worker=self.id).delete()
         WorkerBeat.objects.filter(beat_at__lt=clock.now() - FORGET_BEATS_AFTER).delete()
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
 
 
 def prune() -> None:

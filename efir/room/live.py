@@ -21,6 +21,7 @@ from efir.room.presence import Presence
 from efir.room.state import coarse, encode, state_of
 from efir.room.viewers import Viewer
 from efir.threads import in_thread
+from efir.waiting import happens
 from efir.webinars.core import webinar_changed
 from efir.webinars.models import Webinar
 
@@ -247,7 +248,7 @@ class LiveRooms:
     async def _flush_is_due(self) -> None:
         latest = time.monotonic() + flush_every_s()
         while time.monotonic() < latest:
-            if await _happens(self._must_flush, min(TICK_S, flush_every_s())) or self.presence.has_changes:
+            if await happens(self._must_flush, min(TICK_S, flush_every_s())) or self.presence.has_changes:
                 break
         self._must_flush.clear()
 
@@ -261,15 +262,6 @@ class LiveRooms:
             return
         self.presence.written(pending)
         self._attended = {pk: moment for pk, moment in self._attended.items() if attended.get(pk) != moment}
-
-
-async def _happens(event: asyncio.Event, within_s: float) -> bool:
-    """Whether the event is set by then."""
-    try:
-        async with asyncio.timeout(within_s):
-            return await event.wait()
-    except TimeoutError:
-        return False
 
 
 _rooms: LiveRooms | None = None

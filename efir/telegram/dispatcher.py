@@ -16,6 +16,7 @@ from efir.telegram.settlement import reap
 from efir.telegram.turn import Turn
 from efir.telegram.updates import Linker
 from efir.threads import in_thread
+from efir.waiting import happens
 
 RENEW_S = 2.0
 TAKE_OVER_S = 1.0
@@ -96,11 +97,7 @@ class Dispatcher:
         return True
 
     async def _rest(self) -> None:
-        try:
-            async with asyncio.timeout(TAKE_OVER_S):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
+        await happens(self._stopping, TAKE_OVER_S)
 
     async def _give_back(self) -> None:
         try:

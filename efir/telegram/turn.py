@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from efir.waiting import happens
+
 T = TypeVar("T")
 
 
@@ -34,12 +36,7 @@ class Turn:
 
     async def wait(self, seconds: float | None = None) -> bool:
         """Sleep for so long, or until the turn is over; whether it is."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._over.wait()
-        except TimeoutError:
-            pass
-        return self.over
+        return await happens(self._over, seconds)
 
     async def cut(self, work: Coroutine[Any, Any, T]) -> T | None:
         """What `work` gives, or nothing where the turn ended first."""

@@ -87,11 +87,8 @@ class Site:
 
     def start(self, *command: str, wait: bool = True) -> subprocess.Popen[bytes]:
         """Start a long-running command (default `efir serve`) and wait until it is well."""
-        words = (
-            [str(EFIR), *(command or ("serve",))] if not command or command[0] != "python" else list(command)
-        )
-        if words[0] == "python":
-            words[0] = sys.executable
+        program, *rest = command or ("serve",)
+        words = [sys.executable, *rest] if program == "python" else [str(EFIR), program, *rest]
         with self.log.open("ab") as log:
             process = subprocess.Popen(words, env=self.environ, stdout=log, stderr=log)
         self.processes.append(process)

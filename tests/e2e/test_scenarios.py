@@ -143,13 +143,14 @@ def test_two_tabs_are_one_viewer_and_closing_one_ends_nothing(site, cast, speake
 def test_partners_and_speakers_in_the_room_emit_nothing(site, cast, speaker):
     webinar = cast.webinar()
     partner = Visitor(site, "partner")
+    login, _ = cast.candidate(webinar=webinar)
     speaker.post(f"/webinars/{webinar}/seat")
     speaker.post(f"/admin_webinar/{webinar}/start")
     with partner.watching(webinar) as tab, speaker.watching(webinar):
         tab.until(viewers=2)
         speaker.post(f"/admin_webinar/{webinar}/stop")
         tab.until(status="finished")
-    lead_login, _ = cast.candidate(webinar=cast.webinar())
-    del lead_login
-    assert site.journal(webinar) == []
-    assert site.outbox(webinar) == {}
+    # The one lead is judged, so everybody is; and nothing is said of anybody else.
+    assert {lead for _, lead in cast.settled(webinar, 3)} == {login}
+    assert {lead for _, lead in site.journal(webinar)} == {login}
+    assert [line["lead"] for line in site.lines("verdicts", "--webinar", str(webinar))] == [login]
