@@ -14,6 +14,7 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from efir.accounts import changes  # noqa: F401  # its receivers
         from efir.accounts.capabilities import sync_roles
         from efir.accounts.guards import CHAIN
 

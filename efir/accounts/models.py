@@ -1,4 +1,4 @@
-"""People and the one role that each of them has."""
+"""People, the one role that each of them has, and their sessions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import secrets
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Group, PermissionsMixin
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -109,3 +111,28 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person_id}: {self.group_id}"
+
+
+class Session(AbstractBaseSession):
+    """A browser's session. It names its person in a column of its own, so that one read tells who comes and may what."""
+
+    person = models.ForeignKey(Person, models.CASCADE, null=True, related_name="sessions")
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        from efir.accounts.session import SessionStore
+
+        return SessionStore
+
+
+class AccessChange(models.Model):
+    """When somebody's access changed last: a role, a password, a closed account, a log-out.
+
+    Every web process looks here for news about the people whom it has let in (`efir.accounts.access`).
+    """
+
+    person = models.OneToOneField(Person, models.CASCADE, primary_key=True, related_name="+")
+    at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.person_id}: {self.at}"

@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends import db
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest
 
-from efir.accounts.models import Person
+from efir.accounts.changes import note_change
+from efir.accounts.models import Person, Session
+
+
+class SessionStore(db.SessionStore):
+    """Django's sessions in the database, each with its person in a column."""
+
+    @classmethod
+    def get_model_class(cls) -> type[Session]:
+        return Session
+
+    def create_model_instance(self, data: dict[str, Any]) -> Session:
+        session = super().create_model_instance(data)
+        assert isinstance(session, Session)
+        session.person_id = int(data[SESSION_KEY]) if SESSION_KEY in data else None
+        return session
+
+    def delete(self, session_key: str | None = None) -> None:
+        key = session_key or self.session_key
+        with transaction.atomic():
+            person_ids = Session.objects.filter(session_key=key).values_list("person_id", flat=True)
+            person_id = person_ids.first()
+            super().delete(key)
+            if person_id:
+                note_change([person_id])
 
 
 def person_of(request: HttpRequest) -> Person:

@@ -11,9 +11,9 @@ from uuid import uuid4
 import structlog
 from axes.models import AccessAttempt
 from django.conf import settings
-from django.contrib.sessions.models import Session
 
 from efir import clock
+from efir.accounts.models import Session
 from efir.attendance import classifier, tracker
 from efir.hooks.actions import Context, Refused, Source
 from efir.hooks.bus import call_owed

@@ -1,0 +1,142 @@
+"""Who comes with a session, and what they may: read once, kept in memory, dropped when it changes.
+
+For what is answered before Django: the stream, the room's page and its state. Everything else asks `capabilities.can`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from django.contrib.auth import HASH_SESSION_KEY
+from django.utils.crypto import constant_time_compare
+
+from efir import clock
+from efir.accounts.capabilities import Capability
+from efir.accounts.models import Person, Session
+from efir.accounts.session import SessionStore
+from efir.threads import CROWD
+
+KEPT = 50_000
+KEPT_FOR = timedelta(minutes=10)
+AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one session carries. `invited`: somebody brought this person. `until`: after that it is read again."""
+
+    person_id: int
+    invited: bool
+    capabilities: frozenset[str]
+    until: datetime
+
+    def can(self, capability: Capability) -> bool:
+        """Whether the person has the capability."""
+        return capability in self.capabilities
+
+
+def read_access(session_keys: Iterable[str]) -> dict[str, Access]:
+    """Who is behind these sessions, with one joined read; a session that counts for nobody is left out."""
+    rows = Session.objects.filter(
+        session_key__in=session_keys, expire_date__gt=clock.now(), person__is_active=True
+    ).values_list(
+        "session_key",
+        "session_data",
+        "expire_date",
+        "person_id",
+        "person__password",
+        "person__invited_by_id",
+        "person__groups__permissions__codename",
+    )
+    found: dict[tuple[Any, ...], set[str]] = defaultdict(set)
+    for *who, codename in rows:
+        found[tuple(who)] |= {codename} if codename else set()
+    return {who[0]: access for who, codenames in found.items() if (access := _access(*who, codenames))}
+
+
+def _access(  # noqa: PLR0913, PLR0917  # the columns of the read, in their order
+    key: str,
+    data: str,
+    expires_at: datetime,
+    person_id: int,
+    password: str,
+    inviter_id: int | None,
+    codenames: set[str],
+) -> Access | None:
+    told = SessionStore(key).decode(data).get(HASH_SESSION_KEY, "")
+    if not constant_time_compare(told, Person(password=password).get_session_auth_hash()):
+        return None  # the password has changed since
+    until = min(expires_at, clock.now() + KEPT_FOR)
+    return Access(person_id, inviter_id is not None, _shared(frozenset(codenames)), until)
+
+
+@cache
+def _shared(codenames: frozenset[str]) -> frozenset[str]:
+    """One set of capabilities for all who have the same: there are as many as roles."""
+    return codenames
+
+
+class Accesses:
+    """What the sessions of this process's visitors carry. Its methods run on the event loop."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Access] = {}
+        self._wanted: dict[str, asyncio.Future[Access | None]] = {}
+        self._reading = False
+        self._dropped: set[int] = set()
+
+    async def of(self, session_key: str) -> Access | None:
+        """What this session carries; None where it counts for nobody. Raises the database's errors."""
+        access = self._kept.get(session_key)
+        if access and access.until > clock.now():
+            return access
+        if not session_key:
+            return None
+        wanted = self._wanted.get(session_key)
+        if wanted is None:
+            wanted = self._wanted[session_key] = asyncio.get_running_loop().create_future()
+            if not self._reading:
+                self._reading = True
+                asyncio.ensure_future(self._read())
+        return await asyncio.shield(wanted)
+
+    def drop(self, person_ids: Iterable[int]) -> None:
+        """Forget what is kept about these people; what is being read about them now is not kept either."""
+        gone = set(person_ids)
+        self._dropped |= gone
+        for key in [key for key, access in self._kept.items() if access.person_id in gone]:
+            del self._kept[key]
+
+    async def _read(self) -> None:
+        """Read all that are wanted, together, until nobody waits: a rush makes larger reads, not more of them."""
+        try:
+            while self._wanted:
+                await self._read_some()
+        finally:
+            self._reading = False
+
+    async def _read_some(self) -> None:
+        keys = list(self._wanted)[:AT_ONCE]
+        self._dropped.clear()
+        try:
+            found = await CROWD.run(read_access, keys)
+        except Exception as exc:  # noqa: BLE001  # it is for each who waits
+            for key in keys:
+                self._wanted.pop(key).set_exception(exc)
+            return
+        for key in keys:
+            access = found.get(key)
+            if access and access.person_id not in self._dropped:
+                self._keep(key, access)
+            self._wanted.pop(key).set_result(access)
+
+    def _keep(self, key: str, access: Access) -> None:
+        while len(self._kept) >= KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = access
