@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,9 +14,9 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from efir import clock
-from efir.room.line import EXTENSION, Line
 from efir.room.live import LiveRooms, open_rooms
 from efir.room.watch import watch
+from efir.room.wires import EXTENSION
 from efir.threads import in_thread
 
 GRACEFUL_S = 10
@@ -40,25 +41,27 @@ class LineProtocol(HttpToolsProtocol):
     What it touches of uvicorn is held by tests/web/test_server_contract.py; uvicorn is pinned exactly.
     """
 
-    line: Line
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
-        super().connection_made(transport)
-        self.line = Line(transport, self._take_over)
-
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {EXTENSION: self.line}  # type: ignore[dict-item]  # not one of the standard ones
+        self.scope["extensions"] = {EXTENSION: self._hand_over}  # type: ignore[dict-item]  # not a standard one
 
-    def _take_over(self, receiver: asyncio.Protocol) -> asyncio.Transport | None:
-        """Leave the connection to `receiver`; to uvicorn the request is answered and the connection is gone."""
-        if self.transport.is_closing() or self.cycle.disconnected:
+    def _hand_over(self) -> int | None:
+        """Leave the connection to the caller; to uvicorn the request is answered and the connection is gone."""
+        transport = self.transport
+        if transport.is_closing() or self.cycle.disconnected or transport.get_write_buffer_size():
+            return None
+        try:
+            fd = os.dup(transport.get_extra_info("socket").fileno())
+        except OSError as exc:
+            log.error("stream_not_taken_over", error=exc.strerror)  # out of descriptors
             return None
         self._unset_keepalive_if_required()
         self.cycle.response_started = self.cycle.response_complete = True
         self.connections.discard(self)
-        self.transport.set_protocol(receiver)
-        return self.transport
+        # Closing one of two descriptors ends nothing on the line.
+        transport.set_protocol(asyncio.Protocol())
+        transport.close()
+        return fd
 
 
 class WebServer(uvicorn.Server):

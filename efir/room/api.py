@@ -66,7 +66,8 @@ def room_state(request: HttpRequest, webinar_id: int) -> dict[str, Any]:
         raise _Problem(401, "login_required")
     if not can(request.user, Capability.ENTER_ROOM):
         raise _Problem(403, Code.FORBIDDEN)
-    webinar = visible_webinar(request.user, webinar_id)
+    drafts = can(request.user, Capability.EDIT_WEBINAR)
+    webinar = visible_webinar(webinar_id, drafts=drafts)
     if webinar is None:
         raise _Problem(404, Code.NOT_FOUND)
     return state_of(webinar, viewers_of(webinar))

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import structlog
@@ -16,10 +17,13 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 
 from efir import clock
+from efir.accounts.changes import access_changed, changed_since
 from efir.room import storage
+from efir.room.door import Door
 from efir.room.presence import Presence
 from efir.room.state import coarse, encode, state_of
 from efir.room.viewers import Viewer
+from efir.room.wires import Wires
 from efir.threads import in_thread
 from efir.waiting import happens
 from efir.webinars.core import webinar_changed
@@ -70,12 +74,17 @@ class Room:
     def dismiss(self) -> None:
         """Send everybody away; each comes back after a while of their own."""
         for viewer in tuple(self.viewers):
-            retry_ms = random.randint(*RETRY_MS)  # noqa: S311  # jitter, not a secret
-            viewer.tell(f"retry: {retry_ms}\n\n".encode(), last=True)
+            dismiss(viewer)
 
     def _encode(self, count: int) -> None:
         self.told, self._encoded = count, time.monotonic()
         self.message = encode(state_of(self.webinar, count))
+
+
+def dismiss(viewer: Viewer) -> None:
+    """Send one viewer away: they come back, to whatever they are told then."""
+    retry_ms = random.randint(*RETRY_MS)  # noqa: S311  # jitter, not a secret
+    viewer.tell(f"retry: {retry_ms}\n\n".encode(), last=True)
 
 
 class LiveRooms:
@@ -83,6 +92,7 @@ class LiveRooms:
 
     def __init__(self) -> None:
         self.presence = Presence(clock.now(), time.monotonic())
+        self.door = Door()
         self._rooms: dict[int, Room] = {}
         self._streams: Counter[int] = Counter()
         self._elsewhere: dict[int, int] = {}
@@ -90,24 +100,32 @@ class LiveRooms:
         self._changed: set[int] = set()
         self._stir = asyncio.Event()
         self._must_flush = asyncio.Event()
+        self._news = asyncio.Event()
         self._closed = asyncio.Event()
         self._attended: dict[int, datetime] = {}
         self.closing = False
 
-    def join(self, webinar: Webinar, viewer: Viewer) -> Room:
-        """A stream opened; `webinar` is as it was just read."""
+    @cached_property
+    def wires(self) -> Wires:
+        """The connections that the server has handed over."""
+        return Wires(self.leave)
+
+    def join(self, webinar: Webinar, viewer: Viewer) -> None:
+        """A stream opened; `webinar` is as it was read last."""
         room = self._rooms.setdefault(webinar.pk, Room(webinar))
         self._update(webinar)  # who comes may bring news that the others have not had
+        viewer.webinar_id = webinar.pk
         room.viewers.add(viewer)
         self._streams[viewer.person_id] += 1
         viewer.recorded = not room.has_ended  # who connects after the finish is not present
         if viewer.recorded:
             self.presence.enter(webinar.pk, viewer.person_id, clock.now())
+        viewer.open()
         room.greet(viewer, self.count(webinar.pk))
-        return room
 
-    def leave(self, room: Room, viewer: Viewer, until: datetime) -> None:
+    def leave(self, viewer: Viewer, until: datetime) -> None:
         """A stream closed, seen alive last at `until`."""
+        room = self._rooms[viewer.webinar_id]
         room.viewers.discard(viewer)
         self._streams[viewer.person_id] -= 1
         if not self._streams[viewer.person_id]:
@@ -137,12 +155,14 @@ class LiveRooms:
         self._loop.call_soon_threadsafe(self._note, webinar_ids)
 
     def _note(self, webinar_ids: Iterable[int] | None) -> None:
+        self.door.programme.changed()
         self._changed.update(self._rooms if webinar_ids is None else webinar_ids)
         self._stir.set()
 
     async def run(self) -> None:
         """Tell viewers what changed, count them at most once a second, and write what was seen, until `close`."""
         webinar_changed.connect(self._on_change)
+        access_changed.connect(self._on_access)
         try:
             async with asyncio.TaskGroup() as group:
                 jobs = [group.create_task(job()) for job in self._jobs()]
@@ -153,12 +173,13 @@ class LiveRooms:
                 for job in jobs:
                     job.cancel()
         finally:
+            access_changed.disconnect(self._on_access)
             webinar_changed.disconnect(self._on_change)
             await self._dismiss_all()
 
     def _jobs(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         alone = settings.EFIR.is_sqlite
-        return [self._pulse, self._tell, self._keep_alive, *([] if alone else [self._hear_others])]
+        return [self._pulse, self._tell, self._keep_alive, self._keep_out, *([] if alone else [self._hear_others])]
 
     def close(self) -> None:
         """End `run`: everybody is sent away and the end is written."""
@@ -168,10 +189,36 @@ class LiveRooms:
     async def _dismiss_all(self) -> None:
         """They come back to another process, or to the next start."""
         self.closing = True
-        for room in self._rooms.values():
+        for room in tuple(self._rooms.values()):
             room.dismiss()
         self.presence.close(clock.now())
         await self._flush()
+
+    def _on_access(self, person_ids: Iterable[int], **kwargs: Any) -> None:
+        self._loop.call_soon_threadsafe(self._hear_of_access, person_ids)
+
+    def _hear_of_access(self, person_ids: Iterable[int]) -> None:
+        self.door.accesses.drop(person_ids)
+        self._news.set()
+
+    async def _keep_out(self) -> None:
+        """Send away who may not watch any more, within one flush period of the change."""
+        looked = clock.now()
+        while True:
+            await happens(self._news, flush_every_s())
+            self._news.clear()
+            with suppress(DatabaseError):  # it is looked for again, and a little earlier
+                now = clock.now()
+                await self._recheck(await in_thread(changed_since, looked))
+                looked = now
+
+    async def _recheck(self, person_ids: set[int]) -> None:
+        self.door.accesses.drop(person_ids)
+        for viewer in [v for room in self._rooms.values() for v in room.viewers if v.person_id in person_ids]:
+            admission = await self.door.admit(viewer.session_key, viewer.webinar_id)
+            if admission.webinar is None:
+                log.info("viewer_sent_away", person_id=viewer.person_id, webinar_id=viewer.webinar_id)
+                dismiss(viewer)
 
     def _on_change(self, webinar_id: int, **kwargs: Any) -> None:
         self.changed([webinar_id])
@@ -216,7 +263,8 @@ class LiveRooms:
             self._must_flush.set()
 
     def _recount(self) -> None:
-        for webinar_id, room in self._rooms.items():
+        # Who does not take a message leaves at once, and the last one closes the room.
+        for webinar_id, room in tuple(self._rooms.items()):
             count = self.count(webinar_id)
             if coarse(count) != coarse(room.told) and not room.has_ended:
                 room.tell(count)

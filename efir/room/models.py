@@ -46,7 +46,10 @@ class PresenceInterval(models.Model):
                 fields=["recorder", "webinar", "person", "began_at"], name="presence_once"
             ),
         ]
-        indexes = [models.Index(fields=["webinar", "person"])]
+        indexes = [
+            models.Index(fields=["webinar", "person"]),
+            models.Index(fields=["webinar"], name="presence_open", condition=models.Q(ended_at=None)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.person_id} in {self.webinar_id} from {self.began_at}"

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Min, QuerySet
 
 from efir.room.models import Attention, PresenceInterval, Recorder
 from efir.room.presence import Pending
@@ -78,6 +79,21 @@ def counts_elsewhere(recorder_id: UUID, alive_since: datetime) -> dict[int, int]
     for counts in others.values_list("counts", flat=True):
         total.update({int(webinar_id): people for webinar_id, people in counts.items()})
     return dict(total)
+
+
+def present(webinar_id: int, alive_since: datetime) -> QuerySet[PresenceInterval, int]:
+    """The ids of the people in this room by every process that lives, each once, in the order in which they came.
+
+    A query, so that who pages through it reads no more than a page.
+    """
+    here = PresenceInterval.objects.filter(
+        webinar_id=webinar_id,
+        ended_at=None,
+        recorder__closed_at=None,
+        recorder__pulsed_at__gt=alive_since,
+    )
+    came = here.values("person_id").annotate(came_at=Min("began_at")).order_by("came_at", "person_id")
+    return came.values_list("person_id", flat=True)
 
 
 def coverage(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:

@@ -1,17 +1,10 @@
-"""One open stream: on the bare connection where the server hands it over, through ASGI where it does not."""
+"""One open stream: on the bare connection where the server hands it over (`wires`), through ASGI where it does not."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime
-
-from efir import clock
-from efir.room.line import Line, Watched
 
 KEEP_ALIVE = b": here\n\n"
-# Who reads so slowly that this much waits to be sent is dropped, and comes back to a snapshot.
-SLOWEST_BYTES = 64 * 1024
 
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -19,20 +12,21 @@ HEADERS = [
     (b"x-accel-buffering", b"no"),
     (b"x-content-type-options", b"nosniff"),
 ]
-# The end of the connection is the end of the stream: no length, and no chunks to wrap each message in.
-_HEAD = (
-    b"HTTP/1.1 200 OK\r\n"
-    + b"".join(b"%s: %s\r\n" % header for header in HEADERS)
-    + b"connection: close\r\n\r\n"
-)
 
 
 class Viewer:
     """One stream of one person. `recorded`: whether it counts as presence."""
 
-    def __init__(self, person_id: int) -> None:
+    __slots__ = ("person_id", "recorded", "session_key", "webinar_id")
+
+    def __init__(self, person_id: int, session_key: str) -> None:
         self.person_id = person_id
+        self.session_key = session_key
+        self.webinar_id = 0
         self.recorded = False
+
+    def open(self) -> None:
+        """Begin the answer, once the room knows the viewer."""
 
     def tell(self, message: bytes, *, last: bool = False) -> None:
         """Send a prepared message; after the `last` one the stream ends. Never waits."""
@@ -43,54 +37,13 @@ class Viewer:
         self.tell(KEEP_ALIVE)
 
 
-class WireViewer(Viewer, asyncio.Protocol):
-    """A stream that has its connection to itself: no coroutine and no copy for each viewer while it lives."""
-
-    def __init__(self, person_id: int, line: Line) -> None:
-        super().__init__(person_id)
-        self._watched = Watched(line, clock.now())
-        self._line = line
-        self._transport: asyncio.Transport | None = None
-        self._when_gone: Callable[[datetime], None] | None = None
-
-    def take_over(self, when_gone: Callable[[datetime], None]) -> bool:
-        """Answer the request and keep its connection; whether it was still there.
-
-        `when_gone` is called once, with the moment at which the viewer was there last.
-        """
-        self._transport = self._line.take_over(self)
-        if self._transport is None:
-            return False
-        self._when_gone = when_gone
-        self._transport.write(_HEAD)
-        return True
-
-    def tell(self, message: bytes, *, last: bool = False) -> None:
-        transport = self._transport
-        if transport is None or transport.is_closing():
-            return
-        if transport.get_write_buffer_size() > SLOWEST_BYTES:
-            transport.abort()
-            return
-        transport.write(message)
-        if last:
-            transport.close()
-
-    def keep_alive(self) -> None:
-        self._watched.look(clock.now())
-        super().keep_alive()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._line.lost = exc
-        if self._when_gone:
-            self._when_gone(self._watched.last_sign(clock.now()))
-
-
 class AsgiViewer(Viewer):
     """A stream through plain ASGI: the latest message waits here for the coroutine that writes it."""
 
-    def __init__(self, person_id: int) -> None:
-        super().__init__(person_id)
+    __slots__ = ("_last", "_message", "woken")
+
+    def __init__(self, person_id: int, session_key: str) -> None:
+        super().__init__(person_id, session_key)
         self.woken = asyncio.Event()
         self._message = b""
         self._last = False

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from efir.accounts.capabilities import Capability, capability_required
+from efir import clock
+from efir.accounts.capabilities import Capability, can, capability_required
 from efir.accounts.models import Person
 from efir.accounts.session import person_of
 from efir.accounts.words import role_label
-from efir.room.live import rooms
+from efir.room import storage
+from efir.room.live import ALIVE_WITHIN, rooms
 from efir.room.state import state_of
 from efir.webinars.controls import Done, control
 from efir.webinars.models import Webinar
-from efir.webinars.visibility import current_webinar, visible_webinar
+from efir.webinars.programme import Programme, seats_of
+from efir.webinars.visibility import visible_webinar
 
-NAMED = 100
+ON_A_PAGE = 50
 
 
 @never_cache
@@ -26,7 +30,7 @@ NAMED = 100
 def room(request: HttpRequest, webinar_id: int | None = None) -> HttpResponse:
     """The room of one webinar, or of the current one. What the page shows at once is true without its script."""
     person = person_of(request)
-    webinar = current_webinar(person) if webinar_id is None else _visible(person, webinar_id)
+    webinar = _current(person) if webinar_id is None else _visible(person, webinar_id)
     state = state_of(webinar, viewers_of(webinar)) if webinar else None
     context = {"webinar": webinar, "screen": screen_of(webinar), "state": state}
     return render(request, "room/room.html", context)
@@ -36,16 +40,21 @@ def room(request: HttpRequest, webinar_id: int | None = None) -> HttpResponse:
 @require_safe
 @capability_required(Capability.ENTER_ROOM)
 def people(request: HttpRequest, webinar_id: int) -> JsonResponse:
-    """Who is in the room: names and roles, never contacts."""
+    """Who is in the room: names and roles, never contacts; a page at a time.
+
+    `?page=` beyond the last gives the last, and what is no number the first, as on the other pages.
+    """
     webinar = _visible(person_of(request), webinar_id)
-    live = rooms()
-    present = live.presence.present(webinar.pk) if live else []
-    named = Person.objects.select_related("membership__group").in_bulk(present[:NAMED])
-    listed = [named[person_id] for person_id in present[:NAMED] if person_id in named]
+    present = storage.present(webinar.pk, clock.now() - ALIVE_WITHIN)
+    page = Paginator(present, ON_A_PAGE).get_page(request.GET.get("page"))
+    ids = list(page)
+    named = Person.objects.select_related("membership__group").in_bulk(ids)
     return JsonResponse(
         {
-            "people": [{"name": each.name, "role": role_label(each.role)} for each in listed],
-            "total": len(present),
+            "people": [{"name": named[pk].name, "role": role_label(named[pk].role)} for pk in ids],
+            "total": page.paginator.count,
+            "page": page.number,
+            "pages": page.paginator.num_pages,
         }
     )
 
@@ -74,8 +83,12 @@ def screen_of(webinar: Webinar | None) -> str:
     return {"draft": "scheduled"}.get(webinar.status, webinar.status)
 
 
+def _current(person: Person) -> Webinar | None:
+    return Programme.read().current(seats_of(person.pk))
+
+
 def _visible(person: Person, webinar_id: int) -> Webinar:
-    webinar = visible_webinar(person, webinar_id)
+    webinar = visible_webinar(webinar_id, drafts=can(person, Capability.EDIT_WEBINAR))
     if webinar is None:
         raise Http404
     return webinar

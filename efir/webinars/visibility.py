@@ -5,24 +5,24 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.conf import settings
-from django.contrib.auth.models import AnonymousUser
 from django.db.models import Case, F, IntegerField, Q, QuerySet, When
 
 from efir import clock
-from efir.accounts.capabilities import Capability, can
-from efir.accounts.models import Person
 from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Webinar
 
 JUST_FINISHED = timedelta(hours=24)
 
 
-def visible_webinar(person: Person | AnonymousUser, webinar_id: int) -> Webinar | None:
-    """The webinar, or nothing: a draft is invisible without `edit_webinar`."""
+def visible_webinar(webinar_id: int, *, drafts: bool) -> Webinar | None:
+    """The webinar, or nothing; `drafts`: whether who asks has `edit_webinar`, without which a draft is invisible."""
     webinar: Webinar | None = Webinar.objects.filter(pk=webinar_id).first()
-    if webinar and webinar.state is Status.DRAFT and not can(person, Capability.EDIT_WEBINAR):
-        return None
-    return webinar
+    return webinar if webinar and is_visible(webinar, drafts=drafts) else None
+
+
+def is_visible(webinar: Webinar, *, drafts: bool) -> bool:
+    """Whether somebody who sees drafts, or does not, sees this webinar."""
+    return drafts or webinar.state is not Status.DRAFT
 
 
 def open_webinar(webinar_id: int) -> Webinar | None:
@@ -53,17 +53,7 @@ def for_speaker() -> QuerySet[Webinar]:
     )
 
 
-def current_webinar(person: Person) -> Webinar | None:
-    """The webinar of `/account/webinar_room/`.
-
-    The one on air (of several: the one with a seat, else the latest started), else the next scheduled, else one
-    finished in the last 24 hours.
-    """
-    seated = on_air().filter(seats__person=person).first()
+def just_finished() -> QuerySet[Webinar]:
+    """What was finished in the last 24 hours, the latest first."""
     finished = Webinar.objects.filter(status=Status.FINISHED, finished_at__gt=clock.now() - JUST_FINISHED)
-    return (
-        seated
-        or on_air().first()
-        or upcoming().filter(withdrawn=False).first()
-        or finished.order_by("-finished_at").first()
-    )
+    return finished.order_by("-finished_at")

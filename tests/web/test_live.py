@@ -24,6 +24,12 @@ def told(room) -> dict[str, object]:
     return json.loads(room.message.decode().partition("data: ")[2])
 
 
+def joined(rooms, webinar, viewer):
+    """The room that the viewer is in now."""
+    rooms.join(webinar, viewer)
+    return rooms._rooms[webinar.pk]
+
+
 @pytest.fixture
 def before_and_after(make_webinar):
     """A webinar as two people read it, one before a change of status and one after."""
@@ -44,10 +50,10 @@ def test_who_comes_with_news_brings_it_to_everybody(before_and_after, status, ac
 
     async def scenario():
         rooms = LiveRooms()
-        waiting = AsgiViewer(1)
-        room = rooms.join(before, waiting)
+        waiting = AsgiViewer(1, "")
+        room = joined(rooms, before, waiting)
         waiting.take()
-        rooms.join(after, AsgiViewer(2))
+        rooms.join(after, AsgiViewer(2, ""))
         return (
             told(room)["status"],
             waiting.take() == (room.message, now == "finished"),
@@ -62,8 +68,8 @@ def test_a_reader_of_an_old_row_takes_nobody_back(before_and_after):
 
     async def scenario():
         rooms = LiveRooms()
-        room = rooms.join(after, AsgiViewer(1))
-        rooms.join(before, AsgiViewer(2))
+        room = joined(rooms, after, AsgiViewer(1, ""))
+        rooms.join(before, AsgiViewer(2, ""))
         return told(room)["status"]
 
     assert asyncio.run(scenario()) == "live"
@@ -74,10 +80,10 @@ def test_who_comes_after_the_end_is_not_present(before_and_after):
 
     async def scenario():
         rooms = LiveRooms()
-        viewer = AsgiViewer(1)
-        room = rooms.join(after, viewer)
+        viewer = AsgiViewer(1, "")
+        room = joined(rooms, after, viewer)
         count = rooms.count(after.pk)
-        rooms.leave(room, viewer, after.finished_at)
+        rooms.leave(viewer, after.finished_at)
         return count, room.has_ended
 
     assert asyncio.run(scenario()) == (0, True)
@@ -97,7 +103,7 @@ def test_a_database_that_does_not_answer_is_no_blindness(before_and_after, monke
 
     async def scenario():
         rooms = LiveRooms()
-        rooms.join(before, AsgiViewer(1))
+        rooms.join(before, AsgiViewer(1, ""))
         running = asyncio.create_task(rooms.run())
         while not writes:
             await asyncio.sleep(0.01)
@@ -120,11 +126,11 @@ def test_one_person_holds_so_many_streams_and_no_more(make_webinar, settings):
 
     async def scenario():
         rooms = LiveRooms()
-        tabs = [AsgiViewer(1) for _ in range(settings.EFIR.streams_per_person)]
+        tabs = [AsgiViewer(1, "") for _ in range(settings.EFIR.streams_per_person)]
         for tab in tabs:
-            room = rooms.join(webinar, tab)
+            rooms.join(webinar, tab)
         full = rooms.refusal(1), rooms.refusal(2)
-        rooms.leave(room, tabs[0], webinar.started_at)
+        rooms.leave(tabs[0], webinar.started_at)
         return *full, rooms.refusal(1), rooms.count(webinar.pk)
 
     assert asyncio.run(scenario()) == (429, 0, 0, 1)

@@ -6,11 +6,15 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Participation
 from efir.room import views
+from efir.room.live import ALIVE_WITHIN
+from efir.room.models import PresenceInterval, Recorder
 from efir.webinars import core
 from tests.conftest import PLAYER, SYSTEM
 
@@ -132,18 +136,133 @@ def test_without_its_script_the_page_looks_again(member, make_webinar):
 
 
 def _live(*present: int) -> SimpleNamespace:
-    presence = SimpleNamespace(present=lambda _: list(present))
-    return SimpleNamespace(presence=presence, count=lambda _: len(present))
+    return SimpleNamespace(count=lambda _: len(present))
 
 
-def test_people_are_named_with_their_roles_and_nothing_else(member, make_webinar, make_person, monkeypatch):
-    partner = make_person(Role.PARTNER, name="Павел", login="+79991234567")
-    monkeypatch.setattr(views, "rooms", lambda: _live(partner.pk, member.person.pk))
-    answer = member.get(f"/account/webinar_room/{make_webinar('live').pk}/people")
-    assert answer.json() == {
-        "people": [{"name": "Павел", "role": "партнёр"}, {"name": member.person.name, "role": "кандидат"}],
-        "total": 2,
-    }
+class TestPeople:
+    """The list of who is in the room, as all web processes together recorded it."""
+
+    @pytest.fixture
+    def webinar(self, make_webinar):
+        return make_webinar("live")
+
+    @pytest.fixture
+    def recorder(self, clock):
+        return Recorder.objects.create(started_at=clock.moment, pulsed_at=clock.moment)
+
+    @pytest.fixture
+    def enters(self, webinar, recorder, clock):
+        """Somebody enters, a moment after whoever came before."""
+
+        def enter(person, by=recorder):
+            return PresenceInterval.objects.create(
+                recorder=by, webinar=webinar, person=person, began_at=clock.move(0.01)
+            )
+
+        return enter
+
+    @pytest.fixture
+    def listing(self, member, webinar):
+        return lambda page="": member.get(f"/account/webinar_room/{webinar.pk}/people{page}").json()
+
+    def names(self, listing: dict) -> list[str]:
+        return [each["name"] for each in listing["people"]]
+
+    def test_names_and_roles_in_the_order_of_arrival_and_nothing_else(
+        self, member, listing, enters, make_person
+    ):
+        partner = make_person(Role.PARTNER, name="Павел", login="+79991234567")
+        enters(partner)
+        enters(member.person)
+        assert listing() == {
+            "people": [
+                {"name": "Павел", "role": "партнёр"},
+                {"name": member.person.name, "role": "кандидат"},
+            ],
+            "total": 2,
+            "page": 1,
+            "pages": 1,
+        }
+
+    def test_nobody(self, listing):
+        assert listing() == {"people": [], "total": 0, "page": 1, "pages": 1}
+
+    def test_a_page_at_a_time(self, listing, enters, make_person):
+        for number in range(1, 122):
+            enters(make_person(name=f"Гость {number}"))
+        first, second, third = (listing(f"?page={number}") for number in (1, 2, 3))
+        assert [(page["total"], page["page"], page["pages"]) for page in (first, second, third)] == [
+            (121, 1, 3),
+            (121, 2, 3),
+            (121, 3, 3),
+        ]
+        assert [len(page["people"]) for page in (first, second, third)] == [50, 50, 21]
+        everybody = [name for page in (first, second, third) for name in self.names(page)]
+        assert everybody == [f"Гость {number}" for number in range(1, 122)]
+        assert listing() == first
+
+    @pytest.mark.parametrize(
+        ("asked", "given"), [("3", 2), ("9" * 30, 2), ("0", 2), ("-1", 2), ("x", 1), ("", 1), ("1.5", 1)]
+    )
+    def test_a_page_that_is_not_there(self, listing, enters, make_person, asked, given):
+        for _ in range(51):
+            enters(make_person())
+        assert listing(f"?page={asked}")["page"] == given
+
+    def test_a_page_costs_the_same_however_many_there_are(self, listing, enters, make_person):
+        costs = []
+        for _ in range(2):
+            for _ in range(60):
+                enters(make_person())
+            with CaptureQueriesContext(connection) as queries:
+                listing("?page=2")
+            costs.append(len(queries))
+        assert costs[0] == costs[1]
+
+    def test_not_who_has_left(self, listing, enters, make_person, clock):
+        enters(make_person(name="Здесь"))
+        gone = enters(make_person(name="Ушёл"))
+        gone.ended_at = clock.move(1)
+        gone.save()
+        assert self.names(listing()) == ["Здесь"]
+
+    def test_not_who_is_in_another_room(self, listing, recorder, make_webinar, make_person, clock):
+        PresenceInterval.objects.create(
+            recorder=recorder, webinar=make_webinar("live"), person=make_person(), began_at=clock.moment
+        )
+        assert listing()["total"] == 0
+
+    def test_not_whom_a_dead_process_had(self, listing, enters, make_person, recorder, clock):
+        enters(make_person())
+        clock.moment = recorder.pulsed_at + ALIVE_WITHIN - timedelta(seconds=1)
+        assert listing()["total"] == 1
+        clock.move(1)
+        assert listing()["total"] == 0
+
+    def test_not_whom_a_process_had_that_has_ended(self, listing, enters, make_person, recorder, clock):
+        enters(make_person())
+        Recorder.objects.update(closed_at=clock.moment)
+        assert listing()["total"] == 0
+
+    def test_the_people_of_every_process_each_once(self, listing, enters, make_person, clock):
+        other = Recorder.objects.create(started_at=clock.moment, pulsed_at=clock.moment)
+        both, here, there = (make_person(name=name) for name in ("Везде", "Здесь", "Там"))
+        enters(both)
+        enters(there, other)
+        enters(here)
+        enters(both, other)
+        assert (listing()["total"], self.names(listing())) == (3, ["Везде", "Там", "Здесь"])
+
+    def test_who_came_at_the_same_moment_stays_in_one_order(
+        self, listing, recorder, webinar, make_person, clock
+    ):
+        people = [make_person() for _ in range(60)]
+        for person in reversed(people):
+            PresenceInterval.objects.create(
+                recorder=recorder, webinar=webinar, person=person, began_at=clock.moment
+            )
+        pages = self.names(listing("?page=1")) + self.names(listing("?page=2"))
+        assert pages == [person.name for person in people]
 
 
 class TestApi:

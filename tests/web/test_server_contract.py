@@ -8,8 +8,8 @@ import socket
 import pytest
 
 from efir.ops.server import WebServer, listen
-from efir.room.line import Line
-from efir.room.viewers import KEEP_ALIVE, SLOWEST_BYTES, WireViewer
+from efir.room.viewers import KEEP_ALIVE
+from efir.room.wires import SLOWEST_BYTES, Wires, WireViewer, hand_over_of
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -29,14 +29,17 @@ class Taken:
         self.left: list[object] = []
         self.arrived = asyncio.Event()
         self.gone = asyncio.Event()
+        self.wires: Wires | None = None
 
     async def __call__(self, scope, receive, send) -> None:
-        viewer = WireViewer(len(self.viewers), Line.of(scope))
-        assert viewer.take_over(self._note)
+        self.hand_over = hand_over_of(scope)
+        self.wires = self.wires or Wires(self._note)
+        viewer = WireViewer(len(self.viewers), "", self.wires, self.hand_over())
+        viewer.open()
         self.viewers.append(viewer)
         self.arrived.set()
 
-    def _note(self, until) -> None:
+    def _note(self, viewer, until) -> None:
         self.left.append(until)
         self.gone.set()
 
@@ -132,9 +135,8 @@ def test_a_connection_that_is_gone_is_not_taken(scenario):
     async def body(app, server, port):
         _, writer = await connected(port)
         await app.arrived.wait()
-        line = app.viewers[0]._line
         writer.close()
         await app.gone.wait()
-        return line.take_over(WireViewer(9, line))
+        return app.hand_over()
 
     assert scenario(body) is None

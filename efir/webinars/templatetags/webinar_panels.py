@@ -9,7 +9,8 @@ from django.template.context import Context
 
 from efir.webinars import visibility
 from efir.webinars.lifecycle import ON_AIR, Status
-from efir.webinars.models import Seat, Webinar
+from efir.webinars.models import Webinar
+from efir.webinars.programme import Programme, seats_of
 
 register = template.Library()
 
@@ -23,11 +24,11 @@ def open_webinar(webinar_id: int | None) -> Webinar | None:
 @register.inclusion_tag("webinars/_account_card.html", takes_context=True)
 def webinar_card(context: Context) -> dict[str, Any]:
     """The webinar on air or the next one, and whether the person who looks has a seat there."""
-    person = context["request"].user
-    current = visibility.current_webinar(person)
+    seats = seats_of(context["request"].user.pk)
+    current = Programme.read().current(seats)
     webinar = current if current and current.state in (Status.SCHEDULED, *ON_AIR) else None
     return {
         "webinar": webinar,
-        "seated": Seat.objects.filter(webinar=webinar, person=person).exists() if webinar else False,
+        "seated": webinar is not None and webinar.pk in seats,
         "csrf_token": context.get("csrf_token"),
     }

@@ -9,29 +9,23 @@ from django.views.decorators.http import require_safe
 
 from efir.accounts import referral
 from efir.accounts.models import Person
-from efir.webinars.models import Seat
-from efir.webinars.visibility import current_webinar, on_air, upcoming
+from efir.webinars.programme import Programme, seats_of
 
 
 @never_cache
 @require_safe
 def schedule(request: HttpRequest) -> HttpResponse:
     """What is on air, then the next, large, then the others."""
-    live, ahead = list(on_air()), list(upcoming())
-    first = next((webinar for webinar in ahead if not webinar.withdrawn), None)
+    programme = Programme.read()
+    first = next((webinar for webinar in programme.upcoming if not webinar.withdrawn), None)
+    seated = seats_of(request.user.pk) if isinstance(request.user, Person) else frozenset()
     context = {
-        "live": live,
+        "live": programme.on_air,
         "next": first,
-        "others": [webinar for webinar in ahead if webinar != first],
-        **_of_person(request),
+        "others": [webinar for webinar in programme.upcoming if webinar != first],
+        "seated": seated,
+        "current": programme.current(seated),
     }
     response = render(request, "webinars/schedule.html", context)
     referral.remember(request, response)
     return response
-
-
-def _of_person(request: HttpRequest) -> dict[str, object]:
-    if not isinstance(request.user, Person):
-        return {"seated": frozenset(), "current": None}
-    seats = Seat.objects.filter(person_id=request.user.pk).values_list("webinar_id", flat=True)
-    return {"seated": frozenset(seats), "current": current_webinar(request.user)}

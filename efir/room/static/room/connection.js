@@ -9,7 +9,7 @@ export class Connection {
   constructor(address, stateAddress, { onState, onLost, onBack }) {
     Object.assign(this, { address, stateAddress, onState, onLost, onBack });
     this.failures = 0;
-    this.closed = false;
+    this.closed = true;
     window.addEventListener("online", () => this.retryNow());
     window.addEventListener("pageshow", (event) => { if (event.persisted) this.retryNow(); });
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.retryNow(); });
@@ -18,6 +18,7 @@ export class Connection {
   open() {
     clearTimeout(this.timer);
     this.timer = undefined;
+    this.closed = false;
     this.source?.close();
     const source = this.source = new EventSource(this.address);
     source.addEventListener("state", (event) => {
@@ -31,6 +32,8 @@ export class Connection {
   close() {
     this.closed = true;
     clearTimeout(this.timer);
+    this.timer = undefined;
+    this.failures = 0;
     this.source?.close();
     this.onBack();
   }

@@ -2,7 +2,8 @@
 import { clockText, serverNow, setServerTime } from "../js/clock.js";
 import { startCountdowns } from "../js/countdown.js";
 import { addOwnTimes } from "../js/own_time.js";
-import { Connection } from "./connection.js";
+import { startPeople } from "./people.js";
+import { SharedStream } from "./shared.js";
 import { Stage } from "./stage.js";
 
 const $ = (id) => document.getElementById(id);
@@ -47,11 +48,11 @@ function showCta(visible) {
   $("cta").hidden = !shown;
 }
 
-function apply(state) {
+function apply(state, receivedAt) {
   if (state.version < version) return;
   version = state.version;
   sawLive ||= state.status === "live";
-  setServerTime(state.server_time, Date.now());
+  setServerTime(state.server_time, receivedAt);
   startedAt = state.started_at ?? "";
   $("viewers").textContent = state.viewers;
   if ($("countdown") && state.starts_at) $("countdown").dataset.countdown = state.starts_at;
@@ -59,33 +60,14 @@ function apply(state) {
   show(screenOf(state));
   showCta(state.cta_visible);
   stage.show(state);
-  if (state.status === "finished") connection.close();
+  if (state.status === "finished") stream.close();
 }
 
 function tick() {
   $("elapsed").textContent = startedAt ? clockText(serverNow() - Date.parse(startedAt), "") : "";
 }
 
-async function listPeople() {
-  if (!$("people").open) return;
-  const answer = await fetch(room.dataset.people, { headers: { Accept: "application/json" } }).catch(() => null);
-  if (!answer?.ok || answer.redirected) return;
-  const { people, total } = await answer.json();
-  const rows = people.map(({ name, role }) => row(name, role));
-  if (total > people.length) rows.push(row(`${$("people-list").dataset.more} ${total - people.length}`, ""));
-  $("people-list").replaceChildren(...rows);
-}
-
-function row(name, role) {
-  const item = document.createElement("li");
-  const badge = document.createElement("span");
-  badge.className = "muted";
-  badge.textContent = role;
-  item.append(name, " ", badge);
-  return item;
-}
-
-const connection = new Connection(room.dataset.stream, room.dataset.state, {
+const stream = new SharedStream(`efir-room-${room.dataset.id}`, room.dataset.stream, room.dataset.state, {
   onState: apply,
   onLost: () => { $("lost").hidden = false; },
   onBack: () => { $("lost").hidden = true; },
@@ -96,6 +78,5 @@ startCountdowns();
 addOwnTimes();
 tick();
 setInterval(tick, 1000);
-setInterval(listPeople, 15000);
-$("people").addEventListener("toggle", listPeople);
-if (screen !== "finished") connection.open();
+startPeople(room.dataset.people);
+if (screen !== "finished") stream.open();

@@ -1,0 +1,62 @@
+// Who is in the room: read page by page, while the list is open. The pages that were asked for are kept fresh.
+const EVERY_MS = 15000;
+const $ = (id) => document.getElementById(id);
+
+export function startPeople(address) {
+  const [box, list, rest] = ["people", "people-list", "people-rest"].map($);
+  const pages = [];
+  let total = 0;
+
+  async function read(number) {
+    const headers = { Accept: "application/json" };
+    const answer = await fetch(`${address}?page=${number}`, { headers }).catch(() => null);
+    const given = answer?.ok && !answer.redirected ? await answer.json().catch(() => null) : null;
+    $("people-failed").textContent = given ? "" : $("people-failed").dataset.text;
+    if (!given) return;
+    // Beyond the last page the server gives the last: the room has shrunk.
+    pages[given.page - 1] = given.people;
+    pages.length = Math.min(pages.length, given.pages);
+    total = given.total;
+  }
+
+  async function refresh() {
+    if (!box.open || box.hidden) return;
+    for (let number = 1; number <= Math.max(1, pages.length); number += 1) await read(number);
+    draw();
+  }
+
+  async function more() {
+    const before = list.children.length;
+    await read(pages.length + 1);
+    draw();
+    // The button may be gone now, and who presses it by keyboard wants to read on.
+    list.children[before]?.focus();
+  }
+
+  function draw() {
+    const people = pages.flat();
+    // Rows are filled anew, not replaced: neither the focus nor the place in the list is lost.
+    while (list.children.length > people.length) list.lastElementChild.remove();
+    people.forEach(({ name, role }, index) => {
+      const row = list.children[index] ?? list.appendChild(emptyRow());
+      row.firstChild.data = `${name} `;
+      row.lastChild.textContent = role;
+    });
+    rest.hidden = people.length >= total;
+    const shown = $("people-shown");
+    shown.textContent = shown.dataset.text.replace("{shown}", people.length).replace("{total}", total);
+  }
+
+  box.addEventListener("toggle", refresh);
+  $("people-more").addEventListener("click", more);
+  setInterval(refresh, EVERY_MS);
+}
+
+function emptyRow() {
+  const row = document.createElement("li");
+  const badge = document.createElement("span");
+  row.tabIndex = -1;
+  badge.className = "muted";
+  row.append(document.createTextNode(""), badge);
+  return row;
+}

@@ -1,0 +1,85 @@
+"""What people look at now: the webinars on air, ahead and just finished, read once for everybody.
+
+Who is asked for it a thousand times a second keeps it (`KeptProgramme`) until something changes; and never for long,
+should no word of the change arrive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from efir.threads import CROWD
+from efir.webinars.models import Seat, Webinar
+from efir.webinars.visibility import just_finished, on_air, upcoming
+
+KEPT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Programme:
+    """The webinars that the schedule and the room show, in their order."""
+
+    on_air: tuple[Webinar, ...]
+    upcoming: tuple[Webinar, ...]
+    just_finished: tuple[Webinar, ...]
+
+    @classmethod
+    def read(cls) -> Programme:
+        """Read it from the database."""
+        return cls(tuple(on_air()), tuple(upcoming()), tuple(just_finished()))
+
+    def current(self, seats: Collection[int]) -> Webinar | None:
+        """The webinar of `/account/webinar_room/`, for somebody who has these seats (webinars' ids).
+
+        The one on air (of several: the one with a seat, else the latest started), else the next scheduled, else one
+        finished in the last 24 hours.
+        """
+        seated = (webinar for webinar in self.on_air if webinar.pk in seats)
+        ahead = (webinar for webinar in self.upcoming if not webinar.withdrawn)
+        for found in (seated, self.on_air, ahead, self.just_finished):
+            if webinar := next(iter(found), None):
+                return webinar
+        return None
+
+    def get(self, webinar_id: int) -> Webinar | None:
+        """The webinar with this id, if it is here."""
+        everything = (*self.on_air, *self.upcoming, *self.just_finished)
+        return next((webinar for webinar in everything if webinar.pk == webinar_id), None)
+
+
+def seats_of(person_id: int) -> frozenset[int]:
+    """For which webinars this person has a seat: their ids."""
+    return frozenset(Seat.objects.filter(person_id=person_id).values_list("webinar_id", flat=True))
+
+
+class KeptProgramme:
+    """The programme as this process knows it. Its methods run on the event loop."""
+
+    def __init__(self) -> None:
+        self._programme = Programme((), (), ())
+        self._good_until = 0.0
+        self._changes = 0
+        self._reading = asyncio.Lock()
+
+    async def now(self) -> Programme:
+        """The programme, as it was read a moment ago at most. Raises the database's errors."""
+        if time.monotonic() < self._good_until:
+            return self._programme
+        async with self._reading:
+            while time.monotonic() >= self._good_until:
+                await self._read()
+        return self._programme
+
+    def changed(self) -> None:
+        """A webinar may have changed: who asks next gets it read anew."""
+        self._changes += 1
+        self._good_until = 0.0
+
+    async def _read(self) -> None:
+        before = self._changes
+        self._programme = await CROWD.run(Programme.read)
+        if self._changes == before:  # a change meanwhile may or may not be in it
+            self._good_until = time.monotonic() + KEPT_S
