@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path, register_converter
+from django.views.decorators.csrf import csrf_exempt
 from django.views.i18n import set_language
 
 from efir.web import IdConverter
@@ -10,7 +11,8 @@ from efir.web import IdConverter
 register_converter(IdConverter, "id")
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("i18n/setlang/", set_language, name="set_language"),
+    # No token: it changes nothing but the asker's own cookie, and pages that are kept have none to give.
+    path("i18n/setlang/", csrf_exempt(set_language), name="set_language"),
     path("", include("efir.accounts.urls")),
     path("", include("efir.webinars.urls")),
     path("", include("efir.room.urls")),

@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from efir import ids
+from efir import clock, ids
 from efir.hooks.actions import Code, Refused
 
 View: TypeAlias = Callable[..., HttpResponseBase]
@@ -51,6 +51,24 @@ def shows_wrong_method(view: View) -> View:
         return page
 
     return showing
+
+
+def server_timing() -> tuple[bytes, bytes]:
+    """The header that tells a page the server's clock, in milliseconds: the page itself may be kept and older."""
+    return b"server-timing", b"clock;dur=%d" % (clock.now().timestamp() * 1000)
+
+
+def tells_time(view: View) -> View:
+    """The page counts by the server's clock."""
+
+    @wraps(view)
+    def telling(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        response = view(request, *args, **kwargs)
+        name, value = server_timing()
+        response[name.decode()] = value.decode()
+        return response
+
+    return telling
 
 
 def post_only(view: View) -> View:

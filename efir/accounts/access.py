@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
 
 from django.contrib.auth import HASH_SESSION_KEY
 from django.utils.crypto import constant_time_compare
@@ -50,30 +49,29 @@ def read_access(session_keys: Iterable[str]) -> dict[str, Access]:
         "session_data",
         "expire_date",
         "person_id",
-        "person__password",
         "person__invited_by_id",
+        "person__password",
         "person__groups__permissions__codename",
     )
-    found: dict[tuple[Any, ...], set[str]] = defaultdict(set)
-    for *who, codename in rows:
-        found[tuple(who)] |= {codename} if codename else set()
-    return {who[0]: access for who, codenames in found.items() if (access := _access(*who, codenames))}
+    codenames: dict[str, set[str]] = defaultdict(set)
+    people: dict[str, tuple[int, int | None, datetime]] = {}
+    for key, data, expires_at, person_id, inviter_id, password, codename in rows:
+        if key in people or _counts(data, password):
+            people[key] = person_id, inviter_id, expires_at
+            codenames[key] |= {codename} if codename else set()
+    latest = clock.now() + KEPT_FOR
+    return {
+        key: Access(
+            person_id, inviter_id is not None, _shared(frozenset(codenames[key])), min(expires_at, latest)
+        )
+        for key, (person_id, inviter_id, expires_at) in people.items()
+    }
 
 
-def _access(  # noqa: PLR0913, PLR0917  # the columns of the read, in their order
-    key: str,
-    data: str,
-    expires_at: datetime,
-    person_id: int,
-    password: str,
-    inviter_id: int | None,
-    codenames: set[str],
-) -> Access | None:
-    told = SessionStore(key).decode(data).get(HASH_SESSION_KEY, "")
-    if not constant_time_compare(told, Person(password=password).get_session_auth_hash()):
-        return None  # the password has changed since
-    until = min(expires_at, clock.now() + KEPT_FOR)
-    return Access(person_id, inviter_id is not None, _shared(frozenset(codenames)), until)
+def _counts(session_data: str, password: str) -> bool:
+    """Whether the session was made under the password that the person has now."""
+    told = SessionStore().decode(session_data).get(HASH_SESSION_KEY, "")
+    return constant_time_compare(told, Person(password=password).get_session_auth_hash())
 
 
 @cache
@@ -88,7 +86,7 @@ class Accesses:
     def __init__(self) -> None:
         self._kept: dict[str, Access] = {}
         self._wanted: dict[str, asyncio.Future[Access | None]] = {}
-        self._reading = False
+        self._reading: asyncio.Task[None] | None = None
         self._dropped: set[int] = set()
 
     async def of(self, session_key: str) -> Access | None:
@@ -101,9 +99,8 @@ class Accesses:
         wanted = self._wanted.get(session_key)
         if wanted is None:
             wanted = self._wanted[session_key] = asyncio.get_running_loop().create_future()
-            if not self._reading:
-                self._reading = True
-                asyncio.ensure_future(self._read())
+            if self._reading is None:
+                self._reading = asyncio.create_task(self._read())
         return await asyncio.shield(wanted)
 
     def drop(self, person_ids: Iterable[int]) -> None:
@@ -119,14 +116,14 @@ class Accesses:
             while self._wanted:
                 await self._read_some()
         finally:
-            self._reading = False
+            self._reading = None
 
     async def _read_some(self) -> None:
         keys = list(self._wanted)[:AT_ONCE]
         self._dropped.clear()
         try:
             found = await CROWD.run(read_access, keys)
-        except Exception as exc:  # noqa: BLE001  # it is for each who waits
+        except Exception as exc:  # it is for each who waits
             for key in keys:
                 self._wanted.pop(key).set_exception(exc)
             return

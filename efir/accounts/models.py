@@ -114,7 +114,7 @@ class Membership(models.Model):
 
 
 class Session(AbstractBaseSession):
-    """A browser's session. It names its person in a column of its own, so that one read tells who comes and may what."""
+    """A browser's session, with its person in a column: one read tells who comes and what they may."""
 
     person = models.ForeignKey(Person, models.CASCADE, null=True, related_name="sessions")
 

@@ -22,8 +22,7 @@ class SessionStore(db.SessionStore):
         return Session
 
     def create_model_instance(self, data: dict[str, Any]) -> Session:
-        session = super().create_model_instance(data)
-        assert isinstance(session, Session)
+        session: Session = super().create_model_instance(data)  # type: ignore[assignment]  # of the model above
         session.person_id = int(data[SESSION_KEY]) if SESSION_KEY in data else None
         return session
 

@@ -38,10 +38,11 @@ class Door:
             return Admission(401)
         if not access.can(Capability.ENTER_ROOM):
             return Admission(403, access)
-        webinar = await self._webinar(webinar_id, drafts=access.can(Capability.EDIT_WEBINAR))
+        webinar = await self.webinar(webinar_id, drafts=access.can(Capability.EDIT_WEBINAR))
         return Admission(200, access, webinar) if webinar else Admission(404, access)
 
-    async def _webinar(self, webinar_id: int, *, drafts: bool) -> Webinar | None:
+    async def webinar(self, webinar_id: int, *, drafts: bool) -> Webinar | None:
+        """The webinar, for somebody who sees drafts or does not."""
         webinar = (await self.programme.now()).get(webinar_id)
         if webinar is None:  # a draft, or long over
             return await CROWD.run(visible_webinar, webinar_id, drafts=drafts)

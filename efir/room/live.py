@@ -179,7 +179,13 @@ class LiveRooms:
 
     def _jobs(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         alone = settings.EFIR.is_sqlite
-        return [self._pulse, self._tell, self._keep_alive, self._keep_out, *([] if alone else [self._hear_others])]
+        return [
+            self._pulse,
+            self._tell,
+            self._keep_alive,
+            self._keep_out,
+            *([] if alone else [self._hear_others]),
+        ]
 
     def close(self) -> None:
         """End `run`: everybody is sent away and the end is written."""

@@ -7,31 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, TypeAlias
+from collections.abc import Mapping
 
 from django.conf import settings
 from django.db import Error as DatabaseError
-from django.http import parse_cookie
 
 from efir import clock, ids
+from efir.http import Receive, Scope, Send, answer, cookies_of
 from efir.room.door import Admission
 from efir.room.live import LiveRooms, rooms
 from efir.room.viewers import HEADERS, AsgiViewer
 from efir.room.wires import WireViewer, hand_over_of
 from efir.webinars.models import Webinar
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
-
 PATH = re.compile(rf"/account/webinar_room/({ids.PATTERN})/stream")
 
 
 async def stream(scope: Scope, receive: Receive, send: Send, webinar_id: int) -> None:
     """Answer one stream request, and stay until either side ends it."""
-    live, key = rooms(), session_key(scope)
+    live, key = rooms(), session_key(cookies_of(scope))
     if live is None:
         return await _refuse(send, 503)
     admission = await _admission(live, scope["method"], key, webinar_id)
@@ -55,9 +49,7 @@ async def _admission(live: LiveRooms, method: str, key: str, webinar_id: int) ->
     return Admission(refusal) if refusal else admission
 
 
-async def _watch(
-    live: LiveRooms, webinar: Webinar, viewer: AsgiViewer, receive: Receive, send: Send
-) -> None:
+async def _watch(live: LiveRooms, webinar: Webinar, viewer: AsgiViewer, receive: Receive, send: Send) -> None:
     """The plain way, on any ASGI server: a coroutine for each viewer."""
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     live.join(webinar, viewer)
@@ -75,7 +67,7 @@ async def _pass_on(viewer: AsgiViewer, gone: asyncio.Future[None], send: Send) -
         await viewer.woken.wait()
         message, last = viewer.take()
         if message or last:
-            await _write(send, message, more=not last)
+            await send({"type": "http.response.body", "body": message, "more_body": not last})
         if last:
             return
 
@@ -85,18 +77,13 @@ async def _until_disconnect(receive: Receive) -> None:
         pass
 
 
-async def _write(send: Send, body: bytes, *, more: bool = True) -> None:
-    await send({"type": "http.response.body", "body": body, "more_body": more})
-
-
 async def _refuse(send: Send, status: int) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await _write(send, b"", more=False)
+    await answer(
+        send, status, [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
+    )
 
 
-def session_key(scope: Scope) -> str:
-    """The session's key that the request's cookie carries, or nothing."""
-    cookies = b"; ".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1")
-    key = parse_cookie(cookies).get(settings.SESSION_COOKIE_NAME, "")
+def session_key(cookies: Mapping[str, str]) -> str:
+    """The session's key that these cookies carry, or nothing."""
+    key = cookies.get(settings.SESSION_COOKIE_NAME, "")
     return key if key.isascii() and key.isalnum() else ""

@@ -16,6 +16,7 @@ from efir.accounts.words import role_label
 from efir.room import storage
 from efir.room.live import ALIVE_WITHIN, rooms
 from efir.room.state import state_of
+from efir.web import tells_time
 from efir.webinars.controls import Done, control
 from efir.webinars.models import Webinar
 from efir.webinars.programme import Programme, seats_of
@@ -26,6 +27,7 @@ ON_A_PAGE = 50
 
 @never_cache
 @require_safe
+@tells_time
 @capability_required(Capability.ENTER_ROOM)
 def room(request: HttpRequest, webinar_id: int | None = None) -> HttpResponse:
     """The room of one webinar, or of the current one. What the page shows at once is true without its script."""

@@ -16,7 +16,8 @@ from efir.accounts.capabilities import Capability, people_who_can
 from efir.accounts.models import Person
 from efir.attendance import words
 from efir.attendance.classifier import subjects
-from efir.attendance.models import Classification, Participation, Verdict
+from efir.attendance.models import Classification, Verdict
+from efir.attendance.participation import was_there
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
@@ -35,7 +36,7 @@ def entered(context: dict[str, Any], webinar: Webinar) -> bool:
     """Whether the person who looks was in the room at a live moment."""
     if webinar.state is not Status.FINISHED:
         return False
-    return Participation.objects.filter(webinar=webinar, person_id=context["request"].user.pk).exists()
+    return was_there(webinar.pk, context["request"].user.pk)
 
 
 @register.simple_tag

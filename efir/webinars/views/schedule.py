@@ -9,11 +9,13 @@ from django.views.decorators.http import require_safe
 
 from efir.accounts import referral
 from efir.accounts.models import Person
+from efir.web import tells_time
 from efir.webinars.programme import Programme, seats_of
 
 
 @never_cache
 @require_safe
+@tells_time
 def schedule(request: HttpRequest) -> HttpResponse:
     """What is on air, then the next, large, then the others."""
     programme = Programme.read()

@@ -1,0 +1,77 @@
+"""The room's page and its state for somebody who may enter: two indexed reads at most, as a rule none."""
+
+from __future__ import annotations
+
+import json
+
+from django.contrib.messages.storage.cookie import CookieStorage
+
+from efir.accounts.access import Access
+from efir.accounts.capabilities import Capability
+from efir.attendance.participation import was_there
+from efir.front.pages import Pages
+from efir.http import Application, Scope, Send, answer, cookies_of
+from efir.language import chosen_language
+from efir.room.live import LiveRooms
+from efir.room.state import state_of
+from efir.room.stream import session_key
+from efir.threads import CROWD
+from efir.web import server_timing
+from efir.webinars.lifecycle import Status
+from efir.webinars.models import Webinar
+from efir.webinars.programme import seats_of
+
+# The page carries the count of viewers, and words such as «скоро начнём»: a second old at most.
+KEPT_S = 1.0
+STATE_HEADERS = (
+    (b"content-type", b"application/json; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
+class RoomPage:
+    """The room as each kind of viewer sees it: by language, by whether somebody invited them, by whether they came."""
+
+    def __init__(self, django: Application) -> None:
+        self._pages = Pages(django, kept_s=KEPT_S)
+
+    async def __call__(self, live: LiveRooms, scope: Scope, send: Send, webinar_id: int | None) -> bool:
+        """Answer, or leave it: whether it is answered."""
+        cookies = cookies_of(scope)
+        if scope["query_string"] or CookieStorage.cookie_name in cookies:
+            return False
+        access = await live.door.accesses.of(session_key(cookies))
+        if access is None or not access.can(Capability.ENTER_ROOM):
+            return False
+        webinar = await _webinar(live, access, webinar_id)
+        if webinar is None:
+            return False
+        came = webinar.state is Status.FINISHED and await CROWD.run(was_there, webinar.pk, access.person_id)
+        language = chosen_language(cookies)
+        kind = (scope["path"], scope["scheme"], language, webinar.pk, webinar.version, access.invited, came)
+        page = await self._pages.get(kind, scope)
+        if page is None:
+            return False
+        await page.answer(scope, send, [server_timing()])
+        return True
+
+
+async def room_state(live: LiveRooms, scope: Scope, send: Send, webinar_id: int) -> bool:
+    """`/api/webinars/<id>/state`: the same object as on the stream. Whether it is answered."""
+    admission = await live.door.admit(session_key(cookies_of(scope)), webinar_id)
+    if admission.webinar is None:
+        return False
+    state = state_of(admission.webinar, live.count(webinar_id))
+    body = json.dumps(state, ensure_ascii=False, separators=(",", ":")).encode()
+    await answer(send, 200, (*STATE_HEADERS, (b"content-length", b"%d" % len(body))), body)
+    return True
+
+
+async def _webinar(live: LiveRooms, access: Access, webinar_id: int | None) -> Webinar | None:
+    if webinar_id is not None:
+        return await live.door.webinar(webinar_id, drafts=access.can(Capability.EDIT_WEBINAR))
+    programme = await live.door.programme.now()
+    # A seat decides only between several webinars on air.
+    seats = await CROWD.run(seats_of, access.person_id) if len(programme.on_air) > 1 else ()
+    return programme.current(seats)

@@ -1,0 +1,44 @@
+"""Static files under their hashed names, from memory: they are few and small, and a full hall asks for all of them."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
+
+from efir.front.kept import Kept
+from efir.http import Scope, Send
+
+FOR_EVER = b"public, max-age=31536000, immutable"
+
+
+class StaticFiles:
+    """What `collectstatic` left; a file without a hash in its name is left to Django."""
+
+    def __init__(self) -> None:
+        hashed = getattr(staticfiles_storage, "hashed_files", {}).values()
+        paths = {name: Path(settings.STATIC_ROOT) / name for name in hashed}
+        self._files = {
+            f"{settings.STATIC_URL}{name}": _kept(path) for name, path in paths.items() if path.is_file()
+        }
+
+    async def __call__(self, scope: Scope, send: Send) -> bool:
+        """Answer, or leave it: whether it is answered."""
+        file = self._files.get(scope["path"])
+        if file is None:
+            return False
+        await file.answer(scope, send)
+        return True
+
+
+def _kept(path: Path) -> Kept:
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    charset = "; charset=utf-8" if kind.startswith("text/") else ""
+    headers = [
+        (b"content-type", f"{kind}{charset}".encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"access-control-allow-origin", b"*"),
+    ]
+    return Kept.of(path.read_bytes(), headers, FOR_EVER, b"Accept-Encoding")
