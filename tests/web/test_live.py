@@ -9,7 +9,11 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.test import Client
 
+from efir import clock
+from efir.accounts.capabilities import Role, assign_role
+from efir.accounts.models import AccessChange, Membership, Person
 from efir.room import live as live_module
 from efir.room import storage
 from efir.room.live import LiveRooms
@@ -144,3 +148,65 @@ def test_the_other_processes_viewers_count(make_webinar, clock):
         counts = {str(webinar.pk): 7}
         storage.write(Pending((RecorderRow(recorder, since, pulse, counts=counts),), ()))
     assert storage.counts_elsewhere(mine, since) == {webinar.pk: 7}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAccessIsLost:
+    """While somebody watches."""
+
+    @pytest.fixture
+    def watching(self, make_webinar, make_person, monkeypatch, settings):
+        """Somebody in a room, in a process that runs; gives whether they were sent away once `happened` is over."""
+        webinar, client = make_webinar("live"), Client()
+        person = make_person()
+        client.force_login(person)
+        key = client.session.session_key
+
+        def watch(happened, wake):
+            async def scenario():
+                rooms = LiveRooms()
+                viewer = AsgiViewer(person.pk, key)
+                rooms.join(webinar, viewer)
+                viewer.take()
+                looked = asyncio.Event()
+                recheck = rooms._recheck
+
+                async def noted(person_ids):
+                    await recheck(person_ids)
+                    if viewer.person_id in person_ids:
+                        looked.set()
+
+                monkeypatch.setattr(rooms, "_recheck", noted)
+                running = asyncio.create_task(rooms.run())
+                await asyncio.sleep(0)
+                await asyncio.to_thread(happened, viewer.person_id)
+                if wake:
+                    rooms._news.set()
+                await looked.wait()
+                sent_away = viewer.take()[1]
+                rooms.close()
+                await running
+                return sent_away
+
+            return asyncio.run(asyncio.wait_for(scenario(), 30))
+
+        return watch
+
+    def test_by_this_process_it_is_noticed_at_once(self, watching):
+        def stripped(person_id):
+            Membership.objects.get(person_id=person_id).delete()
+
+        assert watching(stripped, wake=False)
+
+    def test_by_another_process_it_is_noticed_when_this_one_looks(self, watching):
+        def stripped_elsewhere(person_id):
+            Membership.objects.filter(person_id=person_id)._raw_delete("default")
+            AccessChange.objects.create(person_id=person_id, at=clock.now())
+
+        assert watching(stripped_elsewhere, wake=True)
+
+    def test_another_role_that_may_watch_interrupts_nobody(self, watching):
+        def promoted(person_id):
+            assign_role(Person.objects.get(pk=person_id), Role.PARTNER)
+
+        assert not watching(promoted, wake=False)

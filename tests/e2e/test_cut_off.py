@@ -1,0 +1,45 @@
+"""Somebody who may not watch any more is sent away while they watch, and does not come back in."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.harness import Stream, Visitor, eventually
+
+
+@pytest.fixture
+def evening(site, cast):
+    """A webinar on air with somebody in its room: the webinar, who it is, and their browser."""
+    webinar = cast.webinar()
+    login, visitor = cast.candidate(linked=False)
+    cast.speaker.post(f"/admin_webinar/{webinar}/start")
+    yield webinar, login, visitor
+    cast.speaker.post(f"/admin_webinar/{webinar}/stop")
+
+
+def close_account(site, login: str, visitor: Visitor) -> None:
+    assert site.run("person", "close", login).returncode == 0
+
+
+def log_out(site, login: str, visitor: Visitor) -> None:
+    assert visitor.post("/logout/").status_code == 302
+
+
+@pytest.mark.parametrize("lose_access", [close_account, log_out])
+def test_who_loses_access_is_cut_off_and_stays_out(site, cast, evening, lose_access):
+    webinar, login, visitor = evening
+    other = Visitor(site, "speaker")
+    with visitor.watching(webinar) as tab, other.watching(webinar) as speakers_tab:
+        cookies = dict(visitor.http.cookies)
+        speakers_tab.until(viewers=2)
+        lose_access(site, login, visitor)
+        eventually(lambda: tab.ended)
+        speakers_tab.until(viewers=1)
+        assert not speakers_tab.ended
+    visitor.http.cookies.update(cookies)
+    again = Stream(visitor, webinar)
+    eventually(lambda: again.status)
+    again.close()
+    assert again.status == 401
+    assert visitor.get(f"/api/webinars/{webinar}/state").status_code == 401
+    assert visitor.get(f"/account/webinar_room/{webinar}/").status_code == 302
