@@ -1,4 +1,7 @@
-"""`make bench`: every benchmark on a database of its own, one after the other."""
+"""`make bench`: every benchmark on a database of its own, one after the other.
+
+`python -m benchmarks NAME …` runs the named parts alone.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +9,35 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
+from benchmarks.tables import warn
 from tools.postgres import MISSING, binaries, cluster
 
-PARTS = ("benchmarks.pipeline", "benchmarks.sending", "benchmarks.room")
+SQLITE = ("pipeline", "sending", "fanout", "arrival", "doors", "evening")
+POSTGRESQL = ("pipeline", "sending", "fanout", "arrival")
 
 
-def main() -> int:
-    """Run all parts on SQLite, then on PostgreSQL where it is installed."""
-    failed = _run_all("SQLite", nullcontext)
+def main(only: Sequence[str]) -> int:
+    """Run the named parts (all, if none is named) on SQLite, then on PostgreSQL where it is installed."""
+    failed = _run_all("SQLite", nullcontext, _wanted(SQLITE, only))
     if binaries() is None:
-        print(f"\n*** {MISSING} ***\n", file=sys.stderr)
+        warn(MISSING)
         return failed or int(os.environ.get("CI") == "true")
-    return _run_all("PostgreSQL", cluster) or failed
+    return _run_all("PostgreSQL", cluster, _wanted(POSTGRESQL, only)) or failed
 
 
-def _run_all(name: str, database: Callable[[], AbstractContextManager[str | None]]) -> int:
+def _wanted(parts: Sequence[str], only: Sequence[str]) -> list[str]:
+    return [part for part in parts if part in only or not only]
+
+
+def _run_all(
+    name: str, database: Callable[[], AbstractContextManager[str | None]], parts: Sequence[str]
+) -> int:
     print(f"\n## {name}, {os.cpu_count()} cores, Python {sys.version.split()[0]}\n", flush=True)
     failed = 0
-    for part in PARTS:
+    for part in parts:
         with tempfile.TemporaryDirectory(prefix="efir-bench-") as data_dir, database() as url:
             environ = os.environ | {
                 "EFIR_DATA_DIR": data_dir,
@@ -34,9 +45,10 @@ def _run_all(name: str, database: Callable[[], AbstractContextManager[str | None
                 "EFIR_LOG_LEVEL": "ERROR",
                 "DJANGO_SETTINGS_MODULE": "efir.settings",
             }
-            failed |= subprocess.run([sys.executable, "-m", part], env=environ, check=False).returncode
+            command = [sys.executable, "-m", f"benchmarks.{part}"]
+            failed |= subprocess.run(command, env=environ, check=False).returncode
     return failed
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -17,6 +19,22 @@ def seconds(work: Callable[[], object]) -> float:
 def median(runs: Sequence[float]) -> float:
     """The middle one: machines are noisy."""
     return statistics.median(runs)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The value that so many of a hundred do not exceed; nan of none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else math.nan
+
+
+def ms(seconds: float) -> str:
+    """Milliseconds with as many digits as a noisy machine deserves."""
+    return f"{seconds * 1000:,.1f}" if seconds < 0.0995 else f"{seconds * 1000:,.0f}"
+
+
+def warn(text: str) -> None:
+    """One loud line."""
+    print(f"\n*** {text} ***\n", file=sys.stderr, flush=True)
 
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -8,12 +8,14 @@ import re
 import secrets
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -149,6 +151,28 @@ class Site:
         lines = self.lines("outbox", "--webinar", str(webinar_id))
         return {(line["kind"], line["lead"]): line["state"] for line in lines}
 
+    @contextmanager
+    def database(self) -> Iterator[psycopg.Connection | sqlite3.Connection]:
+        """A connection of the test's own to the database, past Efir; what is not committed is rolled back."""
+        url = self.environ["EFIR_DATABASE_URL"]
+        path = self.data_dir / "efir.sqlite3"
+        with closing(psycopg.connect(url) if url else sqlite3.connect(path, timeout=20)) as connection:
+            yield connection
+
+    def count(self, rows: str) -> int:
+        """How many rows there are of what is put as `table WHERE …`."""
+        with self.database() as connection:
+            (number,) = connection.execute(f"SELECT count(*) FROM {rows}").fetchone() or (0,)
+        return int(number)
+
+    def beside(self) -> Site:
+        """A place for one more web process of this installation: everything is shared but the port."""
+        other = copy(self)
+        other.port = free_port()
+        other.url = f"http://127.0.0.1:{other.port}"
+        other.environ = self.environ | {"EFIR_PORT": str(other.port)}
+        return other
+
 
 class Visitor:
     """Somebody with a browser: cookies, and the CSRF token that goes with them."""
@@ -164,6 +188,12 @@ class Visitor:
         answer = self.post("/login/", username=login, password=password)
         assert answer.status_code == 302, answer.text
         return answer
+
+    def at(self, site: Site) -> Visitor:
+        """The same browser at another process: the cookies go along."""
+        moved = Visitor(site)
+        moved.http.cookies = self.http.cookies
+        return moved
 
     def get(self, path: str, **kwargs: Any) -> httpx.Response:
         return self.http.get(path, **kwargs)
@@ -195,7 +225,7 @@ class Stream:
         self.status = 0
         self.ended = False
         cookie = "; ".join(f"{each.name}={each.value}" for each in visitor.http.cookies.jar)
-        self._socket = socket.create_connection(("127.0.0.1", visitor.site.port), timeout=60)
+        self._socket = self._connected(visitor.site.port)
         path = f"/account/webinar_room/{webinar_id}/stream"
         self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n".encode())
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -222,6 +252,15 @@ class Stream:
             pass
         self._socket.close()
         self._thread.join(10)
+
+    def hang_up(self) -> None:
+        """Close the tab, and wait until the server has let go of it, too."""
+        self._socket.shutdown(socket.SHUT_WR)
+        eventually(lambda: self.ended)
+        self.close()
+
+    def _connected(self, port: int) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", port), timeout=60)
 
     def _read(self) -> None:
         received = b""

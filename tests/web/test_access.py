@@ -15,6 +15,7 @@ from efir.accounts.access import Accesses, read_access
 from efir.accounts.capabilities import Role, assign_role
 from efir.accounts.changes import changed_since
 from efir.accounts.models import AccessChange, Membership, Session
+from efir.threads import in_thread
 from tests.conftest import PASSWORD
 
 LEAD = {"enter_room", "is_lead"}
@@ -177,7 +178,7 @@ class TestKept:
             monkeypatch.setattr(access_module, "read_access", slow_read)
             early = asyncio.create_task(accesses.of(visitor.key))
             await asyncio.to_thread(has_read.wait, 30)
-            await asyncio.to_thread(Membership.objects.filter(person=visitor.person).delete)
+            await in_thread(Membership.objects.filter(person=visitor.person).delete)
             accesses.drop([visitor.person.pk])
             may_answer.set()
             await early

@@ -17,6 +17,7 @@ from efir.accounts.capabilities import Role
 from efir.attendance.models import Participation
 from efir.front.application import Front
 from efir.room import live as live_module
+from efir.threads import in_thread
 from efir.webinars import core
 from efir.webinars.models import Webinar
 from tests.conftest import SYSTEM, start, stop
@@ -154,7 +155,7 @@ class TestSchedule:
 
         async def scenario(site):
             before = await site.get("/webinars/")
-            await asyncio.to_thread(start, webinar.pk, SYSTEM)
+            await in_thread(start, webinar.pk, SYSTEM)
             site.live.changed([webinar.pk])
             await asyncio.sleep(0)
             return before.text, (await site.get("/webinars/")).text
@@ -168,7 +169,7 @@ class TestSchedule:
 
         async def scenario(site):
             await site.get("/webinars/")
-            await asyncio.to_thread(core.edit, webinar.pk, {"title": "Новое"}, SYSTEM)
+            await in_thread(core.edit, webinar.pk, {"title": "Новое"}, SYSTEM)
             later = site.live.door.programme._good_until + 1
             monkeypatch.setattr("efir.webinars.programme.time.monotonic", lambda: later)
             return (await site.get("/webinars/")).text
@@ -414,7 +415,7 @@ class TestState:
             theirs = await site.get(
                 f"/api/webinars/{webinar.pk}/state", member.key, query=b"x=1", method="HEAD"
             )
-            plain = await asyncio.to_thread(member.get, f"/api/webinars/{webinar.pk}/state")
+            plain = await in_thread(member.get, f"/api/webinars/{webinar.pk}/state")
             return json.loads(mine.text), by_django, theirs.status, plain.json()
 
         mine, by_django, _, theirs = run(scenario)
@@ -428,7 +429,7 @@ class TestState:
             told = []
             for action in (None, stop):
                 if action:
-                    await asyncio.to_thread(action, webinar.pk, SYSTEM)
+                    await in_thread(action, webinar.pk, SYSTEM)
                     site.live.changed([webinar.pk])
                     await asyncio.sleep(0)
                 told.append(

@@ -19,6 +19,7 @@ from efir.room import storage
 from efir.room.live import LiveRooms
 from efir.room.presence import Pending, RecorderRow
 from efir.room.viewers import AsgiViewer
+from efir.threads import in_thread
 from efir.webinars.models import Webinar
 from tests.conftest import SYSTEM, start, stop
 
@@ -179,7 +180,7 @@ class TestAccessIsLost:
                 monkeypatch.setattr(rooms, "_recheck", noted)
                 running = asyncio.create_task(rooms.run())
                 await asyncio.sleep(0)
-                await asyncio.to_thread(happened, viewer.person_id)
+                await in_thread(happened, viewer.person_id)
                 if wake:
                     rooms._news.set()
                 await looked.wait()
