@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
@@ -90,8 +91,15 @@ def _web(make_application: Callable[[], Application]) -> Part:
     async def web(stop: asyncio.Event) -> None:
         await serve_web(make_application(), listening, stop)
 
-    log.info("web_starting", host=settings.EFIR.host, port=listening.getsockname()[1])
+    log.info("web_starting", host=settings.EFIR.host, port=listening.getsockname()[1], files=_all_files())
     return web
+
+
+def _all_files() -> int:
+    """Every viewer is an open file: take as many as the system gives this process without asking; how many that is."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
 
 
 async def _worker(stop: asyncio.Event) -> None:
