@@ -21,6 +21,8 @@ POSTGRESQL = ("pipeline", "sending", "fanout", "arrival")
 
 def main(only: Sequence[str]) -> int:
     """Run the named parts (all, if none is named) on SQLite, then on PostgreSQL where it is installed."""
+    if unknown := set(only) - {*SQLITE, *POSTGRESQL}:
+        sys.exit(f"There is no part {', '.join(sorted(unknown))}: there are {', '.join(SQLITE)}.")
     failed = _run_all("SQLite", nullcontext, _wanted(SQLITE, only))
     if binaries() is None:
         warn(MISSING)
