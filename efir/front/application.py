@@ -12,7 +12,7 @@ from efir import ids
 from efir.front.room import RoomPage, room_state
 from efir.front.schedule import SchedulePage
 from efir.front.static import StaticFiles
-from efir.http import Application, Receive, Scope, Send
+from efir.asgi_http import Application, Receive, Scope, Send
 from efir.room.live import rooms
 from efir.room.stream import PATH as STREAM
 from efir.room.stream import stream

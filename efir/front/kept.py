@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from efir.http import Application, Headers, Message, Scope, Send, answer
+from efir.asgi_http import Application, Headers, Message, Scope, Send, answer
 
 # Django's own word on these holds for the one request that it answered.
 _NOT_KEPT = frozenset({b"cache-control", b"content-length", b"expires", b"server-timing", b"vary"})
 _LEAST_PACKED = 500
+_GZIP = (b"content-encoding", b"gzip")
 # The browser asks each time, and is told where nothing has changed.
 _FRESH = b"private, no-cache"
 
@@ -37,16 +38,16 @@ class Kept:
 
     async def answer(self, scope: Scope, send: Send, more: Headers = ()) -> None:
         """Send it as the request takes it: not at all where the browser has it already, packed where it can unpack."""
-        takes_packed = False
-        for name, value in scope["headers"]:
-            if name == b"accept-encoding":
-                takes_packed = bool(self.packed) and b"gzip" in value and b"gzip;q=0" not in value
-            elif name == b"if-none-match" and self.tag in value:
-                return await answer(send, 304, (*self.headers, *more))
-        body = self.packed if takes_packed else self.body
-        length = (b"content-length", b"%d" % len(body))
-        encoding = ((b"content-encoding", b"gzip"),) if takes_packed else ()
-        return await answer(send, 200, (*self.headers, length, *encoding, *more), body)
+        asked = dict(scope["headers"])
+        if self.tag in asked.get(b"if-none-match", b""):
+            return await answer(send, 304, (*self.headers, *more))
+        takes = asked.get(b"accept-encoding", b"")
+        if self.packed and b"gzip" in takes and b"gzip;q=0" not in takes:
+            length = (b"content-length", b"%d" % len(self.packed))
+            return await answer(send, 200, (*self.headers, length, _GZIP, *more), self.packed)
+        return await answer(
+            send, 200, (*self.headers, (b"content-length", b"%d" % len(self.body)), *more), self.body
+        )
 
 
 async def page_of(django: Application, scope: Scope) -> Kept | None:

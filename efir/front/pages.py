@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from efir.front.kept import Kept, page_of
-from efir.http import Application, Scope
+from efir.asgi_http import Application, Scope
 
 AT_MOST = 200
 

@@ -10,7 +10,7 @@ from efir.accounts.access import Access
 from efir.accounts.capabilities import Capability
 from efir.attendance.participation import was_there
 from efir.front.pages import Pages
-from efir.http import Application, Scope, Send, answer, cookies_of
+from efir.asgi_http import Application, Scope, Send, answer, cookies_of
 from efir.language import chosen_language
 from efir.room.live import LiveRooms
 from efir.room.state import state_of
@@ -53,7 +53,7 @@ class RoomPage:
         page = await self._pages.get(kind, scope)
         if page is None:
             return False
-        await page.answer(scope, send, [server_timing()])
+        await page.answer(scope, send, (server_timing(),))
         return True
 
 

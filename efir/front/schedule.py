@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.contrib.messages.storage.cookie import CookieStorage
 
 from efir import clock
+from efir.front.kept import Kept
 from efir.front.pages import Pages
-from efir.http import Application, Scope, Send, cookies_of
+from efir.asgi_http import Application, Scope, Send, cookies_of
 from efir.language import chosen_language
 from efir.room.live import LiveRooms
 from efir.web import server_timing
@@ -20,8 +23,18 @@ from efir.webinars.templatetags.webinar_words import has_begun, is_delayed
 
 # «Сегодня» ends at midnight, and zones differ by quarters of an hour.
 QUARTER_S = 15 * 60
+LOOK_EVERY_S = 1.0
 # With one of these a visitor is somebody, or has something to be told.
 PERSONAL = frozenset({settings.SESSION_COOKIE_NAME, CookieStorage.cookie_name})
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What guests were shown last, and for how long it need not be looked at again."""
+
+    programme: Programme
+    until: float
+    page: Kept
 
 
 class SchedulePage:
@@ -29,19 +42,28 @@ class SchedulePage:
 
     def __init__(self, django: Application) -> None:
         self._pages = Pages(django, kept_s=QUARTER_S)
+        self._shown: dict[Hashable, _Shown] = {}
 
     async def __call__(self, live: LiveRooms, scope: Scope, send: Send) -> bool:
         """Answer, or leave it: whether it is answered."""
         cookies = cookies_of(scope)
         if scope["query_string"] or not PERSONAL.isdisjoint(cookies):
             return False  # an inviter's code is remembered by Django, and somebody's own page is Django's
-        language = chosen_language(cookies)
-        kind = (language, scope["scheme"], _looks(await live.door.programme.now()))
-        page = await self._pages.get(kind, _guest(scope, language))
+        page = await self._page(await live.door.programme.now(), scope, chosen_language(cookies))
         if page is None:
             return False
-        await page.answer(scope, send, [server_timing()])
+        await page.answer(scope, send, (server_timing(),))
         return True
+
+    async def _page(self, programme: Programme, scope: Scope, language: str) -> Kept | None:
+        shown = self._shown.get((language, scope["scheme"]))
+        if shown and shown.programme is programme and time.monotonic() < shown.until:
+            return shown.page
+        until = time.monotonic() + LOOK_EVERY_S
+        page = await self._pages.get((language, scope["scheme"], _looks(programme)), _guest(scope, language))
+        if page is not None:
+            self._shown[language, scope["scheme"]] = _Shown(programme, until, page)
+        return page
 
 
 def _looks(programme: Programme) -> Hashable:

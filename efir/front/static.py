@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
 from efir.front.kept import Kept
-from efir.http import Scope, Send
+from efir.asgi_http import Scope, Send
 
 FOR_EVER = b"public, max-age=31536000, immutable"
 

@@ -87,10 +87,6 @@ class Presence:
         self._end(seen.row, seen.until)
         return True
 
-    def present(self, webinar_id: int) -> list[int]:
-        """The people in this room, in the order in which they came."""
-        return list(self._rooms.get(webinar_id, ()))
-
     def count(self, webinar_id: int) -> int:
         """How many people are in this room."""
         return len(self._rooms.get(webinar_id, ()))

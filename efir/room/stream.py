@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 
 from efir import clock, ids
-from efir.http import Receive, Scope, Send, answer, cookies_of
+from efir.asgi_http import Receive, Scope, Send, answer, cookies_of
 from efir.room.door import Admission
 from efir.room.live import LiveRooms, rooms
 from efir.room.viewers import HEADERS, AsgiViewer

@@ -12,16 +12,19 @@ export function startPeople(address) {
     const answer = await fetch(`${address}?page=${number}`, { headers }).catch(() => null);
     const given = answer?.ok && !answer.redirected ? await answer.json().catch(() => null) : null;
     $("people-failed").textContent = given ? "" : $("people-failed").dataset.text;
-    if (!given) return;
+    if (!given) return false;
     // Beyond the last page the server gives the last: the room has shrunk.
     pages[given.page - 1] = given.people;
     pages.length = Math.min(pages.length, given.pages);
     total = given.total;
+    return true;
   }
 
   async function refresh() {
     if (!box.open || box.hidden) return;
-    for (let number = 1; number <= Math.max(1, pages.length); number += 1) await read(number);
+    for (let number = 1; number <= Math.max(1, pages.length); number += 1) {
+      if (!await read(number)) break;
+    }
     draw();
   }
 

@@ -1,5 +1,5 @@
 // The room: shows what the stream says. The server has rendered the state of the moment already.
-import { clockText, serverNow, setServerTime } from "../js/clock.js";
+import { clockText, serverNow, setServerTime, startClock } from "../js/clock.js";
 import { startCountdowns } from "../js/countdown.js";
 import { addOwnTimes } from "../js/own_time.js";
 import { startPeople } from "./people.js";
@@ -73,7 +73,7 @@ const stream = new SharedStream(`efir-room-${room.dataset.id}`, room.dataset.str
   onBack: () => { $("lost").hidden = true; },
 });
 
-setServerTime(room.dataset.serverTime);
+startClock();
 startCountdowns();
 addOwnTimes();
 tick();

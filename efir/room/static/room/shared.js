@@ -36,6 +36,7 @@ export class SharedStream {
   }
 
   join() {
+    this.here = true;
     if (document.hidden) this.follow();
     else this.takeOver();
   }
@@ -49,7 +50,7 @@ export class SharedStream {
   }
 
   takeOver() {
-    if (this.leading || this.closed) return;
+    if (this.leading || this.closed || !this.here) return;
     this.silent = 0;
     this.waiting?.abort();
     this.request({ steal: true });
@@ -77,9 +78,10 @@ export class SharedStream {
     return new Promise((release) => { this.release = release; });
   }
 
+  // The browser may keep the page, asleep, and bring it back.
   leave() {
+    this.here = this.leading = false;
     this.turn = null;
-    this.leading = false;
     this.waiting?.abort();
     this.connection.close();
     this.release?.();
