@@ -9,10 +9,10 @@ from functools import partial
 from django.db import Error as DatabaseError
 
 from efir import ids
+from efir.asgi_http import Application, Receive, Scope, Send
 from efir.front.room import RoomPage, room_state
 from efir.front.schedule import SchedulePage
 from efir.front.static import StaticFiles
-from efir.asgi_http import Application, Receive, Scope, Send
 from efir.room.live import rooms
 from efir.room.stream import PATH as STREAM
 from efir.room.stream import stream

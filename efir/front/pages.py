@@ -7,8 +7,8 @@ import time
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from efir.front.kept import Kept, page_of
 from efir.asgi_http import Application, Scope
+from efir.front.kept import Kept, page_of
 
 AT_MOST = 200
 

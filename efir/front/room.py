@@ -8,9 +8,9 @@ from django.contrib.messages.storage.cookie import CookieStorage
 
 from efir.accounts.access import Access
 from efir.accounts.capabilities import Capability
+from efir.asgi_http import Application, Scope, Send, answer, cookies_of
 from efir.attendance.participation import was_there
 from efir.front.pages import Pages
-from efir.asgi_http import Application, Scope, Send, answer, cookies_of
 from efir.language import chosen_language
 from efir.room.live import LiveRooms
 from efir.room.state import state_of

@@ -11,9 +11,9 @@ from django.conf import settings
 from django.contrib.messages.storage.cookie import CookieStorage
 
 from efir import clock
+from efir.asgi_http import Application, Scope, Send, cookies_of
 from efir.front.kept import Kept
 from efir.front.pages import Pages
-from efir.asgi_http import Application, Scope, Send, cookies_of
 from efir.language import chosen_language
 from efir.room.live import LiveRooms
 from efir.web import server_timing

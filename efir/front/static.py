@@ -8,8 +8,8 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
-from efir.front.kept import Kept
 from efir.asgi_http import Scope, Send
+from efir.front.kept import Kept
 
 FOR_EVER = b"public, max-age=31536000, immutable"
 

@@ -1,17 +1,19 @@
-// The server's clock. A page says what it was as the page was made; the stream says it with every message.
+// The server's clock. A page comes with it in a header, since the page itself may have been made before; the stream
+// says it with every message. Where the browser hides the header (plain http on another host), the viewer's own is taken.
 let offset = 0;
 
 export function setServerTime(iso, receivedAt) {
-  offset = Date.parse(iso) - (receivedAt ?? pageArrived());
+  offset = Date.parse(iso) - receivedAt;
+}
+
+export function startClock() {
+  const [navigation] = performance.getEntriesByType("navigation");
+  const told = navigation?.serverTiming?.find(({ name }) => name === "clock");
+  if (told) offset = told.duration - (performance.timeOrigin + navigation.responseStart);
 }
 
 export function serverNow() {
   return Date.now() + offset;
-}
-
-function pageArrived() {
-  const [navigation] = performance.getEntriesByType("navigation");
-  return navigation ? performance.timeOrigin + navigation.responseStart : Date.now();
 }
 
 export function clockText(ms, days) {

@@ -65,9 +65,3 @@ def is_recent(at: datetime | None) -> bool:
 def iso(at: datetime | None) -> str:
     """The instant for machines."""
     return clock.iso(at) if at else ""
-
-
-@register.simple_tag
-def server_time() -> str:
-    """What the server's clock says as the page is made."""
-    return clock.iso(clock.now())

@@ -1,8 +1,8 @@
 // The schedule works without this: it adds the countdown and the viewer's own time.
-import { setServerTime } from "../js/clock.js";
+import { startClock } from "../js/clock.js";
 import { startCountdowns } from "../js/countdown.js";
 import { addOwnTimes } from "../js/own_time.js";
 
-setServerTime(document.querySelector("[data-server-time]").dataset.serverTime);
+startClock();
 startCountdowns();
 addOwnTimes();
