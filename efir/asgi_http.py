@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from django.http import parse_cookie
@@ -14,11 +15,25 @@ Send: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
+# What Efir's own server offers in the scope's extensions (`efir.ops.server`).
+# Ends the server's part in the connection and gives its descriptor; None where it is gone.
+HAND_OVER = "efir.hand_over"
+HandOver: TypeAlias = Callable[[], int | None]
+# Sends a head that was put together before (status and headers, each line ended), some headers more, and the body.
+PREPARED = "efir.prepared"
+SendPrepared: TypeAlias = Callable[[bytes, Headers, bytes], None]
+
 
 def cookies_of(scope: Scope) -> dict[str, str]:
     """The request's cookies."""
     sent = b"; ".join(value for name, value in scope["headers"] if name == b"cookie")
     return parse_cookie(sent.decode("latin-1")) if sent else {}
+
+
+def head_of(status: int, headers: Headers) -> bytes:
+    """Status and headers as they go over the wire, for `PREPARED`."""
+    lines = b"".join(b"%s: %s\r\n" % header for header in headers)
+    return b"HTTP/1.1 %d %s\r\n%s" % (status, HTTPStatus(status).phrase.encode(), lines)
 
 
 async def answer(send: Send, status: int, headers: Headers, body: bytes = b"") -> None:

@@ -269,5 +269,6 @@ def _database(text: str) -> dict[str, Any]:
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL",
         }
     else:
-        options |= {"pool": {"min_size": 1, "max_size": 16, "timeout": 10}}
+        # The pool's own way is to try ever more seldom, for five minutes: a short outage would last twice as long.
+        options |= {"pool": {"min_size": 1, "max_size": 16, "timeout": 10, "reconnect_timeout": 1}}
     return database | {"OPTIONS": options, "CONN_MAX_AGE": 0}

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from efir.asgi_http import Application, Headers, Message, Scope, Send, answer
+from efir.asgi_http import PREPARED, Application, Headers, Message, Scope, Send, SendPrepared, answer, head_of
 
 # Django's own word on these holds for the one request that it answered.
 _NOT_KEPT = frozenset({b"cache-control", b"content-length", b"expires", b"server-timing", b"vary"})
@@ -20,34 +20,57 @@ _FRESH = b"private, no-cache"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """One answer, plain and packed (gzip)."""
+class _Form:
+    """One form of an answer, ready to be sent."""
 
-    body: bytes
-    packed: bytes
-    tag: bytes
+    status: int
     headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+    head: bytes
+
+    @classmethod
+    def of(cls, status: int, headers: Headers, body: bytes = b"") -> _Form:
+        length = (b"content-length", b"%d" % len(body))
+        whole = (*headers, length) if status == 200 else tuple(headers)
+        return cls(status, whole, body, head_of(status, whole))
+
+    async def answer(self, scope: Scope, send: Send, more: Headers) -> None:
+        send_prepared: SendPrepared | None = scope.get("extensions", {}).get(PREPARED)
+        if send_prepared:
+            send_prepared(self.head, more, self.body)
+        else:
+            await answer(send, self.status, (*self.headers, *more), self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One answer in its forms: plain, packed (gzip), and that nothing has changed since."""
+
+    tag: bytes
+    plain: _Form
+    packed: _Form
+    unchanged: _Form
 
     @classmethod
     def of(cls, body: bytes, headers: Headers, cache_control: bytes, vary: bytes) -> Kept:
         """Keep this body with these headers, but for those that whoever keeps it decides."""
         tag = b'W/"%s"' % hashlib.sha256(body).hexdigest()[:20].encode()
-        packed = gzip.compress(body, mtime=0) if len(body) > _LEAST_PACKED else b""
         own = ((b"cache-control", cache_control), (b"etag", tag), (b"vary", vary))
-        return cls(body, packed, tag, (*(each for each in headers if each[0] not in _NOT_KEPT), *own))
+        all_headers = (*(each for each in headers if each[0] not in _NOT_KEPT), *own)
+        plain = _Form.of(200, all_headers, body)
+        packed = plain
+        if len(body) > _LEAST_PACKED:
+            packed = _Form.of(200, (*all_headers, _GZIP), gzip.compress(body, mtime=0))
+        return cls(tag, plain, packed, _Form.of(304, all_headers))
 
     async def answer(self, scope: Scope, send: Send, more: Headers = ()) -> None:
         """Send it as the request takes it: not at all where the browser has it already, packed where it can unpack."""
         asked = dict(scope["headers"])
         if self.tag in asked.get(b"if-none-match", b""):
-            return await answer(send, 304, (*self.headers, *more))
+            return await self.unchanged.answer(scope, send, more)
         takes = asked.get(b"accept-encoding", b"")
-        if self.packed and b"gzip" in takes and b"gzip;q=0" not in takes:
-            length = (b"content-length", b"%d" % len(self.packed))
-            return await answer(send, 200, (*self.headers, length, _GZIP, *more), self.packed)
-        return await answer(
-            send, 200, (*self.headers, (b"content-length", b"%d" % len(self.body)), *more), self.body
-        )
+        takes_packed = b"gzip" in takes and b"gzip;q=0" not in takes
+        return await (self.packed if takes_packed else self.plain).answer(scope, send, more)
 
 
 async def page_of(django: Application, scope: Scope) -> Kept | None:

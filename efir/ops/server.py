@@ -7,16 +7,17 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import structlog
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from efir import clock
+from efir.asgi_http import HAND_OVER, PREPARED, Headers
 from efir.room.live import LiveRooms, open_rooms
 from efir.room.watch import watch
-from efir.room.wires import EXTENSION
 from efir.threads import in_thread
 
 GRACEFUL_S = 10
@@ -36,19 +37,25 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class LineProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol that hands a connection over to the room's stream.
+    """uvicorn's HTTP protocol that hands a connection over to the room's stream, and sends what is prepared as it is.
 
     What it touches of uvicorn is held by tests/web/test_server_contract.py; uvicorn is pinned exactly.
     """
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["extensions"] = {EXTENSION: self._hand_over}  # type: ignore[dict-item]  # not a standard one
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        cycle = self.cycle
+        if cycle is not None and cycle.scope is self.scope:  # not where it is an upgrade that was refused
+            # Neither is one of the standard ones. The request is bound: others may follow it on the same connection.
+            self.scope["extensions"] = {  # type: ignore[typeddict-item]
+                HAND_OVER: partial(self._hand_over, cycle),
+                PREPARED: partial(self._send_prepared, cycle),
+            }
 
-    def _hand_over(self) -> int | None:
+    def _hand_over(self, cycle: RequestResponseCycle) -> int | None:
         """Leave the connection to the caller; to uvicorn the request is answered and the connection is gone."""
-        transport = self.transport
-        if transport.is_closing() or self.cycle.disconnected or transport.get_write_buffer_size():
+        transport, others = self.transport, cycle is not self.cycle
+        if others or transport.is_closing() or cycle.disconnected or transport.get_write_buffer_size():
             return None
         try:
             fd = os.dup(transport.get_extra_info("socket").fileno())
@@ -56,12 +63,24 @@ class LineProtocol(HttpToolsProtocol):
             log.error("stream_not_taken_over", error=exc.strerror)  # out of descriptors
             return None
         self._unset_keepalive_if_required()
-        self.cycle.response_started = self.cycle.response_complete = True
+        cycle.response_started = cycle.response_complete = True
         self.connections.discard(self)
         # Closing one of two descriptors ends nothing on the line.
         transport.set_protocol(asyncio.Protocol())
         transport.close()
         return fd
+
+    def _send_prepared(self, cycle: RequestResponseCycle, head: bytes, headers: Headers, body: bytes) -> None:
+        """Answer in one write: what `cycle.send` would put together header by header, and check, is ready."""
+        if cycle.disconnected:
+            return
+        ending = () if cycle.keep_alive else ((b"connection", b"close"),)
+        lines = [b"%s: %s\r\n" % header for header in (*cycle.default_headers, *headers, *ending)]
+        self.transport.write(b"".join((head, *lines, b"\r\n", body)))
+        cycle.response_started = cycle.response_complete = True
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
 
 
 class WebServer(uvicorn.Server):

@@ -13,11 +13,11 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 
 from efir import clock, ids
-from efir.asgi_http import Receive, Scope, Send, answer, cookies_of
+from efir.asgi_http import HAND_OVER, HandOver, Receive, Scope, Send, answer, cookies_of
 from efir.room.door import Admission
 from efir.room.live import LiveRooms, rooms
 from efir.room.viewers import HEADERS, AsgiViewer
-from efir.room.wires import WireViewer, hand_over_of
+from efir.room.wires import WireViewer
 from efir.webinars.models import Webinar
 
 PATH = re.compile(rf"/account/webinar_room/({ids.PATTERN})/stream")
@@ -31,7 +31,8 @@ async def stream(scope: Scope, receive: Receive, send: Send, webinar_id: int) ->
     admission = await _admission(live, scope["method"], key, webinar_id)
     if admission.access is None or admission.webinar is None:
         return await _refuse(send, admission.status)
-    person_id, hand_over = admission.access.person_id, hand_over_of(scope)
+    person_id = admission.access.person_id
+    hand_over: HandOver | None = scope.get("extensions", {}).get(HAND_OVER)
     fd = hand_over() if hand_over else None
     if fd is None:
         return await _watch(live, admission.webinar, AsgiViewer(person_id, key), receive, send)

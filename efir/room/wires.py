@@ -12,17 +12,13 @@ import os
 import select
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
 
 from efir import clock
+from efir.asgi_http import head_of
 from efir.room.viewers import HEADERS, Viewer
-
-EXTENSION = "efir.line"
-# Ends the server's part in the connection under a request and gives its descriptor; None where it is gone.
-HandOver: TypeAlias = Callable[[], int | None]
 
 # Who reads so slowly that this much waits in the kernel is dropped, and comes back to a snapshot.
 SLOWEST_BYTES = 64 * 1024
@@ -32,19 +28,9 @@ GIVEN_UP = frozenset({errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, er
 FULL = errno.EAGAIN
 
 # The end of the connection is the end of the stream: no length, and no chunks to wrap each message in.
-_HEAD = (
-    b"HTTP/1.1 200 OK\r\n"
-    + b"".join(b"%s: %s\r\n" % header for header in HEADERS)
-    + b"connection: close\r\n\r\n"
-)
+_HEAD = head_of(200, [*HEADERS, (b"connection", b"close")]) + b"\r\n"
 # struct tcp_info (linux/tcp.h): eight bytes of flags, then 32-bit fields.
 _LAST_ACK_RECV = 8 + 4 * 12
-
-
-def hand_over_of(scope: Mapping[str, Any]) -> HandOver | None:
-    """How to get the connection under this request; None where another server carries it."""
-    hand_over: HandOver | None = scope.get("extensions", {}).get(EXTENSION)
-    return hand_over
 
 
 class Wires:

@@ -36,7 +36,7 @@ def test_an_evening_in_the_browser(chromium, site, cast):
     guest.goto("/webinars/")
     expect(guest.get_by_text("Эфир в браузере").first).to_be_visible()
 
-    candidate = a_page(chromium, site, login, "kandidat-2026")
+    candidate = a_page(chromium, site, login, "vecherniy-efir")
     candidate.goto(f"/account/webinar_room/{webinar}/")
     expect(candidate.locator("iframe")).to_have_count(0)
     candidate.evaluate("window.notReloaded = true")

@@ -90,7 +90,7 @@ class Cast:
         form = {
             "name": f"Кандидат {self.number}",
             "username": login,
-            "password": "kandidat-2026",
+            "password": "vecherniy-efir",
             "consent": "on",
         }
         answer = visitor.post("/signup/", **form, **({"webinar": str(webinar)} if webinar else {}))

@@ -256,7 +256,8 @@ class Stream:
     def hang_up(self) -> None:
         """Close the tab, and wait until the server has let go of it, too."""
         self._socket.shutdown(socket.SHUT_WR)
-        eventually(lambda: self.ended)
+        self._thread.join(WITHIN_S)
+        assert self.ended
         self.close()
 
     def _connected(self, port: int) -> socket.socket:

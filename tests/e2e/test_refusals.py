@@ -211,7 +211,7 @@ def test_no_log_says_who_anybody_is(site, cast, speaker):
         login,
         PASSWORD,
         "wrong-password",
-        "kandidat-2026",
+        "vecherniy-efir",
         site.environ["EFIR_TELEGRAM_TOKEN"],
         "test-token",
     ):

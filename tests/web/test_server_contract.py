@@ -7,9 +7,10 @@ import socket
 
 import pytest
 
+from efir.asgi_http import HAND_OVER, PREPARED, head_of
 from efir.ops.server import WebServer, listen
 from efir.room.viewers import KEEP_ALIVE
-from efir.room.wires import SLOWEST_BYTES, Wires, WireViewer, hand_over_of
+from efir.room.wires import SLOWEST_BYTES, Wires, WireViewer
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -32,7 +33,7 @@ class Taken:
         self.wires: Wires | None = None
 
     async def __call__(self, scope, receive, send) -> None:
-        self.hand_over = hand_over_of(scope)
+        self.hand_over = scope["extensions"][HAND_OVER]
         self.wires = self.wires or Wires(self._note)
         viewer = WireViewer(len(self.viewers), "", self.wires, self.hand_over())
         viewer.open()
@@ -44,13 +45,22 @@ class Taken:
         self.gone.set()
 
 
+async def prepared(scope, receive, send) -> None:
+    """Answers with the path, in one write."""
+    body = scope["path"].encode()
+    head = head_of(200, [(b"content-length", b"%d" % len(body))])
+    scope["extensions"][PREPARED](head, [(b"x-more", b"1")], body)
+
+
 @pytest.fixture
 def scenario():
     """Runs a coroutine with the application, the server and the port."""
 
-    def run(body):
+    def run(body, app=None):
         async def main():
-            app, listening = Taken(), listen("127.0.0.1", 0)
+            listening = listen("127.0.0.1", 0)
+            nonlocal app
+            app = app or Taken()
             server = WebServer(app, NoRooms())
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             try:
@@ -140,3 +150,41 @@ def test_a_connection_that_is_gone_is_not_taken(scenario):
         return app.hand_over()
 
     assert scenario(body) is None
+
+
+def test_what_is_prepared_goes_out_as_it_is_and_the_connection_is_kept(scenario):
+    async def body(app, server, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        answers = []
+        for path in (b"/1", b"/22"):
+            writer.write(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path)
+            head = await reader.readuntil(b"\r\n\r\n")
+            answers.append((head, await reader.readexactly(len(path))))
+        while server.server_state.tasks:
+            await asyncio.sleep(0.01)
+        return answers, server.server_state.total_requests
+
+    answers, total = scenario(body, prepared)
+    assert [text for _, text in answers] == [b"/1", b"/22"]
+    for head, _ in answers:
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"\r\ndate: " in head
+        assert b"\r\nx-more: 1\r\n" in head
+        assert b"connection: close" not in head
+    assert total == 2
+
+
+def test_requests_in_one_go_are_answered_in_order(scenario):
+    async def body(app, server, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        paths = [b"/%d" % number for number in range(5)]
+        last = b"GET /end HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        writer.write(b"".join(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path for path in paths) + last)
+        return (await reader.read()).split(b"HTTP/1.1 200 OK\r\n")[1:]
+
+    answers = scenario(body, prepared)
+    assert [answer.rpartition(b"\r\n\r\n")[2] for answer in answers] == [
+        *(b"/%d" % number for number in range(5)),
+        b"/end",
+    ]
+    assert [b"connection: close" in answer for answer in answers] == [False] * 5 + [True]

@@ -1,0 +1,217 @@
+"""Web processes on one PostgreSQL: one is killed, one has a wrong clock, the database goes deaf, goes away, comes back.
+
+A worker runs all the time; each test starts the web processes that it wants.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg
+import pytest
+
+from efir.room.presence import BLIND_AFTER_S
+from tests.e2e.conftest import Cast
+from tests.e2e.harness import Site, Stream, Visitor, eventually
+from tools import postgres
+
+__test__ = os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")
+
+LISTENING = "pg_stat_activity WHERE query = 'LISTEN efir_webinars'"
+FAR_S = 300  # by how much a wrong clock is wrong
+ABOUT = timedelta(seconds=FAR_S / 10)
+# Longer than a process may wait for the database without being blind, and than a client that tries ever more seldom.
+AWAY_S = 17.0
+numbers = itertools.count(63, 5)  # for the log-ins of each test; to some numbers the password is too similar
+
+
+class Strangers(Cast):
+    """Its candidates are invited by nobody, which saves the log-in of a partner for each."""
+
+    def ref(self, login: str) -> str:
+        return ""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Iterator[Site]:
+    """A database server of the tests' own, so that it can be stopped, and a worker."""
+    with postgres.cluster() as url:
+        site = Site(tmp_path_factory.mktemp("installation"), url)
+        site.add("speaker", "speaker")
+        site.start("worker", wait=False)
+        try:
+            yield site
+        finally:
+            site.stop()
+
+
+@pytest.fixture
+def web(site) -> Iterator[Callable[..., tuple[Strangers, subprocess.Popen[bytes]]]]:
+    """Starts one more web process, whose clock may be ahead, and gives it with a cast that uses it."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(ahead_s: int = 0) -> tuple[Strangers, subprocess.Popen[bytes]]:
+        words = ["python", "-m", "tests.faults.wrong_clock", str(ahead_s)] if ahead_s else []
+        place = site.beside()
+        started.append(place.start(*words, "web"))
+        return Strangers(place, Visitor(place, "speaker"), stand_in=None, number=next(numbers)), started[-1]
+
+    yield start
+    for process in started:
+        process.terminate()
+    for process in started:
+        process.wait(30)
+
+
+def stretches(webinar: int, more: str = "") -> str:
+    """The stretches of presence in this room; `gone` is when each of them ended or was seen last."""
+    gone = "SELECT *, coalesce(ended_at, pulsed_at) AS gone FROM room_presenceinterval"
+    recorder = "JOIN room_recorder AS recorder ON recorder.id = recorder_id"
+    return f"({gone} {recorder}) AS stretch WHERE webinar_id = {webinar} {more}"
+
+
+def somebody_is_away(site: Site, webinar: int) -> bool:
+    """Whether the room has been without somebody for longer than the grace of 3 s."""
+    return site.count(stretches(webinar, "AND gone < clock_timestamp() - interval '3.5 s'")) > 0
+
+
+def wait_for_entries(site: Site, webinar: int, count: int) -> None:
+    eventually(lambda: site.count(f"attendance_participation WHERE webinar_id = {webinar}") == count)
+
+
+def verdicts(site: Site, webinar: int, count: int) -> dict[str, dict]:
+    """The verdicts by log-in, once there are so many."""
+    eventually(lambda: site.count(f"attendance_verdict WHERE webinar_id = {webinar}") == count)
+    return {line["lead"]: line for line in site.lines("verdicts", "--webinar", str(webinar))}
+
+
+def reasons(lines: dict[str, dict]) -> dict[str, str]:
+    return {lead: line["reason"] for lead, line in lines.items()}
+
+
+def test_who_moves_on_from_a_killed_process_stays_and_who_does_not_is_not_judged(site, web):
+    (first, doomed), (second, _) = web(), web()
+    webinar = second.webinar()
+    (moved, moves), (lost, stays) = first.candidate(linked=False), first.candidate(linked=False)
+    absent, _ = second.candidate(webinar=webinar, linked=False)
+    with moves.watching(webinar) as tab, stays.watching(webinar) as other:
+        second.speaker.post(f"/admin_webinar/{webinar}/start")
+        wait_for_entries(site, webinar, 2)
+        site.kill(doomed)
+        eventually(lambda: tab.ended and other.ended)
+    with moves.at(second.site).watching(webinar) as tab:
+        eventually(lambda: somebody_is_away(site, webinar))
+        second.speaker.post(f"/admin_webinar/{webinar}/stop")
+        tab.until(status="finished")
+    lines = verdicts(site, webinar, 3)
+    assert reasons(lines) == {moved: "stayed_to_end", lost: "unknown", absent: "no_show"}
+    assert lines[lost]["why_unknown"] == "process_died"
+    judged = "client_webinar_attendance_classified"
+    assert {lead for event, lead in site.journal(webinar) if event == judged} == {moved, absent}
+
+
+def test_a_change_made_while_nobody_listens_reaches_the_viewers(site, web):
+    (first, _), (second, _) = web(), web()
+    webinar = second.webinar()
+    _, visitor = first.candidate(linked=False)
+    with visitor.watching(webinar) as tab:
+        eventually(lambda: site.count(LISTENING) == 2)
+        with nobody_listening(site):
+            assert second.speaker.post(f"/admin_webinar/{webinar}/start").status_code == 200
+        tab.until(status="live")
+        eventually(lambda: site.count(LISTENING) == 2)
+        second.speaker.post(f"/admin_webinar/{webinar}/cta", visible="true")
+        tab.until(cta_visible=True)
+
+
+@contextmanager
+def nobody_listening(site: Site) -> Iterator[None]:
+    """The listening connections are cut, and no new connection is let in until the block ends."""
+    url = site.environ["EFIR_DATABASE_URL"]
+    with psycopg.connect(url, dbname="postgres", autocommit=True) as connection:
+        connection.execute("ALTER DATABASE efir ALLOW_CONNECTIONS false")
+        try:
+            connection.execute(f"SELECT pg_terminate_backend(pid, 30000) FROM {LISTENING}")
+            yield
+        finally:
+            connection.execute("ALTER DATABASE efir ALLOW_CONNECTIONS true")
+
+
+def test_the_room_outlives_its_database(site, web):
+    cast, process = web()
+    webinar = cast.webinar()
+    (stayed, stays), (left, leaves), (late, comes) = (cast.candidate(linked=False) for _ in range(3))
+    cast.speaker.post(f"/admin_webinar/{webinar}/start")
+    with stays.watching(webinar) as tab, leaves.watching(webinar) as other:
+        wait_for_entries(site, webinar, 2)
+        gone_at = datetime.now(UTC)
+        with database_away(site):
+            other.hang_up()
+            refused = Stream(comes, webinar)
+            health = httpx.get(f"{cast.site.url}/healthz", timeout=60)
+            eventually(lambda: refused.status)
+            eventually(lambda: (datetime.now(UTC) - gone_at).total_seconds() > AWAY_S > BLIND_AFTER_S)
+            back_at = datetime.now(UTC)
+        assert not tab.ended
+        with comes.watching(webinar) as third:
+            assert third.status == 200
+            wait_for_entries(site, webinar, 3)
+            eventually(lambda: somebody_is_away(site, webinar))
+            eventually(cast.site._is_well)
+            cast.speaker.post(f"/admin_webinar/{webinar}/stop")
+            third.until(status="finished")
+            tab.until(status="finished")
+    lines = verdicts(site, webinar, 3)
+    assert reasons(lines) == {stayed: "stayed_to_end", left: "left_early", late: "stayed_to_end"}
+    assert len(lines[stayed]["intervals"]) == 1
+    assert gone_at < datetime.fromisoformat(lines[left]["intervals"][-1][1]) < back_at
+    assert [each.poll() for each in (process, site.processes[0])] == [None, None]
+    assert (health.status_code, health.json()["database"]) == (503, "unreachable")
+    assert refused.status == 503
+
+
+@contextmanager
+def database_away(site: Site) -> Iterator[None]:
+    """The database server dies, and starts again when the block ends."""
+    with site.database() as connection:
+        (data,) = connection.execute("SHOW data_directory").fetchone()
+    pg_ctl = [postgres.binaries() / "pg_ctl", "-D", data, "-w"]
+    postgres._run([*pg_ctl, "-m", "immediate", "stop"])
+    try:
+        yield
+    finally:
+        port = urlsplit(site.environ["EFIR_DATABASE_URL"]).port
+        options = f"-h 127.0.0.1 -p {port} -k {data} -c fsync=off -c max_connections=200"
+        postgres._run([*pg_ctl, "-o", options, "-l", Path(data) / "log", "start"])
+
+
+def test_processes_with_wrong_clocks_go_by_the_databases(site, web):
+    began = datetime.now(UTC)
+    (ahead, _), (behind, _) = web(FAR_S), web(-FAR_S)
+    webinar = ahead.webinar()
+    (stayed, stays), (left, leaves) = ahead.candidate(linked=False), behind.candidate(linked=False)
+    absent, _ = ahead.candidate(webinar=webinar, linked=False)
+    with stays.watching(webinar) as tab, leaves.watching(webinar) as other:
+        ahead.speaker.post(f"/admin_webinar/{webinar}/start")
+        wait_for_entries(site, webinar, 2)
+        other.hang_up()
+        eventually(lambda: somebody_is_away(site, webinar))
+        behind.speaker.post(f"/admin_webinar/{webinar}/stop")
+        tab.until(status="finished")
+    lines = verdicts(site, webinar, 3)
+    assert reasons(lines) == {stayed: "stayed_to_end", left: "left_early", absent: "no_show"}
+    moments = [
+        *[state[name] for state in tab.states + other.states for name in ("server_time", "started_at")],
+        *[moment for line in lines.values() for interval in line["intervals"] for moment in interval],
+        *[fact.get("timestamp") for fact in site.lines("journal", "--webinar", str(webinar))],
+    ]
+    instants = [datetime.fromisoformat(moment) for moment in moments if moment]
+    assert began - ABOUT < min(instants) <= max(instants) < datetime.now(UTC) + ABOUT
