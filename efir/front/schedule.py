@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Hashable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -23,7 +23,7 @@ from efir.webinars.templatetags.webinar_words import has_begun, is_delayed
 
 # «Сегодня» ends at midnight, and zones differ by quarters of an hour.
 QUARTER_S = 15 * 60
-LOOK_EVERY_S = 1.0
+LOOK_EVERY = timedelta(seconds=1)
 # With one of these a visitor is somebody, or has something to be told.
 PERSONAL = frozenset({settings.SESSION_COOKIE_NAME, CookieStorage.cookie_name})
 
@@ -33,7 +33,7 @@ class _Shown:
     """What guests were shown last, and for how long it need not be looked at again."""
 
     programme: Programme
-    until: float
+    until: datetime
     page: Kept
 
 
@@ -57,9 +57,9 @@ class SchedulePage:
 
     async def _page(self, programme: Programme, scope: Scope, language: str) -> Kept | None:
         shown = self._shown.get((language, scope["scheme"]))
-        if shown and shown.programme is programme and time.monotonic() < shown.until:
+        if shown and shown.programme is programme and clock.now() < shown.until:
             return shown.page
-        until = time.monotonic() + LOOK_EVERY_S
+        until = clock.now() + LOOK_EVERY
         page = await self._pages.get((language, scope["scheme"], _looks(programme)), _guest(scope, language))
         if page is not None:
             self._shown[language, scope["scheme"]] = _Shown(programme, until, page)

@@ -47,10 +47,11 @@ class LineProtocol(HttpToolsProtocol):
         cycle = self.cycle
         if cycle is not None and cycle.scope is self.scope:  # not where it is an upgrade that was refused
             # Neither is one of the standard ones. The request is bound: others may follow it on the same connection.
-            self.scope["extensions"] = {  # type: ignore[typeddict-item]
+            offered: dict[str, Any] = {
                 HAND_OVER: partial(self._hand_over, cycle),
                 PREPARED: partial(self._send_prepared, cycle),
             }
+            self.scope["extensions"] = offered
 
     def _hand_over(self, cycle: RequestResponseCycle) -> int | None:
         """Leave the connection to the caller; to uvicorn the request is answered and the connection is gone."""
