@@ -15,10 +15,11 @@ from django.test import Client
 
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Participation
+from efir.front import room
 from efir.front.application import Front
 from efir.room import live as live_module
 from efir.threads import in_thread
-from efir.webinars import core
+from efir.webinars import core, programme
 from efir.webinars.models import Webinar
 from tests.conftest import SYSTEM, start, stop
 
@@ -84,9 +85,11 @@ class Site:
 
 
 @pytest.fixture
-def run(monkeypatch):
-    """Runs a scenario with a site of its own; its rooms are gone afterwards."""
+def run(monkeypatch, clock):
+    """Runs a scenario with a site of its own; its rooms are gone afterwards. What is kept does not age by itself."""
     monkeypatch.setattr(live_module, "_rooms", None)
+    monkeypatch.setattr(room, "KEPT_S", 3600)
+    monkeypatch.setattr(programme, "KEPT_S", 3600)
 
     def run(scenario):
         async def main():
