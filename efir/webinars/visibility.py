@@ -33,7 +33,7 @@ def open_webinar(webinar_id: int) -> Webinar | None:
 
 def on_air() -> QuerySet[Webinar]:
     """What is live or paused now, the latest started first."""
-    return Webinar.objects.filter(status__in=ON_AIR).order_by("-started_at")
+    return Webinar.objects.filter(status__in=ON_AIR).order_by("-started_at", "-pk")
 
 
 def upcoming() -> QuerySet[Webinar]:
