@@ -125,7 +125,8 @@ def statements():
         return execute(sql, params, many, context)
 
     def wrap(connection, **kwargs):
-        connection.execute_wrappers.append(note)
+        if note not in connection.execute_wrappers:  # a thread's connection is opened again and again
+            connection.execute_wrappers.append(note)
 
     connection_created.connect(wrap)
     yield seen
