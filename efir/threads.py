@@ -1,4 +1,4 @@
-"""Database work away from the event loop, in a few threads that hold no connection while they rest."""
+"""Database work away from the event loop, in a few threads that give their connection back while they rest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from django.db import connections
+from django.db import connection, connections
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,11 +24,20 @@ class Lane:
 
         def call() -> T:
             try:
-                return work(*args, **kwargs)
-            finally:
+                result = work(*args, **kwargs)
+            except BaseException:
                 connections.close_all()
+                raise
+            _give_back()
+            return result
 
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+
+
+def _give_back() -> None:
+    """Close the connection; on SQLite keep it: it is nobody else's, and opening one costs more than what it is for."""
+    if connection.vendor != "sqlite" or connection.in_atomic_block:
+        connections.close_all()
 
 
 # People who come in; and everything that must go on while they do.
