@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.asgi import get_asgi_application
-from django.db.backends.signals import connection_created
+from django.db.backends.utils import CursorWrapper
 from django.test import Client
 
 from efir.accounts.capabilities import Role
@@ -116,21 +116,18 @@ def visitor(make_person):
 
 @contextmanager
 def statements():
-    """Every SQL statement of connections that open meanwhile, in whichever thread."""
+    """Every SQL statement meanwhile, in whichever thread."""
     seen: list[str] = []
+    execute = CursorWrapper.execute
 
-    def note(execute, sql, params, many, context):
+    def noted(self, sql, params=None):
         if not sql.startswith(("PRAGMA", "SAVEPOINT", "RELEASE", "BEGIN")):
             seen.append(sql)
-        return execute(sql, params, many, context)
+        return execute(self, sql, params)
 
-    def wrap(connection, **kwargs):
-        if note not in connection.execute_wrappers:  # a thread's connection is opened again and again
-            connection.execute_wrappers.append(note)
-
-    connection_created.connect(wrap)
+    CursorWrapper.execute = noted
     yield seen
-    connection_created.disconnect(wrap)
+    CursorWrapper.execute = execute
 
 
 class TestSchedule:
