@@ -24,6 +24,7 @@ PAGES = {
     "/live_room/": (301, 301, 301, 301, 301, 301),
     "/webinars/": (200, 200, 200, 200, 200, 200),
     "/login/": (200, 302, 302, 302, 302, 302),
+    "/login/forgotten/": (200, 200, 200, 200, 200, 200),
     "/signup/": (200, 302, 302, 302, 302, 302),
     "/consent/": (200, 200, 200, 200, 200, 200),
     "/account/": (302, 200, 200, 200, 200, 200),
@@ -112,7 +113,7 @@ def test_the_page_of_a_failure_stands_alone(visitor, monkeypatch):
     from efir.webinars.views import schedule
 
     client = Client(raise_request_exception=False)
-    monkeypatch.setattr(schedule, "on_air", lambda: 1 / 0)
+    monkeypatch.setattr(schedule.Programme, "read", lambda: 1 / 0)
     answer = client.get("/webinars/")
     assert answer.status_code == 500
     assert "Обновите страницу" in answer.content.decode()
@@ -143,7 +144,7 @@ def test_the_language_is_switched_in_the_footer(visitor):
 def test_every_control_is_for_post_alone(webinars, visitor):
     client = visitor("admin")
     live = webinars["live"]
-    for action in ("start", "stop", "cta", "recording", "publish", "withdraw", "verdicts/1"):
+    for action in ("start", "stop", "cta", "recording", "publish", "withdraw", "verdicts/1", "messages/retry"):
         assert client.get(f"/admin_webinar/{live}/{action}").status_code == 405, action
     assert client.get(f"/webinars/{live}/seat").status_code == 405
     assert client.get("/logout/").status_code == 405
