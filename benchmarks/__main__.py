@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from benchmarks.tables import warn
 from tools.postgres import MISSING, binaries, cluster
 
-SQLITE = ("pipeline", "sending", "fanout", "arrival", "doors", "evening")
+SQLITE = ("evening", "pipeline", "sending", "fanout", "arrival", "doors")
 POSTGRESQL = ("pipeline", "sending", "fanout", "arrival")
 
 
