@@ -19,9 +19,10 @@ Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 # Ends the server's part in the connection and gives its descriptor; None where it is gone.
 HAND_OVER = "efir.hand_over"
 HandOver: TypeAlias = Callable[[], int | None]
-# Sends a head that was put together before (status and headers, each line ended), some headers more, and the body.
+# Sends a head that was put together before (status and headers, each line ended), some headers more, and the body;
+# False where the reader has fallen behind: then the ordinary way waits for them.
 PREPARED = "efir.prepared"
-SendPrepared: TypeAlias = Callable[[bytes, Headers, bytes], None]
+SendPrepared: TypeAlias = Callable[[bytes, Headers, bytes], bool]
 
 
 def cookies_of(scope: Scope) -> dict[str, str]:

@@ -18,6 +18,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from efir.accounts.changes import note_change
 from efir.accounts.models import Membership, Person
 
 View: TypeAlias = Callable[..., HttpResponseBase]
@@ -103,7 +104,10 @@ def people_who_can(capability: Capability) -> QuerySet[Person]:
 def assign_role(person: Person, role: Role) -> None:
     """Give the person this role instead of the one they have."""
     with transaction.atomic():
-        Membership.objects.update_or_create(person=person, defaults={"group": Group.objects.get(name=role)})
+        group = Group.objects.get(name=role)
+        _, first = Membership.objects.update_or_create(person=person, defaults={"group": group})
+        if first:
+            note_change([person.pk])  # another one is noted as it is written
 
 
 def sync_roles(**kwargs: Any) -> None:

@@ -51,6 +51,13 @@ def _person_saved(
         note_change([instance.pk])
 
 
+@receiver(post_delete, sender=Person, dispatch_uid="efir.access.deleted")
+def _person_deleted(instance: Person, **kwargs: Any) -> None:
+    """By hand only: nothing can be noted for somebody who is not there; the other processes find out in their time."""
+    person_id = instance.pk
+    transaction.on_commit(lambda: access_changed.send(sender=AccessChange, person_ids=[person_id]))
+
+
 @receiver([post_save, post_delete], sender=Membership, dispatch_uid="efir.access.membership")
 def _role_changed(instance: Membership, created: bool = False, origin: Any = None, **kwargs: Any) -> None:
     # Somebody new is in no process's memory yet, and who is deleted with their role leaves nothing to note it for.

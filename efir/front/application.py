@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import lru_cache, partial
 
+import structlog
+from django.conf import settings
 from django.db import Error as DatabaseError
+from django.http.request import split_domain_port, validate_host
 
 from efir import ids
 from efir.asgi_http import Application, Receive, Scope, Send
@@ -19,6 +22,8 @@ from efir.room.stream import stream
 
 ROOM = re.compile(rf"/account/webinar_room/(?:({ids.PATTERN})/)?")
 STATE = re.compile(rf"/api/webinars/({ids.PATTERN})/state")
+
+log = structlog.get_logger(__name__)
 
 
 class Front:
@@ -35,7 +40,7 @@ class Front:
         if scope["type"] == "http":
             if match := STREAM.fullmatch(scope["path"]):
                 return await stream(scope, receive, send, int(match[1]))
-            if scope["method"] == "GET" and await self._answered(scope, send):
+            if scope["method"] == "GET" and _is_ours(scope) and await self._answered(scope, send):
                 return None
         return await self._django(dict(scope), receive, send)
 
@@ -47,6 +52,9 @@ class Front:
             return await answering()
         except DatabaseError:
             return False  # Django says so in its own way
+        except Exception:
+            log.exception("front_failed", path=scope["path"])
+            return False
 
     def _answering(self, scope: Scope, send: Send) -> Callable[[], Awaitable[bool]] | None:
         path, live = scope["path"], rooms()
@@ -61,3 +69,13 @@ class Front:
         if match := STATE.fullmatch(path):
             return partial(room_state, live, scope, send, int(match[1]))
         return None
+
+
+def _is_ours(scope: Scope) -> bool:
+    """Whether the request names a host by which the installation is known; to others Django says what is wrong."""
+    return _is_known(dict(scope["headers"]).get(b"host", b""))
+
+
+@lru_cache(maxsize=100)
+def _is_known(host: bytes) -> bool:
+    return validate_host(split_domain_port(host.decode("latin-1"))[0], settings.ALLOWED_HOSTS)

@@ -36,9 +36,7 @@ class _Form:
 
     async def answer(self, scope: Scope, send: Send, more: Headers) -> None:
         send_prepared: SendPrepared | None = scope.get("extensions", {}).get(PREPARED)
-        if send_prepared:
-            send_prepared(self.head, more, self.body)
-        else:
+        if not (send_prepared and send_prepared(self.head, more, self.body)):
             await answer(send, self.status, (*self.headers, *more), self.body)
 
 

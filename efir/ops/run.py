@@ -6,7 +6,7 @@ import asyncio
 import resource
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +98,9 @@ def _web(make_application: Callable[[], Application]) -> Part:
 def _all_files() -> int:
     """Every viewer is an open file: take as many as the system gives this process without asking; how many that is."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+    with suppress(ValueError, OSError):  # a hard limit without an end is not taken everywhere
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 async def _worker(stop: asyncio.Event) -> None:

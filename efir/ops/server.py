@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import socket
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -47,10 +48,9 @@ class LineProtocol(HttpToolsProtocol):
         cycle = self.cycle
         if cycle is not None and cycle.scope is self.scope:  # not where it is an upgrade that was refused
             # Neither is one of the standard ones. The request is bound: others may follow it on the same connection.
-            offered: dict[str, Any] = {
-                HAND_OVER: partial(self._hand_over, cycle),
-                PREPARED: partial(self._send_prepared, cycle),
-            }
+            offered: dict[str, Any] = {PREPARED: partial(self._send_prepared, cycle)}
+            if hasattr(select, "epoll"):  # where it is not, a stream is a coroutine
+                offered[HAND_OVER] = partial(self._hand_over, cycle)
             self.scope["extensions"] = offered
 
     def _hand_over(self, cycle: RequestResponseCycle) -> int | None:
@@ -71,10 +71,12 @@ class LineProtocol(HttpToolsProtocol):
         transport.close()
         return fd
 
-    def _send_prepared(self, cycle: RequestResponseCycle, head: bytes, headers: Headers, body: bytes) -> None:
+    def _send_prepared(self, cycle: RequestResponseCycle, head: bytes, headers: Headers, body: bytes) -> bool:
         """Answer in one write: what `cycle.send` would put together header by header, and check, is ready."""
         if cycle.disconnected:
-            return
+            return True
+        if cycle.flow.write_paused:
+            return False  # answers that nobody reads must not pile up
         ending = () if cycle.keep_alive else ((b"connection", b"close"),)
         lines = [b"%s: %s\r\n" % header for header in (*cycle.default_headers, *headers, *ending)]
         self.transport.write(b"".join((head, *lines, b"\r\n", body)))
@@ -82,6 +84,7 @@ class LineProtocol(HttpToolsProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
+        return True
 
 
 class WebServer(uvicorn.Server):

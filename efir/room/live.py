@@ -51,7 +51,7 @@ class Room:
     def __init__(self, webinar: Webinar) -> None:
         self.webinar = webinar
         self.viewers: set[Viewer] = set()
-        self.told = -1  # the count of viewers in the message
+        self.told = -1  # the count of viewers that everybody has heard
         self.message = b""
         self._encoded = 0.0
 
@@ -61,6 +61,7 @@ class Room:
 
     def tell(self, count: int) -> None:
         """Encode the state once and send it to everybody; after the finish it is the last they hear."""
+        self.told = count
         self._encode(count)
         for viewer in tuple(self.viewers):
             viewer.tell(self.message, last=self.has_ended)
@@ -77,7 +78,7 @@ class Room:
             dismiss(viewer)
 
     def _encode(self, count: int) -> None:
-        self.told, self._encoded = count, time.monotonic()
+        self._encoded = time.monotonic()
         self.message = encode(state_of(self.webinar, count))
 
 
@@ -104,6 +105,7 @@ class LiveRooms:
         self._closed = asyncio.Event()
         self._attended: dict[int, datetime] = {}
         self.closing = False
+        self._presence_is_over = False
 
     @cached_property
     def wires(self) -> Wires:
@@ -112,8 +114,9 @@ class LiveRooms:
 
     def join(self, webinar: Webinar, viewer: Viewer) -> None:
         """A stream opened; `webinar` is as it was read last."""
+        # Who comes may bring news; who hears it may leave then, and the last one closes the room.
+        self._update(webinar)
         room = self._rooms.setdefault(webinar.pk, Room(webinar))
-        self._update(webinar)  # who comes may bring news that the others have not had
         viewer.webinar_id = webinar.pk
         room.viewers.add(viewer)
         self._streams[viewer.person_id] += 1
@@ -130,7 +133,7 @@ class LiveRooms:
         self._streams[viewer.person_id] -= 1
         if not self._streams[viewer.person_id]:
             del self._streams[viewer.person_id]
-        if viewer.recorded and not self.closing:  # the clean end has ended everybody's interval
+        if viewer.recorded and not self._presence_is_over:
             self.presence.leave(room.webinar.pk, viewer.person_id, until)
         if not room.viewers:
             self._rooms.pop(room.webinar.pk, None)
@@ -197,6 +200,7 @@ class LiveRooms:
         self.closing = True
         for room in tuple(self._rooms.values()):
             room.dismiss()
+        self._presence_is_over = True
         self.presence.close(clock.now())
         await self._flush()
 
@@ -220,8 +224,10 @@ class LiveRooms:
 
     async def _recheck(self, person_ids: set[int]) -> None:
         self.door.accesses.drop(person_ids)
-        for viewer in [v for room in self._rooms.values() for v in room.viewers if v.person_id in person_ids]:
-            admission = await self.door.admit(viewer.session_key, viewer.webinar_id)
+        viewers = [v for room in self._rooms.values() for v in room.viewers if v.person_id in person_ids]
+        # All at once: they are read together.
+        admitted = await asyncio.gather(*(self.door.admit(v.session_key, v.webinar_id) for v in viewers))
+        for viewer, admission in zip(viewers, admitted, strict=True):
             if admission.webinar is None:
                 log.info("viewer_sent_away", person_id=viewer.person_id, webinar_id=viewer.webinar_id)
                 dismiss(viewer)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
+import structlog
+from django.db import IntegrityError, transaction
 from django.db.models import Min, QuerySet
 
+from efir.accounts.models import Person
 from efir.room.models import Attention, PresenceInterval, Recorder
 from efir.room.presence import Pending
 
 CHUNK = 500
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,22 @@ class Seen:
 def write(pending: Pending, attended: Mapping[int, datetime] | None = None) -> None:
     """Write recorders, intervals and open speaker's pages in one transaction, each with one statement for many rows.
 
-    `attended`: webinar's id → when its speaker's page was last seen open.
+    `attended`: webinar's id → when its speaker's page was last seen open. The presence of somebody who was deleted by
+    hand meanwhile is left out: it must not keep the others' from being written.
     """
+    try:
+        _write(pending, attended)
+    except IntegrityError:
+        people = Person.objects.filter(pk__in={row.person_id for row in pending.intervals})
+        there = set(people.values_list("pk", flat=True))
+        kept = tuple(row for row in pending.intervals if row.person_id in there)
+        if len(kept) == len(pending.intervals):
+            raise
+        log.warning("presence_of_nobody", intervals=len(pending.intervals) - len(kept))
+        _write(replace(pending, intervals=kept), attended)
+
+
+def _write(pending: Pending, attended: Mapping[int, datetime] | None) -> None:
     with transaction.atomic():
         Recorder.objects.bulk_create(
             [Recorder(**vars(row)) for row in pending.recorders],

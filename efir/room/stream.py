@@ -20,6 +20,7 @@ from efir.room.viewers import HEADERS, AsgiViewer
 from efir.room.wires import WireViewer
 from efir.webinars.models import Webinar
 
+KEY_LENGTH = 32  # of Django's session keys
 PATH = re.compile(rf"/account/webinar_room/({ids.PATTERN})/stream")
 
 
@@ -53,6 +54,8 @@ async def _admission(live: LiveRooms, method: str, key: str, webinar_id: int) ->
 async def _watch(live: LiveRooms, webinar: Webinar, viewer: AsgiViewer, receive: Receive, send: Send) -> None:
     """The plain way, on any ASGI server: a coroutine for each viewer."""
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+    if live.refusal(viewer.person_id):  # the process has begun to end meanwhile
+        return await send({"type": "http.response.body"})
     live.join(webinar, viewer)
     gone = asyncio.ensure_future(_until_disconnect(receive))
     gone.add_done_callback(lambda _: viewer.woken.set())
@@ -79,12 +82,11 @@ async def _until_disconnect(receive: Receive) -> None:
 
 
 async def _refuse(send: Send, status: int) -> None:
-    await answer(
-        send, status, [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
-    )
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
+    await answer(send, status, [*headers, *([(b"allow", b"GET")] if status == 405 else [])])
 
 
 def session_key(cookies: Mapping[str, str]) -> str:
     """The session's key that these cookies carry, or nothing."""
     key = cookies.get(settings.SESSION_COOKIE_NAME, "")
-    return key if key.isascii() and key.isalnum() else ""
+    return key if len(key) == KEY_LENGTH and key.isascii() and key.isalnum() else ""

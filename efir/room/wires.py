@@ -47,13 +47,13 @@ class Wires:
 
     def add(self, fd: int, viewer: WireViewer) -> None:
         """Watch for the end of this connection."""
-        self._viewers[fd] = viewer
         self._epoll.register(fd, select.EPOLLIN | select.EPOLLRDHUP)
+        self._viewers[fd] = viewer
 
     def drop(self, fd: int) -> None:
         """Watch it no more."""
-        del self._viewers[fd]
-        self._epoll.unregister(fd)
+        if self._viewers.pop(fd, None):
+            self._epoll.unregister(fd)
 
     def _look(self) -> None:
         for fd, _events in self._epoll.poll(0, AT_ONCE):
@@ -72,11 +72,15 @@ class WireViewer(Viewer):
         self._fd = fd
 
     def open(self) -> None:
-        with _socket_of(self._fd) as connection:
+        connection = _socket_of(self._fd)
+        try:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SLOWEST_BYTES)
-            connection.detach()
-        self._wires.add(self._fd, self)
-        self._write(_HEAD)
+            self._wires.add(self._fd, self)
+        except OSError as exc:
+            return self._end(exc.errno or 0)
+        finally:
+            connection.detach()  # it was only asked by this name
+        return self._write(_HEAD)
 
     def tell(self, message: bytes, *, last: bool = False) -> None:
         self._write(message)

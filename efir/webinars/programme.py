@@ -62,24 +62,24 @@ class KeptProgramme:
         self._programme = Programme((), (), ())
         self._good_until = 0.0
         self._changes = 0
-        self._reading = asyncio.Lock()
+        self._reading: tuple[int, asyncio.Task[Programme]] | None = None
 
     async def now(self) -> Programme:
         """The programme, as it was read a moment ago at most. Raises the database's errors."""
         if time.monotonic() < self._good_until:
             return self._programme
-        async with self._reading:
-            while time.monotonic() >= self._good_until:
-                await self._read()
-        return self._programme
+        if self._reading is None or self._reading[1].done() or self._reading[0] != self._changes:
+            self._reading = self._changes, asyncio.create_task(self._read(self._changes))
+        # One read for all who wait; nobody who goes away takes it from the others.
+        return await asyncio.shield(self._reading[1])
 
     def changed(self) -> None:
         """A webinar may have changed: who asks next gets it read anew."""
         self._changes += 1
         self._good_until = 0.0
 
-    async def _read(self) -> None:
-        before = self._changes
-        self._programme = await CROWD.run(Programme.read)
+    async def _read(self, before: int) -> Programme:
+        programme = await CROWD.run(Programme.read)
         if self._changes == before:  # a change meanwhile may or may not be in it
-            self._good_until = time.monotonic() + KEPT_S
+            self._programme, self._good_until = programme, time.monotonic() + KEPT_S
+        return programme

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.asgi import get_asgi_application
+from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
 from django.test import Client
 
@@ -240,6 +241,15 @@ class TestSchedule:
         assert f"efir_ref={partner.ref_code}" in cookie
         assert by_django == 1
 
+    def test_an_unknown_host_is_refused_by_django(self, run, make_webinar):
+        make_webinar()
+
+        async def scenario(site):
+            await site.get("/webinars/")
+            return (await site.get("/webinars/", host="evil.example")).status
+
+        assert run(scenario) == 400
+
     @pytest.mark.parametrize("cookies", ["sessionid=abc", "messages=x"])
     def test_somebody_is_djangos(self, run, make_webinar, cookies):
         make_webinar()
@@ -402,6 +412,40 @@ class TestRoom:
             return site.by_django
 
         assert run(scenario) == 2
+
+
+class TestProgramme:
+    """What the schedule, the room and its state are answered from."""
+
+    def test_those_who_ask_at_once_wait_for_one_read_and_fail_with_it(self, run, monkeypatch):
+        reads = []
+
+        def away():
+            reads.append(1)
+            raise OperationalError
+
+        async def scenario(site):
+            monkeypatch.setattr(programme.Programme, "read", away)
+            asking = (site.live.door.programme.now() for _ in range(20))
+            return await asyncio.gather(*asking, return_exceptions=True)
+
+        assert {type(each) for each in run(scenario)} == {OperationalError}
+        assert len(reads) == 1
+
+    def test_changes_without_end_keep_nobody_waiting(self, run, make_webinar, monkeypatch):
+        webinar = make_webinar()
+
+        async def scenario(site):
+            kept, read = site.live.door.programme, programme.Programme.read
+
+            def read_while_something_changes():
+                kept.changed()
+                return read()
+
+            monkeypatch.setattr(programme.Programme, "read", read_while_something_changes)
+            return [(await kept.now()).get(webinar.pk) for _ in range(3)]
+
+        assert run(scenario) == [webinar] * 3
 
 
 class TestState:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 from datetime import timedelta
 from uuid import uuid4
@@ -17,8 +18,10 @@ from efir.accounts.models import AccessChange, Membership, Person
 from efir.room import live as live_module
 from efir.room import storage
 from efir.room.live import LiveRooms
-from efir.room.presence import Pending, RecorderRow
+from efir.room.models import PresenceInterval
+from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.viewers import AsgiViewer
+from efir.room.wires import WireViewer
 from efir.threads import in_thread
 from efir.webinars.models import Webinar
 from tests.conftest import SYSTEM, start, stop
@@ -92,6 +95,74 @@ def test_who_comes_after_the_end_is_not_present(before_and_after):
         return count, room.has_ended
 
     assert asyncio.run(scenario()) == (0, True)
+
+
+def wired(rooms, person_id):
+    """A viewer on a bare connection, and the other end of it."""
+    near, far = socket.socketpair()
+    far.setblocking(False)
+    return WireViewer(person_id, "", rooms.wires, near.detach()), far
+
+
+def test_who_brings_the_finish_to_a_waiting_room_hears_it_and_leaves(before_and_after):
+    before, after = before_and_after("live", stop)
+
+    async def scenario():
+        rooms = LiveRooms()
+        (waiting, waits), (late, comes) = wired(rooms, 1), wired(rooms, 2)
+        rooms.join(before, waiting)
+        rooms.join(after, late)
+        told = [b'"status":"finished"' in end.recv(65536) for end in (waits, comes)]
+        return told, dict(rooms._streams), rooms._rooms, rooms.count(before.pk)
+
+    assert asyncio.run(scenario()) == ([True, True], {}, {}, 0)
+
+
+def test_who_takes_the_place_of_a_dead_line_is_in_the_room(before_and_after):
+    before, after = before_and_after("scheduled", start)
+
+    async def scenario():
+        rooms = LiveRooms()
+        (dead, gone), (new, end) = wired(rooms, 1), wired(rooms, 1)
+        rooms.join(before, dead)
+        gone.close()
+        rooms.join(after, new)
+        joined = rooms._rooms[after.pk].viewers == {new}, rooms.count(after.pk)
+        end.close()
+        while rooms._rooms:
+            await asyncio.sleep(0.01)
+        return *joined, rooms.count(after.pk), dict(rooms._streams)
+
+    assert asyncio.run(asyncio.wait_for(scenario(), 30)) == (True, 1, 0, {})
+
+
+def test_those_who_are_there_hear_of_who_comes(make_webinar):
+    webinar = make_webinar("live")
+
+    async def scenario():
+        rooms = LiveRooms()
+        first, second = AsgiViewer(1, ""), AsgiViewer(2, "")
+        room = joined(rooms, webinar, first)
+        rooms._recount()
+        first.take()
+        room._encoded = 0.0  # it has been quiet for a while
+        rooms.join(webinar, second)
+        rooms._recount()
+        return json.loads(first.take()[0].decode().partition("data: ")[2])["viewers"]
+
+    assert asyncio.run(scenario()) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_somebody_who_was_deleted_keeps_nobody_elses_presence_from_being_written(
+    make_webinar, make_person, clock
+):
+    webinar, stays, gone = make_webinar("live"), make_person(), make_person()
+    recorder = RecorderRow(uuid4(), clock(), clock())
+    rows = tuple(IntervalRow(recorder.id, webinar.pk, each.pk, clock()) for each in (stays, gone))
+    gone.delete()
+    storage.write(Pending((recorder,), rows))
+    assert [row.person_id for row in PresenceInterval.objects.all()] == [stays.pk]
 
 
 def test_a_database_that_does_not_answer_is_no_blindness(before_and_after, monkeypatch, settings):

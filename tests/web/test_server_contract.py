@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from efir.asgi_http import HAND_OVER, PREPARED, head_of
+from efir.asgi_http import HAND_OVER, PREPARED, answer, head_of
 from efir.ops.server import WebServer, listen
 from efir.room.viewers import KEEP_ALIVE
 from efir.room.wires import SLOWEST_BYTES, Wires, WireViewer
@@ -188,3 +188,31 @@ def test_requests_in_one_go_are_answered_in_order(scenario):
         b"/end",
     ]
     assert [b"connection: close" in answer for answer in answers] == [False] * 5 + [True]
+
+
+def test_answers_that_nobody_reads_do_not_pile_up(scenario):
+    async def body(app, server, port):
+        idle = socket.create_connection(("127.0.0.1", port))
+        idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+        await app.behind.wait()
+        idle.close()
+        return app.sent
+
+    class Generous:
+        """Answers each request with a megabyte, until it is told that the reader is behind."""
+
+        sent = 0
+        behind = asyncio.Event()
+
+        async def __call__(self, scope, receive, send) -> None:
+            body = b"x" * 2**20
+            if scope["extensions"][PREPARED](
+                head_of(200, [(b"content-length", b"%d" % len(body))]), (), body
+            ):
+                self.sent += 1
+            else:
+                self.behind.set()
+                await answer(send, 200, [(b"content-length", b"0")])
+
+    assert scenario(body, Generous()) < 20
