@@ -41,6 +41,7 @@ class Config:
     time_zone: str
     telegram_token: str = field(repr=False)
     telegram_api: str
+    telegram_proxy: str = field(repr=False)
     telegram_rate: float
     grace_s: float
     settle_s: float
@@ -97,6 +98,13 @@ def read_config(environ: Mapping[str, str]) -> Config:
         ),
         telegram_api=read(
             "EFIR_TELEGRAM_API", OFFICIAL_BOT_API, _base_address, "an http:// or https:// address"
+        ),
+        telegram_proxy=read(
+            "EFIR_TELEGRAM_PROXY",
+            "",
+            _proxy,
+            "an http://, https:// or socks5:// address, perhaps with USER:PASSWORD@, without a path, or nothing",
+            secret=True,
         ),
         telegram_rate=read(
             "EFIR_TELEGRAM_RATE", "25", _number(0.1, 1000), "messages a second, from 0.1 to 1000"
@@ -202,6 +210,21 @@ def _address(text: str) -> str:
 def _base_address(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(text)
+    _ = parts.port  # raises ValueError where it is no port
+    return text.rstrip("/")
+
+
+def _proxy(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (
+        parts.scheme not in {"http", "https", "socks5", "socks5h"}
+        or not parts.hostname
+        or parts.path.strip("/")
+        or parts.query
+        or parts.fragment
+        or any(c.isspace() for c in text)
+    ):
         raise ValueError(text)
     _ = parts.port  # raises ValueError where it is no port
     return text.rstrip("/")

@@ -114,6 +114,22 @@ class SignUpForm(forms.Form):
         self.add_error("username", _("Аккаунт с таким логином уже есть. Войдите или укажите другой."))
 
 
+class ForgottenForm(forms.Form):
+    """Whose password is forgotten."""
+
+    username = forms.CharField(
+        label=_("E-mail или телефон"),
+        max_length=254,
+        help_text=_("Тот, с которым вы входите."),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+
+    def clean_username(self) -> str:
+        return normalize_login(self.cleaned_data["username"])
+
+
 class NewPasswordForm(PersonSetPasswordForm):
     """A new password twice; what is wrong with it is said at the first of the two."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from efir.accounts.views import account, entrance, people, reset
+from efir.accounts.views import account, entrance, forgotten, people, reset
 
 urlpatterns = [
     path("login/", entrance.log_in, name="login"),
+    path("login/forgotten/", forgotten.forgotten, name="password_forgotten"),
     path("logout/", entrance.log_out, name="logout"),
     path("signup/", entrance.sign_up, name="signup"),
     path("consent/", entrance.consent, name="consent"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 from django.conf import settings
@@ -11,31 +10,37 @@ from django.utils import translation
 from django.utils.translation import gettext, ngettext
 
 from efir.attendance.models import Verdict
-from efir.telegram.kinds import Composed, register_kind
+from efir.followup import digest
+from efir.followup.words import NAME_LENGTH, TITLE_LENGTH, address, shown
+from efir.telegram.kinds import Composed, Registered, register_kind
 from efir.telegram.models import Kind, OutboxMessage
-
-# Both far below what makes a message too long (4096 characters), whatever the rest of it says.
-TITLE_LENGTH = 300
-NAME_LENGTH = 150
 
 Button = tuple[str, str]
 
 
 def register_kinds() -> None:
     """Tell the outbox how the three messages are made; the inviter's goes first."""
-    register_kind(Kind.PARTNER_ATTENDANCE, compose=partner_attendance, priority=1)
-    register_kind(Kind.CANDIDATE_FOLLOWUP, compose=candidate_followup, priority=2)
     register_kind(
-        Kind.CANDIDATE_RECORDING,
-        compose=candidate_recording,
-        priority=3,
-        needs_recording=True,
-        joins=Kind.CANDIDATE_FOLLOWUP,
+        Registered(
+            Kind.PARTNER_ATTENDANCE, compose=partner_attendance, priority=1, gathering=digest.GATHERING
+        )
+    )
+    register_kind(Registered(Kind.CANDIDATE_FOLLOWUP, compose=candidate_followup, priority=2))
+    register_kind(
+        Registered(
+            Kind.CANDIDATE_RECORDING,
+            compose=candidate_recording,
+            priority=3,
+            needs_recording=True,
+            joins=Kind.CANDIDATE_FOLLOWUP,
+        )
     )
 
 
 def partner_attendance(messages: Sequence[OutboxMessage]) -> Composed:
-    """To the inviter: who, which webinar, attended or not and why, minutes present."""
+    """To the inviter: who, which webinar, attended or not and why, minutes present; many of them as a list."""
+    if len(messages) > 1:
+        return digest.compose(messages)
     (message,) = messages
     verdict = _verdict(message)
     with translation.override(settings.LANGUAGE_CODE):
@@ -48,7 +53,7 @@ def partner_attendance(messages: Sequence[OutboxMessage]) -> Composed:
             "",
             _advice(bool(verdict.attended)),
         ]
-        button = (gettext("Контакты кандидата"), _address(f"/account/candidates/{message.lead_id}/"))
+        button = (gettext("Контакты кандидата"), address(f"/account/candidates/{message.lead_id}/"))
     return Composed("\n".join(lines), [button])
 
 
@@ -63,7 +68,7 @@ def candidate_followup(messages: Sequence[OutboxMessage]) -> Composed:
             paragraphs.append(gettext("Запись уже готова: её можно посмотреть в любое удобное время."))
             buttons.append(_recording_button(message))
         paragraphs.append(_next_step(bool(verdict.attended)))
-        buttons.append((gettext("Контакты для связи"), _address("/account/contacts/")))
+        buttons.append((gettext("Контакты для связи"), address("/account/contacts/")))
     return Composed("\n\n".join(paragraphs), buttons)
 
 
@@ -132,19 +137,7 @@ def _recording_button(message: OutboxMessage) -> Button:
 
 def _names(message: OutboxMessage) -> dict[str, Any]:
     return {
-        "lead": _shown(message.lead.name, NAME_LENGTH),
-        "name": _shown(message.person.name, NAME_LENGTH),
-        "title": _shown(message.webinar.title, TITLE_LENGTH),
+        "lead": shown(message.lead.name, NAME_LENGTH),
+        "name": shown(message.person.name, NAME_LENGTH),
+        "title": shown(message.webinar.title, TITLE_LENGTH),
     }
-
-
-def _shown(text: str, length: int) -> str:
-    """One line of at most `length` characters, escaped: shortened before, so that no entity is cut."""
-    line = " ".join(text.split())
-    if len(line) > length:
-        line = line[: length - 1].rstrip() + "…"
-    return escape(line, quote=False)
-
-
-def _address(path: str) -> str:
-    return f"{settings.EFIR.public_url}{path}"

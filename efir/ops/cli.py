@@ -12,6 +12,18 @@ from django.db.utils import OperationalError
 from efir import ids
 from efir.config import ConfigError
 
+# Of `efir.telegram.models.MessageState`, which wants Django.
+MESSAGE_STATES = (
+    "waiting_recording",
+    "waiting_link",
+    "queued",
+    "sending",
+    "sent",
+    "failed",
+    "uncertain",
+    "expired",
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 when done, 1 when refused, 2 when the call or the environment is wrong."""
@@ -57,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in (("journal", "facts"), ("verdicts", "verdicts"), ("outbox", "messages")):
         listing = commands.add_parser(name, help=f"{text}, one JSON object a line")
         listing.add_argument("--webinar", type=_id, required=name == "verdicts", metavar="ID")
+        if name == "outbox":
+            listing.add_argument("--state", choices=MESSAGE_STATES, help="only messages in this state")
     return parser
 
 

@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
         "webinar": webinar,
         "journal": lambda options: _print_lines(listings.journal(options.webinar)),
         "verdicts": lambda options: _print_lines(listings.verdicts(options.webinar)),
-        "outbox": lambda options: _print_lines(listings.outbox(options.webinar)),
+        "outbox": lambda options: _print_lines(listings.outbox(options.webinar, options.state)),
     }
     return commands[options.command](options)
 

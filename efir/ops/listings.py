@@ -13,7 +13,9 @@ from efir.attendance.evidence import evening_of
 from efir.attendance.models import Verdict
 from efir.attendance.rules import Evening
 from efir.hooks.models import JournalEntry
+from efir.telegram.board import RELATED
 from efir.telegram.models import OutboxMessage
+from efir.telegram.words import why_not_sent
 from efir.webinars.models import Webinar
 
 
@@ -82,26 +84,42 @@ def _evening(webinar_id: int) -> Evening | None:
     return evening_of(webinar, webinar.finished_at) if webinar and webinar.finished_at else None
 
 
-def outbox(webinar_id: int | None) -> Iterator[dict[str, Any]]:
-    """Every message, the oldest first; never its text nor its chat."""
-    messages = OutboxMessage.objects.select_related("lead", "person").order_by("pk")
+def outbox(webinar_id: int | None, state: str | None = None) -> Iterator[dict[str, Any]]:
+    """Every message, or those in one state, the oldest first; never its text nor its chat."""
+    messages = OutboxMessage.objects.select_related(*RELATED).order_by("pk")
     if webinar_id is not None:
         messages = messages.filter(webinar_id=webinar_id)
-    for message in messages.iterator():
-        yield {
-            "id": message.pk,
-            "webinar_id": message.webinar_id,
-            "kind": message.kind,
-            "lead_id": message.lead_id,
-            "lead": message.lead.login,
-            "person_id": message.person_id,
-            "person": message.person.login,
-            "state": message.state,
-            "attempts": message.attempts,
-            "carried_by": message.carried_by_id,
-            "sent_at": _iso(message.sent_at),
-            "error": message.error or None,
-        }
+    if state is not None:
+        messages = messages.filter(state=state)
+    return map(_message_line, messages.iterator())
+
+
+def _message_line(message: OutboxMessage) -> dict[str, Any]:
+    return {
+        "id": message.pk,
+        "webinar_id": message.webinar_id,
+        "kind": message.kind,
+        "lead_id": message.lead_id,
+        "lead": message.lead.login,
+        "person_id": message.person_id,
+        "person": message.person.login,
+        "state": message.state,
+        "reason": why_not_sent(message) or None,
+        "attempts": message.attempts,
+        "caused_by": _login(message.caused_by),
+        "retried_by": _login(message.retried_by),
+        "resolved_by": _login(message.resolved_by),
+        "carried_by": message.carried_by_id,
+        "created_at": _iso(message.created_at),
+        "due_at": _iso(message.due_at),
+        "expires_at": _iso(message.expires_at),
+        "sent_at": _iso(message.sent_at),
+        "error": message.error or None,
+    }
+
+
+def _login(person: Person | None) -> str | None:
+    return person.login if person else None
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -11,6 +11,9 @@ from efir.telegram.botapi import BotApiError, Reach
 
 # For a 429 that does not say how long.
 DEFAULT_WAIT_S = 5.0
+# What is longer is no wait but a mistake, and would be none that a date can hold.
+LONGEST_WAIT_S = 24 * 3600.0
+INT64 = range(-(2**63), 2**63)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,14 @@ class ChatUnreachable:
     """This person's chat cannot be written to; `reason` is one of a closed list."""
 
     reason: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMoved:
+    """Surely not sent: the chat is now another one."""
+
+    chat_id: int
     error: str
 
 
@@ -64,7 +75,10 @@ class BotRejected:
     error: str
 
 
-Decision: TypeAlias = Sent | ChatUnreachable | MessageRefused | Wait | NotSent | OutcomeUnknown | BotRejected
+Failure: TypeAlias = (
+    ChatUnreachable | ChatMoved | MessageRefused | Wait | NotSent | OutcomeUnknown | BotRejected
+)
+Decision: TypeAlias = Sent | Failure
 
 _UNREACHABLE = {
     "blocked": "blocked",
@@ -86,7 +100,10 @@ def decide(outcome: int | BaseException) -> Decision:
         return NotSent(outcome.description)
     if outcome.reach is Reach.UNKNOWN:
         return OutcomeUnknown(outcome.description)
-    return _by_status(outcome, outcome.status or 0, without_token(outcome.description))
+    text = without_token(outcome.description)
+    if chat_id := _new_chat_id(outcome):
+        return ChatMoved(chat_id, text)
+    return _by_status(outcome, outcome.status or 0, text)
 
 
 def _by_status(error: BotApiError, status: int, text: str) -> Decision:
@@ -107,9 +124,16 @@ def _reason(text: str) -> str:
     return next((reason for words, reason in _UNREACHABLE.items() if words in text.lower()), "forbidden")
 
 
+def _new_chat_id(error: BotApiError) -> int | None:
+    """Where a 400 says that the chat is now, whatever else it says."""
+    told = error.parameters.get("migrate_to_chat_id")
+    official = error.official and error.status == 400
+    return told if official and type(told) is int and told in INT64 else None
+
+
 def _wait_s(error: BotApiError) -> float:
     told = error.parameters.get("retry_after")
     if isinstance(told, int | float) and not isinstance(told, bool) and told >= 0:
-        return float(told)
+        return min(float(told), LONGEST_WAIT_S)
     match = re.search(r"retry after (\d+)", error.description, re.IGNORECASE)
-    return float(match[1]) if match else DEFAULT_WAIT_S
+    return min(float(match[1]), LONGEST_WAIT_S) if match else DEFAULT_WAIT_S

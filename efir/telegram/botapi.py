@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 import httpx
+from django.conf import settings
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
 from telegram.error import TelegramError
 from telegram.request import BaseRequest, HTTPXRequest, RequestData
@@ -118,11 +119,20 @@ class _Bot(Bot):
 
 
 class BotApi:
-    """The few calls that Efir makes. Each raises BotApiError; the address and the token come from the settings."""
+    """The few calls that Efir makes. Each raises BotApiError; the address and the token come from the settings.
+
+    Where the settings name a proxy (EFIR_TELEGRAM_PROXY), every call goes through it.
+    """
 
     def __init__(self, token: str, address: str) -> None:
         self._requests: list[BaseRequest] = [
-            _Request(size, read_timeout=READ_S, connect_timeout=CONNECT_S, pool_timeout=CONNECT_S)
+            _Request(
+                size,
+                proxy=settings.EFIR.telegram_proxy or None,
+                read_timeout=READ_S,
+                connect_timeout=CONNECT_S,
+                pool_timeout=CONNECT_S,
+            )
             for size in (1, CONNECTIONS)
         ]
         polling, calling = self._requests

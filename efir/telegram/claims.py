@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
+import structlog
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from efir import clock
+from efir.telegram import kinds
+from efir.telegram.gathering import together
 from efir.telegram.kinds import Composed, joining, registered
 from efir.telegram.lease import holds
 from efir.telegram.models import MessageState, OutboxMessage, TelegramChat
 from efir.telegram.outbox import park
+from efir.telegram.queue import due, first_of_each_person, locked
+
+# A claim writes, and on SQLite nobody else can meanwhile; the rest is claimed right afterwards.
+ROWS_AT_ONCE = 200
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +32,7 @@ class Claim:
 
     attempt_id: UUID
     chat_id: int
-    messages: list[OutboxMessage] = field(default_factory=list)
+    messages: list[OutboxMessage]
 
     @property
     def person_id(self) -> int:
@@ -31,7 +40,7 @@ class Claim:
 
     def compose(self) -> Composed:
         """What the call will say."""
-        return registered(self.messages[0].kind).compose(self.messages).acceptable()
+        return kinds.compose(self.messages)
 
 
 def claim(limit: int, holder: UUID, exclude_person_ids: Collection[int] = ()) -> list[Claim]:
@@ -40,32 +49,18 @@ def claim(limit: int, holder: UUID, exclude_person_ids: Collection[int] = ()) ->
     They are committed as `sending` when this returns; nothing is claimed without the lease.
     """
     now = clock.now()
-    if not _due(now).exclude(person_id__in=exclude_person_ids).exists():
+    if not due(now).exclude(person_id__in=exclude_person_ids).exists():
         return []
     with transaction.atomic():
         if not holds(holder):
             return []
-        firsts = _first_of_each_person(now).exclude(person_id__in=exclude_person_ids)
-        ready, chats = _ready(_locked(firsts)[:limit])
-        claims = [_claimed(row, chats[row.person_id], holder) for row in ready]
-        _join(claims, holder)
-        rows = [row for each in claims for row in each.messages]
-        OutboxMessage.objects.bulk_update(rows, ["state", "attempt_id", "attempts", "holder", "carried_by"])
+        firsts = first_of_each_person(now).exclude(person_id__in=exclude_person_ids)
+        ready, chats = _ready(locked(firsts)[:limit])
+        claims = _begun(ready, chats, now)
+        _join(claims)
+        for each in claims:
+            _mark(each, holder)
     return claims
-
-
-def _due(now: datetime) -> QuerySet[OutboxMessage]:
-    return OutboxMessage.objects.filter(state=MessageState.QUEUED, due_at__lte=now)
-
-
-def _first_of_each_person(now: datetime) -> QuerySet[OutboxMessage]:
-    earlier = Q(priority__lt=OuterRef("priority")) | Q(priority=OuterRef("priority"), pk__lt=OuterRef("pk"))
-    others = _due(now).filter(earlier, person_id=OuterRef("person_id"))
-    return _due(now).exclude(Exists(others)).order_by("priority", "pk")
-
-
-def _locked(rows: QuerySet[OutboxMessage]) -> QuerySet[OutboxMessage]:
-    return rows.select_for_update(skip_locked=True, of=("self",)).select_related("webinar", "lead", "person")
 
 
 def _ready(picked: Iterable[OutboxMessage]) -> tuple[list[OutboxMessage], dict[int, int]]:
@@ -82,30 +77,27 @@ def _has_its_recording(row: OutboxMessage) -> bool:
     return bool(row.webinar.recording_url) or not registered(row.kind).needs_recording
 
 
-def _claimed(row: OutboxMessage, chat_id: int, holder: UUID) -> Claim:
-    attempt_id = uuid4()
-    _mark(row, attempt_id, holder, None)
-    return Claim(attempt_id, chat_id, [row])
+def _begun(firsts: Iterable[OutboxMessage], chats: dict[int, int], now: datetime) -> list[Claim]:
+    claims: list[Claim] = []
+    for row in firsts:
+        claims.append(Claim(uuid4(), chats[row.person_id], together(row, now)))
+        if sum(len(each.messages) for each in claims) >= ROWS_AT_ONCE:
+            break
+    return claims
 
 
-def _mark(row: OutboxMessage, attempt_id: UUID, holder: UUID, carrier: OutboxMessage | None) -> None:
-    row.state, row.attempt_id, row.holder, row.carried_by = MessageState.SENDING, attempt_id, holder, carrier
-    row.attempts += 1
-
-
-def _join(claims: Sequence[Claim], holder: UUID) -> None:
+def _join(claims: Sequence[Claim]) -> None:
     """Let each message take along those of its webinar, lead and person that are due as well."""
     carriers = {_whose(each.messages[0]): each for each in claims if joining(each.messages[0].kind)}
     if not carriers:
         return
-    kinds = {kind for each in carriers.values() for kind in joining(each.messages[0].kind)}
-    candidates = _locked(
-        _due(clock.now()).filter(kind__in=kinds, person_id__in={whose[2] for whose in carriers})
+    joined = {kind for each in carriers.values() for kind in joining(each.messages[0].kind)}
+    candidates = locked(
+        due(clock.now()).filter(kind__in=joined, person_id__in={whose[2] for whose in carriers})
     )
     for row in candidates.order_by("priority", "pk"):
         carrier = carriers.get(_whose(row))
         if carrier and row.kind in joining(carrier.messages[0].kind) and _has_its_recording(row):
-            _mark(row, carrier.attempt_id, holder, carrier.messages[0])
             carrier.messages.append(row)
 
 
@@ -113,8 +105,38 @@ def _whose(row: OutboxMessage) -> tuple[int, int, int]:
     return row.webinar_id, row.lead_id, row.person_id
 
 
+def _mark(claimed: Claim, holder: UUID) -> None:
+    """Write that these are being sent; each knows which of them carries it."""
+    carrier, *carried = claimed.messages
+    rows = OutboxMessage.objects.filter(pk__in=[row.pk for row in claimed.messages])
+    rows.update(
+        state=MessageState.SENDING,
+        attempt_id=claimed.attempt_id,
+        holder=holder,
+        attempts=F("attempts") + 1,
+        carried_by=None,
+    )
+    if carried:
+        rows.filter(pk__in=[row.pk for row in carried]).update(carried_by=carrier)
+
+
 def release(claimed: Claim) -> None:
     """Give a claim back of which nothing was sent."""
-    OutboxMessage.objects.filter(attempt_id=claimed.attempt_id, state=MessageState.SENDING).update(
+    _release(OutboxMessage.objects.filter(attempt_id=claimed.attempt_id))
+
+
+def recover(holder: UUID, under_way: Collection[UUID]) -> int:
+    """Give back what the holder has claimed without hearing of it; how many messages.
+
+    A database that goes away in the middle of a commit may have done it, and no call was begun for that.
+    """
+    count = _release(OutboxMessage.objects.filter(holder=holder).exclude(attempt_id__in=under_way))
+    if count:
+        log.warning("recovered", count=count)
+    return count
+
+
+def _release(rows: QuerySet[OutboxMessage]) -> int:
+    return rows.filter(state=MessageState.SENDING).update(
         state=MessageState.QUEUED, attempts=F("attempts") - 1, attempt_id=None, holder=None, carried_by=None
     )

@@ -19,7 +19,7 @@ from efir.threads import in_thread
 from efir.waiting import happens
 
 RENEW_S = 2.0
-TAKE_OVER_S = 1.0
+TAKE_OVER_S = 0.5
 STOP_WITHIN_S = 10.0
 # So long before the lease runs out nothing new is begun.
 MARGIN_S = 1.0
@@ -100,6 +100,8 @@ class Dispatcher:
         await happens(self._stopping, TAKE_OVER_S)
 
     async def _give_back(self) -> None:
+        """Whoever takes over does not know when which chat got its last message."""
+        await asyncio.sleep(self._pace.quiet_in_s)
         try:
             await in_thread(lease.release, self.holder)
         except Exception:  # it runs out by itself

@@ -1,13 +1,21 @@
-"""The kinds of message: who composes them, and in which order they go."""
+"""The kinds of message: who composes them, in which order they go, which of them go together."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
+from typing import Any
 from urllib.parse import urlsplit
 
+from django.db.models import QuerySet
+
 from efir.telegram.models import Kind, OutboxMessage
+
+# The Bot API's limit for the text that is left when the markup is parsed, in UTF-16 code units.
+MAX_TEXT = 4096
+_TAG = re.compile(r"<[^>]*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +24,11 @@ class Composed:
 
     text: str
     buttons: Sequence[tuple[str, str]] = ()
+
+    @property
+    def length(self) -> int:
+        """As Telegram counts it: UTF-16 code units, without the markup."""
+        return len(unescape(_TAG.sub("", self.text)).encode("utf-16-le")) // 2
 
     def acceptable(self) -> Composed:
         """The same, with addresses that Telegram refuses in a button (a host without a dot) as lines of the text."""
@@ -37,6 +50,19 @@ Compose = Callable[[Sequence[OutboxMessage]], Composed]
 
 
 @dataclass(frozen=True, slots=True)
+class Gathering:
+    """One person's messages of a kind from one webinar, where there are many: they go out as one.
+
+    Up to `singly` still go one by one. `unfinished` gives the ids of the webinars that are still to cause more of
+    them: theirs wait until all are there. `arrange` puts them in the order in which they are told.
+    """
+
+    singly: int
+    unfinished: Callable[[], QuerySet[Any, Any]]
+    arrange: Callable[[Sequence[OutboxMessage]], list[OutboxMessage]]
+
+
+@dataclass(frozen=True, slots=True)
 class Registered:
     """One kind. A lower `priority` goes first; `joins` is the kind that carries it where both are due."""
 
@@ -45,19 +71,18 @@ class Registered:
     priority: int
     needs_recording: bool = False
     joins: Kind | None = None
+    gathering: Gathering | None = None
 
 
 _kinds: dict[str, Registered] = {}
 
 
-def register_kind(
-    kind: Kind, *, compose: Compose, priority: int, needs_recording: bool = False, joins: Kind | None = None
-) -> None:
+def register_kind(kind: Registered) -> None:
     """Say how a kind of message is made; called once by an app's `ready`.
 
     `compose` gets the carrying message first and those it carries after it.
     """
-    _kinds[kind] = Registered(kind, compose, priority, needs_recording, joins)
+    _kinds[kind.kind] = kind
 
 
 def registered(kind: str) -> Registered:
@@ -65,6 +90,16 @@ def registered(kind: str) -> Registered:
     return _kinds[kind]
 
 
+def compose(messages: Sequence[OutboxMessage]) -> Composed:
+    """What the call that carries these messages will say."""
+    return registered(messages[0].kind).compose(messages).acceptable()
+
+
 def joining(carrier: str) -> list[str]:
     """The kinds that a message of the kind `carrier` takes along."""
     return [each.kind for each in _kinds.values() if each.joins == carrier]
+
+
+def gatherings() -> list[tuple[Kind, Gathering]]:
+    """The kinds of which many may become one."""
+    return [(each.kind, each.gathering) for each in _kinds.values() if each.gathering]

@@ -50,8 +50,9 @@ def holds(holder: UUID) -> bool:
     return ours.first() is not None
 
 
-def pause(until: datetime) -> None:
-    """The queue is silent until then, in whichever process; a longer pause stays."""
+def pause(seconds: float) -> None:
+    """The queue is silent for so long, in whichever process; a longer pause stays."""
+    until = clock.now() + timedelta(seconds=seconds)
     state().filter(Q(paused_until=None) | Q(paused_until__lt=until)).update(paused_until=until)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from html import escape
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from django.utils.translation import gettext
 from efir import clock
 from efir.accounts.models import Person
 from efir.telegram import lease
+from efir.telegram.kinds import Composed
 from efir.telegram.links import hash_of
 from efir.telegram.models import BotUpdate, LinkToken, TelegramChat
 from efir.telegram.outbox import release_for_link
@@ -29,11 +31,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the bot answers in the chat: plain text and buttons as (label, absolute address)."""
+    """What the bot answers in the chat: HTML of the Bot API, and buttons as (label, absolute address)."""
 
     chat_id: int
     text: str
     buttons: tuple[tuple[str, str], ...] = ()
+
+    def composed(self) -> Composed:
+        """The answer as Telegram takes it."""
+        return Composed(self.text, self.buttons).acceptable()
 
 
 def next_offset() -> int | None:
@@ -106,7 +112,7 @@ def _on_token(chat_id: int, token: str) -> Reply:
         "Готово, %(name)s! Telegram привязан: сюда придёт всё важное о ваших вебинарах.\n\n"
         "Если передумаете, отправьте /stop."
     )
-    return Reply(chat_id, text % {"name": invitation.person.name})
+    return Reply(chat_id, text % _named(invitation.person))
 
 
 def link(person: Person, chat_id: int) -> None:
@@ -120,6 +126,8 @@ def link(person: Person, chat_id: int) -> None:
             "unreachable_reason": "",
         }
         TelegramChat.objects.update_or_create(person=person, defaults=fields)
+        # A link that somebody else saw on a screen is of no use from now on.
+        LinkToken.objects.filter(person=person, used_at=None).update(used_at=clock.now())
         release_for_link(person)
     log.info("telegram_linked", person_id=person.pk)
 
@@ -141,11 +149,12 @@ def _greet(chat_id: int) -> Reply:
     if chat is None:
         text = gettext(
             "Здравствуйте! Чтобы получать здесь сообщения о вебинарах, откройте свой аккаунт на сайте и нажмите "
-            "«Привязать Telegram». Ссылка оттуда действует сутки и срабатывает один раз."
+            "«Привязать Telegram». Ссылка оттуда действует сутки и срабатывает один раз; если эта уже не действует, "
+            "там же можно взять новую."
         )
         return Reply(chat_id, text, (_account_button(),))
     text = gettext("Всё в порядке, %(name)s: Telegram привязан, ничего делать не нужно.")
-    return Reply(chat_id, text % {"name": chat.person.name})
+    return Reply(chat_id, text % _named(chat.person))
 
 
 def _on_stop(chat_id: int) -> Reply:
@@ -164,6 +173,10 @@ def _explain(chat_id: int) -> Reply:
         "Контакты для связи есть в вашем аккаунте."
     )
     return Reply(chat_id, text, (_account_button(),))
+
+
+def _named(person: Person) -> dict[str, str]:
+    return {"name": escape(person.name, quote=False)}
 
 
 def _account_button() -> tuple[str, str]:

@@ -62,7 +62,13 @@ class OutboxMessage(models.Model):
 
     `attempts` counts the calls, `failures` those in a row that surely did not reach Telegram, and
     `uncertain_count` those whose outcome stayed unknown. `attempt_id` fences the completion of one call; it
-    stays after a crash, so that a late answer still finds the row.
+    stays after a crash, so that a late answer still finds the row. `moved` says that the chat had a new id once.
+
+    `place` counts the messages of its kind that the person has from this webinar already: whoever gets many does
+    not go before those who get one. `batch` names those that go out as one (see `gathering`).
+
+    Whose doing it was, where not the system's: `caused_by` decided the held verdict, `retried_by` had it sent
+    again, `resolved_by` said that it had arrived.
     """
 
     webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="messages")
@@ -71,6 +77,7 @@ class OutboxMessage(models.Model):
     kind = models.CharField(max_length=30, choices=Kind.choices)
     state = models.CharField(max_length=20, choices=MessageState.choices)
     priority = models.PositiveSmallIntegerField()
+    place = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()
     cause_at = models.DateTimeField()
     due_at = models.DateTimeField()
@@ -78,6 +85,7 @@ class OutboxMessage(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     failures = models.PositiveIntegerField(default=0)
     uncertain_count = models.PositiveSmallIntegerField(default=0)
+    moved = models.BooleanField(default=False)
     attempt_id = models.UUIDField(null=True, db_index=True)
     holder = models.UUIDField(null=True)
     error = models.TextField(blank=True)
@@ -86,14 +94,18 @@ class OutboxMessage(models.Model):
     message_id = models.BigIntegerField(null=True)
     text = models.TextField(blank=True)
     carried_by = models.ForeignKey("self", models.PROTECT, null=True, related_name="carries")
+    batch = models.UUIDField(null=True)
+    caused_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
+    retried_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
+    resolved_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["webinar", "lead", "kind"], name="message_once"),
         ]
         indexes = [
-            models.Index(fields=["state", "priority", "id"], name="outbox_claim"),
-            models.Index(fields=["person", "state", "priority", "id"], name="outbox_person"),
+            models.Index(fields=["state", "priority", "place", "id"], name="outbox_claim"),
+            models.Index(fields=["person", "state", "cause_at", "priority", "id"], name="outbox_person"),
         ]
 
     def __str__(self) -> str:
@@ -140,3 +152,32 @@ class DispatcherState(models.Model):
 
     def __str__(self) -> str:
         return f"bot {self.bot_id}"
+
+
+class Purpose(models.TextChoices):
+    """What a notice is for."""
+
+    PASSWORD_RESET = "password_reset", _("ссылка для нового пароля")
+    TEST = "test", _("проверочное сообщение")
+
+
+class ChatNotice(models.Model):
+    """Something that a person has asked the bot for; deleted as soon as it is settled.
+
+    It is kept by log-in: who asks for a new password must not learn whether anybody has it, so nothing is looked up
+    before the dispatcher does. The secret link is not here: it is made as it is sent. `tries` are the calls that
+    perhaps went out; there are two at most. `next_at` is when the next may begin.
+    """
+
+    purpose = models.CharField(max_length=20, choices=Purpose.choices)
+    login = models.CharField(max_length=254)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    next_at = models.DateTimeField(db_index=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["purpose", "login"], name="notice_once")]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} {self.pk}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,12 +11,12 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from efir import clock
-from efir.accounts.capabilities import Capability, can
 from efir.accounts.models import Person
-from efir.hooks.actions import Code, Context, Refused
+from efir.telegram.again import resolve as resolve  # noqa: PLC0414  # part of what an outbox does
+from efir.telegram.again import retry as retry  # noqa: PLC0414  # part of what an outbox does
 from efir.telegram.kinds import registered
 from efir.telegram.models import BotUpdate, Kind, LinkToken, MessageState, OutboxMessage, TelegramChat
 from efir.webinars.models import Webinar
@@ -27,7 +28,6 @@ UNSETTLED = (
     MessageState.QUEUED,
     MessageState.SENDING,
 )
-REPEATABLE = (MessageState.FAILED, MessageState.UNCERTAIN)
 # Telegram keeps an update for a day, and begins a new count after a week of silence.
 FORGET_AFTER = timedelta(days=7)
 
@@ -36,13 +36,17 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A message to be queued. Its waits are counted from `cause_at`, the moment of the event."""
+    """A message to be queued. Its waits are counted from `cause_at`, the moment of the event.
+
+    `caused_by_id` is whoever decided it; nobody where the system did.
+    """
 
     webinar_id: int
     lead_id: int
     person_id: int
     kind: Kind
     cause_at: datetime
+    caused_by_id: int | None = None
 
 
 def enqueue(drafts: Sequence[Draft]) -> None:
@@ -59,8 +63,26 @@ def enqueue(drafts: Sequence[Draft]) -> None:
     )
     now = clock.now()
     rows = [_row(each, now, each.person_id in reachable, each.webinar_id in published) for each in drafts]
+    _give_places(rows)
     OutboxMessage.objects.bulk_create(rows, batch_size=INSERT_CHUNK, ignore_conflicts=True)
     log.info("enqueued", kinds=sorted({row.kind for row in rows}), count=len(rows))
+
+
+def _give_places(rows: Sequence[OutboxMessage]) -> None:
+    """Count each person's messages of a kind from a webinar, from those that are there already."""
+    there = (
+        OutboxMessage.objects.filter(
+            webinar_id__in={row.webinar_id for row in rows}, person_id__in={row.person_id for row in rows}
+        )
+        .values_list("webinar_id", "person_id", "kind")
+        .annotate(Count("pk"))
+        .order_by()
+    )
+    places = Counter({(webinar_id, person_id, kind): count for webinar_id, person_id, kind, count in there})
+    for row in rows:
+        whose = (row.webinar_id, row.person_id, str(row.kind))
+        row.place = places[whose]
+        places[whose] += 1
 
 
 def _row(draft: Draft, now: datetime, linked: bool, published: bool) -> OutboxMessage:
@@ -76,6 +98,7 @@ def _row(draft: Draft, now: datetime, linked: bool, published: bool) -> OutboxMe
         lead_id=draft.lead_id,
         person_id=draft.person_id,
         kind=draft.kind,
+        caused_by_id=draft.caused_by_id,
         priority=kind.priority,
         created_at=now,
         cause_at=draft.cause_at,
@@ -206,16 +229,3 @@ def summary(webinar_id: int) -> dict[str, int]:
         .order_by()
     )
     return dict(counts)
-
-
-def retry(messages: QuerySet[OutboxMessage], context: Context) -> int:
-    """Send failed messages, and those whose outcome is unknown, once more; how many. Raises Refused."""
-    if context.actor_id is not None:
-        actor = Person.objects.filter(pk=context.actor_id, is_active=True).first()
-        if actor is None or not can(actor, Capability.RETRY_DELIVERY):
-            raise Refused(Code.FORBIDDEN, Capability.RETRY_DELIVERY)
-    repeated = messages.filter(Q(state__in=REPEATABLE)).update(
-        state=MessageState.QUEUED, due_at=clock.now(), failures=0, attempt_id=None, carried_by=None
-    )
-    log.info("retried", count=repeated, actor_id=context.actor_id)
-    return repeated

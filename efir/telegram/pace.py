@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
+import structlog
+from django.db import Error as DatabaseError
+
 from efir import clock
+from efir.telegram import lease
 from efir.telegram.turn import Turn
+from efir.threads import in_thread
 
 # A little over the second, for what the network does to the distance between two calls.
 CHAT_GAP_S = 1.05
 REMEMBERED_CHATS = 1000
+
+log = structlog.get_logger(__name__)
 
 
 class Pace:
@@ -21,6 +28,14 @@ class Pace:
         self._next = 0.0
         self._chats: dict[int, float] = {}
         self._paused_until: datetime | None = None
+
+    async def obey(self, seconds: float) -> None:
+        """Telegram says to wait: nothing is sent for so long, nor by whichever process acts next."""
+        self.pause(seconds)
+        try:
+            await in_thread(lease.pause, seconds)
+        except DatabaseError:
+            log.warning("pause_not_written", exc_info=True)
 
     def pause(self, seconds: float) -> None:
         """Nothing is sent for so long."""
@@ -40,6 +55,13 @@ class Pace:
     def chat_free_at(self, chat_id: int) -> float:
         """When the chat may get its next message."""
         return self._chats.get(chat_id, 0.0)
+
+    @property
+    def quiet_in_s(self) -> float:
+        """In how many seconds somebody who knows nothing of the calls so far may begin with any."""
+        if not self._next:
+            return 0.0
+        return max(0.0, self._next + CHAT_GAP_S - asyncio.get_running_loop().time())
 
     async def slot(self, chat_id: int, turn: Turn) -> bool:
         """Wait until one call to this chat may begin; False where the turn ended or a pause began meanwhile."""

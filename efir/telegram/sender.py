@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
-from contextlib import suppress
-from typing import ParamSpec
+from collections.abc import Callable, Collection
+from typing import ParamSpec, TypeAlias
 from uuid import UUID
 
 import structlog
+from django.db import DataError, IntegrityError
 from django.db import Error as DatabaseError
 
 from efir.telegram import claims, lease
@@ -23,6 +23,7 @@ from efir.telegram.turn import Turn
 from efir.threads import in_thread
 
 P = ParamSpec("P")
+Message: TypeAlias = Composed | Exception
 
 IDLE_S = 0.4
 RECOVER_S = 1.0
@@ -46,17 +47,20 @@ class Sender:
         self._waiting = 0
         self._calls: set[asyncio.Task[None]] = set()
         self._busy: dict[int, float] = {}
+        self._attempts: set[UUID] = set()
+        self._certain = False
         self._trusted = False
         self._ask_at = 0.0
 
     async def run(self, turn: Turn) -> None:
         """Send what is due until the turn is over."""
-        self._trusted = False
+        self._trusted = self._certain = False
         while not turn.over:
             try:
                 await self._round(turn)
             except Exception:  # the database is away, say: what is queued stays there
                 log.exception("sender_failed")
+                self._certain = False
                 await turn.wait(RECOVER_S)
 
     async def drain(self, seconds: float) -> None:
@@ -91,49 +95,53 @@ class Sender:
     async def _not_introduced(self, decision: Decision) -> None:
         self._react(decision)
         self._ask_later()
+        if isinstance(decision, Wait):
+            await self._pace.obey(decision.seconds)
         error = getattr(decision, "error", None)
         log.warning("bot_not_reached", outcome=type(decision).__name__, error=error)
         if isinstance(decision, BotRejected):
             await in_thread(lease.accuse, decision.error)
 
     async def _take(self, room: int, turn: Turn) -> bool:
-        taken = await in_thread(claims.claim, room, self._holder, self._still_busy())
-        for each in taken:
-            self._busy[each.person_id] = math.inf
-            self._waiting += 1
-            call = asyncio.create_task(self._deliver(each, turn))
+        if not self._certain:  # what is claimed: the turn is new, or the database was away
+            await in_thread(claims.recover, self._holder, frozenset(self._attempts))
+            self._certain = True
+        taken = await in_thread(_composed_claims, room, self._holder, self._still_busy())
+        for claimed, message in taken:
+            self._attempts.add(claimed.attempt_id)
+            self._busy[claimed.person_id] = math.inf
+            self._waiting += isinstance(message, Composed)
+            # They begin in this order, and so get their moments in this order.
+            call = asyncio.create_task(self._deliver(claimed, message, turn))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
         return bool(taken)
 
-    async def _deliver(self, claimed: Claim, turn: Turn) -> None:
+    async def _deliver(self, claimed: Claim, message: Message, turn: Turn) -> None:
         try:
-            message = await self._prepared(claimed, turn)
-            if message is not None:
-                await self._send(claimed, message)
-        except Exception as exc:  # nobody knows how far it came: the policy of uncertain outcomes decides
-            log.exception("delivery_failed", message_id=claimed.messages[0].pk)
-            with suppress(Exception):
-                await _surely(settle, claimed, OutcomeUnknown(type(exc).__name__))
+            await self._carry_out(claimed, message, turn)
+            self._attempts.discard(claimed.attempt_id)
         finally:
             self._busy[claimed.person_id] = self._pace.chat_free_at(claimed.chat_id)
 
-    async def _prepared(self, claimed: Claim, turn: Turn) -> Composed | None:
-        """The message, when its moment has come; None where it is not to be sent now."""
+    async def _carry_out(self, claimed: Claim, message: Message, turn: Turn) -> None:
         try:
-            message = await in_thread(claimed.compose)
-            if await self._pace.slot(claimed.chat_id, turn):
-                return message
-        except DatabaseError:
-            log.warning("compose_failed", message_id=claimed.messages[0].pk, exc_info=True)
-        except Exception as exc:  # a message that cannot be made must not stop the others
-            log.exception("compose_failed", message_id=claimed.messages[0].pk)
-            await _surely(settle, claimed, MessageRefused(f"not composed: {type(exc).__name__}"))
-            return None
+            if not isinstance(message, Composed):
+                await _surely(_give_up, claimed, message)
+            elif await self._its_moment(claimed, turn):
+                await self._send(claimed, message)
+            else:
+                await _surely(claims.release, claimed)
+        except Exception as exc:  # nobody knows how far it came: the policy of uncertain outcomes decides
+            log.exception("delivery_failed", message_id=claimed.messages[0].pk)
+            await _surely(settle, claimed, OutcomeUnknown(type(exc).__name__))
+
+    async def _its_moment(self, claimed: Claim, turn: Turn) -> bool:
+        """Wait for it; False where the message is not to be sent now."""
+        try:
+            return await self._pace.slot(claimed.chat_id, turn)
         finally:
             self._waiting -= 1
-        await _surely(claims.release, claimed)
-        return None
 
     async def _send(self, claimed: Claim, message: Composed) -> None:
         try:
@@ -166,12 +174,40 @@ class Sender:
         return max(0.0, min(IDLE_S, soonest - asyncio.get_running_loop().time()))
 
 
+def _composed_claims(limit: int, holder: UUID, busy: Collection[int]) -> list[tuple[Claim, Message]]:
+    """Claim what is due, each with what it will say, or with what went wrong."""
+    return [(claimed, _composed(claimed)) for claimed in claims.claim(limit, holder, busy)]
+
+
+def _composed(claimed: Claim) -> Message:
+    try:
+        return claimed.compose()
+    except Exception as exc:  # a message that cannot be made must not stop the others
+        log.warning("compose_failed", message_id=claimed.messages[0].pk, exc_info=True)
+        return exc
+
+
+def _give_up(claimed: Claim, problem: Exception) -> None:
+    """Without a message nothing is sent: now, where the database is away; for good, where it cannot be made."""
+    if isinstance(problem, DatabaseError):
+        claims.release(claimed)
+    else:
+        settle(claimed, MessageRefused(f"not composed: {type(problem).__name__}"))
+
+
 async def _surely(work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Write to the database however long it is away: what came of a call is known here alone."""
+    """Write to the database however long it is away: what came of a call is known here alone.
+
+    Raises DataError and IntegrityError: what the database will never take.
+    """
     delay_s = 0.2
     while True:
-        with suppress(DatabaseError):
+        try:
             return await in_thread(work, *args, **kwargs)
+        except (DataError, IntegrityError):
+            raise
+        except DatabaseError:
+            pass
         log.warning("outcome_not_written_yet", again_in_s=delay_s)
         await asyncio.sleep(delay_s)
         delay_s = min(delay_s * 2, 5.0)

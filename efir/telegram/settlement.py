@@ -8,15 +8,17 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 
 from efir import clock
 from efir.telegram import lease
 from efir.telegram.answers import (
     BotRejected,
+    ChatMoved,
     ChatUnreachable,
     Decision,
+    Failure,
     MessageRefused,
     NotSent,
     OutcomeUnknown,
@@ -53,24 +55,22 @@ def settle(claimed: Claim, decision: Decision, text: str = "") -> None:
 def _write(rows: QuerySet[OutboxMessage], claimed: Claim, decision: Decision, text: str) -> int:
     # A late success is true also after the attempt was given up for lost, as long as no other has begun.
     if isinstance(decision, Sent):
-        return _sent(rows, claimed.chat_id, decision.message_id, text)
+        return _sent(rows, claimed, decision.message_id, text)
     ours = rows.filter(state=MessageState.SENDING)
     match decision:
         case ChatUnreachable(reason, _):
             _close_chat(claimed, reason)
         case Wait(seconds, _):
-            lease.pause(clock.now() + timedelta(seconds=seconds))
+            lease.pause(seconds)
         case BotRejected(error):
             lease.accuse(error)
-    return _unsent(ours, claimed, decision)
+    return _unsent(ours, claimed, decision, text)
 
 
-def _unsent(
-    ours: QuerySet[OutboxMessage],
-    claimed: Claim,
-    decision: ChatUnreachable | MessageRefused | Wait | NotSent | OutcomeUnknown | BotRejected,
-) -> int:
+def _unsent(ours: QuerySet[OutboxMessage], claimed: Claim, decision: Failure, text: str) -> int:
     match decision:
+        case ChatMoved(chat_id, error):
+            return _follow(ours, claimed, chat_id, error)
         case ChatUnreachable(_, error) | MessageRefused(error):
             return ours.update(state=MessageState.FAILED, error=error)
         case Wait(_, error) | BotRejected(error):
@@ -79,18 +79,46 @@ def _unsent(
             delay_s = retry_after_s(claimed.messages[0].failures)
             return _requeue(ours, error, delay_s, failures=F("failures") + 1)
         case OutcomeUnknown(error):
+            ours.update(chat_id=claimed.chat_id, text=text)  # what a person may find in the chat
             return set_uncertain(ours, error, AFTER_UNKNOWN_S)
 
 
-def _sent(rows: QuerySet[OutboxMessage], chat_id: int, message_id: int, text: str) -> int:
+def _sent(rows: QuerySet[OutboxMessage], claimed: Claim, message_id: int, text: str) -> int:
+    carrier = claimed.messages[0]
+    if len(claimed.messages) > 1:  # after a reaping they may not know any more
+        rows.exclude(pk=carrier.pk).update(carried_by=carrier)
     return rows.update(
         state=MessageState.SENT,
         sent_at=clock.now(),
-        chat_id=chat_id,
+        chat_id=claimed.chat_id,
         message_id=message_id,
         text=text,
         error="",
     )
+
+
+def _follow(ours: QuerySet[OutboxMessage], claimed: Claim, chat_id: int, error: str) -> int:
+    """Send once more, to where the chat is now; a chat that moves again at once has no address."""
+    if not readdress(claimed.person_id, claimed.chat_id, chat_id):
+        return ours.update(state=MessageState.FAILED, error=error)
+    return _requeue(ours.filter(moved=False), error, moved=True) + ours.update(
+        state=MessageState.FAILED, error=error
+    )
+
+
+def readdress(person_id: int, old_chat_id: int, new_chat_id: int) -> bool:
+    """Save the chat's new id; False where that chat is somebody else's: the person's own is gone then.
+
+    A chat that was linked anew meanwhile stays as it is.
+    """
+    chat = TelegramChat.objects.filter(person_id=person_id, chat_id=old_chat_id)
+    try:
+        with transaction.atomic():
+            chat.update(chat_id=new_chat_id)
+    except IntegrityError:
+        chat.update(reachable=False, unreachable_reason="not_found")
+        return False
+    return True
 
 
 def _close_chat(claimed: Claim, reason: str) -> None:

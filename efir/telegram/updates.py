@@ -1,4 +1,7 @@
-"""Hearing what people say to the bot: long polling, each update taken once, replies sent at once."""
+"""Hearing what people say to the bot: long polling, each update taken once, replies sent at once.
+
+Beside it goes what people have asked for on the site (`courier`).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import structlog
 from efir.telegram import linking
 from efir.telegram.answers import Wait, decide
 from efir.telegram.botapi import BotApi, BotApiError
+from efir.telegram.courier import Courier
 from efir.telegram.linking import Reply
 from efir.telegram.pace import Pace
 from efir.telegram.turn import Turn
@@ -29,10 +33,15 @@ class Linker:
     def __init__(self, api: BotApi, pace: Pace) -> None:
         self._api = api
         self._pace = pace
+        self._courier = Courier(api, pace)
         self._replies: set[asyncio.Task[None]] = set()
 
     async def run(self, turn: Turn) -> None:
-        """Take updates until the turn is over; what could not be saved is asked for again."""
+        """Take updates, and send notices, until the turn is over."""
+        await asyncio.gather(self._hear(turn), self._courier.run(turn))
+
+    async def _hear(self, turn: Turn) -> None:
+        """What could not be saved is asked for again."""
         while not turn.over:
             try:
                 await self._poll(turn)
@@ -58,17 +67,20 @@ class Linker:
         while not await self._pace.slot(reply.chat_id, turn):
             if await turn.wait(self._pace.paused_s):
                 return
+        message = reply.composed()
         try:
-            await self._api.send(reply.chat_id, reply.text, reply.buttons, html=False)
+            await self._api.send(reply.chat_id, message.text, message.buttons)
         except BotApiError as exc:
             decision = decide(exc)
             if isinstance(decision, Wait):
-                self._pace.pause(decision.seconds)
+                await self._pace.obey(decision.seconds)
             log.warning("reply_failed", outcome=type(decision).__name__)
 
     async def _recover(self, error: BotApiError, turn: Turn) -> None:
         decision = decide(error)
         log.warning("updates_failed", status=error.status, outcome=type(decision).__name__)
+        if isinstance(decision, Wait):
+            await self._pace.obey(decision.seconds)
         if error.status == 409 and "webhook" in error.description.lower():
             await self._drop_webhook()
         await turn.wait(_pause_s(error, decision))

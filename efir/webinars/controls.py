@@ -27,11 +27,15 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class Done:
-    """It is as asked: a sentence for a person (and what they should look at again), an object for a program."""
+    """It is as asked: a sentence for a person (and what they should look at again), an object for a program.
+
+    `where` is what a person sees of the speaker's page then: its query and fragment.
+    """
 
     sentence: str
     body: dict[str, Any] = field(default_factory=dict)
     warning: str = ""
+    where: str = ""
 
 
 class Invalid(Exception):
@@ -68,7 +72,8 @@ def control(capability: Capability, *, show: Show | None = None) -> Callable[[Ac
             except Invalid as invalid:
                 return _invalid(request, webinar_id, invalid, show)
             if prefers_html(request):
-                return back_with(request, page_of(webinar_id), done.sentence, warning=done.warning)
+                address = page_of(webinar_id) + done.where
+                return back_with(request, address, done.sentence, warning=done.warning)
             return JsonResponse(done.body)
 
         return endpoint

@@ -1,7 +1,13 @@
-"""What Telegram would refuse in a button goes into the text, and nobody goes without it."""
+"""A message as Telegram gets it: how long it is, and that what a button may not hold goes into the text."""
 
 from __future__ import annotations
 
+from html import escape
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from efir.standin.markup import parse_html, utf16_length
 from efir.telegram.kinds import Composed
 
 
@@ -15,3 +21,10 @@ def test_an_address_without_a_dot_becomes_a_line():
 def test_other_addresses_stay_buttons():
     composed = Composed("Привет", [("Контакты", "http://127.0.0.1:8000/"), ("Сайт", "https://efir.example/")])
     assert composed.acceptable() is composed
+
+
+@given(st.lists(st.tuples(st.booleans(), st.text(st.characters(codec="utf-8")))))
+def test_it_is_as_long_as_telegram_says(parts):
+    texts = [f"<b>{escape(text)}</b>" if bold else escape(text, quote=False) for bold, text in parts]
+    source = "\n".join(texts)
+    assert Composed(source).length == utf16_length(parse_html(source)[0])

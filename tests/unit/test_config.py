@@ -48,6 +48,10 @@ def test_a_wrong_value_is_named(environ, name, value):
         ("EFIR_TELEGRAM_TOKEN", "not a token"),
         ("EFIR_SECRET_KEY", "short"),
         ("EFIR_DATABASE_URL", "mysql://user:secret@host/name"),
+        ("EFIR_TELEGRAM_PROXY", "ftp://user:secret@host:3128"),
+        ("EFIR_TELEGRAM_PROXY", "http://user:secret@host:port"),
+        ("EFIR_TELEGRAM_PROXY", "http://user:secret@host:3128/path"),
+        ("EFIR_TELEGRAM_PROXY", "user:secret@host:3128"),
     ],
 )
 def test_a_wrong_secret_is_named_but_not_shown(environ, name, value):
@@ -55,6 +59,7 @@ def test_a_wrong_secret_is_named_but_not_shown(environ, name, value):
         read_config(environ | {name: value})
     assert name in str(refused.value)
     assert value not in str(refused.value)
+    assert "secret" not in str(refused.value)
 
 
 def test_the_defaults_are_the_documented_ones(environ, tmp_path):
@@ -62,6 +67,22 @@ def test_the_defaults_are_the_documented_ones(environ, tmp_path):
     assert config.public_url == "http://127.0.0.1:8000"
     assert (config.grace_s, config.settle_s, config.link_days, config.telegram_rate) == (90, 60, 7, 25)
     assert config.database["NAME"] == str(tmp_path / "efir.sqlite3")
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "",
+        "http://127.0.0.1:3128",
+        "https://user:p%40ss@proxy.example.org",
+        "socks5://u:p@[::1]:1080",
+        "socks5h://host:1",
+    ],
+)
+def test_a_proxy_is_taken_as_it_is_and_never_shown(environ, proxy):
+    config = read_config(environ | {"EFIR_TELEGRAM_PROXY": proxy})
+    assert config.telegram_proxy == proxy
+    assert not proxy or proxy not in repr(config)
 
 
 def test_the_key_is_made_once_and_readable_by_its_user_alone(environ, tmp_path):

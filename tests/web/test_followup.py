@@ -8,7 +8,10 @@ from django.test.utils import CaptureQueriesContext
 
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
+from efir.attendance import classifier
+from efir.attendance.models import Verdict
 from efir.followup.notify import follow_up, tell_inviters
+from efir.hooks.actions import Context, Source
 from efir.hooks.bus import forget, listen
 from efir.hooks.events import ClientWebinarAttendanceClassified, PostWebinarRoute
 from efir.hooks.models import JournalEntry
@@ -107,3 +110,26 @@ def test_many_leads_cost_as_many_queries_as_one(make_person, partner, webinar, m
     many = cost(make_webinar("finished"), leads)
     assert many == one
     assert OutboxMessage.objects.count() == 3 + 120
+
+
+def test_who_decided_a_held_verdict_caused_the_messages(clock, make_person, partner, webinar):
+    decider = make_person(Role.ADMIN)
+    held, judged = (make_person(invited_by=partner) for _ in range(2))
+    classified(webinar, [judged], "no_show")
+    Verdict.objects.create(
+        webinar=webinar,
+        lead=held,
+        reason="unknown",
+        rule="a rule",
+        why_unknown="process_died",
+        intervals=[],
+        present_s=0,
+        classified_at=clock(),
+    )
+    classifier.decide(webinar.pk, held.pk, False, Context(decider.pk, Source.WEB))
+    caused = OutboxMessage.objects.order_by("pk").values_list("lead", "kind", "caused_by")
+    assert set(caused) == {
+        (lead.pk, kind, who)
+        for lead, who in ((judged, None), (held, decider.pk))
+        for kind in ("partner_attendance", "candidate_followup", "candidate_recording")
+    }

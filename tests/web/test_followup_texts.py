@@ -9,7 +9,7 @@ import pytest
 
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Verdict
-from efir.followup import texts
+from efir.followup import digest, texts, words
 from efir.telegram.models import Kind, OutboxMessage
 from efir.webinars import core
 from tests.conftest import SYSTEM
@@ -122,5 +122,51 @@ def test_the_longest_names_keep_a_message_short_and_its_entities_whole(told, kin
 
 
 def test_a_title_is_cut_before_it_is_escaped():
-    assert texts._shown("&" * 10, 4) == "&amp;&amp;&amp;…"
-    assert texts._shown("две\nстроки", 20) == "две строки"
+    assert words.shown("&" * 10, 4) == "&amp;&amp;&amp;…"
+    assert words.shown("две\nстроки", 20) == "две строки"
+
+
+@pytest.fixture
+def listed(make_person, make_webinar):
+    """Classify candidates of one inviter, and give the message that lists them."""
+
+    def tell(*verdicts, title="Как начать"):
+        inviter, webinar = make_person(Role.PARTNER), make_webinar("finished", title=title)
+        for name, reason, present_s in verdicts:
+            classified(webinar, [make_person(name=name, invited_by=inviter)], reason, present_s)
+        messages = OutboxMessage.objects.filter(person=inviter)
+        return texts.partner_attendance(digest.arrange(list(messages)))
+
+    return tell
+
+
+def test_a_list_tells_of_each_candidate_in_one_line(listed):
+    message = listed(
+        ("Без входа", "no_show", 0),
+        ("Недолго", "left_early", 20),
+        ("Дольше", "left_early", 125),
+        ("До конца", "stayed_to_end", 47 * 60),
+    )
+    assert message.text.splitlines()[1:7] == [
+        "Ваши кандидаты: участие засчитано — 1, не засчитано — 3.",
+        "",
+        "✅ <b>До конца</b> — до конца, 47 минут",
+        "• Дольше — выход раньше времени, 2 минуты",
+        "• Недолго — выход раньше времени, меньше минуты",
+        "• Без входа — без входа в эфир",
+    ]
+    assert "отмечен ✅" in message.text
+    assert [url for _, url in message.buttons] == ["https://efir.example.org/account/"]
+
+
+def test_a_list_in_which_nobody_attended_still_says_what_to_do(listed):
+    message = listed(("Ева", "no_show", 0), ("Ада", "no_show", 0))
+    assert "отмечен ✅" not in message.text
+    assert "Хороший повод написать" in message.text
+
+
+def test_names_in_a_list_cannot_be_markup_either(listed):
+    message = listed(("<b>Ева", "stayed_to_end", 60), ("%(x)s & Ко", "no_show", 0), title="5 < 6")
+    assert "«5 &lt; 6»" in message.text
+    assert "<b>&lt;b&gt;Ева</b>" in message.text
+    assert "%(x)s &amp; Ко" in message.text

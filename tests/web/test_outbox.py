@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from efir.accounts.capabilities import Role
@@ -153,6 +155,8 @@ def test_an_admin_sends_again(lead, write, make_person, state):
     context = Context(make_person(Role.ADMIN).pk, Source.WEB)
     assert outbox.retry(OutboxMessage.objects.all(), context) == 1
     assert states_of(lead) == {"candidate_followup": "queued", "candidate_recording": "waiting_recording"}
+    retried = OutboxMessage.objects.values_list("retried_by", flat=True).order_by("pk")
+    assert list(retried) == [context.actor_id, None]
 
 
 def test_a_speaker_does_not_send_again(lead, write, make_person):
@@ -162,3 +166,96 @@ def test_a_speaker_does_not_send_again(lead, write, make_person):
         outbox.retry(OutboxMessage.objects.all(), Context(make_person(Role.SPEAKER).pk, Source.WEB))
     assert refused.value.code is Code.FORBIDDEN
     assert set(states_of(lead).values()) == {"failed"}
+
+
+@pytest.fixture
+def admin(make_person):
+    return Context(make_person(Role.ADMIN).pk, Source.WEB)
+
+
+@pytest.fixture
+def uncertain(lead, write):
+    """A follow-up that carried a recording, twice without an answer."""
+    linked(lead)
+    write(recording=RECORDING)
+    OutboxMessage.objects.update(
+        state="uncertain", attempt_id=uuid4(), uncertain_count=1, error="ReadTimeout"
+    )
+    return OutboxMessage.objects.filter(kind=Kind.CANDIDATE_FOLLOWUP)
+
+
+def test_somebody_says_that_it_arrived(clock, uncertain, admin):
+    assert outbox.resolve(uncertain, delivered=True, context=admin) == 2
+    for row in OutboxMessage.objects.all():
+        assert (row.state, row.sent_at, row.error) == ("sent", clock(), "")
+        assert (row.resolved_by_id, row.retried_by_id) == (admin.actor_id, None)
+
+
+def test_somebody_says_that_it_did_not_and_it_goes_once_more(clock, uncertain, admin):
+    clock.move(5)
+    assert outbox.resolve(uncertain, delivered=False, context=admin) == 2
+    for row in OutboxMessage.objects.all():
+        assert (row.state, row.due_at, row.attempt_id) == ("queued", clock(), None)
+        assert (row.resolved_by_id, row.retried_by_id) == (None, admin.actor_id)
+        assert row.uncertain_count == 1  # if nobody knows again, a person decides again
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+def test_saying_it_again_changes_nothing(uncertain, admin, make_person, delivered):
+    outbox.resolve(uncertain, delivered=True, context=admin)
+    other = Context(make_person(Role.ADMIN).pk, Source.WEB)
+    assert outbox.resolve(uncertain, delivered=delivered, context=other) == 0
+    assert {(row.state, row.resolved_by_id) for row in OutboxMessage.objects.all()} == {
+        ("sent", admin.actor_id)
+    }
+
+
+@pytest.mark.parametrize("state", [state for state in MessageState if state != "uncertain"])
+@pytest.mark.parametrize("delivered", [True, False])
+def test_only_what_is_uncertain_is_decided(uncertain, admin, state, delivered):
+    OutboxMessage.objects.update(state=state)
+    assert outbox.resolve(OutboxMessage.objects.all(), delivered=delivered, context=admin) == 0
+    assert set(OutboxMessage.objects.values_list("state", flat=True)) == {state}
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+def test_a_speaker_does_not_decide(uncertain, make_person, delivered):
+    with pytest.raises(Refused) as refused:
+        outbox.resolve(
+            uncertain, delivered=delivered, context=Context(make_person(Role.SPEAKER).pk, Source.WEB)
+        )
+    assert refused.value.code is Code.FORBIDDEN
+    assert set(OutboxMessage.objects.values_list("state", flat=True)) == {"uncertain"}
+
+
+def test_each_message_knows_its_place_among_those_to_the_same_person(
+    clock, webinar, make_person, make_webinar
+):
+    partner, other = make_person(Role.PARTNER), make_person(Role.PARTNER)
+    second = make_webinar("finished")
+
+    def tell(about, *receivers):
+        enqueue(
+            [
+                Draft(
+                    webinar_id=about.pk,
+                    lead_id=make_person().pk,
+                    person_id=receiver.pk,
+                    kind=Kind.PARTNER_ATTENDANCE,
+                    cause_at=clock(),
+                )
+                for receiver in receivers
+            ]
+        )
+
+    tell(webinar, partner, other, partner)
+    tell(webinar, partner)
+    tell(second, partner)
+    places = OutboxMessage.objects.order_by("pk").values_list("webinar_id", "person_id", "place")
+    assert list(places) == [
+        (webinar.pk, partner.pk, 0),
+        (webinar.pk, other.pk, 0),
+        (webinar.pk, partner.pk, 1),
+        (webinar.pk, partner.pk, 2),
+        (second.pk, partner.pk, 0),
+    ]

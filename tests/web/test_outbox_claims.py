@@ -8,9 +8,10 @@ from uuid import uuid4
 import pytest
 
 from efir.accounts.capabilities import Role
-from efir.telegram import claims, lease, settlement
+from efir.telegram import claims, lease, outbox, settlement
 from efir.telegram.answers import (
     BotRejected,
+    ChatMoved,
     ChatUnreachable,
     MessageRefused,
     NotSent,
@@ -102,6 +103,35 @@ def test_each_person_gets_one_message_at_a_time(webinar, make_person):
     assert [each.person_id for each in claims.claim(10, holder)] == [partner.pk]
 
 
+def test_one_person_gets_theirs_in_the_order_of_the_causes(clock, webinar, make_webinar, lead):
+    """The recording of the first evening is out only now, but it is what they have waited for longest."""
+    classified(webinar, [lead], "no_show")
+    holder = held()
+    settle(claims.claim(10, holder)[0], Sent(1))
+    clock.move(1)
+    classified(make_webinar("finished"), [lead], "stayed_to_end")
+    core.publish_recording(webinar.pk, RECORDING, SYSTEM)
+    (claim,) = claims.claim(10, holder)
+    assert [row.kind for row in claim.messages] == ["candidate_recording"]
+    settle(claim, Sent(2))
+    assert [row.kind for row in claims.claim(10, holder)[0].messages] == ["candidate_followup"]
+
+
+def test_everybodys_first_message_goes_before_anybodys_second(webinar, make_person):
+    partners = [make_person(Role.PARTNER) for _ in range(3)]
+    for partner in partners:
+        linked(partner)
+        count = 1 if partner is partners[2] else 3
+        classified(webinar, [make_person(invited_by=partner) for _ in range(count)], "stayed_to_end")
+    holder, received = held(), []
+    while taken := claims.claim(2, holder):  # nobody is busy: who comes next is the queue's decision alone
+        received += [claim.person_id for claim in taken]
+        for claim in taken:
+            settle(claim, Sent(1))
+    first, second, third = (partner.pk for partner in partners)
+    assert received == [first, second, third, first, second, first, second]
+
+
 def test_the_follow_up_carries_a_recording_that_is_due_as_well(webinar, lead):
     core.publish_recording(webinar.pk, RECORDING, SYSTEM)
     classified(webinar, [lead], "no_show")
@@ -181,6 +211,51 @@ def test_a_chat_that_refuses_us_is_not_tried_again_until_it_comes_back(claimed):
     assert (chat.reachable, chat.unreachable_reason) == (False, "blocked")
 
 
+SUPERGROUP = -1_002_000_000_001
+
+
+def test_a_chat_that_moved_is_followed_at_once(clock, claimed, lead):
+    settle(claimed, ChatMoved(SUPERGROUP, "upgraded"))
+    assert TelegramChat.objects.get().chat_id == SUPERGROUP
+    assert (row().state, row().due_at, row().uncertain_count) == ("queued", clock(), 0)
+    (again,) = claims.claim(10, held_again())
+    assert again.chat_id == SUPERGROUP
+
+
+def test_a_chat_that_moves_on_and_on_is_not_followed_for_ever(claimed):
+    settle(claimed, ChatMoved(SUPERGROUP, "upgraded"))
+    (again,) = claims.claim(10, held_again())
+    settle(again, ChatMoved(SUPERGROUP - 1, "upgraded"))
+    assert (row().state, row().attempts, row().error) == ("failed", 2, "upgraded")
+    assert TelegramChat.objects.get().chat_id == SUPERGROUP - 1
+    assert claims.claim(10, held_again()) == []
+    outbox.retry(OutboxMessage.objects.all(), SYSTEM)
+    (once_more,) = claims.claim(10, held_again())
+    settle(once_more, ChatMoved(SUPERGROUP, "upgraded"))
+    assert row().state == "queued"
+
+
+def test_a_chat_that_became_somebody_elses_is_gone(claimed, lead, make_person):
+    other = linked(make_person())
+    settle(claimed, ChatMoved(other.chat_id, "upgraded"))
+    assert row().state == "failed"
+    other.refresh_from_db()
+    assert other.reachable
+    assert not TelegramChat.objects.get(person=lead).reachable
+
+
+def test_a_chat_that_was_linked_anew_meanwhile_stays_as_it_is(claimed, lead):
+    TelegramChat.objects.update(chat_id=5)
+    settle(claimed, ChatMoved(SUPERGROUP, "upgraded"))
+    assert TelegramChat.objects.get().chat_id == 5
+    assert row().state == "queued"
+
+
+def test_what_may_have_arrived_says_where_and_what(claimed):
+    settle(claimed, OutcomeUnknown("ReadTimeout"), "Привет")
+    assert (row().chat_id, row().text) == (claimed.chat_id, "Привет")
+
+
 def test_a_429_silences_the_queue_for_exactly_so_long(clock, claimed):
     settle(claimed, Wait(30, "Too Many Requests: retry after 30"))
     assert (lease.paused_until() - clock()).total_seconds() == 30
@@ -195,15 +270,15 @@ def test_what_was_surely_not_sent_is_tried_later_and_later(clock, claimed):
         settle(claim, NotSent("ConnectError"))
         delays.append((row().due_at - clock()).total_seconds())
         clock.move(settlement.LAST_RETRY_S)
-        (claim,) = claims.claim(10, held_again(claim))
+        (claim,) = claims.claim(10, held_again())
     for failures, delay in enumerate(delays):
         longest = min(settlement.LAST_RETRY_S, 2.0**failures)
         assert longest / 2 <= delay <= longest
     assert (row().failures, row().attempts, row().uncertain_count) == (10, 11, 0)
 
 
-def held_again(claim):
-    holder = claim.messages[0].holder
+def held_again():
+    holder = DispatcherState.objects.get().holder
     assert lease.acquire(holder)
     return holder
 
@@ -219,11 +294,11 @@ def test_a_rejected_token_fails_no_message(claimed):
 def test_an_unknown_outcome_is_sent_once_more_and_never_a_third_time(clock, claimed):
     settle(claimed, OutcomeUnknown("ReadTimeout"))
     clock.move(settlement.AFTER_UNKNOWN_S)
-    (again,) = claims.claim(10, held_again(claimed))
+    (again,) = claims.claim(10, held_again())
     settle(again, OutcomeUnknown("ReadTimeout"))
     assert (row().state, row().uncertain_count, row().attempts) == ("uncertain", 1, 2)
     clock.move(3600)
-    assert claims.claim(10, held_again(claimed)) == []
+    assert claims.claim(10, held_again()) == []
 
 
 def test_a_process_that_died_while_sending_leaves_an_unknown_outcome(clock, claimed):

@@ -144,7 +144,16 @@ def test_the_language_is_switched_in_the_footer(visitor):
 def test_every_control_is_for_post_alone(webinars, visitor):
     client = visitor("admin")
     live = webinars["live"]
-    for action in ("start", "stop", "cta", "recording", "publish", "withdraw", "verdicts/1", "messages/retry"):
+    for action in (
+        "start",
+        "stop",
+        "cta",
+        "recording",
+        "publish",
+        "withdraw",
+        "verdicts/1",
+        "messages/retry",
+    ):
         assert client.get(f"/admin_webinar/{live}/{action}").status_code == 405, action
     assert client.get(f"/webinars/{live}/seat").status_code == 405
     assert client.get("/logout/").status_code == 405

@@ -6,7 +6,9 @@ import pytest
 
 from efir.telegram.answers import (
     DEFAULT_WAIT_S,
+    LONGEST_WAIT_S,
     BotRejected,
+    ChatMoved,
     ChatUnreachable,
     MessageRefused,
     NotSent,
@@ -61,10 +63,39 @@ def test_400_chat_not_found_means_the_same():
         ("Too Many Requests: retry after 9", {"retry_after": None}, 9),
         ("Too Many Requests", {"retry_after": "soon"}, DEFAULT_WAIT_S),
         ("", None, DEFAULT_WAIT_S),
+        ("", {"retry_after": 10**12}, LONGEST_WAIT_S),
+        ("", {"retry_after": float("nan")}, DEFAULT_WAIT_S),
+        (f"retry after {10**12}", None, LONGEST_WAIT_S),
     ],
 )
 def test_429_means_to_wait_exactly_so_long(description, parameters, seconds):
     assert decide(answered(429, description, parameters)) == Wait(seconds, description)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "Bad Request: group chat was upgraded to a supergroup chat",
+        "Bad Request: chat not found",
+        "Logged out",
+        "",
+    ],
+)
+def test_a_400_that_names_the_chats_new_id_means_to_go_there_whatever_it_says(description):
+    moved = answered(400, description, {"migrate_to_chat_id": -1001234567890123})
+    assert decide(moved) == ChatMoved(-1001234567890123, description)
+
+
+@pytest.mark.parametrize("told", [None, True, "-100123", 2**63, 0])
+def test_a_new_id_that_is_none_changes_nothing(told):
+    text = "Bad Request: something"
+    assert decide(answered(400, text, {"migrate_to_chat_id": told})) == MessageRefused(text)
+
+
+def test_only_telegrams_own_400_moves_a_chat():
+    parameters = {"migrate_to_chat_id": -100123}
+    assert decide(answered(400, "x", parameters, official=False)) == NotSent("x")
+    assert decide(answered(403, "Forbidden", parameters)) == ChatUnreachable("forbidden", "Forbidden")
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from efir.standin import Kind, StandIn, running
+from efir.telegram.answers import NotSent, decide
 from efir.telegram.botapi import BotApi, BotApiError, Reach
+from tests.faults.proxy import PASSWORD, proxying
 from tests.telegram_kit import TOKEN
 
 CHAT = 501
@@ -131,3 +135,67 @@ def test_a_token_is_in_no_log_and_no_exception(stand_in, address, caplog):
     told = "".join(record.getMessage() for record in ours) + "".join(f"{each!r} {each}" for each in errors)
     assert TOKEN not in told
     assert TOKEN.partition(":")[2] not in told
+
+
+@pytest.fixture
+def through(settings):
+    """Let the calls go through a proxy of this address."""
+
+    def use(proxy: str) -> None:
+        settings.EFIR = replace(settings.EFIR, telegram_proxy=proxy)
+
+    return use
+
+
+@pytest.mark.parametrize(
+    ("scheme", "how"), [("http", "forward"), ("socks5", "socks5"), ("socks5h", "socks5")]
+)
+def test_every_call_goes_through_the_proxy(stand_in, address, through, scheme, how):
+    with proxying() as proxy:
+        through(proxy.address(scheme))
+        call(address, send)
+        call(address, lambda api: api.updates(None, 0))
+    assert proxy.through == [(how, address.removeprefix("http://"))] * 2
+    assert [each.method for each in stand_in.calls] == ["sendMessage", "getUpdates"]
+
+
+def test_an_encrypted_call_goes_through_a_tunnel(through):
+    with proxying() as proxy, socket.create_server(("127.0.0.1", 0)) as silent:
+        target = f"127.0.0.1:{silent.getsockname()[1]}"
+        hello: list[bytes] = []
+        listener = threading.Thread(target=lambda: hello.append(_first_bytes(silent)))
+        listener.start()
+        through(proxy.address())
+        error = failure(f"https://{target}")
+        listener.join()
+    assert proxy.through == [("tunnel", target)]
+    assert hello[0][:1] == b"\x16"  # the beginning of TLS: the proxy sees no token
+    assert error.reach is Reach.NOT_SENT
+
+
+def _first_bytes(listening: socket.socket) -> bytes:
+    connection, _ = listening.accept()
+    with connection:
+        return connection.recv(1000)
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+def test_a_proxy_that_refuses_has_surely_sent_nothing(stand_in, address, through, scheme, caplog):
+    with proxying() as proxy:
+        through(proxy.address(scheme, password="not-this-proxys-password"))
+        errors = [failure(address), failure("https://bot-api.invalid")]
+    assert stand_in.calls == []
+    assert proxy.refused == 2
+    assert [type(decide(error)) for error in errors] == [NotSent, NotSent]
+    told = caplog.text + "".join(f"{each!r} {each}" for each in errors)
+    assert "not-this-proxys-password" not in told
+
+
+def test_a_proxy_that_is_away_has_surely_sent_nothing(through, caplog):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for scheme in ("http", "https", "socks5"):
+        through(f"{scheme}://efir:{PASSWORD}@127.0.0.1:{port}")
+        error = failure("https://bot-api.invalid")
+        assert (error.reach, error.description) == (Reach.NOT_SENT, "ConnectError")
+    assert PASSWORD not in caplog.text

@@ -87,6 +87,28 @@ def test_pressing_the_same_start_again_is_answered_kindly(person):
     assert "Всё в порядке, Ева" in said(f"/start {token}").text
 
 
+def test_other_links_of_the_person_work_no_more(person, make_person):
+    seen_by_another, other = token_for(person), token_for(make_person())
+    said(f"/start {token_for(person)}")
+    said(f"/start {seen_by_another}", chat_id=CHAT + 1)
+    assert chat_of(person).chat_id == CHAT
+    assert "Готово" in said(f"/start {other}", chat_id=CHAT + 2).text
+
+
+def test_what_telegram_would_refuse_is_no_button(person, settings):
+    with_bot(settings, public_url="http://127.0.0.1:8000")
+    assert list(said("/start").composed().buttons) == [("Открыть аккаунт", "http://127.0.0.1:8000/account/")]
+    with_bot(settings, public_url="http://localhost:8000")
+    message = said("/start").composed()
+    assert not message.buttons
+    assert message.text.endswith("Открыть аккаунт: http://localhost:8000/account/")
+
+
+def test_a_name_is_no_markup(make_person):
+    person = make_person(name="Ева <b>&")
+    assert "Готово, Ева &lt;b&gt;&amp;!" in said(f"/start {token_for(person)}").text
+
+
 def test_somebody_who_may_not_log_in_is_not_linked(person):
     token = token_for(person)
     Person.objects.filter(pk=person.pk).update(is_active=False)

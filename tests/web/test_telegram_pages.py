@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+import segno
 from django.template import Context, Template
 from django.test import Client, RequestFactory
 from django.utils.dateparse import parse_datetime
 
 from efir.accounts.capabilities import Role
+from efir.accounts.models import Person
 from efir.telegram import lease
 from efir.telegram.health import telegram_health
+from efir.telegram.links import hash_of
 from efir.telegram.models import LinkToken, OutboxMessage, TelegramChat
 from tests.telegram_kit import classified, held, linked, with_bot
 
@@ -56,9 +61,52 @@ def test_without_a_bot_it_says_so(browser, headers, status, to):
     assert (answer.status_code, answer.get("Location")) == (status, to)
 
 
-@pytest.mark.parametrize("path", ["/account/telegram/link", "/account/telegram/unlink"])
+class TestQr:
+    def test_it_carries_the_link_that_is_written_beside_it(self, browser, bot):
+        answer = browser.post("/account/telegram/qr", headers=HTML)
+        page = answer.content.decode()
+        url = re.search(r'value="(https://t\.me/[^"]+)"', page)[1]
+        assert url.startswith("https://t.me/efir_test_bot?start=")
+        assert modules_of(page) == [list(row) for row in segno.make(url, error="m", micro=False).matrix]
+        assert LinkToken.objects.get().token_hash == hash_of(url.partition("?start=")[2])
+
+    def test_it_is_kept_nowhere_and_has_nothing_inline(self, browser, bot):
+        answer = browser.post("/account/telegram/qr", headers=HTML)
+        assert "no-store" in answer["Cache-Control"]
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", answer.content.decode())
+        assert 'name="next" value="/account/"' in answer.content.decode()
+
+    def test_each_time_another_link(self, browser, bot):
+        pages = {browser.post("/account/telegram/qr").content for _ in range(2)}
+        assert len(pages) == 2
+        assert LinkToken.objects.count() == 2
+
+    def test_without_a_bot_it_says_so(self, browser):
+        assert browser.post("/account/telegram/qr", headers=HTML).url == "/account/"
+
+
+def modules_of(page):
+    """The dark modules of the code as the page draws it: the strokes of one path, row by row."""
+    drawn = page.split('stroke="#000" d="')[1].split('"')[0]
+    size = int(re.search(r'viewBox="0 0 (\d+)', page)[1])
+    matrix = [[0] * size for _ in range(size)]
+    x = y = 0.0
+    for command, numbers in re.findall(r"([Mmh])([-\d. ]+)", drawn):
+        values = [float(number) for number in numbers.split()]
+        if command == "h":
+            matrix[int(y)][int(x) : int(x + values[0])] = [1] * int(values[0])
+            x += values[0]
+        else:
+            x, y = (values[0], values[1]) if command == "M" else (x + values[0], y + values[1])
+    return [row[4:-4] for row in matrix[4:-4]]
+
+
+OWN = ["link", "qr", "unlink", "test"]
+
+
+@pytest.mark.parametrize("path", [f"/account/telegram/{name}" for name in OWN])
 def test_only_those_who_are_logged_in_may_post(path, client, browser, bot):
-    assert client.post(path)["Location"].startswith("/login/")
+    assert client.post(path)["Location"] == "/login/?next=/account/"
     assert browser.get(path).status_code == 405
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = browser.cookies
@@ -84,6 +132,18 @@ def test_the_panel_offers_the_link(person, bot):
     assert 'action="/account/telegram/link"' in shown
     assert "csrf-of-the-page" in shown
     assert "Привязать Telegram" in shown
+    assert 'action="/account/telegram/qr"' in shown
+
+
+def test_who_has_just_signed_up_is_offered_it_first(client, make_webinar, bot):
+    form = {"name": "Ева", "username": "eva@example.ru", "password": "kandidat-2026", "consent": "on"}
+    page = client.post("/signup/", form, follow=True).content.decode()
+    assert page.count('id="telegram"') == 1
+    assert page.index("Привяжите Telegram") < page.index('id="next-webinar"')
+    linked(Person.objects.get(login="eva@example.ru"))
+    page = client.get("/account/").content.decode()
+    assert page.count('id="telegram"') == 1
+    assert page.index('id="telegram"') > page.index('id="next-webinar"')
 
 
 def test_the_panel_shows_a_link_and_how_to_undo_it(person, bot):
@@ -91,6 +151,7 @@ def test_the_panel_shows_a_link_and_how_to_undo_it(person, bot):
     shown = panel(person)
     assert "badge--sent" in shown
     assert 'action="/account/telegram/unlink"' in shown
+    assert 'action="/account/telegram/test"' in shown
 
 
 def test_the_panel_says_why_nobody_is_reached(person, bot):
@@ -128,14 +189,14 @@ def test_the_table_shows_where_each_message_stands(make_person, make_webinar):
     assert "&lt;Ева&gt;" in shown
     assert "Пётр" in shown
     assert "badge--waiting_recording" in shown
-    assert 'datetime="2026-11-23T19:05:00+03:00"' in shown
+    assert 'datetime="2026-11-23T16:05:00Z"' in shown
     assert "Forbidden: &lt;blocked&gt;" in shown
 
 
-def test_the_table_costs_two_queries(make_person, make_webinar, django_assert_num_queries):
+def test_the_table_costs_three_queries(make_person, make_webinar, django_assert_num_queries, bot):
     webinar = make_webinar("finished")
     classified(webinar, [make_person() for _ in range(5)], "no_show")
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         table(webinar)
 
 
@@ -152,18 +213,18 @@ def test_the_table_comes_in_pages_of_fifty(make_person, make_webinar):
     assert table(webinar, "x").count("<tr>") == 51
 
 
-def test_the_table_says_how_far_sending_is(make_person, make_webinar):
+def test_the_table_says_how_far_sending_is(make_person, make_webinar, bot):
     webinar = make_webinar("finished")
     linked(lead := make_person(invited_by=make_person(Role.PARTNER)))
     classified(webinar, [lead], "no_show")
     assert "Отправлено 0 из 3 · ждут: 3" in table(webinar)
-    assert "data-recent" in table(webinar)  # the page looks again by itself
+    assert "data-busy" in table(webinar)  # the page looks again by itself
     OutboxMessage.objects.filter(kind="candidate_followup").update(state="sent")
     OutboxMessage.objects.filter(kind="partner_attendance").update(state="failed")
     shown = table(webinar)
     assert '<progress max="3" value="1"' in shown
     assert "Отправлено 1 из 3 · ждут: 1 · не доставлено: 1" in shown
-    assert "data-recent" not in shown
+    assert "data-busy" not in shown
 
 
 def test_health_tells_the_truth(clock, settings):

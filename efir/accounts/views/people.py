@@ -14,9 +14,9 @@ from django.views.decorators.http import require_http_methods
 from efir.accounts.capabilities import Capability, Role, assign_role, capability_required
 from efir.accounts.forms import NewPersonForm
 from efir.accounts.models import Person, normalize_login
+from efir.accounts.passwords import one_time_link
 from efir.accounts.people import LoginTaken, create_person
 from efir.accounts.session import person_of
-from efir.accounts.views.reset import one_time_link
 from efir.accounts.words import ROLE_WORDS, role_label
 from efir.web import back_with, post_only, prefers_html
 

@@ -1,14 +1,12 @@
-"""`/account/reset/<uid>/<token>/`: set a password by a one-time link from the admin."""
+"""`/account/reset/<uid>/<token>/`: set a password by a one-time link, from the admin or from the bot."""
 
 from __future__ import annotations
 
-from django.conf import settings
+from axes.utils import reset as forget_attempts
 from django.contrib.auth.tokens import default_token_generator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
-from django.utils.encoding import force_bytes
-from django.utils.http import urlsafe_base64_decode, urlsafe_base64_encode
+from django.utils.http import urlsafe_base64_decode
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -17,12 +15,6 @@ from django.views.decorators.http import require_http_methods
 from efir.accounts.forms import NewPasswordForm
 from efir.accounts.models import Person
 from efir.web import back_with
-
-
-def one_time_link(person: Person) -> str:
-    """The address at which the person sets a password, once; it stops working with the next log-in, too."""
-    uid, token = urlsafe_base64_encode(force_bytes(person.pk)), default_token_generator.make_token(person)
-    return settings.EFIR.public_url + reverse("password_reset_confirm", args=[uid, token])
 
 
 @never_cache
@@ -36,6 +28,7 @@ def reset(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
     form = NewPasswordForm(person, request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         form.save()
+        forget_attempts(username=person.login)  # whoever had forgotten the password has tried some
         return back_with(request, "/login/", _("Пароль сохранён. Войдите с ним."))
     response = render(request, "accounts/reset.html", {"form": form, "person": person, "bare": True})
     response["Referrer-Policy"] = "same-origin"

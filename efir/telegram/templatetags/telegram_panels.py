@@ -1,80 +1,72 @@
-"""Telegram's parts of other apps' pages: `telegram_link_panel` and `telegram_messages`."""
+"""Telegram's parts of other apps' pages: one's own link, who can be reached, and the board of messages."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import template
 from django.conf import settings
-from django.core.paginator import Paginator
+from django.http import QueryDict
 from django.template.context import Context
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
+from efir import clock
+from efir.telegram import words
+from efir.telegram.board import read_board
+from efir.telegram.health import bot_health
 from efir.telegram.links import chat_of
-from efir.telegram.models import MessageState, OutboxMessage
-from efir.telegram.outbox import summary
+from efir.telegram.reachability import inviters, seat_holders
 from efir.webinars.models import Webinar
-
-ON_A_PAGE = 50
+from efir.webinars.words import zone_label
 
 register = template.Library()
 
-UNREACHABLE: dict[str, Promise] = {
-    "blocked": _("бот заблокирован в Telegram"),
-    "deactivated": _("аккаунт Telegram удалён"),
-    "kicked": _("бота исключили из чата"),
-    "not_member": _("бота нет в чате"),
-    "never_started": _("разговор с ботом не начат"),
-    "not_found": _("чат не найден"),
-    "forbidden": _("Telegram не разрешает писать в этот чат"),
-}
+register.filter("why_not_sent", words.why_not_sent)
+register.filter("trouble_words", words.trouble_words)
+register.filter("whose_doing", words.whose_doing)
+
+
+@register.simple_tag
+def short_time(at: datetime, zone: ZoneInfo) -> SafeString:
+    """«23.11, 19:05» by the clock of `zone`, which the table names once."""
+    local = at.astimezone(zone)
+    return format_html('<time datetime="{}">{}</time>', clock.iso(at), f"{local:%d.%m, %H:%M}")
 
 
 @register.inclusion_tag("telegram/link_panel.html", takes_context=True)
-def telegram_link_panel(context: Context) -> dict[str, Any]:
-    """Whether the person who looks has linked Telegram, and the button for it."""
+def telegram_link_panel(context: Context, needed: bool | None = None) -> dict[str, Any]:
+    """Whether the person who looks has linked Telegram, and the buttons for it.
+
+    A page that puts it first where it is `needed`, and elsewhere where it is not, asks for both.
+    """
     chat = chat_of(context["request"].user)
+    is_needed = bool(settings.EFIR.telegram_token) and not (chat and chat.reachable)
     return {
+        "shown": needed is None or needed == is_needed,
+        "needed": is_needed,
         "chat": chat,
-        "why": UNREACHABLE.get(chat.unreachable_reason, "") if chat else "",
+        "why": words.unreachable_words(chat.unreachable_reason) if chat else "",
         "configured": bool(settings.EFIR.telegram_token),
         "csrf_token": context.get("csrf_token"),
     }
 
 
+@register.inclusion_tag("telegram/reachability.html")
+def telegram_reachability(webinar: Webinar) -> dict[str, Any]:
+    """Before the evening: how many seat holders and inviters a message can reach, and whether the bot is well."""
+    return {"holders": seat_holders(webinar), "inviters": inviters(webinar), "health": bot_health()}
+
+
 @register.inclusion_tag("telegram/messages.html", takes_context=True)
 def telegram_messages(context: Context, webinar: Webinar) -> dict[str, Any]:
-    """The webinar's messages, a page at a time: to whom, about whom, what, and where each stands."""
-    messages = OutboxMessage.objects.filter(webinar=webinar).select_related("lead", "person")
-    counts = summary(webinar.pk)
-    paginator = Paginator(messages.order_by("lead__name", "lead_id", "priority"), ON_A_PAGE)
-    paginator.count = sum(counts.values())  # known already
-    asked = context["request"].GET.get("messages") if "request" in context else None
-    return {"page": paginator.get_page(asked), "progress": _progress(counts)}
-
-
-def _progress(counts: dict[str, int]) -> dict[str, int]:
-    moving = sum(counts.get(state, 0) for state in (MessageState.QUEUED, MessageState.SENDING))
-    waits = (MessageState.WAITING_LINK, MessageState.WAITING_RECORDING)
+    """The webinar's messages: to whom, about whom, what, and where each stands."""
+    query = context["request"].GET if "request" in context else QueryDict()
     return {
-        "total": sum(counts.values()),
-        "sent": counts.get(MessageState.SENT, 0),
-        "moving": moving,
-        "waiting": moving + sum(counts.get(state, 0) for state in waits),
-        "failed": counts.get(MessageState.FAILED, 0),
-        "uncertain": counts.get(MessageState.UNCERTAIN, 0),
-        "expired": counts.get(MessageState.EXPIRED, 0),
+        "board": read_board(webinar, query),
+        "zone_label": zone_label(clock.now(), webinar.zone),
+        "perms": context.get("perms"),
+        "csrf_token": context.get("csrf_token"),
     }
-
-
-@register.filter
-def why_not_sent(message: OutboxMessage) -> Promise | str:
-    """What stands in the message's way: in Russian where it is one of ours, else in Telegram's words."""
-    if message.state == MessageState.SENT:
-        return ""
-    if message.state == MessageState.UNCERTAIN:
-        return _("Telegram дважды не ответил: возможно, сообщение дошло")
-    if message.state == MessageState.QUEUED and message.uncertain_count:
-        return _("исход прошлой попытки неизвестен, отправим ещё раз")
-    return message.error

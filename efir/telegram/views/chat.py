@@ -1,47 +1,101 @@
-"""Linking Telegram from the account page."""
+"""One's own Telegram, from the account page: linking it, a test message, unlinking."""
 
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect
-from django.utils.translation import gettext
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
-from efir.accounts.models import Person
-from efir.telegram.links import BotUnknown, make_link, unlink
-from efir.web import back_with, post_only, prefers_html
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext
+from django.views.decorators.cache import never_cache
+from django_ratelimit.core import is_ratelimited
+
+from efir.accounts.session import person_of
+from efir.telegram import notices, qr_code
+from efir.telegram.links import BotUnknown, chat_of, make_link, unlink
+from efir.web import View, back_with, post_only, prefers_html
 
 ACCOUNT = "/account/"
+TEST_RATE = "3/10m"
+TEST_RATE_S = 600
 
 
-@post_only
-@login_required
+def _own(view: Callable[[HttpRequest], HttpResponse]) -> View:
+    """A button of the account page: POST alone, and whoever is not logged in comes back to that page."""
+
+    @never_cache
+    @post_only
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return redirect_to_login(ACCOUNT)
+        return view(request)
+
+    return guarded
+
+
+@_own
 def link(request: HttpRequest) -> HttpResponse:
     """A fresh one-time link: JSON for programs, a redirect into Telegram for people."""
     try:
-        url = make_link(_person(request))
+        url = make_link(person_of(request))
     except BotUnknown:
         return _no_bot(request)
     return redirect(url) if prefers_html(request) else JsonResponse({"url": url})
 
 
-@post_only
-@login_required
+@_own
+def qr(request: HttpRequest) -> HttpResponse:
+    """A fresh one-time link as a QR code, for the telephone beside this screen."""
+    try:
+        url = make_link(person_of(request))
+    except BotUnknown:
+        return _no_bot(request)
+    return render(request, "telegram/qr.html", {"url": url, "code": qr_code.svg(url)})
+
+
+@_own
+def test(request: HttpRequest) -> HttpResponse:
+    """Have the bot write to oneself; what comes of it is seen in Telegram, or on the account page."""
+    chat = chat_of(person_of(request))
+    if chat is None or not chat.reachable:
+        return _refused(
+            request, "not_linked", 409, gettext("Сначала привяжите Telegram: писать пока некуда.")
+        )
+    if is_ratelimited(request, group="telegram-test", key="user", rate=TEST_RATE, increment=True):
+        words = gettext("Проверочных сообщений уже достаточно. Попробуйте ещё раз через 10 минут.")
+        response = _refused(request, "too_often", 429, words)
+        response["Retry-After"] = str(TEST_RATE_S)
+        return response
+    notices.ask_test(person_of(request))
+    if not prefers_html(request):
+        return JsonResponse({"queued": True}, status=202)
+    words = gettext(
+        "Сообщение отправляется: через несколько секунд оно придёт в Telegram. Если его нет и через минуту, "
+        "обновите эту страницу: если чат недоступен, здесь будет сказано почему."
+    )
+    return back_with(request, ACCOUNT, words)
+
+
+@_own
 def unlink_chat(request: HttpRequest) -> HttpResponse:
     """Forget the chat; asking again changes nothing."""
-    unlink(_person(request))
+    unlink(person_of(request))
     if not prefers_html(request):
         return JsonResponse({"linked": False})
     return back_with(request, ACCOUNT, gettext("Telegram отвязан. Привязать его снова можно в любой момент."))
 
 
 def _no_bot(request: HttpRequest) -> HttpResponse:
-    text = gettext("Telegram сейчас не подключён. Попробуйте, пожалуйста, чуть позже.")
+    words = gettext("Telegram сейчас не подключён. Попробуйте, пожалуйста, чуть позже.")
+    return _refused(request, "telegram_not_available", 503, words)
+
+
+def _refused(request: HttpRequest, code: str, status: int, sentence: str) -> HttpResponse:
     if prefers_html(request):
-        return back_with(request, ACCOUNT, text, error=True)
-    return JsonResponse({"error": "telegram_not_available", "detail": text}, status=503)
-
-
-def _person(request: HttpRequest) -> Person:
-    assert isinstance(request.user, Person)  # noqa: S101  # login_required has seen to it
-    return request.user
+        return back_with(request, ACCOUNT, sentence, error=True)
+    return JsonResponse({"error": code, "detail": sentence}, status=status)

@@ -1,0 +1,71 @@
+"""Sending again what has failed, and deciding about what nobody knows."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from efir.accounts.capabilities import Capability
+from efir.hooks.actions import Code, Refused
+from efir.telegram import outbox
+from efir.telegram.models import MessageState, OutboxMessage
+from efir.webinars.controls import Done, acting, asked_for, control
+from efir.webinars.models import Webinar
+
+
+@control(Capability.RETRY_DELIVERY)
+def retry_failed(request: HttpRequest, webinar_id: int) -> Done:
+    """Every message of the webinar that has failed goes into the queue again."""
+    if not Webinar.objects.filter(pk=webinar_id).exists():
+        raise Refused(Code.NOT_FOUND, "no such webinar")
+    failed = OutboxMessage.objects.filter(webinar_id=webinar_id, state=MessageState.FAILED)
+    count = outbox.retry(failed, acting(request))
+    sentence = ngettext(
+        "Снова в очереди: %(count)d сообщение.", "Снова в очереди: %(count)d сообщения.", count
+    ) % {"count": count}
+    if not count:
+        sentence = _("Повторять нечего: недоставленных сообщений нет.")
+    return Done(sentence, {"webinar_id": webinar_id, "retried": count}, where=_back_to(request))
+
+
+@control(Capability.RETRY_DELIVERY)
+def retry_one(request: HttpRequest, webinar_id: int, message_id: int) -> Done:
+    """One message that has failed goes into the queue again."""
+    message = _message(webinar_id, message_id)
+    count = outbox.retry(message.filter(state=MessageState.FAILED), acting(request))
+    sentence = _("Сообщение снова в очереди.") if count else _too_late()
+    return Done(sentence, _body(webinar_id, message_id, count), where=_back_to(request))
+
+
+@control(Capability.RETRY_DELIVERY)
+def resolve(request: HttpRequest, webinar_id: int, message_id: int) -> Done:
+    """Somebody knows what became of a message with an unknown outcome: it arrived, or it is sent again."""
+    delivered = asked_for(request, "delivered")
+    count = outbox.resolve(_message(webinar_id, message_id), delivered, acting(request))
+    done = _("Записано: сообщение дошло.") if delivered else _("Сообщение снова в очереди.")
+    sentence = done if count else _too_late()
+    return Done(sentence, _body(webinar_id, message_id, count), where=_back_to(request))
+
+
+def _message(webinar_id: int, message_id: int) -> QuerySet[OutboxMessage]:
+    """The message as a queryset of one row; raises Refused where the webinar has no such message."""
+    found = OutboxMessage.objects.filter(pk=message_id, webinar_id=webinar_id)
+    if not found.exists():
+        raise Refused(Code.NOT_FOUND, "no such message")
+    return found
+
+
+def _body(webinar_id: int, message_id: int, count: int) -> dict[str, object]:
+    return {"webinar_id": webinar_id, "message_id": message_id, "changed": bool(count)}
+
+
+def _too_late() -> str:
+    return _("С этим сообщением уже разобрались: его состояние — в таблице.")
+
+
+def _back_to(request: HttpRequest) -> str:
+    """The same page of the board, with the same filter."""
+    query = request.GET.urlencode()
+    return f"?{query}#messages" if query else "#messages"

@@ -1,0 +1,54 @@
+"""What people ask the bot for on the site comes through the running system: a new password, a test message."""
+
+from __future__ import annotations
+
+import time
+
+from tests.e2e.harness import Visitor, eventually
+
+NEW = "совсем-новый-7"
+
+
+def test_a_forgotten_password_comes_back_through_the_chat(site, cast):
+    login, _ = cast.candidate()
+    chat_id = 5000 + cast.number
+    before = len(cast.received(chat_id))
+    visitor = Visitor(site)
+    asked = time.monotonic()
+    answer = visitor.post("/login/forgotten/", username=login)
+    assert "Если такой аккаунт есть" in answer.text
+    message = eventually(lambda: cast.received(chat_id)[before:])[0]
+    assert time.monotonic() - asked < 10
+    (((button,),),) = [message["reply_markup"]["inline_keyboard"]]
+    path = button["url"].removeprefix(site.url)
+    assert visitor.post(path, new_password1=NEW, new_password2=NEW).status_code == 302
+    assert Visitor(site).log_in(login, NEW).status_code == 302
+    token = path.rstrip("/").split("/")[-1]
+    assert token not in site.log.read_text()
+    assert len(cast.received(chat_id)) == before + 1
+    assert site.count("telegram_chatnotice") == 0
+
+
+def test_nobody_that_is_not_there_gets_anything(site, cast):
+    sent = len(cast.stand_in.sent)
+    visitor = Visitor(site)
+    for login in ("nobody@example.org", cast.candidate(linked=False)[0]):
+        assert "Если такой аккаунт есть" in visitor.post("/login/forgotten/", username=login).text
+    eventually(lambda: site.count("telegram_chatnotice") == 0)
+    assert len(cast.stand_in.sent) == sent
+
+
+def test_a_partner_tries_out_whether_they_are_reached(site, cast):
+    before = len(cast.received(900))
+    answer = Visitor(site, "partner").post("/account/telegram/test")
+    assert answer.status_code == 202
+    (message,) = eventually(lambda: cast.received(900)[before:])
+    assert "Проверка связи" in message["text"]
+
+
+def test_a_test_message_to_a_closed_chat_says_so_on_the_account_page(site, cast):
+    _, visitor = cast.candidate()
+    chat_id = 5000 + cast.number
+    cast.stand_in.answer_with(method="sendMessage", chat_id=chat_id, official="blocked")
+    assert visitor.post("/account/telegram/test").status_code == 202
+    eventually(lambda: "бот заблокирован в Telegram" in visitor.get("/account/").text)

@@ -1,0 +1,220 @@
+"""What the far end receives, and in which order: few messages for many verdicts, nobody waiting for the lucky few."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+
+import pytest
+from django.db import OperationalError
+
+from efir.accounts.capabilities import Role
+from efir.standin import Kind as Answered
+from efir.telegram import claims, lease, sender
+from efir.telegram.health import telegram_health
+from efir.telegram.models import Kind, OutboxMessage, TelegramChat
+from efir.webinars import core
+from tests.conftest import SYSTEM
+from tests.e2e.harness import eventually
+from tests.e2e.test_dispatcher import (  # noqa: F401  # fixtures
+    _RUN,
+    RECORDING,
+    _environment,
+    bot_api,
+    dispatching,
+    sends,
+    settled,
+    stand_in,
+)
+from tests.telegram_kit import classified, linked, with_bot
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# Far enough apart that the order of arrival is the order of sending.
+SLOWLY = 20.0
+
+
+@pytest.fixture
+def add(stand_in, make_person):  # noqa: F811
+    """Somebody with a chat."""
+
+    def add(role=Role.CANDIDATE, **fields):
+        person = make_person(role, **fields)
+        stand_in.people.add(linked(person).chat_id, person.name)
+        return person
+
+    return add
+
+
+@pytest.fixture
+def partner_of(add, make_person):
+    """A partner, and so many candidates of theirs, who have no chat."""
+
+    def gather(count):
+        partner = add(Role.PARTNER)
+        return partner, [make_person(invited_by=partner) for _ in range(count)]
+
+    return gather
+
+
+def receivers(stand_in):  # noqa: F811
+    """Whose chats got something, in order."""
+    return [sent.message["chat"]["id"] - 7000 for sent in stand_in.sent]
+
+
+def test_partners_first_then_follow_ups_then_recordings(stand_in, bot_api, settings, add, make_webinar):  # noqa: F811
+    with_bot(settings, telegram_api=bot_api, telegram_rate=SLOWLY)
+    earlier, webinar = make_webinar("finished"), make_webinar("finished")
+    absent = [add() for _ in range(5)]
+    classified(earlier, absent, "no_show")
+    OutboxMessage.objects.filter(kind=Kind.CANDIDATE_FOLLOWUP).update(state="sent")
+    core.publish_recording(earlier.pk, RECORDING, SYSTEM)
+    partners = [add(Role.PARTNER) for _ in range(5)]
+    leads = [add(invited_by=partner) for partner in partners]
+    classified(webinar, leads, "stayed_to_end")
+    with dispatching():
+        eventually(settled)
+    assert receivers(stand_in) == [person.pk for person in [*partners, *leads, *absent]]
+
+
+def test_who_has_many_candidates_does_not_delay_who_has_one(
+    stand_in,  # noqa: F811
+    bot_api,  # noqa: F811
+    settings,
+    partner_of,
+    make_webinar,
+):
+    """Two with 200 come first in the queue, 30 with five would fill the bot's rate for seconds; then one with one."""
+    with_bot(settings, telegram_api=bot_api, telegram_rate=SLOWLY)
+    webinar = make_webinar("finished")
+    many = [partner_of(200) for _ in range(2)]
+    several = [partner_of(5) for _ in range(30)]
+    one = partner_of(1)
+    for _, leads in (*many, *several, one):
+        classified(webinar, leads, "stayed_to_end")
+    with dispatching():
+        eventually(lambda: settled("sent", "waiting_link"))
+    order = receivers(stand_in)
+    everybody = {partner.pk for partner, _ in (*many, *several, one)}
+    assert set(order[: len(everybody)]) == everybody, "everybody got one message before anybody got two"
+    for partner, _ in many:
+        texts = [
+            sent.message["text"] for sent in stand_in.sent if sent.message["chat"]["id"] == 7000 + partner.pk
+        ]
+        assert 2 <= len(texts) <= 4
+        assert sum(text.count("✅ Имя") for text in texts) == 200
+    assert len(order) == len(stand_in.sent) < 30 * 5 + 1 + 2 * 4 + 1
+
+
+def test_one_call_carries_all_verdicts_and_each_row_knows_it(stand_in, bot_api, partner_of, make_webinar):  # noqa: F811
+    partner, leads = partner_of(6)
+    classified(make_webinar("finished"), leads, "left_early", 600)
+    with dispatching():
+        eventually(lambda: settled("sent", "waiting_link"))
+    (sent,) = stand_in.sent
+    assert all(lead.name in sent.message["text"] for lead in leads)
+    rows = OutboxMessage.objects.filter(person=partner)
+    assert set(rows.values_list("message_id", "text", "attempts")) == {
+        (sent.message["message_id"], sent.params["text"], 1)
+    }
+    assert rows.exclude(carried_by=None).count() == 5
+
+
+def test_a_standby_takes_over_within_ten_seconds_and_repeats_the_call_once(
+    stand_in,  # noqa: F811
+    bot_api,  # noqa: F811
+    partner_of,
+    make_webinar,
+):
+    partner, leads = partner_of(6)
+    classified(make_webinar("finished"), leads, "stayed_to_end")
+    stand_in.answer_with(method="sendMessage", kind=Answered.HANG)
+    process = subprocess.Popen([sys.executable, "-c", _RUN], env=os.environ | _environment(bot_api))
+    try:
+        eventually(lambda: stand_in.hanging)
+        with dispatching():
+            process.send_signal(signal.SIGKILL)
+            died_at = time.time()
+            eventually(lambda: settled("sent", "waiting_link"))
+    finally:
+        process.kill()
+        process.wait()
+    first, second = sends(stand_in)
+    assert second.received_at - died_at < 10
+    assert first.params["text"] == second.params["text"]
+    rows = OutboxMessage.objects.filter(person=partner)
+    assert set(rows.values_list("attempts", "uncertain_count")) == {(2, 1)}
+
+
+def test_who_takes_over_keeps_the_distance_to_what_was_sent_before(
+    stand_in,  # noqa: F811
+    bot_api,  # noqa: F811
+    partner_of,
+    make_webinar,
+):
+    with dispatching() as stop_first:
+        eventually(lambda: telegram_health() == "ok")
+        with dispatching():
+            _, leads = partner_of(2)
+            classified(make_webinar("finished"), leads, "stayed_to_end")
+            eventually(lambda: stand_in.sent)
+            stop_first()
+            eventually(lambda: settled("sent", "waiting_link"))
+    moments = [call.received_at for call in sends(stand_in)]
+    assert [later - earlier >= 1 for earlier, later in pairwise(moments)] == [True]
+
+
+def test_a_chat_that_says_it_moved_every_time_is_left_after_the_second(stand_in, bot_api, add, make_webinar):  # noqa: F811
+    lead = add()
+    stand_in.answer_with(400, method="sendMessage", parameters={"migrate_to_chat_id": -1009}, times=None)
+    classified(make_webinar("finished"), [lead], "stayed_to_end")
+    with dispatching():
+        eventually(lambda: settled("failed"))
+    assert [int(call.params["chat_id"]) for call in sends(stand_in)] == [7000 + lead.pk, -1009]
+    assert TelegramChat.objects.get().chat_id == -1009
+
+
+@pytest.mark.parametrize("method", ["getMe", "getUpdates", "sendMessage"])
+def test_a_429_to_any_call_silences_the_next_process_too(stand_in, bot_api, add, make_webinar, method):  # noqa: F811
+    person = add()
+    stand_in.answer_with(429, method=method, parameters={"retry_after": 3})
+    if method == "sendMessage":
+        stand_in.people.say(7000 + person.pk, "Привет")  # the bot replies, which is no message of the outbox
+    with dispatching():
+        eventually(lease.paused_until)
+    classified(make_webinar("finished"), [person], "stayed_to_end")
+    with dispatching():
+        eventually(settled)
+    told = next(call for call in stand_in.calls if call.status == 429)
+    follow_up = next(call for call in sends(stand_in) if "спасибо, что были" in call.params["text"])
+    assert follow_up.received_at - told.received_at >= 3
+
+
+def test_a_commit_that_was_done_but_not_heard_of_loses_nothing(
+    stand_in,  # noqa: F811
+    bot_api,  # noqa: F811
+    add,
+    make_webinar,
+    monkeypatch,
+):
+    real, left = claims.claim, [2]
+
+    def unheard(*args):
+        taken = real(*args)
+        if taken and left[0]:
+            left[0] -= 1
+            raise OperationalError("the connection broke")
+        return taken
+
+    monkeypatch.setattr(sender, "RECOVER_S", 0.05)
+    monkeypatch.setattr(claims, "claim", unheard)
+    classified(make_webinar("finished"), [add(), add()], "stayed_to_end")
+    with dispatching():
+        eventually(settled)
+    assert not left[0]
+    assert len(sends(stand_in)) == 2
+    assert set(OutboxMessage.objects.values_list("attempts", "uncertain_count")) == {(1, 0)}

@@ -1,0 +1,189 @@
+"""No secret comes out, whatever goes wrong: not in a log at DEBUG, an error, a page, a listing or the database."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from efir.standin import Kind, StandIn, running
+from tests.e2e.harness import Site, Visitor, eventually, free_port, fresh_database
+from tests.faults.proxy import PASSWORD, USER, Proxy, proxying
+
+KEY = "AAsecret-of-the_bot"
+TOKEN = f"42:{KEY}"
+OTHER_PASSWORD = "not-this-proxys-password"
+SECRETS = [
+    KEY,
+    quote(TOKEN, safe=""),
+    PASSWORD,
+    OTHER_PASSWORD,
+    base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode(),
+    base64.b64encode(f"{USER}:{OTHER_PASSWORD}".encode()).decode(),
+]
+# What the far end answers to each of the messages, which have a chat each.
+ANSWERS: list[dict[str, object]] = [
+    {"official": "unauthorized"},
+    {"official": "wait"},
+    {"official": "blocked"},
+    {"official": "cannot_parse"},
+    {"official": "server_error"},
+    {"status": 400, "description": f"Bad Request: see https://api.telegram.org/bot{TOKEN}/sendMessage"},
+    {"kind": Kind.HTML},
+    {"kind": Kind.MALFORMED},
+    {"kind": Kind.FOREIGN},
+    {"kind": Kind.CUT},
+    {"kind": Kind.DROP},
+    {"kind": Kind.HANG},
+]
+WAITS = [
+    "efir.telegram.sender:ASK_AGAIN_S=0.1",
+    "efir.telegram.sender:RECOVER_S=0.1",
+    "efir.telegram.updates:TROUBLE_S=0.1",
+    "efir.telegram.updates:RECOVER_S=0.1",
+    "efir.telegram.settlement:AFTER_UNKNOWN_S=0.1",
+    "efir.telegram.botapi:READ_S=2",
+]
+PAGES = ["/webinars/", "/account/", "/account/contacts/", "/admin_webinar/", "/admin_webinar/1/", "/healthz"]
+
+
+@dataclass
+class Told:
+    """An installation, and all that it said."""
+
+    site: Site
+    telegram: StandIn
+    proxy: Proxy
+    texts: list[str] = field(default_factory=list)
+
+    def serve(self, **environ: str) -> None:
+        """Start it anew, with this environment."""
+        self.site.stop()
+        self.site.environ |= environ
+        self.site.start("python", "-m", "tests.faults.hurried", *WAITS, "--", "serve", wait=False)
+
+    def until_health(self, state: str) -> None:
+        eventually(lambda: self._health().get("telegram") == state)
+
+    def until_log(self, event: str, times: int = 1) -> None:
+        """Wait until this was logged so many times more."""
+        before = self.site.log.read_text().count(f'"{event}"')
+        eventually(lambda: self.site.log.read_text().count(f'"{event}"') >= before + times)
+
+    def look_around(self) -> None:
+        """Open every page as everybody, and ask for a link to the bot."""
+        for login in ("admin", "speaker", "partner", ""):
+            visitor = Visitor(self.site, login)
+            answers = [visitor.get(page) for page in PAGES]
+            answers += [
+                visitor.post("/account/telegram/link", headers={"Accept": accept})
+                for accept in ("application/json", "text/html")
+            ]
+            self.texts += [f"{answer.headers} {answer.text}" for answer in answers]
+        for listing in ("outbox", "journal"):
+            done = self.site.run(listing)
+            self.texts += [done.stdout, done.stderr]
+
+    def _health(self) -> dict[str, str]:
+        try:
+            answer = httpx.get(f"{self.site.url}/healthz")
+        except httpx.TransportError:
+            return {}
+        self.texts.append(f"{answer.headers} {answer.text}")
+        assert answer.headers["content-type"] == "application/json", answer.text
+        return dict(answer.json())
+
+
+@pytest.fixture
+def told(tmp_path) -> Iterator[Told]:
+    telegram = StandIn(tokens={TOKEN})
+    with running(telegram) as address, proxying() as proxy, fresh_database() as url, ExitStack() as stack:
+        site = Site(
+            tmp_path,
+            url,
+            EFIR_LOG_LEVEL="DEBUG",
+            EFIR_TELEGRAM_API=address,
+            EFIR_TELEGRAM_TOKEN=TOKEN,
+            EFIR_TELEGRAM_PROXY=proxy.address(),
+        )
+        stack.callback(site.stop)
+        for login in ("admin", "speaker", "partner"):
+            site.add(login, login)
+        assert (
+            site.start("python", "-m", "tests.faults.backlog", str(len(ANSWERS) + 1), wait=False).wait(60)
+            == 0
+        )
+        yield Told(site, telegram, proxy)
+
+
+def test_no_secret_comes_out_whatever_goes_wrong(told):
+    with told.site.database() as connection:
+        query = "SELECT chat_id FROM telegram_telegramchat ORDER BY chat_id"
+        chats = [chat for (chat,) in connection.execute(query).fetchall()]
+    for chat, answer in zip(chats, [*ANSWERS, None], strict=True):
+        told.telegram.people.add(chat, "Кто-то")
+        if answer:
+            told.telegram.answer_with(method="sendMessage", chat_id=chat, times=2, **answer)
+    # Through the proxy, with every sort of answer.
+    told.serve()
+    moving = "telegram_outboxmessage WHERE state IN ('queued', 'sending')"
+    eventually(lambda: told.site.count("telegram_dispatcherstate") and not told.site.count(moving))
+    told.until_health("ok")
+    told.look_around()
+    assert len(told.telegram.sent) >= 1
+    assert {how for how, _ in told.proxy.through} == {"forward"}
+    # A token that is not accepted.
+    told.telegram.answer_with(official="unauthorized", times=None)
+    told.serve()
+    told.until_health("bot_rejected")
+    told.look_around()
+    # A proxy that does not know us, one that is away, and no proxy with nobody behind the address.
+    nobody = f"127.0.0.1:{free_port()}"
+    for environ in (
+        {"EFIR_TELEGRAM_PROXY": told.proxy.address(password=OTHER_PASSWORD)},
+        {"EFIR_TELEGRAM_PROXY": f"socks5://{USER}:{PASSWORD}@{nobody}"},
+        {"EFIR_TELEGRAM_PROXY": "", "EFIR_TELEGRAM_API": f"http://{nobody}"},
+    ):
+        told.serve(**environ)
+        told.until_log("bot_not_reached", times=2)
+        told.look_around()
+    told.site.stop()
+    told.texts += said_at_start(told.site)
+    log = told.site.log.read_text()
+    assert '"level": "debug"' in log
+    for event in ("bot_rejected", "told_to_wait", "message_settled", "bot_not_reached", "updates_failed"):
+        assert f'"{event}"' in log, event
+    assert told.proxy.refused > 0
+    for secret in SECRETS:
+        assert secret not in log
+        assert [text for text in told.texts if secret in text] == []
+        assert holding(secret, told.site.data_dir) == []
+
+
+def said_at_start(site: Site) -> list[str]:
+    """What is said of secrets that are of no use."""
+    wrong = {
+        "EFIR_TELEGRAM_TOKEN": f"42:{KEY}!",
+        "EFIR_TELEGRAM_PROXY": f"http://{USER}:{PASSWORD}@127.0.0.1:port",
+    }
+    texts = []
+    for name, value in wrong.items():
+        right = site.environ[name]
+        site.environ[name] = value
+        done = site.run("serve")
+        site.environ[name] = right
+        assert (done.returncode, name in done.stderr) == (2, True)
+        texts += [done.stdout, done.stderr]
+    return texts
+
+
+def holding(secret: str, directory: Path) -> list[Path]:
+    """The installation's files that hold the secret: the database is one of them."""
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    return [path for path in files if secret.encode() in path.read_bytes()]
