@@ -293,5 +293,7 @@ def _database(text: str) -> dict[str, Any]:
         }
     else:
         # The pool's own way is to try ever more seldom, for five minutes: a short outage would last twice as long.
+        # A process that stands still in the middle of a transaction, or is gone without a word, keeps no lock for long.
+        options.setdefault("options", "-c idle_in_transaction_session_timeout=15000")
         options |= {"pool": {"min_size": 1, "max_size": 16, "timeout": 10, "reconnect_timeout": 1}}
     return database | {"OPTIONS": options, "CONN_MAX_AGE": 0}

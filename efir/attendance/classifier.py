@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import cast
-from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -39,20 +38,22 @@ log = structlog.get_logger(__name__)
 @listen(ClientWebinarEntered)
 def note_entered(events: Sequence[ClientWebinarEntered]) -> None:
     """Who entered is a subject of the classification."""
-    _note("entered_at", {event.session_id: event.timestamp for event in events})
+    _note("entered_at", events)
 
 
 @listen(ClientWebinarCompleted)
 def note_completed(events: Sequence[ClientWebinarCompleted]) -> None:
     """Who completed attended."""
-    _note("completed_at", {event.session_id: event.completed_at for event in events})
+    _note("completed_at", events)
 
 
-def _note(field: str, moments: dict[UUID, datetime]) -> None:
-    participations = list(Participation.objects.filter(session_id__in=moments))
-    for participation in participations:
-        setattr(participation, field, moments[participation.session_id])
-    Participation.objects.bulk_update(participations, [field], batch_size=CHUNK)
+def _note(field: str, events: Sequence[ClientWebinarEntered] | Sequence[ClientWebinarCompleted]) -> None:
+    together: dict[tuple[int, datetime], list[int]] = {}
+    for event in events:
+        together.setdefault((event.webinar_id, event.moment), []).append(event.lead_id)
+    # Most share a moment (the start, the stop): an update for each moment is cheaper than a CASE for each person.
+    for (webinar_id, moment), lead_ids in together.items():
+        Participation.objects.filter(webinar_id=webinar_id, person_id__in=lead_ids).update(**{field: moment})
 
 
 def due_webinars() -> list[Webinar]:
@@ -127,9 +128,7 @@ def _judge(webinar: Webinar, lead_ids: Sequence[int]) -> None:
         Participation.objects.filter(webinar=webinar, person_id__in=completed, completed_at=None),
         webinar.finished_at,
     )
-    verdicts = Verdict.objects.bulk_create(
-        [_verdict(webinar, lead, judgements[lead], rule) for lead in lead_ids]
-    )
+    verdicts = Verdict.objects.bulk_create(_verdicts(webinar, judgements, rule))
     emit([_event(verdict) for verdict in verdicts if verdict.attended is not None])
     held = [verdict for verdict in verdicts if verdict.attended is None]
     if held:
@@ -143,18 +142,22 @@ def _judgements(
     return {lead_id: judge(seen.get(lead_id, []), evening, rule) for lead_id in lead_ids}
 
 
-def _verdict(webinar: Webinar, lead_id: int, judgement: Judgement, rule: Rule) -> Verdict:
-    return Verdict(
-        webinar=webinar,
-        lead_id=lead_id,
-        attended=judgement.attended,
-        reason=judgement.reason,
-        rule=str(rule),
-        why_unknown=judgement.why_unknown,
-        intervals=[[clock.iso(start), clock.iso(end)] for start, end in judgement.intervals],
-        present_s=judgement.present_s,
-        classified_at=clock.now(),
-    )
+def _verdicts(webinar: Webinar, judgements: dict[int, Judgement], rule: Rule) -> list[Verdict]:
+    now, rule_text = clock.now(), str(rule)
+    return [
+        Verdict(
+            webinar=webinar,
+            lead_id=lead_id,
+            attended=judgement.attended,
+            reason=judgement.reason,
+            rule=rule_text,
+            why_unknown=judgement.why_unknown,
+            intervals=[[clock.iso(start), clock.iso(end)] for start, end in judgement.intervals],
+            present_s=judgement.present_s,
+            classified_at=now,
+        )
+        for lead_id, judgement in judgements.items()
+    ]
 
 
 def _event(verdict: Verdict) -> ClientWebinarAttendanceClassified:

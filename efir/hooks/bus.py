@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import structlog
 from django.db import transaction
@@ -69,18 +69,20 @@ def emit(events: Sequence[E], *, actor_id: int | None = None) -> list[E]:
     if len({type(event) for event in events}) > 1:
         raise TypeError("a batch holds events of one kind")
     with transaction.atomic():
-        entries = _journal(events, actor_id)
-        new = [event for event in events if (event.webinar_id, event.lead_id) in entries]
+        batch = uuid4()
+        written = _journal(events, actor_id, batch)
+        new = [event for event in events if (event.webinar_id, event.lead_id) in written]
         if new:
             log.info(
                 "emitted", hook=new[0].name, count=len(new), webinar_ids=sorted({e.webinar_id for e in new})
             )
-            _hand_over(new, entries)
+            _hand_over(new, batch)
     return new
 
 
-def _journal(events: Sequence[Event], actor_id: int | None) -> dict[tuple[int, int], JournalEntry]:
-    batch, recorded_at = uuid4(), clock.now()
+def _journal(events: Sequence[Event], actor_id: int | None, batch: UUID) -> set[tuple[int, int]]:
+    """Write what is new; (webinar, lead) of each."""
+    recorded_at = clock.now()
     once = {(event.webinar_id, event.lead_id): event for event in events}
     JournalEntry.objects.bulk_create(
         [
@@ -99,10 +101,10 @@ def _journal(events: Sequence[Event], actor_id: int | None) -> dict[tuple[int, i
         batch_size=INSERT_CHUNK,
         ignore_conflicts=True,
     )
-    return {(entry.webinar_id, entry.lead_id): entry for entry in JournalEntry.objects.filter(batch=batch)}
+    return set(JournalEntry.objects.filter(batch=batch).values_list("webinar_id", "lead_id"))
 
 
-def _hand_over(events: Sequence[Event], entries: dict[tuple[int, int], JournalEntry]) -> None:
+def _hand_over(events: Sequence[Event], batch: UUID) -> None:
     listeners = _listeners.get(type(events[0]), [])
     for listener in (each for each in listeners if not each.outside):
         listener.call(events)
@@ -112,7 +114,7 @@ def _hand_over(events: Sequence[Event], entries: dict[tuple[int, int], JournalEn
             OwedCall.objects.bulk_create(
                 [
                     OwedCall(listener=listener.name, entry=entry, due_at=_next_try(1), error=error)
-                    for entry in entries.values()
+                    for entry in JournalEntry.objects.filter(batch=batch)
                 ]
             )
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from http import HTTPStatus
 
 from efir.standin.errors import ApiError, Json
+from efir.standin.official import OFFICIAL, Official
 from efir.standin.wire import Reply
 
 
@@ -18,18 +19,22 @@ class Kind(StrEnum):
     HTML = "html"  # a page, as a proxy in between gives
     MALFORMED = "malformed"  # JSON that ends too early
     HANG = "hang"  # nothing, until the client leaves
+    FOREIGN = "foreign"  # `ok: true`, with a result of another shape than the method's
     CUT = "cut"  # headers, then the connection is closed
+    DROP = "drop"  # the connection is closed without a word
 
 
-_DESCRIPTIONS = {403: "Forbidden: bot was blocked by the user"}
+_DESCRIPTIONS = {403: OFFICIAL["blocked"].description}
+_BODIES = {Kind.MALFORMED: b'{"ok":true,"resu', Kind.FOREIGN: b'{"ok":true,"result":true}'}
 
 
 @dataclass
 class Answer:
     """A rule: the next `times` calls it fits (None: all of them) get this answer.
 
-    `method` and `chat_id` None fit any. `delivered` carries the call out before the answer is given, so that
-    the client is told of a failure that did not happen.
+    `method` and `chat_id` None fit any. `official` names one of OFFICIAL, which fills in what is left out.
+    `delivered` carries the call out before the answer is given, so that the client is told of a failure that
+    did not happen.
     """
 
     method: str | None = None
@@ -40,10 +45,13 @@ class Answer:
     description: str | None = None
     parameters: Json | None = None
     delivered: bool = False
+    official: str | None = None
 
     def __post_init__(self) -> None:
         """Fills in what was left out; ValueError for a value that makes no sense."""
         self.kind = Kind(self.kind)
+        if self.official is not None:
+            self._adopt(OFFICIAL.get(self.official))
         self.status = self.status or {Kind.HTML: 502, Kind.ERROR: 500}.get(self.kind, 200)
         HTTPStatus(self.status)
         if self.times is not None and self.times < 1:
@@ -52,6 +60,13 @@ class Answer:
             raise ValueError(f"the status of an error must be 400 to 599, not {self.status}")
         if self.status == 429 and self.parameters is None:
             self.parameters = {"retry_after": 1}
+
+    def _adopt(self, official: Official | None) -> None:
+        if official is None:
+            raise ValueError(f"unknown official answer {self.official}; known: {', '.join(OFFICIAL)}")
+        self.status = self.status or official.status
+        self.description = self.description or official.description
+        self.parameters = official.parameters if self.parameters is None else self.parameters
 
     def fits(self, method: str, params: Json) -> bool:
         if self.method and self.method.lower() != method.lower():
@@ -63,14 +78,14 @@ class Answer:
         return ApiError(self.status, self.description or self._official_description(), self.parameters)
 
     def reply(self) -> Reply:
-        """What goes over the wire, for every kind but HANG."""
+        """What goes over the wire; HANG has nothing that does, and DROP only where the server cannot drop."""
         if self.kind is Kind.ERROR:
             error = self.error()
             return Reply.of_json(error.status, error.body(), error.headers())
         if self.kind is Kind.HTML:
             title = f"{self.status} {HTTPStatus(self.status).phrase}"
             return Reply(self.status, f"<html><h1>{title}</h1></html>".encode(), content_type="text/html")
-        return Reply(self.status, b'{"ok":true,"resu', cut=self.kind is Kind.CUT)
+        return Reply(self.status, _BODIES.get(self.kind, b"?"), cut=self.kind in {Kind.CUT, Kind.DROP})
 
     def told(self) -> str:
         """How the list of calls names this answer."""

@@ -16,7 +16,7 @@ from efir.standin.methods import BotApi
 from efir.standin.people import People
 from efir.standin.polling import Waiter
 from efir.standin.state import Call, Chat, Sent, State
-from efir.standin.wire import Receive, Reply, Request, Scope, Send, unless_gone
+from efir.standin.wire import Receive, Reply, Request, Scope, Send, departure, unless_gone
 
 _BOT_PATH = re.compile(r"/bot(?P<token>(?P<id>\d{1,16}):[A-Za-z0-9_-]+)/(?P<method>[A-Za-z0-9_]+)")
 DEFAULT_BOT_ID = 42
@@ -139,17 +139,20 @@ class StandIn:
             raise ApiError(401, "Unauthorized")
         self.bot["id"] = call.bot_id
         await asyncio.sleep(self.latency_s)
-        return await self._answered(call, request.receive)
+        try:
+            return await self._answered(call, request)
+        finally:
+            call.answered_at = self.state.clock()
 
-    async def _answered(self, call: Call, receive: Receive) -> Reply | None:
+    async def _answered(self, call: Call, request: Request) -> Reply | None:
         rule = self._answers.take(call.method, call.params)
         if rule is None:
-            return await self._carried_out(call, receive)
+            return await self._carried_out(call, request.receive)
         if rule.delivered:
-            await self._carried_out(call, receive)
-        if rule.kind is Kind.HANG:
+            await self._carried_out(call, request.receive)
+        if rule.kind is Kind.HANG or (rule.kind is Kind.DROP and request.drop):
             call.status, call.description = None, rule.kind
-            await self._hang(receive)
+            await (self._drop(request) if rule.kind is Kind.DROP else self._hang(request.receive))
             return None
         reply = rule.reply()
         call.status, call.description = reply.status, rule.told()
@@ -167,6 +170,11 @@ class StandIn:
             return None
         call.status = 200
         return Reply.of_json(200, {"ok": True, "result": result})
+
+    async def _drop(self, request: Request) -> None:
+        if request.drop:
+            request.drop()
+        await departure(request.receive)
 
     async def _hang(self, receive: Receive) -> None:
         waiter = Waiter()

@@ -26,6 +26,7 @@ RULE_FIELDS = {
     "description": str,
     "parameters": dict,
     "delivered": bool,
+    "official": str,
 }
 
 
@@ -39,7 +40,7 @@ def person_json(state: State, person_id: int) -> Json:
 
 
 def chat_json(state: State, chat_id: int, chat: Chat) -> Json:
-    return {"chat": state.people[chat_id].chat(), "blocked": chat.blocked, "messages": list(chat.messages)}
+    return {"chat": state.chat(chat_id), "blocked": chat.blocked, "messages": list(chat.messages)}
 
 
 class Control:
@@ -98,6 +99,7 @@ class Control:
             ),
             ("POST", "block"): lambda _: people.block(person_id),
             ("POST", "unblock"): lambda _: people.unblock(person_id),
+            ("POST", "upgrade"): lambda params: people.upgrade(person_id, int(params.get("to", 0))),
         }
         action = acts.get((verb, act))
         return None if action is None else lambda params: self._afterwards(action, params, person_id)

@@ -10,6 +10,7 @@ from typing import Any
 from efir.standin.errors import ApiError, Json, bad_request, not_found
 from efir.standin.keyboard import inline_keyboard
 from efir.standin.markup import parse_html, trim, utf16_length
+from efir.standin.official import OFFICIAL
 from efir.standin.polling import Polling
 from efir.standin.state import State
 
@@ -77,6 +78,10 @@ class BotApi:
         if params.get("chat_id") in (None, ""):
             raise bad_request("chat_id is empty")
         chat_id = _integer(params, "chat_id", 0)
+        if chat_id in self._state.upgraded:
+            migrated = OFFICIAL["migrated"]
+            parameters = {"migrate_to_chat_id": self._state.upgraded[chat_id]}
+            raise ApiError(migrated.status, str(migrated.description), parameters)
         if chat_id not in self._state.chats:
             raise bad_request("chat not found")
         if self._state.chats[chat_id].blocked:

@@ -72,6 +72,18 @@ class People:
         """Unblocks the bot; nothing happens where it is not blocked."""
         self._set_blocked(person_id, blocked=False)
 
+    def upgrade(self, person_id: int, new_id: int) -> None:
+        """Their chat becomes a supergroup: the bot is told the new id when it writes to the old one.
+
+        Raises ValueError for an id that is not one of a supergroup (below -1000000000000), LookupError where
+        they have no chat.
+        """
+        if new_id >= -1_000_000_000_000:
+            raise ValueError(f"a supergroup's id must be below -1000000000000, not {new_id}")
+        if person_id not in self._state.chats:
+            raise LookupError(f"{person_id} has no chat")
+        self._state.upgrade(person_id, new_id)
+
     def _chat(self, person_id: int) -> Chat:
         return self._state.chats.get(person_id, Chat())
 

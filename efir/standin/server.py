@@ -10,10 +10,20 @@ import threading
 from collections.abc import Callable, Iterator
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from efir.standin.app import StandIn
+from efir.standin.wire import DROP
 
 STOP_AFTER_S = 3
+
+
+class _Protocol(HttpToolsProtocol):
+    """Lets the application drop its connection."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = {DROP: self.transport.abort}  # type: ignore[dict-item]  # not a standard one
 
 
 class _Server(uvicorn.Server):
@@ -23,6 +33,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 stand_in,
+                http=_Protocol,
                 lifespan="off",
                 log_config=None,
                 access_log=False,

@@ -63,7 +63,10 @@ class Sent:
 
 @dataclass
 class Call:
-    """A call of the Bot API; `status` is None until it is answered, and stays so where it never is."""
+    """A call of the Bot API; `status` is None until it is answered, and stays so where it never is.
+
+    `answered_at` is when the answer was ready, or when it was clear that there would be none.
+    """
 
     received_at: float
     bot_id: int
@@ -71,6 +74,7 @@ class Call:
     params: Json
     status: int | None = None
     description: str | None = None
+    answered_at: float | None = None
 
 
 class State:
@@ -85,6 +89,8 @@ class State:
         self.on_update: Callable[[], None] = lambda: None
         self.people: dict[int, Person] = {}
         self.chats: dict[int, Chat] = {}
+        # A chat that was upgraded → the supergroup that it became.
+        self.upgraded: dict[int, int] = {}
         self.sent: list[Sent] = []
         self.calls: deque[Call] = deque(maxlen=KEPT_CALLS)
         self.commands: list[Json] = []
@@ -102,6 +108,18 @@ class State:
         if person_id not in self.people:
             raise UnknownPersonError(f"nobody with id {person_id} was added to the stand-in")
         return self.people[person_id]
+
+    def chat(self, chat_id: int) -> Json:
+        """The official Chat object of a person's chat or of the supergroup that it became."""
+        before = {now: old for old, now in self.upgraded.items()}.get(chat_id)
+        if before is None:
+            return self.person(chat_id).chat()
+        return {"id": chat_id, "type": "supergroup", "title": self.person(before).first_name}
+
+    def upgrade(self, chat_id: int, new_id: int) -> None:
+        """The chat becomes a supergroup with an id of its own."""
+        with self.lock:
+            self._record({"event": "upgraded", "chat_id": chat_id, "new_id": new_id})
 
     def add_person(self, person: Person, *, chat: bool) -> None:
         """Adds or renames a person; `chat` opens their chat with the bot."""
@@ -140,7 +158,7 @@ class State:
         return {
             "message_id": chat.next_message_id(),
             "from": sender,
-            "chat": self.person(chat_id).chat(),
+            "chat": self.chat(chat_id),
             "date": int(self.clock()),
         }
 
@@ -161,6 +179,10 @@ class State:
         self.people[person.id] = person
         if event["chat"]:
             self.chats.setdefault(person.id, Chat())
+
+    def _apply_upgraded(self, event: Json) -> None:
+        self.upgraded[event["chat_id"]] = event["new_id"]
+        self.chats.setdefault(event["new_id"], Chat())
 
     def _apply_sent(self, event: Json) -> None:
         message = event["message"]

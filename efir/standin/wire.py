@@ -20,17 +20,23 @@ Send = Callable[[Message], Awaitable[None]]
 T = TypeVar("T")
 
 MAX_BODY_BYTES = 1_000_000
+# The name of the ASGI extension by which a server lets its connection be dropped.
+DROP = "efir.standin.drop"
 
 
 @dataclass
 class Request:
-    """A request whose body was read; `params` joins those of the query string and of the body."""
+    """A request whose body was read; `params` joins those of the query string and of the body.
+
+    `drop` closes the connection without a word, where the server lets that be done.
+    """
 
     verb: str
     path: str
     headers: dict[str, str]
     params: Json
     receive: Receive = field(repr=False)
+    drop: Callable[[], None] | None = field(default=None, repr=False)
 
     @classmethod
     async def read(cls, scope: Scope, receive: Receive) -> Request:
@@ -43,7 +49,8 @@ class Request:
         }
         params: Json = dict(_urlencoded(scope.get("query_string", b"")))
         params |= _params_of(await _body(receive), headers.get("content-type", ""))
-        return cls(scope["method"], scope["path"], headers, params, receive)
+        drop = (scope.get("extensions") or {}).get(DROP)
+        return cls(scope["method"], scope["path"], headers, params, receive, drop)
 
 
 @dataclass
@@ -72,7 +79,7 @@ class Reply:
 async def unless_gone(work: Coroutine[Any, Any, T], receive: Receive) -> T | None:
     """The result of `work`, or None where the client left first; `work` is cancelled then."""
     task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_departure(receive))
+    gone = asyncio.ensure_future(departure(receive))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         return task.result() if task.done() else None
@@ -81,7 +88,8 @@ async def unless_gone(work: Coroutine[Any, Any, T], receive: Receive) -> T | Non
         gone.cancel()
 
 
-async def _departure(receive: Receive) -> None:
+async def departure(receive: Receive) -> None:
+    """Waits until the client has left."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

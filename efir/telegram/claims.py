@@ -114,15 +114,25 @@ def _mark(claimed: Claim, holder: UUID) -> None:
         attempt_id=claimed.attempt_id,
         holder=holder,
         attempts=F("attempts") + 1,
+        text="",
         carried_by=None,
     )
     if carried:
         rows.filter(pk__in=[row.pk for row in carried]).update(carried_by=carrier)
 
 
+def begin(claimed: Claim, text: str) -> bool:
+    """Note, right before the call, what it says; False where the claim is no longer ours: then it is not to be made.
+
+    So what was claimed and has no text has surely not been sent.
+    """
+    ours = OutboxMessage.objects.filter(attempt_id=claimed.attempt_id, state=MessageState.SENDING)
+    return bool(ours.update(text=text))
+
+
 def release(claimed: Claim) -> None:
     """Give a claim back of which nothing was sent."""
-    _release(OutboxMessage.objects.filter(attempt_id=claimed.attempt_id))
+    give_back(OutboxMessage.objects.filter(attempt_id=claimed.attempt_id))
 
 
 def recover(holder: UUID, under_way: Collection[UUID]) -> int:
@@ -130,13 +140,19 @@ def recover(holder: UUID, under_way: Collection[UUID]) -> int:
 
     A database that goes away in the middle of a commit may have done it, and no call was begun for that.
     """
-    count = _release(OutboxMessage.objects.filter(holder=holder).exclude(attempt_id__in=under_way))
+    count = give_back(OutboxMessage.objects.filter(holder=holder).exclude(attempt_id__in=under_way))
     if count:
         log.warning("recovered", count=count)
     return count
 
 
-def _release(rows: QuerySet[OutboxMessage]) -> int:
+def give_back(rows: QuerySet[OutboxMessage]) -> int:
+    """Queue again, as if they had not been claimed, those of these messages that are being sent; how many."""
     return rows.filter(state=MessageState.SENDING).update(
-        state=MessageState.QUEUED, attempts=F("attempts") - 1, attempt_id=None, holder=None, carried_by=None
+        state=MessageState.QUEUED,
+        attempts=F("attempts") - 1,
+        attempt_id=None,
+        holder=None,
+        carried_by=None,
+        text="",
     )

@@ -25,7 +25,7 @@ from efir.telegram.answers import (
     Sent,
     Wait,
 )
-from efir.telegram.claims import Claim
+from efir.telegram.claims import Claim, give_back
 from efir.telegram.models import MessageState, OutboxMessage, TelegramChat
 
 FIRST_RETRY_S = 1.0
@@ -153,7 +153,8 @@ def reap(holder: UUID) -> int:
     with transaction.atomic():
         if not lease.holds(holder):
             return 0
-        count = set_uncertain(lost, "the process that sent it is gone")
+        count = give_back(lost.filter(text=""))  # claimed, but the call was not begun
+        count += set_uncertain(lost, "the process that sent it is gone")
     if count:
         log.warning("reaped", count=count)
     return count

@@ -93,6 +93,7 @@ def test_a_senseless_rule_is_refused(client: httpx.Client) -> None:
         {"times": 0},
         {"kind": "odd"},
         {"parameters": 1},
+        {"official": "odd"},
         {"x": 1},
     ]
     assert {client.post("/control/answers", json=rule).status_code for rule in senseless} == {400}
@@ -114,6 +115,51 @@ def test_a_cut_connection_may_hide_a_delivery(client: httpx.Client, stand_in: St
     with pytest.raises(httpx.RemoteProtocolError):
         send(client)
     assert len(stand_in.sent) == 1
+
+
+@pytest.mark.parametrize("delivered", [False, True])
+def test_a_dropped_connection_says_nothing_of_what_was_done(
+    client: httpx.Client, stand_in: StandIn, delivered: bool
+) -> None:
+    stand_in.answer_with(kind="drop", delivered=delivered)
+    with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
+        send(client)
+    assert (stand_in.calls[0].status, stand_in.calls[0].description) == (None, "drop")
+    assert len(stand_in.sent) == int(delivered)
+    assert send(client).status_code == 200
+
+
+def test_a_result_of_another_shape(client: httpx.Client, stand_in: StandIn) -> None:
+    stand_in.answer_with(kind="foreign")
+    assert send(client).json() == {"ok": True, "result": True}
+
+
+def test_an_official_answer_goes_by_its_name(client: httpx.Client) -> None:
+    client.post("/control/answers", json={"official": "migrated", "parameters": {"migrate_to_chat_id": -100}})
+    client.post("/control/answers", json={"official": "wait_untold"})
+    moved, untold = send(client), send(client)
+    assert moved.json()["parameters"] == {"migrate_to_chat_id": -100}
+    assert "upgraded" in moved.json()["description"]
+    assert (untold.status_code, untold.json().get("parameters")) == (429, None)
+    assert "retry-after" not in untold.headers
+
+
+def test_a_chat_is_upgraded_over_http(client: httpx.Client, stand_in: StandIn) -> None:
+    assert client.post("/control/users/7/upgrade", json={"to": 5}).status_code == 400
+    assert client.post("/control/users/9/upgrade", json={"to": -1001111111111}).status_code == 404
+    client.post("/control/users/7/upgrade", json={"to": -1001111111111})
+    assert send(client, 7).json()["parameters"] == {"migrate_to_chat_id": -1001111111111}
+    assert send(client, -1001111111111).status_code == 200
+    chats = {chat["chat"]["id"]: chat for chat in client.get("/control/chats").json()["result"]}
+    assert [message["text"] for message in chats[-1001111111111]["messages"]] == ["hi"]
+
+
+def test_every_answer_has_its_moment(client: httpx.Client, stand_in: StandIn) -> None:
+    stand_in.latency_s = 0.05
+    send(client)
+    (call,) = stand_in.calls
+    assert call.answered_at is not None
+    assert call.answered_at - call.received_at >= 0.05
 
 
 def test_a_hanging_call_ends_when_the_client_leaves(client: httpx.Client, stand_in: StandIn) -> None:

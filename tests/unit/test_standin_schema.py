@@ -7,11 +7,15 @@ from typing import Any
 
 import httpx
 import pytest
+from aiogram import Bot, exceptions
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.methods import SendMessage
 from aiogram.methods.base import Response
 from aiogram.types import Message, Update, User, WebhookInfo
 from pydantic import BaseModel
 
 from efir.standin import StandIn, running
+from efir.standin.official import OFFICIAL
 
 TOKEN = "42:demo"
 HTML = (
@@ -130,3 +134,45 @@ def test_errors_are_error_objects(call: Any, stand_in: StandIn, status: int) -> 
     assert parsed.error_code == status
     assert parsed.description
     assert (parsed.parameters is not None) == (status == 429)
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_each_official_answer_is_what_another_library_takes_it_for(
+    call: Any, stand_in: StandIn, name: str
+) -> None:
+    stand_in.answer_with(official=name)
+    answer = call("sendMessage", chat_id=7, text="hi")
+    parsed = official(answer, type(None))
+    assert (parsed.error_code, answer.status_code) == (OFFICIAL[name].status, OFFICIAL[name].status)
+    with pytest.raises(exceptions.TelegramAPIError) as raised:
+        AiohttpSession().check_response(
+            Bot(TOKEN), SendMessage(chat_id=7, text="hi"), answer.status_code, answer.text
+        )
+    assert type(raised.value) is RAISED.get(name, BY_STATUS.get(answer.status_code))
+
+
+BY_STATUS = {
+    400: exceptions.TelegramBadRequest,
+    401: exceptions.TelegramUnauthorizedError,
+    403: exceptions.TelegramForbiddenError,
+    404: exceptions.TelegramNotFound,
+    429: exceptions.TelegramAPIError,  # aiogram knows how long to wait by `retry_after` alone
+    500: exceptions.TelegramServerError,
+    502: exceptions.TelegramServerError,
+    504: exceptions.TelegramServerError,
+}
+RAISED = {
+    "wait": exceptions.TelegramRetryAfter,
+    "migrated": exceptions.TelegramMigrateToChat,
+    "restart": exceptions.RestartingTelegram,
+}
+
+
+def test_a_chat_that_became_a_supergroup_tells_its_new_id_and_takes_messages_there(
+    call: Any, stand_in: StandIn
+) -> None:
+    stand_in.people.upgrade(7, -1001111111111)
+    parsed = official(call("sendMessage", chat_id=7, text="hi"), type(None))
+    assert (parsed.error_code, parsed.parameters.migrate_to_chat_id) == (400, -1001111111111)
+    message = official(call("sendMessage", chat_id=-1001111111111, text="hi"), Message)
+    assert (message.chat.id, message.chat.type, message.chat.title) == (-1001111111111, "supergroup", "Anna")

@@ -302,14 +302,27 @@ def test_an_unknown_outcome_is_sent_once_more_and_never_a_third_time(clock, clai
 
 
 def test_a_process_that_died_while_sending_leaves_an_unknown_outcome(clock, claimed):
+    assert claims.begin(claimed, "текст")
     clock.move(lease.TTL_S + 1)
     heir = held()
     assert reap(heir) == 1
     (again,) = claims.claim(10, heir)
+    assert claims.begin(again, "текст")
     clock.move(lease.TTL_S + 1)
     assert reap(held()) == 1
     assert (row().state, row().attempts) == ("uncertain", 2)
     assert again.attempt_id != claimed.attempt_id
+
+
+def test_what_was_claimed_and_not_begun_has_surely_not_been_sent(clock, claimed):
+    for _ in range(3):
+        clock.move(lease.TTL_S + 1)
+        heir = held()
+        assert reap(heir) == 1
+        assert (row().state, row().uncertain_count, row().attempts) == ("queued", 0, 0)
+        (again,) = claims.claim(10, heir)
+    assert not claims.begin(claimed, "текст")
+    assert claims.begin(again, "текст")
 
 
 def test_nobody_reaps_without_the_lease(claimed):
@@ -319,6 +332,7 @@ def test_nobody_reaps_without_the_lease(claimed):
 
 
 def test_an_answer_that_comes_after_the_reaping_is_believed(clock, claimed):
+    assert claims.begin(claimed, "текст")
     clock.move(lease.TTL_S + 1)
     heir = held()
     reap(heir)
@@ -329,6 +343,7 @@ def test_an_answer_that_comes_after_the_reaping_is_believed(clock, claimed):
 
 @pytest.mark.parametrize("late", [Sent(9), MessageRefused("late"), NotSent("late"), OutcomeUnknown("late")])
 def test_a_late_answer_cannot_touch_the_next_attempt(clock, claimed, late):
+    assert claims.begin(claimed, "текст")
     clock.move(lease.TTL_S + 1)
     heir = held()
     reap(heir)
@@ -340,6 +355,7 @@ def test_a_late_answer_cannot_touch_the_next_attempt(clock, claimed, late):
 
 @pytest.mark.parametrize("late", [MessageRefused("late"), NotSent("late"), OutcomeUnknown("late")])
 def test_a_late_failure_does_not_undo_the_reaping(clock, claimed, late):
+    assert claims.begin(claimed, "текст")
     clock.move(lease.TTL_S + 1)
     reap(held())
     settle(claimed, late)

@@ -233,6 +233,7 @@ def test_an_unknown_outcome_is_that_of_all_and_repeated_once(verdicts, claim, cl
 def test_a_process_that_died_leaves_all_of_them_to_its_heir(verdicts, claim, clock):
     verdicts(MANY)
     (first,) = claim()
+    assert claims.begin(first, "текст")
     clock.move(lease.TTL_S + 1)
     heir = held()
     assert reap(heir) == MANY
@@ -246,6 +247,7 @@ def test_a_process_that_died_leaves_all_of_them_to_its_heir(verdicts, claim, clo
 def test_an_answer_that_comes_after_the_reaping_still_names_the_carrier(verdicts, claim, clock):
     verdicts(MANY)
     (first,) = claim()
+    assert claims.begin(first, "текст")
     clock.move(lease.TTL_S + 1)
     reap(held())
     settle(first, Sent(1), "text")

@@ -1,0 +1,230 @@
+"""Every answer of the Bot API, for every kind of message, over real HTTP: what becomes of the message.
+
+The table below is the one of telegram.md. Each line is one message with a person and a chat of its own; one
+dispatcher sends them all, so that no answer to one of them may harm another.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from efir import clock
+from efir.accounts.capabilities import Role
+from efir.accounts.models import Person
+from efir.attendance.models import Verdict
+from efir.standin import Kind as Answered
+from efir.standin import StandIn, running
+from efir.standin.official import OFFICIAL
+from efir.telegram import answers, botapi, sender, settlement
+from efir.telegram.health import telegram_health
+from efir.telegram.models import Kind, MessageState, OutboxMessage, TelegramChat
+from efir.telegram.outbox import UNSETTLED, Draft, enqueue
+from efir.webinars import core
+from efir.webinars.models import Webinar
+from tests.conftest import SYSTEM
+from tests.e2e.harness import eventually
+from tests.e2e.test_dispatcher import dispatching
+from tests.telegram_kit import TOKEN, linked, with_bot
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# What the chat of person n becomes is n below this; what that becomes, n below the next.
+SUPERGROUPS = (-1_002_000_000_000, -1_003_000_000_000)
+
+
+@dataclass(frozen=True)
+class End:
+    """How a message ends: its state, its calls, how often it reached the chat, and why the chat is closed, if it is."""
+
+    state: str
+    calls: int
+    received: int
+    chat: str = ""
+
+
+SENT_AT_ONCE = End("sent", 1, 1)
+REFUSED = End("failed", 1, 0)
+NOT_SENT_ONCE = End("sent", 2, 1)
+NOT_SENT_TWICE = End("sent", 3, 1)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table: the far end's answers, and the end that they lead to."""
+
+    end: End
+    answer: dict[str, Any] | None = None
+    times: int | None = 1
+
+    def tell(self, stand_in: StandIn, chat_id: int) -> None:
+        """Make the far end answer so in this chat."""
+        if self.answer is not None:
+            stand_in.answer_with(method="sendMessage", chat_id=chat_id, times=self.times, **self.answer)
+
+
+def closed(reason: str) -> Line:
+    """Sending again is of no use before they come back."""
+    return Line(End("failed", 1, 0, chat=reason), {"official": reason}, times=None)
+
+
+UNKNOWN: dict[str, dict[str, Any]] = {
+    **{name: {"official": name} for name in ("server_error", "restart", "bad_gateway", "gateway_timeout")},
+    "page_502": {"kind": Answered.HTML},
+    "page_504": {"kind": Answered.HTML, "status": 504},
+    "hang": {"kind": Answered.HANG},
+    "cut": {"kind": Answered.CUT},
+    "drop": {"kind": Answered.DROP},
+    "malformed": {"kind": Answered.MALFORMED},
+    "foreign": {"kind": Answered.FOREIGN},
+}
+TABLE = {
+    "ok": Line(SENT_AT_ONCE),
+    # the bot is wrong: no message suffers for it
+    **{name: Line(NOT_SENT_ONCE, {"official": name}) for name in ("unauthorized", "not_found", "logged_out")},
+    # the chat is unreachable
+    "blocked": closed("blocked"),
+    "deactivated": closed("deactivated"),
+    "kicked": closed("kicked"),
+    "not_a_member": Line(End("failed", 1, 0, "not_member"), {"official": "not_a_member"}, None),
+    "cannot_initiate": Line(End("failed", 1, 0, "never_started"), {"official": "cannot_initiate"}, None),
+    "chat_not_found": Line(End("failed", 1, 0, "not_found"), {"official": "chat_not_found"}, None),
+    "another_403": Line(
+        End("failed", 1, 0, "forbidden"), {"status": 403, "description": "Forbidden: new"}, None
+    ),
+    # the chat has a new id
+    "upgraded": Line(NOT_SENT_ONCE),
+    "upgraded_again": Line(End("failed", 2, 0)),
+    # our message is wrong
+    **{
+        name: Line(REFUSED, {"official": name}, None)
+        for name in ("cannot_parse", "too_long", "empty", "bad_button")
+    },
+    "another_400": Line(REFUSED, {"status": 400, "description": "Bad Request: something new"}, None),
+    "another_4xx": Line(REFUSED, {"status": 413, "description": "Request Entity Too Large"}, None),
+    # surely not sent
+    **{name: Line(NOT_SENT_ONCE, {"official": name}) for name in ("wait", "wait_in_words", "wait_untold")},
+    "wait_again": Line(NOT_SENT_TWICE, {"official": "wait"}, 2),
+    "page_403": Line(NOT_SENT_TWICE, {"kind": Answered.HTML, "status": 403}, 2),
+    "page_407": Line(NOT_SENT_ONCE, {"kind": Answered.HTML, "status": 407}),
+    "page_302": Line(NOT_SENT_ONCE, {"kind": Answered.HTML, "status": 302}),
+    # perhaps sent, perhaps not: once more, and never a third time
+    **{f"{name}_once": Line(End("sent", 2, 1), answer) for name, answer in UNKNOWN.items()},
+    **{
+        f"{name}_once_though_delivered": Line(End("sent", 2, 2), answer | {"delivered": True})
+        for name, answer in UNKNOWN.items()
+    },
+    **{f"{name}_always": Line(End("uncertain", 2, 0), answer, None) for name, answer in UNKNOWN.items()},
+    **{
+        f"{name}_always_though_delivered": Line(End("uncertain", 2, 2), answer | {"delivered": True}, None)
+        for name, answer in UNKNOWN.items()
+    },
+}
+KINDS: list[Sequence[Kind]] = [
+    [Kind.PARTNER_ATTENDANCE],
+    [Kind.CANDIDATE_FOLLOWUP],
+    [Kind.CANDIDATE_RECORDING],
+    [Kind.CANDIDATE_FOLLOWUP, Kind.CANDIDATE_RECORDING],  # one call carries both
+]
+
+
+@pytest.fixture
+def stand_in(settings, monkeypatch) -> Iterator[StandIn]:
+    """The far end, and waits that are as short as they can be told apart."""
+    for module, name, seconds in (
+        (answers, "DEFAULT_WAIT_S", 1.0),
+        (botapi, "READ_S", 2.0),
+        (sender, "ASK_AGAIN_S", 0.1),
+        (settlement, "AFTER_UNKNOWN_S", 0.1),
+        (settlement, "FIRST_RETRY_S", 0.1),
+    ):
+        monkeypatch.setattr(module, name, seconds)
+    stand_in = StandIn(tokens={TOKEN})
+    with running(stand_in) as address:
+        with_bot(settings, telegram_api=address, telegram_rate=500.0)
+        yield stand_in
+
+
+@pytest.mark.parametrize("kinds", KINDS, ids="+".join)
+def test_every_answer_leads_to_the_end_that_the_table_says(stand_in, make_person, make_webinar, kinds):
+    webinar = make_webinar("finished")
+    core.publish_recording(webinar.pk, "https://video.example.org/1", SYSTEM)
+    receivers = {name: addressed(webinar, make_person, kinds) for name in TABLE}
+    for name, line in TABLE.items():
+        chat_id = 7000 + receivers[name].pk
+        stand_in.people.add(chat_id, name)
+        line.tell(stand_in, chat_id)
+    for name in ("upgraded", "upgraded_again"):
+        upgrade(stand_in, receivers[name], again=name == "upgraded_again")
+    with dispatching():
+        eventually(lambda: not OutboxMessage.objects.filter(state__in=UNSETTLED).exists())
+        assert telegram_health() == "ok"
+    ends = {name: ends_of(stand_in, person) for name, person in receivers.items()}
+    assert ends == {name: [line.end] * len(kinds) for name, line in TABLE.items()}
+    moved = receivers["upgraded"]
+    assert TelegramChat.objects.get(person=moved).chat_id == SUPERGROUPS[0] - moved.pk
+
+
+def upgrade(stand_in: StandIn, person: Person, *, again: bool) -> None:
+    """The person's chat has a new id, which the bot is told when it writes there; perhaps that has a new one, too."""
+    first, second = (base - person.pk for base in SUPERGROUPS)
+    stand_in.people.upgrade(7000 + person.pk, first)
+    if again:
+        parameters = {"migrate_to_chat_id": second}
+        stand_in.answer_with(chat_id=first, times=None, official="migrated", parameters=parameters)
+
+
+def addressed(webinar: Webinar, make_person: Callable[..., Person], kinds: Sequence[Kind]) -> Person:
+    """Queue messages of these kinds about one lead; who receives them."""
+    inviter = make_person(Role.PARTNER)
+    lead = make_person(invited_by=inviter)
+    receiver = inviter if Kind.PARTNER_ATTENDANCE in kinds else lead
+    linked(receiver)
+    now = clock.now()
+    Verdict.objects.create(
+        webinar=webinar,
+        lead=lead,
+        attended=False,
+        reason="no_show",
+        rule="",
+        intervals=[],
+        present_s=0,
+        classified_at=now,
+    )
+    enqueue(
+        [
+            Draft(webinar_id=webinar.pk, lead_id=lead.pk, person_id=receiver.pk, kind=kind, cause_at=now)
+            for kind in kinds
+        ]
+    )
+    return receiver
+
+
+def ends_of(stand_in: StandIn, person: Person) -> list[End]:
+    """How each of the person's messages ended."""
+    ours = {str(7000 + person.pk), *(str(base - person.pk) for base in SUPERGROUPS)}
+    chat = TelegramChat.objects.get(person=person)
+    calls = [
+        call
+        for call in stand_in.calls
+        if call.method == "sendMessage" and str(call.params["chat_id"]) in ours
+    ]
+    received = sum(str(sent.message["chat"]["id"]) in ours for sent in stand_in.sent)
+    rows = list(OutboxMessage.objects.filter(person=person).order_by("pk"))
+    assert {row.attempts for row in rows} == {len(calls)}, "a row knows how often it was tried"
+    assert chat.reachable is not bool(chat.unreachable_reason)
+    return [End(row.state, len(calls), received, chat.unreachable_reason) for row in rows]
+
+
+def test_the_table_has_every_official_answer_and_every_state_that_ends():
+    told = {line.answer.get("official") for line in TABLE.values() if line.answer}
+    assert set(OFFICIAL) - told == {"migrated"}  # told by a chat that was upgraded
+    assert Counter(line.end.state for line in TABLE.values()).keys() == {
+        MessageState.SENT,
+        MessageState.FAILED,
+        MessageState.UNCERTAIN,
+    }
