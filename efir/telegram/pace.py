@@ -25,7 +25,8 @@ class Pace:
 
     def __init__(self, rate: float) -> None:
         self.interval_s = 1 / rate
-        self._next = 0.0
+        self._next = 0.0  # the latest slot
+        self._last = 0.0  # the latest call
         self._chats: dict[int, float] = {}
         self._paused_until: datetime | None = None
 
@@ -59,9 +60,8 @@ class Pace:
     @property
     def quiet_in_s(self) -> float:
         """In how many seconds somebody who knows nothing of the calls so far may begin with any."""
-        if not self._next:
-            return 0.0
-        return max(0.0, self._next + CHAT_GAP_S - asyncio.get_running_loop().time())
+        latest = max(self._next, self._last)
+        return max(0.0, latest + CHAT_GAP_S - asyncio.get_running_loop().time()) if latest else 0.0
 
     async def slot(self, chat_id: int, turn: Turn) -> bool:
         """Wait until one call to this chat may begin; False where the turn ended or a pause began meanwhile."""
@@ -76,6 +76,17 @@ class Pace:
             if turn.over:
                 return False
         return not turn.over and not self.paused_s
+
+    async def gate(self, chat_id: int) -> bool:
+        """The last wait, right before the call: what was written since the slot took now more, now less time.
+
+        False where a pause began meanwhile.
+        """
+        loop = asyncio.get_running_loop()
+        at = self._last = max(self._last + self.interval_s, loop.time())
+        self._remember(chat_id, at + CHAT_GAP_S)
+        await asyncio.sleep(at - loop.time())
+        return not self.paused_s
 
     def _remember(self, chat_id: int, free_at: float) -> None:
         if len(self._chats) >= REMEMBERED_CHATS:

@@ -148,9 +148,11 @@ class Sender:
             begun = await in_thread(claims.begin, claimed, message.text)
         except DatabaseError:  # no call is made that is not noted
             return await _surely(claims.release, claimed)
-        if begun:
-            await self._call(claimed, message)
-        return None
+        if not begun:
+            return None
+        if not await self._pace.gate(claimed.chat_id):
+            return await _surely(claims.release, claimed)
+        return await self._call(claimed, message)
 
     async def _call(self, claimed: Claim, message: Composed) -> None:
         try:

