@@ -47,6 +47,7 @@ class Sender:
         self._waiting = 0
         self._calls: set[asyncio.Task[None]] = set()
         self._busy: dict[int, float] = {}
+        self._in_turn = asyncio.Lock()
         self._attempts: set[UUID] = set()
         self._certain = False
         self._trusted = False
@@ -145,7 +146,8 @@ class Sender:
 
     async def _send(self, claimed: Claim, message: Composed) -> None:
         try:
-            begun = await in_thread(claims.begin, claimed, message.text)
+            async with self._in_turn:  # noted one after another, calls stay in the order of their moments
+                begun = await in_thread(claims.begin, claimed, message.text)
         except DatabaseError:  # no call is made that is not noted
             return await _surely(claims.release, claimed)
         if not begun:
