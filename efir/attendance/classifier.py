@@ -9,7 +9,7 @@ from typing import cast
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, QuerySet
 
 from efir import clock
 from efir.accounts.capabilities import Capability, can
@@ -103,10 +103,7 @@ def classify_chunk(webinar: Webinar, size: int = CHUNK) -> bool:
         )
         if mine is None:
             return False  # done, or another worker is at it
-        judged = Verdict.objects.filter(webinar=webinar, lead=OuterRef("pk"))
-        lead_ids = list(
-            subjects(webinar).exclude(Exists(judged)).order_by("pk").values_list("pk", flat=True)[:size]
-        )
+        lead_ids = _next_leads(webinar, size)
         if lead_ids:
             _judge(webinar, lead_ids)
             return True
@@ -116,6 +113,20 @@ def classify_chunk(webinar: Webinar, size: int = CHUNK) -> bool:
             "classified", webinar_id=webinar.pk, verdicts=Verdict.objects.filter(webinar=webinar).count()
         )
         return False
+
+
+def _next_leads(webinar: Webinar, size: int) -> list[int]:
+    """Who is judged next, in the order of their ids, and in the end whoever was left out.
+
+    Asked as "who has no verdict yet", PostgreSQL reads all verdicts for each lead until it has counted the fresh ones.
+    """
+    judged = Verdict.objects.filter(webinar=webinar)
+    latest = judged.aggregate(latest=Max("lead_id"))["latest"] or 0
+    leads = subjects(webinar).order_by("pk").values_list("pk", flat=True)
+    if lead_ids := list(leads.filter(pk__gt=latest)[:size]):
+        return lead_ids
+    done = set(judged.values_list("lead_id", flat=True))
+    return [lead_id for lead_id in leads if lead_id not in done][:size]
 
 
 def _judge(webinar: Webinar, lead_ids: Sequence[int]) -> None:

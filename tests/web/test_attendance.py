@@ -200,6 +200,19 @@ def test_chunks_of_any_size_give_the_same_verdicts(evening, make_person):
     assert Verdict.objects.count() == len(events("client_webinar_attendance_classified")) == 7
 
 
+def test_nobody_is_left_out_in_whatever_order_they_were_judged(evening, make_person):
+    leads = [make_person() for _ in range(5)]
+    for lead in leads:
+        evening.seen(lead, 0, 3600)
+    evening.stop()
+    tracker.track()
+    evening.webinar.refresh_from_db()
+    classifier._judge(evening.webinar, [leads[3].pk])
+    while classifier.classify_chunk(evening.webinar, size=2):
+        pass
+    assert set(Verdict.objects.values_list("lead_id", flat=True)) == {lead.pk for lead in leads}
+
+
 def test_recomputing_from_what_is_stored_gives_the_same_verdict(evening, make_person):
     people = [make_person() for _ in range(4)]
     core.book_seat(evening.webinar.pk, people[3])
