@@ -6,6 +6,8 @@ import pytest
 
 from tests.e2e.harness import Site, Visitor, eventually
 
+pytestmark = pytest.mark.one_database  # its own
+
 PASSWORD = "efir-demo"
 LOGINS = [
     "admin",

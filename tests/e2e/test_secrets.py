@@ -16,6 +16,8 @@ from efir.standin import Kind, StandIn, running
 from tests.e2e.harness import Site, Visitor, eventually, free_port, fresh_database
 from tests.faults.proxy import PASSWORD, USER, Proxy, proxying
 
+pytestmark = pytest.mark.one_database
+
 KEY = "AAsecret-of-the_bot"
 TOKEN = f"42:{KEY}"
 OTHER_PASSWORD = "not-this-proxys-password"

@@ -31,7 +31,7 @@ from tests.e2e.harness import eventually
 from tests.e2e.test_dispatcher import dispatching
 from tests.telegram_kit import TOKEN, linked, with_bot
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_database]
 
 # What the chat of person n becomes is n below this; what that becomes, n below the next.
 SUPERGROUPS = (-1_002_000_000_000, -1_003_000_000_000)

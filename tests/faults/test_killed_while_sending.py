@@ -221,9 +221,11 @@ def test_the_database_restarted_five_times(evening, count):
 @needs_several_workers
 def test_stopped_past_its_lease_while_another_takes_over(evening, count):
     evening = evening(rate=100, options=GIVES_UP_LOCKS)
-    acting = evening.worker()
+    # Long enough that on a busy machine nobody loses it but by the blow.
+    waits = {"efir.telegram.lease:TTL_S": 2 * TTL_S}
+    acting = evening.worker(**waits)
     evening.after(calls=1)
-    resting = evening.worker()
+    resting = evening.worker(**waits)
     for _ in range(4):
         evening.after(calls=evening.luck.randint(20, 80))
         with stopped(evening, acting) as holder:
