@@ -223,7 +223,9 @@ def _settle_seats(webinar: Webinar) -> None:
 
 def _write(webinar: Webinar, **fields: Any) -> None:
     # The plain manager: Core is the one place that may write the guarded fields.
-    Webinar._base_manager.filter(pk=webinar.pk).update(version=F("version") + 1, **fields)
+    Webinar._base_manager.filter(pk=webinar.pk).update(
+        version=F("version") + 1, changed_at=clock.now(), **fields
+    )
     webinar.refresh_from_db()
     webinar_id = webinar.pk
     if connection.vendor == "postgresql":

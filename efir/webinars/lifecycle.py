@@ -115,6 +115,7 @@ _BUSINESS = _PLAYER | {
     "time_zone",
     "length_min",
     "cta_text",
+    "poster",
     "withdrawn",
 }
 TECHNICAL = frozenset({"stream_type", "forgotten_h"})

@@ -44,8 +44,35 @@ def _refuse_guarded(fields: Iterable[str]) -> None:
         )
 
 
+class Poster(models.Model):
+    """One poster. Its id is made from the bytes of its files, so that an address never means another picture.
+
+    `kept_at`: when somebody last uploaded it. What no webinar refers to is forgotten a day later.
+    """
+
+    id = models.CharField(max_length=32, primary_key=True)
+    kept_at = models.DateTimeField(default=clock.now)
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class PosterFile(models.Model):
+    """One size of a poster: `name` is the last part of its address."""
+
+    poster = models.ForeignKey(Poster, models.CASCADE, related_name="files")
+    name = models.CharField(max_length=20)
+    content = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["poster", "name"], name="poster_file_once")]
+
+    def __str__(self) -> str:
+        return f"{self.poster_id}/{self.name}"
+
+
 class Webinar(models.Model):
-    """One live webinar. `version` moves with every change of the row and with nothing else."""
+    """One live webinar. `version` moves with every change of the row and with nothing else, and `changed_at` with it."""
 
     title = models.CharField(_("название"), max_length=200)
     description = models.TextField(_("описание"), blank=True)
@@ -56,6 +83,7 @@ class Webinar(models.Model):
     player_url = models.CharField(_("плеер"), max_length=2000, blank=True)
     chat_url = models.CharField(_("чат"), max_length=2000, blank=True)
     cta_text = models.CharField(_("призыв к действию"), max_length=100, blank=True)
+    poster = models.ForeignKey(Poster, models.PROTECT, null=True, blank=True, related_name="+")
     withdrawn = models.BooleanField(_("вебинар не состоится"), default=False)
     stream_type = models.CharField(
         _("вид трансляции"), max_length=10, choices=[("obs", "OBS")], default="obs"
@@ -68,6 +96,7 @@ class Webinar(models.Model):
     version = models.PositiveBigIntegerField(default=1)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    changed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=clock.now)
     created_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
 

@@ -1,0 +1,15 @@
+"""The files of one poster, and where they are."""
+
+from __future__ import annotations
+
+WIDTHS = (480, 960, 1600)  # a picture that is smaller is not blown up: its larger files are as wide as it is
+WIDTH, HEIGHT = 1600, 900
+SHARED = "share.jpg"  # for link previews, and for browsers without WebP
+SHARED_WIDTH, SHARED_HEIGHT = 1200, 630
+
+TYPES = {**{f"{width}.webp": "image/webp" for width in WIDTHS}, SHARED: "image/jpeg"}
+
+
+def address(digest: str, name: str) -> str:
+    """The path of one file; what is there never changes."""
+    return f"/posters/{digest}/{name}"
