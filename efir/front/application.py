@@ -13,6 +13,7 @@ from django.http.request import split_domain_port, validate_host
 
 from efir import ids
 from efir.asgi_http import Application, Receive, Scope, Send
+from efir.front.posters import PosterFiles
 from efir.front.room import RoomPage, room_state
 from efir.front.schedule import SchedulePage
 from efir.front.static import StaticFiles
@@ -21,6 +22,7 @@ from efir.room.stream import PATH as STREAM
 from efir.room.stream import stream
 
 ROOM = re.compile(rf"/account/webinar_room/(?:({ids.PATTERN})/)?")
+POSTER = re.compile(r"/posters/([0-9a-f]{32})/([\w.]+)", re.ASCII)
 STATE = re.compile(rf"/api/webinars/({ids.PATTERN})/state")
 
 log = structlog.get_logger(__name__)
@@ -34,6 +36,7 @@ class Front:
         self._schedule = SchedulePage(django)
         self._room = RoomPage(django)
         self._static = StaticFiles()
+        self._posters = PosterFiles()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. The server opens and closes the rooms itself, so there is no lifespan here."""
@@ -60,6 +63,8 @@ class Front:
         path, live = scope["path"], rooms()
         if path.startswith("/static/"):
             return partial(self._static, scope, send)
+        if match := POSTER.fullmatch(path):
+            return partial(self._posters, scope, send, match[1], match[2])
         if live is None:
             return None
         if path == "/webinars/":

@@ -50,14 +50,19 @@ class Kept:
     unchanged: _Form
 
     @classmethod
-    def of(cls, body: bytes, headers: Headers, cache_control: bytes, vary: bytes) -> Kept:
-        """Keep this body with these headers, but for those that whoever keeps it decides."""
+    def of(
+        cls, body: bytes, headers: Headers, cache_control: bytes, vary: bytes, *, pack: bool = True
+    ) -> Kept:
+        """Keep this body with these headers, but for those that whoever keeps it decides.
+
+        `pack`: whether gzip makes it smaller; of a picture it does not.
+        """
         tag = b'W/"%s"' % hashlib.sha256(body).hexdigest()[:20].encode()
         own = ((b"cache-control", cache_control), (b"etag", tag), (b"vary", vary))
         all_headers = (*(each for each in headers if each[0] not in _NOT_KEPT), *own)
         plain = _Form.of(200, all_headers, body)
         packed = plain
-        if len(body) > _LEAST_PACKED:
+        if pack and len(body) > _LEAST_PACKED:
             packed = _Form.of(200, (*all_headers, _GZIP), gzip.compress(body, mtime=0))
         return cls(tag, plain, packed, _Form.of(304, all_headers))
 

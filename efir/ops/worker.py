@@ -25,6 +25,7 @@ from efir.threads import in_thread
 from efir.waiting import happens
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
+from efir.webinars.posters.keeping import forget_unused
 
 TICK_S = 1.0
 SELDOM_S = 5.0
@@ -73,7 +74,15 @@ class Worker:
         if time.monotonic() - self._seldom_at < SELDOM_S:
             return []
         self._seldom_at = time.monotonic()
-        return [clock.refresh, outbox.expire, call_owed, stop_forgotten, archive_settled, prune]
+        return [
+            clock.refresh,
+            outbox.expire,
+            call_owed,
+            stop_forgotten,
+            archive_settled,
+            prune,
+            forget_unused,
+        ]
 
     def _beat(self) -> None:
         WorkerBeat.objects.update_or_create(

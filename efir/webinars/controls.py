@@ -29,13 +29,15 @@ P = ParamSpec("P")
 class Done:
     """It is as asked: a sentence for a person (and what they should look at again), an object for a program.
 
-    `where` is what a person sees of the speaker's page then: its query and fragment.
+    `where` is what a person sees of the speaker's page then: its query and fragment. `shown`: of which webinar, where
+    it is not the one that was acted on.
     """
 
     sentence: str
     body: dict[str, Any] = field(default_factory=dict)
     warning: str = ""
     where: str = ""
+    shown: int | None = None
 
 
 class Invalid(Exception):
@@ -72,7 +74,7 @@ def control(capability: Capability, *, show: Show | None = None) -> Callable[[Ac
             except Invalid as invalid:
                 return _invalid(request, webinar_id, invalid, show)
             if prefers_html(request):
-                address = page_of(webinar_id) + done.where
+                address = page_of(done.shown or webinar_id) + done.where
                 return back_with(request, address, done.sentence, warning=done.warning)
             return JsonResponse(done.body)
 

@@ -24,7 +24,7 @@ from efir.hooks.actions import (
     Refused,
     Source,
 )
-from efir.webinars.lifecycle import TECHNICAL, Status, check_cta, check_editable, next_status
+from efir.webinars.lifecycle import COPIED, TECHNICAL, Status, check_cta, check_editable, next_status
 from efir.webinars.models import LedgerEntry, Seat, Webinar
 
 NOTIFY_CHANNEL = "efir_webinars"
@@ -92,6 +92,20 @@ def create(fields: Mapping[str, Any], context: Context) -> Webinar:
     webinar: Webinar = Webinar.objects.create(**fields, created_by_id=context.actor_id)
     log.info("webinar_created", webinar_id=webinar.pk, actor_id=context.actor_id)
     return webinar
+
+
+def copy(webinar_id: int, context: Context) -> Webinar:
+    """A new draft with another webinar's fields and poster, but without its time. Raises Refused.
+
+    Whoever may make drafts may copy: technical fields come along as somebody with the capability has set them.
+    """
+    with transaction.atomic():
+        _authorize(context, Capability.EDIT_WEBINAR)
+        source = _locked(webinar_id)
+        fields = {name: getattr(source, name) for name in COPIED}
+        webinar: Webinar = Webinar.objects.create(**fields, created_by_id=context.actor_id)
+        log.info("webinar_copied", webinar_id=webinar.pk, source_id=webinar_id, actor_id=context.actor_id)
+        return webinar
 
 
 def edit(webinar_id: int, fields: Mapping[str, Any], context: Context) -> Webinar:

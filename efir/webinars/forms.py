@@ -1,7 +1,8 @@
-"""The speaker's form. It carries values to Core and writes nothing itself."""
+"""The speaker's form. It carries values to Core and writes no webinar itself; a good poster it stores at once."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,9 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import URLValidator
+from django.utils.datastructures import MultiValueDict
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
@@ -17,7 +20,9 @@ from efir.config import time_zone_name
 from efir.webinars.embeds import LONGEST, chat_address, frame_address
 from efir.webinars.lifecycle import EDITABLE, TECHNICAL, Status
 from efir.webinars.models import Webinar, default_time_zone
+from efir.webinars.posters.field import PosterField
 
+POSTER_ID = re.compile(r"[0-9a-f]{32}")
 LOCAL_FORMAT = "%Y-%m-%dT%H:%M"
 NOT_A_RECORDING = _("Это не адрес записи. Вставьте адрес, который начинается с http:// или https://")
 
@@ -71,6 +76,7 @@ class WebinarForm(forms.Form):
         help_text=_("Необязательно: адрес встраиваемого чата или его код <iframe …>."),
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
     )
+    poster = PosterField()
     cta_text = forms.CharField(
         label=_("Надпись на кнопке в расписании"),
         required=False,
@@ -88,17 +94,24 @@ class WebinarForm(forms.Form):
         help_text=_("Пусто — как задано для всей установки."),
     )
 
-    def __init__(self, data: Mapping[str, Any] | None, webinar: Webinar | None, *, technical: bool) -> None:
-        super().__init__(data, initial=_initial(webinar))
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None,
+        files: MultiValueDict[str, UploadedFile[Any]] | None,
+        webinar: Webinar | None,
+        *,
+        technical: bool,
+    ) -> None:
+        super().__init__(data, files, initial=_initial(webinar))
         self.webinar = webinar
         editable = EDITABLE[webinar.state if webinar else Status.DRAFT]
-        for name in list(self.fields):
-            sent = data is not None and name in data
+        for name, field in list(self.fields.items()):
+            sent = data is not None and not field.widget.value_omitted_from_data(data, files or {}, name)
             if name in TECHNICAL and not technical and not sent:
                 del self.fields[name]
             elif not sent and (data is not None or name not in editable):
                 # Shown as it is, and not asked for.
-                self.fields[name].disabled = True
+                field.disabled = True
         self._editable = editable
 
     @property
@@ -108,6 +121,16 @@ class WebinarForm(forms.Form):
     @property
     def technical(self) -> list[forms.BoundField]:
         return [self[name] for name in self.fields if name in TECHNICAL]
+
+    @property
+    def poster_id(self) -> str:
+        """The poster to show: the one just uploaded, the one that was kept, the one that is there; or nothing."""
+        if not self.is_bound:
+            return str((self.webinar and self.webinar.poster_id) or "")
+        if "poster" in self.cleaned_data:
+            return self.cleaned_data["poster"].pk if self.cleaned_data["poster"] else ""
+        kept = str(self.data.get("poster_kept", ""))
+        return kept if POSTER_ID.fullmatch(kept) else ""
 
     @property
     def is_open(self) -> bool:

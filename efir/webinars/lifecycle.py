@@ -119,6 +119,7 @@ _BUSINESS = _PLAYER | {
     "withdrawn",
 }
 TECHNICAL = frozenset({"stream_type", "forgotten_h"})
+COPIED = (_BUSINESS | TECHNICAL) - {"starts_at", "withdrawn"}
 EDITABLE: dict[Status, frozenset[str]] = {
     Status.DRAFT: _BUSINESS | TECHNICAL,
     Status.SCHEDULED: _BUSINESS | TECHNICAL,

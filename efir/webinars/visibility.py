@@ -12,6 +12,7 @@ from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Webinar
 
 JUST_FINISHED = timedelta(hours=24)
+IN_CALENDAR_AFTER = timedelta(days=90)
 
 
 def visible_webinar(webinar_id: int, *, drafts: bool) -> Webinar | None:
@@ -51,6 +52,16 @@ def for_speaker() -> QuerySet[Webinar]:
     return Webinar.objects.order_by(
         part, nearest.asc(nulls_last=True), F("starts_at").desc(nulls_last=True), "-pk"
     )
+
+
+def for_calendar() -> QuerySet[Webinar]:
+    """What a subscribed calendar holds: all that is published and was not long ago, withdrawn ones too.
+
+    What is over stays for a while: a calendar drops an entry that its feed no longer has, and people look back.
+    """
+    since = clock.now() - IN_CALENDAR_AFTER
+    published = Webinar.objects.exclude(status=Status.DRAFT).filter(starts_at__gt=since)
+    return published.order_by("starts_at", "pk")
 
 
 def just_finished() -> QuerySet[Webinar]:

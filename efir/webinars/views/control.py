@@ -45,6 +45,14 @@ def publish(request: HttpRequest, webinar_id: int) -> Done:
 
 
 @control(Capability.EDIT_WEBINAR)
+def copy(request: HttpRequest, webinar_id: int) -> Done:
+    """A draft like this webinar."""
+    webinar = core.copy(webinar_id, acting(request))
+    sentence = _("Черновик создан по образцу. Осталось назначить время.")
+    return Done(sentence, short_state(webinar), shown=webinar.pk)
+
+
+@control(Capability.EDIT_WEBINAR)
 def withdraw(request: HttpRequest, webinar_id: int) -> Done:
     """It will not take place; or it will after all."""
     withdrawn = asked_for(request, "withdrawn")

@@ -95,8 +95,8 @@ def one(request: HttpRequest, webinar_id: int) -> HttpResponse:
 
 
 def _form(request: HttpRequest, webinar: Webinar | None) -> WebinarForm:
-    data = request.POST if request.method == "POST" else None
-    return WebinarForm(data, webinar, technical=can(request.user, Capability.EDIT_TECHNICAL))
+    data, files = (request.POST, request.FILES) if request.method == "POST" else (None, None)
+    return WebinarForm(data, files, webinar, technical=can(request.user, Capability.EDIT_TECHNICAL))
 
 
 def _save(request: HttpRequest, webinar: Webinar, form: WebinarForm) -> Webinar:
@@ -136,5 +136,5 @@ def _refused(request: HttpRequest, refused: Refused, webinar: Webinar | None) ->
 def _again(
     request: HttpRequest, webinar: Webinar | None, status: int, error: str, **more: Any
 ) -> HttpResponse:
-    form = WebinarForm(None, webinar, technical=can(request.user, Capability.EDIT_TECHNICAL))
+    form = WebinarForm(None, None, webinar, technical=can(request.user, Capability.EDIT_TECHNICAL))
     return _page(request, webinar, form, status=status, error=error, **more)

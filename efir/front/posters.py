@@ -1,0 +1,44 @@
+"""Posters from memory: everybody who opens the schedule asks for the same few files."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from efir.asgi_http import Scope, Send
+from efir.front.kept import Kept
+from efir.threads import CROWD
+from efir.webinars.posters.keeping import content_of
+from efir.webinars.posters.sizes import TYPES
+from efir.webinars.views.posters import FOR_EVER
+
+AT_MOST = 32 * 1024 * 1024  # bytes
+
+
+class PosterFiles:
+    """The files asked for last. What an address gives never changes, so nothing here grows old."""
+
+    def __init__(self) -> None:
+        self._files: OrderedDict[str, Kept] = OrderedDict()
+        self._bytes = 0
+
+    async def __call__(self, scope: Scope, send: Send, digest: str, name: str) -> bool:
+        """Answer, or leave it: whether it is answered."""
+        file = self._files.get(scope["path"]) or await self._read(scope["path"], digest, name)
+        if file is None:
+            return False
+        self._files.move_to_end(scope["path"])
+        await file.answer(scope, send)
+        return True
+
+    async def _read(self, path: str, digest: str, name: str) -> Kept | None:
+        content = await CROWD.run(content_of, digest, name)
+        if content is None:
+            return None
+        headers = [(b"content-type", TYPES[name].encode()), (b"x-content-type-options", b"nosniff")]
+        if path not in self._files:  # somebody else may have read it meanwhile
+            self._files[path] = Kept.of(content, headers, FOR_EVER.encode(), b"Accept-Encoding", pack=False)
+            self._bytes += len(content)
+        while self._bytes > AT_MOST:
+            _, oldest = self._files.popitem(last=False)
+            self._bytes -= len(oldest.plain.body)
+        return self._files.get(path)

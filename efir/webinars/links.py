@@ -1,0 +1,61 @@
+"""Absolute addresses, for whatever is read outside this site: calendars, link previews, search engines."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode, urlsplit
+
+from django.conf import settings
+from django.utils import translation
+
+from efir.webinars.models import Webinar
+from efir.webinars.posters.sizes import SHARED, address
+
+FEED = "/webinars/calendar.ics"
+
+
+def absolute(path: str) -> str:
+    """The whole address of a path of this site."""
+    return f"{settings.EFIR.public_url}{path}"
+
+
+def room_of(webinar: Webinar) -> str:
+    """The webinar's room."""
+    return absolute(f"/account/webinar_room/{webinar.pk}/")
+
+
+def shared_picture(webinar: Webinar) -> str:
+    """The poster for link previews, or nothing."""
+    return absolute(address(webinar.poster_id, SHARED)) if webinar.poster_id else ""
+
+
+def ends_at(webinar: Webinar) -> datetime | None:
+    """When the webinar is planned to be over."""
+    return webinar.starts_at + timedelta(minutes=webinar.length_min) if webinar.starts_at else None
+
+
+def calendar_file(path: str) -> str:
+    """A calendar's path; it names the language, since a calendar comes back for news without a cookie."""
+    language = translation.get_language()
+    return path if language == settings.LANGUAGE_CODE else f"{path}?{urlencode({'lang': language})}"
+
+
+def subscription() -> str:
+    """The feed, as calendar programs subscribe to it."""
+    parts = urlsplit(absolute(calendar_file(FEED)))
+    return parts._replace(scheme="webcal").geturl()
+
+
+def google_calendar(webinar: Webinar) -> str:
+    """Google's page that adds the webinar to somebody's calendar."""
+    start, end = webinar.starts_at, ends_at(webinar)
+    if start is None or end is None:
+        return ""
+    query = {
+        "action": "TEMPLATE",
+        "text": webinar.title,
+        "dates": "/".join(f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}" for moment in (start, end)),
+        "details": room_of(webinar),
+        "location": room_of(webinar),
+    }
+    return f"https://calendar.google.com/calendar/render?{urlencode(query)}"
