@@ -60,11 +60,17 @@ class Front:
             return False
 
     def _answering(self, scope: Scope, send: Send) -> Callable[[], Awaitable[bool]] | None:
-        path, live = scope["path"], rooms()
-        if path.startswith("/static/"):
+        return self._file(scope, send) or self._page(scope, send)
+
+    def _file(self, scope: Scope, send: Send) -> Callable[[], Awaitable[bool]] | None:
+        if scope["path"].startswith("/static/"):
             return partial(self._static, scope, send)
-        if match := POSTER.fullmatch(path):
+        if match := POSTER.fullmatch(scope["path"]):
             return partial(self._posters, scope, send, match[1], match[2])
+        return None
+
+    def _page(self, scope: Scope, send: Send) -> Callable[[], Awaitable[bool]] | None:
+        path, live = scope["path"], rooms()
         if live is None:
             return None
         if path == "/webinars/":

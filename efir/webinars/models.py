@@ -72,7 +72,7 @@ class PosterFile(models.Model):
 
 
 class Webinar(models.Model):
-    """One live webinar. `version` moves with every change of the row and with nothing else, and `changed_at` with it."""
+    """One live webinar. `version` and `changed_at` move with every change of the row and with nothing else."""
 
     title = models.CharField(_("название"), max_length=200)
     description = models.TextField(_("описание"), blank=True)

@@ -63,8 +63,17 @@ def day_words(moment: datetime, zone: ZoneInfo) -> str:
 
 def moment_words(moment: datetime, zone: ZoneInfo) -> str:
     """«сегодня в 19:00 МСК»."""
+    return _at_time(day_words(moment, zone), moment, zone)
+
+
+def lasting_words(moment: datetime, zone: ZoneInfo) -> str:
+    """«25 ноября в 19:00 МСК»: for what is read on another day, where «сегодня» would not be true any more."""
+    return _at_time(date_format(moment.astimezone(zone), "j E"), moment, zone)
+
+
+def _at_time(day: str, moment: datetime, zone: ZoneInfo) -> str:
     return _("%(day)s в %(time)s %(zone)s") % {
-        "day": day_words(moment, zone),
+        "day": day,
         "time": moment.astimezone(zone).strftime("%H:%M"),
         "zone": zone_label(moment, zone),
     }

@@ -24,6 +24,8 @@ def schedule(request: HttpRequest) -> HttpResponse:
     context = {
         "live": programme.on_air,
         "next": first,
+        "next_is_first": not programme.on_air,
+        "announced": next(iter(programme.on_air), first),
         "others": [webinar for webinar in programme.upcoming if webinar != first],
         "seated": seated,
         "current": programme.current(seated),

@@ -1,0 +1,61 @@
+"""A webinar for whoever reads the schedule from outside: search engines, link previews, calendars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+
+from efir.webinars import links
+from efir.webinars.models import Webinar
+from efir.webinars.posters.sizes import SHARED_HEIGHT, SHARED_WIDTH
+from efir.webinars.words import lasting_words
+
+register = template.Library()
+
+
+@register.inclusion_tag("webinars/_event.html")
+def event_facts(webinar: Webinar) -> dict[str, Any]:
+    """What a schema.org `Event` has beside what people see, as microdata in absolute addresses.
+
+    Which are needed: https://developers.google.com/search/docs/appearance/structured-data/event
+    """
+    ends_at = links.ends_at(webinar)
+    return {
+        "webinar": webinar,
+        "starts_at": webinar.starts_at.astimezone(webinar.zone).isoformat() if webinar.starts_at else "",
+        "ends_at": ends_at.astimezone(webinar.zone).isoformat() if ends_at else "",
+        "created_at": webinar.created_at.astimezone(webinar.zone).isoformat(timespec="seconds"),
+        "page": links.absolute(f"/webinars/#webinar-{webinar.pk}"),
+        "sign_up": links.absolute(f"/signup/?webinar={webinar.pk}"),
+        "room": links.room_of(webinar),
+        "picture": links.shared_picture(webinar),
+        "home": links.absolute("/webinars/"),
+    }
+
+
+@register.inclusion_tag("webinars/_preview.html")
+def link_preview(webinar: Webinar | None) -> dict[str, Any]:
+    """Open Graph: how a link to the schedule looks in a chat, with the webinar that is on air or next."""
+    known = webinar is not None and webinar.starts_at is not None
+    return {
+        "webinar": webinar,
+        "when": lasting_words(webinar.starts_at, webinar.zone) if webinar and known else "",
+        "page": links.absolute("/webinars/"),
+        "picture": links.shared_picture(webinar) if webinar else "",
+        "width": SHARED_WIDTH,
+        "height": SHARED_HEIGHT,
+    }
+
+
+@register.inclusion_tag("webinars/_to_calendar.html")
+def to_calendar(webinar: Webinar) -> dict[str, str]:
+    """Two ways to put one webinar into one's own calendar."""
+    path = f"/webinars/{webinar.pk}/calendar.ics"
+    return {"file": links.calendar_file(path), "google": links.google_calendar(webinar)}
+
+
+@register.simple_tag
+def calendar_subscription() -> str:
+    """The address by which a calendar program subscribes to all webinars."""
+    return links.subscription()
