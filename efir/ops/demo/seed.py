@@ -18,6 +18,7 @@ from efir.accounts.people import create_person
 from efir.attendance import classifier
 from efir.config import ConfigError
 from efir.hooks.actions import Context, Source
+from efir.ops.demo.art import painted
 from efir.ops.demo.site import stand_in
 from efir.ops.models import DemoMark
 from efir.room.presence import IntervalRow, Pending, RecorderRow
@@ -25,6 +26,8 @@ from efir.room.storage import write
 from efir.telegram.models import TelegramChat
 from efir.webinars import core
 from efir.webinars.models import Webinar
+from efir.webinars.posters.drawing import from_picture
+from efir.webinars.posters.keeping import keep
 from efir.webinars.visibility import on_air, upcoming
 
 PASSWORD = "efir-demo"  # noqa: S105  # printed at every start
@@ -147,6 +150,7 @@ def _webinar(title: str, starts_at: datetime, speaker: Person) -> Webinar:
             "starts_at": starts_at.replace(second=0, microsecond=0),
             "length_min": 60,
             "player_url": f"{settings.EFIR.public_url}/demo/player/",
+            "poster": keep(from_picture(painted(Webinar.objects.count()))),
         },
         context,
     )

@@ -37,10 +37,10 @@ def event_facts(webinar: Webinar) -> dict[str, Any]:
 @register.inclusion_tag("webinars/_preview.html")
 def link_preview(webinar: Webinar | None) -> dict[str, Any]:
     """Open Graph: how a link to the schedule looks in a chat, with the webinar that is on air or next."""
-    known = webinar is not None and webinar.starts_at is not None
+    starts_at = webinar.starts_at if webinar else None
     return {
         "webinar": webinar,
-        "when": lasting_words(webinar.starts_at, webinar.zone) if webinar and known else "",
+        "when": lasting_words(starts_at, webinar.zone) if webinar and starts_at else "",
         "page": links.absolute("/webinars/"),
         "picture": links.shared_picture(webinar) if webinar else "",
         "width": SHARED_WIDTH,
