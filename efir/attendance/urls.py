@@ -1,4 +1,4 @@
-"""Addresses of verdicts."""
+"""Addresses of verdicts and of what is exported."""
 
 from __future__ import annotations
 
@@ -8,4 +8,6 @@ from efir.attendance import views
 
 urlpatterns = [
     path("admin_webinar/<id:webinar_id>/verdicts/<id:lead_id>", views.decide_verdict, name="decide_verdict"),
+    path("admin_webinar/<id:webinar_id>/verdicts.csv", views.verdicts_csv, name="verdicts_csv"),
+    path("admin_webinar/<id:webinar_id>/presence.csv", views.presence_csv, name="presence_csv"),
 ]

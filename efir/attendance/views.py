@@ -1,13 +1,25 @@
-"""`POST /admin_webinar/<id>/verdicts/<lead_id>`: a held verdict is decided by a person."""
+"""Deciding a held verdict, and the verdicts and the presence as files."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest
+import structlog
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.utils.http import content_disposition_header
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 
-from efir.accounts.capabilities import Capability
+from efir.accounts.capabilities import Capability, capability_required
+from efir.accounts.session import person_of
+from efir.attendance import exports
 from efir.attendance.classifier import decide
+from efir.attendance.verdict_board import HERE
+from efir.web import query_with
 from efir.webinars.controls import Done, acting, asked_for, control
+from efir.webinars.models import Webinar
+
+log = structlog.get_logger(__name__)
 
 
 @control(Capability.DECIDE_VERDICT)
@@ -21,4 +33,56 @@ def decide_verdict(request: HttpRequest, webinar_id: int, lead_id: int) -> Done:
         "reason": verdict.reason,
         "rule": verdict.rule,
     }
-    return Done(_("Решено."), body)
+    return Done(_("Решено."), body, where=query_with(request.GET) + HERE)
+
+
+@never_cache
+@require_safe
+@capability_required(Capability.EDIT_WEBINAR)
+def verdicts_csv(request: HttpRequest, webinar_id: int) -> HttpResponse | StreamingHttpResponse:
+    """Every verdict, for whoever sees them on the speaker's page."""
+    webinar = _webinar(webinar_id)
+    return _file(
+        request, webinar, "verdicts", _("Итоги"), exports.verdict_header(), exports.verdict_batch(webinar)
+    )
+
+
+@never_cache
+@require_safe
+@capability_required(Capability.EDIT_WEBINAR)
+def presence_csv(request: HttpRequest, webinar_id: int) -> HttpResponse | StreamingHttpResponse:
+    """Every stretch of presence in live time."""
+    webinar = _webinar(webinar_id)
+    return _file(
+        request,
+        webinar,
+        "presence",
+        _("Присутствие"),
+        exports.presence_header(),
+        exports.presence_batch(webinar),
+    )
+
+
+def _webinar(webinar_id: int) -> Webinar:
+    webinar: Webinar | None = Webinar.objects.filter(pk=webinar_id).first()
+    if webinar is None:
+        raise Http404
+    return webinar
+
+
+def _file(  # noqa: PLR0913  # the parts of a file
+    request: HttpRequest,
+    webinar: Webinar,
+    what: str,
+    words: str,
+    header: exports.Row,
+    batch: exports.Batch,
+) -> HttpResponse | StreamingHttpResponse:
+    headers = {
+        "Content-Type": "text/csv; charset=utf-8",
+        "Content-Disposition": content_disposition_header(True, exports.file_name(words, webinar)) or "attachment",
+    }
+    if request.method == "HEAD":
+        return HttpResponse(headers=headers)
+    log.info("exported", what=what, webinar_id=webinar.pk, actor_id=person_of(request).pk)
+    return StreamingHttpResponse(exports.stream(header, batch, get_language() or "ru"), headers=headers)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from efir.attendance.models import Verdict
+from efir.attendance.rules import Rule, end_gap_s
+from efir.attendance.spans import Span
+from efir.attendance.timeline import Timeline
+from efir.webinars.words import zone_label
 
 REASONS: dict[str, Promise] = {
     "stayed_to_end": _("до конца"),
@@ -43,3 +52,57 @@ def present_words(verdict: Verdict) -> str:
     if minutes:
         return ngettext("%(count)s минута", "%(count)s минуты", minutes) % {"count": minutes}
     return str(_("меньше минуты")) if verdict.present_s > 0 else ""
+
+
+def seconds_words(seconds: float) -> str:
+    """«90 секунд»: after «последние», «меньше» and «через»."""
+    whole = round(seconds)
+    return ngettext("%(count)s секунды", "%(count)s секунд", whole) % {"count": whole}
+
+
+def rule_words(rule: Rule) -> list[str]:
+    """The rule and the values it used, in sentences."""
+    return [
+        gettext("Засчитывается тем, кого к концу эфира не было меньше %(grace)s: обрыв связи не считается уходом.")
+        % {"grace": seconds_words(rule.grace_s)},
+        gettext("Считается только время эфира: паузы и время до начала не в счёт, две вкладки — один человек."),
+    ]
+
+
+def because(verdict: Verdict, timeline: Timeline | None) -> str:
+    """The reason with this person's own times: «последний раз в эфире в 19:40, за 25 минут до конца»."""
+    if verdict.attended is None:
+        return str(WHY_UNKNOWN.get(verdict.why_unknown, ""))
+    if verdict.reason == "decided_by_admin" and verdict.decided_by:
+        return str(verdict.decided_by.name)
+    spans = spans_of(verdict)
+    if verdict.reason == "left_early" and spans and timeline:
+        gap = _length_words(end_gap_s(spans, timeline.live))
+        moment = timeline.hours(spans[-1][1])
+        return gettext("последний раз в эфире в %(moment)s, до конца оставалось %(gap)s") % {
+            "moment": moment,
+            "gap": gap,
+        }
+    return ""
+
+
+def _length_words(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if seconds < 120:
+        return ngettext("%(count)s секунда", "%(count)s секунды", round(seconds)) % {"count": round(seconds)}
+    return ngettext("%(count)s минута", "%(count)s минуты", minutes) % {"count": minutes}
+
+
+def spans_of(verdict: Verdict) -> list[Span]:
+    """The stretches of presence as stored with the verdict."""
+    return [(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in verdict.intervals]
+
+
+def invitation_moment(moment: datetime, zone: ZoneInfo) -> str:
+    """«23 ноября в 19:00 МСК»: what is sent is read on another day, so no «today»."""
+    local = moment.astimezone(zone)
+    return gettext("%(day)s в %(time)s %(zone)s") % {
+        "day": date_format(local, "j E"),
+        "time": f"{local:%H:%M}",
+        "zone": zone_label(moment, zone),
+    }

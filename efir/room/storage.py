@@ -130,3 +130,9 @@ def flushed_past(moment: datetime, now: datetime, dead_after: timedelta) -> bool
     return not Recorder.objects.filter(
         closed_at=None, started_at__lt=moment, pulsed_at__lt=moment, pulsed_at__gt=now - dead_after
     ).exists()
+
+
+def told_until(now: datetime, dead_after: timedelta) -> datetime:
+    """Up to when every web process that lives has written what it saw; `now` where none lives."""
+    living = Recorder.objects.filter(closed_at=None, pulsed_at__gt=now - dead_after)
+    return min(living.aggregate(least=Min("pulsed_at"))["least"] or now, now)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from efir.telegram.health import BotHealth, bot_health
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.telegram.outbox import summary
+from efir.web import query_with
 from efir.webinars.models import Webinar
 
 ON_A_PAGE = 50
@@ -61,7 +62,7 @@ def read_board(webinar: Webinar, query: QueryDict) -> Board:
         choices=list(_choices(counts, state, query)),
         progress=_progress(counts),
         health=bot_health(),
-        query=_with(query),
+        query=query_with(query),
         more=_more(query),
     )
 
@@ -84,22 +85,11 @@ def _choices(counts: dict[str, int], chosen: str, query: QueryDict) -> list[Choi
 
 
 def _address(query: QueryDict, state: str) -> str:
-    return f"{_with(query, **{STATE: state, PAGE: ''}) or '?'}#messages"
-
-
-def _with(query: QueryDict, **changes: str) -> str:
-    """The address's query with these changes; an empty value takes the parameter out."""
-    changed = query.copy()
-    for name, value in changes.items():
-        if value:
-            changed[name] = value
-        else:
-            changed.pop(name, None)
-    return f"?{changed.urlencode()}" if changed else ""
+    return f"{query_with(query, **{STATE: state, PAGE: ''}) or '?'}#messages"
 
 
 def _more(query: QueryDict) -> str:
-    others = _with(query, **{PAGE: ""}).removeprefix("?")
+    others = query_with(query, **{PAGE: ""}).removeprefix("?")
     return f"&{others}#messages" if others else "#messages"
 
 

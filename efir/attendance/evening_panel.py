@@ -1,0 +1,110 @@
+"""What the speaker's page shows of an evening: its numbers and curve, and each person's bar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+
+from efir import clock
+from efir.attendance import charts
+from efir.attendance.charts import Curve, Piece
+from efir.attendance.classifier import subjects
+from efir.attendance.models import Classification, Verdict
+from efir.attendance.numbers import Funnel, numbers_of
+from efir.attendance.timeline import Timeline
+from efir.attendance.words import spans_of
+from efir.webinars.models import Webinar
+
+# So many stretches are named beside a bar; who came and went more often has the rest in the export.
+NAMED_AT_MOST = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What every drawing of the evening shares: pauses, the call-to-action's showing and blind spells."""
+
+    start: str
+    end: str
+    paused: Sequence[Piece]
+    cta: Sequence[Piece]
+    blind: Sequence[Piece]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the funnel. `share` is in per cent of `of`'s number, where that makes sense."""
+
+    key: str
+    count: int
+    share: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One person's presence, and its times in words; `more` are the stretches that are not named."""
+
+    pieces: Sequence[Piece]
+    words: str
+    more: int
+
+
+def scale_of(timeline: Timeline) -> Scale:
+    """The shared part of the evening's drawings."""
+    return Scale(
+        start=timeline.hours(timeline.start),
+        end=timeline.hours(timeline.end),
+        paused=charts.pieces(timeline.paused, timeline),
+        cta=charts.pieces(timeline.cta, timeline),
+        blind=charts.pieces(timeline.blind, timeline),
+    )
+
+
+def bar_of(verdict: Verdict, timeline: Timeline) -> Bar:
+    """The verdict's stretches on the webinar's real length."""
+    drawn = charts.pieces(spans_of(verdict), timeline)
+    named = drawn[:NAMED_AT_MOST]
+    return Bar(drawn, ", ".join(piece.words for piece in named), len(drawn) - len(named))
+
+
+def drawn(webinar: Webinar, timeline: Timeline) -> tuple[Funnel, list[Step], Curve]:
+    """The funnel, its steps, and the curve."""
+    numbers = numbers_of(webinar, timeline)
+    return numbers.funnel, _steps(numbers.funnel), charts.curve(numbers.curve, timeline)
+
+
+def _steps(funnel: Funnel) -> list[Step]:
+    """Entered is measured by the seats (whoever came without one is not in it), the rest by who entered."""
+    steps = [
+        Step("seats", funnel.seats, None),
+        Step("entered", funnel.entered, _per_cent(funnel.entered - funnel.walk_ins, funnel.seats)),
+    ]
+    if funnel.saw_cta is not None:
+        steps.append(Step("saw_cta", funnel.saw_cta, _per_cent(funnel.saw_cta, funnel.entered)))
+    return [*steps, Step("stayed", funnel.stayed, _per_cent(funnel.stayed, funnel.entered))]
+
+
+def _per_cent(part: int, whole: int) -> int | None:
+    return round(100 * part / whole) if whole else None
+
+
+def progress_of(webinar: Webinar, judged: int) -> dict[str, Any]:
+    """How far classification is; `judged` verdicts are there."""
+    done = Classification.objects.filter(webinar=webinar).exclude(done_at=None).exists()
+    return {
+        "done": done,
+        "judged": judged,
+        "total": judged if done else max(judged, subjects(webinar).count()),
+        "settle_left_s": 0 if done else _settle_left_s(webinar),
+        "without_inviter": Verdict.objects.filter(webinar=webinar, lead__invited_by=None).count(),
+    }
+
+
+def _settle_left_s(webinar: Webinar) -> int:
+    if webinar.finished_at is None:
+        return 0
+    due = webinar.finished_at + timedelta(seconds=settings.EFIR.settle_s)
+    return max(0, round((due - clock.now()).total_seconds()))

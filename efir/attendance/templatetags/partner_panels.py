@@ -1,0 +1,81 @@
+"""A partner's own people on their account page, and one candidate's verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlencode
+
+from django import template
+from django.template.context import Context
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from efir import qr_code
+from efir.accounts.models import Person
+from efir.attendance import own, words
+from efir.attendance.models import Verdict
+from efir.attendance.timeline import timeline_of
+from efir.webinars.models import Webinar
+from efir.webinars.programme import Programme, seats_of
+
+register = template.Library()
+
+
+@register.filter
+def because(verdict: Verdict) -> str:
+    """The reason with the candidate's own times."""
+    return words.because(verdict, timeline_of(verdict.webinar))
+
+
+@register.simple_tag
+def qr(text: str) -> SafeString:
+    """The text as a QR code to stand within the page."""
+    return qr_code.svg(text)
+
+
+@register.inclusion_tag("attendance/invitation.html")
+def invitation(link: str) -> dict[str, Any]:
+    """A text ready to send: what and when, and the partner's own link."""
+    text = _invitation_words(own.ahead(Programme.read()))
+    return {"text": f"{text}\n{link}", "share": urlencode({"url": link, "text": text}), "link": link, "words": text}
+
+
+def _invitation_words(webinar: Webinar | None) -> str:
+    if webinar is None or webinar.starts_at is None:
+        return _("Приглашаю на живые вебинары: можно задать вопросы и узнать, как всё устроено. Регистрация по ссылке:")
+    about = {"title": webinar.title, "moment": words.invitation_moment(webinar.starts_at, webinar.zone)}
+    return _("Приглашаю на живой вебинар «%(title)s»: %(moment)s. Место бронируется по ссылке:") % about
+
+
+@register.inclusion_tag("attendance/own_evening.html", takes_context=True)
+def own_evening_panel(context: Context) -> dict[str, Any]:
+    """The next webinar (or the one on air) and the one just over, as far as one's own people are concerned."""
+    partner, programme = context["request"].user, Programme.read()
+    webinar, over = own.ahead(programme), next(iter(programme.just_finished), None)
+    return {
+        "webinar": webinar,
+        "turnout": own.own_turnout(partner, webinar) if webinar else None,
+        "over": over,
+        "result": own.own_result(partner, over) if over else None,
+        "invited": Person.objects.filter(invited_by_id=partner.pk).count(),
+    }
+
+
+@register.inclusion_tag("attendance/own_candidates.html", takes_context=True)
+def own_candidates_panel(context: Context) -> dict[str, Any]:
+    """The people whom this partner invited, each with their role, their seat and their latest verdict."""
+    request = context["request"]
+    found = own.own_candidates(request.user, own.ahead(Programme.read()), request.GET)
+    return {"found": found, "page": found.page}
+
+
+@register.inclusion_tag("attendance/candidate_verdicts.html")
+def candidate_verdicts(candidate: Person) -> dict[str, Iterable[Verdict] | bool]:
+    """Every verdict on one candidate, the latest first, and whether they have a seat at what comes next."""
+    webinar = own.ahead(Programme.read())
+    return {
+        "verdicts": own.told().filter(lead=candidate).order_by("-webinar__starts_at"),
+        "webinar": webinar,
+        "seated": webinar is not None and webinar.pk in seats_of(candidate.pk),
+    }
