@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from efir.attendance.spans import Span
 from efir.attendance.timeline import Timeline
@@ -84,7 +85,7 @@ def curve(counts: Sequence[int], timeline: Timeline) -> Curve:
 
 def _line(counts: Sequence[int], top: int, timeline: Timeline) -> str:
     steps = [f"M0 {_y(counts[0], top)}"]
-    for minute, (before, now) in enumerate(zip(counts, counts[1:], strict=False), start=1):
+    for minute, (before, now) in enumerate(pairwise(counts), start=1):
         if before != now:
             x = round(timeline.share(timeline.start + minute * MINUTE) * WIDE)
             steps.append(f"H{x}V{_y(now, top)}")

@@ -9,6 +9,7 @@ import csv
 import io
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -36,6 +37,26 @@ Row = Sequence[Any]
 Batch = Callable[[int], tuple[list[Row], int | None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A file: what it is, for the log and in words, and its columns and rows."""
+
+    what: str
+    words: str
+    header: Row
+    batch: Batch
+
+
+def verdicts(webinar: Webinar) -> Export:
+    """Every verdict of the webinar."""
+    return Export("verdicts", _("Итоги"), verdict_header(), verdict_batch(webinar))
+
+
+def presence(webinar: Webinar) -> Export:
+    """Every stretch of presence in live time."""
+    return Export("presence", _("Присутствие"), presence_header(), presence_batch(webinar))
+
+
 def guarded(value: object) -> object:
     """A cell that no spreadsheet takes for a formula: a text that looks like one begins with an apostrophe."""
     return f"'{value}" if isinstance(value, str) and value.lstrip(" \u00a0").startswith(FORMULA) else value
@@ -48,12 +69,12 @@ def lines(rows: Iterable[Row]) -> str:
     return out.getvalue()
 
 
-async def stream(header: Row, batch: Batch, language: str) -> AsyncIterator[str]:
+async def stream(export: Export, language: str) -> AsyncIterator[str]:
     """The file, a batch of people at a time: no more than that is in memory, and no cursor stays open."""
-    yield BOM + lines([header])
+    yield BOM + lines([export.header])
     last: int | None = 0
     while last is not None:
-        rows, last = await sync_to_async(_in_language)(language, batch, last)
+        rows, last = await sync_to_async(_in_language)(language, export.batch, last)
         if rows:
             yield lines(rows)
 
@@ -139,9 +160,11 @@ def presence_batch(webinar: Webinar) -> Batch:
 def _presence_rows(webinar: Webinar, ids: Sequence[int], timeline: Timeline) -> Iterator[Row]:
     names = dict(Person.objects.filter(pk__in=ids).values_list("pk", "name"))
     rows = lead_intervals(webinar).filter(person_id__in=ids).order_by("person_id", "began_at")
-    stretches = rows.values_list("person_id", "began_at", "until")
+    stretches = rows.values_list("person_id", "began_at", "ended_at", "recorder__pulsed_at")
     for person_id, theirs in groupby(stretches, key=lambda row: row[0]):
-        for start, end in clip(((began, until) for _, began, until in theirs), timeline.live):
+        for start, end in clip(
+            ((began, ended or pulse) for __, began, ended, pulse in theirs), timeline.live
+        ):
             yield [
                 person_id,
                 names[person_id],

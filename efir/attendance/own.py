@@ -53,17 +53,18 @@ def ahead(programme: Programme) -> Webinar | None:
 
 def own_candidates(partner: Person, webinar: Webinar | None, query: QueryDict) -> OwnCandidates:
     """Those whom the address asks for: `who` searches, `seat` filters, `candidates` is the page."""
-    everybody = _with_seats(Person.objects.filter(invited_by_id=partner.pk), webinar)
-    counts = everybody.aggregate(total=Count("pk"), seated=Count("pk", filter=Q(seated=True)))
+    everybody = Person.objects.filter(invited_by_id=partner.pk)
+    has_seat = Exists(Seat.objects.filter(webinar=webinar, person=OuterRef("pk")))
+    counts = {"total": everybody.count(), "seated": everybody.filter(has_seat).count()}
     counts["unseated"] = counts["total"] - counts["seated"]
     who, asked = sought(query, WHO), query.get(SEAT, "")
     seat = asked if asked in SEATS and webinar else ""
     found = everybody.filter(named(who))
     if seat:
-        found = found.filter(seated=seat == "yes")
+        found = found.filter(has_seat if seat == "yes" else ~has_seat)
     others = query_with(query, **{PAGE: ""}).removeprefix("?")
     return OwnCandidates(
-        page=Paginator(_told_of(found), ON_A_PAGE).get_page(query.get(PAGE)),
+        page=Paginator(_told_of(found, webinar), ON_A_PAGE).get_page(query.get(PAGE)),
         webinar=webinar,
         choices=_choices(counts, seat, query) if webinar else [],
         who=who,
@@ -73,16 +74,12 @@ def own_candidates(partner: Person, webinar: Webinar | None, query: QueryDict) -
     )
 
 
-def _with_seats(people: QuerySet[Person], webinar: Webinar | None) -> QuerySet[Person]:
+def _told_of(people: QuerySet[Person], webinar: Webinar | None) -> QuerySet[Person]:
+    leads = people_who_can(Capability.IS_LEAD).filter(pk=OuterRef("pk"))
     seats = Seat.objects.filter(webinar=webinar, person=OuterRef("pk"))
     entries = Participation.objects.filter(webinar=webinar, person=OuterRef("pk"), is_lead=True)
-    return people.annotate(seated=Exists(seats), entered=Exists(entries))
-
-
-def _told_of(people: QuerySet[Person]) -> QuerySet[Person]:
-    leads = people_who_can(Capability.IS_LEAD).filter(pk=OuterRef("pk"))
     return (
-        people.annotate(is_lead=Exists(leads))
+        people.annotate(is_lead=Exists(leads), seated=Exists(seats), entered=Exists(entries))
         .select_related("membership__group")
         .prefetch_related(Prefetch("verdicts", told().order_by("-webinar__starts_at"), to_attr="told"))
         .order_by("-created_at", "-pk")

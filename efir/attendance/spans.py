@@ -52,5 +52,7 @@ def without(spans: Iterable[Span], holes: Iterable[Span]) -> list[Span]:
     """The moments of the first set that are not in the second."""
     left = union(spans)
     for low, high in union(holes):
-        left = union(part for start, end in left for part in ((start, min(end, low)), (max(start, high), end)))
+        left = union(
+            part for start, end in left for part in ((start, min(end, low)), (max(start, high), end))
+        )
     return left

@@ -79,4 +79,8 @@ def spans_while(
 ) -> list[Span]:
     """When something held by the ledger: from each entry for which it does to the next one, or to `until`."""
     ends = [*(entry.at for entry in ledger[1:]), until]
-    return union((entry.at, end) for entry, end in zip(ledger, ends, strict=True) if holds(entry)) if ledger else []
+    return (
+        union((entry.at, end) for entry, end in zip(ledger, ends, strict=True) if holds(entry))
+        if ledger
+        else []
+    )

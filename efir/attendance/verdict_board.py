@@ -73,7 +73,7 @@ def read_board(webinar: Webinar, query: QueryDict) -> VerdictBoard:
         choices=_choices(counts, chosen, query),
         counts=counts,
         who=who,
-        kept=[(name, value) for name, value in query.items() if name not in (WHO, PAGE)],
+        kept=[(name, query.get(name, "")) for name in query if name not in (WHO, PAGE)],
         query=query_with(query),
         more=f"&{others}{HERE}" if others else HERE,
     )

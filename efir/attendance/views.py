@@ -42,9 +42,7 @@ def decide_verdict(request: HttpRequest, webinar_id: int, lead_id: int) -> Done:
 def verdicts_csv(request: HttpRequest, webinar_id: int) -> HttpResponse | StreamingHttpResponse:
     """Every verdict, for whoever sees them on the speaker's page."""
     webinar = _webinar(webinar_id)
-    return _file(
-        request, webinar, "verdicts", _("Итоги"), exports.verdict_header(), exports.verdict_batch(webinar)
-    )
+    return _file(request, webinar, exports.verdicts(webinar))
 
 
 @never_cache
@@ -53,14 +51,7 @@ def verdicts_csv(request: HttpRequest, webinar_id: int) -> HttpResponse | Stream
 def presence_csv(request: HttpRequest, webinar_id: int) -> HttpResponse | StreamingHttpResponse:
     """Every stretch of presence in live time."""
     webinar = _webinar(webinar_id)
-    return _file(
-        request,
-        webinar,
-        "presence",
-        _("Присутствие"),
-        exports.presence_header(),
-        exports.presence_batch(webinar),
-    )
+    return _file(request, webinar, exports.presence(webinar))
 
 
 def _webinar(webinar_id: int) -> Webinar:
@@ -70,19 +61,15 @@ def _webinar(webinar_id: int) -> Webinar:
     return webinar
 
 
-def _file(  # noqa: PLR0913  # the parts of a file
-    request: HttpRequest,
-    webinar: Webinar,
-    what: str,
-    words: str,
-    header: exports.Row,
-    batch: exports.Batch,
+def _file(
+    request: HttpRequest, webinar: Webinar, export: exports.Export
 ) -> HttpResponse | StreamingHttpResponse:
+    name = exports.file_name(export.words, webinar)
     headers = {
         "Content-Type": "text/csv; charset=utf-8",
-        "Content-Disposition": content_disposition_header(True, exports.file_name(words, webinar)) or "attachment",
+        "Content-Disposition": content_disposition_header(True, name) or "attachment",
     }
     if request.method == "HEAD":
         return HttpResponse(headers=headers)
-    log.info("exported", what=what, webinar_id=webinar.pk, actor_id=person_of(request).pk)
-    return StreamingHttpResponse(exports.stream(header, batch, get_language() or "ru"), headers=headers)
+    log.info("exported", what=export.what, webinar_id=webinar.pk, actor_id=person_of(request).pk)
+    return StreamingHttpResponse(exports.stream(export, get_language() or "ru"), headers=headers)

@@ -7,9 +7,8 @@ from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from efir.attendance.models import Verdict
 from efir.attendance.rules import Rule, end_gap_s
@@ -63,9 +62,13 @@ def seconds_words(seconds: float) -> str:
 def rule_words(rule: Rule) -> list[str]:
     """The rule and the values it used, in sentences."""
     return [
-        gettext("Засчитывается тем, кого к концу эфира не было меньше %(grace)s: обрыв связи не считается уходом.")
+        gettext(
+            "Засчитывается тем, кого к концу эфира не было меньше %(grace)s: обрыв связи не считается уходом."
+        )
         % {"grace": seconds_words(rule.grace_s)},
-        gettext("Считается только время эфира: паузы и время до начала не в счёт, две вкладки — один человек."),
+        gettext(
+            "Считается только время эфира: паузы и время до начала не в счёт, две вкладки — один человек."
+        ),
     ]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Count, QuerySet
 
 from efir.accounts.models import Person
+from efir.telegram.models import TelegramChat
 from efir.webinars.models import Webinar
 
 
@@ -31,6 +33,12 @@ def seat_holders(webinar: Webinar) -> Reach:
 def inviters(webinar: Webinar) -> Reach:
     """Those who invited somebody who has a seat, each counted once, with one grouped query."""
     return _reach(Person.objects.filter(candidates__seats__webinar=webinar))
+
+
+def reachable_by_person(people: Iterable[Person]) -> dict[int, bool]:
+    """Person's id → whether the bot can write to them, with one query; who is not linked is left out."""
+    chats = TelegramChat.objects.filter(person_id__in=[person.pk for person in people])
+    return dict(chats.values_list("person_id", "reachable"))
 
 
 def _reach(people: QuerySet[Person]) -> Reach:

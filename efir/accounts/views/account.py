@@ -81,4 +81,4 @@ def candidate(request: HttpRequest, person_id: int) -> HttpResponse:
     found = own_candidate(person_of(request), person_id)
     if found is None:
         raise Http404
-    return render(request, "accounts/candidate.html", {"candidate": found})
+    return render(request, "accounts/candidate.html", {"candidate": found, "own": [found]})

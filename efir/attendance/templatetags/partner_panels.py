@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,9 +22,9 @@ register = template.Library()
 
 
 @register.filter
-def because(verdict: Verdict) -> str:
-    """The reason with the candidate's own times."""
-    return words.because(verdict, timeline_of(verdict.webinar))
+def told_times(verdict: Verdict) -> str:
+    """The reason with the candidate's own times; who decided is not the partner's matter."""
+    return "" if verdict.decided_by_id else words.because(verdict, timeline_of(verdict.webinar))
 
 
 @register.simple_tag
@@ -38,12 +37,19 @@ def qr(text: str) -> SafeString:
 def invitation(link: str) -> dict[str, Any]:
     """A text ready to send: what and when, and the partner's own link."""
     text = _invitation_words(own.ahead(Programme.read()))
-    return {"text": f"{text}\n{link}", "share": urlencode({"url": link, "text": text}), "link": link, "words": text}
+    return {
+        "text": f"{text}\n{link}",
+        "share": urlencode({"url": link, "text": text}),
+        "link": link,
+        "words": text,
+    }
 
 
 def _invitation_words(webinar: Webinar | None) -> str:
     if webinar is None or webinar.starts_at is None:
-        return _("Приглашаю на живые вебинары: можно задать вопросы и узнать, как всё устроено. Регистрация по ссылке:")
+        return _(
+            "Приглашаю на живые вебинары: можно задать вопросы и узнать, как всё устроено. Регистрация по ссылке:"
+        )
     about = {"title": webinar.title, "moment": words.invitation_moment(webinar.starts_at, webinar.zone)}
     return _("Приглашаю на живой вебинар «%(title)s»: %(moment)s. Место бронируется по ссылке:") % about
 
@@ -71,7 +77,7 @@ def own_candidates_panel(context: Context) -> dict[str, Any]:
 
 
 @register.inclusion_tag("attendance/candidate_verdicts.html")
-def candidate_verdicts(candidate: Person) -> dict[str, Iterable[Verdict] | bool]:
+def candidate_verdicts(candidate: Person) -> dict[str, Any]:
     """Every verdict on one candidate, the latest first, and whether they have a seat at what comes next."""
     webinar = own.ahead(Programme.read())
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,11 +15,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from efir import clock
+from efir.accounts.models import Person
 from efir.telegram import words
 from efir.telegram.board import read_board
 from efir.telegram.health import bot_health
 from efir.telegram.links import chat_of
-from efir.telegram.reachability import inviters, seat_holders
+from efir.telegram.reachability import inviters, reachable_by_person, seat_holders
 from efir.webinars.models import Webinar
 from efir.webinars.words import zone_label
 
@@ -58,6 +60,18 @@ def telegram_link_panel(context: Context, needed: bool | None = None) -> dict[st
 def telegram_reachability(webinar: Webinar) -> dict[str, Any]:
     """Before the evening: how many seat holders and inviters a message can reach, and whether the bot is well."""
     return {"holders": seat_holders(webinar), "inviters": inviters(webinar), "health": bot_health()}
+
+
+@register.simple_tag
+def telegram_reach(people: Iterable[Person]) -> dict[int, bool]:
+    """Whom of these people the bot can write to, for `telegram_reach_badge`; asked once for a whole list."""
+    return reachable_by_person(people)
+
+
+@register.inclusion_tag("telegram/_reach_badge.html")
+def telegram_reach_badge(reach: Mapping[int, bool], person: Person) -> dict[str, Any]:
+    """Whether messages reach this person."""
+    return {"linked": person.pk in reach, "reachable": reach.get(person.pk, False)}
 
 
 @register.inclusion_tag("telegram/messages.html", takes_context=True)
