@@ -30,7 +30,7 @@ BOM = "\ufeff"
 SEPARATOR = ";"
 AT_ONCE = 1000
 # A spreadsheet takes what begins so for a formula.
-FORMULA = tuple("=+-@\t\r\n")
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 Row = Sequence[Any]
 # From the last id to the rows of the next people and the last id among them, which is None where there is nobody more.
