@@ -52,6 +52,7 @@ class Config:
     trusted_proxies: int
     streams_per_person: int
     frame_hosts: tuple[str, ...]
+    hls_hosts: tuple[str, ...]
     log_level: str
     demo: bool = False
 
@@ -123,6 +124,12 @@ def read_config(environ: Mapping[str, str]) -> Config:
         ),
         frame_hosts=read(
             "EFIR_FRAME_HOSTS", "", _hosts, "host names such as player.example.org, with commas between"
+        ),
+        hls_hosts=read(
+            "EFIR_HLS_HOSTS",
+            "",
+            _hosts_with_ports,
+            "host names such as live.example.org or live.example.org:8443, with commas between",
         ),
         log_level=read("EFIR_LOG_LEVEL", "INFO", _level, f"one of {', '.join(LEVELS)}"),
         demo=read("EFIR_DEMO", "0", _switch, "0 or 1"),
@@ -252,6 +259,15 @@ def _hosts(text: str) -> tuple[str, ...]:
     hosts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
     for host in hosts:
         if urlsplit(f"//{host}").hostname != host:
+            raise ValueError(text)
+    return hosts
+
+
+def _hosts_with_ports(text: str) -> tuple[str, ...]:
+    hosts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    for host in hosts:
+        parts = urlsplit(f"//{host}")
+        if not parts.hostname or host != bracketed(parts.hostname) + (f":{parts.port}" if parts.port else ""):
             raise ValueError(text)
     return hosts
 

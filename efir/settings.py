@@ -137,6 +137,11 @@ SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 FRAME_HOSTS = frozenset(PROVIDER_HOSTS) | frozenset(EFIR.frame_hosts)
 # The demo's own player page, so that its room plays something without the network.
 OWN_FRAMES: tuple[str, ...] = (f"{EFIR.public_url}/demo/player/",) if EFIR.demo else ()
+# Where HLS is played from, besides the installation itself: each host by its origins. What a page of https loads is https.
+HLS_HOSTS = EFIR.hls_hosts
+HLS_ORIGINS = tuple(
+    f"{scheme}://{host}" for host in HLS_HOSTS for scheme in (("https",) if EFIR.is_https else ("https", "http"))
+)
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -145,6 +150,9 @@ CONTENT_SECURITY_POLICY = {
         # The button that links Telegram posts here and is redirected there.
         "form-action": [SELF, "https://t.me"],
         "frame-ancestors": [NONE],
+        # hls.js gives what it has unpacked to the player as a blob.
+        "media-src": [SELF, "blob:", *HLS_ORIGINS],
+        "connect-src": [SELF, *HLS_ORIGINS],
         "frame-src": [*OWN_FRAMES, *sorted(f"https://{host}" for host in FRAME_HOSTS)],
     }
 }

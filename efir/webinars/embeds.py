@@ -1,16 +1,17 @@
-"""Player and chat addresses: what the speaker pastes, and which providers may be framed."""
+"""Player and chat addresses: what the speaker pastes, and what the room may show from where."""
 
 from __future__ import annotations
 
 import re
 import string
 from html import unescape
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from efir.config import bracketed
 from efir.webinars.copied import framed
 
 PROVIDER_HOSTS = (
@@ -30,17 +31,48 @@ _WITHOUT_SCHEME = re.compile(r"[\w-]+(?:\.[\w-]+)+/", re.ASCII)
 _IFRAME_SRC = re.compile(r"<iframe\b[^>]*?\bsrc\s*=\s*(?:\"([^\"]+)\"|'([^']+)')", re.IGNORECASE)
 
 
-def frame_address(text: str) -> str:
-    """The player's address to frame, from an address as people copy it or from a whole pasted `<iframe …>`.
+def player_address(text: str) -> str:
+    """The player's address: one to frame, from an address as people copy it or a whole `<iframe …>`, or an HLS playlist.
 
-    Raises ValidationError, naming the allowed providers, for anything else.
+    Raises ValidationError, naming what is allowed, for anything else.
     """
+    address = _pasted_address(text)
     try:
-        address = framed(_pasted_address(text))
+        if is_hls(address):
+            return _hls_address(address)
+        address = framed(address)
     except ValueError:
         raise _no_address() from None
     _check(address, _("Плеер с этого адреса не разрешён. Разрешены: %(hosts)s."))
     return address
+
+
+def is_hls(address: str) -> bool:
+    """Whether the room plays this address itself, instead of framing it; `stage.js` tells by the same."""
+    return urlsplit(address).path.lower().endswith(".m3u8")
+
+
+def _hls_address(address: str) -> str:
+    parts = urlsplit(address)
+    if parts.username or not parts.hostname or len(address) > LONGEST:
+        raise _no_address()
+    origin = f"{parts.scheme}://{_host_and_port(parts)}"
+    if origin in (settings.EFIR.public_url, *settings.HLS_ORIGINS):
+        return address
+    if parts.scheme == "http" and f"https{origin[4:]}" in settings.HLS_ORIGINS:
+        raise ValidationError(_("Здесь видео идёт только по https. Вставьте адрес, который начинается с https://"))
+    own = urlsplit(settings.EFIR.public_url)
+    hosts = ", ".join((_host_and_port(own), *settings.HLS_HOSTS))
+    raise ValidationError(
+        _("Видео HLS с этого адреса не разрешено. Разрешены: %(hosts)s."), params={"hosts": hosts}
+    )
+
+
+def _host_and_port(parts: SplitResult) -> str:
+    """As `EFIR_HLS_HOSTS` names it: a port only where it is not the scheme's own."""
+    usual = {"https": 443, "http": 80}.get(parts.scheme)
+    port = f":{parts.port}" if parts.port not in (None, usual) else ""
+    return f"{bracketed(parts.hostname)}{port}"
 
 
 def chat_address(text: str) -> str:

@@ -17,7 +17,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from efir.config import time_zone_name
-from efir.webinars.embeds import LONGEST, chat_address, frame_address
+from efir.webinars.embeds import LONGEST, chat_address, player_address
 from efir.webinars.lifecycle import EDITABLE, TECHNICAL, Status
 from efir.webinars.models import Webinar, default_time_zone
 from efir.webinars.posters.field import PosterField
@@ -146,7 +146,7 @@ class WebinarForm(forms.Form):
             ) from None
 
     def clean_player_url(self) -> str:
-        return frame_address(self.cleaned_data["player_url"])
+        return player_address(self.cleaned_data["player_url"])
 
     def clean_chat_url(self) -> str:
         return chat_address(self.cleaned_data["chat_url"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 
-from efir.webinars.embeds import LONGEST, chat_address, frame_address
+from efir.webinars.embeds import LONGEST, chat_address, player_address
 
 YOUTUBE = "https://www.youtube.com/embed/dQw4w9WgXcQ"
 VK = "https://vk.com/video_ext.php?oid=-22822305&id=456239018"
@@ -67,13 +67,13 @@ KEPT = [
 
 @pytest.mark.parametrize("copied", COPIED)
 def test_what_people_copy_becomes_what_can_be_framed(copied):
-    assert frame_address(copied) == COPIED[copied]
-    assert frame_address(COPIED[copied]) == COPIED[copied]
+    assert player_address(copied) == COPIED[copied]
+    assert player_address(COPIED[copied]) == COPIED[copied]
 
 
 @pytest.mark.parametrize("address", KEPT)
 def test_the_rest_of_an_allowed_host_stays_as_it_is(address):
-    assert frame_address(address) == address
+    assert player_address(address) == address
     assert chat_address(address) == address
 
 
@@ -93,7 +93,7 @@ def test_the_rest_of_an_allowed_host_stays_as_it_is(address):
 )
 def test_another_provider_is_refused_and_the_allowed_are_named(address):
     with pytest.raises(ValidationError, match=r"Плеер с этого адреса не разрешён.*www\.youtube\.com"):
-        frame_address(address)
+        player_address(address)
     with pytest.raises(ValidationError, match=r"Чат с этого адреса не разрешён.*www\.youtube\.com"):
         chat_address(address)
 
@@ -111,7 +111,7 @@ def test_another_provider_is_refused_and_the_allowed_are_named(address):
     ],
 )
 def test_what_is_no_address_is_said(text):
-    for field in (frame_address, chat_address):
+    for field in (player_address, chat_address):
         with pytest.raises(ValidationError, match="Это не адрес"):
             field(text)
 
@@ -119,4 +119,4 @@ def test_what_is_no_address_is_said(text):
 def test_nothing_grows_beyond_what_is_kept():
     short = "youtu.be/" + "a" * (LONGEST - len("https://youtu.be/"))
     with pytest.raises(ValidationError, match="Это не адрес"):
-        frame_address(short)
+        player_address(short)

@@ -4,15 +4,18 @@ const LEAST_MS = 500;
 const FIRST_MS = 3000;
 const LONGEST_MS = 30000;
 const ASK_AFTER = 3;
+// Away for so long, a phone may have lost its line without being told: no error would come for minutes.
+const STALE_MS = 15000;
 
 export class Connection {
   constructor(address, stateAddress, { onState, onLost, onBack }) {
     Object.assign(this, { address, stateAddress, onState, onLost, onBack });
     this.failures = 0;
     this.closed = true;
-    window.addEventListener("online", () => this.retryNow());
-    window.addEventListener("pageshow", (event) => { if (event.persisted) this.retryNow(); });
-    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.retryNow(); });
+    window.addEventListener("online", () => this.renew());
+    window.addEventListener("pageshow", (event) => { if (event.persisted) this.renew(); });
+    document.addEventListener("resume", () => this.renew());
+    document.addEventListener("visibilitychange", () => this.look());
   }
 
   open() {
@@ -50,6 +53,16 @@ export class Connection {
 
   retryNow() {
     if (!this.closed && this.timer !== undefined) this.open();
+  }
+
+  renew() {
+    if (!this.closed) this.open();
+  }
+
+  look() {
+    if (document.hidden) this.hiddenAt = Date.now();
+    else if (Date.now() - this.hiddenAt > STALE_MS) this.renew();
+    else this.retryNow();
   }
 
   // A stream does not tell why it was refused. Logged out, or no such room any more: the page knows what to say.

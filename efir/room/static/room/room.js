@@ -4,11 +4,14 @@ import { startCountdowns } from "../js/countdown.js";
 import { addOwnTimes } from "../js/own_time.js";
 import { startPeople } from "./people.js";
 import { SharedStream } from "./shared.js";
+import { startSoundTest } from "./sound.js";
 import { Stage } from "./stage.js";
 
+const EXACT_UP_TO = 200; // as `coarse` has it; above, the count is rounded down and takes no notice of one
 const $ = (id) => document.getElementById(id);
 const room = $("room");
-const stage = new Stage();
+const stage = new Stage(`efir-stage-${room.dataset.id}`);
+const title = document.title;
 let screen = room.dataset.screen;
 let version = Number(room.dataset.version);
 let startedAt = room.dataset.started;
@@ -36,10 +39,24 @@ function show(now) {
   }
   if (now === screen) return undefined;
   if (now === "finished" && sawLive) $("thanks").textContent = $("thanks").dataset.thanks;
+  $("stage").classList.toggle("just-started", screen === "scheduled" && now === "live");
   announce(screen, now);
   screen = now;
+  showTitle();
   if (now === "finished") $("thanks").focus();
   return undefined;
+}
+
+// Who has gone to another tab meanwhile sees that it has begun.
+function showTitle() {
+  document.title = document.hidden && screen === "live" ? `● LIVE · ${title}` : title;
+}
+
+function showViewers(count) {
+  $("viewers").textContent = count;
+  const others = count > EXACT_UP_TO ? count : count - 1;
+  const line = $("with-you");
+  line.textContent = others > 0 ? line.dataset.text.replace("{count}", others) : line.dataset.alone;
 }
 
 function showCta(visible) {
@@ -54,7 +71,7 @@ function apply(state, receivedAt) {
   sawLive ||= state.status === "live";
   setServerTime(state.server_time, receivedAt);
   startedAt = state.started_at ?? "";
-  $("viewers").textContent = state.viewers;
+  showViewers(state.viewers);
   if ($("countdown") && state.starts_at) $("countdown").dataset.countdown = state.starts_at;
   tick();
   show(screenOf(state));
@@ -78,5 +95,7 @@ startCountdowns();
 addOwnTimes();
 tick();
 setInterval(tick, 1000);
+startSoundTest();
+document.addEventListener("visibilitychange", showTitle);
 startPeople(room.dataset.people);
 if (screen !== "finished") stream.open();

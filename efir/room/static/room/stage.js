@@ -1,16 +1,33 @@
 // The player and the chat. A foreign iframe does not tell that autoplay was refused, so the viewer's own press mounts
-// it; the finish removes it, and with it the sound.
+// it; the finish removes it, and with it the sound. Of the tabs of one browser the last one entered plays.
+import { Video } from "./video.js";
+
 const $ = (id) => document.getElementById(id);
 
 export class Stage {
-  constructor() {
+  constructor(name) {
     this.entered = false;
     this.state = null;
-    $("enter-button").hidden = $("enter-hint").hidden = false; // a page without its script offers no dead button
-    $("enter-button").addEventListener("click", () => {
-      this.entered = true;
-      this.draw();
-    });
+    this.channel = window.BroadcastChannel && new BroadcastChannel(name);
+    this.channel?.addEventListener("message", () => this.giveWay());
+    $("enter-button").disabled = false; // a page without its script offers no dead button
+    $("enter-button").addEventListener("click", () => this.enter());
+    for (const event of ["online", "pageshow"]) window.addEventListener(event, () => this.video?.wake());
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) this.video?.wake(); });
+  }
+
+  enter() {
+    this.entered = true;
+    this.draw();
+    this.channel?.postMessage("entered");
+    $("player").firstElementChild?.focus();
+  }
+
+  giveWay() {
+    if (!this.entered) return;
+    this.entered = false;
+    $("enter-hint").textContent = $("enter-hint").dataset.elsewhere;
+    this.draw();
   }
 
   show(state) {
@@ -23,12 +40,35 @@ export class Stage {
     const onAir = status === "live" || status === "paused";
     if (this.state && !onAir) this.entered = false;
     const mounted = this.entered && onAir;
-    $("enter").hidden = this.entered || status === "paused";
-    frame($("player"), mounted ? player : "");
+    $("enter").hidden = this.entered || status !== "live";
+    this.play(mounted ? player : "");
     frame($("chat"), mounted ? chat : "");
-    $("chat").hidden = !(mounted && chat);
-    $("stage-row").classList.toggle("with-chat", mounted && Boolean(chat));
+    $("chat-soon").hidden = mounted;
+    if (this.state) $("chat-box").hidden = !(onAir && chat);
+    if (this.state) $("studio").classList.toggle("wide", onAir && !chat);
   }
+
+  play(address) {
+    const hls = Boolean(address) && isHls(address);
+    if (this.video && this.video.address !== address) {
+      this.video.remove();
+      this.video = null;
+      this.say("");
+    }
+    if (!hls) return frame($("player"), address);
+    if (this.video) return undefined;
+    this.video = new Video(address, $("player").dataset.title, (word) => this.say(word));
+    return $("player").replaceChildren(this.video.element);
+  }
+
+  say(word) {
+    const note = $("player-says");
+    note.textContent = word ? note.dataset[word] : "";
+  }
+}
+
+function isHls(address) {
+  return new URL(address, location.href).pathname.toLowerCase().endsWith(".m3u8");
 }
 
 function frame(box, address) {
