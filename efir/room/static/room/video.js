@@ -10,7 +10,7 @@ const STUCK_MS = 12000;
 const BEHIND_MS = 20000;
 const JUST_NOW_MS = 1000;
 // Unpacked in the page itself: a worker would need blob: scripts, and one stream is little work.
-const OPTIONS = { enableWorker: false, liveDurationInfinity: true, liveMaxLatencyDurationCount: 8 };
+const OPTIONS = { enableWorker: false, liveDurationInfinity: true, liveSyncDurationCount: 3, liveMaxLatencyDurationCount: 8 };
 
 export class Video {
   // `say` is called with "waiting", "broken", "blocked" or "unsupported", and with "" while it plays.
@@ -85,7 +85,8 @@ export class Video {
   // A phone pauses what is hidden, some a moment before they say so: that was not the viewer's wish.
   paused() {
     this.pausedAt = Date.now();
-    if (!document.hidden && !this.element.ended) this.wanted = false;
+    const { ended, error } = this.element;
+    if (!document.hidden && !ended && !error) this.wanted = false;
   }
 
   fail() {

@@ -1,0 +1,168 @@
+"""The room from the waiting to the broadcast: what moves, what it weighs, what it says, and the way back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.test_smoke import a_page
+from tests.browser.test_tabs import WATCHED
+from tests.e2e.harness import Site, Visitor, eventually
+
+# How far what was in view moved, without the viewer's doing, each time.
+SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+MOST_SHIFT = 0.05
+MOST_BYTES = 60_000
+PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1440, "height": 900}
+CHAT = "https://www.youtube.com/live_chat?v=abc"
+VIEWER = "room-viewer@example.org"
+AFTER_A_FRAME = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
+
+
+@pytest.fixture(scope="module")
+def logged_in(chromium: Browser, site: Site) -> Iterator[Page]:
+    site.add(VIEWER)
+    page = a_page(chromium, site, VIEWER)
+    page.context.add_init_script(WATCHED + SHIFTS)
+    yield page
+    page.context.close()
+
+
+@pytest.fixture
+def page(logged_in) -> Iterator[Page]:
+    """A tab of somebody who is logged in."""
+    page = logged_in.context.new_page()
+    page.complaints = []
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    yield page
+    page.close()
+    assert page.complaints == []
+
+
+def control(speaker: Visitor, webinar: int, action: str) -> None:
+    assert speaker.post(f"/admin_webinar/{webinar}/{action}").status_code == 200
+
+
+@pytest.mark.parametrize("chat", ["", CHAT], ids=["no chat", "chat"])
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_nothing_jumps_at_the_start(page, cast, speaker, size, chat):
+    webinar = cast.webinar(chat_url=chat, description="О чём этот вебинар.\n\n" * 5)
+    page.set_viewport_size(size)
+    page.goto(f"/account/webinar_room/{webinar}/")
+    expect(page.get_by_text("Пока здесь только вы")).to_be_visible()
+    control(speaker, webinar, "start")
+    enter = page.get_by_role("button", name="Войти в эфир")
+    expect(enter).to_be_in_viewport()
+    page.evaluate(AFTER_A_FRAME)
+    assert page.evaluate("shifted") < MOST_SHIFT
+    enter.click()
+    player = page.locator("#player iframe")
+    expect(player).to_be_focused()
+    assert player.get_attribute("allow") == "autoplay; fullscreen"
+    assert player.get_attribute("referrerpolicy") == "strict-origin-when-cross-origin"
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    video, beside = player.bounding_box(), page.locator("#chat-box").bounding_box()
+    assert video
+    assert bool(beside) == bool(chat)
+    if beside:
+        is_right, is_below = beside["x"] >= video["x"] + video["width"], beside["y"] >= video["y"] + video["height"]
+        assert (is_right, is_below) == ((True, False) if size is DESKTOP else (False, True))
+        expect(page.locator("#chat iframe")).to_have_attribute("title", "Чат")
+    control(speaker, webinar, "stop")
+    expect(page.locator("#thanks")).to_be_focused()
+    expect(page.locator("iframe")).to_have_count(0)
+
+
+def test_a_first_visit_weighs_little(chromium, site, cast):
+    """By the browser's own count, headers included; the poster and the player are not of the room."""
+    webinar = cast.webinar()
+    page = a_page(chromium, site, VIEWER)
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    sizes, addresses = {}, {}
+    session.on("Network.requestWillBeSent", lambda e: addresses.update({e["requestId"]: e["request"]["url"]}))
+    session.on("Network.loadingFinished", lambda e: sizes.update({e["requestId"]: e["encodedDataLength"]}))
+    page.goto(f"/account/webinar_room/{webinar}/")
+    expect(page.get_by_text("Пока здесь только вы")).to_be_visible()
+    page.context.close()
+    weighed = {addresses[key]: size for key, size in sizes.items() if "/poster" not in addresses[key]}
+    assert len(weighed) > 5
+    assert sum(weighed.values()) < MOST_BYTES, weighed
+
+
+def test_another_tab_hears_of_the_start_by_the_title(page, cast, speaker):
+    webinar = cast.webinar(title="Слышно ли")
+    page.goto(f"/account/webinar_room/{webinar}/")
+    expect(page).to_have_title("Слышно ли · Эфир")
+    page.evaluate("hide(true)")
+    control(speaker, webinar, "start")
+    expect(page).to_have_title("● LIVE · Слышно ли · Эфир")
+    page.evaluate("hide(false)")
+    expect(page).to_have_title("Слышно ли · Эфир")
+
+
+def test_the_tab_entered_last_plays(page, cast, speaker, logged_in):
+    webinar = cast.webinar()
+    control(speaker, webinar, "start")
+    other = logged_in.context.new_page()
+    for tab in (page, other):
+        tab.goto(f"/account/webinar_room/{webinar}/")
+        tab.get_by_role("button", name="Войти в эфир").click()
+        expect(tab.locator("#player iframe")).to_have_count(1)
+    expect(page.locator("#player iframe")).to_have_count(0)
+    expect(page.get_by_text("Эфир открыт в другой вкладке")).to_be_visible()
+    other.close()
+
+
+def test_sound_is_tried_before_the_start(page, cast):
+    page.goto(f"/account/webinar_room/{cast.webinar()}/")
+    play = page.get_by_role("button", name="Проиграть три ноты")
+    play.click()
+    page.wait_for_function("document.getElementById('sound-level').value > 0.3")
+    page.get_by_role("button", name="Нет", exact=True).click()
+    expect(page.get_by_text("на телефоне — беззвучный режим")).to_be_visible()
+    play.click()
+    page.get_by_role("button", name="Да, слышу").click()
+    expect(page.get_by_text("Отлично, звук в порядке")).to_be_visible()
+    expect(page.get_by_text("на телефоне — беззвучный режим")).to_be_hidden()
+
+
+def test_sound_that_the_browser_does_not_allow(page, cast):
+    page.add_init_script("delete window.AudioContext;")
+    page.goto(f"/account/webinar_room/{cast.webinar()}/")
+    page.get_by_role("button", name="Проиграть три ноты").click()
+    expect(page.get_by_text("на телефоне — беззвучный режим")).to_be_visible()
+
+
+POCKETS = {
+    "frozen": lambda page: [
+        page.context.new_cdp_session(page).send("Page.setWebLifecycleState", {"state": state})
+        for state in ("frozen", "active")
+    ],
+    "long hidden": lambda page: page.evaluate(
+        "hide(true); Date.now = ((now) => () => now() + 60000)(Date.now); hide(false)"
+    ),
+    "network back": lambda page: page.evaluate("dispatchEvent(new Event('online'))"),
+}
+
+
+@pytest.mark.parametrize("how", POCKETS)
+def test_back_from_the_pocket_a_new_stream_comes_at_once(page, cast, speaker, how):
+    """The old one may be dead without having been told. Nothing has failed here, and nothing is waited for."""
+    webinar = cast.webinar()
+    page.goto(f"/account/webinar_room/{webinar}/")
+    expect(page.get_by_text("Пока здесь только вы")).to_be_visible()
+    POCKETS[how](page)
+    eventually(lambda: page.evaluate("streams.map((each) => each.readyState)") == [2, 1])
+    expect(page.locator("#lost")).to_be_hidden()
+    control(speaker, webinar, "start")
+    expect(page.get_by_role("button", name="Войти в эфир")).to_be_visible()
+    eventually(lambda: speaker.get(f"/account/webinar_room/{webinar}/people").json()["total"] == 1)
