@@ -31,6 +31,11 @@ def cookies_of(scope: Scope) -> dict[str, str]:
     return parse_cookie(sent.decode("latin-1")) if sent else {}
 
 
+def header_of(scope: Scope, name: bytes) -> str:
+    """The request's header of this name (small letters), or nothing."""
+    return b",".join(value for key, value in scope["headers"] if key == name).decode("latin-1")
+
+
 def head_of(status: int, headers: Headers) -> bytes:
     """Status and headers as they go over the wire, for `PREPARED`."""
     lines = b"".join(b"%s: %s\r\n" % header for header in headers)

@@ -48,7 +48,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "efir.language.ChosenLanguageMiddleware",
+    "efir.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -153,6 +153,7 @@ CONTENT_SECURITY_POLICY = {
         # hls.js gives what it has unpacked to the player as a blob.
         "media-src": [SELF, "blob:", *HLS_ORIGINS],
         "connect-src": [SELF, *HLS_ORIGINS],
+        "worker-src": [SELF],
         "frame-src": [*OWN_FRAMES, *sorted(f"https://{host}" for host in FRAME_HOSTS)],
     }
 }
@@ -161,6 +162,10 @@ CONTENT_SECURITY_POLICY = {
 
 LANGUAGE_CODE = "ru"
 LANGUAGES = [("ru", "Русский"), ("en", "English")]
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = EFIR.is_https
 LOCALE_PATHS = [PACKAGE / "locale"]
 USE_TZ = True
 TIME_ZONE = EFIR.time_zone

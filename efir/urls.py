@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, register_convert
 from django.views.decorators.csrf import csrf_exempt
 from django.views.i18n import set_language
 
+from efir import offline
 from efir.web import IdConverter
 
 register_converter(IdConverter, "id")
@@ -13,6 +14,8 @@ register_converter(IdConverter, "id")
 urlpatterns: list[URLPattern | URLResolver] = [
     # No token: it changes nothing but the asker's own cookie, and pages that are kept have none to give.
     path("i18n/setlang/", csrf_exempt(set_language), name="set_language"),
+    path("offline/", offline.page, name="offline"),
+    path("offline.js", offline.worker, name="offline_worker"),
     path("", include("efir.accounts.urls")),
     path("", include("efir.webinars.urls")),
     path("", include("efir.room.urls")),

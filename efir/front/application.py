@@ -13,6 +13,7 @@ from django.http.request import split_domain_port, validate_host
 
 from efir import ids
 from efir.asgi_http import Application, Receive, Scope, Send
+from efir.front.offline import OFFLINE, OfflineFiles
 from efir.front.posters import PosterFiles
 from efir.front.room import RoomPage, room_state
 from efir.front.schedule import SchedulePage
@@ -35,6 +36,7 @@ class Front:
         self._django = django
         self._schedule = SchedulePage(django)
         self._room = RoomPage(django)
+        self._offline = OfflineFiles(django)
         self._static = StaticFiles()
         self._posters = PosterFiles()
 
@@ -67,6 +69,8 @@ class Front:
             return partial(self._static, scope, send)
         if match := POSTER.fullmatch(scope["path"]):
             return partial(self._posters, scope, send, match[1], match[2])
+        if scope["path"] in OFFLINE:
+            return partial(self._offline, scope, send)
         return None
 
     def _page(self, scope: Scope, send: Send) -> Callable[[], Awaitable[bool]] | None:

@@ -91,7 +91,7 @@ async def page_of(django: Application, scope: Scope) -> Kept | None:
         b"".join(message.get("body", b"") for message in sent[1:]),
         headers,
         _FRESH,
-        b"Accept-Encoding, Cookie",
+        b"Accept-Encoding, Accept-Language, Cookie",
     )
 
 

@@ -7,10 +7,19 @@ import time
 from collections.abc import Hashable
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from efir.asgi_http import Application, Scope
 from efir.front.kept import Kept, page_of
 
 AT_MOST = 200
+
+
+def of_anybody(scope: Scope, language: str) -> Scope:
+    """The request of anybody who reads this language."""
+    host = [header for header in scope["headers"] if header[0] == b"host"]
+    cookie = f"{settings.LANGUAGE_COOKIE_NAME}={language}".encode()
+    return {**scope, "method": "GET", "headers": [*host, (b"accept", b"text/html"), (b"cookie", cookie)]}
 
 
 @dataclass(slots=True)

@@ -8,10 +8,10 @@ from django.contrib.messages.storage.cookie import CookieStorage
 
 from efir.accounts.access import Access
 from efir.accounts.capabilities import Capability
-from efir.asgi_http import Application, Scope, Send, answer, cookies_of
+from efir.asgi_http import Application, Scope, Send, answer, cookies_of, header_of
 from efir.attendance.participation import was_there
 from efir.front.pages import Pages
-from efir.language import chosen_language
+from efir.language import language_of
 from efir.room.live import LiveRooms
 from efir.room.state import state_of
 from efir.room.stream import session_key
@@ -48,7 +48,7 @@ class RoomPage:
         if webinar is None:
             return False
         came = webinar.state is Status.FINISHED and await CROWD.run(was_there, webinar.pk, access.person_id)
-        language = chosen_language(cookies)
+        language = language_of(cookies, header_of(scope, b"accept-language"))
         kind = (scope["path"], scope["scheme"], language, webinar.pk, webinar.version, access.invited, came)
         page = await self._pages.get(kind, scope)
         if page is None:

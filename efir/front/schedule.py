@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.contrib.messages.storage.cookie import CookieStorage
 
 from efir import clock
-from efir.asgi_http import Application, Scope, Send, cookies_of
+from efir.asgi_http import Application, Scope, Send, cookies_of, header_of
 from efir.front.kept import Kept
-from efir.front.pages import Pages
-from efir.language import chosen_language
+from efir.front.pages import Pages, of_anybody
+from efir.language import language_of
 from efir.room.live import LiveRooms
 from efir.web import server_timing
 from efir.webinars.models import Webinar
@@ -49,7 +48,8 @@ class SchedulePage:
         cookies = cookies_of(scope)
         if scope["query_string"] or not PERSONAL.isdisjoint(cookies):
             return False  # an inviter's code is remembered by Django, and somebody's own page is Django's
-        page = await self._page(await live.door.programme.now(), scope, chosen_language(cookies))
+        language = language_of(cookies, header_of(scope, b"accept-language"))
+        page = await self._page(await live.door.programme.now(), scope, language)
         if page is None:
             return False
         await page.answer(scope, send, (server_timing(),))
@@ -60,7 +60,7 @@ class SchedulePage:
         if shown and shown.programme is programme and clock.now() < shown.until:
             return shown.page
         until = clock.now() + LOOK_EVERY
-        page = await self._pages.get((language, scope["scheme"], _looks(programme)), _guest(scope, language))
+        page = await self._pages.get((language, scope["scheme"], _looks(programme)), of_anybody(scope, language))
         if page is not None:
             self._shown[language, scope["scheme"]] = _Shown(programme, until, page)
         return page
@@ -74,10 +74,3 @@ def _looks(programme: Programme) -> Hashable:
 
 def _look(webinar: Webinar) -> Hashable:
     return webinar.pk, webinar.version, has_begun(webinar.starts_at), is_delayed(webinar.starts_at)
-
-
-def _guest(scope: Scope, language: str) -> dict[str, Any]:
-    """The request of anybody who reads this language."""
-    host = [header for header in scope["headers"] if header[0] == b"host"]
-    cookie = f"{settings.LANGUAGE_COOKIE_NAME}={language}".encode()
-    return {**scope, "method": "GET", "headers": [*host, (b"accept", b"text/html"), (b"cookie", cookie)]}

@@ -1,0 +1,28 @@
+"""What browsers keep for the time without a network: everybody's browser asks for it now and then."""
+
+from __future__ import annotations
+
+from efir.asgi_http import Application, Scope, Send, cookies_of, header_of
+from efir.front.pages import Pages, of_anybody
+from efir.language import language_of
+
+OFFLINE = frozenset({"/offline/", "/offline.js"})
+# They change with the release alone.
+KEPT_S = 3600.0
+
+
+class OfflineFiles:
+    """The offline page and the worker that shows it, in each language."""
+
+    def __init__(self, django: Application) -> None:
+        self._pages = Pages(django, kept_s=KEPT_S)
+
+    async def __call__(self, scope: Scope, send: Send) -> bool:
+        """Answer, or leave it: whether it is answered."""
+        language = language_of(cookies_of(scope), header_of(scope, b"accept-language"))
+        kind = (scope["path"], scope["scheme"], language)
+        page = await self._pages.get(kind, of_anybody(scope, language))
+        if page is None:
+            return False
+        await page.answer(scope, send)
+        return True

@@ -1,0 +1,46 @@
+// Answers for a page that cannot be reached, and for nothing else: what is not a page opened by GET, the room's stream,
+// the API and every form included, goes past it. It keeps one page with the few files of which that consists.
+const CACHE = "efir-offline-{{ version }}";
+const KEPT = {{ kept }};
+const [PAGE, ...FILES] = KEPT;
+
+addEventListener("install", (event) => {
+  skipWaiting();
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(KEPT)));
+});
+
+addEventListener("activate", (event) => event.waitUntil(Promise.all([forgetOthers(), loadMeanwhile()])));
+
+addEventListener("fetch", (event) => {
+  const { mode, method, url } = event.request;
+  if (mode === "navigate" && method === "GET") event.respondWith(page(event));
+  else if (FILES.includes(new URL(url).pathname)) event.respondWith(file(event.request));
+});
+
+async function forgetOthers() {
+  const names = await caches.keys();
+  await Promise.all(names.filter((name) => name.startsWith("efir-offline-") && name !== CACHE).map((name) => caches.delete(name)));
+}
+
+// The request need not wait until this worker has woken up.
+async function loadMeanwhile() {
+  await registration.navigationPreload?.enable();
+}
+
+async function page(event) {
+  try {
+    return await event.preloadResponse ?? await fetch(event.request);
+  } catch (error) {
+    return kept(PAGE, error);
+  }
+}
+
+function file(request) {
+  return fetch(request).catch((error) => kept(request, error));
+}
+
+async function kept(request, error) {
+  const answer = await caches.match(request, { ignoreVary: true });
+  if (!answer) throw error;
+  return answer;
+}
