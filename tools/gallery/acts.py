@@ -1,0 +1,92 @@
+"""What a visitor does on a page to bring it into its state. By selectors: the words are in two languages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+Act = Callable[[Page], None]
+
+
+def _submit(page: Page, within: str = "main form") -> None:
+    """Press the form's last button, past the browser's own validation: the server is to answer."""
+    page.locator(within).first.evaluate("form => { form.noValidate = true; }")
+    with page.expect_navigation():
+        page.locator(f"{within} button").last.click()
+
+
+def sign_up_wrong(page: Page) -> None:
+    page.fill("[name=name]", "Катя")
+    page.fill("[name=username]", "катя")
+    page.fill("[name=password]", "12345678")
+    _submit(page)
+
+
+def log_in_wrong(page: Page) -> None:
+    page.fill("[name=username]", "nobody@example.org")
+    page.fill("[name=password]", "not-my-password")
+    _submit(page)
+
+
+def log_in_without_cookies(page: Page) -> None:
+    page.context.clear_cookies(name="csrftoken")
+    log_in_wrong(page)
+
+
+def ask_for_password(page: Page) -> None:
+    page.fill("[name=username]", "nobody@example.org")
+    _submit(page)
+
+
+def ask_too_often(page: Page) -> None:
+    page.fill("[name=username]", "too-often@example.org")
+    _submit(page)
+
+
+def contacts_wrong(page: Page) -> None:
+    page.fill("#contact-details [name=email]", "не адрес")
+    _submit(page, "#contact-details form")
+
+
+def password_wrong(page: Page) -> None:
+    page.fill("[name=old_password]", "not-my-password")
+    page.fill("[name=new_password1]", "123")
+    page.fill("[name=new_password2]", "456")
+    _submit(page)
+
+
+def show_qr(page: Page) -> None:
+    with page.expect_navigation():
+        page.locator("#telegram form[action$=qr] button").click()
+
+
+def new_wrong(page: Page) -> None:
+    page.fill("[name=title]", "Вебинар с чужим плеером")
+    page.fill("[name=player_url]", "https://video.example.com/watch/1")
+    page.fill("[name=time_zone]", "Europe/Moskva")
+    _submit(page)
+
+
+def ask_to_stop(page: Page) -> None:
+    page.locator("form[action$='/stop'] button").click()
+    expect(page.locator("dialog#confirm")).to_be_visible()
+
+
+def open_gear(page: Page) -> None:
+    page.locator("details.gear > summary").click()
+
+
+def enter_air(page: Page) -> None:
+    page.locator("#enter-button").click()
+    expect(page.frame_locator("#player iframe").locator("body")).to_be_visible()
+
+
+def open_people(page: Page) -> None:
+    page.locator("#people > summary").click()
+    expect(page.locator("#people-list li").first).to_be_visible()
+
+
+def lose_connection(page: Page) -> None:
+    page.context.set_offline(True)
+    expect(page.locator("#lost")).to_be_visible(timeout=60_000)

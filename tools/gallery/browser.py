@@ -1,0 +1,126 @@
+"""Opens the catalogue's states in Debian's Chromium, with a clock that stands where the world's does."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
+
+from tools.gallery.catalogue import NOW, State
+from tools.gallery.site import Installation, Worlds
+
+MISSING = "Chromium is not here. To get it: apt-get install chromium"
+# Without these Chromium looks up hosts of its own at every start.
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 360, "height": 740}
+# What the network's events say already.
+LOADING = "Failed to load resource"
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A running Chromium. Raises FileNotFoundError where it is not installed."""
+    path = shutil.which("chromium")
+    if path is None:
+        raise FileNotFoundError(MISSING)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Opened:
+    """A page in its state: its HTML as the server sent it last, and everything that went wrong on the way."""
+
+    page: Page
+    state: State
+    html: str = ""
+    status: int = 0
+    complaints: list[str] = field(default_factory=list)
+
+    def _hear(self) -> None:
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
+        self.page.on("response", self._on_response)
+        self.page.on(
+            "requestfailed", lambda request: self.complaints.append(f"failed: {request.url} {request.failure}")
+        )
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and LOADING not in message.text:
+            self.complaints.append(f"console: {message.text}")
+
+    def _on_response(self, response: Response) -> None:
+        if response.request.is_navigation_request() and response.frame == self.page.main_frame:
+            self.status = response.status
+            with suppress(Exception):  # a redirect has no body
+                self.html = response.text()
+        elif response.status >= 400:
+            self.complaints.append(f"{response.status}: {response.url}")
+
+
+@contextmanager
+def opened(
+    browser: Browser, worlds: Worlds, state: State, language: str, viewport: dict[str, int] = DESKTOP
+) -> Iterator[Opened]:
+    """The state in a browser of its own, in light colours."""
+    installation = worlds.get(state.world)
+    context = _context(browser, installation, state, language, viewport)
+    try:
+        result = Opened(context.new_page(), state)
+        result._hear()
+        with _scripts(result.page, on=state.scripts):
+            result.page.goto(state.path.format_map(installation.words))
+        if state.act:
+            state.act(result.page)
+        result.page.locator(state.ready).first.wait_for()
+        yield result
+    finally:
+        context.close()
+
+
+def _context(
+    browser: Browser, installation: Installation, state: State, language: str, viewport: dict[str, int]
+) -> BrowserContext:
+    context = browser.new_context(
+        base_url=installation.url,
+        locale={"ru": "ru-RU", "en": "en-GB"}[language],
+        timezone_id="Asia/Novosibirsk",  # another one than the webinar's: both are shown
+        viewport=viewport,
+        color_scheme="light",
+        reduced_motion="reduce",
+    )
+    host = urlsplit(installation.url).hostname or ""
+    cookies = {"django_language": language}
+    if state.who:
+        cookies["sessionid"] = installation.sessions[state.who]
+    context.add_cookies(
+        [{"name": name, "value": value, "domain": host, "path": "/"} for name, value in cookies.items()]
+    )
+    context.clock.set_fixed_time(NOW)
+    return context
+
+
+@contextmanager
+def _scripts(page: Page, *, on: bool) -> Iterator[None]:
+    """Load a page as a browser without JavaScript does; afterwards it can be looked at by script."""
+    if on:
+        yield
+        return
+    switch = page.context.new_cdp_session(page)
+    switch.send("Emulation.setScriptExecutionDisabled", {"value": True})
+    yield
+    switch.send("Emulation.setScriptExecutionDisabled", {"value": False})

@@ -1,0 +1,78 @@
+"""One world, served: `python -m tools.gallery.serve WORLD` prints a line of JSON as soon as it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from typing import NoReturn
+
+import uvloop
+from django.http import HttpRequest
+
+from efir import clock
+from tools.gallery.catalogue import NOW
+
+
+def main(world: str) -> None:
+    """Fill the database of EFIR_DATA_DIR and serve it until terminated."""
+    from efir.ops.demo.environment import prepare
+
+    prepare(os.environ)
+
+    import django
+
+    django.setup()
+
+    from django.conf import settings
+    from django.core.management import call_command
+    from django.urls import path
+
+    from efir import urls
+    from efir.ops.server import listen
+    from tools.gallery.worlds import WORLDS
+
+    urls.urlpatterns.append(path("broken/", broken))
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    with clock.replaced(lambda: NOW):
+        words = WORLDS[world]()
+        listening = listen(settings.EFIR.host, settings.EFIR.port)
+        print(json.dumps({"words": words, "sessions": _sessions()}), flush=True)
+        uvloop.run(_serve(listening))
+
+
+def broken(_request: HttpRequest) -> NoReturn:
+    """What breaks."""
+    raise RuntimeError("the gallery's page that breaks")
+
+
+async def _serve(listening: object) -> None:
+    from efir.ops.demo import site
+    from efir.ops.server import serve_web
+
+    await serve_web(site.application(), listening, asyncio.Event())
+
+
+def _sessions() -> dict[str, str]:
+    """A session of everybody: log-in → the cookie's value."""
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+
+    from efir.accounts.models import Person
+    from efir.accounts.session import SessionStore
+    from efir.accounts.views.entrance import BACKEND
+
+    sessions = {}
+    for person in Person.objects.all():
+        session = SessionStore()
+        session[SESSION_KEY] = str(person.pk)
+        session[BACKEND_SESSION_KEY] = BACKEND
+        session[HASH_SESSION_KEY] = person.get_session_auth_hash()
+        session.create()
+        sessions[person.login] = session.session_key
+    return sessions
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
