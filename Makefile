@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
 
-.PHONY: demo test check bench lock messages clean
+.PHONY: demo test check bench screenshots lock messages clean
 
 demo: .venv/.base
 	@$(BIN)/efir demo $(if $(RESET),--reset)
@@ -25,6 +25,10 @@ check: .venv/.dev
 
 bench: .venv/.dev
 	@$(BIN)/python -m benchmarks
+
+# Every page in every state, from a running installation into docs/screenshots/. Needs Chromium.
+screenshots: .venv/.dev
+	@$(BIN)/python -m tools.gallery
 
 # Lock files carry hashes and no host names. --group dev first: the two must agree.
 lock: .venv/.dev

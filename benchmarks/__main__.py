@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from benchmarks.tables import warn
 from tools.postgres import MISSING, binaries, cluster
 
-SQLITE = ("evening", "pipeline", "sending", "fanout", "arrival", "doors")
+SQLITE = ("evening", "pipeline", "sending", "fanout", "arrival", "doors", "paint")
 POSTGRESQL = ("pipeline", "sending", "fanout", "arrival")
 
 

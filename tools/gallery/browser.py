@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
 
 from tools.gallery.catalogue import NOW, State
 from tools.gallery.site import Installation, Worlds
@@ -55,13 +55,16 @@ class Opened:
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
         self.page.on("response", self._on_response)
-        self.page.on(
-            "requestfailed", lambda request: self.complaints.append(f"failed: {request.url} {request.failure}")
-        )
+        self.page.on("requestfailed", self._on_failure)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and LOADING not in message.text:
             self.complaints.append(f"console: {message.text}")
+
+    def _on_failure(self, request: Request) -> None:
+        # A stream is cut off when its page is left: that is no failure.
+        if request.failure != "net::ERR_ABORTED" and not (self.state.fails and self.state.fails in request.url):
+            self.complaints.append(f"{request.failure}: {request.url}")
 
     def _on_response(self, response: Response) -> None:
         if response.request.is_navigation_request() and response.frame == self.page.main_frame:

@@ -17,7 +17,10 @@ NOW = datetime(2026, 11, 23, 15, 20, tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """One page in one state. `ready`: what is seen as soon as it is there; `status`: of the first answer."""
+    """One page in one state. `ready`: what is seen as soon as it is there; `status`: of the last whole page.
+
+    `fails`: part of an address whose requests fail in this state; `exempt`: rules of axe that it is not held to.
+    """
 
     name: str
     path: str
@@ -27,7 +30,8 @@ class State:
     act: Act | None = None
     ready: str = "main"
     scripts: bool = True
-    offline: bool = False
+    fails: str = ""
+    exempt: tuple[str, ...] = ()
 
     @property
     def group(self) -> str:
@@ -71,7 +75,7 @@ def _entrance() -> list[State]:
         State(name="forgotten", path="/login/forgotten/"),
         State(name="forgotten-asked", path="/login/forgotten/", act=acts.ask_for_password),
         State(name="reset", path="{reset}"),
-        State(name="reset-dead", path="/account/reset/Nw/nosuch-token/"),
+        State(name="reset-dead", path="/account/reset/Nw/nosuch-token/", status=404),
     ]
 
 
@@ -112,7 +116,7 @@ def _room() -> list[State]:
         State(name="room-withdrawn", path=ROOM + "{withdrawn}/", who="kate"),
         State(name="room-live", path=ROOM + "{live}/", who="kate", ready="#enter-button"),
         State(
-            name="room-entered", path=ROOM + "{live}/", who="kate", ready="#enter-button", act=acts.enter_air
+            name="room-entered", path=ROOM + "{live}/", who="kate", ready="#player iframe", act=acts.enter_air
         ),
         State(name="room-cta", path=ROOM + "{cta}/", who="kate", ready="#cta a"),
         State(name="room-cta-alone", path=ROOM + "{cta}/", who="alone", ready="#cta a"),
@@ -121,10 +125,15 @@ def _room() -> list[State]:
         State(name="room-finished-missed", path=ROOM + "{finished}/", who="klara"),
         State(name="room-finished-alone", path=ROOM + "{finished}/", who="alone"),
         State(name="room-archived", path=ROOM + "{archived}/", who="kate"),
+        State(name="room-lost", path=ROOM + "{live}/", who="kate", act=acts.lose_connection, fails="/stream"),
+        # Without JavaScript a page that loads itself anew is the only way to learn of the start.
         State(
-            name="room-lost", path=ROOM + "{live}/", who="kirill", act=acts.lose_connection, offline=True
+            name="room-no-script",
+            path=ROOM + "{live}/",
+            who="kate",
+            scripts=False,
+            exempt=("meta-refresh",),
         ),
-        State(name="room-no-script", path=ROOM + "{live}/", who="kate", scripts=False),
     ]
 
 
@@ -147,11 +156,11 @@ def _speaker() -> list[State]:
 def _errors() -> list[State]:
     return [
         State(name="error-403", path=WEBINAR, who="kate", status=403),
-        State(name="error-csrf", path="/login/", act=acts.log_in_without_cookies),
+        State(name="error-csrf", path="/login/", act=acts.log_in_without_cookies, status=403),
         State(name="error-404", path="/nowhere/", status=404),
         State(name="error-404-candidate", path="/nowhere/", who="kate", status=404),
         State(name="error-405", path="/account/telegram/link", who="kate", status=405),
-        State(name="error-429", path="/login/forgotten/", act=acts.ask_too_often),
+        State(name="error-429", path="/login/forgotten/", act=acts.ask_too_often, status=429),
         State(name="error-500", path="/broken/", status=500),
     ]
 

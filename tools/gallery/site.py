@@ -25,8 +25,9 @@ class Installation:
 
 @dataclass
 class Worlds:
-    """Use it as a context manager: what it started ends with it."""
+    """Use it as a context manager: what it started ends with it. `first_port`: of the first world; any, if 0."""
 
+    first_port: int = 0
     _running: dict[str, Installation] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -44,7 +45,7 @@ class Worlds:
 
     def _start(self, world: str) -> Installation:
         data_dir = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="efir-gallery-"))
-        port = _free_port()
+        port = self.first_port + len(self._running) if self.first_port else _free_port()
         command = [sys.executable, "-m", "tools.gallery.serve", world]
         log = self._stack.enter_context((Path(data_dir) / "log").open("w+"))
         process = subprocess.Popen(command, env=_environ(data_dir, port), stdout=subprocess.PIPE, stderr=log)

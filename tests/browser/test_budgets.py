@@ -1,0 +1,48 @@
+"""What a first visit costs: bytes on the wire, and how far things move while it loads."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tools.gallery.browser import DESKTOP, PHONE, opened
+from tools.gallery.catalogue import CATALOGUE
+from tools.gallery.site import Worlds
+
+STATES = {state.name: state for state in CATALOGUE}
+KB = 1000
+# Bytes as they came over the wire, headers and all; of posters, which have a budget of their own, nothing.
+ON_THE_WIRE = """() => performance.getEntries()
+  .filter(({ entryType }) => entryType === "navigation" || entryType === "resource")
+  .map(({ name, transferSize }) => [new URL(name).pathname, transferSize])"""
+SHIFTS = """new PerformanceObserver((list) => {
+  for (const each of list.getEntries()) if (!each.hadRecentInput) window.shifted = (window.shifted ?? 0) + each.value;
+}).observe({ type: "layout-shift", buffered: true });"""
+
+
+def sizes(page: Page) -> dict[str, int]:
+    """What this page has loaded: path → bytes."""
+    found: list[tuple[str, int]] = page.evaluate(ON_THE_WIRE)
+    return {path: size for path, size in found if not path.startswith("/posters/")}
+
+
+@pytest.mark.parametrize("name", ["schedule-one-guest", "schedule-evening-guest"])
+def test_a_first_visit_to_the_schedule_is_light(chromium: Browser, worlds: Worlds, name: str):
+    with opened(chromium, worlds, STATES[name], "ru") as shown:
+        loaded = sizes(shown.page)
+    scripts = sum(size for path, size in loaded.items() if path.endswith(".js"))
+    assert loaded["/webinars/"] > 0
+    assert scripts > 0
+    assert sum(loaded.values()) < 100 * KB, loaded
+    assert scripts < 30 * KB, loaded
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("name", ["schedule-evening-guest", "schedule-one-seat", "account-partner", "room-waiting"])
+def test_nothing_jumps_while_a_page_loads(chromium: Browser, worlds: Worlds, name: str, viewport: dict[str, int]):
+    with opened(chromium, worlds, STATES[name], "ru", viewport) as shown:
+        shown.page.add_init_script(SHIFTS)
+        shown.page.reload()
+        # Two frames: what the scripts have added is laid out, and its shift is told.
+        shown.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
+        assert shown.page.evaluate("window.shifted ?? 0") < 0.05
