@@ -79,10 +79,16 @@ def _largest_ms(browser: Browser, address: str, cookie: str) -> float:
 def _print(names: Sequence[str], took: Sequence[Sequence[float]]) -> None:
     limit = median(took[0])
     table(
-        f"The largest paint at 1.6 Mbit/s, 150 ms, a {SLOWER} × slower processor: medians of {RUNS}, ms (aim: {AIM_MS:,})",
+        f"The largest paint at 1.6 Mbit/s, 150 ms, {SLOWER} × slower: medians of {RUNS}, ms (aim: {AIM_MS:,})",
         ["page", "ms", "least", "most", "× the limit"],
         [
-            (name, f"{median(runs):,.0f}", f"{min(runs):,.0f}", f"{max(runs):,.0f}", f"{median(runs) / limit:.1f}")
+            (
+                name,
+                f"{median(runs):,.0f}",
+                f"{min(runs):,.0f}",
+                f"{max(runs):,.0f}",
+                f"{median(runs) / limit:.1f}",
+            )
             for name, runs in zip(names, took, strict=True)
         ],
     )

@@ -1,4 +1,4 @@
-"""What a page's HTML is held to beside what a browser forgives: html5lib's parse errors, ids, and what points at them."""
+"""What a page's HTML is held to, which a browser forgives: parse errors, ids and what points at them, nesting."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from html5lib.constants import E
 
 POINTERS = ("for", "list", "form", "aria-labelledby", "aria-describedby", "aria-controls")
 # Of elements that hold text, what may not be within (the parser knows the others).
-PHRASING_ONLY = frozenset({"button", "label", "span", "b", "small", "h1", "h2", "h3", "summary", "legend", "dt", "time"})
-BLOCKS = frozenset({"p", "div", "ul", "ol", "dl", "table", "section", "form", "header", "footer", "article", "fieldset"})
+PHRASING_ONLY = frozenset(
+    {"button", "label", "span", "b", "small", "h1", "h2", "h3", "summary", "legend", "dt", "time"}
+)
+BLOCKS = frozenset(
+    {"p", "div", "ul", "ol", "dl", "table", "section", "form", "header", "footer", "article", "fieldset"}
+)
 ONLY_WITHIN = {"li": {"ul", "ol", "menu"}, "dt": {"dl", "div"}, "dd": {"dl", "div"}, "summary": {"details"}}
 INTERACTIVE = frozenset({"a", "button", "input", "select", "textarea", "label", "details"})
 
@@ -68,5 +72,9 @@ def _of_head(root: Element) -> Iterator[str]:
             yield f"<{each.tag} style>"
         if any(name.startswith("on") for name in each.attrib):
             yield f"<{each.tag}> with a handler"
-        if each.tag == "script" and not each.get("src") and each.get("type") not in ("application/ld+json", "application/json"):
+        if (
+            each.tag == "script"
+            and not each.get("src")
+            and each.get("type") not in ("application/ld+json", "application/json")
+        ):
             yield "a script in the page"

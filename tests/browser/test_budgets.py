@@ -28,7 +28,7 @@ def sizes(page: Page) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", ["schedule-one-guest", "schedule-evening-guest"])
 def test_a_first_visit_to_the_schedule_is_light(chromium: Browser, worlds: Worlds, name: str):
-    with opened(chromium, worlds, STATES[name], "ru") as shown:
+    with opened(chromium, worlds, STATES[name], "ru", still=False) as shown:
         loaded = sizes(shown.page)
     scripts = sum(size for path, size in loaded.items() if path.endswith(".js"))
     assert loaded["/webinars/"] > 0
@@ -38,11 +38,17 @@ def test_a_first_visit_to_the_schedule_is_light(chromium: Browser, worlds: World
 
 
 @pytest.mark.parametrize("viewport", [PHONE, DESKTOP], ids=["phone", "desktop"])
-@pytest.mark.parametrize("name", ["schedule-evening-guest", "schedule-one-seat", "account-partner", "room-waiting"])
-def test_nothing_jumps_while_a_page_loads(chromium: Browser, worlds: Worlds, name: str, viewport: dict[str, int]):
-    with opened(chromium, worlds, STATES[name], "ru", viewport) as shown:
+@pytest.mark.parametrize(
+    "name", ["schedule-evening-guest", "schedule-one-seat", "account-partner", "room-waiting"]
+)
+def test_nothing_jumps_while_a_page_loads(
+    chromium: Browser, worlds: Worlds, name: str, viewport: dict[str, int]
+):
+    with opened(chromium, worlds, STATES[name], "ru", viewport, still=False) as shown:
         shown.page.add_init_script(SHIFTS)
         shown.page.reload()
         # Two frames: what the scripts have added is laid out, and its shift is told.
-        shown.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
+        shown.page.evaluate(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+        )
         assert shown.page.evaluate("window.shifted ?? 0") < 0.05

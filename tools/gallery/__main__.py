@@ -22,7 +22,14 @@ FOLDER = Path("docs/screenshots")
 FIRST_PORT = 18_080
 # What does not fit is cut: the pictures are for looking at, together under 3 MB.
 TALLEST = 2200
-ENGLISH = ("schedule-one-guest", "signup-invited", "room-live", "room-waiting", "speaker-mixed", "account-partner")
+ENGLISH = (
+    "schedule-one-guest",
+    "signup-invited",
+    "room-live",
+    "room-waiting",
+    "speaker-mixed",
+    "account-partner",
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,13 @@ def _picture(page: Page, shape: Shape) -> bytes:
     page.emulate_media(color_scheme=shape.scheme)
     page.evaluate("scrollTo(0, 0)")
     height = page.evaluate("document.documentElement.scrollHeight")
-    clip = {"x": 0, "y": 0, "width": shape.viewport["width"], "height": min(height, TALLEST), "scale": shape.scale}
+    clip = {
+        "x": 0,
+        "y": 0,
+        "width": shape.viewport["width"],
+        "height": min(height, TALLEST),
+        "scale": shape.scale,
+    }
     taken = page.context.new_cdp_session(page).send(
         "Page.captureScreenshot",
         {"format": "webp", "quality": shape.quality, "captureBeyondViewport": True, "clip": clip},
@@ -107,10 +120,11 @@ def _index() -> str:
         desktop, phone = (_path(state, shape, "ru").name for shape in SHAPES)
         english = f"<br>[English]({_path(state, SHAPES[0], 'en').name})" if state.name in ENGLISH else ""
         where = f"<br>`{state.path.partition('?')[0]}`" if "{reset}" not in state.path else ""
-        lines.append(
-            f'| {state.name}{where}{english} | <a href="{desktop}"><img src="{desktop}" width="480" alt="{state.name}"></a> '
-            f'| <a href="{phone}"><img src="{phone}" width="180" alt="{state.name}"></a> |'
+        pictures = " | ".join(
+            f'<a href="{name}"><img src="{name}" width="{width}" alt="{state.name}"></a>'
+            for name, width in ((desktop, 480), (phone, 180))
         )
+        lines.append(f"| {state.name}{where}{english} | {pictures} |")
     return "\n".join([*lines, ""])
 
 

@@ -8,7 +8,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    sync_playwright,
+)
 
 from tools.gallery.catalogue import NOW, State
 from tools.gallery.site import Installation, Worlds
@@ -63,7 +71,9 @@ class Opened:
 
     def _on_failure(self, request: Request) -> None:
         # A stream is cut off when its page is left: that is no failure.
-        if request.failure != "net::ERR_ABORTED" and not (self.state.fails and self.state.fails in request.url):
+        if request.failure != "net::ERR_ABORTED" and not (
+            self.state.fails and self.state.fails in request.url
+        ):
             self.complaints.append(f"{request.failure}: {request.url}")
 
     def _on_response(self, response: Response) -> None:
@@ -76,12 +86,20 @@ class Opened:
 
 
 @contextmanager
-def opened(
-    browser: Browser, worlds: Worlds, state: State, language: str, viewport: dict[str, int] = DESKTOP
+def opened(  # noqa: PLR0913  # a state, and how it is looked at
+    browser: Browser,
+    worlds: Worlds,
+    state: State,
+    language: str,
+    viewport: dict[str, int] = DESKTOP,
+    *,
+    still: bool = True,
 ) -> Iterator[Opened]:
-    """The state in a browser of its own, in light colours."""
+    """The state in a browser of its own, in light colours. Its clock stands, if `still`: nothing is measured then."""
     installation = worlds.get(state.world)
     context = _context(browser, installation, state, language, viewport)
+    if still:
+        context.clock.set_fixed_time(NOW)
     try:
         result = Opened(context.new_page(), state)
         result._hear()
@@ -113,7 +131,6 @@ def _context(
     context.add_cookies(
         [{"name": name, "value": value, "domain": host, "path": "/"} for name, value in cookies.items()]
     )
-    context.clock.set_fixed_time(NOW)
     return context
 
 

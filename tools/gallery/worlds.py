@@ -257,12 +257,11 @@ def _settle_all() -> None:
     """Everything that is due goes out and arrives."""
     with at(_latest_verdict() + MINUTE):
         holder = _holder()
-        number = 0
         while claimed := claims.claim(50, holder):
-            for number, each in enumerate(claimed, number + 1):
+            for each in claimed:
                 text = each.compose().text
                 claims.begin(each, text)
-                settlement.settle(each, Sent(number), text)
+                settlement.settle(each, Sent(each.messages[0].pk), text)
         lease.release(holder)
 
 
