@@ -8,6 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import hypothesis
+
 KEPT = {"EFIR_DATABASE_URL"}
 
 for name in [name for name in os.environ if name.startswith("EFIR_") and name not in KEPT]:
@@ -16,3 +18,6 @@ _data_dir = tempfile.mkdtemp(prefix="efir-tests-")
 atexit.register(shutil.rmtree, _data_dir, ignore_errors=True)
 os.environ["EFIR_DATA_DIR"] = _data_dir
 (Path(_data_dir) / "static").mkdir()
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("efir", deadline=None)
+hypothesis.settings.load_profile("efir")

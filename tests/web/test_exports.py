@@ -156,4 +156,4 @@ def test_a_file_name_has_no_sign_that_a_system_refuses(make_webinar, title):
     name = exports.file_name("Итоги", make_webinar(title=title))
     assert not set(name) & set('/\\:"*?<>|\r\n')
     assert name.startswith("Итоги - ")
-    assert name.endswith("2026-11-23.csv")
+    assert name.endswith(f"{start:%Y-%m-%d}.csv")
