@@ -189,5 +189,5 @@ def file_name(what: str, webinar: Webinar) -> str:
     """«Итоги - Как начать - 2026-11-23.csv»: no sign that some file system refuses."""
     moment = webinar.started_at or webinar.starts_at
     day = f"{moment.astimezone(webinar.zone):%Y-%m-%d}" if moment else str(webinar.pk)
-    title = re.sub(r"[^\w .,()-]+", " ", webinar.title).strip(" .")[:80].strip()
+    title = re.sub(r"(?:[^\w.,()-]|\s)+", " ", webinar.title).strip(" .")[:80].strip()
     return " - ".join(part for part in (what, title, day) if part) + ".csv"

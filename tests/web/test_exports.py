@@ -152,7 +152,7 @@ def test_it_is_for_those_who_see_the_verdicts(judged, as_role, role, status, wha
 
 
 @pytest.mark.parametrize("title", ['a/b\\c:"d"*?<>|\r\n', "..", "=1+1", "Вечер «С&Д»"])
-def test_a_file_name_has_no_sign_that_a_system_refuses(make_webinar, title):
+def test_a_file_name_has_no_sign_that_a_system_refuses(clock, make_webinar, title):
     name = exports.file_name("Итоги", make_webinar(title=title))
     assert not set(name) & set('/\\:"*?<>|\r\n')
     assert name.startswith("Итоги - ")

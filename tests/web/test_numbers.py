@@ -78,7 +78,7 @@ def over(evening, make_person):
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
 )
 @given(stretches=st.lists(STRETCH, max_size=8, unique_by=lambda each: (each[0], each[1], each[3])))
 def test_the_funnel_and_the_curve_are_what_a_naive_count_says(over, stretches):
