@@ -63,7 +63,7 @@ def rule_words(rule: Rule) -> list[str]:
     """The rule and the values it used, in sentences."""
     return [
         gettext(
-            "Засчитывается тем, кого к концу эфира не было меньше %(grace)s: обрыв связи не считается уходом."
+            "Участие засчитано, если к концу эфира человека не было меньше %(grace)s: короткий обрыв связи — не уход."
         )
         % {"grace": seconds_words(rule.grace_s)},
         gettext(
