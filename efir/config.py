@@ -21,6 +21,7 @@ from django.core.exceptions import ImproperlyConfigured
 T = TypeVar("T")
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_HOST_WITH_PORT = re.compile(r"(?:[a-z0-9][a-z0-9.-]*|\[[0-9a-f:.]+\])(?::\d+)?", re.ASCII)
 OFFICIAL_BOT_API = "https://api.telegram.org"
 
 
@@ -266,9 +267,9 @@ def _hosts(text: str) -> tuple[str, ...]:
 def _hosts_with_ports(text: str) -> tuple[str, ...]:
     hosts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
     for host in hosts:
-        parts = urlsplit(f"//{host}")
-        if not parts.hostname or host != bracketed(parts.hostname) + (f":{parts.port}" if parts.port else ""):
+        if not _HOST_WITH_PORT.fullmatch(host):
             raise ValueError(text)
+        _ = urlsplit(f"//{host}").port  # raises ValueError where it is no port
     return hosts
 
 

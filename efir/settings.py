@@ -137,10 +137,12 @@ SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 FRAME_HOSTS = frozenset(PROVIDER_HOSTS) | frozenset(EFIR.frame_hosts)
 # The demo's own player page, so that its room plays something without the network.
 OWN_FRAMES: tuple[str, ...] = (f"{EFIR.public_url}/demo/player/",) if EFIR.demo else ()
-# Where HLS is played from, besides the installation itself: each host by its origins. What a page of https loads is https.
+# Where HLS is played from, besides the installation itself. What a page of https loads is https.
 HLS_HOSTS = EFIR.hls_hosts
 HLS_ORIGINS = tuple(
-    f"{scheme}://{host}" for host in HLS_HOSTS for scheme in (("https",) if EFIR.is_https else ("https", "http"))
+    f"{scheme}://{host}"
+    for host in HLS_HOSTS
+    for scheme in (("https",) if EFIR.is_https else ("https", "http"))
 )
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

@@ -32,7 +32,7 @@ _IFRAME_SRC = re.compile(r"<iframe\b[^>]*?\bsrc\s*=\s*(?:\"([^\"]+)\"|'([^']+)')
 
 
 def player_address(text: str) -> str:
-    """The player's address: one to frame, from an address as people copy it or a whole `<iframe …>`, or an HLS playlist.
+    """The player's address: an HLS playlist, or what to frame, from a copied address or a whole `<iframe …>`.
 
     Raises ValidationError, naming what is allowed, for anything else.
     """
@@ -57,10 +57,13 @@ def _hls_address(address: str) -> str:
     if parts.username or not parts.hostname or len(address) > LONGEST:
         raise _no_address()
     origin = f"{parts.scheme}://{_host_and_port(parts)}"
-    if origin in (settings.EFIR.public_url, *settings.HLS_ORIGINS):
+    allowed = (settings.EFIR.public_url, *settings.HLS_ORIGINS)
+    if origin in allowed:
         return address
-    if parts.scheme == "http" and f"https{origin[4:]}" in settings.HLS_ORIGINS:
-        raise ValidationError(_("Здесь видео идёт только по https. Вставьте адрес, который начинается с https://"))
+    if parts.scheme == "http" and f"https{origin[4:]}" in allowed:
+        raise ValidationError(
+            _("Здесь видео идёт только по https. Вставьте адрес, который начинается с https://")
+        )
     own = urlsplit(settings.EFIR.public_url)
     hosts = ", ".join((_host_and_port(own), *settings.HLS_HOSTS))
     raise ValidationError(

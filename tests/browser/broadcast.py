@@ -49,7 +49,9 @@ class _Handler(BaseHTTPRequestHandler):
                 else self.server.playlist()
             )
         self.send_response(200 if body else 404)
-        self.send_header("Content-Type", "video/mp2t" if path.endswith(".ts") else "application/vnd.apple.mpegurl")
+        self.send_header(
+            "Content-Type", "video/mp2t" if path.endswith(".ts") else "application/vnd.apple.mpegurl"
+        )
         self.send_header("Access-Control-Allow-Origin", "*")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

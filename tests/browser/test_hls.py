@@ -28,7 +28,9 @@ def broadcast() -> Iterator[Broadcast]:
 @pytest.fixture(scope="module")
 def hls_site(tmp_path_factory, broadcast) -> Iterator[Site]:
     """An installation that may play from that host."""
-    site = Site(tmp_path_factory.mktemp("hls"), EFIR_HLS_HOSTS=broadcast.host, EFIR_FRAME_HOSTS="player.example.org")
+    site = Site(
+        tmp_path_factory.mktemp("hls"), EFIR_HLS_HOSTS=broadcast.host, EFIR_FRAME_HOSTS="player.example.org"
+    )
     site.start()
     site.add("speaker", "speaker")
     site.add(VIEWER)
@@ -51,7 +53,6 @@ def viewer(chromium, hls_site) -> Iterator[Page]:
     page = a_page(chromium, hls_site, VIEWER)
     page.add_init_script(AT_ONCE)
     yield page
-    print(page.complaints)
     page.context.close()
 
 
@@ -62,7 +63,9 @@ def enter(page: Page, cast: Cast, webinar: int) -> None:
 
 
 @pytest.mark.parametrize("script", ["", BY_LIBRARY], ids=["native", "hls.js"])
-def test_it_waits_for_the_speaker_plays_and_comes_back_after_a_break(viewer, cast, webinar, broadcast, script):
+def test_it_waits_for_the_speaker_plays_and_comes_back_after_a_break(
+    viewer, cast, webinar, broadcast, script
+):
     viewer.add_init_script(script)
     broadcast.on_air = False
     enter(viewer, cast, webinar)
@@ -72,7 +75,9 @@ def test_it_waits_for_the_speaker_plays_and_comes_back_after_a_break(viewer, cas
     viewer.wait_for_function(PLAYS)
     expect(says).to_be_empty()
     expect(viewer.locator("video")).to_be_focused()
-    fetched = viewer.evaluate("performance.getEntriesByType('resource').some(({ name }) => name.includes('/vendor/'))")
+    fetched = viewer.evaluate(
+        "performance.getEntriesByType('resource').some(({ name }) => name.includes('/vendor/'))"
+    )
     assert fetched == bool(script)
     # As when the line broke: the page says so, and tries again.
     viewer.evaluate("document.querySelector('video').dispatchEvent(new Event('error'))")

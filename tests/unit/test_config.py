@@ -32,6 +32,9 @@ def environ(tmp_path):
         ("EFIR_TIME_ZONE", "../etc/passwd"),
         ("EFIR_TRUSTED_PROXIES", "many"),
         ("EFIR_FRAME_HOSTS", "https://x.example"),
+        ("EFIR_HLS_HOSTS", "https://x.example"),
+        ("EFIR_HLS_HOSTS", "x.example:port"),
+        ("EFIR_HLS_HOSTS", "x.example;script-src"),
     ],
 )
 def test_a_wrong_value_is_named(environ, name, value):

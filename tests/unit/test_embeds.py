@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from django.core.exceptions import ValidationError
 
@@ -120,3 +122,44 @@ def test_nothing_grows_beyond_what_is_kept():
     short = "youtu.be/" + "a" * (LONGEST - len("https://youtu.be/"))
     with pytest.raises(ValidationError, match="Это не адрес"):
         player_address(short)
+
+
+@pytest.fixture
+def media_host(settings):
+    """An installation of https that may play HLS from one host, and from itself."""
+    settings.EFIR = replace(settings.EFIR, public_url="https://efir.example")
+    settings.HLS_HOSTS = ("live.example:8443",)
+    settings.HLS_ORIGINS = ("https://live.example:8443",)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://live.example:8443/x/stream.m3u8",
+        "https://live.example:8443/stream.M3U8?key=1",
+        "https://efir.example/hls/stream.m3u8",
+        "efir.example/hls/stream.m3u8",
+    ],
+)
+def test_hls_plays_from_its_hosts(media_host, address):
+    assert player_address(address).removeprefix("https://") == address.removeprefix("https://")
+    with pytest.raises(ValidationError, match="Чат с этого адреса не разрешён"):
+        chat_address(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("https://evil.example/x.m3u8", "Разрешены: efir.example, live.example:8443."),
+        ("https://live.example/x.m3u8", "Разрешены: efir.example, live.example:8443."),
+        ("https://kinescope.io/abc/master.m3u8", "Видео HLS с этого адреса не разрешено"),
+        ("http://live.example:8443/x.m3u8", "только по https"),
+        ("http://efir.example/x.m3u8", "только по https"),
+        ("https://me@live.example:8443/x.m3u8", "Это не адрес"),
+        ("https://live.example:port/x.m3u8", "Это не адрес"),
+    ],
+)
+def test_hls_from_elsewhere_is_refused_with_what_is_allowed(media_host, address, said):
+    with pytest.raises(ValidationError) as refused:
+        player_address(address)
+    assert said in refused.value.messages[0]
