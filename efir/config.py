@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _HOST_WITH_PORT = re.compile(r"(?:[a-z0-9][a-z0-9.-]*|\[[0-9a-f:.]+\])(?::\d+)?", re.ASCII)
+KEPT_DAYS = "days, from 0 to 36500; 0 keeps for ever"
 OFFICIAL_BOT_API = "https://api.telegram.org"
 
 
@@ -49,6 +50,10 @@ class Config:
     link_days: float
     recording_days: float
     archive_days: float
+    evidence_days: float
+    text_days: float
+    address_days: float
+    trace_days: float
     forgotten_h: float
     trusted_proxies: int
     streams_per_person: int
@@ -116,6 +121,10 @@ def read_config(environ: Mapping[str, str]) -> Config:
         link_days=read("EFIR_LINK_DAYS", "7", _number(0, 365), "days, from 0 to 365"),
         recording_days=read("EFIR_RECORDING_DAYS", "30", _number(0, 365), "days, from 0 to 365"),
         archive_days=read("EFIR_ARCHIVE_DAYS", "30", _number(0, 3650), "days, from 0 to 3650"),
+        evidence_days=read("EFIR_EVIDENCE_DAYS", "0", _number(0, 36500), KEPT_DAYS),
+        text_days=read("EFIR_TEXT_DAYS", "180", _number(0, 36500), KEPT_DAYS),
+        address_days=read("EFIR_ADDRESS_DAYS", "90", _number(0, 36500), KEPT_DAYS),
+        trace_days=read("EFIR_TRACE_DAYS", "30", _number(0, 36500), KEPT_DAYS),
         forgotten_h=read("EFIR_FORGOTTEN_H", "6", _number(0.01, 72), "hours, from 0.01 to 72"),
         trusted_proxies=read(
             "EFIR_TRUSTED_PROXIES", "0", _up_to(9), "how many proxies stand in front, from 0 to 9"

@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "ninja",
     "efir.guards",
     "efir.hooks",
+    "efir.audit",
     "efir.accounts",
     "efir.webinars",
     "efir.room",

@@ -14,9 +14,9 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from efir.accounts import changes  # noqa: F401  # its receivers
+        from efir.accounts import changes, own_data  # noqa: F401  # their receivers and sections
         from efir.accounts.capabilities import sync_roles
-        from efir.accounts.guards import CHAIN
+        from efir.accounts.guards import CHAIN, ERASED
 
-        guards.register(CHAIN)
+        guards.register(CHAIN, ERASED)
         post_migrate.connect(sync_roles, dispatch_uid="efir.roles")

@@ -20,6 +20,9 @@ from django.http.response import HttpResponseBase
 
 from efir.accounts.changes import note_change
 from efir.accounts.models import Membership, Person
+from efir.audit.actions import Action
+from efir.audit.log import record
+from efir.hooks.actions import Context, Source
 
 View: TypeAlias = Callable[..., HttpResponseBase]
 
@@ -39,6 +42,7 @@ class Capability(StrEnum):
     RETRY_DELIVERY = "retry_delivery"
     DECIDE_VERDICT = "decide_verdict"
     ASSIGN_ROLES = "assign_roles"
+    READ_AUDIT_LOG = "read_audit_log"
 
 
 class Role(StrEnum):
@@ -101,10 +105,17 @@ def people_who_can(capability: Capability) -> QuerySet[Person]:
     return Person.objects.filter(is_active=True, groups__permissions__codename=capability)
 
 
-def assign_role(person: Person, role: Role) -> None:
-    """Give the person this role instead of the one they have."""
+def assign_role(person: Person, role: Role, context: Context | None = None) -> None:
+    """Give the person this role instead of the one they have; without a context it is the system that does."""
     with transaction.atomic():
         group = Group.objects.get(name=role)
+        before = Membership.objects.filter(person=person).values_list("group__name", flat=True).first()
+        if before == role:
+            return
+        change = {"role": (before, role.value)}
+        record(
+            Action.ROLE_ASSIGNED, context or Context(None, Source.SYSTEM), person_id=person.pk, changes=change
+        )
         _, first = Membership.objects.update_or_create(person=person, defaults={"group": group})
         if first:
             note_change([person.pk])  # another one is noted as it is written

@@ -147,6 +147,36 @@ class ChangePasswordForm(NewPasswordForm, PasswordChangeForm):
     """The same, and the old password first."""
 
 
+class PasswordAgainForm(forms.Form):
+    """Whoever sits at an open page has to be the person: the password is asked again."""
+
+    password = forms.CharField(
+        label=_("Ваш пароль"),
+        strip=False,
+        max_length=1000,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, person: Person, data: Any = None, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        self._person = person
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        if not self._person.check_password(password):
+            raise ValidationError(_("Пароль не подходит."))
+        return password
+
+
+class EraseForm(PasswordAgainForm):
+    """The password, and that it is meant."""
+
+    sure = forms.BooleanField(
+        label=_("Да, удалить мой аккаунт навсегда"),
+        error_messages={"required": _("Отметьте, если решение твёрдое: вернуть аккаунт будет нельзя.")},
+    )
+
+
 class ContactsForm(PersonForm):
     """One's own ways to be reached."""
 

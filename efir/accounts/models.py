@@ -41,7 +41,10 @@ class PersonManager(BaseUserManager["Person"]):
 
 
 class Person(AbstractBaseUser, PermissionsMixin):
-    """Somebody with an account. Nobody is a superuser: that would carry every capability, `is_lead` too."""
+    """Somebody with an account. Nobody is a superuser: that would carry every capability, `is_lead` too.
+
+    Who is erased (`erased_at`) stays as a number that facts refer to, and nothing tells any more who it was.
+    """
 
     login = models.CharField(_("логин"), max_length=254, unique=True)
     name = models.CharField(_("имя"), max_length=150)
@@ -54,6 +57,7 @@ class Person(AbstractBaseUser, PermissionsMixin):
     consent_version = models.CharField(max_length=20, blank=True)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=clock.now)
+    erased_at = models.DateTimeField(null=True)
     groups = models.ManyToManyField(Group, through="Membership", related_name="people")  # type: ignore[assignment]
 
     objects: ClassVar[PersonManager] = PersonManager()
@@ -78,6 +82,7 @@ class Person(AbstractBaseUser, PermissionsMixin):
             ("retry_delivery", "Sends a failed message again"),
             ("decide_verdict", "Decides a held verdict"),
             ("assign_roles", "Gives roles and resets passwords"),
+            ("read_audit_log", "Reads who did what"),
         ]
 
     def __str__(self) -> str:

@@ -10,8 +10,12 @@ from django.dispatch import Signal
 from efir import clock
 from efir.accounts.capabilities import Capability, Role, people_who_can
 from efir.accounts.models import Membership, Person, normalize_login
+from efir.audit.actions import Action
+from efir.audit.log import record
+from efir.hooks.actions import Context, Source
 
-CONSENT_VERSION = "2026-11"
+# Moves with every change of what the text promises: everybody is asked again at their next log-in.
+CONSENT_VERSION = "2026-11-23"
 
 # Sent within the transaction that makes a person who came through a webinar's call-to-action: `person`, `webinar_id`.
 came_for_webinar = Signal()
@@ -35,10 +39,12 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
     invited_by: Person | None = None,
     consented: bool = False,
     webinar_id: int | None = None,
+    context: Context | None = None,
 ) -> Person:
     """Make an account with its role; without a password nobody can log in until one is set.
 
-    `webinar_id` is the webinar that brought the person, if one did. Raises LoginTaken.
+    `webinar_id` is the webinar that brought the person, if one did; `context` tells who adds somebody else. Who has
+    not consented is asked at their first log-in. Raises LoginTaken.
     """
     login = normalize_login(login)
     person = Person(login=login, name=name, invited_by=invited_by)
@@ -46,8 +52,6 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
         person.email = login
     elif login.startswith("+"):
         person.phone = login
-    if consented:
-        person.consent_at, person.consent_version = clock.now(), CONSENT_VERSION
     person.set_password(password)
     if Person.objects.filter(login=login).exists():
         raise LoginTaken(login)
@@ -55,6 +59,10 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
         with transaction.atomic():
             person.save(force_insert=True)
             Membership.objects.create(person=person, group=Group.objects.get(name=role))
+            if context:
+                record(Action.PERSON_ADDED, context, person_id=person.pk, role=role.value)
+            if consented:
+                accept_consent(person, Context(person.pk, Source.WEB))
             if webinar_id is not None:
                 came_for_webinar.send(sender=Person, person=person, webinar_id=webinar_id)
     except IntegrityError as exc:
@@ -64,6 +72,29 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
         raise
     log.info("person_created", person_id=person.pk, role=role, invited_by_id=person.invited_by_id)
     return person
+
+
+def needs_consent(person: Person) -> bool:
+    """Whether the person has not consented to the text as it is now."""
+    return person.consent_version != CONSENT_VERSION
+
+
+def accept_consent(person: Person, context: Context) -> None:
+    """The person consents to the text as it is now; which ones they consented to before, the audit log tells."""
+    version = {"consent_version": (person.consent_version, CONSENT_VERSION)}
+    person.consent_at, person.consent_version = clock.now(), CONSENT_VERSION
+    with transaction.atomic():
+        person.save(update_fields=["consent_at", "consent_version"])
+        record(Action.CONSENT_GIVEN, context, person_id=person.pk, changes=version)
+
+
+def close_account(person: Person, context: Context) -> None:
+    """The account stays, as its history does, but nobody logs in to it and its sessions end."""
+    with transaction.atomic():
+        person.is_active = False
+        person.set_unusable_password()
+        person.save(update_fields=["is_active", "password"])
+        record(Action.ACCOUNT_CLOSED, context, person_id=person.pk)
 
 
 def inviter_by_code(code: str) -> Person | None:

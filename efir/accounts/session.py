@@ -10,8 +10,10 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
 
+from efir.accounts.addresses import client_address
 from efir.accounts.changes import note_change
 from efir.accounts.models import Person, Session
+from efir.hooks.actions import Context, Source
 
 
 class SessionStore(db.SessionStore):
@@ -41,3 +43,8 @@ def person_of(request: HttpRequest) -> Person:
     if not isinstance(request.user, Person):
         raise PermissionDenied
     return request.user
+
+
+def acting(request: HttpRequest) -> Context:
+    """The context of an action from the web: the session's person, now, from where they are."""
+    return Context(person_of(request).pk, Source.WEB, address=client_address(request))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from efir.accounts.views import account, entrance, forgotten, people, reset
+from efir.accounts.views import account, data, entrance, forgotten, people, reset
 
 urlpatterns = [
     path("login/", entrance.log_in, name="login"),
@@ -14,6 +14,10 @@ urlpatterns = [
     path("consent/", entrance.consent, name="consent"),
     path("account/", account.account, name="account"),
     path("account/contact_details", account.contact_details, name="contact_details"),
+    path("account/consent/", data.consent_asked, name="consent_asked"),
+    path("account/data/", data.own_data, name="own_data"),
+    path("account/data/export", data.export, name="own_data_export"),
+    path("account/data/erase", data.erase_oneself, name="own_data_erase"),
     path("account/password/", account.change_password, name="password_change"),
     path("account/contacts/", account.contacts, name="contacts"),
     path("account/candidates/<id:person_id>/", account.candidate, name="candidate"),

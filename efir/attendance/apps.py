@@ -11,4 +11,4 @@ class AttendanceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from efir.attendance import classifier  # noqa: F401  # registers its listeners
+        from efir.attendance import classifier, own_data  # noqa: F401  # register listeners and sections

@@ -54,10 +54,14 @@ class Verdict(models.Model):
 
 
 class Classification(models.Model):
-    """The work after one webinar's stop: workers take it in chunks, one at a time, until it is done."""
+    """The work after one webinar's stop: workers take it in chunks, one at a time, until it is done.
+
+    `evidence_pruned_at`: from then on the recorded presence is no longer there; each verdict keeps its own intervals.
+    """
 
     webinar = models.OneToOneField(Webinar, models.PROTECT, related_name="classification")
     done_at = models.DateTimeField(null=True)
+    evidence_pruned_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.webinar_id}: {self.done_at or 'not done'}"

@@ -49,7 +49,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Who acts (`actor_id`, none for the system), through which door, and when they asked.
+    """Who acts (`actor_id`, none for the system), through which door, when they asked, and from which address.
 
     The ledger keeps when it was done, under the row's lock: its order is the order of the changes.
     """
@@ -57,6 +57,7 @@ class Context:
     actor_id: int | None
     source: Source
     timestamp: datetime = field(default_factory=clock.now)
+    address: str = ""
 
     def __post_init__(self) -> None:
         if self.actor_id is None and self.source is Source.WEB:

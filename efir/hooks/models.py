@@ -22,6 +22,13 @@ class JournalEntry(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["event", "webinar_id", "lead_id"], name="journal_each_fact_once"),
         ]
+        indexes = [
+            models.Index(
+                fields=["recorded_at"],
+                name="journal_decided",
+                condition=models.Q(actor_id__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.event} lead={self.lead_id} webinar={self.webinar_id}"

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from django.db.utils import OperationalError
 
@@ -71,6 +72,10 @@ def _parser() -> argparse.ArgumentParser:
         listing.add_argument("--webinar", type=_id, required=name == "verdicts", metavar="ID")
         if name == "outbox":
             listing.add_argument("--state", choices=MESSAGE_STATES, help="only messages in this state")
+    audit = commands.add_parser("audit", help="who did what, the latest first, one JSON object a line")
+    audit.add_argument("--webinar", type=_id, metavar="ID")
+    audit.add_argument("--person", metavar="LOGIN", help="by them or about them")
+    audit.add_argument("--action", metavar="ACTION", help="such as role_assigned")
     return parser
 
 
@@ -84,6 +89,11 @@ def _person(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
     close = actions.add_parser("close", help="close an account: nobody logs in to it any more")
     close.add_argument("login")
+    export = actions.add_parser("export", help="everything that is kept about somebody, as JSON")
+    export.add_argument("login")
+    export.add_argument("file", type=Path, help="must not exist yet")
+    erase = actions.add_parser("erase", help="make somebody unrecognisable, for ever")
+    erase.add_argument("login")
 
 
 def _webinar(parser: argparse.ArgumentParser) -> None:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
 from efir import clock
 from efir.accounts.capabilities import Role
-from efir.accounts.models import Person, normalize_login
-from efir.accounts.people import LoginTaken, create_person, inviter_by_login
+from efir.accounts.models import Person
+from efir.accounts.people import LoginTaken, close_account, create_person, inviter_by_login
 from efir.config import ConfigError
 from efir.hooks.actions import Context, Refused, Source
-from efir.ops import listings
+from efir.ops import listings, personal
 from efir.ops.archive import archive
+from efir.ops.audit.reading import Asked, deed_line, every_deed
 from efir.ops.database import migrate
 from efir.ops.models import DemoMark
+from efir.ops.printing import fail, print_lines
 from efir.ops.run import run_demo, run_serve, run_web, run_worker
 from efir.webinars import core
 from efir.webinars.models import Webinar
@@ -38,11 +38,12 @@ def run(options: argparse.Namespace) -> int:
         "web": lambda _: run_web(),
         "worker": lambda _: run_worker(),
         "demo": lambda options: run_demo(reset=options.reset),
-        "person": lambda options: {"add": add_person, "close": close_person}[options.action](options),
+        "person": person,
         "webinar": webinar,
-        "journal": lambda options: _print_lines(listings.journal(options.webinar)),
-        "verdicts": lambda options: _print_lines(listings.verdicts(options.webinar)),
-        "outbox": lambda options: _print_lines(listings.outbox(options.webinar, options.state)),
+        "journal": lambda options: print_lines(listings.journal(options.webinar)),
+        "verdicts": lambda options: print_lines(listings.verdicts(options.webinar)),
+        "audit": audit,
+        "outbox": lambda options: print_lines(listings.outbox(options.webinar, options.state)),
     }
     return commands[options.command](options)
 
@@ -56,6 +57,17 @@ def refuse_demo_people() -> None:
         )
 
 
+def person(options: argparse.Namespace) -> int:
+    """`efir person …`."""
+    actions = {
+        "add": add_person,
+        "close": close_person,
+        "export": personal.export_person,
+        "erase": personal.erase_person,
+    }
+    return actions[options.action](options)
+
+
 def add_person(options: argparse.Namespace) -> int:
     """`efir person add`: prints the person as one JSON line."""
     inviter = _inviter(options.inviter) if options.inviter else None
@@ -67,23 +79,31 @@ def add_person(options: argparse.Namespace) -> int:
             role=Role(options.role),
             password=password,
             invited_by=inviter,
+            context=Context(None, Source.CLI),
         )
     except LoginTaken:
-        return _fail("login_taken", f"there is a person with the log-in {options.login}")
-    return _print_lines(
+        return fail("login_taken", f"there is a person with the log-in {options.login}")
+    return print_lines(
         [{"id": person.pk, "login": person.login, "role": person.role, "ref_code": person.ref_code}]
     )
 
 
 def close_person(options: argparse.Namespace) -> int:
     """`efir person close`: the account stays, as its history does, but nobody logs in to it and its sessions end."""
-    person = Person.objects.filter(login=normalize_login(options.login)).first()
+    person = personal.known(options.login)
     if person is None:
-        return _fail("person_not_found", f"there is nobody with the log-in {options.login}")
-    person.is_active = False
-    person.set_unusable_password()
-    person.save(update_fields=["is_active", "password"])
-    return _print_lines([{"id": person.pk, "login": person.login, "is_active": person.is_active}])
+        return personal.nobody(options.login)
+    close_account(person, Context(None, Source.CLI))
+    return print_lines([{"id": person.pk, "login": person.login, "is_active": person.is_active}])
+
+
+def audit(options: argparse.Namespace) -> int:
+    """`efir audit`: the latest first."""
+    about = personal.known(options.person) if options.person else None
+    if options.person and about is None:
+        return personal.nobody(options.person)
+    asked = Asked(options.webinar, about.pk if about else None, options.action or "")
+    return print_lines(map(deed_line, every_deed(asked)))
 
 
 def _inviter(login: str) -> Person:
@@ -109,12 +129,12 @@ def _password(login: str) -> str:
 def webinar(options: argparse.Namespace) -> int:
     """`efir webinar …`: the list, or one change of status through Core."""
     if options.action == "list":
-        return _print_lines(listings.webinars())
+        return print_lines(listings.webinars())
     try:
         changed = _change(options.action, options.id)
     except Refused as refused:
-        return _fail(refused.code.value, refused.detail)
-    return _print_lines([listings.webinar_line(changed)])
+        return fail(refused.code.value, refused.detail)
+    return print_lines([listings.webinar_line(changed)])
 
 
 def _change(action: str, webinar_id: int) -> Webinar:
@@ -127,14 +147,3 @@ def _change(action: str, webinar_id: int) -> Webinar:
         "archive": archive,
     }
     return system[action](webinar_id, context)
-
-
-def _fail(code: str, detail: str) -> int:
-    print(json.dumps({"error": code, "detail": detail}, ensure_ascii=False), file=sys.stderr)
-    return 1
-
-
-def _print_lines(lines: Iterable[dict[str, Any]]) -> int:
-    for line in lines:
-        print(json.dumps(line, ensure_ascii=False), flush=False)
-    return 0

@@ -5,9 +5,13 @@ from __future__ import annotations
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
+from efir.ops.audit.page import audit_log
 from efir.ops.health import healthz
 
-urlpatterns: list[URLPattern | URLResolver] = [path("healthz", healthz, name="healthz")]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", healthz, name="healthz"),
+    path("account/audit/", audit_log, name="audit_log"),
+]
 
 if settings.EFIR.demo:
     urlpatterns.append(path("demo/", include("efir.ops.demo.urls")))

@@ -9,3 +9,6 @@ class RoomConfig(AppConfig):
     name = "efir.room"
     label = "room"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from efir.room import own_data  # noqa: F401  # registers its section

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+from typing import TypeAlias
+
 import structlog
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from efir import clock
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.models import Person
+from efir.audit.actions import Action
+from efir.audit.log import record
 from efir.hooks.actions import Code, Context, Refused
 from efir.telegram.models import MessageState, OutboxMessage
+
+Act: TypeAlias = Callable[[QuerySet[OutboxMessage], Context], int]
 
 REPEATABLE = (MessageState.FAILED, MessageState.UNCERTAIN)
 
@@ -19,7 +28,7 @@ log = structlog.get_logger(__name__)
 def retry(messages: QuerySet[OutboxMessage], context: Context) -> int:
     """Send failed messages, and those whose outcome is unknown, once more; how many. Raises Refused."""
     _require_retry_delivery(context)
-    repeated = _once_more(messages.filter(state__in=REPEATABLE), context)
+    repeated = _noted(messages.filter(state__in=REPEATABLE), Action.MESSAGES_RETRIED, _once_more, context)
     log.info("retried", count=repeated, actor_id=context.actor_id)
     return repeated
 
@@ -36,9 +45,22 @@ def resolve(messages: QuerySet[OutboxMessage], delivered: bool, context: Context
     uncertain = OutboxMessage.objects.filter(
         same_call | Q(pk__in=[pk for pk, _ in asked]), state=MessageState.UNCERTAIN
     )
-    count = _arrived(uncertain, context) if delivered else _once_more(uncertain, context)
+    settle = _arrived if delivered else _once_more
+    count = _noted(uncertain, Action.MESSAGES_RESOLVED, settle, context, delivered=delivered)
     log.info("resolved", count=count, delivered=delivered, actor_id=context.actor_id)
     return count
+
+
+def _noted(
+    messages: QuerySet[OutboxMessage], action: Action, act: Act, context: Context, **details: Any
+) -> int:
+    """Act on these messages and write it down, a line for each webinar; how many they were."""
+    with transaction.atomic():
+        numbers = Counter(messages.select_for_update().values_list("webinar_id", flat=True))
+        count = act(messages, context)
+        for webinar_id, number in numbers.items():
+            record(action, context, webinar_id=webinar_id, messages=number, **details)
+        return count
 
 
 def _require_retry_delivery(context: Context) -> None:

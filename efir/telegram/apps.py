@@ -11,7 +11,7 @@ class TelegramConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from efir.telegram import notices  # noqa: F401  # its receiver
+        from efir.telegram import notices, own_data  # noqa: F401  # their receivers and sections
         from efir.telegram.outbox import recording_was_published
         from efir.webinars.core import recording_published
 

@@ -19,6 +19,7 @@ from efir.telegram.again import resolve as resolve  # noqa: PLC0414  # part of w
 from efir.telegram.again import retry as retry  # noqa: PLC0414  # part of what an outbox does
 from efir.telegram.kinds import registered
 from efir.telegram.models import BotUpdate, Kind, LinkToken, MessageState, OutboxMessage, TelegramChat
+from efir.telegram.own_data import PERSON_ERASED
 from efir.webinars.models import Webinar
 
 INSERT_CHUNK = 500
@@ -63,9 +64,19 @@ def enqueue(drafts: Sequence[Draft]) -> None:
     )
     now = clock.now()
     rows = [_row(each, now, each.person_id in reachable, each.webinar_id in published) for each in drafts]
+    _drop_what_is_for_nobody(rows)
     _give_places(rows)
     OutboxMessage.objects.bulk_create(rows, batch_size=INSERT_CHUNK, ignore_conflicts=True)
     log.info("enqueued", kinds=sorted({row.kind for row in rows}), count=len(rows))
+
+
+def _drop_what_is_for_nobody(rows: Sequence[OutboxMessage]) -> None:
+    """What is to somebody who is erased, or about them, is written and will not go."""
+    people = {row.person_id for row in rows} | {row.lead_id for row in rows}
+    erased = set(Person.objects.filter(pk__in=people, erased_at__isnull=False).values_list("pk", flat=True))
+    for row in rows:
+        if {row.person_id, row.lead_id} & erased:
+            row.state, row.expires_at, row.error = MessageState.EXPIRED, None, PERSON_ERASED
 
 
 def _give_places(rows: Sequence[OutboxMessage]) -> None:

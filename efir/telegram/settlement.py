@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import Case, F, QuerySet, Value, When
 
 from efir import clock
 from efir.telegram import lease
@@ -27,6 +27,7 @@ from efir.telegram.answers import (
 )
 from efir.telegram.claims import Claim, give_back
 from efir.telegram.models import MessageState, OutboxMessage, TelegramChat
+from efir.telegram.own_data import ERASED_TEXT
 
 FIRST_RETRY_S = 1.0
 LAST_RETRY_S = 60.0
@@ -79,7 +80,9 @@ def _unsent(ours: QuerySet[OutboxMessage], claimed: Claim, decision: Failure, te
             delay_s = retry_after_s(claimed.messages[0].failures)
             return _requeue(ours, error, delay_s, failures=F("failures") + 1)
         case OutcomeUnknown(error):
-            ours.update(chat_id=claimed.chat_id, text=text)  # what a person may find in the chat
+            ours.update(
+                chat_id=claimed.chat_id, text=_unless_erased(text)
+            )  # what a person may find in the chat
             return set_uncertain(ours, error, AFTER_UNKNOWN_S)
 
 
@@ -92,9 +95,14 @@ def _sent(rows: QuerySet[OutboxMessage], claimed: Claim, message_id: int, text: 
         sent_at=clock.now(),
         chat_id=claimed.chat_id,
         message_id=message_id,
-        text=text,
+        text=_unless_erased(text),
         error="",
     )
+
+
+def _unless_erased(text: str) -> Case:
+    """The call was made before somebody whom it names was erased: the name does not come back with the outcome."""
+    return Case(When(text=ERASED_TEXT, then=Value(ERASED_TEXT)), default=Value(text))
 
 
 def _follow(ours: QuerySet[OutboxMessage], claimed: Claim, chat_id: int, error: str) -> int:

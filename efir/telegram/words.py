@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from efir.telegram.models import MessageState, OutboxMessage
+from efir.telegram.own_data import PERSON_ERASED
 
 UNREACHABLE: dict[str, Promise] = {
     "blocked": gettext_lazy("бот заблокирован в Telegram"),
@@ -67,6 +68,8 @@ def why_not_sent(message: OutboxMessage) -> str:
         return _why_not_linked(message)
     if message.state == MessageState.QUEUED and message.uncertain_count:
         return _("исход прошлой попытки неизвестен, отправим ещё раз")
+    if message.error == PERSON_ERASED:
+        return _("аккаунт удалён")
     if message.state in _BY_STATE:
         return str(_BY_STATE[message.state])
     return _told(message.error)

@@ -13,7 +13,7 @@ class WebinarsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from efir.webinars import seating  # noqa: F401  # listens for sign-ups
+        from efir.webinars import own_data, seating  # noqa: F401  # listen for erasures and sign-ups
         from efir.webinars.guards import GUARDS
 
         guards.register(*GUARDS)

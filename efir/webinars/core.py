@@ -16,6 +16,9 @@ from django.dispatch import Signal
 from efir import clock
 from efir.accounts.capabilities import Capability, can, people_who_can
 from efir.accounts.models import Person
+from efir.audit.actions import Action
+from efir.audit.log import note_address, record
+from efir.audit.models import Origin
 from efir.hooks.actions import (
     Code,
     Context,
@@ -89,7 +92,10 @@ def create(fields: Mapping[str, Any], context: Context) -> Webinar:
     _authorize(context, Capability.EDIT_WEBINAR)
     _authorize_technical(context, set(fields))
     check_editable(Status.DRAFT, set(fields))
-    webinar: Webinar = Webinar.objects.create(**fields, created_by_id=context.actor_id)
+    with transaction.atomic():
+        webinar: Webinar = Webinar.objects.create(**fields, created_by_id=context.actor_id)
+        changes = {name: (None, getattr(webinar, name)) for name in fields}
+        record(Action.WEBINAR_CREATED, context, webinar_id=webinar.pk, changes=changes)
     log.info("webinar_created", webinar_id=webinar.pk, actor_id=context.actor_id)
     return webinar
 
@@ -118,6 +124,8 @@ def edit(webinar_id: int, fields: Mapping[str, Any], context: Context) -> Webina
             return webinar
         _authorize_technical(context, set(changed))
         check_editable(webinar.state, set(changed))
+        changes = {name: (getattr(webinar, name), value) for name, value in changed.items()}
+        record(Action.WEBINAR_EDITED, context, webinar_id=webinar_id, changes=changes)
         _write(webinar, **changed)
         log.info("webinar_edited", webinar_id=webinar_id, fields=sorted(changed), actor_id=context.actor_id)
         return webinar
@@ -136,6 +144,8 @@ def publish_recording(webinar_id: int, url: str, context: Context) -> Webinar:
         if webinar.state in (Status.DRAFT, Status.SCHEDULED):
             raise Refused(Code.RECORDING_INVALID_STATE, f"a recording while {webinar.status}")
         if webinar.recording_url != url:
+            changes = {"recording_url": (webinar.recording_url, url)}
+            record(Action.RECORDING_PUBLISHED, context, webinar_id=webinar_id, changes=changes)
             _write(webinar, recording_url=url)
             recording_published.send(sender=Webinar, webinar_id=webinar_id)
             log.info("recording_published", webinar_id=webinar_id, actor_id=context.actor_id)
@@ -201,7 +211,7 @@ def _move(webinar: Webinar, asked: str, context: Context) -> Webinar:
 
 def _record(webinar: Webinar, status: Status, cta_visible: bool, context: Context) -> None:
     moment = clock.now()
-    LedgerEntry.objects.create(
+    entry = LedgerEntry.objects.create(
         webinar=webinar,
         from_status=webinar.status,
         to_status=status,
@@ -210,6 +220,7 @@ def _record(webinar: Webinar, status: Status, cta_visible: bool, context: Contex
         source=context.source,
         at=moment,
     )
+    note_address(Origin.LEDGER, entry.pk, context)
     moments: dict[str, Any] = {}
     if status is Status.LIVE and webinar.started_at is None:
         moments["started_at"] = moment

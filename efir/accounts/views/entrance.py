@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -21,15 +23,29 @@ from efir.accounts.addresses import client_address
 from efir.accounts.capabilities import Role
 from efir.accounts.forms import SignUpForm
 from efir.accounts.models import Person
-from efir.accounts.people import CONSENT_VERSION, LoginTaken, create_person, signed_up
+from efir.accounts.people import CONSENT_VERSION, LoginTaken, create_person, needs_consent, signed_up
+from efir.accounts.session import person_of
 from efir.web import safe_next, shows_wrong_method
 
 HOUR_S = 3600
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
-log_in = LoginView.as_view(
-    template_name="accounts/login.html", redirect_authenticated_user=True, extra_context={"bare": True}
-)
+
+class LogIn(LoginView):
+    """Who has not consented to the text as it is now is asked first, and goes on from there."""
+
+    template_name = "accounts/login.html"
+    redirect_authenticated_user = True
+    extra_context: ClassVar[dict[str, Any]] = {"bare": True}
+
+    def get_success_url(self) -> str:
+        address: str = super().get_success_url()
+        if needs_consent(person_of(self.request)):
+            return f"{reverse('consent_asked')}?{urlencode({'next': address})}"
+        return address
+
+
+log_in = LogIn.as_view()
 log_out = shows_wrong_method(LogoutView.as_view())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
@@ -16,8 +17,11 @@ from efir.accounts.forms import NewPersonForm
 from efir.accounts.models import Person, normalize_login
 from efir.accounts.passwords import one_time_link
 from efir.accounts.people import LoginTaken, create_person
-from efir.accounts.session import person_of
+from efir.accounts.session import acting, person_of
 from efir.accounts.words import ROLE_WORDS, role_label
+from efir.audit.actions import Action
+from efir.audit.log import record
+from efir.hooks.actions import Context
 from efir.web import back_with, post_only, prefers_html
 
 ON_A_PAGE = 50
@@ -33,7 +37,7 @@ def people(request: HttpRequest) -> HttpResponse:
     """Everybody, a page at a time; POST adds somebody."""
     form = NewPersonForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
-        added = _added(form)
+        added = _added(form, acting(request))
         if added:
             return _show_link(request, added)
     sought = request.GET.get("q", "").replace("\x00", "").strip()[:100]
@@ -43,7 +47,11 @@ def people(request: HttpRequest) -> HttpResponse:
 
 
 def _sought(text: str) -> QuerySet[Person]:
-    everybody = Person.objects.select_related("membership__group", "invited_by").order_by("name", "pk")
+    everybody = (
+        Person.objects.filter(erased_at=None)
+        .select_related("membership__group", "invited_by")
+        .order_by("name", "pk")
+    )
     if not text:
         return everybody
     # SQLite folds only ASCII, so a Russian name is sought as typed and with a capital.
@@ -53,7 +61,7 @@ def _sought(text: str) -> QuerySet[Person]:
     return everybody.filter(found)
 
 
-def _added(form: NewPersonForm) -> Person | None:
+def _added(form: NewPersonForm, context: Context) -> Person | None:
     given = form.cleaned_data
     try:
         return create_person(
@@ -62,6 +70,7 @@ def _added(form: NewPersonForm) -> Person | None:
             role=Role(given["role"]),
             password=None,
             invited_by=given["inviter"],
+            context=context,
         )
     except LoginTaken:
         form.add_error("login", _("Аккаунт с таким логином уже есть."))
@@ -72,7 +81,7 @@ def _added(form: NewPersonForm) -> Person | None:
 @capability_required(Capability.ASSIGN_ROLES)
 def role(request: HttpRequest, person_id: int) -> HttpResponse:
     """Give somebody a role; one's own stays, so that there always is an admin."""
-    person = get_object_or_404(Person, pk=person_id)
+    person = get_object_or_404(Person, pk=person_id, erased_at=None)
     asked = request.POST.get("role", "")
     if asked not in ROLE_WORDS:
         return _refused(request, "invalid_role", 400, _("Такой роли нет."))
@@ -80,7 +89,7 @@ def role(request: HttpRequest, person_id: int) -> HttpResponse:
         return _refused(
             request, "own_role", 409, _("Свою роль изменить нельзя: попросите другого администратора.")
         )
-    assign_role(person, Role(asked))
+    assign_role(person, Role(asked), acting(request))
     log.info("role_assigned", person_id=person.pk, role=asked, actor_id=request.user.pk)
     if not prefers_html(request):
         return JsonResponse({"person_id": person.pk, "role": asked})
@@ -100,6 +109,8 @@ def _refused(request: HttpRequest, code: str, status: int, sentence: str) -> Htt
 def password_reset(request: HttpRequest, person_id: int) -> HttpResponse:
     """A one-time link that the admin passes on."""
     person = get_object_or_404(Person, pk=person_id, is_active=True)
+    with transaction.atomic():
+        record(Action.PASSWORD_LINK_MADE, acting(request), person_id=person.pk)
     log.info("password_link_made", person_id=person.pk, actor_id=request.user.pk)
     return _show_link(request, person)
 

@@ -1,0 +1,122 @@
+"""`/account/data/`: what is kept about oneself, taking it along, erasing it; and the consent to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_safe
+from django_ratelimit.core import is_ratelimited
+
+from efir.accounts.erasure import LastAdmin, erase, is_last_admin
+from efir.accounts.forms import EraseForm, PasswordAgainForm
+from efir.accounts.models import Person
+from efir.accounts.own_data import data_of
+from efir.accounts.people import CONSENT_VERSION, accept_consent, needs_consent
+from efir.accounts.session import acting, person_of
+from efir.accounts.views.entrance import HOUR_S, too_many
+from efir.audit.actions import Action
+from efir.audit.log import record
+from efir.web import back_with, post_only, safe_next
+
+# Rows of each section: more than any person has of a year's evenings.
+LONGEST_SECTION = 20_000
+# Of both buttons together: each asks a password, which nobody is to guess here.
+RATE = "10/h"
+
+
+@never_cache
+@require_safe
+@login_required
+def own_data(request: HttpRequest) -> HttpResponse:
+    """What is kept, and the two forms."""
+    return _page(request)
+
+
+@never_cache
+@sensitive_post_parameters()
+@post_only
+@login_required
+def export(request: HttpRequest) -> HttpResponse:
+    """One's own data as a JSON file."""
+    if _tries_too_often(request):
+        return _wait(request)
+    form = PasswordAgainForm(_oneself(request), request.POST, prefix="export")
+    if not form.is_valid():
+        return _page(request, export_form=form)
+    person = person_of(request)
+    with transaction.atomic():
+        record(Action.DATA_EXPORTED, acting(request), person_id=person.pk)
+    answer = JsonResponse(
+        data_of(person, LONGEST_SECTION), json_dumps_params={"ensure_ascii": False, "indent": 1}
+    )
+    answer["Content-Disposition"] = 'attachment; filename="efir-my-data.json"'
+    return answer
+
+
+@never_cache
+@sensitive_post_parameters()
+@post_only
+@login_required
+def erase_oneself(request: HttpRequest) -> HttpResponse:
+    """Erase the account for ever: the password and a clear yes come first."""
+    if _tries_too_often(request):
+        return _wait(request)
+    form = EraseForm(_oneself(request), request.POST, prefix="erase")
+    if not form.is_valid():
+        return _page(request, erase_form=form)
+    try:
+        erase(person_of(request).pk, acting(request))
+    except LastAdmin:
+        sentence = _("Вы единственный администратор. Сначала назначьте ещё одного.")
+        return back_with(request, "/account/data/", sentence, error=True)
+    logout(request)
+    return back_with(request, "/webinars/", _("Аккаунт удалён, данные стёрты. Спасибо, что были с нами."))
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def consent_asked(request: HttpRequest) -> HttpResponse:
+    """The text of the consent for somebody who has not accepted it as it is now."""
+    person, address = _oneself(request), safe_next(request, "/account/")
+    if not needs_consent(person):
+        return redirect(address)
+    if request.method == "POST":
+        accept_consent(person, acting(request))
+        return redirect(address)
+    context = {"version": CONSENT_VERSION, "next": address, "is_new": bool(person.consent_version)}
+    return render(request, "accounts/consent_asked.html", context | {"bare": True})
+
+
+def _page(request: HttpRequest, **forms: Any) -> HttpResponse:
+    person = _oneself(request)
+    context: dict[str, Any] = {
+        "person": person,
+        "needs_consent": needs_consent(person),
+        "is_last_admin": is_last_admin(person),
+        "export_form": PasswordAgainForm(person, prefix="export"),
+        "erase_form": EraseForm(person, prefix="erase"),
+        **forms,
+    }
+    return render(request, "accounts/data.html", context, status=400 if forms else 200)
+
+
+def _oneself(request: HttpRequest) -> Person:
+    """The person as stored, to be written to: the session's is shared by everything that answers this request."""
+    return Person.objects.get(pk=person_of(request).pk)
+
+
+def _tries_too_often(request: HttpRequest) -> bool:
+    return bool(is_ratelimited(request, group="own-data", key="user", rate=RATE, increment=True))
+
+
+def _wait(request: HttpRequest) -> HttpResponse:
+    return too_many(request, _("Слишком много попыток. Подождите час и попробуйте ещё раз."), HOUR_S)

@@ -1,0 +1,38 @@
+"""What is kept of a person here: that they came, and the verdicts on them and by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from efir.accounts.models import Person
+from efir.accounts.own_data import Row, section
+from efir.attendance.models import Participation, Verdict
+
+
+@section("participations")
+def _participations(person: Person) -> Iterable[Row]:
+    rows = Participation.objects.filter(person=person).order_by("pk")
+    return rows.values("webinar_id", "is_lead", "entered_at", "completed_at").iterator()
+
+
+@section("verdicts")
+def _verdicts(person: Person) -> Iterable[Row]:
+    for verdict in Verdict.objects.filter(lead=person).select_related("webinar").order_by("pk").iterator():
+        yield {
+            "webinar_id": verdict.webinar_id,
+            "webinar": verdict.webinar.title,
+            "attended": verdict.attended,
+            "reason": verdict.reason,
+            "why_unknown": verdict.why_unknown,
+            "rule": verdict.rule,
+            "intervals": verdict.intervals,
+            "present_s": verdict.present_s,
+            "classified_at": verdict.classified_at,
+            "decided_at": verdict.decided_at,
+        }
+
+
+@section("verdicts_you_decided")
+def _decided(person: Person) -> Iterable[Row]:
+    rows = Verdict.objects.filter(decided_by=person).order_by("pk")
+    return rows.values("webinar_id", "attended", "decided_at").iterator()

@@ -1,0 +1,18 @@
+"""The audit log as a Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+from efir import guards
+
+
+class AuditConfig(AppConfig):
+    name = "efir.audit"
+    label = "audit"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        guards.register(
+            *guards.append_only("audit_auditentry", "audit_append_only", "audit_log_is_append_only")
+        )

@@ -1,0 +1,58 @@
+"""`/account/audit/`: who did what, by person, webinar and kind of deed."""
+
+from __future__ import annotations
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from efir import ids
+from efir.accounts.capabilities import Capability, capability_required
+from efir.accounts.models import Person, normalize_login
+from efir.audit.actions import Action
+from efir.ops.audit.reading import Asked, places, read
+from efir.ops.audit.words import ACTIONS, action_words, actor_words, details_words
+
+ON_A_PAGE = 50
+# Nobody has it.
+NOBODY_ID = 0
+
+
+@never_cache
+@require_safe
+@capability_required(Capability.READ_AUDIT_LOG)
+def audit_log(request: HttpRequest) -> HttpResponse:
+    """A page of deeds, the latest first."""
+    given = {
+        name: request.GET.get(name, "").replace("\x00", "").strip()[:254]
+        for name in ("person", "webinar", "action")
+    }
+    page = Paginator(places(_asked(given)), ON_A_PAGE).get_page(request.GET.get("page"))
+    lines = [
+        {
+            "deed": deed,
+            "action": action_words(deed.action),
+            "actor": actor_words(deed),
+            "details": details_words(deed),
+        }
+        for deed in read(list(page.object_list))
+    ]
+    kept = urlencode({name: value for name, value in given.items() if value})
+    context = {"page": page, "lines": lines, "actions": ACTIONS, "more": f"&{kept}" if kept else "", **given}
+    return render(request, "ops/audit.html", context)
+
+
+def _asked(given: dict[str, str]) -> Asked:
+    """What nobody and nothing fits finds nothing."""
+    webinar_id = ids.parse(given["webinar"])
+    person = (
+        Person.objects.filter(login=normalize_login(given["person"])).first() if given["person"] else None
+    )
+    return Asked(
+        (webinar_id or NOBODY_ID) if given["webinar"] else None,
+        (person.pk if person else NOBODY_ID) if given["person"] else None,
+        given["action"] if given["action"] in list(Action) else "",
+    )

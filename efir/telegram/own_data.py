@@ -1,0 +1,104 @@
+"""What is kept of a person here: their chat, and the messages to them and about them; and how it is erased."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import F, Q, QuerySet
+from django.dispatch import receiver
+
+from efir.accounts.erasure import erasing
+from efir.accounts.models import Person
+from efir.accounts.own_data import Row, section
+from efir.telegram.models import ChatNotice, LinkToken, MessageState, OutboxMessage, TelegramChat
+
+# In place of a text that told of somebody who is erased. Not empty: what was claimed and has no text was never sent.
+ERASED_TEXT = "[…]"
+# Why a message to or about somebody who is erased will not go.
+PERSON_ERASED = "person_erased"
+
+_OPEN = (MessageState.WAITING_LINK, MessageState.WAITING_RECORDING, MessageState.QUEUED)
+
+
+@section("telegram")
+def _chat(person: Person) -> Iterable[Row]:
+    fields = ("chat_id", "linked_at", "reachable", "unreachable_reason")
+    return TelegramChat.objects.filter(person=person).values(*fields)
+
+
+@section("telegram_invitations")
+def _invitations(person: Person) -> Iterable[Row]:
+    return LinkToken.objects.filter(person=person).order_by("pk").values("expires_at", "used_at")
+
+
+@section("asked_of_the_bot")
+def _notices(person: Person) -> Iterable[Row]:
+    return ChatNotice.objects.filter(login=person.login).values("purpose", "created_at")
+
+
+@section("messages")
+def _messages(person: Person) -> Iterable[Row]:
+    """To the person and about them; a text only where it tells of nobody else."""
+    for row in OutboxMessage.objects.filter(Q(person=person) | Q(lead=person)).order_by("pk").iterator():
+        is_own = row.person_id == row.lead_id == person.pk
+        yield {
+            "webinar_id": row.webinar_id,
+            "kind": row.kind,
+            "to_you": row.person_id == person.pk,
+            "about_you": row.lead_id == person.pk,
+            "state": row.state,
+            "created_at": row.created_at,
+            "sent_at": row.sent_at,
+            "text": row.text if is_own else None,
+        }
+
+
+@section("messages_you_handled")
+def _handled(person: Person) -> Iterable[Row]:
+    """Those that the person caused by a decision, had sent again, or said to have arrived."""
+    hands = Q(caused_by=person) | Q(retried_by=person) | Q(resolved_by=person)
+    return OutboxMessage.objects.filter(hands).order_by("pk").values("webinar_id", "kind", "state")
+
+
+@receiver(erasing, dispatch_uid="efir.telegram.erasing")
+def forget(person: Person, **kwargs: Any) -> None:
+    """Forget the chat and its invitations, call off what has not gone, and blot out every text that names the person.
+
+    Invitations first: whoever uses one at this moment either comes before the chat is forgotten, or in vain.
+    """
+    LinkToken.objects.filter(person=person).delete()
+    TelegramChat.objects.filter(person=person).delete()
+    ChatNotice.objects.filter(login=person.login).delete()
+    _call_off(person)
+    _blot_out(person)
+
+
+def _call_off(person: Person) -> None:
+    about = OutboxMessage.objects.filter(lead=person)
+    # A call that names the person and has not begun is not made: it is put together again without the name.
+    calls = about.filter(state=MessageState.SENDING, attempt_id__isnull=False).values_list(
+        "attempt_id", flat=True
+    )
+    _back_into_the_queue(OutboxMessage.objects.filter(attempt_id__in=list(calls), text=""))
+    own = OutboxMessage.objects.filter(person=person).exclude(state=MessageState.SENT)
+    gone = {"state": MessageState.EXPIRED, "expires_at": None, "error": PERSON_ERASED, "holder": None}
+    own.update(**gone, attempt_id=None)
+    undecided = (MessageState.FAILED, MessageState.UNCERTAIN)
+    about.filter(state__in=(*_OPEN, *undecided)).update(**gone, attempt_id=None)
+
+
+def _back_into_the_queue(rows: QuerySet[OutboxMessage]) -> None:
+    rows.filter(state=MessageState.SENDING).update(
+        state=MessageState.QUEUED, attempts=F("attempts") - 1, attempt_id=None, holder=None, carried_by=None
+    )
+
+
+def _blot_out(person: Person) -> None:
+    """Messages that went out as one have one text, so all of them lose it."""
+    about = OutboxMessage.objects.filter(lead=person)
+    together = Q(batch__in=list(about.exclude(batch=None).values_list("batch", flat=True).distinct()))
+    OutboxMessage.objects.filter(Q(person=person) | Q(lead=person) | together).exclude(text="").update(
+        text=ERASED_TEXT
+    )
+    OutboxMessage.objects.filter(person=person).update(chat_id=None, message_id=None)
