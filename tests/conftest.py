@@ -91,6 +91,7 @@ def make_person(db: None) -> Callable[..., Person]:
             role=role,
             invited_by=invited_by,
             password=password,
+            consented=True,
         )
 
     return make

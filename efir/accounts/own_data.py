@@ -6,7 +6,7 @@ in `Z`, webinars by id and title, and other people by number at most: it is the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeAlias
@@ -18,7 +18,7 @@ from efir.accounts.models import Person
 from efir.audit.models import AuditEntry
 from efir.hooks.models import JournalEntry
 
-Row: TypeAlias = dict[str, Any]
+Row: TypeAlias = Mapping[str, Any]
 Section: TypeAlias = Callable[[Person], Iterable[Row]]
 
 VERSION = 1
@@ -48,7 +48,7 @@ def data_of(person: Person, limit: int | None = None) -> dict[str, Any]:
     return told
 
 
-def _plain(row: Row) -> Row:
+def _plain(row: Row) -> dict[str, Any]:
     return {name: clock.iso(value) if isinstance(value, datetime) else value for name, value in row.items()}
 
 

@@ -23,8 +23,8 @@ _OPEN = (MessageState.WAITING_LINK, MessageState.WAITING_RECORDING, MessageState
 
 @section("telegram")
 def _chat(person: Person) -> Iterable[Row]:
-    fields = ("chat_id", "linked_at", "reachable", "unreachable_reason")
-    return TelegramChat.objects.filter(person=person).values(*fields)
+    chats = TelegramChat.objects.filter(person=person)
+    return chats.values("chat_id", "linked_at", "reachable", "unreachable_reason")
 
 
 @section("telegram_invitations")

@@ -27,8 +27,8 @@ def _created(person: Person) -> Iterable[Row]:
 
 @section("webinars_you_changed")
 def _changed(person: Person) -> Iterable[Row]:
-    fields = ("webinar_id", "from_status", "to_status", "cta_visible", "source", "at")
-    return LedgerEntry.objects.filter(actor=person).order_by("pk").values(*fields)
+    steps = LedgerEntry.objects.filter(actor=person).order_by("pk")
+    return steps.values("webinar_id", "from_status", "to_status", "cta_visible", "source", "at")
 
 
 @receiver(erasing, dispatch_uid="efir.webinars.erasing")

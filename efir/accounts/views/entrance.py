@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -34,10 +34,6 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 class LogIn(LoginView):
     """Who has not consented to the text as it is now is asked first, and goes on from there."""
 
-    template_name = "accounts/login.html"
-    redirect_authenticated_user = True
-    extra_context: ClassVar[dict[str, Any]] = {"bare": True}
-
     def get_success_url(self) -> str:
         address: str = super().get_success_url()
         if needs_consent(person_of(self.request)):
@@ -45,7 +41,9 @@ class LogIn(LoginView):
         return address
 
 
-log_in = LogIn.as_view()
+log_in = LogIn.as_view(
+    template_name="accounts/login.html", redirect_authenticated_user=True, extra_context={"bare": True}
+)
 log_out = shows_wrong_method(LogoutView.as_view())
 
 

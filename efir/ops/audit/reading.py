@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from django.db.models import F, Q, QuerySet, Value
 
@@ -88,11 +88,8 @@ def places(asked: Asked) -> Places:
 
 
 def _placed(rows: QuerySet[Any], origin: Origin, at: str) -> Places:
-    return (
-        rows.order_by()
-        .annotate(origin=Value(origin.value), moment=F(at))
-        .values_list("origin", "moment", "pk")
-    )
+    placed = rows.order_by().annotate(origin=Value(origin.value), moment=F(at))
+    return cast(Places, placed.values_list("origin", "moment", "pk"))
 
 
 def _audit(asked: Asked) -> QuerySet[AuditEntry]:
