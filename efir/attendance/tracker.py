@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from efir import clock
-from efir.accounts.capabilities import Capability, people_who_can
+from efir.accounts.roles_then import leads_at
 from efir.attendance.evidence import live_spans
 from efir.attendance.models import Participation
 from efir.attendance.rules import first_live_moment
@@ -75,7 +75,7 @@ def record_entries(webinar: Webinar) -> int:
 def _enter(webinar_id: int, entries: dict[int, datetime]) -> None:
     with transaction.atomic():
         entries = _still_live(webinar_id, entries)
-        leads = set(people_who_can(Capability.IS_LEAD).filter(pk__in=entries).values_list("pk", flat=True))
+        leads = leads_at(entries)
         Participation.objects.bulk_create(
             [
                 Participation(

@@ -9,16 +9,15 @@ from datetime import timedelta
 from uuid import uuid4
 
 import structlog
-from axes.models import AccessAttempt
 from django.conf import settings
 
 from efir import clock
-from efir.accounts.models import Session
 from efir.attendance import classifier, tracker
 from efir.hooks.actions import Context, Refused, Source
 from efir.hooks.bus import call_owed
 from efir.ops.archive import archive
 from efir.ops.models import WorkerBeat
+from efir.ops.retention import Retention
 from efir.room.forgotten import stop_forgotten
 from efir.telegram import outbox
 from efir.threads import in_thread
@@ -30,7 +29,6 @@ from efir.webinars.posters.keeping import forget_unused
 TICK_S = 1.0
 SELDOM_S = 5.0
 FORGET_BEATS_AFTER = timedelta(days=1)
-FORGET_ATTEMPTS_AFTER = timedelta(days=1)
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +41,7 @@ class Worker:
         self.started_at = clock.now()
         self._seldom_at = 0.0
         self._failing: set[str] = set()
+        self._retention = Retention()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Do the duties every second; at once again while there is more to do."""
@@ -80,8 +79,8 @@ class Worker:
             call_owed,
             stop_forgotten,
             archive_settled,
-            prune,
             forget_unused,
+            self._retention.prune,
         ]
 
     def _beat(self) -> None:
@@ -97,12 +96,6 @@ class Worker:
     def _goodbye(self) -> None:
         WorkerBeat.objects.filter(worker=self.id).delete()
         WorkerBeat.objects.filter(beat_at__lt=clock.now() - FORGET_BEATS_AFTER).delete()
-
-
-def prune() -> None:
-    """Forget what has run out: sessions, and log-in attempts that no longer count."""
-    Session.objects.filter(expire_date__lt=clock.now()).delete()
-    AccessAttempt.objects.filter(attempt_time__lt=clock.now() - FORGET_ATTEMPTS_AFTER).delete()
 
 
 def archive_settled() -> int:

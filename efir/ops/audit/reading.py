@@ -83,13 +83,13 @@ def places(asked: Asked) -> Places:
             _placed(_journal(asked), Origin.JOURNAL, "recorded_at"),
             all=True,
         )
-        .order_by("-moment", "origin", "-pk")
+        .order_by("-deed_at", "origin", "-pk")
     )
 
 
 def _placed(rows: QuerySet[Any], origin: Origin, at: str) -> Places:
-    placed = rows.order_by().annotate(origin=Value(origin.value), moment=F(at))
-    return cast(Places, placed.values_list("origin", "moment", "pk"))
+    placed = rows.order_by().annotate(origin=Value(origin.value), deed_at=F(at))
+    return cast(Places, placed.values_list("origin", "deed_at", "pk"))
 
 
 def _audit(asked: Asked) -> QuerySet[AuditEntry]:

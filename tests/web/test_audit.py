@@ -1,0 +1,198 @@
+"""The audit log: every deed with who, when, on what, from where, before and after; written once and for ever."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from django.db.transaction import TransactionManagementError
+from django.test import Client
+
+from efir.accounts.capabilities import Role, assign_role
+from efir.accounts.models import Person
+from efir.accounts.roles_then import leads_at
+from efir.attendance.models import Verdict
+from efir.audit.actions import Action
+from efir.audit.log import record
+from efir.audit.models import AuditEntry
+from efir.hooks.actions import Refused
+from efir.ops.audit.reading import Asked, deed_line, every_deed
+from efir.ops.audit.words import ACTIONS
+from efir.telegram.models import Kind, OutboxMessage
+from efir.webinars import core
+from efir.webinars.models import Webinar
+from tests.conftest import PLAYER, SYSTEM
+
+pytestmark = pytest.mark.django_db
+ADDRESS = "203.0.113.9"
+
+
+@pytest.fixture
+def admin(make_person):
+    client = Client(REMOTE_ADDR=ADDRESS)
+    client.person = make_person(Role.ADMIN, login="admin", name="Ольга")
+    client.force_login(client.person)
+    return client
+
+
+def lines(**asked):
+    return [deed_line(deed) for deed in every_deed(Asked(**asked))]
+
+
+def message(webinar, lead, kind, state, clock):
+    moments = {"created_at": clock(), "cause_at": clock(), "due_at": clock()}
+    return OutboxMessage.objects.create(
+        webinar=webinar, lead=lead, person=lead, kind=kind, state=state, priority=1, **moments
+    )
+
+
+def test_an_evening_leaves_every_deed_once(admin, make_person, clock):
+    lead = make_person(login="lead")
+    start = {
+        "title": "Начало",
+        "starts_at": "2026-11-24T19:00",
+        "time_zone": "Europe/Moscow",
+        "length_min": "60",
+    }
+    admin.post("/admin_webinar/new/", {**start, "player_url": PLAYER, "stream_type": "obs"})
+    webinar = Webinar.objects.get()
+    page = f"/admin_webinar/{webinar.pk}/"
+    verdict = {"rule": "r", "intervals": [], "present_s": 0, "classified_at": clock(), "reason": "unknown"}
+    Verdict.objects.create(webinar=webinar, lead=lead, **verdict)
+    failed = message(webinar, lead, Kind.CANDIDATE_FOLLOWUP, "failed", clock)
+    unknown = message(webinar, lead, Kind.CANDIDATE_RECORDING, "uncertain", clock)
+    for path, given in (
+        ("", {"title": "Как начать"}),
+        ("publish", {}),
+        ("withdraw", {"withdrawn": "true"}),
+        ("withdraw", {"withdrawn": "false"}),
+        ("start", {}),
+        ("start", {}),  # asked again, it is done already
+        ("cta", {"visible": "true"}),
+        ("cta", {"visible": "false"}),
+        ("stop", {}),
+        ("recording", {"url": "https://video.example.org/1"}),
+        (f"verdicts/{lead.pk}", {"attended": "true"}),
+        (f"messages/{failed.pk}/retry", {}),
+        (f"messages/{unknown.pk}/resolve", {"delivered": "true"}),
+    ):
+        clock.move(1)
+        assert admin.post(page + path, given).status_code in (200, 302), path
+    told = lines(webinar_id=webinar.pk)[::-1]
+    assert [line["action"] for line in told] == [
+        "webinar_created",
+        "webinar_edited",
+        "webinar_published",
+        "webinar_edited",
+        "webinar_edited",
+        "webinar_started",
+        "cta_shown",
+        "cta_hidden",
+        "webinar_stopped",
+        "recording_published",
+        "verdict_decided",
+        "messages_retried",
+        "messages_resolved",
+    ]
+    assert {(line["actor"], line["source"], line["address"]) for line in told} == {("admin", "web", ADDRESS)}
+    assert told[1]["changes"] == {"title": ["Начало", "Как начать"]}
+    assert told[3]["changes"] == {"withdrawn": [False, True]}
+    assert told[10]["person"] == "lead"
+
+
+def test_people_are_told_of_too(admin, make_person):
+    person = make_person(login="somebody")
+    for path, given in (("role", {"role": "partner"}), ("role", {"role": "partner"}), ("password_reset", {})):
+        admin.post(f"/account/people/{person.pk}/{path}", given)
+    added = {"name": "Новый", "login": "new@example.org", "role": "speaker"}
+    admin.post("/account/people/", added)
+    told = [line for line in lines()[::-1] if line["source"] == "web" and line["actor"] == "admin"]
+    told = [(line["action"], line["person"], line.get("changes")) for line in told]
+    assert told[1:] == [
+        ("role_assigned", "somebody", {"role": ["candidate", "partner"]}),
+        ("password_link_made", "somebody", {}),
+        ("person_added", "new@example.org", {}),
+    ]
+
+
+def test_what_was_refused_leaves_nothing(make_webinar):
+    webinar, before = make_webinar("archived"), AuditEntry.objects.count()
+    with pytest.raises(Refused):
+        core.edit(webinar.pk, {"title": "Другое"}, SYSTEM)
+    assert AuditEntry.objects.count() == before
+
+
+@pytest.mark.parametrize("verb", ["DELETE FROM audit_auditentry", "UPDATE audit_auditentry SET action = 'x'"])
+def test_nobody_changes_what_is_written(make_webinar, verb):
+    make_webinar("draft")
+    refused = pytest.raises(DatabaseError, match="audit_log_is_append_only")
+    with refused, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(verb)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_is_written_with_the_change_or_not_at_all():
+    with pytest.raises(TransactionManagementError):
+        record(Action.TABLE_EXPORTED, SYSTEM)
+
+
+class TestPage:
+    @pytest.mark.parametrize(
+        ("query", "shown"),
+        [
+            ("", True),
+            ("?person=admin", True),
+            ("?person=nobody", False),
+            ("?webinar=x", False),
+            ("?webinar=999", False),
+            ("?action=webinar_edited", True),
+            ("?action=role_assigned", False),
+            ("?action=webinar_edited&person=admin&page=2", True),
+            ("?action=nonsense&page=-1", True),
+        ],
+    )
+    def test_it_is_filtered(self, admin, make_webinar, query, shown):
+        webinar = make_webinar("scheduled")
+        admin.post(f"/admin_webinar/{webinar.pk}/", {"title": "Совсем новое"})
+        html = admin.get(f"/account/audit/{query}").content.decode()
+        assert ("Совсем новое" in html) is shown
+
+    def test_it_is_paged(self, admin, make_webinar, clock, django_assert_max_num_queries):
+        webinar = make_webinar("scheduled")
+        for number in range(60):
+            clock.move(1)
+            core.edit(webinar.pk, {"title": f"Название {number}"}, SYSTEM)
+        with django_assert_max_num_queries(16):
+            first = admin.get("/account/audit/").content.decode()
+        second = admin.get("/account/audit/?page=2").content.decode()
+        assert "→ Название 59" in first
+        assert "→ Название 5<" not in first
+        assert "→ Название 5<" in second
+
+    def test_every_action_has_words(self):
+        assert set(ACTIONS) == {action.value for action in Action}
+
+
+def test_who_was_a_lead_is_told_from_the_roles_then(make_person, clock):
+    up, down, same = make_person(), make_person(Role.PARTNER), make_person()
+    then = clock()
+    clock.move(1)
+    assign_role(up, Role.PARTNER)
+    clock.move(1)
+    assign_role(up, Role.SPEAKER)
+    assign_role(down, Role.CANDIDATE)
+    people = Person.objects.values_list("pk", flat=True)
+    assert leads_at(dict.fromkeys(people, then)) == {up.pk, same.pk}
+    assert leads_at(dict.fromkeys(people, then + timedelta(seconds=2))) == {down.pk, same.pk}
+    assert leads_at({}) == set()
+
+
+def test_the_command_line_prints_lines(admin, make_webinar, capsys):
+    from efir.ops.commands import audit
+
+    make_webinar("scheduled")
+    assert audit(SimpleNamespace(webinar=None, person=None, action="webinar_published")) == 0
+    assert '"action": "webinar_published"' in capsys.readouterr().out
+    assert audit(SimpleNamespace(webinar=None, person="nobody", action=None)) == 1

@@ -1,0 +1,146 @@
+"""What is forgotten with time, and what never is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from efir.accounts.models import Session
+from efir.attendance import classifier
+from efir.attendance.evidence import evening_of
+from efir.attendance.models import Classification, Verdict
+from efir.audit.models import AuditAddress, AuditEntry
+from efir.hooks.actions import Context, Source
+from efir.hooks.models import JournalEntry
+from efir.ops import retention
+from efir.ops.retention import Retention, forget_some
+from efir.room.models import PresenceInterval, Recorder
+from efir.room.presence import IntervalRow, Pending, RecorderRow
+from efir.room.storage import write
+from efir.telegram.models import OutboxMessage
+from efir.webinars import core
+from tests.conftest import SYSTEM
+
+pytestmark = pytest.mark.django_db
+DAY_S = 24 * 3600
+
+
+@pytest.fixture
+def keep(settings):
+    def days(**fields):
+        forever = {"evidence_days": 0, "text_days": 0, "address_days": 0, "trace_days": 0}
+        settings.EFIR = replace(settings.EFIR, **(forever | fields))
+
+    return days
+
+
+@pytest.fixture
+def archived(make_webinar, make_person, clock):
+    """A webinar that one stayed at, another left early, and a third did not come to; archived."""
+    webinar, begun = make_webinar("live"), clock()
+    stayed, left, absent = (make_person() for _ in range(3))
+    core.book_seat(webinar.pk, absent)
+    end = clock.move(600)
+    recorder = RecorderRow(uuid4(), begun - timedelta(hours=1), end + timedelta(minutes=5))
+    rows = (
+        IntervalRow(recorder.id, webinar.pk, stayed.pk, begun, end),
+        IntervalRow(recorder.id, webinar.pk, left.pk, begun, begun + timedelta(minutes=1)),
+    )
+    write(Pending((recorder,), rows))
+    core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
+    clock.move(400)
+    while classifier.classify_due():
+        pass
+    OutboxMessage.objects.update(state="sent", text="Здравствуйте")
+    return core.archive(webinar.pk, SYSTEM)
+
+
+def test_verdicts_stay_true_when_the_evidence_goes(archived, keep, clock):
+    keep(evidence_days=100, trace_days=100)
+    clock.move(99 * DAY_S)
+    forget_some()
+    assert PresenceInterval.objects.count() == 2
+    facts = list(JournalEntry.objects.values_list("pk", flat=True))
+    now = clock.move(2 * DAY_S)
+    forget_some()
+    assert not PresenceInterval.objects.exists()
+    assert Classification.objects.get().evidence_pruned_at == now
+    assert list(JournalEntry.objects.values_list("pk", flat=True)) == facts
+    verdicts = list(Verdict.objects.select_related("webinar"))
+    assert {verdict.reason for verdict in verdicts} == {"stayed_to_end", "left_early", "no_show"}
+    for verdict in verdicts:
+        judged = classifier.rejudge(verdict, evening_of(archived, archived.finished_at))
+        assert (judged.attended, judged.reason) == (verdict.attended, verdict.reason)
+
+
+def test_nothing_goes_unless_it_is_asked_for(archived, keep, clock):
+    keep()
+    clock.move(3650 * DAY_S)
+    forget_some()
+    assert PresenceInterval.objects.count() == 2
+    assert OutboxMessage.objects.exclude(text="").exists()
+
+
+def test_evidence_of_what_is_not_archived_stays(make_webinar, make_person, keep, clock):
+    webinar = make_webinar("finished")
+    recorder = Recorder.objects.create(started_at=clock(), pulsed_at=clock())
+    PresenceInterval.objects.create(
+        recorder=recorder, webinar=webinar, person=make_person(), began_at=clock()
+    )
+    keep(evidence_days=1, trace_days=1)
+    clock.move(10 * DAY_S)
+    forget_some()
+    assert PresenceInterval.objects.exists()
+
+
+def test_what_was_said_goes_and_that_it_was_said_stays(archived, keep, clock):
+    keep(text_days=10)
+    OutboxMessage.objects.filter(kind="candidate_recording").update(state="uncertain")
+    clock.move(11 * DAY_S)
+    forget_some()
+    assert not OutboxMessage.objects.filter(state="sent").exclude(text="").exists()
+    assert not OutboxMessage.objects.filter(state="uncertain", text="").exists()  # a person still decides
+
+
+def test_an_address_goes_and_the_deed_stays(make_webinar, make_person, keep, clock):
+    webinar = make_webinar("draft")
+    context = Context(None, Source.SYSTEM, address="203.0.113.9")
+    core.edit(webinar.pk, {"title": "Новое"}, context)
+    deeds = AuditEntry.objects.count()
+    keep(address_days=5)
+    clock.move(6 * DAY_S)
+    assert AuditAddress.objects.exists()
+    forget_some()
+    assert not AuditAddress.objects.exists()
+    assert AuditEntry.objects.count() == deeds
+
+
+def test_recorders_go_unless_somebody_is_judged_by_them(archived, keep, clock):
+    keep(evidence_days=1, trace_days=1)
+    idle = Recorder.objects.create(started_at=clock(), pulsed_at=clock.move(60))
+    clock.move(3 * DAY_S)
+    forget_some()
+    forget_some()
+    assert not Recorder.objects.filter(pk=idle.pk).exists()
+    assert Recorder.objects.count() == 1
+
+
+def test_it_goes_on_at_once_while_there_is_more_and_rests_after(make_person, keep, clock, monkeypatch):
+    keep()
+    monkeypatch.setattr(retention, "BATCH", 2)
+    run_out = clock() - timedelta(days=1)
+    Session.objects.bulk_create(
+        Session(session_key=f"s{n}", session_data="", expire_date=run_out) for n in range(3)
+    )
+    duty = Retention()
+    counts = []
+    for _ in range(3):
+        duty.prune()
+        counts.append(Session.objects.count())
+    assert counts == [1, 0, 0]
+    Session.objects.create(session_key="late", session_data="", expire_date=run_out)
+    duty.prune()
+    assert Session.objects.count() == 1
