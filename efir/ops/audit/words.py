@@ -64,9 +64,10 @@ def actor_words(deed: Deed) -> str:
 def details_words(deed: Deed) -> list[tuple[str, str, str]]:
     """What it changed: field, before, after; a plain detail has nothing before."""
     changed = [
-        (_field(name), _value(before), _value(after)) for name, (before, after) in deed.changes.items()
+        (_field(name), _value(name, before), _value(name, after))
+        for name, (before, after) in deed.changes.items()
     ]
-    return changed + [(_field(name), "", _value(value)) for name, value in deed.details.items()]
+    return changed + [(_field(name), "", _value(name, value)) for name, value in deed.details.items()]
 
 
 def _field(name: str) -> str:
@@ -78,7 +79,9 @@ def _field(name: str) -> str:
         return name
 
 
-def _value(value: Any) -> str:
+def _value(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return _("да") if value else _("нет")
-    return role_label(str(value)) if value not in (None, "") else "—"
+    if value in (None, ""):
+        return "—"
+    return role_label(value) if name == "role" else str(value)
