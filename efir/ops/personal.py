@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from efir.ops.printing import fail, print_lines
 
 
 def known(login: str) -> Person | None:
-    """The person with this log-in."""
-    return Person.objects.filter(login=normalize_login(login)).first()
+    """The person with this log-in. `erased-ID` finds them by number, too: after a restore they have their old log-in."""
+    erased = re.fullmatch(r"erased-(\d{1,18})", login)
+    found = Person.objects.filter(login=normalize_login(login)).first()
+    return found or (Person.objects.filter(pk=int(erased[1])).first() if erased else None)
 
 
 def nobody(login: str) -> int:

@@ -23,7 +23,10 @@ def a_page(chromium: Browser, site, login: str = "", password: str = PASSWORD) -
         page.fill("[name=username]", login)
         page.fill("[name=password]", password)
         page.click("form[action*=login] button, main form button[type=submit], main form button")
-        page.wait_for_url("**/account/")
+        page.wait_for_url("**/account/**")
+        if "/account/consent/" in page.url:  # somebody whom the command line added
+            page.get_by_role("button", name="Даю согласие").click()
+            page.wait_for_url("**/account/")
     return page
 
 

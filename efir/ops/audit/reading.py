@@ -98,7 +98,10 @@ def _audit(asked: Asked) -> QuerySet[AuditEntry]:
         rows = rows.filter(webinar_id=asked.webinar_id)
     if asked.person_id is not None:
         rows = rows.filter(Q(actor_id=asked.person_id) | Q(person_id=asked.person_id))
-    return rows.filter(action=asked.action) if asked.action else rows
+    if asked.action:
+        return rows.filter(action=asked.action)
+    # Everybody who signs up consents: that is told where it is asked for, and would drown the rest.
+    return rows if asked.person_id is not None else rows.exclude(action=Action.CONSENT_GIVEN)
 
 
 def _ledger(asked: Asked) -> QuerySet[LedgerEntry]:

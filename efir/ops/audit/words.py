@@ -62,9 +62,9 @@ def actor_words(deed: Deed) -> str:
 
 
 def details_words(deed: Deed) -> list[tuple[str, str, str]]:
-    """What it changed: field, before, after; a plain detail has nothing before."""
+    """What it changed: field, before, after; what is new, and a plain detail, has nothing before."""
     changed = [
-        (_field(name), _value(name, before), _value(name, after))
+        (_field(name), "" if before is None else _value(name, before), _value(name, after))
         for name, (before, after) in deed.changes.items()
     ]
     return changed + [(_field(name), "", _value(name, value)) for name, value in deed.details.items()]
