@@ -22,7 +22,7 @@ from efir.ops.printing import fail, print_lines
 
 
 def known(login: str) -> Person | None:
-    """The person with this log-in. `erased-ID` finds them by number, too: after a restore they have their old log-in."""
+    """The person with this log-in; `erased-ID` is one too where a restore brought the old log-in back."""
     erased = re.fullmatch(r"erased-(\d{1,18})", login)
     found = Person.objects.filter(login=normalize_login(login)).first()
     return found or (Person.objects.filter(pk=int(erased[1])).first() if erased else None)
