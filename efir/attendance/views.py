@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import structlog
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 from django.utils.translation import get_language
@@ -15,6 +16,8 @@ from efir.accounts.session import person_of
 from efir.attendance import exports
 from efir.attendance.classifier import decide
 from efir.attendance.verdict_board import HERE
+from efir.audit.actions import Action
+from efir.audit.log import record
 from efir.web import query_with
 from efir.webinars.controls import Done, acting, asked_for, control
 from efir.webinars.models import Webinar
@@ -71,5 +74,7 @@ def _file(
     }
     if request.method == "HEAD":
         return HttpResponse(headers=headers)
+    with transaction.atomic():
+        record(Action.TABLE_EXPORTED, acting(request), webinar_id=webinar.pk, table=export.what)
     log.info("exported", what=export.what, webinar_id=webinar.pk, actor_id=person_of(request).pk)
     return StreamingHttpResponse(exports.stream(export, get_language() or "ru"), headers=headers)
