@@ -89,7 +89,9 @@ def _upright(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     image.load()
     turned = ImageOps.exif_transpose(image)
-    return _on_white(_as_srgb(turned, profile))
+    clean = _on_white(_as_srgb(turned, profile))
+    clean.info = {}  # Pillow carries comments and profiles on into what it writes
+    return clean
 
 
 def _as_srgb(image: Image.Image, profile: Any) -> Image.Image:

@@ -1,0 +1,290 @@
+"""Posters: what is taken and what is refused with which sentence, where they are kept, and who gets them."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import zlib
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from efir.accounts.capabilities import Role
+from efir.webinars import core
+from efir.webinars.models import Poster, PosterFile, Webinar
+from efir.webinars.posters.drawing import drawn
+from efir.webinars.posters.keeping import forget_unused, keep
+from efir.webinars.posters.reading import LARGEST_BYTES
+from tests.conftest import SYSTEM
+
+
+def picture(size=(1200, 700), mode="RGB", kind="PNG", colour=None, **options) -> bytes:
+    file = io.BytesIO()
+    Image.new(mode, size, colour or 0).save(file, kind, **options)
+    return file.getvalue()
+
+
+def moving(kind: str) -> bytes:
+    frames = [Image.new("RGB", (640, 360), colour) for colour in ("red", "blue")]
+    file = io.BytesIO()
+    frames[0].save(file, kind, save_all=True, append_images=frames[1:])
+    return file.getvalue()
+
+
+def bomb() -> bytes:
+    """A PNG of a few hundred bytes that says it is 60,000 pixels wide and high."""
+    content = bytearray(picture())
+    content[16:24] = struct.pack(">II", 60_000, 60_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    return bytes(content)
+
+
+def named_in_exif() -> bytes:
+    exif = Image.Exif()
+    exif[0x010F] = "Secret Camera"
+    exif[0x0112] = 6  # lies on its side
+    image = Image.new("RGB", (700, 1200), "red")
+    image.paste("blue", (0, 0, 700, 600))
+    file = io.BytesIO()
+    image.save(file, "JPEG", exif=exif, comment=b"Secret comment")
+    return file.getvalue()
+
+
+GOOD = {
+    "a PNG": picture(),
+    "a JPEG": picture(kind="JPEG"),
+    "a WebP": picture(kind="WEBP"),
+    "grey": picture(mode="L"),
+    "a palette": picture(mode="P"),
+    "sixteen bits": picture(mode="I;16"),
+    "see-through": picture(mode="RGBA", colour=(255, 0, 0, 0)),
+    "for print": picture(mode="CMYK", kind="JPEG"),
+    "a broken colour profile": picture(icc_profile=b"nothing"),
+    "upright": picture((900, 1600)),
+    "the smallest": picture((480, 270)),
+    "something behind it": picture(kind="JPEG") + b"<script>alert(1)</script>PK\x03\x04",
+}
+BAD = {
+    "empty": (b"", "poster_empty"),
+    "text": (b"hello", "poster_unknown"),
+    "a page": (b"<!doctype html><script>alert(1)</script>" + picture(), "poster_unknown"),
+    "an archive": (b"PK\x03\x04" + picture(), "poster_unknown"),
+    "a PDF": (b"%PDF-1.7\n" + picture(), "poster_unknown"),
+    "SVG": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "poster_svg"),
+    "SVG with a prologue": (b'<?xml version="1.0"?><!-- x --><SVG/>', "poster_svg"),
+    "GIF": (picture(kind="GIF"), "poster_gif"),
+    "a phone's HEIC": (b"\0\0\0\x18ftypheic" + b"\0" * 100, "poster_phone"),
+    "a moving PNG": (moving("PNG"), "poster_moving"),
+    "a moving WebP": (moving("WEBP"), "poster_moving"),
+    "cut short": (picture((1200, 700), kind="JPEG", colour="red")[:-300], "poster_broken"),
+    "a PNG without its pixels": (picture()[:60], "poster_broken"),
+    "a bomb": (bomb(), "poster_too_large"),
+    "too many pixels": (picture((9000, 6000), mode="1"), "poster_too_large"),
+    "small": (picture((320, 180)), "poster_too_small"),
+    "a stripe": (picture((4000, 20)), "poster_too_small"),
+    "heavy": (b"\xff\xd8" + b"\0" * LARGEST_BYTES, "poster_too_heavy"),
+    "a BMP": (picture(kind="BMP"), "poster_unknown"),
+    "a TIFF": (picture(kind="TIFF"), "poster_unknown"),
+}
+
+
+@pytest.mark.parametrize("what", GOOD)
+def test_a_good_picture_is_drawn_anew(what):
+    poster = drawn(GOOD[what])
+    images = {name: Image.open(io.BytesIO(content)) for name, content in poster.files.items()}
+    assert {name: image.format for name, image in images.items()} == {
+        "480.webp": "WEBP",
+        "960.webp": "WEBP",
+        "1600.webp": "WEBP",
+        "share.jpg": "JPEG",
+    }
+    assert images["480.webp"].size == (480, 270)
+    assert images["share.jpg"].size == (1200, 630)
+    assert not any(b"script" in content or b"PK\x03" in content for content in poster.files.values())
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_bad_file_is_refused_with_its_own_sentence(what):
+    content, code = BAD[what]
+    with pytest.raises(ValidationError) as refused:
+        drawn(content)
+    assert refused.value.code == code
+    assert re.match(r"[А-ЯA-Z].+\.$", str(refused.value.message))
+
+
+def test_nothing_of_the_files_own_words_is_left_and_it_stands_upright():
+    poster = drawn(named_in_exif())
+    assert not any(b"Secret" in content for content in poster.files.values())
+    shared = Image.open(io.BytesIO(poster.files["share.jpg"]))
+    assert shared.getpixel((100, 300))[0] > 200  # what lay below is on the left now
+    assert shared.getpixel((1100, 300))[2] > 200
+
+
+def test_a_small_picture_is_not_blown_up():
+    poster = drawn(picture((800, 450)))
+    assert Image.open(io.BytesIO(poster.files["1600.webp"])).size == (800, 450)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=300),
+        st.tuples(
+            st.sampled_from([GOOD["a JPEG"], GOOD["a PNG"], GOOD["a WebP"]]),
+            st.integers(0, 3000),
+            st.binary(min_size=1, max_size=40),
+        ).map(lambda spoilt: spoilt[0][: spoilt[1]] + spoilt[2] + spoilt[0][spoilt[1] + len(spoilt[2]) :]),
+    )
+)
+def test_whatever_the_bytes_it_is_a_poster_or_a_sentence(content):
+    assert answer_to(content) in ("a poster", *(code for _, code in BAD.values()))
+
+
+def answer_to(content: bytes) -> str:
+    try:
+        drawn(content)
+    except ValidationError as refused:
+        return refused.code
+    return "a poster"
+
+
+@pytest.mark.django_db
+class TestKept:
+    def test_once_however_often_it_is_uploaded(self):
+        assert keep(drawn(GOOD["a PNG"])) == keep(drawn(GOOD["a PNG"]))
+        assert PosterFile.objects.count() == 4
+
+    def test_it_moves_the_version_and_is_served_for_ever(self, make_webinar):
+        webinar = make_webinar()
+        changed = core.edit(webinar.pk, {"poster": keep(drawn(GOOD["a JPEG"]))}, SYSTEM)
+        assert changed.version == webinar.version + 1
+        for name, kind in (("480.webp", "image/webp"), ("share.jpg", "image/jpeg")):
+            answer = Client().get(f"/posters/{changed.poster_id}/{name}")
+            assert answer.status_code == 200
+            assert answer["Content-Type"] == kind
+            assert answer["Cache-Control"] == "public, max-age=31536000, immutable"
+            assert answer["X-Content-Type-Options"] == "nosniff"
+        assert Client().get(f"/posters/{changed.poster_id}/2.webp").status_code == 404
+
+    def test_it_is_forgotten_a_day_after_the_last_webinar_gave_it_up(self, make_webinar, clock):
+        used, unused = keep(drawn(GOOD["a PNG"])), keep(drawn(GOOD["upright"]))
+        webinar = make_webinar(poster=used)
+        assert forget_unused() == 0
+        clock.move(timedelta(days=1).total_seconds() + 1)
+        assert forget_unused() == 1
+        assert list(Poster.objects.all()) == [used]
+        core.edit(webinar.pk, {"poster": None}, SYSTEM)
+        assert (forget_unused(), PosterFile.objects.count(), unused.pk != used.pk) == (1, 0, True)
+
+
+def upload(content: bytes, name="poster.png") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, content, content_type="image/png")
+
+
+@pytest.mark.django_db
+class TestForm:
+    @pytest.fixture
+    def speaker(self, make_person):
+        client = Client(headers={"accept": "text/html"})
+        client.force_login(make_person(Role.SPEAKER))
+        return client
+
+    FIELDS = {"title": "Мой вебинар", "time_zone": "Europe/Moscow", "length_min": "45"}
+
+    def test_a_poster_comes_and_goes(self, speaker, make_webinar):
+        webinar = make_webinar()
+        address = f"/admin_webinar/{webinar.pk}/"
+        speaker.post(address, {"poster": upload(GOOD["a PNG"])})
+        webinar.refresh_from_db()
+        shown = speaker.get(address).content.decode()
+        assert f'src="/posters/{webinar.poster_id}/960.webp"' in shown
+        speaker.post(address, {"title": "Другое", "poster_kept": webinar.poster_id})
+        assert Webinar.objects.get().poster_id == webinar.poster_id
+        speaker.post(address, {"title": "Третье"})
+        assert Webinar.objects.get().poster_id == webinar.poster_id
+        speaker.post(address, {"poster_kept": webinar.poster_id, "poster_removed": "1"})
+        assert Webinar.objects.get().poster_id is None
+
+    def test_a_bad_one_keeps_what_was_typed(self, speaker):
+        answer = speaker.post(
+            "/admin_webinar/new/",
+            {**self.FIELDS, "description": "Длинный текст", "poster": upload(b"<svg/>")},
+        )
+        page = answer.content.decode()
+        assert answer.status_code == 400
+        assert "SVG не подойдёт" in page
+        assert "Длинный текст" in page
+        assert 'href="#id_poster"' in page
+        assert not Webinar.objects.exists()
+
+    def test_a_good_one_need_not_be_chosen_again_for_another_fields_mistake(self, speaker):
+        fields = self.FIELDS | {"player_url": "https://example.org/x"}
+        page = speaker.post(
+            "/admin_webinar/new/", {**fields, "poster": upload(GOOD["a PNG"])}
+        ).content.decode()
+        assert "Плеер с этого адреса не разрешён. Разрешены:" in page
+        kept = re.search(r'name="poster_kept" value="(\w{32})"', page)[1]
+        speaker.post("/admin_webinar/new/", {**self.FIELDS, "poster_kept": kept})
+        assert Webinar.objects.get().poster_id == kept
+
+    @pytest.mark.parametrize("kept", ["0" * 32, "../../x", '"><b>'])
+    def test_an_unknown_one_is_refused(self, speaker, kept):
+        answer = speaker.post("/admin_webinar/new/", {**self.FIELDS, "poster_kept": kept})
+        assert answer.status_code == 400
+        assert "Выберите файл ещё раз" in answer.content.decode()
+        assert kept not in answer.content.decode() or kept == "0" * 32
+
+    def test_once_it_is_over_nothing_changes(self, speaker, make_webinar):
+        webinar = make_webinar("finished")
+        answer = speaker.post(f"/admin_webinar/{webinar.pk}/", {"poster": upload(GOOD["a PNG"])})
+        assert answer.status_code == 409
+        assert Webinar.objects.get().poster_id is None
+
+    @pytest.mark.parametrize("role", [Role.CANDIDATE, Role.PARTNER, Role.LEADER])
+    def test_it_needs_the_capability(self, make_person, make_webinar, role):
+        client = Client()
+        client.force_login(make_person(role))
+        answer = client.post(f"/admin_webinar/{make_webinar().pk}/", {"poster": upload(GOOD["a PNG"])})
+        assert (answer.status_code, Poster.objects.count()) == (403, 0)
+
+    def test_it_needs_the_token(self, make_person, make_webinar):
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(make_person(Role.SPEAKER))
+        answer = client.post(f"/admin_webinar/{make_webinar().pk}/", {"poster": upload(GOOD["a PNG"])})
+        assert (answer.status_code, Poster.objects.count()) == (403, 0)
+
+
+@pytest.mark.django_db
+class TestCopy:
+    def test_takes_the_fields_and_the_poster_and_neither_time_nor_status(self, make_person, make_webinar):
+        poster = keep(drawn(GOOD["a PNG"]))
+        source = make_webinar("finished", poster=poster, forgotten_h=2.0, cta_text="Иду", length_min=45)
+        client = Client(headers={"accept": "text/html"})
+        speaker = make_person(Role.SPEAKER)
+        client.force_login(speaker)
+        answer = client.post(f"/admin_webinar/{source.pk}/copy")
+        copy = Webinar.objects.exclude(pk=source.pk).get()
+        assert answer.url == f"/admin_webinar/{copy.pk}/"
+        assert (copy.title, copy.speaker_name, copy.player_url, copy.length_min, copy.cta_text) == (
+            source.title,
+            source.speaker_name,
+            source.player_url,
+            45,
+            "Иду",
+        )
+        assert (copy.poster, copy.forgotten_h, copy.created_by) == (poster, 2.0, speaker)
+        assert (copy.status, copy.starts_at, copy.withdrawn, copy.recording_url) == ("draft", None, False, "")
+
+    @pytest.mark.parametrize("role", [Role.CANDIDATE, Role.PARTNER, Role.LEADER])
+    def test_needs_the_capability(self, make_person, make_webinar, role):
+        client = Client()
+        client.force_login(make_person(role))
+        assert client.post(f"/admin_webinar/{make_webinar().pk}/copy").status_code == 403
+        assert Webinar.objects.count() == 1
