@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from efir.asgi_http import Scope, Send
 from efir.front.kept import Kept
 from efir.threads import CROWD
@@ -15,18 +13,18 @@ AT_MOST = 32 * 1024 * 1024  # bytes
 
 
 class PosterFiles:
-    """The files asked for last. What an address gives never changes, so nothing here grows old."""
+    """The files read last. What an address gives never changes, so nothing here grows old."""
 
     def __init__(self) -> None:
-        self._files: OrderedDict[str, Kept] = OrderedDict()
+        self._files: dict[str, Kept] = {}
         self._bytes = 0
 
     async def __call__(self, scope: Scope, send: Send, digest: str, name: str) -> bool:
         """Answer, or leave it: whether it is answered."""
-        file = self._files.get(scope["path"]) or await self._read(scope["path"], digest, name)
+        path = scope["path"]
+        file = self._files.get(path) or await self._read(path, digest, name)
         if file is None:
             return False
-        self._files.move_to_end(scope["path"])
         await file.answer(scope, send)
         return True
 
@@ -35,10 +33,11 @@ class PosterFiles:
         if content is None:
             return None
         headers = [(b"content-type", TYPES[name].encode()), (b"x-content-type-options", b"nosniff")]
+        file = Kept.of(content, headers, FOR_EVER.encode(), b"Accept-Encoding", pack=False)
         if path not in self._files:  # somebody else may have read it meanwhile
-            self._files[path] = Kept.of(content, headers, FOR_EVER.encode(), b"Accept-Encoding", pack=False)
+            self._files[path] = file
             self._bytes += len(content)
         while self._bytes > AT_MOST:
-            _, oldest = self._files.popitem(last=False)
+            oldest = self._files.pop(next(iter(self._files)))
             self._bytes -= len(oldest.plain.body)
-        return self._files.get(path)
+        return file

@@ -35,9 +35,8 @@ def ends_at(webinar: Webinar) -> datetime | None:
 
 
 def calendar_file(path: str) -> str:
-    """A calendar's path; it names the language, since a calendar comes back for news without a cookie."""
-    language = translation.get_language()
-    return path if language == settings.LANGUAGE_CODE else f"{path}?{urlencode({'lang': language})}"
+    """A calendar's path; it names the language, since a calendar comes back for news as nobody in particular."""
+    return f"{path}?{urlencode({'lang': translation.get_language()})}"
 
 
 def subscription() -> str:

@@ -13,15 +13,18 @@ from django.core.asgi import get_asgi_application
 from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
 from django.test import Client
+from PIL import Image
 
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Participation
-from efir.front import room
+from efir.front import posters, room
 from efir.front.application import Front
 from efir.room import live as live_module
 from efir.threads import in_thread
 from efir.webinars import core, programme
 from efir.webinars.models import Webinar
+from efir.webinars.posters.drawing import from_picture
+from efir.webinars.posters.keeping import keep
 from tests.conftest import SYSTEM, start, stop
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -412,6 +415,43 @@ class TestRoom:
             return site.by_django
 
         assert run(scenario) == 2
+
+
+class TestPosters:
+    def test_a_file_is_read_once_and_sent_to_everybody(self, run):
+        poster = keep(from_picture(Image.new("RGB", (960, 540))))
+        address = f"/posters/{poster.pk}/480.webp"
+
+        async def scenario(site):
+            first = await site.get(address, accept_encoding="gzip")
+            with statements() as seen:
+                again = await site.get(address)
+            known = await site.get(address, if_none_match=first.headers["etag"])
+            return first, again, seen, known.status, site.by_django
+
+        first, again, seen, known, by_django = run(scenario)
+        plain = Client().get(address)
+        assert first.body == again.body == plain.content
+        assert (seen, known, by_django) == ([], 304, 0)
+        for name in ("content-type", "cache-control", "x-content-type-options"):
+            assert first.headers[name] == plain.headers[name], name
+        assert "content-encoding" not in first.headers
+
+    def test_what_is_not_there_is_djangos_to_say(self, run):
+        async def scenario(site):
+            return [(await site.get(f"/posters/{'0' * 32}/{name}")).status for name in ("480.webp", "x")]
+
+        assert run(scenario) == [404, 404]
+
+    def test_memory_has_a_limit(self, run, monkeypatch):
+        poster = keep(from_picture(Image.new("RGB", (960, 540))))
+        monkeypatch.setattr(posters, "AT_MOST", 1)
+
+        async def scenario(site):
+            answers = [await site.get(f"/posters/{poster.pk}/{name}") for name in ("480.webp", "960.webp")]
+            return [answer.status for answer in answers], len(site.front._posters._files)
+
+        assert run(scenario) == ([200, 200], 0)
 
 
 class TestProgramme:
