@@ -23,6 +23,7 @@ T = TypeVar("T")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _HOST_WITH_PORT = re.compile(r"(?:[a-z0-9][a-z0-9.-]*|\[[0-9a-f:.]+\])(?::\d+)?", re.ASCII)
 KEPT_DAYS = "days, from 0 to 36500; 0 keeps for ever"
+LOG_FORMATS = ("auto", "json", "text")
 OFFICIAL_BOT_API = "https://api.telegram.org"
 
 
@@ -60,6 +61,10 @@ class Config:
     frame_hosts: tuple[str, ...]
     hls_hosts: tuple[str, ...]
     log_level: str
+    log_format: str
+    metrics_token: str = field(repr=False)
+    metrics_port: int
+    drain_s: float
     demo: bool = False
 
     @property
@@ -141,7 +146,13 @@ def read_config(environ: Mapping[str, str]) -> Config:
             _hosts_with_ports,
             "host names such as live.example.org or live.example.org:8443, with commas between",
         ),
-        log_level=read("EFIR_LOG_LEVEL", "INFO", _level, f"one of {', '.join(LEVELS)}"),
+        log_level=read("EFIR_LOG_LEVEL", "INFO", _one_of(LEVELS), f"one of {', '.join(LEVELS)}"),
+        log_format=read("EFIR_LOG_FORMAT", "auto", _one_of(LOG_FORMATS), f"one of {', '.join(LOG_FORMATS)}"),
+        metrics_token=read(
+            "EFIR_METRICS_TOKEN", "", _bearer, "at least 16 letters, digits, - or _, or nothing", secret=True
+        ),
+        metrics_port=read("EFIR_METRICS_PORT", "0", _up_to(65535), "a port, or 0 for none"),
+        drain_s=read("EFIR_DRAIN_S", "0", _number(0, 60), "seconds, from 0 to 60"),
         demo=read("EFIR_DEMO", "0", _switch, "0 or 1"),
     )
 
@@ -189,8 +200,17 @@ def _number(least: float, most: float) -> Callable[[str], float]:
     return parse
 
 
-def _level(text: str) -> str:
-    if text not in LEVELS:
+def _one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(text)
+        return text
+
+    return parse
+
+
+def _bearer(text: str) -> str:
+    if text and not re.fullmatch(r"[A-Za-z0-9_-]{16,}", text):
         raise ValueError(text)
     return text
 

@@ -34,8 +34,11 @@ def _blot(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutabl
     return event
 
 
-def configure_logging(level: str) -> None:
-    """Send every log line from `level` up through structlog: readable on a terminal, JSON elsewhere."""
+def configure_logging(level: str, form: str = "auto") -> None:
+    """Send every log line from `level` up through structlog.
+
+    `form`: `json` and `text`, or `auto`, which is text on a terminal and JSON elsewhere.
+    """
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -51,8 +54,8 @@ def configure_logging(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     renderer = (
-        structlog.dev.ConsoleRenderer(pad_event_to=28)
-        if sys.stderr.isatty()
+        structlog.dev.ConsoleRenderer(pad_event_to=28, colors=sys.stderr.isatty())
+        if form == "text" or (form == "auto" and sys.stderr.isatty())
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     handler = logging.StreamHandler()

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "efir.counting.CountingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -184,4 +185,4 @@ STORAGES = {
 }
 
 LOGGING_CONFIG = None
-configure_logging(EFIR.log_level)
+configure_logging(EFIR.log_level, EFIR.log_format)

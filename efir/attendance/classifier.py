@@ -10,8 +10,9 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, QuerySet
+from structlog.contextvars import bound_contextvars
 
-from efir import clock
+from efir import clock, metrics
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.models import Person
 from efir.attendance import tracker
@@ -30,6 +31,7 @@ from efir.hooks.events import (
 )
 from efir.hooks.models import JournalEntry
 from efir.room.storage import Seen, flushed_past, seen_by_person
+from efir.webinars.ledger import stop_of
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
@@ -91,8 +93,9 @@ def classify_due() -> bool:
 
 
 def _take_up(webinar: Webinar) -> bool:
-    tracker.record_entries(webinar)  # also what a tracker that died did not get to
-    return classify_chunk(webinar)
+    with bound_contextvars(webinar_id=webinar.pk, cause=stop_of(webinar.pk)):
+        tracker.record_entries(webinar)  # also what a tracker that died did not get to
+        return classify_chunk(webinar)
 
 
 def classify_chunk(webinar: Webinar, size: int = CHUNK) -> bool:
@@ -112,6 +115,8 @@ def classify_chunk(webinar: Webinar, size: int = CHUNK) -> bool:
             return True
         mine.done_at = clock.now()
         mine.save(update_fields=["done_at"])
+        if webinar.finished_at:
+            metrics.VERDICTS.observe((mine.done_at - webinar.finished_at).total_seconds())
         log.info(
             "classified", webinar_id=webinar.pk, verdicts=Verdict.objects.filter(webinar=webinar).count()
         )

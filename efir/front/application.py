@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
+from typing import TypeAlias
 
 import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http.request import split_domain_port, validate_host
 
-from efir import ids
+from efir import ids, metrics
 from efir.asgi_http import Application, Receive, Scope, Send
 from efir.front.offline import OFFLINE, OfflineFiles
 from efir.front.posters import PosterFiles
+from efir.front.request_id import Identified
 from efir.front.room import RoomPage, room_state
 from efir.front.schedule import SchedulePage
 from efir.front.static import StaticFiles
@@ -26,6 +28,9 @@ ROOM = re.compile(rf"/account/webinar_room/(?:({ids.PATTERN})/)?")
 POSTER = re.compile(r"/posters/([0-9a-f]{32})/([\w.]+)", re.ASCII)
 STATE = re.compile(rf"/api/webinars/({ids.PATTERN})/state")
 
+# Under which name it is counted; and what answers it, giving the HTTP status, or 0 where it is left to Django.
+Answering: TypeAlias = tuple[str, Callable[[], Awaitable[int]]]
+
 log = structlog.get_logger(__name__)
 
 
@@ -33,7 +38,7 @@ class Front:
     """Efir's ASGI application: the stream, then what is kept, then Django."""
 
     def __init__(self, django: Application) -> None:
-        self._django = django
+        self._django = Identified(django)
         self._schedule = SchedulePage(django)
         self._room = RoomPage(django)
         self._offline = OfflineFiles(django)
@@ -50,39 +55,45 @@ class Front:
         return await self._django(dict(scope), receive, send)
 
     async def _answered(self, scope: Scope, send: Send) -> bool:
-        answering = self._answering(scope, send)
-        if answering is None:
+        found = self._answering(scope, send)
+        if found is None:
             return False
+        route, answering = found
         try:
-            return await answering()
+            status = await answering()
         except DatabaseError:
             return False  # Django says so in its own way
         except Exception:
             log.exception("front_failed", path=scope["path"])
             return False
+        if status:
+            metrics.answered(route, status)
+        return bool(status)
 
-    def _answering(self, scope: Scope, send: Send) -> Callable[[], Awaitable[bool]] | None:
+    def _answering(self, scope: Scope, send: Send) -> Answering | None:
         return self._file(scope, send) or self._page(scope, send)
 
-    def _file(self, scope: Scope, send: Send) -> Callable[[], Awaitable[bool]] | None:
+    def _file(self, scope: Scope, send: Send) -> Answering | None:
         if scope["path"].startswith("/static/"):
-            return partial(self._static, scope, send)
+            return "static/", partial(self._static, scope, send)
         if match := POSTER.fullmatch(scope["path"]):
-            return partial(self._posters, scope, send, match[1], match[2])
+            return "poster", partial(self._posters, scope, send, match[1], match[2])
         if scope["path"] in OFFLINE:
-            return partial(self._offline, scope, send)
+            return "offline", partial(self._offline, scope, send)
         return None
 
-    def _page(self, scope: Scope, send: Send) -> Callable[[], Awaitable[bool]] | None:
+    def _page(self, scope: Scope, send: Send) -> Answering | None:
         path, live = scope["path"], rooms()
         if live is None:
             return None
         if path == "/webinars/":
-            return partial(self._schedule, live, scope, send)
+            return "webinars/", partial(self._schedule, live, scope, send)
         if match := ROOM.fullmatch(path):
-            return partial(self._room, live, scope, send, int(match[1]) if match[1] else None)
+            return "account/webinar_room/", partial(
+                self._room, live, scope, send, int(match[1]) if match[1] else None
+            )
         if match := STATE.fullmatch(path):
-            return partial(room_state, live, scope, send, int(match[1]))
+            return "api/webinars/<id>/state", partial(room_state, live, scope, send, int(match[1]))
         return None
 
 

@@ -34,10 +34,11 @@ class _Form:
         whole = (*headers, length) if status == 200 else tuple(headers)
         return cls(status, whole, body, head_of(status, whole))
 
-    async def answer(self, scope: Scope, send: Send, more: Headers) -> None:
+    async def answer(self, scope: Scope, send: Send, more: Headers) -> int:
         send_prepared: SendPrepared | None = scope.get("extensions", {}).get(PREPARED)
         if not (send_prepared and send_prepared(self.head, more, self.body)):
             await answer(send, self.status, (*self.headers, *more), self.body)
+        return self.status
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,11 @@ class Kept:
             packed = _Form.of(200, (*all_headers, _GZIP), gzip.compress(body, mtime=0))
         return cls(tag, plain, packed, _Form.of(304, all_headers))
 
-    async def answer(self, scope: Scope, send: Send, more: Headers = ()) -> None:
-        """Send it as the request takes it: not at all where the browser has it already, packed where it can unpack."""
+    async def answer(self, scope: Scope, send: Send, more: Headers = ()) -> int:
+        """Send it as the request takes it: not at all where the browser has it already, packed where it can unpack.
+
+        Gives back the HTTP status.
+        """
         asked = dict(scope["headers"])
         if self.tag in asked.get(b"if-none-match", b""):
             return await self.unchanged.answer(scope, send, more)

@@ -36,36 +36,35 @@ class RoomPage:
     def __init__(self, django: Application) -> None:
         self._pages = Pages(django, kept_s=KEPT_S)
 
-    async def __call__(self, live: LiveRooms, scope: Scope, send: Send, webinar_id: int | None) -> bool:
-        """Answer, or leave it: whether it is answered."""
+    async def __call__(self, live: LiveRooms, scope: Scope, send: Send, webinar_id: int | None) -> int:
+        """Answer, or leave it: the HTTP status, or 0."""
         cookies = cookies_of(scope)
         if scope["query_string"] or CookieStorage.cookie_name in cookies:
-            return False
+            return 0
         access = await live.door.accesses.of(session_key(cookies))
         if access is None or not access.can(Capability.ENTER_ROOM):
-            return False
+            return 0
         webinar = await _webinar(live, access, webinar_id)
         if webinar is None:
-            return False
+            return 0
         came = webinar.state is Status.FINISHED and await CROWD.run(was_there, webinar.pk, access.person_id)
         language = language_of(cookies, header_of(scope, b"accept-language"))
         kind = (scope["path"], scope["scheme"], language, webinar.pk, webinar.version, access.invited, came)
         page = await self._pages.get(kind, scope)
         if page is None:
-            return False
-        await page.answer(scope, send, (server_timing(),))
-        return True
+            return 0
+        return await page.answer(scope, send, (server_timing(),))
 
 
-async def room_state(live: LiveRooms, scope: Scope, send: Send, webinar_id: int) -> bool:
-    """`/api/webinars/<id>/state`: the same object as on the stream. Whether it is answered."""
+async def room_state(live: LiveRooms, scope: Scope, send: Send, webinar_id: int) -> int:
+    """`/api/webinars/<id>/state`: the same object as on the stream. The HTTP status, or 0 where it is left."""
     admission = await live.door.admit(session_key(cookies_of(scope)), webinar_id)
     if admission.webinar is None:
-        return False
+        return 0
     state = state_of(admission.webinar, live.count(webinar_id))
     body = json.dumps(state, ensure_ascii=False, separators=(",", ":")).encode()
     await answer(send, 200, (*STATE_HEADERS, (b"content-length", b"%d" % len(body))), body)
-    return True
+    return 200
 
 
 async def _webinar(live: LiveRooms, access: Access, webinar_id: int | None) -> Webinar | None:

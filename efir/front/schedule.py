@@ -43,17 +43,16 @@ class SchedulePage:
         self._pages = Pages(django, kept_s=QUARTER_S)
         self._shown: dict[Hashable, _Shown] = {}
 
-    async def __call__(self, live: LiveRooms, scope: Scope, send: Send) -> bool:
-        """Answer, or leave it: whether it is answered."""
+    async def __call__(self, live: LiveRooms, scope: Scope, send: Send) -> int:
+        """Answer, or leave it: the HTTP status, or 0."""
         cookies = cookies_of(scope)
         if scope["query_string"] or not PERSONAL.isdisjoint(cookies):
-            return False  # an inviter's code is remembered by Django, and somebody's own page is Django's
+            return 0  # an inviter's code is remembered by Django, and somebody's own page is Django's
         language = language_of(cookies, header_of(scope, b"accept-language"))
         page = await self._page(await live.door.programme.now(), scope, language)
         if page is None:
-            return False
-        await page.answer(scope, send, (server_timing(),))
-        return True
+            return 0
+        return await page.answer(scope, send, (server_timing(),))
 
     async def _page(self, programme: Programme, scope: Scope, language: str) -> Kept | None:
         shown = self._shown.get((language, scope["scheme"]))

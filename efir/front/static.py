@@ -26,13 +26,12 @@ class StaticFiles:
             f"{settings.STATIC_URL}{name}": _kept(path) for name, path in paths.items() if path.is_file()
         }
 
-    async def __call__(self, scope: Scope, send: Send) -> bool:
-        """Answer, or leave it: whether it is answered."""
+    async def __call__(self, scope: Scope, send: Send) -> int:
+        """Answer, or leave it: the HTTP status, or 0."""
         file = self._files.get(scope["path"])
         if file is None:
-            return False
-        await file.answer(scope, send)
-        return True
+            return 0
+        return await file.answer(scope, send)
 
 
 def _kept(path: Path) -> Kept:

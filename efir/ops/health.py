@@ -9,6 +9,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
 from efir import clock, guards
+from efir.ops import supervisor
 from efir.ops.models import WorkerBeat
 from efir.telegram.health import telegram_health
 
@@ -19,13 +20,20 @@ WELL = {"ok", "not_configured"}
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
     """Each part with its state; `failing` lists those that are not well."""
-    try:
-        parts = {"database": _database(), "worker": _worker(), "telegram": telegram_health()}
-    except DatabaseError:
-        parts = {"database": "unreachable"}
+    if supervisor.is_leaving():
+        return JsonResponse({"status": "draining", "failing": ["draining"]}, status=503)
+    parts = parts_of_health()
     failing = sorted(name for name, state in parts.items() if state not in WELL)
     body = {"status": "failing" if failing else "ok", **parts, "failing": failing}
     return JsonResponse(body, status=503 if failing else 200)
+
+
+def parts_of_health() -> dict[str, str]:
+    """The parts that everybody depends on, and how each is."""
+    try:
+        return {"database": _database(), "worker": _worker(), "telegram": telegram_health()}
+    except DatabaseError:
+        return {"database": "unreachable"}
 
 
 def _database() -> str:

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 from efir.config import ConfigError
+from efir.ops import supervisor
 from efir.ops.locks import held
 from efir.ops.server import listen, serve_web
 from efir.ops.worker import Worker
@@ -104,6 +105,7 @@ def _all_files() -> int:
 
 
 async def _worker(stop: asyncio.Event) -> None:
+    supervisor.ready()
     async with asyncio.TaskGroup() as group:
         group.create_task(Worker().run(stop))
         if settings.EFIR.telegram_token:

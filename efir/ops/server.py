@@ -13,10 +13,12 @@ from typing import Any
 
 import structlog
 import uvicorn
+from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from efir import clock
 from efir.asgi_http import HAND_OVER, PREPARED, Headers
+from efir.ops import supervisor
 from efir.room.live import LiveRooms, open_rooms
 from efir.room.watch import watch
 from efir.threads import in_thread
@@ -47,6 +49,8 @@ class LineProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         cycle = self.cycle
         if cycle is not None and cycle.scope is self.scope:  # not where it is an upgrade that was refused
+            if supervisor.is_leaving():  # a balancer that keeps this connection finds another process
+                cycle.keep_alive = False
             # Neither is one of the standard ones. The request is bound: others may follow it on the same connection.
             offered: dict[str, Any] = {PREPARED: partial(self._send_prepared, cycle)}
             if hasattr(select, "epoll"):  # where it is not, a stream is a coroutine
@@ -111,12 +115,19 @@ class WebServer(uvicorn.Server):
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Refuse new connections, send the viewers away, let the requests under way finish: in this order.
+
+        `close` only asks for it: before anybody is sent away, uvicorn has closed the listening socket.
+        """
         self._live.close()
         await super().shutdown(sockets)
 
 
 async def serve_web(application: Callable[..., Any], listening: socket.socket, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set; then every stream is told to come back and what was seen is written."""
+    """Serve until `stop` is set; then every stream is told to come back and what was seen is written.
+
+    Between the two lies `EFIR_DRAIN_S`: everything is still served, but `/healthz` says that this process leaves.
+    """
     live = open_rooms()
     server = WebServer(application, live)
     async with asyncio.TaskGroup() as group:
@@ -124,7 +135,10 @@ async def serve_web(application: Callable[..., Any], listening: socket.socket, s
         serving = group.create_task(server.serve(sockets=[listening]))
         helpers = [group.create_task(watch(live)), group.create_task(_keep_clock())]
         stopping = group.create_task(stop.wait())
+        supervisor.ready()
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        supervisor.leave()
+        await asyncio.wait({serving}, timeout=settings.EFIR.drain_s)
         server.should_exit = True
         await serving
         await running

@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from efir import clock
+from efir import clock, metrics
 from efir.accounts.changes import access_changed, changed_since
 from efir.room import storage
 from efir.room.door import Door
@@ -99,6 +99,7 @@ class LiveRooms:
         self._elsewhere: dict[int, int] = {}
         self._loop = asyncio.get_running_loop()
         self._changed: set[int] = set()
+        self._noticed_at: float | None = None
         self._stir = asyncio.Event()
         self._must_flush = asyncio.Event()
         self._news = asyncio.Event()
@@ -149,6 +150,10 @@ class LiveRooms:
         """How many people are in the room, by this process and what the others last wrote."""
         return self.presence.count(webinar_id) + self._elsewhere.get(webinar_id, 0)
 
+    def audience(self) -> dict[int, tuple[int, int]]:
+        """Webinar's id → people and streams, in this process alone; safe to call from any thread."""
+        return {pk: (self.presence.count(pk), len(room.viewers)) for pk, room in tuple(self._rooms.items())}
+
     def attend(self, webinar_id: int) -> None:
         """Somebody with `manage_status` has the speaker's page open; safe to call from any thread."""
         self._loop.call_soon_threadsafe(self._attended.__setitem__, webinar_id, clock.now())
@@ -160,6 +165,7 @@ class LiveRooms:
     def _note(self, webinar_ids: Iterable[int] | None) -> None:
         self.door.programme.changed()
         self._changed.update(self._rooms if webinar_ids is None else webinar_ids)
+        self._noticed_at = self._noticed_at or time.monotonic()
         self._stir.set()
 
     async def run(self) -> None:
@@ -248,24 +254,26 @@ class LiveRooms:
             await self._stir.wait()
             self._stir.clear()
             wanted, self._changed = self._changed & set(self._rooms), set()
-            if wanted:
-                await self._refresh(wanted)
+            noticed_at, self._noticed_at = self._noticed_at, None
+            if wanted and await self._refresh(wanted) and noticed_at:
+                metrics.FAN_OUT.observe(time.monotonic() - noticed_at)
 
-    async def _refresh(self, wanted: set[int]) -> None:
+    async def _refresh(self, wanted: set[int]) -> bool:
+        """Whether there was something to tell."""
         try:
             webinars = await in_thread(lambda: list(Webinar.objects.filter(pk__in=wanted)))
         except DatabaseError:
             log.exception("room_refresh_failed")
             await asyncio.sleep(TICK_S)
             self._note(wanted)
-            return
-        for webinar in webinars:
-            self._update(webinar)
+            return False
+        told = [self._update(webinar) for webinar in webinars]
+        return any(told)
 
-    def _update(self, webinar: Webinar) -> None:
+    def _update(self, webinar: Webinar) -> bool:
         room = self._rooms.get(webinar.pk)
         if room is None or webinar.version <= room.webinar.version:
-            return
+            return False
         moved = webinar.status != room.webinar.status
         room.webinar = webinar
         room.tell(self.count(webinar.pk))
@@ -273,6 +281,7 @@ class LiveRooms:
             # What was seen up to a change of status is written at once: entries and verdicts wait for it.
             self.presence.tick(clock.now(), time.monotonic())
             self._must_flush.set()
+        return True
 
     def _recount(self) -> None:
         # Who does not take a message leaves at once, and the last one closes the room.

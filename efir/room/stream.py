@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from efir import clock, ids
+from efir import clock, ids, metrics
 from efir.asgi_http import HAND_OVER, HandOver, Receive, Scope, Send, answer, cookies_of
 from efir.room.door import Admission
 from efir.room.live import LiveRooms, rooms
@@ -20,6 +20,7 @@ from efir.room.viewers import HEADERS, AsgiViewer
 from efir.room.wires import WireViewer
 from efir.webinars.models import Webinar
 
+ROUTE = "account/webinar_room/<id>/stream"  # as it is counted
 KEY_LENGTH = 32  # of Django's session keys
 PATH = re.compile(rf"/account/webinar_room/({ids.PATTERN})/stream")
 
@@ -32,6 +33,7 @@ async def stream(scope: Scope, receive: Receive, send: Send, webinar_id: int) ->
     admission = await _admission(live, scope["method"], key, webinar_id)
     if admission.access is None or admission.webinar is None:
         return await _refuse(send, admission.status)
+    metrics.answered(ROUTE, 200)
     person_id = admission.access.person_id
     hand_over: HandOver | None = scope.get("extensions", {}).get(HAND_OVER)
     fd = hand_over() if hand_over else None
@@ -82,6 +84,7 @@ async def _until_disconnect(receive: Receive) -> None:
 
 
 async def _refuse(send: Send, status: int) -> None:
+    metrics.answered(ROUTE, status)
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
     await answer(send, status, [*headers, *([(b"allow", b"GET")] if status == 405 else [])])
 

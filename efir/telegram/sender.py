@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Callable, Collection
 from typing import ParamSpec, TypeAlias
 from uuid import UUID
@@ -12,6 +13,7 @@ import structlog
 from django.db import DataError, IntegrityError
 from django.db import Error as DatabaseError
 
+from efir import metrics
 from efir.telegram import claims, lease
 from efir.telegram.answers import BotRejected, Decision, MessageRefused, OutcomeUnknown, Wait, decide
 from efir.telegram.botapi import BotApi, BotApiError
@@ -157,10 +159,13 @@ class Sender:
         return await self._call(claimed, message)
 
     async def _call(self, claimed: Claim, message: Composed) -> None:
+        began = time.monotonic()
         try:
             decision = decide(await self._api.send(claimed.chat_id, message.text, message.buttons))
         except Exception as exc:  # whatever it is, the row must not stay in `sending`
             decision = decide(exc)
+        metrics.CALL.observe(time.monotonic() - began)
+        metrics.SENDS.labels(type(decision).__name__).inc()
         self._react(decision)
         await _surely(settle, claimed, decision, message.text)
 

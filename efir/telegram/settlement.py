@@ -28,6 +28,7 @@ from efir.telegram.answers import (
 from efir.telegram.claims import Claim, give_back
 from efir.telegram.models import MessageState, OutboxMessage, TelegramChat
 from efir.telegram.own_data import ERASED_TEXT
+from efir.webinars.ledger import stop_of
 
 FIRST_RETRY_S = 1.0
 LAST_RETRY_S = 60.0
@@ -42,10 +43,12 @@ def settle(claimed: Claim, decision: Decision, text: str = "") -> None:
     with transaction.atomic():
         rows = OutboxMessage.objects.filter(attempt_id=claimed.attempt_id)
         count = _write(rows, claimed, decision, text)
+        cause = stop_of(claimed.messages[0].webinar_id)
     log.info(
         "message_settled",
         message_ids=[row.pk for row in claimed.messages],
         webinar_id=claimed.messages[0].webinar_id,
+        cause=cause,
         person_id=claimed.person_id,
         outcome=type(decision).__name__,
         error=getattr(decision, "error", None),

@@ -27,6 +27,7 @@ from efir.hooks.actions import (
     Refused,
     Source,
 )
+from efir.webinars.ledger import cause
 from efir.webinars.lifecycle import COPIED, TECHNICAL, Status, check_cta, check_editable, next_status
 from efir.webinars.models import LedgerEntry, Seat, Webinar
 
@@ -237,6 +238,7 @@ def _record(webinar: Webinar, status: Status, cta_visible: bool, context: Contex
         cta_visible=cta_visible,
         actor_id=context.actor_id,
         source=context.source.value,
+        cause=cause(entry.pk),
     )
 
 

@@ -1,0 +1,42 @@
+"""Every request that Django answers has an id: in each line that it logs, and in the answer."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import uuid4
+
+from django.conf import settings
+from structlog.contextvars import bound_contextvars
+
+from efir.asgi_http import Application, Receive, Scope, Send
+
+HEADER = b"x-request-id"
+SANE = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+
+
+class Identified:
+    """An application whose requests are told apart."""
+
+    def __init__(self, inner: Application) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, from its id to its answer."""
+        request_id = _given(scope) or uuid4().hex.encode()
+
+        async def send_with_id(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (HEADER, request_id)]}
+            await send(message)
+
+        with bound_contextvars(request_id=request_id.decode()):
+            await self._inner(scope, receive, send_with_id)
+
+
+def _given(scope: Scope) -> bytes:
+    """The id that a proxy of one's own gave it; from anybody else it would be a way to write into the log."""
+    if not settings.EFIR.trusted_proxies:
+        return b""
+    given = dict(scope["headers"]).get(HEADER, b"")
+    return given if SANE.fullmatch(given) else b""

@@ -1,0 +1,38 @@
+"""What this process counts as it works, for `/metrics`. What the database knows better is asked of it there.
+
+No label names a person, and nothing here is touched for each viewer or each write.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from prometheus_client import Counter, Histogram
+
+REQUESTS = Counter("efir_http_requests", "HTTP requests answered.", ["route", "status"])
+FAN_OUT = Histogram(
+    "efir_fan_out_seconds",
+    "From noticing that a webinar changed until its last viewer in this process was written to.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+SENDS = Counter("efir_sends", "Calls that send a message, by what came of them.", ["outcome"])
+CALL = Histogram(
+    "efir_telegram_call_seconds",
+    "How long a call that sends a message took.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15),
+)
+VERDICTS = Histogram(
+    "efir_verdicts_seconds",
+    "From a webinar's stop until everybody had a verdict.",
+    buckets=(30, 60, 90, 120, 180, 300, 600, 1800, 3600),
+)
+
+
+def answered(route: str, status: int) -> None:
+    """Count one request; `route` is a pattern, never an address."""
+    _requests(route, f"{status // 100}xx").inc()
+
+
+@lru_cache(maxsize=1000)
+def _requests(route: str, status: str) -> Counter:
+    return REQUESTS.labels(route, status)
