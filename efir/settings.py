@@ -122,6 +122,9 @@ SIGNUP_RATE = "300/h"
 SILENCED_SYSTEM_CHECKS = [
     "django_ratelimit.E003",  # a count of sign-ups for each process is enough
     "django_ratelimit.W001",
+    "security.W005",  # what else lives under the domain is not this installation's to decide
+    "security.W008",  # http is redirected by the proxy, where TLS ends
+    "security.W021",  # so is being on the browsers' list
 ]
 
 # Security

@@ -44,10 +44,13 @@ class Front:
         self._offline = OfflineFiles(django)
         self._static = StaticFiles()
         self._posters = PosterFiles()
+        # Where people come by https, TLS ends before this process, and no header need be believed for it.
+        self._scheme = "https" if settings.EFIR.is_https else "http"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. The server opens and closes the rooms itself, so there is no lifespan here."""
         if scope["type"] == "http":
+            scope["scheme"] = self._scheme
             if match := STREAM.fullmatch(scope["path"]):
                 return await stream(scope, receive, send, int(match[1]))
             if scope["method"] == "GET" and _is_ours(scope) and await self._answered(scope, send):

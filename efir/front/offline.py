@@ -17,12 +17,11 @@ class OfflineFiles:
     def __init__(self, django: Application) -> None:
         self._pages = Pages(django, kept_s=KEPT_S)
 
-    async def __call__(self, scope: Scope, send: Send) -> bool:
-        """Answer, or leave it: whether it is answered."""
+    async def __call__(self, scope: Scope, send: Send) -> int:
+        """Answer, or leave it: the HTTP status, or 0."""
         language = language_of(cookies_of(scope), header_of(scope, b"accept-language"))
         kind = (scope["path"], scope["scheme"], language)
         page = await self._pages.get(kind, of_anybody(scope, language))
         if page is None:
-            return False
-        await page.answer(scope, send)
-        return True
+            return 0
+        return await page.answer(scope, send)

@@ -19,14 +19,12 @@ class PosterFiles:
         self._files: dict[str, Kept] = {}
         self._bytes = 0
 
-    async def __call__(self, scope: Scope, send: Send, digest: str, name: str) -> bool:
-        """Answer, or leave it: whether it is answered."""
-        path = scope["path"]
-        file = self._files.get(path) or await self._read(path, digest, name)
+    async def __call__(self, scope: Scope, send: Send, digest: str, name: str) -> int:
+        """Answer, or leave it: the HTTP status, or 0."""
+        file = self._files.get(scope["path"]) or await self._read(scope["path"], digest, name)
         if file is None:
-            return False
-        await file.answer(scope, send)
-        return True
+            return 0
+        return await file.answer(scope, send)
 
     async def _read(self, path: str, digest: str, name: str) -> Kept | None:
         content = await CROWD.run(content_of, digest, name)

@@ -17,11 +17,24 @@ BEAT_WITHIN = timedelta(seconds=15)
 WELL = {"ok", "not_configured"}
 
 
+DRAINING = {"status": "draining", "failing": ["draining"]}
+
+
+@require_safe
+def healthz_web(request: HttpRequest) -> JsonResponse:
+    """Whether this process takes requests: what a balancer asks.
+
+    Nothing else: a worker that is down, or a token that Telegram rejects, must not take every web process out.
+    """
+    leaving = supervisor.is_leaving()
+    return JsonResponse(DRAINING if leaving else {"status": "ok"}, status=503 if leaving else 200)
+
+
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
     """Each part with its state; `failing` lists those that are not well."""
     if supervisor.is_leaving():
-        return JsonResponse({"status": "draining", "failing": ["draining"]}, status=503)
+        return JsonResponse(DRAINING, status=503)
     parts = parts_of_health()
     failing = sorted(name for name, state in parts.items() if state not in WELL)
     body = {"status": "failing" if failing else "ok", **parts, "failing": failing}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from efir.ops import supervisor
 from efir.ops.locks import held
 from efir.ops.server import listen, serve_web
 from efir.ops.worker import Worker
+from efir.ops.worker_port import serve_numbers
 from efir.telegram import lease
 from efir.telegram.dispatcher import Dispatcher
 from efir.threads import in_thread
@@ -45,7 +47,8 @@ def run_web() -> int:
 def run_worker() -> int:
     """`efir worker`."""
     with _alone("worker"):
-        return _run(_worker)
+        port = settings.EFIR.metrics_port
+        return _run(_worker, *([_numbers(port)] if port else []))
 
 
 def run_demo(*, reset: bool) -> int:
@@ -83,17 +86,28 @@ def _application() -> Application:
 def _web(make_application: Callable[[], Application]) -> Part:
     """The web part. Its application is made after the static files are there: it looks for them when it is."""
     call_command("collectstatic", interactive=False, verbosity=0)
-    try:
-        listening = listen(settings.EFIR.host, settings.EFIR.port)
-    except OSError as exc:
-        address = f"{settings.EFIR.host}:{settings.EFIR.port}"
-        raise ConfigError(f"cannot listen on {address} (EFIR_HOST, EFIR_PORT): {exc.strerror}.") from exc
+    listening = _listening(settings.EFIR.port, "EFIR_PORT")
 
     async def web(stop: asyncio.Event) -> None:
         await serve_web(make_application(), listening, stop)
 
     log.info("web_starting", host=settings.EFIR.host, port=listening.getsockname()[1], files=_all_files())
     return web
+
+
+def _numbers(port: int) -> Part:
+    """The worker's port for `/metrics`."""
+    listening = _listening(port, "EFIR_METRICS_PORT")
+    return lambda stop: serve_numbers(listening, stop)
+
+
+def _listening(port: int, variable: str) -> socket.socket:
+    """Raises ConfigError where the address is not to be had."""
+    host = settings.EFIR.host
+    try:
+        return listen(host, port)
+    except OSError as exc:
+        raise ConfigError(f"cannot listen on {host}:{port} (EFIR_HOST, {variable}): {exc.strerror}.") from exc
 
 
 def _all_files() -> int:

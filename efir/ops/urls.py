@@ -6,10 +6,13 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
 from efir.ops.audit.page import audit_log
-from efir.ops.health import healthz
+from efir.ops.health import healthz, healthz_web
+from efir.ops.prometheus import metrics
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
+    path("healthz/web", healthz_web, name="healthz_web"),
+    path("metrics", metrics, name="metrics"),
     path("account/audit/", audit_log, name="audit_log"),
 ]
 

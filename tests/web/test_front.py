@@ -278,7 +278,15 @@ class TestSchedule:
 
     def test_djangos_headers_are_on_it(self, run, make_webinar):
         make_webinar()
-        decided_here = {"cache-control", "etag", "vary", "server-timing", "expires", "content-length"}
+        decided_here = {
+            "cache-control",
+            "etag",
+            "vary",
+            "server-timing",
+            "expires",
+            "content-length",
+            "x-request-id",
+        }
 
         async def scenario(site):
             kept = await site.get("/webinars/")

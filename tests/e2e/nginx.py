@@ -1,0 +1,87 @@
+"""deploy/nginx.conf as it is, but for ports, paths and the certificate: run for real on loopback."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import shutil
+import ssl
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.e2e.harness import eventually, free_port
+
+EXAMPLE = Path(__file__).parents[2] / "deploy/nginx.conf"
+MISSING = "nginx is not here: SKIPPED what is behind it. To get it: apt-get install nginx-light"
+PROGRAM = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+IN_CI = bool(os.environ.get("CI"))  # there nothing may be left out
+
+# The certificate is made for the occasion, for this machine alone.
+TRUSTING = ssl.create_default_context()
+TRUSTING.check_hostname = False
+TRUSTING.verify_mode = ssl.CERT_NONE
+
+
+def rendered(example: str, *, folder: Path, https: int, http: int, upstreams: Sequence[int]) -> str:
+    """The example for this machine. What it sets apart from addresses and files stays as it is."""
+    servers = "\n".join(f"server 127.0.0.1:{port} max_fails=0;" for port in upstreams)
+    changes = {
+        r"^user .*;": f"user {getpass.getuser()};\ndaemon off;",
+        r"^pid .*;": f"pid {folder}/pid;",
+        r"/var/log/nginx/error\.log": f"{folder}/error.log",
+        r"worker_processes auto": "worker_processes 1",
+        r"listen 443": f"listen 127.0.0.1:{https}",
+        r"listen 80": f"listen 127.0.0.1:{http}",
+        r"server_name webinars\.example\.org": "server_name localhost",
+        r"server 127\.0\.0\.1:8000 max_fails=0;": servers,
+        r"/etc/letsencrypt/live/webinars\.example\.org/fullchain\.pem": f"{folder}/certificate.pem",
+        r"/etc/letsencrypt/live/webinars\.example\.org/privkey\.pem": f"{folder}/key.pem",
+        r"^http \{": "http {\n" + _own_places(folder),
+    }
+    for pattern, text in changes.items():
+        example, count = re.subn(pattern, text, example, flags=re.MULTILINE)
+        assert count, pattern
+    return example
+
+
+def _own_places(folder: Path) -> str:
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    return "\n".join(f"    {kind}_temp_path {folder}/{kind};" for kind in kinds)
+
+
+@contextmanager
+def in_front_of(upstreams: Sequence[int], https: int, folder: Path) -> Iterator[str]:
+    """Run it while the block runs; the address on which it answers."""
+    folder.mkdir()
+    _make_certificate(folder)
+    conf = folder / "nginx.conf"
+    conf.write_text(
+        rendered(EXAMPLE.read_text(), folder=folder, https=https, http=free_port(), upstreams=upstreams)
+    )
+    process = subprocess.Popen([str(PROGRAM), "-p", folder, "-e", folder / "error.log", "-c", conf])
+    address = f"https://localhost:{https}"
+    try:
+        eventually(lambda: process.poll() is not None or _answers(address))
+        assert process.poll() is None, (folder / "error.log").read_text()
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _make_certificate(folder: Path) -> None:
+    words = "openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 2 -subj /CN=localhost"
+    files = ["-keyout", folder / "key.pem", "-out", folder / "certificate.pem"]
+    subprocess.run([*words.split(), *files], check=True, capture_output=True)
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/healthz/web", verify=TRUSTING).status_code == 200
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,186 @@
+"""`/metrics`: who sees it, what it says, and what it must never say; and the ids that requests have."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from django.db import connection
+from django.db.utils import OperationalError
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from prometheus_client.parser import text_string_to_metric_families
+
+from efir.accounts.capabilities import Role
+from efir.attendance import classifier
+from efir.front.request_id import Identified
+from efir.ops import gauges, supervisor
+from efir.ops.worker import Worker
+from efir.room.presence import Pending, RecorderRow
+from efir.room.storage import write
+from efir.telegram.models import Kind, TelegramChat
+from efir.telegram.outbox import Draft, enqueue
+from efir.webinars import core
+from tests.conftest import SYSTEM
+
+pytestmark = pytest.mark.django_db
+
+TOKEN = "a-token-for-tests-only"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def scraped(**headers: str) -> dict[tuple[str, str], float]:
+    """(name, label) → value, as Prometheus reads it from this machine."""
+    answer = Client().get("/metrics", headers={"Host": "localhost", **headers})
+    assert answer.status_code == 200, answer.content
+    families = text_string_to_metric_families(answer.content.decode())
+    return {
+        (s.name, next(iter(s.labels.values()), "")): s.value for family in families for s in family.samples
+    }
+
+
+@pytest.mark.parametrize(
+    ("token", "address", "headers", "status"),
+    [
+        ("", "127.0.0.1", {"Host": "localhost"}, 200),
+        ("", "::1", {"Host": "[::1]:8000"}, 200),
+        ("", "203.0.113.5", {"Host": "localhost"}, 404),
+        ("", "127.0.0.1", {"Host": "webinars.example.org"}, 404),
+        ("", "127.0.0.1", {"Host": "localhost", "X-Forwarded-For": "127.0.0.1"}, 404),
+        ("", "127.0.0.1", {"Host": "localhost", "Via": "1.1 caddy"}, 404),
+        ("", "203.0.113.5", BEARER, 404),
+        (TOKEN, "203.0.113.5", BEARER, 200),
+        (TOKEN, "203.0.113.5", {**BEARER, "X-Forwarded-For": "203.0.113.9"}, 200),
+        (TOKEN, "127.0.0.1", {"Host": "localhost"}, 404),
+        (TOKEN, "127.0.0.1", {"Authorization": f"Bearer {TOKEN}x"}, 404),
+        (TOKEN, "127.0.0.1", {"Authorization": "Bearer "}, 404),
+    ],
+)
+def test_it_is_there_for_this_machine_or_for_whoever_has_the_token(settings, token, address, headers, status):
+    settings.EFIR = replace(settings.EFIR, metrics_token=token)
+    settings.ALLOWED_HOSTS = ["*"]
+    assert Client(REMOTE_ADDR=address).get("/metrics", headers=headers).status_code == status
+
+
+def test_it_says_how_the_queue_the_verdicts_and_the_worker_are(make_webinar, make_person, clock):
+    Worker()._beat()
+    webinar, lead, partner = make_webinar("live"), make_person(), make_person(Role.PARTNER)
+    TelegramChat.objects.create(person=partner, chat_id=1)
+    enqueue(
+        [
+            Draft(webinar_id=webinar.pk, lead_id=lead.pk, person_id=p.pk, kind=kind, cause_at=clock.moment)
+            for p, kind in ((partner, Kind.PARTNER_ATTENDANCE), (lead, Kind.CANDIDATE_FOLLOWUP))
+        ]
+    )
+    core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
+    clock.move(40)
+    now = scraped()
+    assert {state: now["efir_messages", state] for state in ("queued", "waiting_link", "sending")} == {
+        "queued": 1,
+        "waiting_link": 1,
+        "sending": 0,
+    }
+    for name in ("efir_oldest_due_seconds", "efir_unjudged_seconds", "efir_worker_heartbeat_age_seconds"):
+        assert now[name, ""] == 40, name
+    assert {part: now["efir_well", part] for part in ("database", "worker", "telegram")} == {
+        "database": 1,
+        "worker": 0,
+        "telegram": 1,
+    }
+    assert now["process_open_fds", ""] > 0
+
+
+def test_the_verdicts_count_from_the_stop(make_webinar, make_person, clock):
+    before = scraped()["efir_verdicts_seconds_sum", ""]
+    webinar = make_webinar("live")
+    core.book_seat(webinar.pk, make_person())
+    recorder = RecorderRow(__import__("uuid").uuid4(), clock.moment, clock.moment)
+    write(Pending((recorder,), ()))
+    core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
+    clock.move(100)
+    while classifier.classify_due():
+        pass
+    assert scraped()["efir_verdicts_seconds_sum", ""] - before == 100
+
+
+def test_a_request_is_counted_by_its_pattern_and_never_by_its_address():
+    before = scraped()
+    Client().get("/account/reset/some-secret/")
+    Client().get("/nowhere/some-secret")
+    after = Client().get("/metrics", headers={"Host": "localhost"}).content.decode()
+    assert "some-secret" not in after
+    counted = 'efir_http_requests_total{route="unknown",status="4xx"}'
+    assert counted in after
+    assert before
+
+
+def test_it_costs_the_same_few_queries_however_many_people_there_are(make_webinar, make_person):
+    def queries() -> int:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            scraped()
+        return len(captured)
+
+    few = queries()
+    webinar = make_webinar("live")
+    for _ in range(20):
+        core.book_seat(webinar.pk, make_person())
+    assert queries() == few <= 10
+
+
+def test_without_its_database_it_still_says_what_the_process_knows(monkeypatch):
+    def away():
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(gauges, "parts_of_health", lambda: {"database": "unreachable"})
+    monkeypatch.setattr(gauges, "_queue", away)
+    now = scraped()
+    assert now["efir_well", "database"] == 0
+    assert ("efir_messages", "queued") not in now
+    assert now["process_open_fds", ""] > 0
+
+
+def test_a_process_that_leaves_says_so_to_the_balancer(monkeypatch):
+    monkeypatch.setattr(supervisor, "_leaving", True)
+    for path in ("/healthz", "/healthz/web"):
+        answer = Client().get(path)
+        assert (answer.status_code, answer.json()) == (503, {"status": "draining", "failing": ["draining"]})
+
+
+def test_a_balancer_goes_on_sending_people_to_a_process_whose_worker_is_gone():
+    assert Client().get("/healthz").status_code == 503
+    assert Client().get("/healthz/web").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("proxies", "given", "taken"),
+    [
+        (1, b"0123abcd-from.the_proxy", True),
+        (0, b"0123abcd-from.the_proxy", False),
+        (1, b"short", False),
+        (1, b"x" * 65, False),
+        (1, b"forged\nline-of-a-log", False),
+    ],
+)
+def test_a_requests_id_is_the_proxys_where_it_is_sane_and_else_our_own(settings, proxies, given, taken):
+    import asyncio
+
+    import structlog
+
+    settings.EFIR = replace(settings.EFIR, trusted_proxies=proxies)
+    seen, sent = [], []
+
+    async def inner(scope, receive, send):
+        seen.append(structlog.contextvars.get_contextvars()["request_id"])
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]})
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(Identified(inner)({"type": "http", "headers": [(b"x-request-id", given)]}, None, send))
+    (request_id,) = seen
+    assert sent[0]["headers"] == [(b"a", b"b"), (b"x-request-id", request_id.encode())]
+    assert (request_id.encode() == given) is taken
+    assert re.fullmatch(r"[A-Za-z0-9._-]{8,64}", request_id)
