@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("web", help="pages and streams")
     commands.add_parser("worker", help="verdicts, messages, upkeep")
     commands.add_parser("migrate", help="bring the database to this version")
+    doctor = commands.add_parser("doctor", help="look over the installation and say what to do")
+    doctor.add_argument("--json", action="store_true", help="one JSON list instead of lines")
     demo = commands.add_parser("demo", help="the whole system with sample people and a local Telegram")
     demo.add_argument("--reset", action="store_true", help="start over: delete the demo's data first")
     _person(commands.add_parser("person", help="people"))

@@ -19,6 +19,7 @@ from efir.ops import listings, personal
 from efir.ops.archive import archive
 from efir.ops.audit.reading import Asked, deed_line, every_deed
 from efir.ops.database import migrate
+from efir.ops.doctor import run_doctor
 from efir.ops.models import DemoMark
 from efir.ops.printing import fail, print_lines
 from efir.ops.run import run_demo, run_serve, run_web, run_worker
@@ -28,6 +29,8 @@ from efir.webinars.models import Webinar
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the parsed command; the exit code. Raises ConfigError."""
+    if options.command == "doctor":
+        return run_doctor(as_json=options.json)
     migrate(verbosity=1 if options.command == "migrate" else 0)
     clock.refresh()
     if options.command in {"serve", "web", "worker"}:

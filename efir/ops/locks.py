@@ -25,6 +25,18 @@ def held(path: Path, refusal: str) -> Iterator[None]:
         yield
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process holds the file now."""
+    if not path.exists():
+        return False
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
 @contextmanager
 def awaited(path: Path) -> Iterator[None]:
     """Hold the file; wait for whoever holds it now."""

@@ -1,0 +1,91 @@
+"""The doctor's look at the machine: versions, files, disk, and what lies in the data directory."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterator
+from uuid import uuid4
+
+from django.conf import settings
+
+from efir.ops.doctor import Check, Finding, failed, ok, warning
+
+SPARE_FILES = 200
+A_HALL = 10_000
+LEAST_FREE, ENOUGH_FREE = 100 * 2**20, 2**30
+LEAST_SQLITE = (3, 35)
+
+
+def versions() -> Iterator[Finding]:
+    """Python is new enough where this runs at all; SQLite is whatever Python was built with."""
+    yield ok("python", platform.python_version())
+    if settings.EFIR.is_sqlite and sqlite3.sqlite_version_info < LEAST_SQLITE:
+        yield failed("sqlite", sqlite3.sqlite_version, "install a Python with SQLite 3.35 or newer")
+    elif settings.EFIR.is_sqlite:
+        yield ok("sqlite", sqlite3.sqlite_version)
+
+
+def files() -> Iterator[Finding]:
+    """Each viewer is an open file; Efir raises the soft limit to the hard one by itself."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    viewers = hard - SPARE_FILES
+    if hard == resource.RLIM_INFINITY or viewers >= A_HALL:
+        yield ok("open files", f"{hard}: enough for {A_HALL} viewers in one process")
+    else:
+        advice = "LimitNOFILE=65536 in the systemd unit, or `ulimit -Hn 65536`"
+        yield warning("open files", f"{hard}: enough for {max(0, viewers)} viewers in one process", advice)
+
+
+def data_directory() -> Iterator[Finding]:
+    """A file can be written there, and there is room for more."""
+    path = settings.EFIR.data_dir
+    probe = path / f".doctor-{uuid4().hex}"
+    try:
+        probe.write_bytes(b"x" * 4096)
+    except OSError as exc:
+        yield failed("data directory", f"{path}: {exc.strerror}", "let the user that runs Efir write there")
+    else:
+        yield ok("data directory", f"{path} can be written")
+    finally:
+        probe.unlink(missing_ok=True)
+    free = shutil.disk_usage(path).free
+    text = f"{free // 2**20} MB free"
+    if free < LEAST_FREE:
+        yield failed("disk", text, "make room: without it nothing can be written")
+    elif free < ENOUGH_FREE:
+        yield warning("disk", text, "make room before the next webinar")
+    else:
+        yield ok("disk", text)
+
+
+def secret_key() -> Iterator[Finding]:
+    """Whoever reads the key can make sessions."""
+    path = settings.EFIR.data_dir / "secret.key"
+    if os.environ.get("EFIR_SECRET_KEY"):
+        return (yield ok("secret key", "from EFIR_SECRET_KEY"))
+    if not settings.EFIR.is_sqlite:
+        advice = "with several machines set EFIR_SECRET_KEY to the same on each"
+        yield warning("secret key", "each machine's own", advice)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        yield failed("secret key", f"{path} has mode {mode:o}: others can read it", f"chmod 600 {path}")
+    else:
+        yield ok("secret key", f"{path}, mode {mode:o}")
+    return None
+
+
+def logs() -> Iterator[Finding]:
+    """DEBUG writes more than an evening needs; ERROR hides what one would want to know afterwards."""
+    level = settings.EFIR.log_level
+    if level in ("INFO", "WARNING"):
+        yield ok("log level", level)
+    else:
+        yield warning("log level", level, "EFIR_LOG_LEVEL=INFO for every day")
+
+
+CHECKS: tuple[Check, ...] = (versions, files, data_directory, secret_key, logs)
