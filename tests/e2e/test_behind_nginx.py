@@ -80,7 +80,8 @@ def hall(tmp_path, request) -> Iterator[Hall]:
             else:
                 site.start("worker", wait=False)
                 for place in places:
-                    place.start("web")
+                    place.start("web", wait=False)
+                eventually(lambda: all(place._is_well() for place in places))
             with in_front_of([place.port for place in places], https, tmp_path / "nginx") as address:
                 yield Hall(site, address, given["webinar"], given["cookies"], given["csrf"], places)
         finally:
@@ -155,7 +156,11 @@ def test_the_example_passes_on_what_efir_needs(hall):
             assert len(page.headers["x-request-id"]) == 32
             assert (await guest.get("/metrics", headers={"Host": "localhost"})).status_code == 404
             # Whoever tries a password is known by their own address, whatever they claim.
-            forged = {"X-Forwarded-For": "203.0.113.77", "X-CSRFToken": hall.csrf, "Cookie": hall.cookies[0].partition("; ")[2]}
+            forged = {
+                "X-Forwarded-For": "203.0.113.77",
+                "X-CSRFToken": hall.csrf,
+                "Cookie": hall.cookies[0].partition("; ")[2],
+            }
             data = {"username": "nobody", "password": "wrong"}
             assert (await guest.post("/login/", data=data, headers=forged)).status_code == 200
             assert hall.site.count("axes_accessattempt WHERE ip_address = '127.0.0.1'") == 1
@@ -214,6 +219,7 @@ if on_postgresql:
                         answers[(await browser.get(path)).status_code] += 1
                     except httpx.HTTPError as exc:
                         answers[repr(exc)] += 1
+                    await asyncio.sleep(0.1)
 
     async def press(hall: Hall, answers: Counter[object]) -> None:
         """Show and hide the call-to-action all the time: what changes something is not simply asked again."""
