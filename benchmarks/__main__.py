@@ -15,8 +15,8 @@ from contextlib import AbstractContextManager, nullcontext
 from benchmarks.tables import warn
 from tools.postgres import MISSING, binaries, cluster
 
-SQLITE = ("evening", "pipeline", "sending", "fanout", "arrival", "doors", "paint")
-POSTGRESQL = ("pipeline", "sending", "fanout", "arrival")
+SQLITE = ("evening", "pipeline", "sending", "fanout", "arrival", "doors", "paint", "migrations")
+POSTGRESQL = ("pipeline", "sending", "fanout", "arrival", "migrations")
 
 
 def main(only: Sequence[str]) -> int:

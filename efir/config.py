@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from efir.troubles import told
+
 T = TypeVar("T")
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -304,7 +306,10 @@ def _hosts_with_ports(text: str) -> tuple[str, ...]:
 
 def _secret(text: str, data_dir: Path) -> str:
     if not text:
-        return _kept_secret(data_dir / "secret.key")
+        try:
+            return _kept_secret(data_dir / "secret.key")
+        except OSError as exc:
+            raise ConfigError(f"EFIR_DATA_DIR={data_dir} does not take secret.key: {told(exc)}") from exc
     if len(text) < 32:
         raise ValueError(text)
     return text

@@ -7,10 +7,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from django.db.utils import OperationalError
+from django.db.utils import DatabaseError, OperationalError
 
-from efir import ids
+from efir import ids, troubles
 from efir.config import ConfigError
 
 # Of `efir.telegram.models.MessageState`, which wants Django.
@@ -34,8 +35,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as exc:
         print(f"efir: {exc}", file=sys.stderr)
         return 2
-    except OperationalError as exc:
-        print(f"efir: the database of EFIR_DATABASE_URL does not answer: {exc}".rstrip(), file=sys.stderr)
+    except DatabaseError as exc:
+        trouble = troubles.told_of_database(exc)
+        if not (trouble or isinstance(exc, OperationalError)):
+            raise
+        why = f"says: {exc}: {trouble}" if trouble else f"does not answer: {exc}"
+        print(f"efir: the database of EFIR_DATABASE_URL {why}".rstrip(), file=sys.stderr)
+        return 1
+    except OSError as exc:
+        print(f"efir: {exc.filename or 'EFIR_DATA_DIR'}: {troubles.told(exc)}", file=sys.stderr)
         return 1
 
 
@@ -78,7 +86,31 @@ def _parser() -> argparse.ArgumentParser:
     audit.add_argument("--webinar", type=_id, metavar="ID")
     audit.add_argument("--person", metavar="LOGIN", help="by them or about them")
     audit.add_argument("--action", metavar="ACTION", help="such as role_assigned")
+    _keeping(commands)
     return parser
+
+
+def _keeping(commands: Any) -> None:
+    backup = commands.add_parser("backup", help="everything into one file, while it runs")
+    backup.add_argument("file", type=Path, metavar="FILE")
+    backup.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
+    restore = commands.add_parser("restore", help="a backup into an empty installation")
+    restore.add_argument("file", type=Path, metavar="FILE")
+    restore.add_argument("--check", action="store_true", help="only read FILE through: could it be restored?")
+    restore.add_argument(
+        "--nothing-sent-since",
+        action="store_true",
+        help="what was backed up has sent nothing since: let what waited go on by itself",
+    )
+    restore.add_argument("--end-sessions", action="store_true", help="everybody logs in anew")
+    held = commands.add_parser(
+        "held", help="messages that a restore holds: list them, or say what became of them"
+    )
+    held.add_argument(
+        "decision", nargs="?", choices=["arrived", "send"], help="they arrived, or send them (again)"
+    )
+    held.add_argument("--webinar", type=_id, metavar="ID")
+    commands.add_parser("verify", help="whether everything in the database agrees")
 
 
 def _person(parser: argparse.ArgumentParser) -> None:

@@ -20,18 +20,23 @@ from efir.ops.archive import archive
 from efir.ops.audit.reading import Asked, deed_line, every_deed
 from efir.ops.database import migrate
 from efir.ops.doctor import run_doctor
+from efir.ops.keeping import command_line as keeping
 from efir.ops.models import DemoMark
 from efir.ops.printing import fail, print_lines
 from efir.ops.run import run_demo, run_serve, run_web, run_worker
 from efir.webinars import core
 from efir.webinars.models import Webinar
 
+# What looks at the database in the schema that it is in, whichever that may be.
+AS_IT_IS = frozenset({"backup", "restore", "verify"})
+
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the parsed command; the exit code. Raises ConfigError."""
     if options.command == "doctor":
         return run_doctor(as_json=options.json)
-    migrate(verbosity=1 if options.command == "migrate" else 0)
+    if options.command not in AS_IT_IS:
+        migrate(verbosity=1 if options.command == "migrate" else 0)
     clock.refresh()
     if options.command in {"serve", "web", "worker"}:
         refuse_demo_people()
@@ -47,6 +52,10 @@ def run(options: argparse.Namespace) -> int:
         "verdicts": lambda options: print_lines(listings.verdicts(options.webinar)),
         "audit": audit,
         "outbox": lambda options: print_lines(listings.outbox(options.webinar, options.state)),
+        "backup": keeping.run_backup,
+        "restore": keeping.run_restore,
+        "held": keeping.run_held,
+        "verify": lambda _: keeping.run_verify(),
     }
     return commands[options.command](options)
 

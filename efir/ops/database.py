@@ -18,14 +18,15 @@ _ADVISORY_KEY = 0x65666972  # "efir"
 
 def migrate(verbosity: int = 0) -> None:
     """Apply what is missing and put the guards in place. Several processes may call this at once."""
-    with _alone():
+    with one_migrates():
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()) or guards.missing():
             call_command("migrate", interactive=False, verbosity=verbosity)
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def one_migrates() -> Iterator[None]:
+    """Whoever changes the schema waits for whoever does so now."""
     if settings.EFIR.is_sqlite:
         with awaited(settings.EFIR.data_dir / "migrate.lock"):
             yield

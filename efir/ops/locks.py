@@ -8,7 +8,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from django.conf import settings
+
 from efir.config import ConfigError
+
+
+@contextmanager
+def alone(job: str) -> Iterator[None]:
+    """On SQLite one process does each job: presence is kept in its memory, and there is one writer."""
+    if not settings.EFIR.is_sqlite:
+        yield
+        return
+    path = settings.EFIR.data_dir / f"{job}.lock"
+    with held(path, _second(job, path)):
+        yield
+
+
+def _second(job: str, path: Path) -> str:
+    return (
+        f"another process is already the {job} for EFIR_DATA_DIR={path.parent}. On SQLite there is one: presence "
+        "lives in its memory. Stop it first, or use PostgreSQL (EFIR_DATABASE_URL) for several."
+    )
 
 
 @contextmanager

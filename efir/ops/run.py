@@ -6,9 +6,8 @@ import asyncio
 import resource
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import structlog
@@ -18,7 +17,7 @@ from django.core.management import call_command
 
 from efir.config import ConfigError
 from efir.ops import supervisor
-from efir.ops.locks import held
+from efir.ops.locks import alone
 from efir.ops.server import listen, serve_web
 from efir.ops.worker import Worker
 from efir.ops.worker_port import serve_numbers
@@ -34,19 +33,19 @@ Part = Callable[[asyncio.Event], Awaitable[None]]
 
 def run_serve() -> int:
     """`efir serve`: web and worker in one."""
-    with _alone("web"), _alone("worker"):
+    with alone("web"), alone("worker"):
         return _run(_web(_application), _worker)
 
 
 def run_web() -> int:
     """`efir web`."""
-    with _alone("web"):
+    with alone("web"):
         return _run(_web(_application))
 
 
 def run_worker() -> int:
     """`efir worker`."""
-    with _alone("worker"):
+    with alone("worker"):
         port = settings.EFIR.metrics_port
         return _run(_worker, *([_numbers(port)] if port else []))
 
@@ -55,26 +54,9 @@ def run_demo(*, reset: bool) -> int:
     """`efir demo`: everything, with sample people and the stand-in, on one address."""
     from efir.ops.demo import seed, site
 
-    with _alone("web"), _alone("worker"):
+    with alone("web"), alone("worker"):
         seed.prepare(reset=reset)
         return _run(_web(site.application), _worker)
-
-
-@contextmanager
-def _alone(job: str) -> Iterator[None]:
-    """On SQLite one process does each job: presence is kept in its memory, and there is one writer."""
-    with ExitStack() as stack:
-        if settings.EFIR.is_sqlite:
-            path = settings.EFIR.data_dir / f"{job}.lock"
-            stack.enter_context(held(path, _second(job, path)))
-        yield
-
-
-def _second(job: str, path: Path) -> str:
-    return (
-        f"another process is already the {job} for EFIR_DATA_DIR={path.parent}. On SQLite there is one: presence "
-        "lives in its memory. Stop it first, or use PostgreSQL (EFIR_DATABASE_URL) for several."
-    )
 
 
 def _application() -> Application:
@@ -123,7 +105,7 @@ async def _worker(stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(Worker().run(stop))
         if settings.EFIR.telegram_token:
-            if settings.EFIR.is_sqlite:  # `_alone` has made sure of it: whoever held the lease is dead
+            if settings.EFIR.is_sqlite:  # `alone` has made sure of it: whoever held the lease is dead
                 await in_thread(lease.inherit)
             dispatcher = Dispatcher()
             group.create_task(dispatcher.run())

@@ -10,6 +10,9 @@ from efir import clock
 from efir.accounts.models import Person
 from efir.webinars.models import Webinar
 
+# The error of an uncertain message that a restored backup had waiting.
+HELD_BY_RESTORE = "held by a restore: it may have gone out after the backup was made"
+
 
 class Kind(models.TextChoices):
     """What a message is; each lead and webinar has at most one of each kind."""

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from efir.telegram.models import MessageState, OutboxMessage
+from efir.telegram.models import HELD_BY_RESTORE, MessageState, OutboxMessage
 from efir.telegram.own_data import PERSON_ERASED
 
 UNREACHABLE: dict[str, Promise] = {
@@ -70,6 +70,8 @@ def why_not_sent(message: OutboxMessage) -> str:
         return _("исход прошлой попытки неизвестен, отправим ещё раз")
     if message.error == PERSON_ERASED:
         return _("аккаунт удалён")
+    if message.state == MessageState.UNCERTAIN and message.error == HELD_BY_RESTORE:
+        return _("база восстановлена из копии: сообщение могло уйти уже после неё")
     if message.state in _BY_STATE:
         return str(_BY_STATE[message.state])
     return _told(message.error)

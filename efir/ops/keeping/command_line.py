@@ -1,0 +1,108 @@
+"""`efir backup`, `restore`, `held` and `verify`: what they print, and their exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from efir import troubles
+from efir.ops.keeping import KeepingRefused, doubt
+from efir.ops.keeping.backup import backup, has_secret
+from efir.ops.keeping.container import Manifest
+from efir.ops.keeping.restore import check, restore
+from efir.ops.verifying import verify
+
+HELD_HINT = (
+    "Messages held: {count}. They waited in the backup, or were caused by a webinar that had ended, and may have gone "
+    "out after it was made. `efir held` lists them; then say `efir held send` or `efir held arrived` (with --webinar "
+    "ID for one webinar), or decide about each on the webinar's page."
+)
+
+
+def run_backup(options: argparse.Namespace) -> int:
+    """`efir backup FILE`."""
+    with _whole_or_not_at_all():
+        try:
+            manifest = backup(options.file, overwrite=options.overwrite)
+        except KeepingRefused as refused:
+            return _refused(refused)
+        except OSError as exc:
+            return _refused(f"cannot write {options.file}: {troubles.told(exc)} Nothing was written.")
+    print(f"{options.file}: {_told(manifest)}.")
+    if has_secret(manifest):
+        print(
+            "It holds secret.key, which signs links and log-ins: keep the file as safe as the installation."
+        )
+    else:
+        print("The key that signs links is not in it, but in EFIR_SECRET_KEY: keep that, too.")
+    return 0
+
+
+def run_restore(options: argparse.Namespace) -> int:
+    """`efir restore FILE`; what it restored is verified."""
+    try:
+        if options.check:
+            print(f"{options.file} can be restored: {_told(check(options.file))}.")
+            return 0
+        restored = restore(
+            options.file, nothing_sent_since=options.nothing_sent_since, end_sessions=options.end_sessions
+        )
+    except KeepingRefused as refused:
+        return _refused(refused)
+    except OSError as exc:
+        return _refused(f"cannot restore {options.file}: {troubles.told(exc)} Nothing has changed.")
+    print(f"Restored {options.file}: {_told(restored.manifest)}.")
+    if restored.ended:
+        print(f"Sessions ended: {restored.ended}.")
+    if restored.held:
+        print(HELD_HINT.format(count=restored.held))
+    return run_verify()
+
+
+def run_held(options: argparse.Namespace) -> int:
+    """`efir held`: what a restore holds, one JSON object a line; or the decision about it."""
+    if options.decision is None:
+        for line in doubt.counts(options.webinar):
+            print(json.dumps(line))
+        return 0
+    count = doubt.decide(options.decision == "arrived", options.webinar)
+    print(f"Messages: {count}.")
+    return 0
+
+
+def run_verify() -> int:
+    """`efir verify`: every disagreement on a line of its own, and 1 for any."""
+    found = 0
+    for problem in verify():
+        if isinstance(problem, str):
+            print(problem)
+        else:
+            found += 1
+            print(problem.line())
+    return 1 if found else 0
+
+
+def _told(manifest: Manifest) -> str:
+    return (
+        f"{manifest.rows} rows of {len(manifest.tables)} tables, made at {manifest.made_at} "
+        f"on {manifest.database} by Efir {manifest.efir}"
+    )
+
+
+def _refused(why: KeepingRefused | str) -> int:
+    print(f"efir: {why}", file=sys.stderr)
+    return 1
+
+
+@contextmanager
+def _whole_or_not_at_all() -> Iterator[None]:
+    """Whoever ends the command is obeyed after the half-written file is gone."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

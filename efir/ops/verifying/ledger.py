@@ -1,0 +1,50 @@
+"""Each webinar's row is what its ledger says, and the ledger is a way that the lifecycle allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from efir.ops.verifying.problems import Problem
+from efir.ops.verifying.structure import FROM_BACKUP
+from efir.webinars.lifecycle import TRANSITIONS, Status
+from efir.webinars.models import LedgerEntry, Webinar
+
+
+def problems() -> Iterator[Problem]:
+    """Every webinar by itself: they are few, and so are the entries of one."""
+    for webinar in Webinar._base_manager.order_by("pk").iterator():
+        entries = list(LedgerEntry.objects.filter(webinar=webinar).order_by("pk"))
+        for wrong in (*_forbidden_steps(entries), *_not_followed(webinar, entries)):
+            yield Problem("webinar", {"id": webinar.pk}, wrong, FROM_BACKUP)
+
+
+def _forbidden_steps(entries: Sequence[LedgerEntry]) -> Iterator[str]:
+    if entries and entries[0].from_status != Status.DRAFT:
+        yield f"its ledger begins with {entries[0].from_status}"
+    for entry in entries:
+        step = (Status(entry.from_status), Status(entry.to_status))
+        if step[0] != step[1] and step not in TRANSITIONS:
+            yield f"ledger entry {entry.pk} goes from {step[0]} to {step[1]}"
+    for before, after in pairwise(entries):
+        if after.from_status != before.to_status:
+            yield f"ledger entry {after.pk} begins at {after.from_status}, but {before.pk} ended at {before.to_status}"
+        if after.at < before.at:
+            yield f"ledger entry {after.pk} is earlier than {before.pk}"
+
+
+def _not_followed(webinar: Webinar, entries: Sequence[LedgerEntry]) -> Iterator[str]:
+    last = entries[-1] if entries else None
+    said = {
+        "status": last.to_status if last else Status.DRAFT.value,
+        "cta_visible": last.cta_visible if last else False,
+        "started_at": _first(entries, Status.LIVE),
+        "finished_at": _first(entries, Status.FINISHED),
+    }
+    for name, value in said.items():
+        if getattr(webinar, name) != value:
+            yield f"its {name} is {getattr(webinar, name)}, but the ledger says {value}"
+
+
+def _first(entries: Sequence[LedgerEntry], status: Status) -> object:
+    return next((entry.at for entry in entries if entry.to_status == status != entry.from_status), None)

@@ -1,0 +1,83 @@
+"""What the database holds by itself: guards, constraints, foreign keys, and whole pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.apps import apps
+from django.db import connection, models
+
+from efir import guards
+from efir.ops.verifying.problems import Problem
+
+FROM_BACKUP = "restore the last backup that `efir verify` finds well"
+
+
+def problems() -> Iterator[Problem]:
+    """Everything that is missing or broken."""
+    for name in sorted(guards.missing()):
+        yield Problem("guard", {"name": name}, "is not in the database", "run `efir migrate`")
+    for model in apps.get_models(include_auto_created=True):
+        if model._meta.managed and not model._meta.proxy:
+            yield from _missing_constraints(model)
+            yield from _orphans(model)
+    if connection.vendor == "sqlite":
+        yield from _broken_pages()
+
+
+def _missing_constraints(model: type[models.Model]) -> Iterator[Problem]:
+    with connection.cursor() as cursor:
+        there = connection.introspection.get_constraints(cursor, model._meta.db_table)
+    named = {each.name for each in (*model._meta.constraints, *model._meta.indexes)}
+    for name in sorted(named - set(there)):
+        yield _missing(model, name)
+    unique = {tuple(each["columns"]) for each in there.values() if each["unique"] or each["primary_key"]}
+    foreign = {tuple(each["columns"]) for each in there.values() if each["foreign_key"]}
+    for field in model._meta.local_concrete_fields:
+        if field.unique and (field.column,) not in unique:
+            yield _missing(model, f"unique {field.column}")
+        if field.remote_field and getattr(field, "db_constraint", False) and (field.column,) not in foreign:
+            yield _missing(model, f"foreign key {field.column}")
+
+
+def _missing(model: type[models.Model], name: str) -> Problem:
+    return Problem(
+        "constraint", {"table": model._meta.db_table, "name": name}, "is not in the database", FROM_BACKUP
+    )
+
+
+def _orphans(model: type[models.Model]) -> Iterator[Problem]:
+    for field in model._meta.local_concrete_fields:
+        if isinstance(field, models.ForeignKey) and getattr(field, "db_constraint", False):
+            yield from _orphans_of(model, field)
+
+
+def _orphans_of(
+    model: type[models.Model], field: models.ForeignKey[models.Model, models.Model]
+) -> Iterator[Problem]:
+    target = field.target_field
+    key = model._meta.pk.column if model._meta.pk else field.column
+    query = (
+        f"SELECT ours.{quote(key)}, ours.{quote(field.column)} FROM {quote(model._meta.db_table)} AS ours "  # noqa: S608  # our own names
+        f"LEFT JOIN {quote(target.model._meta.db_table)} AS theirs "
+        f"ON theirs.{quote(target.column)} = ours.{quote(field.column)} "
+        f"WHERE ours.{quote(field.column)} IS NOT NULL AND theirs.{quote(target.column)} IS NULL"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        for row_id, missing in cursor:
+            ids = {"table": model._meta.db_table, "id": row_id, field.column: missing}
+            yield Problem("row", ids, "names a row that is not there", FROM_BACKUP)
+
+
+def quote(name: str | None) -> str:
+    """A name of our own as the database wants it."""
+    return str(connection.ops.quote_name(name or ""))
+
+
+def _broken_pages() -> Iterator[Problem]:
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA integrity_check(100)")
+        for (told,) in cursor:
+            if told != "ok":
+                yield Problem("file", {"database": "sqlite"}, told, FROM_BACKUP)

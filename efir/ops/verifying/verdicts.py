@@ -1,0 +1,87 @@
+"""Every verdict recomputed by the classifier's own rules: from what it keeps, and from the presence recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from efir import clock
+from efir.attendance.classifier import rejudge, subjects
+from efir.attendance.evidence import evening_of
+from efir.attendance.models import Verdict
+from efir.attendance.rules import Evening, Judgement, Rule, judge
+from efir.ops.verifying.problems import Problem, differences
+from efir.ops.verifying.structure import FROM_BACKUP
+from efir.room.models import PresenceInterval
+from efir.room.storage import seen_by_person
+from efir.webinars.models import Webinar
+
+CHUNK = 500
+DECIDED = "decided_by_admin"
+BY_HAND = "the message has gone out by it: tell the people concerned, and keep the presence as it is"
+
+
+def problems() -> Iterator[Problem]:
+    """Each classified webinar: who is judged, and how."""
+    for webinar in Webinar.objects.exclude(finished_at=None).order_by("pk").iterator():
+        if hasattr(webinar, "classification") and webinar.classification.done_at:
+            yield from _left_out(webinar)
+        assert webinar.finished_at is not None  # noqa: S101  # as was asked
+        evening = evening_of(webinar, webinar.finished_at)
+        kept = PresenceInterval.objects.filter(webinar=webinar).exists()
+        for chunk in _chunks(webinar):
+            yield from _misjudged(webinar.pk, chunk, evening, kept)
+
+
+def _left_out(webinar: Webinar) -> Iterator[Problem]:
+    """Whoever entered, or held a seat, has one verdict, and nobody else."""
+    leads = subjects(webinar).order_by("pk").values_list("pk", flat=True).iterator(CHUNK)
+    judged = Verdict.objects.filter(webinar=webinar).order_by("lead_id").values_list("lead_id", flat=True)
+    for (lead_id,), is_subject, _ in differences(
+        (((lead_id,), True) for lead_id in leads), (((lead_id,), True) for lead_id in judged.iterator(CHUNK))
+    ):
+        wrong = "has no verdict" if is_subject else "has a verdict, but neither entered nor held a seat"
+        yield Problem("verdict", {"webinar": webinar.pk, "lead": lead_id}, wrong, FROM_BACKUP)
+
+
+def _chunks(webinar: Webinar) -> Iterator[list[Verdict]]:
+    rows = Verdict.objects.filter(webinar=webinar).order_by("lead_id")
+    latest = 0
+    while chunk := list(rows.filter(lead_id__gt=latest)[:CHUNK]):
+        latest = chunk[-1].lead_id
+        yield chunk
+
+
+def _misjudged(webinar_id: int, chunk: Sequence[Verdict], evening: Evening, kept: bool) -> Iterator[Problem]:
+    seen = seen_by_person(webinar_id, [verdict.lead_id for verdict in chunk]) if kept else {}
+    for verdict in chunk:
+        ids = {"webinar": webinar_id, "lead": verdict.lead_id}
+        try:
+            rule = Rule.parse(verdict.rule)
+            own = rejudge(verdict, evening)
+        except (ValueError, TypeError):
+            yield Problem(
+                "verdict", ids, f"keeps no rule or presence that can be read: {verdict.rule}", FROM_BACKUP
+            )
+            continue
+        if wrong := _differs(verdict, own):
+            yield Problem("verdict", ids, f"{wrong} by what it keeps", FROM_BACKUP)
+        elif kept and (wrong := _differs(verdict, judge(seen.get(verdict.lead_id, []), evening, rule))):
+            yield Problem("verdict", ids, f"{wrong} by the presence recorded", BY_HAND)
+
+
+def _differs(verdict: Verdict, again: Judgement) -> str:
+    """What is stored and what came out, where they are not the same."""
+    stored = (verdict.attended, verdict.reason, verdict.why_unknown, verdict.intervals)
+    intervals = [[clock.iso(start), clock.iso(end)] for start, end in again.intervals]
+    found = (again.attended, again.reason, again.why_unknown, intervals)
+    if verdict.reason == DECIDED and again.reason == "unknown":  # a person decided what the rules had to hold
+        stored, found = stored[2:], found[2:]  # type: ignore[assignment]  # without the decision
+    if verdict.reason == DECIDED and (verdict.decided_by_id is None or verdict.decided_at is None):
+        return "was decided by nobody"
+    if stored != found:
+        return f"is {_reason(verdict)}, but {_reason(again)}"
+    return "" if abs(verdict.present_s - again.present_s) < 0.001 else "counts other seconds than there are"
+
+
+def _reason(judged: Verdict | Judgement) -> str:
+    return f"{judged.reason} ({judged.why_unknown})" if judged.why_unknown else judged.reason

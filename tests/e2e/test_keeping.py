@@ -1,0 +1,265 @@
+"""`efir backup`, `restore`, `held` and `verify`, beside the running system."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from efir.standin import StandIn, running
+from tests.e2e.harness import TOKEN, Site, Visitor, eventually, fresh_database
+from tests.e2e.kept_evening import CHAT
+from tests.web.test_backup_file import tampered
+
+COUNT = 20
+# Who only stays while a process lives.
+PASSING = {"ops_workerbeat", "telegram_dispatcherstate"}
+MESSAGES = """
+SELECT message.id, message.webinar_id, kind, state, login, chat_id_of
+FROM (SELECT m.*, c.chat_id AS chat_id_of FROM telegram_outboxmessage m
+      JOIN telegram_telegramchat c ON c.person_id = m.person_id) AS message
+JOIN accounts_person ON accounts_person.id = message.lead_id
+"""
+
+
+@pytest.fixture
+def place(tmp_path) -> Iterator[Callable[..., Site]]:
+    """Makes an installation of one's own each time; what runs there is stopped in the end."""
+    with ExitStack() as stack:
+
+        def make(name: str, url: str | None = None, **environ: str) -> Site:
+            (tmp_path / name).mkdir()
+            url = stack.enter_context(fresh_database()) if url is None else url
+            site = Site(tmp_path / name, url, **environ)
+            stack.callback(site.stop)
+            return site
+
+        yield make
+
+
+def filled(site: Site, count: int) -> Site:
+    seeding = site.start("python", "-m", "tests.e2e.kept_evening", str(count), wait=False)
+    assert seeding.wait(60) == 0, site.log.read_text()[-2000:]
+    return site
+
+
+def hashes(file: Path) -> dict[str, str]:
+    """What each table of a backup holds."""
+    manifest = json.loads(zipfile.ZipFile(file).read("manifest.json"))
+    return {part["table"]: part["sha256"] for part in manifest["parts"] if part["table"] not in PASSING}
+
+
+def well(site: Site, *arguments: str) -> str:
+    done = site.run(*arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def refused(site: Site, *arguments: str) -> str:
+    """What the command says against it."""
+    done = site.run(*arguments)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_what_is_restored_is_what_was_backed_up(place, tmp_path):
+    """Also on the other database: a backup made on PostgreSQL is restored on SQLite, and the other way round."""
+    old, file = filled(place("old"), 3), tmp_path / "efir.zip"
+    old.start("serve")
+    told = well(old, "backup", str(file))
+    assert "secret.key" in told
+    old.stop()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+    # Nothing is overwritten, nothing is restored over something, nothing starts beside something that runs.
+    assert "--overwrite" in refused(old, "backup", str(file))
+    well(old, "backup", str(tmp_path / "now.zip"))
+    assert "empty installation" in refused(old, "restore", str(file))
+
+    for name, url in (("same", None), ("sqlite", "")):
+        new = place(name, url)
+        well(new, "restore", str(file), "--nothing-sent-since")
+        assert (new.data_dir / "secret.key").read_text() == (old.data_dir / "secret.key").read_text()
+        well(new, "backup", str(tmp_path / f"{name}.zip"))
+        assert hashes(tmp_path / f"{name}.zip") == hashes(file)
+        assert new.add("somebody", "candidate") > 6  # the sequences go on
+        with new.database() as connection, pytest.raises(Exception, match="mutation_forbidden"):
+            connection.execute("UPDATE webinars_webinar SET status = 'live' WHERE status = 'finished'")
+
+
+def test_sessions_go_on_or_end(place, tmp_path):
+    old, file = filled(place("old"), 3), tmp_path / "efir.zip"
+    old.start("serve")
+    visitor = Visitor(old, "candidate1")
+    well(old, "backup", str(file))
+    for name, options, status in (("kept", [], 200), ("ended", ["--end-sessions"], 302)):
+        new = place(name)
+        well(new, "restore", str(file), *options)
+        new.start("serve")
+        assert visitor.at(new).get("/account/").status_code == status
+
+
+def seat_of_nobody(parts: dict[str, bytes]) -> None:
+    """With a manifest that says so: only the database finds it, when everything is there."""
+    name = "tables/webinars_seat.jsonl"
+    manifest = json.loads(parts["manifest.json"])
+    part = next(part for part in manifest["parts"] if part["name"] == name)
+    row = json.loads(parts[name].splitlines()[0])
+    row[part["columns"].index("person_id")] = 999
+    parts[name] = json.dumps(row).encode() + b"\n"
+    part |= {"sha256": hashlib.sha256(parts[name]).hexdigest(), "bytes": len(parts[name]), "rows": 1}
+    parts["manifest.json"] = json.dumps(manifest).encode()
+
+
+def test_what_is_refused_leaves_an_empty_installation(place, tmp_path):
+    old, new, file = filled(place("old"), 3), place("new"), tmp_path / "efir.zip"
+    well(old, "backup", str(file))
+    assert "contradict each other" in refused(new, "restore", str(tampered(file, seat_of_nobody)))
+    well(new, "restore", "--check", str(file))
+    # An installation that was started but never used counts as empty, too.
+    well(new, "migrate")
+    well(new, "restore", str(file))
+
+
+def test_a_running_installation_is_not_restored_into(place, tmp_path):
+    old, new, file = filled(place("old"), 3), place("new"), tmp_path / "efir.zip"
+    well(old, "backup", str(file))
+    new.start("serve")
+    done = new.run("restore", str(file))
+    assert done.returncode in (1, 2)
+    assert "Stop it first" in done.stderr or "stop them all" in done.stderr
+    assert new.count("accounts_person") == 0
+
+
+def arrived(telegram: StandIn, webinar: str, lead: str, kind: str, chat: int) -> int:
+    """How many messages of this kind about this lead the chat got: who reads the chat sees it."""
+    texts = [sent.message["text"] for sent in list(telegram.sent) if sent.message["chat"]["id"] == chat]
+    name = f"Кандидат №{lead.removeprefix('candidate')}." if kind == "partner_attendance" else ""
+    return sum(
+        text.count(name) if name else 1
+        for text in texts
+        if webinar in text and (("запис" in text.lower()) == (kind == "candidate_recording"))
+    )
+
+
+def rows(site: Site) -> list[tuple[int, int, str, str, str, int]]:
+    with site.database() as connection:
+        return list(connection.execute(MESSAGES).fetchall())
+
+
+def test_a_backup_made_in_the_middle_of_a_webinar_carries_on(place, tmp_path):
+    """The old installation goes on after the backup, and sends: nobody gets a message twice, and nobody none."""
+    telegram, file = StandIn(tokens={TOKEN}), tmp_path / "efir.zip"
+    with running(telegram) as api:
+        bot = {"EFIR_TELEGRAM_API": api, "EFIR_TELEGRAM_TOKEN": TOKEN}
+        # So slowly that the backup falls among the messages.
+        old = filled(place("old", **bot, EFIR_TELEGRAM_RATE="2"), COUNT)
+        for number in range(1, COUNT + 10):
+            telegram.people.add(CHAT + number, "Кто-то")
+        serving = old.start("serve")
+        viewers = [Visitor(old, f"candidate{number}") for number in (1, 2)]
+        with ExitStack() as tabs:
+            for viewer in viewers:
+                tabs.enter_context(viewer.watching(2))
+            eventually(lambda: old.count("attendance_participation WHERE entered_at IS NOT NULL") == 2)
+            eventually(lambda: len(telegram.sent) >= 4)
+            well(old, "backup", str(file))
+            at_backup = len(telegram.sent)
+            eventually(lambda: len(telegram.sent) >= at_backup + 4)
+            old.kill(serving)
+
+        new = place("new", **bot)
+        assert "Messages held" in well(new, "restore", str(file))
+        before = len(telegram.sent)
+        new.start("serve")
+        admin = Visitor(new, "admin")
+        with ExitStack() as tabs:
+            for viewer in viewers:  # the same session: nobody has to log in
+                tabs.enter_context(viewer.at(new).watching(2)).until(status="live")
+            held = [row for row in rows(new) if row[3] == "uncertain"]
+            assert len(held) > 4
+            for message, _, kind, _, lead, chat in held:
+                there = bool(arrived(telegram, "Первый", lead, kind, chat))
+                answer = admin.post(
+                    f"/admin_webinar/1/messages/{message}/resolve", delivered=str(there).lower()
+                )
+                assert answer.status_code == 200, answer.text
+            answer = admin.post("/admin_webinar/2/stop")
+            assert answer.status_code == 200, answer.text
+        verdicts = eventually(
+            lambda: found if len(found := new.lines("verdicts", "--webinar", "2")) == COUNT else []
+        )
+        reasons = {line["lead"]: line["reason"] for line in verdicts}
+        assert {lead for lead, reason in reasons.items() if reason == "stayed_to_end"} == {
+            "candidate1",
+            "candidate2",
+        }
+        # The rest never came: where the system was blind for longer than the grace, nobody is called a no-show.
+        assert set(Counter(reasons.values())) <= {"stayed_to_end", "no_show", "unknown"}
+        assert len(telegram.sent) >= before
+        # Published together with the verdicts, it would go in the same message.
+        eventually(lambda: not {"queued", "sending"} & {state for _, _, _, state, *_ in rows(new)})
+        for webinar in (1, 2):
+            admin.post(f"/admin_webinar/{webinar}/recording", url=f"https://rutube.ru/video/{webinar}/")
+        eventually(lambda: {state for _, _, _, state, *_ in rows(new)} == {"sent"})
+        for _, webinar, kind, _, lead, chat in rows(new):
+            title = {1: "Первый", 2: "Второй"}[webinar]
+            assert (arrived(telegram, title, lead, kind, chat), webinar, kind, lead) == (
+                1,
+                webinar,
+                kind,
+                lead,
+            )
+        assert len(rows(new)) >= 3 * COUNT
+        assert "OK" in well(new, "verify")
+
+
+def test_what_was_stopped_before_its_backup_carries_on_by_itself(place, tmp_path):
+    """A move to another machine: nothing has happened since the backup, and whoever moves says so."""
+    telegram, file = StandIn(tokens={TOKEN}), tmp_path / "efir.zip"
+    with running(telegram) as api:
+        bot = {"EFIR_TELEGRAM_API": api, "EFIR_TELEGRAM_TOKEN": TOKEN, "EFIR_TELEGRAM_RATE": "5"}
+        old = filled(place("old", **bot), COUNT)
+        for number in range(1, COUNT + 10):
+            telegram.people.add(CHAT + number, "Кто-то")
+        old.start("serve")
+        eventually(lambda: len(telegram.sent) >= 4)
+        old.stop()
+        well(old, "backup", str(file))
+        new = place("new", **bot)
+        assert "held" not in well(new, "restore", str(file), "--nothing-sent-since")
+        new.start("serve")
+        new.run("webinar", "stop", "2")
+        followups = (
+            "telegram_outboxmessage WHERE kind <> 'candidate_recording' AND state = 'sent' AND webinar_id = 1"
+        )
+        eventually(lambda: new.count(followups) == 2 * COUNT)
+        for _, webinar, kind, state, lead, chat in rows(new):
+            if webinar == 1 and state == "sent":
+                assert arrived(telegram, "Первый", lead, kind, chat) == 1
+
+
+def test_what_is_held_is_decided_in_one_command(place, tmp_path):
+    old, file = filled(place("old"), 3), tmp_path / "efir.zip"
+    well(old, "backup", str(file))
+    new = place("new")
+    well(
+        new, "restore", str(file)
+    )  # the webinar that had ended is judged here: its messages may have gone out
+    held = [json.loads(line) for line in well(new, "held").splitlines()]
+    assert {line["kind"]: line["count"] for line in held} == {
+        "partner_attendance": 3,
+        "candidate_followup": 3,
+        "candidate_recording": 3,
+    }
+    assert "Messages: 9" in well(new, "held", "send", "--webinar", "1")
+    assert well(new, "held") == ""
+    assert {state for _, _, _, state, *_ in rows(new)} == {"queued"}

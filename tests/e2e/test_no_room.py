@@ -1,0 +1,99 @@
+"""A disk without room, a directory that cannot be written to, two installations in one: a sentence, and no trace."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+
+import pytest
+
+from tests.e2e.harness import EFIR, Site
+
+pytestmark = pytest.mark.one_database
+
+OWN_MOUNTS = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+CAN_MOUNT = (
+    subprocess.run([*OWN_MOUNTS, "mount -t tmpfs none /mnt"], capture_output=True, check=False).returncode
+    == 0
+)
+mounting = pytest.mark.skipif(not CAN_MOUNT, reason="this user may not mount in a namespace of its own")
+
+
+def on_a_disk(options: str, site: Site, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command with a data directory of its own on a disk of this kind."""
+    mount = 'mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@"'
+    words = [*OWN_MOUNTS, mount, "sh", options, str(site.data_dir), str(EFIR), *command]
+    return subprocess.run(words, env=site.environ, capture_output=True, text=True, timeout=60, check=False)
+
+
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    """One sentence, on standard error."""
+    assert done.returncode in (1, 2), done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("efir: ")
+    return lines[0]
+
+
+@mounting
+@pytest.mark.parametrize("size", ["4k", "40k", "1m"])
+def test_a_start_on_a_full_disk_says_so(tmp_path, size):
+    done = on_a_disk(f"size={size}", Site(tmp_path, EFIR_LOG_LEVEL="ERROR"), "serve")
+    assert "no room left on the disk" in said(done)
+
+
+@mounting
+def test_a_start_in_a_directory_that_is_read_only_says_so(tmp_path):
+    done = on_a_disk("ro", Site(tmp_path, EFIR_LOG_LEVEL="ERROR"), "serve")
+    assert "EFIR_DATA_DIR" in said(done)
+    assert "can write" in said(done)
+
+
+@pytest.mark.parametrize("most_bytes", [0, 65536])
+def test_a_limit_on_the_size_of_files_is_told_as_what_it_is(tmp_path, most_bytes):
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+
+    done = subprocess.run(
+        [str(EFIR), "serve"],
+        env=Site(tmp_path, EFIR_LOG_LEVEL="ERROR").environ,
+        preexec_fn=limited,  # no thread of this process is needed there
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "raise that limit" in said(done) or "look at its room" in said(done)
+
+
+@mounting
+def test_a_backup_that_does_not_fit_leaves_nothing(tmp_path):
+    (tmp_path / "data").mkdir()
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    site = Site(tmp_path / "data")
+    assert site.run("migrate").returncode == 0
+    script = 'mount -t tmpfs -o size=4k none "$1" && "$2" backup "$1/efir.zip"; ls -A "$1"'
+    done = subprocess.run(
+        [*OWN_MOUNTS, script, "sh", str(disk), str(EFIR)],
+        env=site.environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "no room left on the disk" in done.stderr
+    assert "Nothing was written" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_second_installation_on_one_data_directory_is_refused(tmp_path):
+    site = Site(tmp_path)
+    try:
+        serving = site.start("serve")
+        for command in ("serve", "worker", "web"):
+            assert "another process is already the" in said(site.run(command))
+        site.kill(serving)
+        assert site.start("serve").poll() is None  # the lock went with its process
+    finally:
+        site.stop()

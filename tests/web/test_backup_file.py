@@ -1,0 +1,95 @@
+"""A backup's file is looked through before anything is touched: what is damaged, foreign or newer is refused."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from efir.ops.keeping import KeepingRefused
+from efir.ops.keeping.backup import backup
+from efir.ops.keeping.restore import check
+
+pytestmark = pytest.mark.django_db
+
+
+def tampered(file: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
+    """A copy with other parts."""
+    with zipfile.ZipFile(file) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    change(parts)
+    other = file.with_name("tampered.zip")
+    with zipfile.ZipFile(other, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return other
+
+
+def changed_row(parts: dict[str, bytes]) -> None:
+    parts["tables/accounts_person.jsonl"] = parts["tables/accounts_person.jsonl"].replace(
+        b"candidate", b"candidatE"
+    )
+
+
+def lost_table(parts: dict[str, bytes]) -> None:
+    del parts["tables/webinars_seat.jsonl"]
+
+
+def lost_manifest(parts: dict[str, bytes]) -> None:
+    del parts["manifest.json"]
+
+
+def in_manifest(**fields: object) -> Callable[[dict[str, bytes]], None]:
+    def change(parts: dict[str, bytes]) -> None:
+        manifest = json.loads(parts["manifest.json"]) | fields
+        parts["manifest.json"] = json.dumps(manifest).encode()
+
+    return change
+
+
+DAMAGES = [
+    (changed_row, "is not what the manifest says"),
+    (lost_table, "cannot be read"),
+    (lost_manifest, "no manifest"),
+    (in_manifest(format=2), "format 2"),
+    (in_manifest(migrations=[["accounts", "0999_later"]]), "a newer Efir"),
+    (in_manifest(made_at="2999-01-01T00:00:00Z"), "clock"),
+    (in_manifest(parts=[]), "tables are not those"),
+]
+
+
+@pytest.fixture
+def file(make_person, make_webinar, tmp_path) -> Path:
+    make_webinar().seats.create(person=make_person())
+    path = tmp_path / "efir.zip"
+    backup(path)
+    return path
+
+
+@pytest.mark.parametrize(("change", "sentence"), DAMAGES)
+def test_what_is_damaged_or_newer_is_refused(file, change, sentence):
+    check(file)
+    with pytest.raises(KeepingRefused, match=sentence):
+        check(tampered(file, change))
+
+
+def test_what_is_no_whole_file_is_refused(file, tmp_path):
+    cut_off = tmp_path / "cut.zip"
+    cut_off.write_bytes(file.read_bytes()[:-1000])
+    with pytest.raises(KeepingRefused, match="cut off"):
+        check(cut_off)
+    with pytest.raises(KeepingRefused, match="no file"):
+        check(tmp_path / "none.zip")
+
+
+def test_nothing_is_overwritten_unless_told(file, tmp_path):
+    with pytest.raises(KeepingRefused, match="--overwrite"):
+        backup(file)
+    backup(file, overwrite=True)
+    with pytest.raises(KeepingRefused, match="directory that exists"):
+        backup(tmp_path / "nowhere" / "efir.zip")
+    assert [path.name for path in tmp_path.iterdir()] == ["efir.zip"]
+    assert file.stat().st_mode & 0o777 == 0o600
