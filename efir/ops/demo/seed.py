@@ -204,6 +204,7 @@ def _print_welcome(*, kept: bool) -> None:
         ("Комната · room", f"{address}/account/webinar_room/"),
         ("Ведущий · speaker", f"{address}/admin_webinar/"),
         ("Telegram понарошку · chats", f"{address}/demo/telegram/"),
+        ("Оформление · components", f"{address}/demo/components/"),
         ("Войти · log in", f"{address}/login/"),
     ]
     print("\nЭфир, демо · Efir, the demo\n")

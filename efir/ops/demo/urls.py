@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from efir.ops.demo import views
+from efir.ops.demo import components, views
 
 urlpatterns = [
     path("telegram/", views.chats, name="demo-telegram"),
     path("telegram/<id:person_id>/start", views.press_start, name="demo-start"),
     path("telegram/<id:chat_id>/block", views.toggle_block, name="demo-block"),
+    path("components/", components.components, name="demo-components"),
     path("player/", views.player, name="demo-player"),
     path("recording/", views.recording, name="demo-recording"),
 ]

@@ -1,12 +1,22 @@
-// Beside a webinar's own time, the viewer's, where their clocks differ.
+// Beside a webinar's own time, the viewer's, where their clocks differ; its day too, where it is another one.
+const MINUTE_MS = 60 * 1000;
+
 export function addOwnTimes() {
   for (const time of document.querySelectorAll("time[data-offset]:not([data-own])")) {
     time.dataset.own = "";
     const moment = new Date(time.dateTime);
-    if (-moment.getTimezoneOffset() === Number(time.dataset.offset)) continue;
-    const own = moment.toLocaleString(document.documentElement.lang, {
-      day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
-    });
-    time.insertAdjacentText("afterend", ` (${document.body.dataset.ownTime} ${own})`);
+    const offset = Number(time.dataset.offset);
+    if (-moment.getTimezoneOffset() === offset) continue;
+    const own = document.createElement("span");
+    own.className = "own-time";
+    own.textContent = `${document.body.dataset.ownTime} ${said(moment, offset)}`;
+    time.after(" ", own);
   }
+}
+
+function said(moment, offset) {
+  const there = new Date(moment.getTime() + offset * MINUTE_MS);
+  const day = there.getUTCDate() === moment.getDate() ? {} : { day: "numeric", month: "long" };
+  const form = { ...day, hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  return moment.toLocaleString(document.documentElement.lang, form);
 }
