@@ -218,20 +218,21 @@ class TestSchedule:
         assert len(packed.body) < len(other.body) / 2
         assert packed.text == refused.text == other.text
         assert "content-encoding" not in refused.headers | other.headers
-        assert packed.headers["vary"] == "Accept-Encoding, Cookie"
+        assert packed.headers["vary"] == "Accept-Encoding, Accept-Language, Cookie"
 
     def test_each_language_has_its_own(self, run, make_webinar):
         make_webinar()
 
         async def scenario(site):
             return [
-                (await site.get("/webinars/", cookies=f"django_language={code}")).text
-                for code in ("ru", "en")
-            ]
+                (await site.get(path, cookies=cookies, accept_language=accepts)).text
+                for path in ("/webinars/", "/offline/")
+                for cookies, accepts in [("", "ru"), ("", "en-GB, ru;q=0.5"), ("django_language=ru", "en")]
+            ], site.by_django
 
-        russian, english = run(scenario)
-        assert '<html lang="ru">' in russian
-        assert '<html lang="en">' in english
+        pages, by_django = run(scenario)
+        assert by_django == 4
+        assert [page.partition('<html lang="')[2][:2] for page in pages] == ["ru", "en", "ru"] * 2
 
     def test_an_inviters_code_is_djangos_and_is_remembered(self, run, make_person):
         partner = make_person(Role.PARTNER)

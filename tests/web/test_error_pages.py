@@ -1,0 +1,67 @@
+"""What somebody sees when something cannot be done: each answer as it really comes, in both languages."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from efir.accounts.capabilities import Role
+from efir.webinars.views import schedule
+
+pytestmark = pytest.mark.django_db
+
+
+def forbidden(client, monkeypatch):
+    return client.get("/account/people/")
+
+
+def without_a_token(client, monkeypatch):
+    return client.post("/account/contact_details", {"email": "a@example.org"})
+
+
+def nowhere(client, monkeypatch):
+    return client.get("/nowhere/")
+
+
+def wrong_method(client, monkeypatch):
+    return client.get("/logout/")
+
+
+def too_often(client, monkeypatch):
+    monkeypatch.setattr("efir.accounts.views.entrance._tries_too_often", lambda request: True)
+    guest = Client(headers=client.defaults_of_language | {"accept": "text/html"})
+    return guest.post("/signup/", {"name": "Анна"})
+
+
+def broken(client, monkeypatch):
+    monkeypatch.setattr(schedule.Programme, "read", lambda: 1 / 0)
+    return client.get("/webinars/")
+
+
+@pytest.mark.parametrize(("language", "texts"), [("ru", 0), ("en", 1)])
+@pytest.mark.parametrize(
+    ("come_to", "status", "says"),
+    [
+        (forbidden, 403, ("Сюда у вас нет доступа", "You have no access")),
+        (without_a_token, 403, ("Форма устарела", "expired")),
+        (nowhere, 404, ("Такой страницы нет", "no such page")),
+        (wrong_method, 405, ("Здесь нет страницы", "no page here")),
+        (too_often, 429, ("Слишком много попыток", "Too many")),
+        (broken, 500, ("Что-то сломалось у нас", "broke")),
+    ],
+)
+def test_each_says_what_happened_and_leads_on(
+    make_person, monkeypatch, come_to, status, says, language, texts
+):
+    headers = {"accept": "text/html", "accept-language": language}
+    client = Client(raise_request_exception=False, enforce_csrf_checks=True, headers=headers)
+    client.defaults_of_language = {"accept-language": language}
+    client.force_login(make_person(Role.CANDIDATE))
+    answer = come_to(client, monkeypatch)
+    html = answer.content.decode()
+    assert answer.status_code == status
+    assert f'<html lang="{language}">' in html
+    assert says[texts].lower() in html.partition("<h1>")[2].partition("</h1>")[0].lower()
+    assert 'class="button" href=' in html
+    assert f'class="code" aria-hidden="true">{status}<' in html
+    assert 'style="' not in html
