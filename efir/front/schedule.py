@@ -59,7 +59,9 @@ class SchedulePage:
         if shown and shown.programme is programme and clock.now() < shown.until:
             return shown.page
         until = clock.now() + LOOK_EVERY
-        page = await self._pages.get((language, scope["scheme"], _looks(programme)), of_anybody(scope, language))
+        page = await self._pages.get(
+            (language, scope["scheme"], _looks(programme)), of_anybody(scope, language)
+        )
         if page is not None:
             self._shown[language, scope["scheme"]] = _Shown(programme, until, page)
         return page

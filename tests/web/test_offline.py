@@ -27,7 +27,9 @@ def worker(language: str = "ru") -> str:
 def test_the_worker_keeps_the_page_and_all_it_consists_of():
     kept = set(re.findall(r'"([^"]+)"', KEPT.search(worker())[1]))
     html = Client().get("/offline/").content.decode()
-    shown = set(re.findall(r'<(?:link rel="(?:icon|stylesheet)"|img|script)[^>]*?(?:href|src)="([^"]+)"', html))
+    shown = set(
+        re.findall(r'<(?:link rel="(?:icon|stylesheet)"|img|script)[^>]*?(?:href|src)="([^"]+)"', html)
+    )
     assert shown <= kept
     assert "/offline/" in kept
 

@@ -13,11 +13,27 @@ from django.views.decorators.http import require_safe
 
 from efir import clock
 
-COLOURS = (
-    "bg surface sunken glow accent-soft good-soft warn-soft bad-soft "
-    "ink muted line field-line accent accent-strong live good warn bad"
-).split()
-SPACES = "s1 s2 s3 s4 s5 s6 s7 s8".split()
+COLOURS = [
+    "bg",
+    "surface",
+    "sunken",
+    "glow",
+    "accent-soft",
+    "good-soft",
+    "warn-soft",
+    "bad-soft",
+    "ink",
+    "muted",
+    "line",
+    "field-line",
+    "accent",
+    "accent-strong",
+    "live",
+    "good",
+    "warn",
+    "bad",
+]
+SPACES = ["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8"]
 
 
 class SampleForm(forms.Form):
@@ -29,7 +45,9 @@ class SampleForm(forms.Form):
     long = forms.CharField(label=_("Описание"), widget=forms.Textarea({"rows": 3}), required=False)
     fixed = forms.CharField(label=_("Это поле сейчас не меняется"), disabled=True, initial="Europe/Moscow")
     agreed = forms.BooleanField(label=_("Согласие на обработку персональных данных"))
-    checked = forms.BooleanField(label=_("Отмеченный пункт"), help_text=_("Подсказка: одно предложение под полем."))
+    checked = forms.BooleanField(
+        label=_("Отмеченный пункт"), help_text=_("Подсказка: одно предложение под полем.")
+    )
 
 
 @require_safe
