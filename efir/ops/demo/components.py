@@ -13,26 +13,9 @@ from django.views.decorators.http import require_safe
 
 from efir import clock
 
-COLOURS = [
-    "bg",
-    "surface",
-    "sunken",
-    "glow",
-    "accent-soft",
-    "good-soft",
-    "warn-soft",
-    "bad-soft",
-    "ink",
-    "muted",
-    "line",
-    "field-line",
-    "accent",
-    "accent-strong",
-    "live",
-    "good",
-    "warn",
-    "bad",
-]
+SURFACES = ("bg", "surface", "sunken", "glow", "accent-soft", "good-soft", "warn-soft", "bad-soft")
+INKS = ("ink", "muted", "line", "field-line", "accent", "accent-strong", "live", "good", "warn", "bad")
+COLOURS = (*SURFACES, *INKS)
 SPACES = ["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8"]
 
 
