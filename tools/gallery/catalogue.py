@@ -144,7 +144,7 @@ def _speaker() -> list[State]:
         State(name="speaker-list-empty", path=WEBINAR, who="speaker", world="empty"),
         State(name="speaker-list", path=WEBINAR, who="speaker"),
         State(name="speaker-new", path=WEBINAR + "new/", who="speaker"),
-        State(name="speaker-new-wrong", path=WEBINAR + "new/", who="speaker", act=acts.new_wrong),
+        State(name="speaker-new-wrong", path=WEBINAR + "new/", who="speaker", act=acts.new_wrong, status=400),
         State(name="speaker-gear", path=WEBINAR + "new/", who="admin", act=acts.open_gear),
         *(State(name=f"speaker-{name}", path=f"{WEBINAR}{{{name}}}/", who="speaker") for name in statuses),
         State(name="speaker-stop-asked", path=WEBINAR + "{live}/", who="speaker", act=acts.ask_to_stop),
