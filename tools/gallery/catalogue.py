@@ -114,11 +114,14 @@ def _room() -> list[State]:
         State(name="room-due", path=ROOM + "{due}/", who="kate"),
         State(name="room-delayed", path=ROOM + "{delayed}/", who="kate"),
         State(name="room-withdrawn", path=ROOM + "{withdrawn}/", who="kate"),
-        State(name="room-live", path=ROOM + "{live}/", who="kate", ready="#enter-button"),
+        State(name="room-live", path=ROOM + "{live}/", who="kate", ready="#enter-button:enabled"),
         State(
             name="room-entered", path=ROOM + "{live}/", who="kate", ready="#player iframe", act=acts.enter_air
         ),
         State(name="room-cta", path=ROOM + "{cta}/", who="kate", ready="#cta a"),
+        State(
+            name="room-cta-chat", path=ROOM + "{cta}/", who="kate", ready="#player iframe", act=acts.enter_air
+        ),
         State(name="room-cta-alone", path=ROOM + "{cta}/", who="alone", ready="#cta a"),
         State(name="room-paused", path=ROOM + "{paused}/", who="kate"),
         State(name="room-finished-entered", path=ROOM + "{finished}/", who="kate"),
@@ -162,6 +165,7 @@ def _errors() -> list[State]:
         State(name="error-405", path="/account/telegram/link", who="kate", status=405),
         State(name="error-429", path="/login/forgotten/", act=acts.ask_too_often, status=429),
         State(name="error-500", path="/broken/", status=500),
+        State(name="offline", path="/offline/"),
     ]
 
 

@@ -21,13 +21,16 @@ from efir.accounts.people import create_person
 from efir.attendance import classifier, tracker
 from efir.attendance.models import Verdict
 from efir.hooks.actions import Context, Source
+from efir.ops.demo.art import painted
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.storage import write
 from efir.telegram import claims, lease, outbox, settlement
 from efir.telegram.answers import MessageRefused, OutcomeUnknown, Sent
 from efir.telegram.models import TelegramChat
 from efir.webinars import core
-from efir.webinars.models import Webinar
+from efir.webinars.models import Poster, Webinar
+from efir.webinars.posters.drawing import from_picture
+from efir.webinars.posters.keeping import keep
 from tools.gallery.catalogue import NOW
 
 SYSTEM = Context(None, Source.SYSTEM)
@@ -69,7 +72,7 @@ def empty() -> dict[str, str]:
 def quiet() -> dict[str, str]:
     """One webinar ahead: what a newcomer meets."""
     people = _people()
-    webinar = _scheduled("Своё дело без вложений", NOW + 40 * MINUTE)
+    webinar = _scheduled("Своё дело без вложений", NOW + 40 * MINUTE, poster=_poster(0))
     core.book_seat(webinar.pk, people["kate"])
     return _words(people) | {"next": str(webinar.pk)}
 
@@ -130,8 +133,12 @@ def _scheduled(title: str, starts_at: datetime, **fields: object) -> Webinar:
         return core.publish(webinar.pk, SYSTEM)
 
 
+def _poster(number: int) -> Poster:
+    return keep(from_picture(painted(number)))
+
+
 def _ahead(people: dict[str, Person]) -> dict[str, Webinar]:
-    soon = _scheduled("Своё дело без вложений", NOW + 10 * MINUTE)
+    soon = _scheduled("Своё дело без вложений", NOW + 10 * MINUTE, poster=_poster(0))
     for login in ("kate", "kolya", "ksyusha"):
         core.book_seat(soon.pk, people[login])
     withdrawn = _scheduled("Как говорить о деньгах", NOW + 2 * DAY)
@@ -140,15 +147,22 @@ def _ahead(people: dict[str, Person]) -> dict[str, Webinar]:
         "soon": soon,
         "due": _scheduled("Утро предпринимателя", NOW - MINUTE),
         "delayed": _scheduled("Ответы на вопросы", NOW - 40 * MINUTE),
-        "later": _scheduled("Первые сто клиентов", NOW + DAY, time_zone="Asia/Yekaterinburg"),
+        "later": _scheduled(
+            "Первые сто клиентов", NOW + DAY, time_zone="Asia/Yekaterinburg", poster=_poster(1)
+        ),
         "withdrawn": core.edit(withdrawn.pk, {"withdrawn": True}, SYSTEM),
     }
 
 
 def _on_air(people: dict[str, Person]) -> dict[str, Webinar]:
+    chat = f"{settings.EFIR.public_url}/demo/player/"
     live, cta, paused = (
-        _started(_scheduled(title, NOW - 12 * MINUTE))
-        for title in ("Зачем нам живые эфиры", "Первый шаг за один вечер", "Разбор ваших историй")
+        _started(_scheduled(title, NOW - 12 * MINUTE, **fields))
+        for title, fields in (
+            ("Зачем нам живые эфиры", {"poster": _poster(2)}),
+            ("Первый шаг за один вечер", {"chat_url": chat}),
+            ("Разбор ваших историй", {}),
+        )
     )
     core.book_seat(live.pk, people["kate"])
     with at(NOW - 2 * MINUTE):
