@@ -43,7 +43,7 @@ class Shape:
     quality: int
 
 
-SHAPES = (Shape("desktop", DESKTOP, "light", 0.6, 55), Shape("phone", PHONE, "dark", 0.75, 45))
+SHAPES = (Shape("desktop", DESKTOP, "light", 0.6, 40), Shape("phone", PHONE, "dark", 0.75, 35))
 
 
 def main(only: Sequence[str]) -> int:
