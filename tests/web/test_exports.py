@@ -153,7 +153,8 @@ def test_it_is_for_those_who_see_the_verdicts(judged, as_role, role, status, wha
 
 @pytest.mark.parametrize("title", ['a/b\\c:"d"*?<>|\r\n', "..", "=1+1", "Вечер «С&Д»"])
 def test_a_file_name_has_no_sign_that_a_system_refuses(clock, make_webinar, title):
-    name = exports.file_name("Итоги", make_webinar(title=title))
+    webinar = make_webinar(title=title)
+    name = exports.file_name("Итоги", webinar)
     assert not set(name) & set('/\\:"*?<>|\r\n')
     assert name.startswith("Итоги - ")
-    assert name.endswith(f"{start:%Y-%m-%d}.csv")
+    assert name.endswith(f"{webinar.starts_at.astimezone(webinar.zone):%Y-%m-%d}.csv")
