@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -12,10 +13,13 @@ from django.db.models import F
 
 from efir import guards
 from efir.accounts.capabilities import Role
+from efir.accounts.erasure import erase
+from efir.accounts.models import Person
 from efir.attendance import classifier
 from efir.attendance.models import Classification, Participation, Verdict
 from efir.hooks.actions import Context, Source
 from efir.hooks.models import JournalEntry
+from efir.ops import retention
 from efir.ops.keeping import doubt
 from efir.ops.verifying import structure, verify
 from efir.ops.verifying.problems import Problem, differences
@@ -82,6 +86,34 @@ def test_an_evening_agrees_also_after_a_restore_has_held_its_messages(evening):
     assert doubt.hold() == 10
     assert found() == []
     doubt.decide(True)
+    assert found() == []
+
+
+def test_an_evening_agrees_while_its_evidence_is_being_pruned(evening, clock, monkeypatch, settings):
+    settings.EFIR = replace(settings.EFIR, evidence_days=1)
+    monkeypatch.setattr(retention, "BATCH", 1)
+    core.archive(evening.pk, SYSTEM)
+    clock.move(2 * 24 * 3600)
+    left = PresenceInterval.objects.count()
+    while left:
+        retention.forget_some()
+        left -= 1
+        assert PresenceInterval.objects.count() == left
+        assert found() == []
+
+
+def test_an_evening_agrees_after_everybody_is_erased(evening, clock):
+    sent = {
+        "state": "sent",
+        "sent_at": clock(),
+        "attempts": 1,
+        "attempt_id": uuid4(),
+        "message_id": 7,
+        "text": "…",
+    }
+    OutboxMessage.objects.filter(kind="partner_attendance").update(**sent)
+    for person in Person.objects.filter(invited_by__isnull=False):
+        erase(person.pk, SYSTEM)
     assert found() == []
 
 

@@ -14,6 +14,7 @@ from efir.ops.verifying.facts import facts
 from efir.ops.verifying.problems import Key, Problem, differences
 from efir.ops.verifying.structure import FROM_BACKUP
 from efir.telegram.models import Kind, MessageState, OutboxMessage
+from efir.telegram.own_data import PERSON_ERASED
 
 CHUNK = 2000
 RETRY = "look in the chat, then say on the webinar's page whether it arrived"
@@ -23,7 +24,7 @@ CONTRADICTIONS: tuple[tuple[MessageState, Q, str], ...] = (
     (MessageState.SENT, Q(sent_at=None), "without a moment"),
     (
         MessageState.SENT,
-        Q(message_id=None, uncertain_count=0, resolved_by=None),
+        Q(message_id=None, uncertain_count=0, resolved_by=None, person__erased_at=None),
         "without Telegram's number for it, and nobody said that it arrived",
     ),
     (MessageState.SENT, ~Q(message_id=None) & (Q(attempts=0) | Q(attempt_id=None)), "without a call"),
@@ -43,7 +44,7 @@ CONTRADICTIONS: tuple[tuple[MessageState, Q, str], ...] = (
     (MessageState.FAILED, Q(error=""), "without a reason"),
     (MessageState.WAITING_LINK, Q(expires_at=None), "without an end"),
     (MessageState.WAITING_RECORDING, Q(expires_at=None), "without an end"),
-    (MessageState.EXPIRED, Q(expires_at=None), "without an end"),
+    (MessageState.EXPIRED, Q(expires_at=None) & ~Q(error=PERSON_ERASED), "without an end"),
 )
 CARRIED = ~Q(carried_by=None) & (
     ~Q(carried_by__person_id=F("person_id"))

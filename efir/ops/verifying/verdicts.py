@@ -22,12 +22,15 @@ BY_HAND = "the message has gone out by it: tell the people concerned, and keep t
 
 def problems() -> Iterator[Problem]:
     """Each classified webinar: who is judged, and how."""
-    for webinar in Webinar.objects.exclude(finished_at=None).order_by("pk").iterator():
-        if hasattr(webinar, "classification") and webinar.classification.done_at:
+    ended = Webinar.objects.exclude(finished_at=None).select_related("classification")
+    for webinar in ended.order_by("pk").iterator():
+        classification = getattr(webinar, "classification", None)
+        if classification and classification.done_at:
             yield from _left_out(webinar)
         assert webinar.finished_at is not None  # noqa: S101  # as was asked
         evening = evening_of(webinar, webinar.finished_at)
-        kept = PresenceInterval.objects.filter(webinar=webinar).exists()
+        pruned = classification is not None and classification.evidence_pruned_at is not None
+        kept = not pruned and PresenceInterval.objects.filter(webinar=webinar).exists()
         for chunk in _chunks(webinar):
             yield from _misjudged(webinar.pk, chunk, evening, kept)
 
