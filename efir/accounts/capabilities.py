@@ -42,7 +42,6 @@ class Capability(StrEnum):
     RETRY_DELIVERY = "retry_delivery"
     DECIDE_VERDICT = "decide_verdict"
     ASSIGN_ROLES = "assign_roles"
-    READ_AUDIT_LOG = "read_audit_log"
 
 
 class Role(StrEnum):

@@ -82,7 +82,6 @@ class Person(AbstractBaseUser, PermissionsMixin):
             ("retry_delivery", "Sends a failed message again"),
             ("decide_verdict", "Decides a held verdict"),
             ("assign_roles", "Gives roles and resets passwords"),
-            ("read_audit_log", "Reads who did what"),
         ]
 
     def __str__(self) -> str:

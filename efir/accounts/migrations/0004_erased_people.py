@@ -10,10 +10,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterModelOptions(
-            name='person',
-            options={'permissions': [('enter_room', 'Enters the room'), ('is_lead', 'Is classified and followed up'), ('see_own_candidates', 'Sees the people they invited'), ('edit_webinar', "Edits a webinar's business fields"), ('edit_technical', "Edits a webinar's technical fields"), ('manage_status', 'Starts and stops a webinar'), ('manage_cta', 'Shows and hides the call-to-action'), ('publish_recording', 'Publishes a recording'), ('see_deliveries', 'Sees messages and their state'), ('retry_delivery', 'Sends a failed message again'), ('decide_verdict', 'Decides a held verdict'), ('assign_roles', 'Gives roles and resets passwords'), ('read_audit_log', 'Reads who did what')]},
-        ),
         migrations.AddField(
             model_name='person',
             name='erased_at',

@@ -23,7 +23,7 @@ NOBODY_ID = 0
 
 @never_cache
 @require_safe
-@capability_required(Capability.READ_AUDIT_LOG)
+@capability_required(Capability.ASSIGN_ROLES)
 def audit_log(request: HttpRequest) -> HttpResponse:
     """A page of deeds, the latest first."""
     given = {
