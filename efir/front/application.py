@@ -23,9 +23,10 @@ from efir.front.static import StaticFiles
 from efir.room.live import rooms
 from efir.room.stream import PATH as STREAM
 from efir.room.stream import stream
+from efir.webinars.posters.sizes import ID as POSTER_ID
 
 ROOM = re.compile(rf"/account/webinar_room/(?:({ids.PATTERN})/)?")
-POSTER = re.compile(r"/posters/([0-9a-f]{32})/([\w.]+)", re.ASCII)
+POSTER = re.compile(rf"/posters/({POSTER_ID})/([\w.]+)", re.ASCII)
 STATE = re.compile(rf"/api/webinars/({ids.PATTERN})/state")
 
 # Under which name it is counted; and what answers it, giving the HTTP status, or 0 where it is left to Django.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from efir.asgi_http import PREPARED, Application, Headers, Message, Scope, Send, SendPrepared, answer, head_of
+from efir.counting import TO_KEEP
 
 # Django's own word on these holds for the one request that it answered.
 _NOT_KEPT = frozenset({b"cache-control", b"content-length", b"expires", b"server-timing", b"vary"})
@@ -87,7 +88,7 @@ async def page_of(django: Application, scope: Scope) -> Kept | None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await django(dict(scope), _nothing_more(), send)
+    await django({**scope, TO_KEEP: True}, _nothing_more(), send)
     status, headers = sent[0]["status"], [(name.lower(), value) for name, value in sent[0]["headers"]]
     if status != 200 or any(name == b"set-cookie" for name, _ in headers):
         return None

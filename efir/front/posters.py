@@ -13,7 +13,7 @@ AT_MOST = 32 * 1024 * 1024  # bytes
 
 
 class PosterFiles:
-    """The files read last. What an address gives never changes, so nothing here grows old."""
+    """The files read last: the one that was read first goes first. What an address gives never changes."""
 
     def __init__(self) -> None:
         self._files: dict[str, Kept] = {}

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 
 from efir import clock
 from efir.telegram import kinds
@@ -18,7 +18,7 @@ from efir.telegram.kinds import Composed, joining, registered
 from efir.telegram.lease import holds
 from efir.telegram.models import MessageState, OutboxMessage, TelegramChat
 from efir.telegram.outbox import park
-from efir.telegram.queue import due, first_of_each_person, locked
+from efir.telegram.queue import due, first_of_each_person, give_back, locked
 
 # A claim writes, and on SQLite nobody else can meanwhile; the rest is claimed right afterwards.
 ROWS_AT_ONCE = 200
@@ -144,15 +144,3 @@ def recover(holder: UUID, under_way: Collection[UUID]) -> int:
     if count:
         log.warning("recovered", count=count)
     return count
-
-
-def give_back(rows: QuerySet[OutboxMessage]) -> int:
-    """Queue again, as if they had not been claimed, those of these messages that are being sent; how many."""
-    return rows.filter(state=MessageState.SENDING).update(
-        state=MessageState.QUEUED,
-        attempts=F("attempts") - 1,
-        attempt_id=None,
-        holder=None,
-        carried_by=None,
-        text="",
-    )

@@ -12,6 +12,10 @@ from efir.webinars.models import Webinar
 
 # The error of an uncertain message that a restored backup had waiting.
 HELD_BY_RESTORE = "held by a restore: it may have gone out after the backup was made"
+# In place of a text that told of somebody who is erased. Not empty: what was claimed and has no text was never sent.
+ERASED_TEXT = "[…]"
+# Why a message to or about somebody who is erased will not go.
+PERSON_ERASED = "person_erased"
 
 
 class Kind(models.TextChoices):

@@ -18,8 +18,15 @@ from efir.accounts.models import Person
 from efir.telegram.again import resolve as resolve  # noqa: PLC0414  # part of what an outbox does
 from efir.telegram.again import retry as retry  # noqa: PLC0414  # part of what an outbox does
 from efir.telegram.kinds import registered
-from efir.telegram.models import BotUpdate, Kind, LinkToken, MessageState, OutboxMessage, TelegramChat
-from efir.telegram.own_data import PERSON_ERASED
+from efir.telegram.models import (
+    PERSON_ERASED,
+    BotUpdate,
+    Kind,
+    LinkToken,
+    MessageState,
+    OutboxMessage,
+    TelegramChat,
+)
 from efir.webinars.models import Webinar
 
 INSERT_CHUNK = 500

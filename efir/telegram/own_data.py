@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q
 from django.dispatch import receiver
 
 from efir.accounts.erasure import erasing
 from efir.accounts.models import Person
 from efir.accounts.own_data import Row, section
-from efir.telegram.models import ChatNotice, LinkToken, MessageState, OutboxMessage, TelegramChat
-
-# In place of a text that told of somebody who is erased. Not empty: what was claimed and has no text was never sent.
-ERASED_TEXT = "[…]"
-# Why a message to or about somebody who is erased will not go.
-PERSON_ERASED = "person_erased"
+from efir.telegram.models import (
+    ERASED_TEXT,
+    PERSON_ERASED,
+    ChatNotice,
+    LinkToken,
+    MessageState,
+    OutboxMessage,
+    TelegramChat,
+)
+from efir.telegram.queue import give_back
 
 _OPEN = (MessageState.WAITING_LINK, MessageState.WAITING_RECORDING, MessageState.QUEUED)
 
@@ -80,18 +84,12 @@ def _call_off(person: Person) -> None:
     calls = about.filter(state=MessageState.SENDING, attempt_id__isnull=False).values_list(
         "attempt_id", flat=True
     )
-    _back_into_the_queue(OutboxMessage.objects.filter(attempt_id__in=list(calls), text=""))
+    give_back(OutboxMessage.objects.filter(attempt_id__in=list(calls), text=""))
     own = OutboxMessage.objects.filter(person=person).exclude(state=MessageState.SENT)
     gone = {"state": MessageState.EXPIRED, "expires_at": None, "error": PERSON_ERASED, "holder": None}
     own.update(**gone, attempt_id=None)
     undecided = (MessageState.FAILED, MessageState.UNCERTAIN)
     about.filter(state__in=(*_OPEN, *undecided)).update(**gone, attempt_id=None)
-
-
-def _back_into_the_queue(rows: QuerySet[OutboxMessage]) -> None:
-    rows.filter(state=MessageState.SENDING).update(
-        state=MessageState.QUEUED, attempts=F("attempts") - 1, attempt_id=None, holder=None, carried_by=None
-    )
 
 
 def _blot_out(person: Person) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from efir.telegram.kinds import gatherings
 from efir.telegram.models import MessageState, OutboxMessage
@@ -42,3 +42,15 @@ def first_of_each_person(now: datetime) -> QuerySet[OutboxMessage]:
 def locked(rows: QuerySet[OutboxMessage]) -> QuerySet[OutboxMessage]:
     """These rows with what composing needs, kept from others until the transaction ends."""
     return rows.select_for_update(skip_locked=True, of=("self",)).select_related("webinar", "lead", "person")
+
+
+def give_back(rows: QuerySet[OutboxMessage]) -> int:
+    """Queue again, as if they had not been claimed, those of these messages that are being sent; how many."""
+    return rows.filter(state=MessageState.SENDING).update(
+        state=MessageState.QUEUED,
+        attempts=F("attempts") - 1,
+        attempt_id=None,
+        holder=None,
+        carried_by=None,
+        text="",
+    )

@@ -25,9 +25,9 @@ from efir.telegram.answers import (
     Sent,
     Wait,
 )
-from efir.telegram.claims import Claim, give_back
-from efir.telegram.models import MessageState, OutboxMessage, TelegramChat
-from efir.telegram.own_data import ERASED_TEXT
+from efir.telegram.claims import Claim
+from efir.telegram.models import ERASED_TEXT, MessageState, OutboxMessage, TelegramChat
+from efir.telegram.queue import give_back
 from efir.webinars.ledger import stop_of
 
 FIRST_RETRY_S = 1.0
@@ -40,10 +40,10 @@ log = structlog.get_logger(__name__)
 
 def settle(claimed: Claim, decision: Decision, text: str = "") -> None:
     """Write what came of a claim; a row that is no longer this attempt's is left alone. `text` is what was sent."""
+    cause = stop_of(claimed.messages[0].webinar_id)
     with transaction.atomic():
         rows = OutboxMessage.objects.filter(attempt_id=claimed.attempt_id)
         count = _write(rows, claimed, decision, text)
-        cause = stop_of(claimed.messages[0].webinar_id)
     log.info(
         "message_settled",
         message_ids=[row.pk for row in claimed.messages],

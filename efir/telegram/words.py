@@ -9,8 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from efir.telegram.models import HELD_BY_RESTORE, MessageState, OutboxMessage
-from efir.telegram.own_data import PERSON_ERASED
+from efir.telegram.models import HELD_BY_RESTORE, PERSON_ERASED, MessageState, OutboxMessage
 
 UNREACHABLE: dict[str, Promise] = {
     "blocked": gettext_lazy("бот заблокирован в Telegram"),

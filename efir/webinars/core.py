@@ -94,9 +94,7 @@ def create(fields: Mapping[str, Any], context: Context) -> Webinar:
     _authorize_technical(context, set(fields))
     check_editable(Status.DRAFT, set(fields))
     with transaction.atomic():
-        webinar: Webinar = Webinar.objects.create(**fields, created_by_id=context.actor_id)
-        changes = {name: (None, getattr(webinar, name)) for name in fields}
-        record(Action.WEBINAR_CREATED, context, webinar_id=webinar.pk, changes=changes)
+        webinar = _created(fields, context)
     log.info("webinar_created", webinar_id=webinar.pk, actor_id=context.actor_id)
     return webinar
 
@@ -109,10 +107,16 @@ def copy(webinar_id: int, context: Context) -> Webinar:
     with transaction.atomic():
         _authorize(context, Capability.EDIT_WEBINAR)
         source = _locked(webinar_id)
-        fields = {name: getattr(source, name) for name in COPIED}
-        webinar: Webinar = Webinar.objects.create(**fields, created_by_id=context.actor_id)
-        log.info("webinar_copied", webinar_id=webinar.pk, source_id=webinar_id, actor_id=context.actor_id)
-        return webinar
+        webinar = _created({name: getattr(source, name) for name in COPIED}, context)
+    log.info("webinar_copied", webinar_id=webinar.pk, source_id=webinar_id, actor_id=context.actor_id)
+    return webinar
+
+
+def _created(fields: Mapping[str, Any], context: Context) -> Webinar:
+    webinar: Webinar = Webinar.objects.create(**fields, created_by_id=context.actor_id)
+    changes = {name: (None, getattr(webinar, name)) for name in fields}
+    record(Action.WEBINAR_CREATED, context, webinar_id=webinar.pk, changes=changes)
+    return webinar
 
 
 def edit(webinar_id: int, fields: Mapping[str, Any], context: Context) -> Webinar:

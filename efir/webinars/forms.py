@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -21,8 +20,8 @@ from efir.webinars.embeds import LONGEST, chat_address, player_address
 from efir.webinars.lifecycle import EDITABLE, TECHNICAL, Status
 from efir.webinars.models import Webinar, default_time_zone
 from efir.webinars.posters.field import PosterField
+from efir.webinars.posters.sizes import is_id
 
-POSTER_ID = re.compile(r"[0-9a-f]{32}")
 LOCAL_FORMAT = "%Y-%m-%dT%H:%M"
 NOT_A_RECORDING = _("Это не адрес записи. Вставьте адрес, который начинается с http:// или https://")
 
@@ -130,7 +129,7 @@ class WebinarForm(forms.Form):
         if "poster" in self.cleaned_data:
             return self.cleaned_data["poster"].pk if self.cleaned_data["poster"] else ""
         kept = str(self.data.get("poster_kept", ""))
-        return kept if POSTER_ID.fullmatch(kept) else ""
+        return kept if is_id(kept) else ""
 
     @property
     def is_open(self) -> bool:

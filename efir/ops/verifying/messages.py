@@ -13,8 +13,7 @@ from efir.hooks.events import PostWebinarRoute
 from efir.ops.verifying.facts import facts
 from efir.ops.verifying.problems import Key, Problem, differences
 from efir.ops.verifying.structure import FROM_BACKUP
-from efir.telegram.models import Kind, MessageState, OutboxMessage
-from efir.telegram.own_data import PERSON_ERASED
+from efir.telegram.models import PERSON_ERASED, Kind, MessageState, OutboxMessage
 
 CHUNK = 2000
 RETRY = "look in the chat, then say on the webinar's page whether it arrived"

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef
 from efir import clock
 from efir.webinars.models import Poster, PosterFile, Webinar
 from efir.webinars.posters.drawing import Drawn
-from efir.webinars.posters.sizes import TYPES
+from efir.webinars.posters.sizes import TYPES, is_id
 
 # A form that was refused for another field's sake still finds its poster when it is sent again.
 KEPT_FOR = timedelta(days=1)
@@ -29,13 +29,15 @@ def keep(poster: Drawn) -> Poster:
 
 def kept_again(digest: str) -> Poster | None:
     """The poster with this id, for another day at least; or nothing."""
+    if not is_id(digest):
+        return None
     Poster.objects.filter(pk=digest).update(kept_at=clock.now())
     return Poster.objects.filter(pk=digest).first()
 
 
 def content_of(digest: str, name: str) -> bytes | None:
     """The bytes of one file, or nothing."""
-    if name not in TYPES:
+    if name not in TYPES or not is_id(digest):
         return None
     found = PosterFile.objects.filter(poster_id=digest, name=name).values_list("content", flat=True).first()
     return bytes(found) if found is not None else None

@@ -4,8 +4,9 @@ const LEAST_MS = 500;
 const FIRST_MS = 3000;
 const LONGEST_MS = 30000;
 const ASK_AFTER = 3;
-// Away for so long, a phone may have lost its line without being told: no error would come for minutes.
-const STALE_MS = 15000;
+// Away for so long, a phone may have lost its line without being told: no error would come for minutes. Not sooner: on a
+// desktop the line is still there, and a hall that looks into another tab would leave and come back.
+const STALE_MS = 60000;
 
 export class Connection {
   constructor(address, stateAddress, { onState, onLost, onBack }) {
