@@ -1,10 +1,11 @@
 """`make bench`: every benchmark on a database of its own, one after the other.
 
-`python -m benchmarks NAME …` runs the named parts alone.
+`python -m benchmarks NAME …` runs the named parts alone; `--seconds 60` makes the soak shorter than its ten minutes.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -15,12 +16,18 @@ from contextlib import AbstractContextManager, nullcontext
 from benchmarks.tables import warn
 from tools.postgres import MISSING, binaries, cluster
 
-SQLITE = ("evening", "pipeline", "sending", "fanout", "arrival", "doors", "paint", "migrations")
+SQLITE = ("evening", "pipeline", "sending", "fanout", "arrival", "doors", "paint", "migrations", "soak")
 POSTGRESQL = ("pipeline", "sending", "fanout", "arrival", "migrations")
+OPTIONS: dict[str, list[str]] = {}
 
 
-def main(only: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Run the named parts (all, if none is named) on SQLite, then on PostgreSQL where it is installed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("parts", nargs="*", metavar="NAME")
+    parser.add_argument("--seconds", default="600", help="how long the soak lasts")
+    options = parser.parse_args(arguments)
+    only, OPTIONS["soak"] = options.parts, ["--seconds", options.seconds]
     if unknown := set(only) - {*SQLITE, *POSTGRESQL}:
         sys.exit(f"There is no part {', '.join(sorted(unknown))}: there are {', '.join(SQLITE)}.")
     failed = _run_all("SQLite", nullcontext, _wanted(SQLITE, only))
@@ -47,7 +54,7 @@ def _run_all(
                 "EFIR_LOG_LEVEL": "ERROR",
                 "DJANGO_SETTINGS_MODULE": "efir.settings",
             }
-            command = [sys.executable, "-m", f"benchmarks.{part}"]
+            command = [sys.executable, "-m", f"benchmarks.{part}", *OPTIONS.get(part, [])]
             failed |= subprocess.run(command, env=environ, check=False).returncode
     return failed
 

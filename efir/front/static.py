@@ -12,8 +12,6 @@ from efir.asgi_http import Scope, Send
 from efir.front.kept import Kept
 
 FOR_EVER = b"public, max-age=31536000, immutable"
-# The API's documentation page is not served: what it would show is megabytes.
-NOT_OURS = "ninja/"
 
 
 class StaticFiles:
@@ -21,7 +19,7 @@ class StaticFiles:
 
     def __init__(self) -> None:
         hashed = getattr(staticfiles_storage, "hashed_files", {}).values()
-        paths = {name: Path(settings.STATIC_ROOT) / name for name in hashed if not name.startswith(NOT_OURS)}
+        paths = {name: Path(settings.STATIC_ROOT) / name for name in hashed}
         self._files = {
             f"{settings.STATIC_URL}{name}": _kept(path) for name, path in paths.items() if path.is_file()
         }

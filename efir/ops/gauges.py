@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -33,12 +34,21 @@ class Gauges(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Each gauge; those of the database are left out while it is away, and `efir_well` says so."""
+        yield from _process()
         yield from _audience()
         yield _labelled("efir_well", "1 where /healthz finds this part well.", "part", _wells())
         try:
             yield from [_queue(), *_ages()]
         except DatabaseError:
             return
+
+
+def _process() -> Iterator[GaugeMetricFamily]:
+    """What must not grow from one evening to the next."""
+    live = rooms()
+    if live is not None:
+        yield GaugeMetricFamily("efir_tasks", "Tasks of the event loop.", value=live.tasks())
+    yield GaugeMetricFamily("efir_threads", "Threads of this process.", value=threading.active_count())
 
 
 def _wells() -> dict[str, float]:

@@ -13,8 +13,8 @@ from typing import Any
 import structlog
 import uvloop
 from django.conf import settings
-from django.core.management import call_command
 
+from efir import staticfiles
 from efir.config import ConfigError
 from efir.ops import supervisor
 from efir.ops.locks import alone
@@ -67,7 +67,7 @@ def _application() -> Application:
 
 def _web(make_application: Callable[[], Application]) -> Part:
     """The web part. Its application is made after the static files are there: it looks for them when it is."""
-    call_command("collectstatic", interactive=False, verbosity=0)
+    staticfiles.collect()
     listening = _listening(settings.EFIR.port, "EFIR_PORT")
 
     async def web(stop: asyncio.Event) -> None:

@@ -8,7 +8,7 @@ import os
 import select
 import socket
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import structlog
@@ -18,7 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from efir import clock
 from efir.asgi_http import HAND_OVER, PREPARED, Headers
-from efir.ops import supervisor
+from efir.ops import crowding, supervisor
 from efir.room.live import LiveRooms, open_rooms
 from efir.room.watch import watch
 from efir.threads import in_thread
@@ -44,6 +44,12 @@ class LineProtocol(HttpToolsProtocol):
 
     What it touches of uvicorn is held by tests/web/test_server_contract.py; uvicorn is pinned exactly.
     """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        if _crowding().is_too_many(transport.get_extra_info("socket").fileno()):
+            self.app = crowding.refuse
+            self.loop.call_later(crowding.ASKS_WITHIN_S, transport.close)
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
@@ -89,6 +95,11 @@ class LineProtocol(HttpToolsProtocol):
             self.transport.close()
         cycle.on_response()
         return True
+
+
+@cache
+def _crowding() -> crowding.Crowding:
+    return crowding.of_this_process()
 
 
 class WebServer(uvicorn.Server):

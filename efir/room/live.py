@@ -154,6 +154,10 @@ class LiveRooms:
         """Webinar's id → people and streams, in this process alone; safe to call from any thread."""
         return {pk: (self.presence.count(pk), len(room.viewers)) for pk, room in tuple(self._rooms.items())}
 
+    def tasks(self) -> int:
+        """How many tasks the event loop of this process has; safe to call from any thread."""
+        return len(asyncio.all_tasks(self._loop))
+
     def attend(self, webinar_id: int) -> None:
         """Somebody with `manage_status` has the speaker's page open; safe to call from any thread."""
         self._loop.call_soon_threadsafe(self._attended.__setitem__, webinar_id, clock.now())

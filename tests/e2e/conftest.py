@@ -32,15 +32,15 @@ def site(tmp_path_factory, telegram) -> Iterator[Site]:
         site = Site(
             tmp_path_factory.mktemp("site"), url, EFIR_TELEGRAM_API=telegram[1], EFIR_TELEGRAM_TOKEN=TOKEN
         )
-        site.start()
-        for login, role in (
-            ("speaker", "speaker"),
-            ("admin", "admin"),
-            ("partner", "partner"),
-            ("partner2", "partner"),
-        ):
-            site.add(login, role)
         try:
+            site.start()
+            for login, role in (
+                ("speaker", "speaker"),
+                ("admin", "admin"),
+                ("partner", "partner"),
+                ("partner2", "partner"),
+            ):
+                site.add(login, role)
             yield site
         finally:
             site.stop()

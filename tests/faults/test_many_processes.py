@@ -45,9 +45,9 @@ def site(tmp_path_factory) -> Iterator[Site]:
     """A database server of the tests' own, so that it can be stopped, and a worker."""
     with postgres.cluster() as url:
         site = Site(tmp_path_factory.mktemp("installation"), url)
-        site.add("speaker", "speaker")
-        site.start("worker", wait=False)
         try:
+            site.add("speaker", "speaker")
+            site.start("worker", wait=False)
             yield site
         finally:
             site.stop()

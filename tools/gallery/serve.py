@@ -29,13 +29,13 @@ def main(world: str) -> None:
     from django.core.management import call_command
     from django.urls import path
 
-    from efir import urls
+    from efir import staticfiles, urls
     from efir.ops.server import listen
     from tools.gallery.worlds import WORLDS
 
     urls.urlpatterns.append(path("broken/", broken))
     call_command("migrate", verbosity=0)
-    call_command("collectstatic", interactive=False, verbosity=0)
+    staticfiles.collect()
     with clock.replaced(lambda: NOW):
         words = WORLDS[world]()
         listening = listen(settings.EFIR.host, settings.EFIR.port)

@@ -1,0 +1,97 @@
+"""A process without a file descriptor left: who comes is told so, and who is there keeps their stream."""
+
+from __future__ import annotations
+
+import json
+import resource
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from tests.e2e.harness import Site, Stream, Visitor, eventually
+
+pytestmark = pytest.mark.one_database
+
+FILES = 160  # of them a fourth is spare
+STREAM = "/account/webinar_room/{}/stream"
+
+
+@pytest.fixture(scope="module")
+def hall(tmp_path_factory):
+    """A server that may have few files open, and a webinar on air with people in front of it."""
+    site = Site(tmp_path_factory.mktemp("hall"), EFIR_STREAMS_PER_PERSON="0")
+    assert site.run("migrate").returncode == 0
+    made = subprocess.run(
+        [sys.executable, "-m", "tests.e2e.hall", "2"], env=site.environ, capture_output=True, text=True, check=True
+    )
+    with site.log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "efir.ops.cli", "serve"],
+            env=site.environ,
+            stdout=log,
+            stderr=log,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES)),
+        )
+    site.processes.append(process)
+    try:
+        eventually(site._is_well)
+        yield site, process, json.loads(made.stdout)
+    finally:
+        site.stop()
+
+
+def person(site: Site, people: dict, number: int) -> Visitor:
+    """Somebody who is logged in already."""
+    visitor = Visitor(site)
+    for pair in people["cookies"][number].split("; "):
+        name, _, value = pair.partition("=")
+        visitor.http.cookies.set(name, value)
+    return visitor
+
+
+def cpu_ticks(pid: int) -> int:
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_a_full_house_refuses_clearly_keeps_its_viewers_and_lets_in_again(hall):
+    site, process, people = hall
+    webinar, speaker = people["webinar"], person(site, people, 2)
+    viewer, crowd = person(site, people, 0), person(site, people, 1)
+    speaker.get("/healthz")  # its connection is kept, as a browser's is
+    with viewer.watching(webinar) as tab, ExitStack() as tabs:
+        refused = None
+        while refused is None:
+            stream = Stream(crowd, webinar)
+            tabs.callback(stream.close)
+            eventually(lambda: stream.states or stream.status)
+            refused = stream if stream.status != 200 else None
+            assert len(tabs._exit_callbacks) < FILES
+        # Not only to streams, in the visitor's language, and when to come back.
+        answer = httpx.get(f"{site.url}/webinars/", headers={"Accept-Language": "en"})
+        assert (refused.status, answer.status_code) == (503, 503)
+        assert int(answer.headers["retry-after"]) > 0
+        assert answer.headers["connection"] == "close"
+        assert len(answer.text) > 20
+
+        # Beyond what is spare: whoever comes and says nothing is hung up on, and the loop does not spin.
+        silent = [socket.create_connection(("127.0.0.1", site.port), timeout=30) for _ in range(FILES)]
+        before = cpu_ticks(process.pid)
+        for each in silent:
+            assert each.recv(1) == b""
+            each.close()
+        assert cpu_ticks(process.pid) - before < 100  # of these a second has a hundred
+
+        assert speaker.post(f"/admin_webinar/{webinar}/cta", visible="true").status_code == 200
+        tab.until(cta_visible=True)
+        assert not tab.ended
+    eventually(lambda: httpx.get(f"{site.url}/webinars/").status_code == 200)
+    with crowd.watching(webinar) as stream:
+        stream.until(cta_visible=True)
+    assert site.log.read_text().count("files_run_out") == 1
+    assert "Traceback" not in site.log.read_text()
