@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
@@ -14,6 +16,8 @@ from efir.ops.models import WorkerBeat
 from efir.telegram.health import telegram_health
 
 BEAT_WITHIN = timedelta(seconds=15)
+# Below it SQLite can write for some seconds more at best.
+LEAST_FREE = 4 * 2**20
 WELL = {"ok", "not_configured"}
 
 
@@ -50,6 +54,8 @@ def parts_of_health() -> dict[str, str]:
 
 
 def _database() -> str:
+    if settings.EFIR.is_sqlite and shutil.disk_usage(settings.EFIR.data_dir).free < LEAST_FREE:
+        return "no_room"
     return "guards_missing" if guards.missing() else "ok"
 
 

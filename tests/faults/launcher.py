@@ -1,7 +1,8 @@
 """Runs `efir` with a death in it: `python -m tests.faults.launcher WHERE efir-arguments…`
 
 WHERE is `module:attribute:moment`: the process kills itself (SIGKILL, no farewell) right `before` or right `after` the
-first call of that function as the module looks it up, or after the first that gives `something`.
+first call of that function as the module looks it up, or after the first that gives `something`; with `term` it is told to
+stop (SIGTERM) before the first call.
 """
 
 from __future__ import annotations
@@ -26,8 +27,12 @@ def die_at(where: str) -> None:
     for parent in parents:
         owner = getattr(owner, parent)
     original = getattr(owner, name)
+    told: list[bool] = []
 
     def die(*moments: str) -> None:
+        if moment == "term" and "before" in moments and not told:
+            told.append(True)
+            os.kill(os.getpid(), signal.SIGTERM)
         if moment in moments:
             os.kill(os.getpid(), signal.SIGKILL)
 

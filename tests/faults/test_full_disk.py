@@ -1,0 +1,114 @@
+"""The disk fills up in the middle of a webinar: nothing is half done, it is said, and what was seen is written later."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.harness import EFIR, Site, Visitor, eventually
+from tests.e2e.test_no_room import OWN_MOUNTS, mounting
+from tests.faults.test_no_files_left import person
+
+pytestmark = [pytest.mark.one_database, mounting]
+
+# A disk of its own, with a copy of what has been prepared on it.
+MOUNT = 'mount -t tmpfs -o size=16m none "$2" && cp -a "$1/." "$2" && shift 2 && exec "$@"'
+
+
+@pytest.fixture
+def hall(tmp_path):
+    """A server on a small disk, a file that can fill it, and a webinar on air."""
+    seed, disk = tmp_path / "seed", tmp_path / "disk"
+    for directory in (seed, disk):
+        directory.mkdir()
+    prepared = Site(seed)
+    assert prepared.run("migrate").returncode == 0
+    hall = [sys.executable, "-m", "tests.e2e.hall", "2"]
+    made = subprocess.run(hall, env=prepared.environ, capture_output=True, text=True, check=True)
+    prepared.log.unlink(missing_ok=True)
+
+    site = Site(disk)
+    site.log = tmp_path / "process.log"
+    words = [*OWN_MOUNTS, MOUNT, "sh", str(seed), str(disk), str(EFIR), "serve"]
+    with site.log.open("ab") as log:
+        process = subprocess.Popen(words, env=site.environ, stdout=log, stderr=log)
+    site.processes.append(process)
+    try:
+        eventually(lambda: process.poll() is not None or site._is_well())
+        assert process.poll() is None, site.log.read_text()
+        site.data_dir = Path(f"/proc/{process.pid}/root{disk}")  # as the process sees it
+        yield site, json.loads(made.stdout)
+    finally:
+        site.stop()
+
+
+def fill(disk: Path) -> Path:
+    """Take all the room that is left; the file that does."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (65536, 4096, 1):
+            try:
+                while True:
+                    file.write(b"x" * size)
+            except OSError as exc:
+                assert exc.errno == errno.ENOSPC
+    return filler
+
+
+def health(site: Site) -> dict:
+    return httpx.get(f"{site.url}/healthz", timeout=60).json()
+
+
+def test_a_disk_that_fills_up_while_live_costs_nobody_anything(hall):
+    site, people = hall
+    webinar, speaker = people["webinar"], person(site, people, 2)
+    first, second = person(site, people, 0), person(site, people, 1)
+    entered = f"attendance_participation WHERE webinar_id = {webinar} AND entered_at IS NOT NULL"
+    with first.watching(webinar) as tab:
+        eventually(lambda: site.count(entered) == 1)
+        version = tab.state["version"]
+        # What the log had room for before the disk was full is used up first.
+        filler = fill(site.data_dir)
+        eventually(lambda: health(site)["failing"])
+        while (answer := press(speaker, webinar, "true")).status_code == 200:
+            press(speaker, webinar, "false")
+            fill_more(filler)
+        assert answer.status_code >= 500
+        now = speaker.get(f"/api/webinars/{webinar}/state").json()
+        with second.watching(webinar) as other:
+            assert (other.status, now["version"] >= version) == (200, True)
+            assert health(site)["database"] == "no_room"
+            filler.unlink()
+            eventually(site._is_well)
+            eventually(lambda: site.count(entered) == 2)
+            assert press(speaker, webinar, str(not now["cta_visible"]).lower()).status_code == 200
+            other.until(version=now["version"] + 1)
+            speaker.post(f"/admin_webinar/{webinar}/stop")
+            tab.until(status="finished")
+    stayed = f"attendance_verdict WHERE webinar_id = {webinar} AND reason = 'stayed_to_end'"
+    eventually(lambda: site.count(stayed) == 2)
+    shutil.copytree(site.data_dir, site.log.parent / "copy")
+    site.stop()
+    verified = Site(site.log.parent / "copy").run("verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def press(speaker: Visitor, webinar: int, visible: str) -> httpx.Response:
+    return speaker.post(f"/admin_webinar/{webinar}/cta", headers={"Accept": "application/json"}, visible=visible)
+
+
+def fill_more(filler: Path) -> None:
+    with filler.open("ab", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 4096)
+        except OSError:
+            os.sync()

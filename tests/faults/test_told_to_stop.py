@@ -1,0 +1,135 @@
+"""SIGTERM in every phase of one evening: viewers are told to come back, it ends within 10 s, and nothing is lost."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from contextlib import ExitStack
+
+import pytest
+
+from efir.standin import StandIn, running
+from tests.e2e.conftest import Cast
+from tests.e2e.harness import TOKEN, Site, Stream, Visitor, eventually, fresh_database
+from tests.faults.test_killed_worker import ABSENT_CHAT, PARTNER_CHAT, STAYED_CHAT
+
+ENDS_WITHIN_S = 10.0
+
+
+class Evening:
+    """One installation that is told to stop and started again, and those who come back to it each time."""
+
+    def __init__(self, site: Site, telegram: StandIn) -> None:
+        self.site, self.telegram = site, telegram
+        self.process = site.start()
+        site.add("speaker", "speaker")
+        site.add("partner", "partner")
+        self.speaker = Visitor(site, "speaker")
+        cast = Cast(site, self.speaker, telegram, number=400)
+        cast.link(Visitor(site, "partner"), PARTNER_CHAT)
+        self.webinar = cast.webinar()
+        self.stayed, self.viewer = cast.candidate(linked=False)
+        _, absentee = cast.candidate(webinar=self.webinar, linked=False)
+        cast.link(self.viewer, STAYED_CHAT)
+        cast.link(absentee, ABSENT_CHAT)
+        self.before = len(telegram.sent)
+
+    def terminate(self) -> None:
+        """As an operator does."""
+        told = time.monotonic()
+        self.process.terminate()
+        assert self.process.wait(60) == 0, self.site.log.read_text()[-3000:]
+        assert time.monotonic() - told < ENDS_WITHIN_S
+
+    def restart(self) -> None:
+        self.process = self.site.start()
+
+    def terminated_with_a_viewer(self, status: str) -> None:
+        """The viewer of this phase is sent away with a moment to come back at; the next start finds it as it was."""
+        with Listening(self.viewer, self.webinar) as tab:
+            tab.until(status=status)
+            if status == "live":
+                eventually(lambda: self.site.journal(self.webinar))
+            self.terminate()
+            eventually(lambda: tab.ended)
+        assert re.search(rb"^retry: \d+$", tab.received, re.MULTILINE)
+        self.restart()
+        with self.viewer.watching(self.webinar) as back:
+            back.until(status=status)
+
+    def press(self, button: str) -> None:
+        assert self.speaker.post(f"/admin_webinar/{self.webinar}/{button}").status_code == 200
+
+    def states(self) -> Counter[str]:
+        """The states of the messages, by their number."""
+        with self.site.database() as connection:
+            rows = connection.execute("SELECT state, count(*) FROM telegram_outboxmessage GROUP BY state")
+            return Counter(dict(rows.fetchall()))
+
+
+class Listening(Stream):
+    """A stream that keeps all that it was sent."""
+
+    received = b""
+
+    def _parse(self, received: bytes) -> None:
+        self.received = received
+        super()._parse(received)
+
+    def __enter__(self) -> Listening:
+        eventually(lambda: self.states)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+@pytest.fixture
+def evening(tmp_path):
+    telegram = StandIn(tokens={TOKEN})
+    with ExitStack() as stack:
+        address, url = stack.enter_context(running(telegram)), stack.enter_context(fresh_database())
+        bot = {"EFIR_TELEGRAM_API": address, "EFIR_TELEGRAM_TOKEN": TOKEN}
+        site = Site(tmp_path, url, EFIR_GRACE_S="300", EFIR_SETTLE_S="3600", **bot)
+        stack.callback(site.stop)
+        yield Evening(site, telegram)
+
+
+def test_an_evening_told_to_stop_in_every_phase_loses_nothing(evening):
+    site, webinar = evening.site, evening.webinar
+    evening.terminated_with_a_viewer("scheduled")
+    with evening.viewer.watching(webinar):
+        evening.press("start")
+    evening.terminated_with_a_viewer("live")
+    assert site.run("webinar", "pause", str(webinar)).returncode == 0
+    evening.terminated_with_a_viewer("paused")
+    assert site.run("webinar", "resume", str(webinar)).returncode == 0
+    with evening.viewer.watching(webinar) as tab:
+        tab.until(status="live")
+        evening.press("stop")
+        tab.until(status="finished")
+
+    evening.terminate()  # settling
+    assert site.count("attendance_verdict") == 0
+
+    site.environ["EFIR_SETTLE_S"] = "0"
+    classifying = "efir.attendance.classifier:_event:term"  # in the middle of a transaction
+    evening.process = site.start("python", "-m", "tests.faults.launcher", classifying, "serve", wait=False)
+    evening.telegram.latency_s = 0.5
+    assert evening.process.wait(120) == 0
+    assert site.count("attendance_verdict") in (0, 2)
+
+    evening.restart()
+    eventually(lambda: evening.states()["sending"])  # a call is in flight
+    evening.terminate()
+    assert evening.states()["sending"] == 0
+
+    evening.restart()
+    eventually(lambda: set(evening.states()) == {"sent", "waiting_recording"})
+    received = Counter(sent.message["chat"]["id"] for sent in evening.telegram.sent[evening.before :])
+    assert received == {PARTNER_CHAT: 2, STAYED_CHAT: 1, ABSENT_CHAT: 1}
+    reasons = {line["lead"]: line["reason"] for line in site.lines("verdicts", "--webinar", str(webinar))}
+    assert sorted(reasons.values()) == ["no_show", "stayed_to_end"]
+    assert reasons[evening.stayed] == "stayed_to_end"
+    assert site.run("verify").returncode == 0
