@@ -141,7 +141,7 @@ class Season:
     def holds(self) -> Held:
         """Asked in the same state each time: nobody in the room, nothing on its way."""
         process = Path(f"/proc/{self.server.process.pid}")
-        files = [os.readlink(path) for path in _links(process / "fd")]
+        files = [str(path.readlink()) for path in _links(process / "fd")]
         return Held(
             self.server.rss_kb() / 1024,
             len(files),
@@ -179,7 +179,9 @@ def _people(stand_in: standin.StandIn) -> list[Person]:
     partners = enrol(PARTNERS, Role.PARTNER, "partner")
     each = (VIEWERS + ABSENT) // LINKED_EVERY // PARTNERS
     linked = [
-        person for n, partner in enumerate(partners) for person in enrol(each, prefix=f"l{n}-", invited_by=partner)
+        person
+        for n, partner in enumerate(partners)
+        for person in enrol(each, prefix=f"l{n}-", invited_by=partner)
     ]
     people = enrol(VIEWERS + ABSENT - len(linked))
     for number, person in enumerate(linked):
@@ -235,7 +237,9 @@ def _grown(held: list[Held]) -> list[str]:
         if getattr(last, name) > max(getattr(each, name) for each in held[: max(1, len(held) // 4)])
     ]
     if last.rss_mb - first.rss_mb > MORE_MB or _slope(held) > MORE_MB_EACH:
-        found.append(f"memory: {first.rss_mb:.1f} MB, then {last.rss_mb:.1f} MB, {_slope(held):.2f} MB a webinar")
+        found.append(
+            f"memory: {first.rss_mb:.1f} MB, then {last.rss_mb:.1f} MB, {_slope(held):.2f} MB a webinar"
+        )
     return found
 
 
@@ -265,7 +269,8 @@ def main() -> int:
     _print(before, held)
     wrong = [*season.wrong, *_grown(held), *([f"{unread} messages twice or not at all"] if unread else [])]
     print(
-        f"{count} webinars in {lasted:.0f} s ({lasted * SPEED / 60:.0f} min by the hastened clock), {cpu_s:.0f} s of CPU: "
+        f"{count} webinars in {lasted:.0f} s ({lasted * SPEED / 60:.0f} min by the hastened clock), "
+        f"{cpu_s:.0f} s of CPU: "
         f"{count * (VIEWERS + ABSENT):,} verdicts, {sent:,} messages to {PARTNERS} partners and "
         f"{(VIEWERS + ABSENT) // LINKED_EVERY} candidates, {_slope(held):+.2f} MB a webinar after the first. "
         f"Wrong: {len(wrong) or 'nothing'}.\n"
@@ -276,7 +281,9 @@ def main() -> int:
 
 
 def _print(before: Held, held: list[Held]) -> None:
-    marks = sorted({0, 1, len(held) // 4, len(held) // 2, len(held) * 3 // 4, len(held) - 1} & {*range(len(held))})
+    marks = sorted(
+        {0, 1, len(held) // 4, len(held) // 2, len(held) * 3 // 4, len(held) - 1} & {*range(len(held))}
+    )
     rows = [("before", before), *((f"{mark + 1}", held[mark]) for mark in marks)]
     table(
         f"Webinar after webinar, {VIEWERS:,} viewers come and go in each; what the server holds after it",

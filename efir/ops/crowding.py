@@ -40,7 +40,9 @@ class Crowding:
             return False
         if time.monotonic() - self._told_at >= TELL_EVERY_S:
             self._told_at = time.monotonic()
-            log.error("files_run_out", limit=self._limit, do="raise the limit (LimitNOFILE), or add a process")
+            log.error(
+                "files_run_out", limit=self._limit, do="raise the limit (LimitNOFILE), or add a process"
+            )
         return True
 
 
@@ -57,7 +59,9 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
     metrics.answered("refused", 503)
     language = language_of(cookies_of(scope), header_of(scope, b"accept-language"))
     with translation.override(language):
-        body = gettext("Сейчас здесь слишком много людей. Попробуйте ещё раз через несколько секунд.").encode()
+        body = gettext(
+            "Сейчас здесь слишком много людей. Попробуйте ещё раз через несколько секунд."
+        ).encode()
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", b"%d" % len(body)),

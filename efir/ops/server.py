@@ -73,6 +73,11 @@ class LineProtocol(HttpToolsProtocol):
         except OSError as exc:
             log.error("stream_not_taken_over", error=exc.strerror)  # out of descriptors
             return None
+        if _crowding().is_too_many(
+            fd
+        ):  # a second descriptor would come out of what is spare: this one has to do
+            os.close(fd)
+            return None
         self._unset_keepalive_if_required()
         cycle.response_started = cycle.response_complete = True
         self.connections.discard(self)

@@ -1,8 +1,8 @@
 """Runs `efir` with a death in it: `python -m tests.faults.launcher WHERE efir-arguments…`
 
 WHERE is `module:attribute:moment`: the process kills itself (SIGKILL, no farewell) right `before` or right `after` the
-first call of that function as the module looks it up, or after the first that gives `something`; with `term` it is told to
-stop (SIGTERM) before the first call.
+first call of that function as the module looks it up, or after the first that gives `something`; with `term` it
+is told to stop (SIGTERM) before the first call.
 """
 
 from __future__ import annotations
