@@ -23,7 +23,7 @@ LINKED_EVERY = 11
 PARTNERS = 20
 TOKEN = "42:bench"
 WITHIN_S = 120.0
-# After the first webinar: noise of the allocator, by what was seen over twenty of them.
+# What it may hold more after the last webinar than after the first, in all and for each: noise of the allocator.
 MORE_MB, MORE_MB_EACH = 12.0, 0.5
 
 os.environ |= {

@@ -81,9 +81,8 @@ def cpu_ticks(pid: int) -> int:
 
 def test_a_full_house_refuses_clearly_keeps_its_viewers_and_lets_in_again(hall):
     site, process, people = hall
-    webinar, speaker = people["webinar"], person(site, people, 2)
+    webinar = people["webinar"]
     viewer, crowd = person(site, people, 0), person(site, people, 1)
-    speaker.get("/healthz")  # its connection is kept, as a browser's is
     with viewer.watching(webinar) as tab, ExitStack() as tabs:
         refused = until_refused(crowd, webinar, tabs)
         # Not only to streams, in the visitor's language, and when to come back.
@@ -102,11 +101,11 @@ def test_a_full_house_refuses_clearly_keeps_its_viewers_and_lets_in_again(hall):
             each.close()
         assert cpu_ticks(process.pid) - before < 100  # of these a second has a hundred
 
-        assert speaker.post(f"/admin_webinar/{webinar}/cta", visible="true").status_code == 200
-        tab.until(cta_visible=True)
+        assert site.run("webinar", "pause", str(webinar)).returncode == 0
+        tab.until(status="paused")
         assert not tab.ended
     eventually(lambda: httpx.get(f"{site.url}/webinars/").status_code == 200)
     with crowd.watching(webinar) as stream:
-        stream.until(cta_visible=True)
+        stream.until(status="paused")
     assert site.log.read_text().count("files_run_out") == 1
     assert "Traceback" not in site.log.read_text()
