@@ -134,7 +134,7 @@ def _password(login: str) -> str:
     try:
         validate_password(password, Person(login=login))
     except ValidationError as exc:  # whoever has this command line may know why
-        print(f"efir: a weak password: {' '.join(exc.messages)}", file=sys.stderr)
+        print(f"efir: a weak password, taken all the same: {' '.join(exc.messages)}", file=sys.stderr)
     return password
 
 
