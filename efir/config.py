@@ -23,7 +23,9 @@ from efir.troubles import told
 T = TypeVar("T")
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-_HOST_WITH_PORT = re.compile(r"(?:[a-z0-9][a-z0-9.-]*|\[[0-9a-f:.]+\])(?::\d+)?", re.ASCII)
+# These go into the content security policy, where a space or a semicolon would begin something else.
+_HOST = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
+_HOST_WITH_PORT = re.compile(rf"(?:{_HOST.pattern}|\[[0-9a-f:.]+\])(?::\d+)?", re.ASCII)
 KEPT_DAYS = "days, from 0 to 36500; 0 keeps for ever"
 LOG_FORMATS = ("auto", "json", "text")
 OFFICIAL_BOT_API = "https://api.telegram.org"
@@ -241,7 +243,7 @@ def _directory(text: str) -> Path:
 
 def _address(text: str) -> str:
     parts = urlsplit(_base_address(text))
-    if parts.path or parts.query or parts.fragment or parts.username:
+    if parts.path or parts.query or parts.fragment or not _HOST_WITH_PORT.fullmatch(parts.netloc.lower()):
         raise ValueError(text)
     return text.rstrip("/")
 
@@ -289,9 +291,8 @@ def _token(text: str) -> str:
 
 def _hosts(text: str) -> tuple[str, ...]:
     hosts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
-    for host in hosts:
-        if urlsplit(f"//{host}").hostname != host:
-            raise ValueError(text)
+    if not all(map(_HOST.fullmatch, hosts)):
+        raise ValueError(text)
     return hosts
 
 

@@ -49,6 +49,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "efir.policies.PoliciesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "efir.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -111,14 +112,33 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = 0.25  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_CLIENT_IP_CALLABLE = "efir.accounts.addresses.client_address"
+# Who is locked out is only looked up: else each further try writes, and makes a row longer without end.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+# A browser in which the person has logged in before has a limit of its own: see efir.accounts.guessing.
+AXES_WHITELIST_CALLABLE = "efir.accounts.guessing.is_known_browser"
+AXES_CLIENT_IP_CALLABLE = "efir.accounts.addresses.limited_address"
 AXES_USERNAME_CALLABLE = "efir.accounts.addresses.login_tried"
 AXES_LOCKOUT_CALLABLE = "efir.accounts.views.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 
+# And whatever is tried from where: wrong passwords within the same quarter of an hour, for all of one address (a hall
+# of people behind one router mistypes, too) and for one log-in from all addresses.
+WRONG_FROM_ADDRESS = 200
+WRONG_FOR_ACCOUNT = 50
+
+# Counts of limits live in each process. Django's default of 300 entries would let a script wash them out.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+
 # Sign-ups: a hall of people behind one router signs up within an hour; a script does not go on all night.
 SIGNUP_RATE = "300/h"
+# That a log-in is taken can only be said; a list of addresses cannot be tried for it.
+TAKEN_RATE = "20/h"
 SILENCED_SYSTEM_CHECKS = [
     "django_ratelimit.E003",  # a count of sign-ups for each process is enough
     "django_ratelimit.W001",
@@ -131,10 +151,14 @@ SILENCED_SYSTEM_CHECKS = [
 
 CSRF_TRUSTED_ORIGINS = [EFIR.public_url]
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = EFIR.is_https
+# Only this very host by https can set a cookie so named.
+COOKIE_PREFIX = "__Host-" if EFIR.is_https else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
+MESSAGE_STORAGE = "efir.message_storage.Storage"
 if EFIR.is_https:
-    SESSION_COOKIE_NAME = "__Host-sessionid"
-    CSRF_COOKIE_NAME = "__Host-csrftoken"
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
 X_FRAME_OPTIONS = "DENY"
 # With same-origin YouTube's player refuses to play (error 153).
@@ -152,6 +176,8 @@ HLS_ORIGINS = tuple(
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
         "object-src": [NONE],
         "base-uri": [NONE],
         # The button that links Telegram posts here and is redirected there.
@@ -169,6 +195,7 @@ CONTENT_SECURITY_POLICY = {
 
 LANGUAGE_CODE = "ru"
 LANGUAGES = [("ru", "Русский"), ("en", "English")]
+LANGUAGE_COOKIE_NAME = f"{COOKIE_PREFIX}django_language"
 LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"

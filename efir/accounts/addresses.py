@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 from django.conf import settings
 from django.http import HttpRequest
 
@@ -10,15 +12,39 @@ from efir.accounts.models import normalize_login
 
 def client_address(request: HttpRequest) -> str:
     """The client's address. `X-Forwarded-For` counts only as far as `EFIR_TRUSTED_PROXIES` proxies wrote it."""
-    remote: str = request.META.get("REMOTE_ADDR", "")
+    return believed(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
+
+
+def limited_address(request: HttpRequest) -> str:
+    """What limits count by: see `network_of`."""
+    return network_of(client_address(request))
+
+
+def believed(remote: str, forwarded: str) -> str:
+    """The client behind the connection from `remote`, of which the header says `forwarded`."""
     proxies: int = settings.EFIR.trusted_proxies
-    forwarded = [
-        part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()
-    ]
-    if not proxies or len(forwarded) < proxies:
+    told = [part.strip() for part in forwarded.split(",") if part.strip()]
+    if not proxies or len(told) < proxies:
         return remote
-    nearest: str = forwarded[-proxies]
-    return nearest
+    nearest = told[-proxies]
+    return nearest if _parsed(nearest) else remote
+
+
+def network_of(address: str) -> str:
+    """The address itself; of IPv6 its first 64 bits: one line has all the others."""
+    parsed = _parsed(address)
+    if parsed is None or parsed.version == 4:
+        return address
+    if parsed.ipv4_mapped:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(parsed), 64), strict=False).network_address)
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(address)
+    except ValueError:
+        return None
 
 
 def login_tried(request: HttpRequest, credentials: dict[str, str] | None = None) -> str:

@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from efir.accounts.models import Person
 from efir.accounts.people import inviter_by_code
 
-COOKIE = "efir_ref"
+COOKIE = f"{settings.COOKIE_PREFIX}efir_ref"
 KEPT_S = 90 * 24 * 3600
 
 _CODE = re.compile(r"[a-z0-9]{1,16}")

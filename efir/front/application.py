@@ -14,12 +14,14 @@ from django.http.request import split_domain_port, validate_host
 
 from efir import ids, metrics
 from efir.asgi_http import Application, Receive, Scope, Send
+from efir.front.bodies import Bounded
 from efir.front.offline import OFFLINE, OfflineFiles
 from efir.front.posters import PosterFiles
 from efir.front.request_id import Identified
 from efir.front.room import RoomPage, room_state
 from efir.front.schedule import SchedulePage
 from efir.front.static import StaticFiles
+from efir.front.turnstile import Turnstile
 from efir.room.live import rooms
 from efir.room.stream import PATH as STREAM
 from efir.room.stream import stream
@@ -39,7 +41,7 @@ class Front:
     """Efir's ASGI application: the stream, then what is kept, then Django."""
 
     def __init__(self, django: Application) -> None:
-        self._django = Identified(django)
+        self._django = Bounded(Turnstile(Identified(django)))
         self._schedule = SchedulePage(django)
         self._room = RoomPage(django)
         self._offline = OfflineFiles(django)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 
-from django.contrib.messages.storage.cookie import CookieStorage
-
 from efir.accounts.access import Access
 from efir.accounts.capabilities import Capability
 from efir.asgi_http import Application, Scope, Send, answer, cookies_of, header_of
 from efir.attendance.participation import was_there
 from efir.front.pages import Pages
 from efir.language import language_of
+from efir.message_storage import HostCookieStorage
 from efir.room.live import LiveRooms
 from efir.room.state import state_of
 from efir.room.stream import session_key
@@ -39,7 +38,7 @@ class RoomPage:
     async def __call__(self, live: LiveRooms, scope: Scope, send: Send, webinar_id: int | None) -> int:
         """Answer, or leave it: the HTTP status, or 0."""
         cookies = cookies_of(scope)
-        if scope["query_string"] or CookieStorage.cookie_name in cookies:
+        if scope["query_string"] or HostCookieStorage.cookie_name in cookies:
             return 0
         access = await live.door.accesses.of(session_key(cookies))
         if access is None or not access.can(Capability.ENTER_ROOM):

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.contrib.messages.storage.cookie import CookieStorage
 
 from efir import clock
 from efir.asgi_http import Application, Scope, Send, cookies_of, header_of
 from efir.front.kept import Kept
 from efir.front.pages import Pages, of_anybody
 from efir.language import language_of
+from efir.message_storage import HostCookieStorage
 from efir.room.live import LiveRooms
 from efir.web import server_timing
 from efir.webinars.models import Webinar
@@ -24,7 +24,7 @@ from efir.webinars.templatetags.webinar_words import has_begun, is_delayed
 QUARTER_S = 15 * 60
 LOOK_EVERY = timedelta(seconds=1)
 # With one of these a visitor is somebody, or has something to be told.
-PERSONAL = frozenset({settings.SESSION_COOKIE_NAME, CookieStorage.cookie_name})
+PERSONAL = frozenset({settings.SESSION_COOKIE_NAME, HostCookieStorage.cookie_name})
 
 
 @dataclass(frozen=True, slots=True)

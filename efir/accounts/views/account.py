@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -12,13 +14,18 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
+from django_ratelimit.core import is_ratelimited
 
 from efir.accounts.capabilities import Capability, capability_required
 from efir.accounts.forms import ChangePasswordForm, ContactsForm
 from efir.accounts.models import Person
 from efir.accounts.people import own_candidate
 from efir.accounts.session import person_of
+from efir.accounts.views.entrance import HOUR_S, too_many
 from efir.web import back_with
+
+# Of one person, whichever session.
+RATE = "20/h"
 
 
 class ChangePassword(PasswordChangeView):
@@ -27,6 +34,12 @@ class ChangePassword(PasswordChangeView):
     form_class = ChangePasswordForm
     template_name = "accounts/password.html"
     success_url = "/account/"
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The old password is not to be guessed here either."""
+        if is_ratelimited(request, group="own-password", key="user", rate=RATE, increment=True):
+            return too_many(request, _("Слишком много попыток. Подождите час и попробуйте ещё раз."), HOUR_S)
+        return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         response = super().form_valid(form)

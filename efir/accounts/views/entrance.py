@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth import login
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -18,8 +19,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django_ratelimit.core import is_ratelimited
 
 from efir import ids
-from efir.accounts import referral
-from efir.accounts.addresses import client_address
+from efir.accounts import guessing, referral
+from efir.accounts.addresses import limited_address, login_tried
 from efir.accounts.capabilities import Role
 from efir.accounts.forms import SignUpForm
 from efir.accounts.models import Person
@@ -39,6 +40,17 @@ class LogIn(LoginView):
         if needs_consent(person_of(self.request)):
             return f"{reverse('consent_asked')}?{urlencode({'next': address})}"
         return address
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """A refusal costs no hash."""
+        if guessing.is_refused(request, login_tried(request)):
+            return locked_out(request)
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response: HttpResponse = super().form_valid(form)
+        guessing.know(response, person_of(self.request).login)
+        return response
 
 
 log_in = LogIn.as_view(
@@ -61,8 +73,11 @@ def locked_out(
     *args: Any,
     **kwargs: Any,
 ) -> HttpResponse:
-    """Too many wrong passwords for one log-in from one address (axes calls this)."""
-    sentence = _("Слишком много неверных паролей. Подождите 15 минут и попробуйте ещё раз.")
+    """Too many wrong passwords for one log-in or from one address (axes calls this, too). The same for any log-in."""
+    sentence = _(
+        "Слишком много неверных паролей. Подождите 15 минут, войдите с устройства, где вы уже входили, "
+        "или задайте новый пароль: на странице входа нажмите «Забыли пароль?»."
+    )
     return too_many(request, sentence, int(settings.AXES_COOLOFF_TIME * HOUR_S))
 
 
@@ -84,6 +99,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         return _form(request, form)
     login(request, person, backend=BACKEND)
     response = redirect(safe_next(request, _welcomed(request, person)))
+    guessing.know(response, person.login)
     response.delete_cookie(referral.COOKIE, samesite="Lax")
     return response
 
@@ -122,6 +138,7 @@ def _signed_up(request: HttpRequest, form: SignUpForm) -> Person | None:
         )
     except LoginTaken:
         form.say_taken()
+        is_ratelimited(request, group="signup-taken", key=_address, rate=settings.TAKEN_RATE, increment=True)
         return None
 
 
@@ -137,10 +154,10 @@ def _webinar_id(request: HttpRequest) -> int | None:
 
 
 def _tries_too_often(request: HttpRequest) -> bool:
-    return bool(
-        is_ratelimited(request, group="signup", key=_address, rate=settings.SIGNUP_RATE, increment=True)
-    )
+    often = is_ratelimited(request, group="signup", key=_address, rate=settings.SIGNUP_RATE, increment=True)
+    found = is_ratelimited(request, group="signup-taken", key=_address, rate=settings.TAKEN_RATE)
+    return bool(often or found)
 
 
 def _address(_group: str, request: HttpRequest) -> str:
-    return client_address(request)
+    return limited_address(request)

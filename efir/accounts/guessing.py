@@ -1,0 +1,79 @@
+"""Guessing passwords: limits for an address and for a log-in, and the browsers that they do not keep out.
+
+django-axes counts wrong passwords for one log-in from one address. Here they are added up, for all of an address and
+for a log-in from anywhere. A browser in which somebody has logged in before carries a signed cookie and is limited by
+itself, so that nobody locks out somebody else (OWASP calls it a device cookie).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from axes.models import AccessAttempt
+from django.conf import settings
+from django.core import signing
+from django.db.models import Sum
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django_ratelimit.core import is_ratelimited
+
+from efir.accounts.addresses import limited_address, login_tried
+
+COOKIE = f"{settings.COOKIE_PREFIX}efir_known"
+KEPT_S = 180 * 24 * 3600
+# Of one known browser.
+RATE = "10/15m"
+
+_signer = signing.TimestampSigner(salt="efir.known-browser")
+
+
+def is_refused(request: HttpRequest, login: str) -> bool:
+    """Whether a try for this log-in (in its one spelling) is refused before the password is looked at."""
+    if nonce := _nonce(request, login):
+        return bool(
+            is_ratelimited(request, group="known-browser", key=lambda *_: nonce, rate=RATE, increment=True)
+        )
+    return (
+        _wrong(ip_address=limited_address(request)) >= settings.WRONG_FROM_ADDRESS
+        or _wrong(username=login) >= settings.WRONG_FOR_ACCOUNT
+    )
+
+
+def is_known_browser(request: HttpRequest, credentials: dict[str, str] | None = None) -> bool:
+    """Whether axes has nothing to count here."""
+    return bool(_nonce(request, login_tried(request, credentials)))
+
+
+def know(response: HttpResponseBase, login: str) -> None:
+    """Remember in this browser that `login` has shown the password, or a one-time link."""
+    response.set_cookie(
+        COOKIE,
+        _signer.sign(f"{_digest(login)}.{secrets.token_urlsafe(12)}"),
+        max_age=KEPT_S,
+        httponly=True,
+        samesite="Lax",
+        secure=settings.EFIR.is_https,
+    )
+
+
+def _nonce(request: HttpRequest, login: str) -> str:
+    """The number of this browser, if it is a known one of this log-in's."""
+    try:
+        digest, _, nonce = _signer.unsign(request.COOKIES.get(COOKIE, ""), max_age=KEPT_S).partition(".")
+    except signing.BadSignature:
+        return ""
+    return nonce if digest == _digest(login) else ""
+
+
+def _digest(login: str) -> str:
+    return hashlib.sha256(login.encode()).hexdigest()[:24]
+
+
+def _wrong(**whose: Any) -> int:
+    since = timezone.now() - timedelta(hours=settings.AXES_COOLOFF_TIME)  # the clock that axes stamps with
+    found = AccessAttempt.objects.filter(attempt_time__gte=since, **whose)
+    return found.aggregate(wrong=Sum("failures_since_start"))["wrong"] or 0

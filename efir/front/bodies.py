@@ -1,0 +1,54 @@
+"""No request brings more than there is use for: Django would write all of it to a temporary file before it looks."""
+
+from __future__ import annotations
+
+from efir import metrics
+from efir.asgi_http import Application, Message, Receive, Scope, Send
+from efir.front.refusals import refuse
+
+# A poster has 10 MB at most; beside it goes the form. The proxy examples say the same.
+LARGEST_UPLOAD = 12 * 1024 * 1024
+LARGEST_FORM = 256 * 1024
+UPLOADS = "/admin_webinar/"
+
+
+class _TooLarge(Exception):
+    """More has come than may."""
+
+
+class Bounded:
+    """An application to which no larger body than this comes, whether its length is told before or not."""
+
+    def __init__(self, inner: Application) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; 413 where its body is too large."""
+        largest = LARGEST_UPLOAD if scope["path"].startswith(UPLOADS) else LARGEST_FORM
+        if _told(scope) > largest:
+            return await self._refuse(scope, send)
+        came = 0
+
+        async def counted() -> Message:
+            nonlocal came
+            message = await receive()
+            came += len(message.get("body", b""))
+            if came > largest:
+                raise _TooLarge
+            return message
+
+        try:
+            await self._inner(scope, counted, send)
+        except _TooLarge:
+            await self._refuse(scope, send)
+
+    async def _refuse(self, scope: Scope, send: Send) -> None:
+        metrics.answered("too large", 413)
+        # The rest is not waited for.
+        await refuse(scope, send, 413, [(b"connection", b"close")])
+
+
+def _told(scope: Scope) -> int:
+    """The length that the request tells, or 0."""
+    told: bytes = dict(scope["headers"]).get(b"content-length", b"")
+    return int(told) if told.isdigit() and len(told) < 20 else 0

@@ -1,0 +1,26 @@
+"""What is refused before Django: one sentence, in the visitor's language."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy, override
+
+from efir.asgi_http import Headers, Scope, Send, answer, cookies_of, header_of
+from efir.language import language_of
+
+SENTENCES = {
+    413: gettext_lazy("Это слишком много: файл может быть до 10 МБ. Вернитесь назад и выберите поменьше."),
+    429: gettext_lazy("Сейчас входит очень много людей сразу. Подождите немного и обновите страницу."),
+}
+
+
+async def refuse(scope: Scope, send: Send, status: int, headers: Headers = ()) -> None:
+    """Say it, and what to do."""
+    with override(language_of(cookies_of(scope), header_of(scope, b"accept-language"))):
+        body = str(SENTENCES[status]).encode()
+    own = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    await answer(send, status, [*own, *headers], body)

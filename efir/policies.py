@@ -1,0 +1,44 @@
+"""Headers that Django has no setting for: what a page and its frames may ask of the device, and who may embed it."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
+
+# What nothing here needs, whoever is framed. Browsers leave out what they do not know.
+DENIED = (
+    "accelerometer",
+    "bluetooth",
+    "browsing-topics",
+    "camera",
+    "display-capture",
+    "geolocation",
+    "gyroscope",
+    "hid",
+    "magnetometer",
+    "microphone",
+    "midi",
+    "payment",
+    "publickey-credentials-get",
+    "screen-wake-lock",
+    "serial",
+    "usb",
+    "xr-spatial-tracking",
+)
+
+
+def permissions_policy() -> str:
+    """Autoplay and full screen for the page and the players that it may frame; the rest for nobody."""
+    players = " ".join(["self", *(f'"https://{host}"' for host in sorted(settings.FRAME_HOSTS))])
+    return ", ".join([f"autoplay=({players})", f"fullscreen=({players})", *(f"{name}=()" for name in DENIED)])
+
+
+class PoliciesMiddleware(MiddlewareMixin):
+    """The same for every answer that Django makes."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        response.headers.setdefault("Permissions-Policy", permissions_policy())
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        return response
