@@ -13,6 +13,7 @@ from efir.accounts.capabilities import Capability, can, capability_required
 from efir.accounts.models import Person
 from efir.accounts.session import person_of
 from efir.accounts.words import role_label
+from efir.hooks.actions import Code, Refused
 from efir.room import storage
 from efir.room.live import ALIVE_WITHIN, rooms
 from efir.room.state import state_of
@@ -64,8 +65,9 @@ def people(request: HttpRequest, webinar_id: int) -> JsonResponse:
 @control(Capability.MANAGE_STATUS)
 def here(request: HttpRequest, webinar_id: int) -> Done:
     """The speaker's page says every minute that it is open: a webinar somebody looks at is not a forgotten one."""
-    live = rooms()
-    if live and Webinar.objects.filter(pk=webinar_id).exists():
+    if not Webinar.objects.filter(pk=webinar_id).exists():
+        raise Refused(Code.NOT_FOUND, "no such webinar")
+    if live := rooms():
         live.attend(webinar_id)
     return Done("", {"webinar_id": webinar_id})
 
