@@ -16,8 +16,8 @@ from contextlib import AbstractContextManager, nullcontext
 from benchmarks.tables import warn
 from tools.postgres import MISSING, binaries, cluster
 
-SQLITE = ("evening", "pipeline", "sending", "fanout", "arrival", "doors", "paint", "migrations", "soak")
-POSTGRESQL = ("pipeline", "sending", "fanout", "arrival", "migrations")
+SQLITE = ("evening", "logins", "pipeline", "sending", "fanout", "arrival", "doors", "paint", "migrations", "soak")
+POSTGRESQL = ("logins", "pipeline", "sending", "fanout", "arrival", "migrations")
 OPTIONS: dict[str, list[str]] = {}
 
 

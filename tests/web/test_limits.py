@@ -1,0 +1,169 @@
+"""Limits at the door: what is counted, for whom, and that nobody is kept out by somebody else."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from efir.accounts import addresses
+from efir.front import bodies
+from efir.front.bodies import Bounded
+from efir.front.turnstile import Crowded, Turns
+from efir.policies import permissions_policy
+from tests.conftest import PASSWORD
+
+GOOD = {"username": "olga@example.ru", "password": PASSWORD}
+WRONG = GOOD | {"password": "wrong"}
+
+
+@pytest.fixture(autouse=True)
+def _forgotten():
+    cache.clear()
+
+
+@pytest.fixture
+def behind_a_proxy(settings):
+    settings.EFIR = replace(settings.EFIR, trusted_proxies=1)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        (0, "1.1.1.1", "9.9.9.9"),
+        (1, "", "9.9.9.9"),
+        (1, "6.6.6.6, 1.1.1.1", "1.1.1.1"),
+        (1, "not an address", "9.9.9.9"),
+        (2, "6.6.6.6, 1.1.1.1, 2.2.2.2", "1.1.1.1"),
+        (2, "1.1.1.1", "9.9.9.9"),
+    ],
+)
+def test_only_what_own_proxies_wrote_is_believed(settings, proxies, forwarded, address):
+    settings.EFIR = replace(settings.EFIR, trusted_proxies=proxies)
+    assert addresses.believed("9.9.9.9", forwarded) == address
+
+
+def test_a_line_with_many_addresses_is_one():
+    assert addresses.network_of("2001:db8::1") == addresses.network_of("2001:db8::ffff:2") == "2001:db8::"
+    assert addresses.network_of("::ffff:1.2.3.4") == "1.2.3.4"
+
+
+@pytest.mark.django_db
+class TestLogIn:
+    def test_a_forged_header_changes_nothing(self, make_person):
+        make_person(login=GOOD["username"], password=PASSWORD)
+        codes = [
+            Client(headers={"x-forwarded-for": f"10.0.0.{n}"}).post("/login/", WRONG).status_code
+            for n in range(11)
+        ]
+        assert codes[-1] == 429
+
+    @pytest.mark.parametrize("setting", ["WRONG_FROM_ADDRESS", "WRONG_FOR_ACCOUNT"])
+    def test_an_address_and_a_login_have_limits_of_their_own(
+        self, behind_a_proxy, settings, make_person, setting
+    ):
+        setattr(settings, setting, 3)
+        make_person(login=GOOD["username"], password=PASSWORD)
+        for n in range(3):
+            spread = setting == "WRONG_FOR_ACCOUNT"
+            tried = WRONG if spread else WRONG | {"username": f"nobody{n}@example.ru"}
+            Client(headers={"x-forwarded-for": f"10.0.0.{n if spread else 9}"}).post("/login/", tried)
+        there = Client(headers={"x-forwarded-for": "10.0.0.9"})
+        answer = there.post("/login/", GOOD)
+        assert (answer.status_code, answer["Retry-After"]) == (429, "900")
+        assert "Забыли пароль?" in answer.content.decode()
+
+    def test_a_browser_that_was_in_before_stays_let_in(self, settings, make_person):
+        settings.WRONG_FOR_ACCOUNT = 3
+        make_person(login=GOOD["username"], password=PASSWORD)
+        own = Client()
+        own.post("/login/", GOOD)
+        own.post("/logout/")
+        for _ in range(4):
+            Client().post("/login/", WRONG)
+        assert Client().post("/login/", GOOD).status_code == 429
+        assert own.post("/login/", GOOD).status_code == 302
+        own.post("/logout/")
+        assert [own.post("/login/", WRONG).status_code for _ in range(10)][-1] == 429
+
+    def test_who_is_locked_out_writes_nothing_more(self, make_person):
+        from axes.models import AccessAttempt
+
+        for _ in range(30):
+            Client().post("/login/", WRONG)
+        assert AccessAttempt.objects.get().failures_since_start == 10
+
+    def test_the_old_password_is_not_guessed_either(self, make_person):
+        client = Client()
+        client.force_login(make_person(password=PASSWORD))
+        codes = [client.post("/account/password/", {"old_password": "x"}).status_code for _ in range(21)]
+        assert codes[-2:] == [200, 429]
+
+
+class TestTurns:
+    def test_addresses_take_turns(self):
+        async def scenario():
+            turns, order = Turns(1, 10, 100), []
+
+            async def one(key):
+                await turns.take(key)
+                order.append(key)
+                turns.give()
+
+            await turns.take("first")
+            tasks = [asyncio.create_task(one(key)) for key in ("flood",) * 5 + ("a", "b")]
+            await asyncio.sleep(0)
+            turns.give()
+            await asyncio.gather(*tasks)
+            return order
+
+        assert asyncio.run(scenario())[:4] == ["flood", "a", "b", "flood"]
+
+    def test_a_long_queue_is_refused_and_gives_way(self):
+        async def scenario():
+            turns = Turns(1, 3, 4)
+            await turns.take("first")
+            flood = [asyncio.create_task(turns.take("flood")) for _ in range(4)]
+            others = [asyncio.create_task(turns.take(key)) for key in ("a", "b")]
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            refused = [task.done() and isinstance(task.exception(), Crowded) for task in flood]
+            waiting = [not task.done() for task in others]
+            for task in (*flood, *others):
+                task.cancel()
+            return refused, waiting
+
+        assert asyncio.run(scenario()) == ([False, False, True, True], [True, True])
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_body_has_an_end(monkeypatch, told):
+    monkeypatch.setattr(bodies, "LARGEST_FORM", 10)
+    sent = []
+
+    async def inner(scope, receive, send):
+        while (await receive())["more_body"]:
+            pass
+
+    async def receive():
+        return {"type": "http.request", "body": b"x" * 6, "more_body": True}
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"content-length", b"1000")] if told else []
+    scope = {"type": "http", "method": "POST", "path": "/login/", "headers": headers}
+    asyncio.run(Bounded(inner)(scope, receive, send))
+    assert sent[0]["status"] == 413
+
+
+@pytest.mark.django_db
+def test_pages_ask_nothing_of_the_device():
+    answer = Client().get("/login/")
+    assert answer["Permissions-Policy"] == permissions_policy()
+    assert 'fullscreen=(self "https://' in answer["Permissions-Policy"]
+    assert "camera=()" in answer["Permissions-Policy"]
+    assert answer["Cross-Origin-Resource-Policy"] == answer["Cross-Origin-Opener-Policy"] == "same-origin"
