@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 Act = Callable[[Page], None]
+
+HLS_HOST = "live.example.org"
+ANYBODY = {"Access-Control-Allow-Origin": "*"}
+HLS_PARTS = Path(__file__).parents[2] / "tests" / "browser" / "hls"
+PLAYLIST = "\n".join(
+    ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:2", "#EXT-X-MEDIA-SEQUENCE:0"]
+    + ["#EXT-X-DISCONTINUITY\n#EXTINF:2.0,\npart0.ts\n#EXT-X-DISCONTINUITY\n#EXTINF:2.0,\npart1.ts"] * 9
+)
 
 
 def _submit(page: Page, within: str = "main form") -> None:
@@ -57,6 +66,11 @@ def password_wrong(page: Page) -> None:
     _submit(page)
 
 
+def data_wrong(page: Page) -> None:
+    page.fill("#export input[type=password]", "not-my-password")
+    _submit(page, "#export form")
+
+
 def show_qr(page: Page) -> None:
     with page.expect_navigation():
         page.locator("#telegram form[action$=qr] button").click()
@@ -67,6 +81,17 @@ def new_wrong(page: Page) -> None:
     page.fill("[name=player_url]", "https://video.example.com/watch/1")
     page.fill("[name=time_zone]", "Europe/Moskva")
     _submit(page)
+
+
+def poster_wrong(page: Page) -> None:
+    poster = {"name": "poster.png", "mimeType": "image/png", "buffer": b"not a picture"}
+    page.set_input_files("[name=poster]", poster)
+    _submit(page, "form:has([name=poster])")
+
+
+def copy(page: Page) -> None:
+    with page.expect_navigation():
+        page.locator("form[action$='/copy'] button").click()
 
 
 def ask_to_stop(page: Page) -> None:
@@ -81,6 +106,29 @@ def open_gear(page: Page) -> None:
 def enter_air(page: Page) -> None:
     page.locator("#enter-button").click()
     expect(page.frame_locator("#player iframe").locator("body")).to_be_visible()
+
+
+def watch_hls(page: Page) -> None:
+    """A media server that this test is: the playlist, and the two parts that it repeats."""
+    page.route(f"https://{HLS_HOST}/**", _serve_hls)
+    page.locator("#enter-button").click()
+    page.wait_for_function("() => document.querySelector('#player video')?.readyState >= 2")
+
+
+def watch_before_it_comes(page: Page) -> None:
+    """The webinar is on air, and OBS is not yet."""
+    page.route(f"https://{HLS_HOST}/**", lambda route: route.fulfill(status=404, headers=ANYBODY))
+    page.locator("#enter-button").click()
+    expect(page.locator("#player-says")).not_to_be_empty()
+
+
+def _serve_hls(route: Route) -> None:
+    name = route.request.url.partition("?")[0].rpartition("/")[2]
+    if name.endswith(".ts"):
+        body, kind = (HLS_PARTS / name).read_bytes(), "video/mp2t"
+    else:
+        body, kind = PLAYLIST.encode(), "application/vnd.apple.mpegurl"
+    route.fulfill(body=body, content_type=kind, headers=ANYBODY)
 
 
 def open_people(page: Page) -> None:

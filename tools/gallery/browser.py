@@ -81,7 +81,7 @@ class Opened:
             self.status = response.status
             with suppress(Exception):  # a redirect has no body
                 self.html = response.text()
-        elif response.status >= 400:
+        elif response.status >= 400 and not (self.state.fails and self.state.fails in response.url):
             self.complaints.append(f"{response.status}: {response.url}")
 
 

@@ -98,6 +98,16 @@ def _account() -> list[State]:
         State(name="contacts-none", path="/account/contacts/", who="alone"),
         State(name="candidate", path="/account/candidates/{person_kate}/", who="partner"),
         State(name="candidate-new", path="/account/candidates/{person_newpartner}/", who="leader"),
+        State(name="candidate-unlinked", path="/account/candidates/{person_kolya}/", who="partner"),
+        State(name="candidate-blocked", path="/account/candidates/{person_ksyusha}/", who="partner"),
+        State(name="candidate-missed", path="/account/candidates/{person_klara}/", who="partner"),
+        State(name="data", path="/account/data/", who="kate"),
+        State(name="data-wrong", path="/account/data/", who="kate", act=acts.data_wrong, status=400),
+        State(name="data-no-consent", path="/account/data/", who="kolya"),
+        State(name="data-last-admin", path="/account/data/", who="admin"),
+        State(name="consent-asked", path="/account/consent/", who="kolya"),
+        State(name="audit", path="/account/audit/", who="admin"),
+        State(name="audit-none", path="/account/audit/?person=nobody", who="admin"),
         State(name="password", path="/account/password/", who="kate"),
         State(name="password-wrong", path="/account/password/", who="kate", act=acts.password_wrong),
         State(name="people", path="/account/people/", who="admin"),
@@ -123,6 +133,15 @@ def _room() -> list[State]:
             name="room-cta-chat", path=ROOM + "{cta}/", who="kate", ready="#player iframe", act=acts.enter_air
         ),
         State(name="room-cta-alone", path=ROOM + "{cta}/", who="alone", ready="#cta a"),
+        State(name="room-hls", path=ROOM + "{hls}/", who="kate", ready="#player video", act=acts.watch_hls),
+        State(
+            name="room-hls-late",
+            path=ROOM + "{hls}/",
+            who="kate",
+            ready="#player video",
+            act=acts.watch_before_it_comes,
+            fails=acts.HLS_HOST,
+        ),
         State(name="room-paused", path=ROOM + "{paused}/", who="kate"),
         State(name="room-finished-entered", path=ROOM + "{finished}/", who="kate"),
         State(name="room-finished-missed", path=ROOM + "{finished}/", who="klara"),
@@ -148,6 +167,14 @@ def _speaker() -> list[State]:
         State(name="speaker-list", path=WEBINAR, who="speaker"),
         State(name="speaker-new", path=WEBINAR + "new/", who="speaker"),
         State(name="speaker-new-wrong", path=WEBINAR + "new/", who="speaker", act=acts.new_wrong, status=400),
+        State(
+            name="speaker-new-poster-wrong",
+            path=WEBINAR + "new/",
+            who="speaker",
+            act=acts.poster_wrong,
+            status=400,
+        ),
+        State(name="speaker-copied", path=WEBINAR + "{next}/", who="speaker", world="quiet", act=acts.copy),
         State(name="speaker-gear", path=WEBINAR + "new/", who="admin", act=acts.open_gear),
         *(State(name=f"speaker-{name}", path=f"{WEBINAR}{{{name}}}/", who="speaker") for name in statuses),
         State(name="speaker-stop-asked", path=WEBINAR + "{live}/", who="speaker", act=acts.ask_to_stop),
@@ -172,6 +199,7 @@ def _errors() -> list[State]:
 def _demo() -> list[State]:
     return [
         State(name="demo-telegram", path="/demo/telegram/"),
+        State(name="demo-components", path="/demo/components/"),
         State(name="demo-recording", path="/demo/recording/"),
     ]
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tools.gallery.acts import HLS_HOST
+
 
 @dataclass(frozen=True)
 class Installation:
@@ -67,6 +69,7 @@ def _environ(data_dir: str, port: int) -> dict[str, str]:
         "EFIR_DATA_DIR": data_dir,
         "EFIR_PORT": str(port),
         "EFIR_LOG_LEVEL": "ERROR",
+        "EFIR_HLS_HOSTS": HLS_HOST,
     }
 
 

@@ -31,6 +31,7 @@ from efir.webinars import core
 from efir.webinars.models import Poster, Webinar
 from efir.webinars.posters.drawing import from_picture
 from efir.webinars.posters.keeping import keep
+from tools.gallery.acts import HLS_HOST
 from tools.gallery.catalogue import NOW
 
 SYSTEM = Context(None, Source.SYSTEM)
@@ -96,7 +97,12 @@ def _people() -> dict[str, Person]:
     with at(NOW - 60 * DAY):
         for number, (login, (name, role, inviter, linked)) in enumerate(PEOPLE.items()):
             person = made[login] = create_person(
-                login=login, name=name, role=role, password=None, invited_by=made.get(inviter)
+                login=login,
+                name=name,
+                role=role,
+                password=None,
+                invited_by=made.get(inviter),
+                consented=login != "kolya",
             )
             person.ref_code = f"{login}1"
             if login != "newpartner":
@@ -156,19 +162,21 @@ def _ahead(people: dict[str, Person]) -> dict[str, Webinar]:
 
 def _on_air(people: dict[str, Person]) -> dict[str, Webinar]:
     chat = f"{settings.EFIR.public_url}/demo/player/"
-    live, cta, paused = (
+    hls = f"https://{HLS_HOST}/live/stream.m3u8"
+    live, cta, paused, by_hls = (
         _started(_scheduled(title, NOW - 12 * MINUTE, **fields))
         for title, fields in (
             ("Зачем нам живые эфиры", {"poster": _poster(2)}),
             ("Первый шаг за один вечер", {"chat_url": chat}),
             ("Разбор ваших историй", {}),
+            ("Эфир из студии", {"player_url": hls}),
         )
     )
     core.book_seat(live.pk, people["kate"])
     with at(NOW - 2 * MINUTE):
         cta = core.core_webinar_set_cta_visibility(cta.pk, True, SYSTEM)
         paused = core.pause(paused.pk, SYSTEM)
-    return {"live": live, "cta": cta, "paused": paused}
+    return {"live": live, "cta": cta, "paused": paused, "hls": by_hls}
 
 
 def _started(webinar: Webinar) -> Webinar:

@@ -11,6 +11,7 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import translation
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
@@ -58,7 +59,9 @@ def _shown(bot_api: StandIn) -> list[Shown]:
 
 def _page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     unlinked = Person.objects.filter(telegramchat=None).order_by("pk")[:50]
-    return render(request, "demo/telegram.html", context | {"unlinked": unlinked})
+    # This thread does not know of the language that was chosen for the request.
+    with translation.override(request.LANGUAGE_CODE):
+        return render(request, "demo/telegram.html", context | {"unlinked": unlinked})
 
 
 @require_POST
