@@ -19,6 +19,11 @@ from playwright.sync_api import Browser  # noqa: E402
 from benchmarks.people import enrol, log_in, room_page, scheduled_webinar  # noqa: E402
 from benchmarks.processes import efir  # noqa: E402
 from benchmarks.tables import median, table, warn  # noqa: E402
+from efir.hooks.actions import Context, Source  # noqa: E402
+from efir.ops.demo.art import painted  # noqa: E402
+from efir.webinars import core  # noqa: E402
+from efir.webinars.posters.drawing import from_picture  # noqa: E402
+from efir.webinars.posters.keeping import keep  # noqa: E402
 from tools.gallery.browser import MISSING, PHONE, chromium  # noqa: E402
 
 RUNS = 5
@@ -44,13 +49,14 @@ def main() -> None:
         warn(MISSING)
         return
     call_command("migrate", verbosity=0)
-    webinar = scheduled_webinar()
+    poster = keep(from_picture(painted(0)))
+    webinar = core.edit(scheduled_webinar().pk, {"poster": poster}, Context(None, Source.SYSTEM))
     cookie = log_in(enrol(1))[0]
     with efir("web") as server, chromium() as browser:
         address = f"http://127.0.0.1:{server.port}"
         pages = [
             ("plain words (limit)", f"{address}/healthz", ""),
-            ("/webinars/, a guest", f"{address}/webinars/", ""),
+            ("/webinars/ with a poster, a guest", f"{address}/webinars/", ""),
             ("the room before the start", f"{address}{room_page(webinar)}", cookie),
         ]
         took: list[list[float]] = [[] for _ in pages]
