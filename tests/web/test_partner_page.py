@@ -155,11 +155,13 @@ def test_the_invitation_names_the_next_webinar_and_ones_own_link(clock, make_web
     without = section(account(mine[0]), "referral")
     assert "живые вебинары" in without
     assert link in without
-    make_webinar(title="Как <начать>")
+    webinar = make_webinar(title="Как <начать>")
     invitation = section(account(mine[0]), "referral")
     assert "«Как &lt;начать&gt;»: 23 ноября в 20:00 МСК" in invitation
     assert "https://t.me/share/url?url=http" in invitation
     assert f"ref%3D{mine[0].ref_code}" in invitation
+    assert f'{link}&amp;webinar={webinar.pk}" hidden' in invitation
+    assert f"webinar%3D{webinar.pk}" in invitation
     assert "<svg" in invitation
     candidate = account(mine[1][0])
     assert 'id="referral"' not in candidate

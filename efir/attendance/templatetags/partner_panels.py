@@ -35,14 +35,21 @@ def qr(text: str) -> SafeString:
 
 @register.inclusion_tag("attendance/invitation.html")
 def invitation(link: str) -> dict[str, Any]:
-    """A text ready to send: what and when, and the partner's own link."""
-    text = _invitation_words(own.ahead(Programme.read()))
+    """A text ready to send: what and when, and the partner's own link, which seats whoever signs up by it."""
+    webinar = own.ahead(Programme.read())
+    text, sent = _invitation_words(webinar), _link_to(webinar, link)
     return {
-        "text": f"{text}\n{link}",
-        "share": urlencode({"url": link, "text": text}),
+        "text": f"{text}\n{sent}",
+        "share": urlencode({"url": sent, "text": text}),
         "link": link,
+        "sent": sent,
         "words": text,
     }
+
+
+def _link_to(webinar: Webinar | None, link: str) -> str:
+    """The link that books the seat which the text promises; the plain one, where there is no webinar."""
+    return link if webinar is None else f"{link}&{urlencode({'webinar': webinar.pk})}"
 
 
 def _invitation_words(webinar: Webinar | None) -> str:
