@@ -16,7 +16,18 @@ from contextlib import AbstractContextManager, nullcontext
 from benchmarks.tables import warn
 from tools.postgres import MISSING, binaries, cluster
 
-SQLITE = ("evening", "logins", "pipeline", "sending", "fanout", "arrival", "doors", "paint", "migrations", "soak")
+SQLITE = (
+    "evening",
+    "logins",
+    "pipeline",
+    "sending",
+    "fanout",
+    "arrival",
+    "doors",
+    "paint",
+    "migrations",
+    "soak",
+)
 POSTGRESQL = ("logins", "pipeline", "sending", "fanout", "arrival", "migrations")
 OPTIONS: dict[str, list[str]] = {}
 
