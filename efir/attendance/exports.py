@@ -21,7 +21,7 @@ from django.utils.translation import override
 from efir.accounts.models import Person
 from efir.attendance import words
 from efir.attendance.models import Participation, Verdict
-from efir.attendance.numbers import lead_intervals
+from efir.attendance.numbers import stretches_of
 from efir.attendance.spans import clip
 from efir.attendance.timeline import Timeline, timeline_of
 from efir.webinars.models import Webinar
@@ -159,12 +159,8 @@ def presence_batch(webinar: Webinar) -> Batch:
 
 def _presence_rows(webinar: Webinar, ids: Sequence[int], timeline: Timeline) -> Iterator[Row]:
     names = dict(Person.objects.filter(pk__in=ids).values_list("pk", "name"))
-    rows = lead_intervals(webinar).filter(person_id__in=ids).order_by("person_id", "began_at")
-    stretches = rows.values_list("person_id", "began_at", "ended_at", "recorder__pulsed_at")
-    for person_id, theirs in groupby(stretches, key=lambda row: row[0]):
-        for start, end in clip(
-            ((began, ended or pulse) for __, began, ended, pulse in theirs), timeline.live
-        ):
+    for person_id, theirs in groupby(stretches_of(webinar, ids), key=lambda row: row[0]):
+        for start, end in clip(((began, until) for __, began, until in theirs), timeline.live):
             yield [
                 person_id,
                 names[person_id],

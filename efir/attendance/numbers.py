@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate, groupby
 from math import ceil
+from typing import TypeAlias
 
 from django.core.cache import cache
 from django.db.models import Count, DateTimeField, Exists, F, OuterRef, Q, QuerySet
@@ -18,16 +19,20 @@ from django.db.models.functions import Coalesce
 
 from efir.accounts.capabilities import Capability, people_who_can
 from efir.attendance.evidence import rule_in_force
-from efir.attendance.models import Classification, Verdict
+from efir.attendance.models import Classification, Participation, Verdict
 from efir.attendance.rules import Rule
-from efir.attendance.spans import Span, last_s
+from efir.attendance.spans import Span, clip, last_s
 from efir.attendance.timeline import Timeline
-from efir.room.models import PresenceInterval, Recorder
+from efir.attendance.words import spans_of
+from efir.room.models import PresenceInterval
 from efir.webinars.models import Seat, Webinar
 
 MINUTE = timedelta(minutes=1)
 AT_ONCE = 2000
 KEPT_S = 24 * 3600
+
+# A person, and from when until when they were there.
+Stretch: TypeAlias = tuple[int, datetime, datetime]
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,9 @@ def lead_intervals(webinar: Webinar) -> QuerySet[PresenceInterval]:
 
 
 def funnel_of(webinar: Webinar, timeline: Timeline) -> Funnel:
-    """The funnel, counted by the database with two queries."""
+    """The funnel, counted by the database with a few queries; by the verdicts where only they are left."""
+    if is_pruned(webinar):
+        return _funnel_kept(webinar, timeline)
     seat = Seat.objects.filter(webinar=webinar, person=OuterRef("person_id"))
     entered, saw = _overlaps(timeline.live), _overlaps(timeline.cta)
     stayed = _overlaps(last_s(timeline.live, rule_of(webinar).grace_s))
@@ -87,6 +94,24 @@ def funnel_of(webinar: Webinar, timeline: Timeline) -> Funnel:
     if not timeline.cta:
         counted["saw_cta"] = None
     return Funnel(seats=_seats(webinar).count(), **counted)
+
+
+def _funnel_kept(webinar: Webinar, timeline: Timeline) -> Funnel:
+    seated = set(Seat.objects.filter(webinar=webinar).values_list("person_id", flat=True))
+    final = last_s(timeline.live, rule_of(webinar).grace_s)
+    entered, saw, stayed = set(), set(), set()
+    for person_id, began, until in stretches_of(webinar):
+        span = [(began, until)]
+        for found, within in ((entered, timeline.live), (saw, timeline.cta), (stayed, final)):
+            if clip(span, within):
+                found.add(person_id)
+    return Funnel(
+        seats=_seats(webinar).count(),
+        entered=len(entered),
+        walk_ins=len(entered - seated),
+        saw_cta=len(saw) if timeline.cta else None,
+        stayed=len(stayed),
+    )
 
 
 def _people(condition: Q) -> Count:
@@ -121,7 +146,7 @@ def curve_of(webinar: Webinar, timeline: Timeline) -> list[int]:
     """How many leads were in the room at the start and at each full minute after it, up to the end."""
     length = int((timeline.end - timeline.start) / MINUTE) + 1
     changes = [0] * (length + 1)
-    for _, stretches in groupby(_stretches(webinar), key=lambda row: row[0]):
+    for _, stretches in groupby(stretches_of(webinar), key=lambda row: row[0]):
         reached = 0
         for _, began, until in stretches:
             first, after = _mark(began, timeline), min(_mark(until, timeline), length)
@@ -138,11 +163,28 @@ def _mark(moment: datetime, timeline: Timeline) -> int:
     return max(0, ceil((moment - timeline.start) / MINUTE))
 
 
-def _stretches(webinar: Webinar) -> Iterator[tuple[int, datetime, datetime]]:
-    """Person, beginning and end of every interval, each person's together and in order."""
+def is_pruned(webinar: Webinar) -> bool:
+    """Whether the recorded presence has been forgotten, so that only the verdicts tell who was there."""
+    return Classification.objects.filter(webinar=webinar, evidence_pruned_at__isnull=False).exists()
+
+
+def stretches_of(webinar: Webinar, ids: Sequence[int] | None = None) -> Iterator[Stretch]:
+    """Every stretch of the leads (of all, or of these), each person's together and in order.
+
+    Once the recorded presence is pruned they are the verdicts' own, which hold live time alone.
+    """
+    if is_pruned(webinar):
+        yield from _kept_stretches(webinar, ids)
+        return
     rows = lead_intervals(webinar).order_by("person_id", "began_at")
-    open_at = PresenceInterval.objects.filter(webinar=webinar, ended_at=None).values("recorder_id")
-    pulses = dict(Recorder.objects.filter(pk__in=open_at).values_list("pk", "pulsed_at"))
-    columns = rows.values_list("person_id", "began_at", "ended_at", "recorder_id")
-    for person_id, began, ended, recorder_id in columns.iterator(AT_ONCE):
-        yield person_id, began, ended or pulses[recorder_id]
+    chosen = rows if ids is None else rows.filter(person_id__in=ids)
+    yield from chosen.values_list("person_id", "began_at", "until").iterator(AT_ONCE)
+
+
+def _kept_stretches(webinar: Webinar, ids: Sequence[int] | None) -> Iterator[Stretch]:
+    leads = Participation.objects.filter(webinar=webinar, is_lead=True).values("person_id")
+    verdicts = Verdict.objects.filter(webinar=webinar, lead_id__in=leads).order_by("lead_id")
+    chosen = verdicts if ids is None else verdicts.filter(lead_id__in=ids)
+    for verdict in chosen.iterator(AT_ONCE):
+        for start, end in spans_of(verdict):
+            yield verdict.lead_id, start, end

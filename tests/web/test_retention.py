@@ -11,7 +11,10 @@ import pytest
 from efir.accounts.models import Session
 from efir.attendance import classifier
 from efir.attendance.evidence import evening_of
+from efir.attendance.exports import presence_batch
 from efir.attendance.models import Classification, Verdict
+from efir.attendance.numbers import Funnel, curve_of, funnel_of
+from efir.attendance.timeline import timeline_of
 from efir.audit.models import AuditAddress, AuditEntry
 from efir.hooks.actions import Context, Source
 from efir.hooks.models import JournalEntry
@@ -74,6 +77,17 @@ def test_verdicts_stay_true_when_the_evidence_goes(archived, keep, clock):
     for verdict in verdicts:
         judged = classifier.rejudge(verdict, evening_of(archived, archived.finished_at))
         assert (judged.attended, judged.reason) == (verdict.attended, verdict.reason)
+
+
+def test_the_numbers_and_the_table_of_presence_stay_when_the_evidence_goes(archived, keep, clock):
+    timeline = timeline_of(archived)
+    told = funnel_of(archived, timeline), curve_of(archived, timeline), presence_batch(archived)(0)
+    assert told[0] == Funnel(seats=1, entered=2, walk_ins=2, saw_cta=None, stayed=1)
+    keep(evidence_days=1)
+    clock.move(2 * DAY_S)
+    forget_some()
+    assert not PresenceInterval.objects.exists()
+    assert (funnel_of(archived, timeline), curve_of(archived, timeline), presence_batch(archived)(0)) == told
 
 
 def test_nothing_goes_unless_it_is_asked_for(archived, keep, clock):
