@@ -120,6 +120,12 @@ def assign_role(person: Person, role: Role, context: Context | None = None) -> N
             note_change([person.pk])  # another one is noted as it is written
 
 
+def role_lost(person: Person) -> dict[str, tuple[str, None]]:
+    """What the audit log keeps of the role of somebody who goes: it is told nowhere else afterwards."""
+    role = Membership.objects.filter(person=person).values_list("group__name", flat=True).first()
+    return {"role": (role, None)} if role else {}
+
+
 def sync_roles(**kwargs: Any) -> None:
     """Make the groups in the database say what `ROLES` says; run after every migration."""
     permissions = {

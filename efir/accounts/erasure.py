@@ -8,7 +8,7 @@ from django.db import transaction
 from django.dispatch import Signal
 
 from efir import clock
-from efir.accounts.capabilities import Capability, people_who_can
+from efir.accounts.capabilities import Capability, people_who_can, role_lost
 from efir.accounts.models import Membership, Person, Session, new_ref_code
 from efir.audit.actions import Action
 from efir.audit.log import record
@@ -44,7 +44,7 @@ def erase(person_id: int, context: Context) -> Person:
             return person
         if is_last_admin(person):
             raise LastAdmin
-        record(Action.PERSON_ERASED, context, person_id=person.pk)
+        record(Action.PERSON_ERASED, context, person_id=person.pk, changes=role_lost(person))
         erasing.send(sender=Person, person=person)
         _forget_access(person)
         _blot_out(person)

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.dispatch import Signal
 
 from efir import clock
-from efir.accounts.capabilities import Capability, Role, people_who_can
+from efir.accounts.capabilities import Capability, Role, people_who_can, role_lost
 from efir.accounts.models import Membership, Person, normalize_login
 from efir.audit.actions import Action
 from efir.audit.log import record
@@ -94,7 +94,7 @@ def close_account(person: Person, context: Context) -> None:
         person.is_active = False
         person.set_unusable_password()
         person.save(update_fields=["is_active", "password"])
-        record(Action.ACCOUNT_CLOSED, context, person_id=person.pk)
+        record(Action.ACCOUNT_CLOSED, context, person_id=person.pk, changes=role_lost(person))
 
 
 def inviter_by_code(code: str) -> Person | None:

@@ -11,7 +11,9 @@ from django.db.transaction import TransactionManagementError
 from django.test import Client
 
 from efir.accounts.capabilities import Role, assign_role
+from efir.accounts.erasure import erase
 from efir.accounts.models import Person
+from efir.accounts.people import close_account
 from efir.accounts.roles_then import leads_at
 from efir.attendance.models import Verdict
 from efir.audit.actions import Action
@@ -187,6 +189,17 @@ def test_who_was_a_lead_is_told_from_the_roles_then(make_person, clock):
     assert leads_at(dict.fromkeys(people, then)) == {up.pk, same.pk}
     assert leads_at(dict.fromkeys(people, then + timedelta(seconds=2))) == {down.pk, same.pk}
     assert leads_at({}) == set()
+
+
+def test_who_left_right_after_entering_was_a_lead_then(make_person, clock):
+    erased, closed, partner = make_person(), make_person(), make_person(Role.PARTNER)
+    then = clock()
+    clock.move(1)
+    close_account(closed, SYSTEM)
+    for person in (erased, partner):
+        erase(person.pk, SYSTEM)
+    people = [erased.pk, closed.pk, partner.pk]
+    assert leads_at(dict.fromkeys(people, then)) == {erased.pk, closed.pk}
 
 
 def test_the_command_line_prints_lines(admin, make_webinar, capsys):
