@@ -99,7 +99,9 @@ def funnel_of(webinar: Webinar, timeline: Timeline) -> Funnel:
 def _funnel_kept(webinar: Webinar, timeline: Timeline) -> Funnel:
     seated = set(Seat.objects.filter(webinar=webinar).values_list("person_id", flat=True))
     final = last_s(timeline.live, rule_of(webinar).grace_s)
-    entered, saw, stayed = set(), set(), set()
+    entered: set[int] = set()
+    saw: set[int] = set()
+    stayed: set[int] = set()
     for person_id, began, until in stretches_of(webinar):
         span = [(began, until)]
         for found, within in ((entered, timeline.live), (saw, timeline.cta), (stayed, final)):
@@ -178,7 +180,8 @@ def stretches_of(webinar: Webinar, ids: Sequence[int] | None = None) -> Iterator
         return
     rows = lead_intervals(webinar).order_by("person_id", "began_at")
     chosen = rows if ids is None else rows.filter(person_id__in=ids)
-    yield from chosen.values_list("person_id", "began_at", "until").iterator(AT_ONCE)
+    columns = chosen.values_list("person_id", "began_at", "until")  # type: ignore[misc]  # as annotated
+    yield from columns.iterator(AT_ONCE)
 
 
 def _kept_stretches(webinar: Webinar, ids: Sequence[int] | None) -> Iterator[Stretch]:

@@ -111,7 +111,7 @@ def close_person(options: argparse.Namespace) -> int:
 
 def audit(options: argparse.Namespace) -> int:
     """`efir audit`: the latest first."""
-    about = personal.known(options.person) if options.person else None
+    about = personal.known_or_erased(options.person) if options.person else None
     if options.person and about is None:
         return personal.nobody(options.person)
     asked = Asked(options.webinar, about.pk if about else None, options.action or "")

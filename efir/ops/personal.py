@@ -22,10 +22,14 @@ from efir.ops.printing import fail, print_lines
 
 
 def known(login: str) -> Person | None:
+    """The person with this log-in."""
+    return Person.objects.filter(login=normalize_login(login)).first()
+
+
+def known_or_erased(login: str) -> Person | None:
     """The person with this log-in; `erased-ID` is one too where a restore brought the old log-in back."""
     erased = re.fullmatch(r"erased-(\d{1,18})", login)
-    found = Person.objects.filter(login=normalize_login(login)).first()
-    return found or (Person.objects.filter(pk=int(erased[1])).first() if erased else None)
+    return known(login) or (Person.objects.filter(pk=int(erased[1])).first() if erased else None)
 
 
 def nobody(login: str) -> int:
@@ -56,7 +60,7 @@ def _write(path: Path, data: dict[str, Any]) -> None:
 
 def erase_person(options: argparse.Namespace) -> int:
     """Make somebody unrecognisable; afterwards their log-in is `erased-ID`, and asking again changes nothing."""
-    person = known(options.login)
+    person = known_or_erased(options.login)
     if person is None:
         return nobody(options.login)
     try:

@@ -15,11 +15,18 @@ from efir.ops.keeping.backup import backup, has_secret
 from efir.ops.keeping.container import Manifest
 from efir.ops.keeping.restore import check, restore
 from efir.ops.verifying import verify
+from efir.webinars.lifecycle import ON_AIR
+from efir.webinars.models import Webinar
 
 HELD_HINT = (
     "Messages held: {count}. They waited in the backup, or were caused by a webinar that had ended, and may have gone "
     "out after it was made. `efir held` lists them; then say `efir held send` or `efir held arrived` (with --webinar "
     "ID for one webinar), or decide about each on the webinar's page."
+)
+
+ON_AIR_HINT = (
+    "Webinar {id} «{title}» was on air when the backup was made. If it has ended since, run `efir webinar stop {id}` "
+    "before the first start: its verdicts are then held for an admin."
 )
 
 
@@ -60,6 +67,8 @@ def run_restore(options: argparse.Namespace) -> int:
         print(f"Sessions ended: {restored.ended}.")
     if restored.held:
         print(HELD_HINT.format(count=restored.held))
+    for webinar in Webinar.objects.filter(status__in=ON_AIR).order_by("pk"):
+        print(ON_AIR_HINT.format(id=webinar.pk, title=webinar.title))
     return run_verify()
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import connection, models
 
 CHUNK = 1000
+HEAVY_CHUNK = 20  # a poster's file has hundreds of kB
 
 
 def columns(model: type[models.Model]) -> list[str]:
@@ -24,7 +25,7 @@ def dump(model: type[models.Model]) -> Iterator[list[Any]]:
     """Every row as JSON holds it, in the order of the primary key, without ever holding more than a chunk."""
     names = [field.attname for field in _fields(model)]
     rows = model._base_manager.order_by("pk").values_list(*names)
-    for row in rows.iterator(CHUNK):
+    for row in rows.iterator(_at_once(model)):
         yield [_plain(value) for value in row]
 
 
@@ -40,10 +41,15 @@ def load(model: type[models.Model], order: Sequence[str], rows: Iterable[Sequenc
     statement = f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ({places})"  # noqa: S608  # our own names
     count = 0
     with connection.cursor() as cursor:
-        for chunk in _chunks(rows):
+        for chunk in _chunks(rows, _at_once(model)):
             cursor.executemany(statement, [_prepared(fields, row) for row in chunk])
             count += len(chunk)
     return count
+
+
+def _at_once(model: type[models.Model]) -> int:
+    heavy = any(isinstance(field, models.BinaryField) for field in _fields(model))
+    return HEAVY_CHUNK if heavy else CHUNK
 
 
 def _fields(model: type[models.Model]) -> list[models.Field[Any, Any]]:
@@ -73,7 +79,7 @@ def _typed(field: models.Field[Any, Any], value: Any) -> Any:
     return field.to_python(value)
 
 
-def _chunks(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
+def _chunks(rows: Iterable[Sequence[Any]], size: int) -> Iterator[list[Sequence[Any]]]:
     each = iter(rows)
-    while chunk := list(islice(each, CHUNK)):
+    while chunk := list(islice(each, size)):
         yield chunk
