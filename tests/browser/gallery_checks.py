@@ -50,7 +50,7 @@ def check(chromium: Any, worlds: Any, state: State, language: str) -> None:
         shown.page.set_viewport_size(WIDEST)
         wrong += shown.page.evaluate(TOO_WIDE)
         assert shown.page.locator("html").get_attribute("lang") == language
-        assert wrong + shown.complaints == []
+        assert wrong + shown.complaints == [], wrong + shown.complaints
         assert shown.status == state.status
 
 
