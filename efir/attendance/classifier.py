@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from typing import cast
 
 import structlog
@@ -118,7 +117,7 @@ def classify_chunk(webinar: Webinar, size: int = CHUNK) -> bool:
         mine.save(update_fields=["done_at"])
         if webinar.finished_at:
             took_s = (mine.done_at - webinar.finished_at).total_seconds()
-            transaction.on_commit(partial(metrics.VERDICTS.observe, took_s))
+            metrics.VERDICTS.observe(took_s)
         log.info(
             "classified", webinar_id=webinar.pk, verdicts=Verdict.objects.filter(webinar=webinar).count()
         )

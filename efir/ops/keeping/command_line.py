@@ -26,7 +26,7 @@ HELD_HINT = (
 
 ON_AIR_HINT = (
     "Webinar {id} «{title}» was on air when the backup was made. If it has ended since, run `efir webinar stop {id}` "
-    "before the first start: its verdicts are then held for an admin."
+    "before the first start: an admin then decides its verdicts."
 )
 
 
