@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 
-# What nothing here needs, whoever is framed. Only names that browsers know: of others Chromium complains in its console.
+# What nothing here needs, whoever is framed. Only names that Chromium knows: of others it complains in the console.
 DENIED = (
     "accelerometer",
     "browsing-topics",

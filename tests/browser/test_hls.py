@@ -106,6 +106,8 @@ def test_the_policy_names_what_is_configured_and_nothing_else(hls_site, broadcas
     origins = f"https://{broadcast.host} http://{broadcast.host}"
     assert policy == {
         "default-src": "'self'",
+        "script-src": "'self'",
+        "style-src": "'self'",
         "worker-src": "'self'",
         "object-src": "'none'",
         "base-uri": "'none'",

@@ -150,7 +150,7 @@ def test_sound_that_the_browser_does_not_allow(page, cast):
 POCKETS = {
     "thawed": lambda page: page.evaluate("document.dispatchEvent(new Event('resume'))"),
     "long hidden": lambda page: page.evaluate(
-        "hide(true); Date.now = ((now) => () => now() + 60000)(Date.now); hide(false)"
+        "hide(true); Date.now = ((now) => () => now() + 90000)(Date.now); hide(false)"
     ),
     "network back": lambda page: page.evaluate("dispatchEvent(new Event('online'))"),
 }
