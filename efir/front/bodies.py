@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 from efir import metrics
 from efir.asgi_http import Application, Message, Receive, Scope, Send
 from efir.front.refusals import refuse
@@ -10,6 +13,8 @@ from efir.front.refusals import refuse
 LARGEST_UPLOAD = 12 * 1024 * 1024
 LARGEST_FORM = 256 * 1024
 UPLOADS = "/admin_webinar/"
+# For the rest of what is refused. A proxy hands a whole body over before it looks for the answer.
+DRAINED_WITHIN_S = 10
 
 
 class _TooLarge(Exception):
@@ -26,7 +31,7 @@ class Bounded:
         """One request; 413 where its body is too large."""
         largest = LARGEST_UPLOAD if scope["path"].startswith(UPLOADS) else LARGEST_FORM
         if _told(scope) > largest:
-            return await self._refuse(scope, send)
+            return await self._refuse(scope, receive, send)
         came = 0
 
         async def counted() -> Message:
@@ -40,12 +45,24 @@ class Bounded:
         try:
             await self._inner(scope, counted, send)
         except _TooLarge:
-            await self._refuse(scope, send)
+            await self._refuse(scope, receive, send)
 
-    async def _refuse(self, scope: Scope, send: Send) -> None:
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         metrics.answered("too large", 413)
-        # The rest is not waited for.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAINED_WITHIN_S):
+                await _drain(receive)
         await refuse(scope, send, 413, [(b"connection", b"close")])
+
+
+async def _drain(receive: Receive) -> None:
+    """Let the rest come and fall away: an answer while a body still comes would reach nobody (nginx says 502)."""
+    dropped = 0
+    while dropped <= LARGEST_UPLOAD:
+        message = await receive()
+        dropped += len(message.get("body", b""))
+        if not message.get("more_body"):
+            return
 
 
 def _told(scope: Scope) -> int:

@@ -149,8 +149,12 @@ def test_the_example_passes_on_what_efir_needs(hall):
                 assert (await hall.press(speaker, "cta", visible=str(visible).lower())).status_code == 200
                 await until(lambda visible=visible: tab.state["cta_visible"] is visible)
             # A poster of some MB gets as far as Efir, which has its own opinion of it.
-            poster = await speaker.post("/login/", content=b"x" * 9_000_000)
+            poster = await speaker.post("/admin_webinar/new/", content=b"x" * 9_000_000)
             assert poster.status_code == 403
+            # And what no form has is refused in words, not by a connection that breaks.
+            form = await guest.post("/login/", content=b"x" * 9_000_000)
+            assert form.status_code == 413
+            assert "10 МБ" in form.text
             page = await guest.get("/login/", headers={"X-Request-ID": "forged-by-a-browser"})
             assert page.headers["strict-transport-security"].startswith("max-age=")
             assert page.headers["set-cookie"].startswith("__Host-csrftoken=")

@@ -142,13 +142,16 @@ class TestTurns:
 @pytest.mark.parametrize("told", [True, False])
 def test_a_body_has_an_end(monkeypatch, told):
     monkeypatch.setattr(bodies, "LARGEST_FORM", 10)
+    monkeypatch.setattr(bodies, "LARGEST_UPLOAD", 60)
     sent = []
+    came = []
 
     async def inner(scope, receive, send):
         while (await receive())["more_body"]:
             pass
 
     async def receive():
+        came.append(6)
         return {"type": "http.request", "body": b"x" * 6, "more_body": True}
 
     async def send(message):
@@ -158,6 +161,8 @@ def test_a_body_has_an_end(monkeypatch, told):
     scope = {"type": "http", "method": "POST", "path": "/login/", "headers": headers}
     asyncio.run(Bounded(inner)(scope, receive, send))
     assert sent[0]["status"] == 413
+    # A proxy hears the answer when it has handed the body over; somebody who never ends is not heard to the end.
+    assert 60 < sum(came) < 90
 
 
 @pytest.mark.django_db
