@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.test import Client
 
 from efir import clock
 from efir.accounts.capabilities import Role
@@ -85,7 +84,6 @@ def evening() -> dict[str, str]:
     over = _over(people)
     on_air = _on_air(people)
     lease.acquire(uuid4())  # somebody sends: the clock stands, so the lease does not run out
-    _ask_too_often()
     return _words(people) | {name: str(webinar.pk) for name, webinar in (ahead | over | on_air).items()}
 
 
@@ -320,10 +318,3 @@ def _holder() -> UUID:
 def _latest_verdict() -> datetime:
     latest = Verdict.objects.latest("classified_at")
     return latest.classified_at
-
-
-def _ask_too_often() -> None:
-    """Whoever asks now has asked too often."""
-    browser = Client(REMOTE_ADDR="127.0.0.1", headers={"host": settings.EFIR.public_url.split("//")[1]})
-    for _ in range(3):
-        browser.post("/login/forgotten/", {"username": "too-often@example.org"})
