@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,6 +19,7 @@ from efir.hooks.actions import Context, Source
 from efir.webinars import core
 from efir.webinars.models import Webinar
 
+LOG_SHOWN = 6000  # characters
 PASSWORD = "efir-test-password"
 PLAYER = "https://www.youtube.com/embed/abc"
 SYSTEM = Context(None, Source.SYSTEM, datetime(2026, 11, 23, tzinfo=UTC))
@@ -46,6 +47,18 @@ def _truncate_without_guards() -> Iterator[None]:
     TransactionTestCase._fixture_teardown = lifted_teardown
     yield
     TransactionTestCase._fixture_teardown = teardown
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What failed beside running processes tells what these logged last."""
+    report = yield
+    log = getattr(getattr(item, "funcargs", {}).get("site"), "log", None)
+    if report.failed and log and log.exists():
+        report.sections.append(("the end of the processes' log", log.read_text()[-LOG_SHOWN:]))
+    return report
 
 
 class MovableClock:

@@ -20,7 +20,7 @@ TICKS_AT_MOST = 4
 ROWS_AT_MOST = 20
 STEPS_MIN = (1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 360)
 # Nearer to the edge than this, a tick's label would run into the start's or the end's.
-EDGE = 0.16
+EDGE = 0.2
 ROUND = (1, 2, 4, 6, 8, 10)
 
 

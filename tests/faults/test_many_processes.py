@@ -103,7 +103,9 @@ def test_who_moves_on_from_a_killed_process_stays_and_who_does_not_is_not_judged
     (moved, moves), (lost, stays) = first.candidate(linked=False), first.candidate(linked=False)
     absent, _ = second.candidate(webinar=webinar, linked=False)
     with moves.watching(webinar) as tab, stays.watching(webinar) as other:
-        second.speaker.post(f"/admin_webinar/{webinar}/start")
+        assert second.speaker.post(f"/admin_webinar/{webinar}/start").status_code == 200
+        tab.until(status="live")
+        other.until(status="live")
         wait_for_entries(site, webinar, 2)
         site.kill(doomed)
         eventually(lambda: tab.ended and other.ended)
