@@ -37,7 +37,7 @@ Stretch: TypeAlias = tuple[int, datetime, datetime]
 
 @dataclass(frozen=True)
 class Funnel:
-    """From the seats to the end; how many people. `saw_cta` is None where it was never shown.
+    """From the seats to the end; how many people. `saw_cta`: in live time; None where it was never shown.
 
     `walk_ins` are those who entered without a seat. While on air `stayed` are those who are there now.
     """
@@ -83,12 +83,12 @@ def funnel_of(webinar: Webinar, timeline: Timeline) -> Funnel:
     if is_pruned(webinar):
         return _funnel_kept(webinar, timeline)
     seat = Seat.objects.filter(webinar=webinar, person=OuterRef("person_id"))
-    entered, saw = _overlaps(timeline.live), _overlaps(timeline.cta)
+    entered, saw = _overlaps(timeline.live), _overlaps(_shown_live(timeline))
     stayed = _overlaps(last_s(timeline.live, rule_of(webinar).grace_s))
     counted = lead_intervals(webinar).aggregate(
         entered=_people(entered),
         walk_ins=_people(entered & ~Q(Exists(seat))),
-        saw_cta=_people(entered & saw),
+        saw_cta=_people(saw),
         stayed=_people(stayed),
     )
     if not timeline.cta:
@@ -104,7 +104,7 @@ def _funnel_kept(webinar: Webinar, timeline: Timeline) -> Funnel:
     stayed: set[int] = set()
     for person_id, began, until in stretches_of(webinar):
         span = [(began, until)]
-        for found, within in ((entered, timeline.live), (saw, timeline.cta), (stayed, final)):
+        for found, within in ((entered, timeline.live), (saw, _shown_live(timeline)), (stayed, final)):
             if clip(span, within):
                 found.add(person_id)
     return Funnel(
@@ -114,6 +114,11 @@ def _funnel_kept(webinar: Webinar, timeline: Timeline) -> Funnel:
         saw_cta=len(saw) if timeline.cta else None,
         stayed=len(stayed),
     )
+
+
+def _shown_live(timeline: Timeline) -> list[Span]:
+    """When the call-to-action was seen on air: a pause is not kept with the verdicts, and no figure may change later."""
+    return clip(timeline.cta, timeline.live)
 
 
 def _people(condition: Q) -> Count:

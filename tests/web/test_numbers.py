@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from django.core.cache import cache
 from django.test import Client
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from efir.accounts.capabilities import Role
@@ -28,7 +28,8 @@ pytestmark = pytest.mark.django_db
 
 # Live from 0 to 600 and from 900 to 1800, with the call-to-action shown from 500 to 700 and from 1000 to 1100.
 STEPS = [(500, "show"), (600, "pause"), (700, "hide"), (900, "resume"), (1000, "show"), (1100, "hide")]
-LIVE, CTA, END, GRACE = [(0, 600), (900, 1800)], [(500, 700), (1000, 1100)], 1800, 90
+LIVE, END, GRACE = [(0, 600), (900, 1800)], 1800, 90
+SHOWN_LIVE = [(500, 600), (1000, 1100)]
 PULSE = 1850
 
 STRETCH = st.tuples(
@@ -81,6 +82,7 @@ def over(evening, make_person):
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
 )
 @given(stretches=st.lists(STRETCH, max_size=8, unique_by=lambda each: (each[0], each[1], each[3])))
+@example(stretches=[(0, 0, 1, False), (0, 600, 1, False)])  # on air, and again in the pause only
 def test_the_funnel_and_the_curve_are_what_a_naive_count_says(over, stretches):
     evening, people, recorders = over
     PresenceInterval.objects.all().delete()
@@ -106,6 +108,14 @@ def test_the_funnel_and_the_curve_are_what_a_naive_count_says(over, stretches):
     ]
 
 
+def test_what_was_shown_in_a_pause_only_nobody_saw_on_air(evening):
+    for second, step in [(100, "pause"), (200, "show"), (300, "hide"), (400, "resume")]:
+        act(evening, second, step)
+    evening.stop(END, settle=False)
+    evening.webinar.refresh_from_db()
+    assert funnel_of(evening.webinar, timeline_of(evening.webinar)).saw_cta == 0
+
+
 def naive_funnel(seen):
     """Second by second."""
 
@@ -123,7 +133,7 @@ def naive_funnel(seen):
         seats=2,
         entered=len(entered),
         walk_ins=len([who for who in entered if who == 2]),
-        saw_cta=len([who for who in entered if there(who, CTA)]),
+        saw_cta=len([who for who in entered if there(who, SHOWN_LIVE)]),
         stayed=len([who for who in entered if there(who, [(last.start, last.stop)])]),
     )
 
