@@ -117,7 +117,7 @@ def _funnel_kept(webinar: Webinar, timeline: Timeline) -> Funnel:
 
 
 def _shown_live(timeline: Timeline) -> list[Span]:
-    """When the call-to-action was seen on air: a pause is not kept with the verdicts, and no figure may change later."""
+    """When the call-to-action was seen on air: verdicts keep no pause, and no figure may change later."""
     return clip(timeline.cta, timeline.live)
 
 
