@@ -84,6 +84,8 @@ class Presence:
         if seen.connections:
             return False
         del room[person_id]
+        if not room:  # a dict keeps the size that it once had
+            del self._rooms[webinar_id]
         self._end(seen.row, seen.until)
         return True
 

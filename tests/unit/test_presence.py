@@ -51,6 +51,19 @@ def test_what_was_written_is_forgotten_and_what_changed_meanwhile_is_not():
     assert not presence.has_changes
 
 
+def test_of_an_empty_room_nothing_is_kept():
+    presence = Presence(at(0), 0)
+    for person_id in range(2000):
+        presence.enter(1, person_id, at(1))
+    for person_id in range(2000):
+        presence.leave(1, person_id, at(2))
+    presence.written(presence.pending())
+    presence.tick(at(3), 3)
+    assert not presence._rooms
+    assert presence.enter(1, 7, at(4))
+    assert presence.count(1) == 1
+
+
 def test_somebody_who_sits_still_costs_no_writing():
     presence = Presence(at(0), 0)
     presence.enter(1, 7, at(1))
