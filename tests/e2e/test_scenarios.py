@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
+
+import httpx
+
 from tests.e2e.harness import Visitor, eventually
 
 
@@ -41,7 +46,7 @@ def test_c_and_d_an_evening_and_what_everybody_hears(site, cast, speaker):
         tab.until(cta_visible=True, viewers=1)
         # The other one is away for longer than the grace (3 s) before the stop: by the recorded evidence.
         eventually(lambda: _seconds_since_left(site, webinar, left) > 3.5)
-        speaker.post(f"/admin_webinar/{webinar}/stop")
+        stop = speaker.post(f"/admin_webinar/{webinar}/stop")
         tab.until(status="finished")
         eventually(lambda: tab.ended)
 
@@ -79,6 +84,20 @@ def test_c_and_d_an_evening_and_what_everybody_hears(site, cast, speaker):
         sent.params["reply_markup"] for sent in cast.stand_in.sent if "rutube.ru/video/1" in str(sent.params)
     ]
     assert len(with_button) == 2
+    assert _led_to_by(site, stop.headers["x-request-id"]) == {
+        line["id"] for line in site.lines("outbox", "--webinar", str(webinar))
+    }
+    numbers = httpx.get(f"{site.url}/metrics", headers={"Host": "localhost"}).text
+    assert re.search(r"^efir_sends_total\{.*\} [1-9]", numbers, re.MULTILINE), numbers
+
+
+def _led_to_by(site, request_id: str) -> set[int]:
+    """The messages that the log names as a consequence of this request."""
+    lines = [json.loads(line) for line in site.log.read_text().splitlines() if line.startswith("{")]
+    (cause,) = {line["cause"] for line in lines if line.get("request_id") == request_id and "cause" in line}
+    after = [line for line in lines if line.get("cause") == cause]
+    assert {line["event"] for line in after} >= {"webinar_changed", "emitted", "classified", "enqueued"}
+    return {number for line in after for number in line.get("message_ids", [])}
 
 
 def _seconds_since_left(site, webinar: int, visitor: Visitor) -> float:
