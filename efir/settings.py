@@ -91,11 +91,11 @@ AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contri
 PASSWORD_HASHERS = ["efir.accounts.hashers.LeanArgon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {
-        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "NAME": "efir.accounts.password_words.NotOneself",
         "OPTIONS": {"user_attributes": ["login", "name"]},
     },
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "efir.accounts.password_words.LongEnough"},
+    {"NAME": "efir.accounts.password_words.NotCommon"},
 ]
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/account/"

@@ -109,9 +109,12 @@ class SignUpForm(forms.Form):
                 self.add_error("password", error)
         return cleaned
 
-    def say_taken(self) -> None:
-        """Somebody has this log-in already."""
-        self.add_error("username", _("Аккаунт с таким логином уже есть. Войдите или укажите другой."))
+    def say_taken(self, log_in: str) -> None:
+        """Somebody has this log-in already; `log_in` is the address at which they say that it is they."""
+        sentence = gettext(
+            'Аккаунт с таким логином уже есть. <a href="{log_in}">Войдите</a> или укажите другой.'
+        )
+        self.add_error("username", format_html(sentence, log_in=log_in))
 
 
 class ForgottenForm(forms.Form):

@@ -109,7 +109,13 @@ def _check(address: str, refusal: str) -> None:
     if parts.username or len(address) > LONGEST:
         raise _no_address()
     if not (parts.scheme == "https" and port in (None, 443) and parts.hostname in settings.FRAME_HOSTS):
-        raise ValidationError(refusal, params={"hosts": ", ".join(sorted(settings.FRAME_HOSTS))})
+        raise ValidationError(refusal, params={"hosts": allowed_words()})
+
+
+def allowed_words() -> str:
+    """Whose players and chats are allowed: by name, and by host what this installation has added."""
+    added = sorted(settings.FRAME_HOSTS - frozenset(PROVIDER_HOSTS))
+    return ", ".join((_("YouTube, VK Видео, Rutube, Kinescope, Vimeo"), *added))
 
 
 def _no_address() -> ValidationError:

@@ -13,10 +13,12 @@ from django.core.files.uploadedfile import UploadedFile
 from django.core.validators import URLValidator
 from django.utils.datastructures import MultiValueDict
 from django.utils.dateparse import parse_datetime
+from django.utils.functional import lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from efir.config import time_zone_name
-from efir.webinars.embeds import LONGEST, chat_address, player_address
+from efir.webinars.embeds import LONGEST, allowed_words, chat_address, player_address
 from efir.webinars.lifecycle import EDITABLE, TECHNICAL, Status
 from efir.webinars.models import Webinar, default_time_zone
 from efir.webinars.posters.field import PosterField
@@ -24,6 +26,10 @@ from efir.webinars.posters.sizes import is_id
 
 LOCAL_FORMAT = "%Y-%m-%dT%H:%M"
 NOT_A_RECORDING = _("Это не адрес записи. Вставьте адрес, который начинается с http:// или https://")
+
+
+def _player_hint() -> str:
+    return gettext("Адрес страницы с видео или код <iframe …>: %(players)s.") % {"players": allowed_words()}
 
 
 class LocalMomentField(forms.Field):
@@ -63,9 +69,7 @@ class WebinarForm(forms.Form):
         label=_("Плеер"),
         required=False,
         max_length=4000,
-        help_text=_(
-            "Адрес страницы с видео или код <iframe …>: YouTube, VK Видео, Rutube, Kinescope, Vimeo."
-        ),
+        help_text=lazy(_player_hint, str)(),
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
     )
     chat_url = forms.CharField(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
+from efir import clock
 from efir.hooks.actions import Code, Refused
 from efir.webinars.lifecycle import EDITABLE, Status, check_cta, next_status
 from efir.webinars.models import Webinar
-from efir.webinars.words import refusal_words
+from efir.webinars.words import lasting_words, refusal_words
+
+# A start so long before the announced time is asked about: nobody may be there yet.
+EARLY = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class Panel:
     cta: Button
     withdraw: Button
     recording: Button
+    early: str  # the announced time in words, where it is still far off
 
 
 def panel_of(webinar: Webinar) -> Panel:
@@ -39,7 +45,14 @@ def panel_of(webinar: Webinar) -> Panel:
         cta=_cta(webinar),
         withdraw=Button("withdrawn" in EDITABLE[webinar.state]),
         recording=_recording(webinar),
+        early=_early(webinar),
     )
+
+
+def _early(webinar: Webinar) -> str:
+    at = webinar.starts_at
+    is_early = webinar.state is Status.SCHEDULED and at and at - clock.now() > EARLY
+    return lasting_words(at, webinar.zone) if at and is_early else ""
 
 
 def _no(code: Code) -> Button:

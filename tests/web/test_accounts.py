@@ -84,9 +84,24 @@ class TestSignUp:
 
     def test_a_taken_login_is_said(self, make_person):
         make_person(login="+79991234567")
-        answer = sign_up(Client(), username="89991234567")
-        assert "уже есть" in answer.content.decode()
+        answer = sign_up(Client(), username="89991234567", next="/account/webinar_room/7/")
+        html = answer.content.decode()
+        assert "уже есть" in html
+        assert '<a href="/login/?next=%2Faccount%2Fwebinar_room%2F7%2F">Войдите</a>' in html
         assert Person.objects.count() == 1
+
+    @pytest.mark.parametrize(
+        ("password", "words"),
+        [
+            ("vecher7", "нужно хотя бы 8 символов"),
+            ("qwerty123", "подбирают одним из первых"),
+            ("olga@example.ru", "слишком похож на логин или имя"),
+        ],
+    )
+    def test_a_weak_password_is_refused_in_words(self, password, words):
+        html = sign_up(Client(), username="olga@example.ru", password=password).content.decode()
+        assert words in html
+        assert not Person.objects.exists()
 
     def test_a_race_for_one_login_is_a_taken_login(self, make_person, monkeypatch):
         make_person(login="olga@example.ru")

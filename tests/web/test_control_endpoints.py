@@ -121,6 +121,15 @@ def test_an_evening_by_the_buttons(speaker, make_webinar):
     assert answer.json()["recording_url"] == "https://rutube.ru/video/1/"
 
 
+@pytest.mark.parametrize(("ahead", "asked"), [(59, False), (61, True)])
+def test_a_start_long_before_the_announced_time_is_asked_about(clock, speaker, make_webinar, ahead, asked):
+    webinar = make_webinar(starts_at=clock.moment + timedelta(minutes=ahead))
+    page = speaker.get(f"/admin_webinar/{webinar.pk}/", **HTML).content.decode()
+    (start,) = re.findall(r'<form method="post" action="[^"]+/start"[^>]*>', page)
+    assert ("Вебинар объявлен на 23 ноября в 20:" in start) is asked
+    assert speaker.post(f"/admin_webinar/{webinar.pk}/start").json()["status"] == "live"
+
+
 def test_the_ledger_names_the_session_and_not_the_request(speaker, make_webinar, make_person):
     other = make_person(Role.ADMIN)
     webinar = make_webinar()

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from efir import clock as efir_clock
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Classification, Participation, Verdict
 from efir.webinars import core
@@ -75,6 +76,20 @@ def test_the_figures_are_of_own_people_alone(make_webinar, mine, theirs):
     evening = section(account(mine[0]), "own-evening")
     assert re.findall(r"<dd>(?:<a[^>]*>)?(\d+)", evening) == ["4", "2", "2"]
     assert section(account(mine[0]), "candidates").count("вход в эфир был") == 2
+
+
+def test_the_list_says_for_which_webinar_the_seats_are(clock, make_webinar, mine):
+    webinar = make_webinar("finished")
+    over = section(account(mine[0]), "candidates")
+    assert "Следующий вебинар ещё не назначен" in over
+    assert "без места" not in over
+    webinar = make_webinar(title="Вебинар <после>")
+    ahead = section(account(mine[0]), "candidates")
+    assert (
+        f'Места — на вебинар «Вебинар &lt;после&gt;»: <time datetime="{efir_clock.iso(webinar.starts_at)}"'
+        in ahead
+    )
+    assert ahead.count("без места") == 4 + 1  # and the choice above them
 
 
 def test_another_ones_candidate_does_not_exist(mine, theirs):

@@ -137,9 +137,15 @@ def _signed_up(request: HttpRequest, form: SignUpForm) -> Person | None:
             webinar_id=_webinar_id(request),
         )
     except LoginTaken:
-        form.say_taken()
+        form.say_taken(_log_in_instead(request))
         is_ratelimited(request, group="signup-taken", key=_address, rate=settings.TAKEN_RATE, increment=True)
         return None
+
+
+def _log_in_instead(request: HttpRequest) -> str:
+    """Where somebody who has an account goes on to where they wanted to."""
+    address = safe_next(request, "")
+    return f"{reverse('login')}?{urlencode({'next': address})}" if address else reverse("login")
 
 
 def _welcomed(request: HttpRequest, person: Person) -> str:
