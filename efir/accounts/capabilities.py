@@ -104,13 +104,36 @@ def people_who_can(capability: Capability) -> QuerySet[Person]:
     return Person.objects.filter(is_active=True, groups__permissions__codename=capability)
 
 
+class LastAdmin(Exception):
+    """Nobody else could give roles: the installation would be without an admin."""
+
+
+def is_last_admin(person: Person) -> bool:
+    """Whether this person alone may give roles."""
+    admins = people_who_can(Capability.ASSIGN_ROLES)
+    return admins.filter(pk=person.pk).exists() and not admins.exclude(pk=person.pk).exists()
+
+
+def lock_admins() -> None:
+    """Two admins who go at the same moment go one after the other; to the end of the transaction."""
+    admins = people_who_can(Capability.ASSIGN_ROLES).order_by("pk")
+    list(admins.select_for_update(no_key=True, of=("self",)))
+
+
 def assign_role(person: Person, role: Role, context: Context | None = None) -> None:
-    """Give the person this role instead of the one they have; without a context it is the system that does."""
+    """Give the person this role instead of the one they have; without a context it is the system that does.
+
+    Raises LastAdmin.
+    """
     with transaction.atomic():
         group = Group.objects.get(name=role)
         before = Membership.objects.filter(person=person).values_list("group__name", flat=True).first()
         if before == role:
             return
+        if before == Role.ADMIN:
+            lock_admins()
+            if is_last_admin(person):
+                raise LastAdmin
         change = {"role": (before, role.value)}
         record(
             Action.ROLE_ASSIGNED, context or Context(None, Source.SYSTEM), person_id=person.pk, changes=change

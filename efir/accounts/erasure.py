@@ -8,7 +8,7 @@ from django.db import transaction
 from django.dispatch import Signal
 
 from efir import clock
-from efir.accounts.capabilities import Capability, people_who_can, role_lost
+from efir.accounts.capabilities import LastAdmin, is_last_admin, lock_admins, role_lost
 from efir.accounts.models import Membership, Person, Session, new_ref_code
 from efir.audit.actions import Action
 from efir.audit.log import record
@@ -24,20 +24,10 @@ erasing = Signal()
 log = structlog.get_logger(__name__)
 
 
-class LastAdmin(Exception):
-    """Nobody else could give roles: the installation would be without an admin."""
-
-
-def is_last_admin(person: Person) -> bool:
-    """Whether this person alone may give roles."""
-    admins = people_who_can(Capability.ASSIGN_ROLES)
-    return admins.filter(pk=person.pk).exists() and not admins.exclude(pk=person.pk).exists()
-
-
 def erase(person_id: int, context: Context) -> Person:
     """Make the person unrecognisable everywhere, for ever; asked again, it is answered as done. Raises LastAdmin."""
     with transaction.atomic():
-        _lock_admins()
+        lock_admins()
         # no_key: what refers to the person goes on meanwhile, and is erased with the rest if it comes first.
         person = Person.objects.select_for_update(no_key=True).get(pk=person_id)
         if person.erased_at:
@@ -50,12 +40,6 @@ def erase(person_id: int, context: Context) -> Person:
         _blot_out(person)
         log.info("person_erased", person_id=person.pk, actor_id=context.actor_id)
         return person
-
-
-def _lock_admins() -> None:
-    """Two admins who leave at the same moment leave one after the other."""
-    admins = people_who_can(Capability.ASSIGN_ROLES).order_by("pk")
-    list(admins.select_for_update(no_key=True, of=("self",)))
 
 
 def _forget_access(person: Person) -> None:

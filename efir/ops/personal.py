@@ -12,7 +12,8 @@ from typing import Any
 from django.db import transaction
 
 from efir import clock
-from efir.accounts.erasure import LastAdmin, erase
+from efir.accounts.capabilities import LastAdmin
+from efir.accounts.erasure import erase
 from efir.accounts.models import Person, normalize_login
 from efir.accounts.own_data import data_of
 from efir.audit.actions import Action

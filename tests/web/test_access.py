@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connections
 from django.test import Client
 
 from efir.accounts import access as access_module
 from efir.accounts.access import Accesses, read_access
-from efir.accounts.capabilities import Role, assign_role
+from efir.accounts.capabilities import Capability, LastAdmin, Role, assign_role, people_who_can
 from efir.accounts.changes import changed_since
 from efir.accounts.models import AccessChange, Membership, Session
 from efir.threads import in_thread
@@ -215,3 +217,35 @@ class TestKept:
             return await accesses.of(visitor.key)
 
         assert asyncio.run(scenario()).person_id == visitor.person.pk
+
+
+@pytest.mark.django_db
+def test_the_last_admin_keeps_the_role(make_person):
+    first, second = make_person(Role.ADMIN), make_person(Role.ADMIN)
+    assign_role(first, Role.SPEAKER)
+    with pytest.raises(LastAdmin):
+        assign_role(second, Role.SPEAKER)
+    assert set(people_who_can(Capability.ASSIGN_ROLES)) == {second}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_admins_who_demote_each_other_leave_one(make_person):
+    admins = [make_person(Role.ADMIN), make_person(Role.ADMIN)]
+    both_came = threading.Barrier(2)
+
+    def demote(actor, other):
+        client = Client()
+        client.force_login(actor)
+        both_came.wait(30)
+        try:
+            return client.post(f"/account/people/{other.pk}/role", {"role": "speaker"}).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(demote, *pair) for pair in (admins, admins[::-1])]
+        statuses = sorted(answer.result() for answer in answers)
+    # Whoever comes second is the last by then, or has lost the capability before the request began.
+    assert statuses[0] == 200
+    assert statuses[1] in {403, 409}
+    assert people_who_can(Capability.ASSIGN_ROLES).count() == 1

@@ -12,9 +12,9 @@ from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
 from efir.accounts.access import read_access
-from efir.accounts.capabilities import Role
+from efir.accounts.capabilities import LastAdmin, Role
 from efir.accounts.changes import changed_since
-from efir.accounts.erasure import LastAdmin, erase
+from efir.accounts.erasure import erase
 from efir.accounts.models import Person
 from efir.attendance import classifier
 from efir.attendance.classifier import decide, rejudge

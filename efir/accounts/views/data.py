@@ -15,7 +15,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 from django_ratelimit.core import is_ratelimited
 
-from efir.accounts.erasure import LastAdmin, erase, is_last_admin
+from efir.accounts.capabilities import LastAdmin, is_last_admin
+from efir.accounts.erasure import erase
 from efir.accounts.forms import EraseForm, PasswordAgainForm
 from efir.accounts.models import Person
 from efir.accounts.own_data import data_of

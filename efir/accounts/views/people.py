@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from efir.accounts.capabilities import Capability, Role, assign_role, capability_required
+from efir.accounts.capabilities import Capability, LastAdmin, Role, assign_role, capability_required
 from efir.accounts.forms import NewPersonForm
 from efir.accounts.models import Person, normalize_login
 from efir.accounts.passwords import one_time_link
@@ -89,7 +89,13 @@ def role(request: HttpRequest, person_id: int) -> HttpResponse:
         return _refused(
             request, "own_role", 409, _("Свою роль изменить нельзя: попросите другого администратора.")
         )
-    assign_role(person, Role(asked), acting(request))
+    try:
+        assign_role(person, Role(asked), acting(request))
+    except LastAdmin:
+        # Two who take the role from each other at once: the one who comes second is the last.
+        return _refused(
+            request, "last_admin", 409, _("Это последний администратор. Сначала назначьте ещё одного.")
+        )
     log.info("role_assigned", person_id=person.pk, role=asked, actor_id=request.user.pk)
     if not prefers_html(request):
         return JsonResponse({"person_id": person.pk, "role": asked})
