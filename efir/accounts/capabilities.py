@@ -130,7 +130,7 @@ def assign_role(person: Person, role: Role, context: Context | None = None) -> N
         before = Membership.objects.filter(person=person).values_list("group__name", flat=True).first()
         if before == role:
             return
-        if before == Role.ADMIN:
+        if before and Capability.ASSIGN_ROLES in ROLES[Role(before)]:
             lock_admins()
             if is_last_admin(person):
                 raise LastAdmin
