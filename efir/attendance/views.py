@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import structlog
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
 from django.utils.http import content_disposition_header
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -44,7 +45,7 @@ def decide_verdict(request: HttpRequest, webinar_id: int, lead_id: int) -> Done:
 @capability_required(Capability.EDIT_WEBINAR)
 def verdicts_csv(request: HttpRequest, webinar_id: int) -> HttpResponse | StreamingHttpResponse:
     """Every verdict, for whoever sees them on the speaker's page."""
-    webinar = _webinar(webinar_id)
+    webinar = get_object_or_404(Webinar, pk=webinar_id)
     return _file(request, webinar, exports.verdicts(webinar))
 
 
@@ -53,15 +54,8 @@ def verdicts_csv(request: HttpRequest, webinar_id: int) -> HttpResponse | Stream
 @capability_required(Capability.EDIT_WEBINAR)
 def presence_csv(request: HttpRequest, webinar_id: int) -> HttpResponse | StreamingHttpResponse:
     """Every stretch of presence in live time."""
-    webinar = _webinar(webinar_id)
+    webinar = get_object_or_404(Webinar, pk=webinar_id)
     return _file(request, webinar, exports.presence(webinar))
-
-
-def _webinar(webinar_id: int) -> Webinar:
-    webinar: Webinar | None = Webinar.objects.filter(pk=webinar_id).first()
-    if webinar is None:
-        raise Http404
-    return webinar
 
 
 def _file(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
-from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -14,7 +12,6 @@ from efir.attendance.models import Verdict
 from efir.attendance.rules import Rule, end_gap_s
 from efir.attendance.spans import Span
 from efir.attendance.timeline import Timeline
-from efir.webinars.words import zone_label
 
 REASONS: dict[str, Promise] = {
     "stayed_to_end": _("до конца"),
@@ -99,13 +96,3 @@ def _length_words(seconds: float) -> str:
 def spans_of(verdict: Verdict) -> list[Span]:
     """The stretches of presence as stored with the verdict."""
     return [(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in verdict.intervals]
-
-
-def invitation_moment(moment: datetime, zone: ZoneInfo) -> str:
-    """«23 ноября в 19:00 МСК»: what is sent is read on another day, so no «today»."""
-    local = moment.astimezone(zone)
-    return gettext("%(day)s в %(time)s %(zone)s") % {
-        "day": date_format(local, "j E"),
-        "time": f"{local:%H:%M}",
-        "zone": zone_label(moment, zone),
-    }

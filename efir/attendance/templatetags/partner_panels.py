@@ -17,6 +17,7 @@ from efir.attendance.models import Verdict
 from efir.attendance.timeline import timeline_of
 from efir.webinars.models import Webinar
 from efir.webinars.programme import Programme, seats_of
+from efir.webinars.words import lasting_words
 
 register = template.Library()
 
@@ -57,7 +58,7 @@ def _invitation_words(webinar: Webinar | None) -> str:
         return _(
             "Приглашаю на живые вебинары: можно задать вопросы и узнать, как всё устроено. Регистрация по ссылке:"
         )
-    about = {"title": webinar.title, "moment": words.invitation_moment(webinar.starts_at, webinar.zone)}
+    about = {"title": webinar.title, "moment": lasting_words(webinar.starts_at, webinar.zone)}
     return _("Приглашаю на живой вебинар «%(title)s»: %(moment)s. Место бронируется по ссылке:") % about
 
 
