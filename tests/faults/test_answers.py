@@ -134,10 +134,13 @@ KINDS: list[Sequence[Kind]] = [
 
 @pytest.fixture
 def stand_in(settings, monkeypatch) -> Iterator[StandIn]:
-    """The far end, and waits that are as short as they can be told apart."""
+    """The far end, and waits that are as short as they can be told apart.
+
+    `READ_S` is long: it is for the calls that hang, and no answer of a busy machine may come after it.
+    """
     for module, name, seconds in (
         (answers, "DEFAULT_WAIT_S", 1.0),
-        (botapi, "READ_S", 2.0),
+        (botapi, "READ_S", 8.0),
         (sender, "ASK_AGAIN_S", 0.1),
         (settlement, "AFTER_UNKNOWN_S", 0.1),
         (settlement, "FIRST_RETRY_S", 0.1),
