@@ -11,6 +11,8 @@ from efir.web import IdConverter
 
 register_converter(IdConverter, "id")
 
+handler500 = "efir.unavailable.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     # No token: it changes nothing but the asker's own cookie, and pages that are kept have none to give.
     path("i18n/setlang/", csrf_exempt(set_language), name="set_language"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from efir.accounts.capabilities import Role
@@ -38,6 +39,14 @@ def broken(client, monkeypatch):
     return client.get("/webinars/")
 
 
+def no_room_on_the_disk(client, monkeypatch):
+    def full():
+        raise OperationalError("database or disk is full")
+
+    monkeypatch.setattr(schedule.Programme, "read", full)
+    return client.get("/webinars/")
+
+
 @pytest.mark.parametrize("language", ["ru", "en"])
 @pytest.mark.parametrize(
     ("come_to", "status", "says"),
@@ -48,6 +57,7 @@ def broken(client, monkeypatch):
         (wrong_method, 405, {"ru": "Здесь нет страницы", "en": "no page here"}),
         (too_often, 429, {"ru": "Слишком много попыток", "en": "Too many"}),
         (broken, 500, {"ru": "Что-то сломалось у нас", "en": "broke"}),
+        (no_room_on_the_disk, 503, {"ru": "не может записать", "en": "cannot write"}),
     ],
 )
 def test_each_says_what_happened_and_leads_on(  # noqa: PLR0917  # fixtures and a table
@@ -65,3 +75,10 @@ def test_each_says_what_happened_and_leads_on(  # noqa: PLR0917  # fixtures and 
     assert 'class="button" href=' in html
     assert f'class="code" aria-hidden="true">{status}<' in html
     assert 'style="' not in html
+
+
+def test_a_program_is_told_in_json_when_to_come_back(make_person, monkeypatch):
+    client = Client(raise_request_exception=False)
+    answer = no_room_on_the_disk(client, monkeypatch)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "10")
+    assert answer.json()["error"] == "unavailable"

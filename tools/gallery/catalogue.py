@@ -192,6 +192,7 @@ def _errors() -> list[State]:
         State(name="error-405", path="/account/telegram/link", who="kate", status=405),
         State(name="error-429", path="/login/forgotten/", act=acts.ask_too_often, status=429),
         State(name="error-500", path="/broken/", status=500),
+        State(name="error-503", path="/unavailable/", status=503),
         State(name="offline", path="/offline/"),
     ]
 

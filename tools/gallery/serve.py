@@ -9,6 +9,7 @@ import sys
 from typing import NoReturn
 
 import uvloop
+from django.db import OperationalError
 from django.http import HttpRequest
 
 from efir import clock
@@ -33,7 +34,7 @@ def main(world: str) -> None:
     from efir.ops.server import listen
     from tools.gallery.worlds import WORLDS
 
-    urls.urlpatterns.append(path("broken/", broken))
+    urls.urlpatterns += [path("broken/", broken), path("unavailable/", unavailable)]
     call_command("migrate", verbosity=0)
     staticfiles.collect()
     with clock.replaced(lambda: NOW):
@@ -46,6 +47,11 @@ def main(world: str) -> None:
 def broken(_request: HttpRequest) -> NoReturn:
     """What breaks."""
     raise RuntimeError("the gallery's page that breaks")
+
+
+def unavailable(_request: HttpRequest) -> NoReturn:
+    """What a full disk refuses."""
+    raise OperationalError("database or disk is full")
 
 
 async def _serve(listening: object) -> None:
