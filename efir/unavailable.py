@@ -25,5 +25,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _for_programs() -> HttpResponse:
-    detail = _("Сервер сейчас не может записать или прочитать данные. Ничего не сделано; повторите через минуту.")
+    detail = _(
+        "Сервер сейчас не может записать или прочитать данные. Ничего не сделано; повторите через минуту."
+    )
     return JsonResponse({"error": "unavailable", "detail": detail}, status=503)

@@ -18,6 +18,7 @@ from efir.hooks.bus import call_owed
 from efir.ops.archive import archive
 from efir.ops.models import WorkerBeat
 from efir.ops.retention import Retention
+from efir.recurring import Recurring
 from efir.room.forgotten import stop_forgotten
 from efir.telegram import outbox
 from efir.threads import in_thread
@@ -40,7 +41,7 @@ class Worker:
         self.id = uuid4()
         self.started_at = clock.now()
         self._seldom_at = 0.0
-        self._failing: set[str] = set()
+        self._failing: dict[str, Recurring] = {}
         self._retention = Retention()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -63,10 +64,11 @@ class Worker:
         try:
             done = await in_thread(duty)
         except Exception:  # one duty that fails (the database is away, say) must not stop the others
-            log.exception("duty_failed", duty=duty.__qualname__)
-            self._failing.add(duty.__name__)
+            failing = Recurring(log, "duty_failed", duty=duty.__qualname__)
+            self._failing.setdefault(duty.__name__, failing).failed()
             return None
-        self._failing.discard(duty.__name__)
+        if over := self._failing.pop(duty.__name__, None):
+            over.succeeded()
         return done
 
     def _seldom(self) -> list[Callable[[], object]]:

@@ -18,6 +18,7 @@ from django.db import Error as DatabaseError
 
 from efir import clock, metrics
 from efir.accounts.changes import access_changed, changed_since
+from efir.recurring import Recurring
 from efir.room import storage
 from efir.room.door import Door
 from efir.room.presence import Presence
@@ -105,6 +106,7 @@ class LiveRooms:
         self._news = asyncio.Event()
         self._closed = asyncio.Event()
         self._attended: dict[int, datetime] = {}
+        self._flushing = Recurring(log, "presence_flush_failed")
         self.closing = False
         self._presence_is_over = False
 
@@ -331,8 +333,9 @@ class LiveRooms:
             await in_thread(storage.write, pending, attended)
         except DatabaseError:
             # Kept in memory: the next flush writes it.
-            log.exception("presence_flush_failed", intervals=len(pending.intervals))
+            self._flushing.failed(intervals=len(pending.intervals))
             return
+        self._flushing.succeeded()
         self.presence.written(pending)
         self._attended = {pk: moment for pk, moment in self._attended.items() if attended.get(pk) != moment}
 

@@ -14,6 +14,7 @@ from django.db import DataError, IntegrityError
 from django.db import Error as DatabaseError
 
 from efir import metrics
+from efir.recurring import Recurring
 from efir.telegram import claims, lease
 from efir.telegram.answers import BotRejected, Decision, MessageRefused, OutcomeUnknown, Wait, decide
 from efir.telegram.botapi import BotApi, BotApiError
@@ -51,6 +52,7 @@ class Sender:
         self._busy: dict[int, float] = {}
         self._in_turn = asyncio.Lock()
         self._attempts: set[UUID] = set()
+        self._rounds = Recurring(log, "sender_failed")
         self._certain = False
         self._trusted = False
         self._ask_at = 0.0
@@ -62,9 +64,11 @@ class Sender:
             try:
                 await self._round(turn)
             except Exception:  # the database is away, say: what is queued stays there
-                log.exception("sender_failed")
+                self._rounds.failed()
                 self._certain = False
                 await turn.wait(RECOVER_S)
+            else:
+                self._rounds.succeeded()
 
     async def drain(self, seconds: float) -> None:
         """Wait for the calls that are under way; what is not answered in time has an unknown outcome."""
