@@ -103,6 +103,11 @@ def _is_result(body: bytes) -> bool:
     return answer.get("ok") is True and "result" in answer
 
 
+def _is_update(each: Any) -> bool:
+    """Without a number it could not be acknowledged: it would be asked for again, and be in the way, for ever."""
+    return isinstance(each, dict) and isinstance(each.get("update_id"), int)
+
+
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(body)
@@ -167,9 +172,9 @@ class BotApi:
         return message.message_id
 
     async def updates(self, offset: int | None, timeout_s: int) -> list[dict[str, Any]]:
-        """What people did since `offset`, waiting up to `timeout_s` seconds for something."""
+        """What people did since `offset`, waiting up to `timeout_s` seconds for something; each has its `update_id`."""
         updates = await self._bot.raw_updates(offset, timeout_s)
-        return [update for update in updates if isinstance(update, dict)] if isinstance(updates, list) else []
+        return [each for each in updates if _is_update(each)] if isinstance(updates, list) else []
 
     async def delete_webhook(self) -> None:
         """Let updates be fetched: a bot with a webhook refuses that."""

@@ -74,6 +74,19 @@ def until_refused(crowd: Visitor, webinar: int, tabs: ExitStack) -> int:
     pytest.fail("nobody was refused")
 
 
+def fill(crowd: Visitor, webinar: int, tabs: ExitStack) -> httpx.Response:
+    """Open streams until nobody is let in; what an English visitor of the schedule is answered then.
+
+    A refusal alone says little: for a moment a stream that is being taken over has two descriptors.
+    """
+    for _ in range(20):
+        assert until_refused(crowd, webinar, tabs) == 503
+        answer = httpx.get(f"{crowd.site.url}/webinars/", headers={"Accept-Language": "en"})
+        if answer.status_code != 200:
+            return answer
+    pytest.fail("there was always a place left")
+
+
 def cpu_ticks(pid: int) -> int:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
@@ -84,10 +97,9 @@ def test_a_full_house_refuses_clearly_keeps_its_viewers_and_lets_in_again(hall):
     webinar = people["webinar"]
     viewer, crowd = person(site, people, 0), person(site, people, 1)
     with viewer.watching(webinar) as tab, ExitStack() as tabs:
-        refused = until_refused(crowd, webinar, tabs)
         # Not only to streams, in the visitor's language, and when to come back.
-        answer = httpx.get(f"{site.url}/webinars/", headers={"Accept-Language": "en"})
-        assert (refused, answer.status_code) == (503, 503)
+        answer = fill(crowd, webinar, tabs)
+        assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
         assert answer.headers["connection"] == "close"
         assert len(answer.text) > 20
