@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 PATTERN = "[1-9][0-9]{0,17}"
+LARGEST = 10**18 - 1
 
 
 def parse(text: str) -> int | None:

@@ -14,7 +14,7 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from efir.accounts import changes, own_data  # noqa: F401  # their receivers and sections
+        from efir.accounts import changes, comings, own_data  # noqa: F401  # their receivers and sections
         from efir.accounts.capabilities import sync_roles
         from efir.accounts.guards import CHAIN, ERASED
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI, Schema
+from ninja import Path as InPath
 from pydantic import Field
 
+from efir import ids
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.models import Person
 from efir.hooks.actions import Code
@@ -60,7 +62,9 @@ def _say(request: HttpRequest, problem: _Problem) -> HttpResponse:
     summary="The room's state, as the stream tells it",
     url_name="room_state",
 )
-def room_state(request: HttpRequest, webinar_id: int) -> dict[str, Any]:
+def room_state(
+    request: HttpRequest, webinar_id: Annotated[int, InPath(ge=1, le=ids.LARGEST)]
+) -> dict[str, Any]:
     """Needs the session of somebody with `enter_room`; a draft is there only for those with `edit_webinar`."""
     if not isinstance(request.user, Person):
         raise _Problem(401, "login_required")
@@ -71,3 +75,8 @@ def room_state(request: HttpRequest, webinar_id: int) -> dict[str, Any]:
     if webinar is None:
         raise _Problem(404, Code.NOT_FOUND)
     return state_of(webinar, viewers_of(webinar))
+
+
+def nothing_here(request: HttpRequest) -> HttpResponse:
+    """Any other address of the API, in the API's own form."""
+    return api.create_response(request, {"error": "not_found"}, status=404)

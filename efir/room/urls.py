@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from efir.room import views
-from efir.room.api import api
+from efir.room.api import api, nothing_here
 
 urlpatterns = [
     path("live_room/", RedirectView.as_view(url="/account/webinar_room/", permanent=True)),
@@ -15,4 +15,5 @@ urlpatterns = [
     path("account/webinar_room/<id:webinar_id>/people", views.people, name="room_people"),
     path("admin_webinar/<id:webinar_id>/here", views.here, name="speaker_here"),
     path("api/", api.urls),
+    re_path("^api/", nothing_here),
 ]

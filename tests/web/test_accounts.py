@@ -423,3 +423,18 @@ class TestPasswordReset:
         assert client.post("/account/password/", fields | {"old_password": PASSWORD}).url == "/account/"
         assert client.get("/account/").status_code == 200
         assert other.get("/account/").status_code == 302
+
+
+def test_who_comes_goes_and_is_not_let_in_is_logged_by_number(make_person, client, caplog):
+    person = make_person(login="anna@example.org", password=PASSWORD)
+    client.post("/login/", {"username": person.login, "password": "a-wrong-password"})
+    client.post("/login/", {"username": person.login, "password": PASSWORD})
+    client.post("/logout/")
+    told = [record.msg for record in caplog.records if record.name == "efir.accounts.comings"]
+    assert [(each["event"], each.get("person_id")) for each in told] == [
+        ("log_in_failed", None),
+        ("logged_in", person.pk),
+        ("logged_out", person.pk),
+    ]
+    assert person.login not in caplog.text
+    assert "password" not in "".join(map(str, told))

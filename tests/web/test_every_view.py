@@ -80,6 +80,7 @@ PAGES: dict[str, tuple[int, ...]] = {
     "/account/reset/MQ/abc-def/": (404, 404, 404, 404, 404, 404),
     "/webinars/{live}/seat": (405, 405, 405, 405, 405, 405),
     "/api/": (404, 404, 404, 404, 404, 404),
+    "/api/nowhere": (404, 404, 404, 404, 404, 404),
     "/admin_webinar/{finished}/verdicts.csv": (302, 403, 403, 403, 200, 200),
     "/admin_webinar/999/verdicts.csv": (302, 403, 403, 403, 404, 404),
     "/admin_webinar/{finished}/presence.csv": (302, 403, 403, 403, 200, 200),

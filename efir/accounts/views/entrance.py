@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+import structlog
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.forms import AuthenticationForm
@@ -30,6 +31,8 @@ from efir.web import safe_next, shows_wrong_method
 
 HOUR_S = 3600
 BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+log = structlog.get_logger(__name__)
 
 
 class LogIn(LoginView):
@@ -61,6 +64,7 @@ log_out = shows_wrong_method(LogoutView.as_view())
 
 def too_many(request: HttpRequest, sentence: str, wait_s: int) -> HttpResponse:
     """The page for somebody who has to wait this many seconds."""
+    log.warning("tries_too_often", path=request.path, person_id=request.user.pk)
     response = render(request, "429.html", {"sentence": sentence}, status=429)
     response["Retry-After"] = str(wait_s)
     return response
