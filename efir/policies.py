@@ -7,6 +7,8 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 
+from efir.asgi_http import Headers
+
 # What nothing here needs, whoever is framed. Only names that Chromium knows: of others it complains in the console.
 DENIED = (
     "accelerometer",
@@ -26,6 +28,16 @@ DENIED = (
     "usb",
     "xr-spatial-tracking",
 )
+
+
+def _everywhere() -> Headers:
+    yield b"x-content-type-options", b"nosniff"
+    if seconds := settings.SECURE_HSTS_SECONDS:
+        yield b"strict-transport-security", b"max-age=%d" % seconds
+
+
+# On the answers that Django does not see; on its own it sets both.
+EVERYWHERE: Headers = tuple(_everywhere())
 
 
 def permissions_policy() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from efir.asgi_http import Scope, Send
 from efir.front.kept import Kept
+from efir.policies import EVERYWHERE
 from efir.threads import CROWD
 from efir.webinars.posters.keeping import content_of
 from efir.webinars.posters.sizes import TYPES
@@ -30,7 +31,7 @@ class PosterFiles:
         content = await CROWD.run(content_of, digest, name)
         if content is None:
             return None
-        headers = [(b"content-type", TYPES[name].encode()), (b"x-content-type-options", b"nosniff")]
+        headers = [(b"content-type", TYPES[name].encode()), *EVERYWHERE]
         file = Kept.of(content, headers, FOR_EVER.encode(), b"Accept-Encoding", pack=False)
         if path not in self._files:  # somebody else may have read it meanwhile
             self._files[path] = file

@@ -6,9 +6,13 @@ from django.utils.translation import gettext_lazy, override
 
 from efir.asgi_http import Headers, Scope, Send, answer, cookies_of, header_of
 from efir.language import language_of
+from efir.policies import EVERYWHERE
 
 SENTENCES = {
     413: gettext_lazy("Это слишком много: файл может быть до 10 МБ. Вернитесь назад и выберите поменьше."),
+    431: gettext_lazy(
+        "Браузер прислал слишком много служебных данных. Удалите куки этого сайта и обновите страницу."
+    ),
     429: gettext_lazy("Сейчас входит очень много людей сразу. Подождите немного и обновите страницу."),
 }
 
@@ -21,6 +25,6 @@ async def refuse(scope: Scope, send: Send, status: int, headers: Headers = ()) -
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
+        *EVERYWHERE,
     ]
     await answer(send, status, [*own, *headers], body)

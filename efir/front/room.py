@@ -11,6 +11,7 @@ from efir.attendance.participation import was_there
 from efir.front.pages import Pages
 from efir.language import language_of
 from efir.message_storage import HostCookieStorage
+from efir.policies import EVERYWHERE
 from efir.room.live import LiveRooms
 from efir.room.state import state_of
 from efir.room.stream import session_key
@@ -25,7 +26,7 @@ KEPT_S = 1.0
 STATE_HEADERS = (
     (b"content-type", b"application/json; charset=utf-8"),
     (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
+    *EVERYWHERE,
 )
 
 

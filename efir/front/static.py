@@ -10,6 +10,7 @@ from django.contrib.staticfiles.storage import staticfiles_storage
 
 from efir.asgi_http import Scope, Send
 from efir.front.kept import Kept
+from efir.policies import EVERYWHERE
 
 FOR_EVER = b"public, max-age=31536000, immutable"
 
@@ -37,7 +38,7 @@ def _kept(path: Path) -> Kept:
     charset = "; charset=utf-8" if kind.startswith("text/") else ""
     headers = [
         (b"content-type", f"{kind}{charset}".encode()),
-        (b"x-content-type-options", b"nosniff"),
+        *EVERYWHERE,
         (b"access-control-allow-origin", b"*"),
     ]
     return Kept.of(path.read_bytes(), headers, FOR_EVER, b"Accept-Encoding")

@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from efir import metrics
 from efir.asgi_http import Receive, Scope, Send, answer, cookies_of, header_of
 from efir.language import language_of
+from efir.policies import EVERYWHERE
 
 # For the database, Telegram and files. Without them a full house would fail those who are in it, too.
 SPARE_FILES = 128
@@ -68,5 +69,6 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
         (b"cache-control", b"no-store"),
         (b"retry-after", b"%d" % RETRY_AFTER_S),
         (b"connection", b"close"),
+        *EVERYWHERE,
     ]
     await answer(send, 503, headers, body)

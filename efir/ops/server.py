@@ -16,8 +16,9 @@ import uvicorn
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from efir import clock
-from efir.asgi_http import HAND_OVER, PREPARED, Headers
+from efir import clock, metrics
+from efir.asgi_http import HAND_OVER, PREPARED, Headers, Receive, Scope, Send
+from efir.front.refusals import refuse
 from efir.ops import crowding, supervisor
 from efir.room.live import LiveRooms, open_rooms
 from efir.room.watch import watch
@@ -26,6 +27,9 @@ from efir.threads import in_thread
 GRACEFUL_S = 10
 # A phone out of coverage is not present for minutes: the kernel gives up on bytes unacknowledged for this long.
 TCP_USER_TIMEOUT_MS = 30_000
+
+# Line, headers and cookies of one request; nginx lets through 32 kB by default.
+LARGEST_HEAD = 64 * 1024
 
 log = structlog.get_logger(__name__)
 
@@ -45,13 +49,31 @@ class LineProtocol(HttpToolsProtocol):
     What it touches of uvicorn is held by tests/web/test_server_contract.py; uvicorn is pinned exactly.
     """
 
+    # How much of a request's head has come while its end has not; none between heads.
+    _head_came: int | None = None
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         if _crowding().is_too_many(transport.get_extra_info("socket").fileno()):
             self.app = crowding.refuse
             self.loop.call_later(crowding.ASKS_WITHIN_S, transport.close)
 
+    def data_received(self, data: bytes) -> None:
+        before = self._head_came
+        super().data_received(data)
+        if before is not None and self._head_came == before:  # still of the same head
+            self._head_came += len(data)
+            if self._head_came > LARGEST_HEAD and not self.transport.is_closing():
+                self.send_400_response("Request head too large.")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head_came = 0
+
     def on_headers_complete(self) -> None:
+        self._head_came = None
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > LARGEST_HEAD:
+            self.app = _refuse_head
         super().on_headers_complete()
         cycle = self.cycle
         if cycle is not None and cycle.scope is self.scope:  # not where it is an upgrade that was refused
@@ -100,6 +122,11 @@ class LineProtocol(HttpToolsProtocol):
             self.transport.close()
         cycle.on_response()
         return True
+
+
+async def _refuse_head(scope: Scope, receive: Receive, send: Send) -> None:
+    metrics.answered("head too large", 431)
+    await refuse(scope, send, 431, [(b"connection", b"close")])
 
 
 @cache

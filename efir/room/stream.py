@@ -14,6 +14,7 @@ from django.db import Error as DatabaseError
 
 from efir import clock, ids, metrics
 from efir.asgi_http import HAND_OVER, HandOver, Receive, Scope, Send, answer, cookies_of
+from efir.policies import EVERYWHERE
 from efir.room.door import Admission
 from efir.room.live import LiveRooms, rooms
 from efir.room.viewers import HEADERS, AsgiViewer
@@ -85,7 +86,7 @@ async def _until_disconnect(receive: Receive) -> None:
 
 async def _refuse(send: Send, status: int) -> None:
     metrics.answered(ROUTE, status)
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store")]
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"), *EVERYWHERE]
     await answer(send, status, [*headers, *([(b"allow", b"GET")] if status == 405 else [])])
 
 

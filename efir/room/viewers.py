@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
+from efir.policies import EVERYWHERE
+
 KEEP_ALIVE = b": here\n\n"
 
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
-    (b"x-content-type-options", b"nosniff"),
+    *EVERYWHERE,
 ]
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -54,6 +55,12 @@ class Hall:
         """The speaker presses a button."""
         headers = {"X-CSRFToken": self.csrf, "Accept": "application/json"}
         return await client.post(f"/admin_webinar/{self.webinar}/{button}", data=data, headers=headers)
+
+
+def _a_static_file(page: str) -> str:
+    found = re.search(r'"(/static/[^"]+\.css)"', page)
+    assert found
+    return found[1]
 
 
 @pytest.fixture
@@ -156,7 +163,16 @@ def test_the_example_passes_on_what_efir_needs(hall):
             assert form.status_code == 413
             assert "10 МБ" in form.text
             page = await guest.get("/login/", headers={"X-Request-ID": "forged-by-a-browser"})
-            assert page.headers["strict-transport-security"].startswith("max-age=")
+            # What Django never sees has it, too.
+            for address in (
+                "/webinars/",
+                "/account/webinar_room/1/stream",
+                "/api/nowhere",
+                _a_static_file(page.text),
+            ):
+                headers = (await guest.get(address)).headers
+                assert headers["strict-transport-security"] == f"max-age={365 * 24 * 3600}", address
+                assert headers["x-content-type-options"] == "nosniff", address
             assert page.headers["set-cookie"].startswith("__Host-csrftoken=")
             assert "Secure" in page.headers["set-cookie"]
             assert len(page.headers["x-request-id"]) == 32
