@@ -39,7 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         trouble = troubles.told_of_database(exc)
         if not (trouble or isinstance(exc, OperationalError)):
             raise
-        why = f"says: {exc}: {trouble}" if trouble else f"does not answer: {exc}"
+        why = (
+            f"says: {exc}: {trouble}"
+            if trouble
+            else (f"does not answer: {exc}. Start it, or correct host, port, name or password there")
+        )
         print(f"efir: the database of EFIR_DATABASE_URL {why}".rstrip(), file=sys.stderr)
         return 1
     except OSError as exc:

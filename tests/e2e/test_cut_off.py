@@ -17,6 +17,27 @@ def evening(site, cast):
     cast.speaker.post(f"/admin_webinar/{webinar}/stop")
 
 
+def test_a_webinar_is_withdrawn_in_front_of_those_who_wait_and_put_back(site, cast):
+    webinar = cast.webinar()
+    _, visitor = cast.candidate(webinar=webinar)
+    page = f"/account/webinar_room/{webinar}/"
+    with visitor.watching(webinar) as tab:
+        tab.until(status="scheduled", withdrawn=False)
+        assert cast.speaker.post(f"/admin_webinar/{webinar}/withdraw", withdrawn="true").status_code == 200
+        tab.until(status="scheduled", withdrawn=True)
+        assert 'data-screen="withdrawn"' in visitor.get(page).text
+        refused = cast.speaker.post(f"/admin_webinar/{webinar}/start")
+        assert (refused.status_code, refused.json()["error"]) == (409, "webinar_withdrawn")
+        assert not tab.ended
+        assert cast.speaker.post(f"/admin_webinar/{webinar}/withdraw", withdrawn="false").status_code == 200
+        eventually(lambda: tab.state["withdrawn"] is False)
+        assert 'data-screen="withdrawn"' not in visitor.get(page).text
+        assert cast.speaker.post(f"/admin_webinar/{webinar}/start").status_code == 200
+        tab.until(status="live")
+        eventually(lambda: len(site.journal(webinar)) == 1)  # entered, as if nothing had been
+    assert cast.speaker.post(f"/admin_webinar/{webinar}/stop").status_code == 200
+
+
 def close_account(site, login: str, visitor: Visitor) -> None:
     assert site.run("person", "close", login).returncode == 0
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,28 @@ def test_what_is_refused_leaves_an_empty_installation(place, tmp_path):
     # An installation that was started but never used counts as empty, too.
     well(new, "migrate")
     well(new, "restore", str(file))
+
+
+def test_a_restore_that_is_killed_leaves_nothing_or_all_of_it(place, tmp_path):
+    """Wherever it is when it is killed, the next one succeeds; the secret, too, comes with the rest."""
+    old, file = filled(place("old"), COUNT), tmp_path / "efir.zip"
+    well(old, "backup", str(file))
+    words = ("restore", str(file), "--nothing-sent-since")
+    began = time.monotonic()
+    well(place("whole"), *words)
+    took = time.monotonic() - began
+    for part in range(1, 8):
+        new = place(f"killed{part}")
+        process = new.start(*words, wait=False)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(took * part / 8)
+        new.kill(process)
+        again = new.run(*words)
+        assert again.returncode == 0 or "empty installation" in again.stderr, again.stderr
+        well(new, "verify")
+        well(new, "backup", str(tmp_path / f"killed{part}.zip"))
+        assert hashes(tmp_path / f"killed{part}.zip") == hashes(file)
+        assert (new.data_dir / "secret.key").read_text() == (old.data_dir / "secret.key").read_text()
 
 
 def test_a_running_installation_is_not_restored_into(place, tmp_path):

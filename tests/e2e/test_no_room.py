@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.e2e.harness import EFIR, Site
+from tests.e2e.harness import EFIR, Site, free_port
 
 pytestmark = pytest.mark.one_database
 
@@ -85,6 +85,18 @@ def test_a_backup_that_does_not_fit_leaves_nothing(tmp_path):
     assert "no room left on the disk" in done.stderr
     assert "Nothing was written" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_a_start_without_its_database_says_so(tmp_path, command):
+    url = f"postgresql://efir:its-password@127.0.0.1:{free_port()}/efir"
+    done = Site(tmp_path, url).run(command)
+    assert done.returncode == 1, done.stderr
+    *tries, last = done.stderr.strip().splitlines()
+    assert last.startswith("efir: the database of EFIR_DATABASE_URL does not answer")
+    assert "Connection refused" in "".join(tries)
+    assert "Traceback" not in done.stderr
+    assert "its-password" not in done.stderr
 
 
 def test_a_second_installation_on_one_data_directory_is_refused(tmp_path):
