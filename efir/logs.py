@@ -34,6 +34,15 @@ def _blot(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutabl
     return event
 
 
+def _short_if_the_client_is_wrong(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    # Every scanner sends a wrong Host: Django's line says all of it, a traceback to its own code nothing more.
+    if event.get("logger", "").startswith("django.security."):
+        event.pop("exc_info", None)
+    return event
+
+
 def configure_logging(level: str, form: str = "auto") -> None:
     """Send every log line from `level` up through structlog.
 
@@ -44,6 +53,7 @@ def configure_logging(level: str, form: str = "auto") -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _short_if_the_client_is_wrong,
         structlog.processors.format_exc_info,
         _blot,
     ]

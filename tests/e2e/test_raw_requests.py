@@ -91,6 +91,8 @@ def logged_before(site):
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(REQUESTS | st.binary(max_size=200))
+@example(b"GET / HTTP/1.1\r\nHost:\r\n\r\n")
+@example(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n")
 @example(b"POST /login/ HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde")
 @example(
     b"POST /login/ HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
