@@ -47,6 +47,8 @@ WAITS = {
     "efir.telegram.dispatcher:MARGIN_S": 0.4,
     "efir.telegram.settlement:AFTER_UNKNOWN_S": 0.3,
 }
+# Where nobody may lose it but by the blow: long enough for a machine that is busy with three tests at once.
+LONG_LEASE = {"efir.telegram.lease:TTL_S": 3 * TTL_S}
 # A worker that is stopped in the middle of a transaction would keep its locks, the lease's among them.
 GIVES_UP_LOCKS = "?options=-c%20idle_in_transaction_session_timeout%3D1000"
 ROWS = """
@@ -221,11 +223,9 @@ def test_the_database_restarted_five_times(evening, count):
 @needs_several_workers
 def test_stopped_past_its_lease_while_another_takes_over(evening, count):
     evening = evening(rate=100, options=GIVES_UP_LOCKS)
-    # Long enough that on a busy machine nobody loses it but by the blow.
-    waits = {"efir.telegram.lease:TTL_S": 2 * TTL_S}
-    acting = evening.worker(**waits)
+    acting = evening.worker(**LONG_LEASE)
     evening.after(calls=1)
-    resting = evening.worker(**waits)
+    resting = evening.worker(**LONG_LEASE)
     for _ in range(4):
         evening.after(calls=evening.luck.randint(20, 80))
         with stopped(evening, acting) as holder:
@@ -239,7 +239,7 @@ def test_stopped_past_its_lease_while_another_takes_over(evening, count):
 @where(not ON_POSTGRESQL)  # there another worker takes over
 def test_stopped_past_its_lease_while_nobody_takes_over(evening, count):
     evening = evening(rate=200)
-    worker = evening.worker()
+    worker = evening.worker(**LONG_LEASE)
     for _ in range(4):
         evening.after(calls=evening.luck.randint(20, 120))
         with stopped(evening, worker):
