@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import resource
 import signal
 import socket
@@ -17,7 +18,7 @@ from django.conf import settings
 from efir import staticfiles
 from efir.config import ConfigError
 from efir.ops import supervisor
-from efir.ops.locks import alone
+from efir.ops.locks import alone, awaited
 from efir.ops.server import listen, serve_web
 from efir.ops.worker import Worker
 from efir.ops.worker_port import serve_numbers
@@ -26,6 +27,8 @@ from efir.telegram.dispatcher import Dispatcher
 from efir.threads import in_thread
 
 log = structlog.get_logger(__name__)
+
+M_ARENA_MAX = -8  # malloc.h
 
 Application = Callable[..., Any]
 Part = Callable[[asyncio.Event], Awaitable[None]]
@@ -66,15 +69,25 @@ def _application() -> Application:
 
 
 def _web(make_application: Callable[[], Application]) -> Part:
-    """The web part. Its application is made after the static files are there: it looks for them when it is."""
-    staticfiles.collect()
+    """The web part."""
+    application = with_static_files(make_application)
     listening = _listening(settings.EFIR.port, "EFIR_PORT")
 
     async def web(stop: asyncio.Event) -> None:
-        await serve_web(make_application(), listening, stop)
+        await serve_web(application, listening, stop)
 
     log.info("web_starting", host=settings.EFIR.host, port=listening.getsockname()[1], files=_all_files())
     return web
+
+
+def with_static_files(make_application: Callable[[], Application]) -> Application:
+    """An application made when the static files are there: it looks for them when it is.
+
+    One process after the other: collecting takes hashed files away and puts them back.
+    """
+    with awaited(settings.EFIR.data_dir / "static.lock"):
+        staticfiles.collect()
+        return make_application()
 
 
 def _numbers(port: int) -> Part:
@@ -114,9 +127,16 @@ async def _worker(stop: asyncio.Event) -> None:
 
 
 def _run(*parts: Part) -> int:
+    _share_arenas()
     uvloop.run(_together(parts))
     log.info("stopped")
     return 0
+
+
+def _share_arenas() -> None:
+    """Let glibc's threads share two arenas of memory: with one for each, what a rush leaves behind in it is kept."""
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 async def _together(parts: tuple[Part, ...]) -> None:

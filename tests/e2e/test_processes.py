@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import httpx
 import pytest
@@ -22,6 +24,34 @@ def installation(tmp_path):
         site = Site(tmp_path, url, EFIR_TELEGRAM_API=address, EFIR_TELEGRAM_TOKEN=TOKEN)
         yield site, telegram
         site.stop()
+
+
+STARTS = """
+import django
+django.setup()
+from efir.front.static import StaticFiles
+from efir.ops.run import with_static_files
+print(*{len(with_static_files(StaticFiles)._files) for _ in range(3)})
+"""
+
+
+@pytest.mark.one_database
+def test_processes_that_start_at_once_have_all_the_static_files(tmp_path):
+    environ = Site(tmp_path).environ | {"DJANGO_SETTINGS_MODULE": "efir.settings"}
+    starting = [
+        subprocess.Popen(
+            [sys.executable, "-c", STARTS],
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    told = {process.communicate()[0] for process in starting}
+    assert [process.returncode for process in starting] == [0] * len(starting), told
+    (files,) = told  # all of them the same number
+    assert int(files) > 20
 
 
 def prepared(site: Site, telegram: StandIn) -> Cast:
