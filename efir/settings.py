@@ -31,7 +31,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "csp",
-    "ninja",
     "efir.guards",
     "efir.hooks",
     "efir.audit",

@@ -17,8 +17,5 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[m
 
 
 def collect() -> None:
-    """Put the static files where they are served from.
-
-    Without ninja's: megabytes of documentation page, which is not served, and whose hashing took 2 s of each start.
-    """
-    call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=["ninja"])
+    """Put the static files where they are served from."""
+    call_command("collectstatic", interactive=False, verbosity=0)

@@ -23,7 +23,6 @@ from efir.ops.doctor import run_doctor
 from efir.ops.keeping import command_line as keeping
 from efir.ops.models import DemoMark
 from efir.ops.printing import fail, print_lines
-from efir.ops.run import run_demo, run_serve, run_web, run_worker
 from efir.webinars import core
 from efir.webinars.models import Webinar
 
@@ -42,10 +41,7 @@ def run(options: argparse.Namespace) -> int:
         refuse_demo_people()
     commands: dict[str, Callable[[argparse.Namespace], int]] = {
         "migrate": lambda _: 0,
-        "serve": lambda _: run_serve(),
-        "web": lambda _: run_web(),
-        "worker": lambda _: run_worker(),
-        "demo": lambda options: run_demo(reset=options.reset),
+        **dict.fromkeys(("serve", "web", "worker", "demo"), long_running),
         "person": person,
         "webinar": webinar,
         "journal": lambda options: print_lines(listings.journal(options.webinar)),
@@ -58,6 +54,18 @@ def run(options: argparse.Namespace) -> int:
         "verify": lambda _: keeping.run_verify(),
     }
     return commands[options.command](options)
+
+
+def long_running(options: argparse.Namespace) -> int:
+    """`efir serve`, `web`, `worker`, `demo`."""
+    # Servers and the Bot API's client: half a second that no other command has to wait for.
+    from efir.ops import run as processes
+
+    if options.command == "demo":
+        return processes.run_demo(reset=options.reset)
+    return {"serve": processes.run_serve, "web": processes.run_web, "worker": processes.run_worker}[
+        options.command
+    ]()
 
 
 def refuse_demo_people() -> None:
