@@ -1,0 +1,73 @@
+"""The disk takes nothing more in the middle of a webinar, as one that an error has made read-only: nothing is lost.
+
+The kernel refuses every write of the process (RLIMIT_FSIZE). To SQLite that is what a read-only disk is: a write that
+fails for another reason than a lack of room. A real remount is refused while files are open for writing.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from tests.e2e.harness import EFIR, Site, eventually
+from tests.faults.test_full_disk import health, press
+from tests.faults.test_no_files_left import person
+
+pytestmark = pytest.mark.one_database
+
+
+@pytest.fixture
+def hall(tmp_path):
+    """A server whose log goes through a pipe, and a webinar on air."""
+    site = Site(tmp_path)
+    assert site.run("migrate").returncode == 0
+    words = [sys.executable, "-m", "tests.e2e.hall", "2"]
+    made = subprocess.run(words, env=site.environ, capture_output=True, text=True, check=True)
+    with site.log.open("ab") as log, subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=log) as keeping:
+        process = subprocess.Popen([str(EFIR), "serve"], env=site.environ, stderr=keeping.stdin)
+        site.processes.append(process)
+        keeping.stdin.close()
+        try:
+            eventually(site._is_well)
+            yield site, process, json.loads(made.stdout)
+        finally:
+            site.stop()
+
+
+def may_write(process: subprocess.Popen[bytes], *, whether: bool) -> None:
+    soft = resource.RLIM_INFINITY if whether else 0
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))
+
+
+def test_a_disk_that_becomes_read_only_while_live_costs_nobody_anything(hall):
+    site, process, people = hall
+    webinar, speaker = people["webinar"], person(site, people, 2)
+    first, second = person(site, people, 0), person(site, people, 1)
+    entered = f"attendance_participation WHERE webinar_id = {webinar} AND entered_at IS NOT NULL"
+    with first.watching(webinar) as tab:
+        eventually(lambda: site.count(entered) == 1)
+        may_write(process, whether=False)
+        answer = press(speaker, webinar, "true")
+        assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
+        assert not speaker.get(f"/api/webinars/{webinar}/state").json()["cta_visible"]
+        with second.watching(webinar) as other:
+            assert other.state["status"] == "live"  # who comes is let in: that is only read
+            assert "worker" in eventually(lambda: health(site)["failing"])
+            assert not tab.ended
+            may_write(process, whether=True)
+            eventually(site._is_well)
+            eventually(lambda: site.count(entered) == 2)
+            assert press(speaker, webinar, "true").status_code == 200
+            tab.until(cta_visible=True)
+            speaker.post(f"/admin_webinar/{webinar}/stop")
+            tab.until(status="finished")
+            other.until(status="finished")
+    stayed = f"attendance_verdict WHERE webinar_id = {webinar} AND reason = 'stayed_to_end'"
+    eventually(lambda: site.count(stayed) == 2)
+    assert "duty_failed" in site.log.read_text()  # why, for the operator
+    verified = site.run("verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
