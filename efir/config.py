@@ -340,6 +340,9 @@ def _database(text: str) -> dict[str, Any]:
             # Writers queue at BEGIN instead of failing halfway when two of them meet.
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
+            # Of 128 statements each thread's connection would keep what it once prepared for 500 rows: megabytes, to
+            # save some microseconds.
+            "cached_statements": 0,
             # FULL: a fact that was answered for survives a power cut, too. Every thread has a connection: a page cache
             # of 512 KiB for each instead of SQLite's 2 MiB, since what it reads again the system keeps, too.
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-512",

@@ -78,9 +78,13 @@ def enqueue(drafts: Sequence[Draft]) -> None:
 
 
 def _drop_what_is_for_nobody(rows: Sequence[OutboxMessage]) -> None:
-    """What is to somebody who is erased, or about them, is written and will not go."""
+    """What is to somebody who is erased, or about them, is written and will not go.
+
+    Until these messages are committed nobody of them is erased: an erasure looks for messages after it has locked.
+    """
     people = {row.person_id for row in rows} | {row.lead_id for row in rows}
-    erased = set(Person.objects.filter(pk__in=people, erased_at__isnull=False).values_list("pk", flat=True))
+    kept = Person.objects.select_for_update(no_key=True).filter(pk__in=people).order_by("pk")
+    erased = {pk for pk, erased_at in kept.values_list("pk", "erased_at") if erased_at}
     for row in rows:
         if {row.person_id, row.lead_id} & erased:
             row.state, row.expires_at, row.error = MessageState.EXPIRED, None, PERSON_ERASED

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor, wait
 from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 from django.core.cache import cache
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection, connections, transaction
 from django.test import Client
 
 from efir.accounts.access import read_access
@@ -29,7 +30,7 @@ from efir.room.storage import write
 from efir.telegram import claims, linking, outbox
 from efir.telegram.answers import OutcomeUnknown, Sent
 from efir.telegram.links import hash_of
-from efir.telegram.models import ChatNotice, LinkToken, OutboxMessage, Purpose, TelegramChat
+from efir.telegram.models import ChatNotice, Kind, LinkToken, OutboxMessage, Purpose, TelegramChat
 from efir.telegram.settlement import settle
 from efir.webinars import core
 from tests.conftest import PASSWORD, SYSTEM
@@ -164,6 +165,33 @@ def test_what_comes_after_is_written_and_not_sent(person, make_webinar, clock):
     classified(make_webinar("finished"), [person], "left_early", 60)
     assert {row.state for row in OutboxMessage.objects.all()} == {"expired"}
     assert {row.error for row in OutboxMessage.objects.all()} == {"person_erased"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_erasure_waits_for_messages_that_are_being_written(person, make_webinar, clock):
+    """On SQLite any transaction that writes waits."""
+    webinar = make_webinar("finished")
+    draft = outbox.Draft(
+        webinar_id=webinar.pk,
+        lead_id=person.pk,
+        person_id=person.invited_by_id,
+        kind=Kind.PARTNER_ATTENDANCE,
+        cause_at=clock(),
+    )
+
+    def erased():
+        try:
+            return erase(person.pk, CLI)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            outbox.enqueue([draft])
+            erasing = pool.submit(erased)
+            assert wait([erasing], 1).not_done
+        erasing.result(30)
+    assert OutboxMessage.objects.get().error == "person_erased"
 
 
 def test_verdicts_stay_true(person, make_webinar, make_person, clock):
