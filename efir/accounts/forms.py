@@ -145,6 +145,14 @@ class NewPasswordForm(PersonSetPasswordForm):
         self.validate_password_for_user(self.user, "new_password1")
         return self.cleaned_data
 
+    def save(self, commit: bool = True) -> Person:
+        """Write the password alone: an account that was closed meanwhile stays closed."""
+        person: Person = self.user
+        person.set_password(self.cleaned_data["new_password1"])
+        if commit:
+            person.save(update_fields=["password"])
+        return person
+
 
 class ChangePasswordForm(NewPasswordForm, PasswordChangeForm):
     """The same, and the old password first."""
@@ -191,6 +199,12 @@ class ContactsForm(PersonForm):
             "phone": forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"}),
             "telegram_name": forms.TextInput(attrs={"placeholder": "@anna", "autocapitalize": "none"}),
         }
+
+    def save(self, commit: bool = True) -> Person:
+        """Write the contacts alone: a password that was changed meanwhile stays changed."""
+        if commit:
+            self.instance.save(update_fields=self.Meta.fields)
+        return self.instance
 
     def clean_phone(self) -> str:
         return clean_phone(self.cleaned_data["phone"])

@@ -13,9 +13,11 @@ from django.test.utils import CaptureQueriesContext
 
 from efir.accounts import people
 from efir.accounts.capabilities import Role
+from efir.accounts.forms import ChangePasswordForm, ContactsForm, NewPasswordForm
 from efir.accounts.models import Person
-from efir.accounts.people import CONSENT_VERSION, LoginTaken, create_person
+from efir.accounts.people import CONSENT_VERSION, LoginTaken, close_account, create_person
 from efir.webinars.models import Seat
+from tests.conftest import SYSTEM
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "kandidat-2026"
@@ -438,3 +440,32 @@ def test_who_comes_goes_and_is_not_let_in_is_logged_by_number(make_person, clien
     ]
     assert person.login not in caplog.text
     assert "password" not in "".join(map(str, told))
+
+
+class TestAFormThatIsSavedLate:
+    """Between reading the person and writing, a request may be overtaken."""
+
+    NEW = "sovsem-novyj-7"
+
+    def test_contacts_undo_neither_a_closed_account_nor_a_new_password(self, make_person):
+        person = make_person(password=PASSWORD)
+        form = ContactsForm({"telegram_name": "anna_p"}, instance=Person.objects.get(pk=person.pk))
+        assert form.is_valid()
+        person.set_password(self.NEW)
+        person.save(update_fields=["password"])
+        close_account(Person.objects.get(pk=person.pk), SYSTEM)
+        form.save()
+        person.refresh_from_db()
+        assert (person.is_active, person.has_usable_password()) == (False, False)
+        assert person.telegram_name == "anna_p"
+
+    @pytest.mark.parametrize("kind", [NewPasswordForm, ChangePasswordForm])
+    def test_a_password_opens_no_closed_account(self, make_person, kind):
+        person = make_person(password=PASSWORD)
+        fields = {"new_password1": self.NEW, "new_password2": self.NEW, "old_password": PASSWORD}
+        form = kind(Person.objects.get(pk=person.pk), fields)
+        assert form.is_valid()
+        close_account(Person.objects.get(pk=person.pk), SYSTEM)
+        form.save()
+        person.refresh_from_db()
+        assert not person.is_active
