@@ -25,11 +25,12 @@ def hasten(began: float, speed: float) -> None:
 def stretch(speed: float) -> None:
     """Signs of life are given in real seconds and believed by the clock: believe them for as much longer."""
     from efir.ops import health
-    from efir.room import live
+    from efir.room import live, presence
     from efir.telegram import health as telegram_health
     from efir.telegram import lease
 
     lease.TTL_S *= speed
+    presence.BLIND_AFTER_S *= speed
     live.ALIVE_WITHIN *= speed
     health.BEAT_WITHIN *= speed
     telegram_health.FRESH *= speed

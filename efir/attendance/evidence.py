@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 
 from django.conf import settings
 
 from efir.attendance.rules import Evening, Rule
 from efir.attendance.spans import Span, union
-from efir.room.storage import coverage
+from efir.room.storage import coverage, repeats
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import LedgerEntry, Webinar
 
@@ -35,6 +36,13 @@ def live_spans(ledger: Sequence[LedgerEntry], until: datetime) -> list[Span]:
 
 def evening_of(webinar: Webinar, until: datetime) -> Evening:
     """The webinar's live time up to `until`, and when some web process was recording."""
-    live = live_spans(list(webinar.ledger.all()), until)
-    covered = union(coverage(live[0][0], live[-1][1])) if live else []
-    return Evening(live, covered)
+    ledger = list(webinar.ledger.all())
+    live = live_spans(ledger, until)
+    if not live:
+        return Evening([], [], _runs_back(ledger))
+    start, end = live[0][0], live[-1][1]
+    return Evening(live, union(coverage(start, end)), _runs_back(ledger) or repeats(start, end))
+
+
+def _runs_back(ledger: Sequence[LedgerEntry]) -> bool:
+    return any(later.at < earlier.at for earlier, later in pairwise(ledger))

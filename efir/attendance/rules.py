@@ -39,10 +39,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class Evening:
-    """What is common to everybody: live time (pauses cut out, clipped at the stop) and when the system saw."""
+    """What is common to everybody: live time (pauses cut out, clipped at the stop) and when the system saw.
+
+    `clock_moved`: the clock was set back meanwhile, so that live time is not what it seems.
+    """
 
     live: Sequence[Span]
     covered: Sequence[Span]
+    clock_moved: bool = False
 
     def blind_s(self, spans: Sequence[Span]) -> float:
         """How much of `spans` no pulse covers."""
@@ -72,6 +76,8 @@ def first_live_moment(seen: Sequence[Seen], live: Sequence[Span]) -> datetime | 
 def judge(seen: Sequence[Seen], evening: Evening, rule: Rule) -> Judgement:
     """The verdict on somebody who entered, or who holds a seat and did not (the contract's table)."""
     present = clip(((each.start, each.end) for each in seen), evening.live)
+    if evening.clock_moved:
+        return Judgement(None, "unknown", present, "clock_moved")
     if present and end_gap_s(present, evening.live) < rule.grace_s:
         return Judgement(True, "stayed_to_end", present)
     blind = _why_blind(seen, bool(present), evening, rule)

@@ -24,6 +24,7 @@ REASONS: dict[str, Promise] = {
 WHY_UNKNOWN: dict[str, Promise] = {
     "final_grace_unseen": _("система не работала в конце эфира"),
     "process_died": _("сервер, который видел этого зрителя, упал"),
+    "clock_moved": _("часы сервера перевели назад во время эфира"),
     "live_time_unseen": _("система не работала часть эфира"),
 }
 

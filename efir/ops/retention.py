@@ -92,12 +92,14 @@ def _prune_evidence(limit: datetime) -> int:
 
 
 def _delete_traces(limit: datetime) -> int:
-    """Recorders that saw nobody and ran at no live time: by them nothing is judged."""
+    """Recorders that saw nobody, ran at no live time and no clock set back: by them nothing is judged."""
     judged = Webinar.objects.filter(
         started_at__lt=OuterRef("pulsed_at"), finished_at__gt=OuterRef("started_at")
     )
     on_air = Webinar.objects.filter(started_at__lt=OuterRef("pulsed_at"), finished_at=None)
     seen = PresenceInterval.objects.filter(recorder=OuterRef("pk"))
     return _delete(
-        Recorder.objects.filter(~Exists(judged), ~Exists(on_air), ~Exists(seen), pulsed_at__lt=limit)
+        Recorder.objects.filter(
+            ~Exists(judged), ~Exists(on_air), ~Exists(seen), pulsed_at__lt=limit, repeats_until=None
+        )
     )

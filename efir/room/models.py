@@ -14,13 +14,15 @@ class Recorder(models.Model):
     """A stretch of a web process's life without a blind moment: from `started_at` to `pulsed_at` it was recording.
 
     `pulsed_at` moves with every flush, so everything up to then is in the database. `closed_at` is set by a clean
-    end; without it, a pulse that no longer moves is a process that died unseen.
+    end; without it, a pulse that no longer moves is a process that died unseen. `repeats_until`: the clock had been set
+    back, and what lies between `started_at` and this moment came twice.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4)
     started_at = models.DateTimeField()
     pulsed_at = models.DateTimeField(db_index=True)
     closed_at = models.DateTimeField(null=True)
+    repeats_until = models.DateTimeField(null=True)
     counts = models.JSONField(default=dict)  # webinar's id → people in its room at the pulse
 
     def __str__(self) -> str:

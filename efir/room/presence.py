@@ -15,7 +15,8 @@ from uuid import UUID, uuid4
 K = TypeVar("K")
 V = TypeVar("V")
 
-# A loop that stood still for longer than this did not see who came and went.
+# A loop that stood still for longer than this did not see who came and went. Nor did a machine that slept, where only
+# the wall clock went on; and by a wall clock that was set nobody can say when something was.
 BLIND_AFTER_S = 10.0
 
 
@@ -27,6 +28,7 @@ class RecorderRow:
     started_at: datetime
     pulsed_at: datetime
     closed_at: datetime | None = None
+    repeats_until: datetime | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -101,16 +103,17 @@ class Presence:
     def tick(self, now: datetime, monotonic: float) -> None:
         """Say that this process is up and seeing; called every second or so.
 
-        After a blind gap a new recorder begins: what the old one had open stays open at its last pulse, as for a
-        process that died, and those who are still connected are seen anew.
+        After a blind gap, or where the clock was set, a new recorder begins: what the old one had open stays open at
+        its last pulse, as for a process that died, and those who are still connected are seen anew.
         """
-        blind = monotonic - self._ticked > BLIND_AFTER_S
+        stood_s, last = monotonic - self._ticked, self._current.pulsed_at
+        was_set_s = (now - last).total_seconds() - stood_s
         self._ticked = monotonic
-        if not blind:
+        if stood_s <= BLIND_AFTER_S and abs(was_set_s) <= BLIND_AFTER_S:
             self._current = replace(self._current, pulsed_at=now, counts=self._counts())
             self._recorders[self._current.id] = self._current
             return
-        self._current = self._begin(now)
+        self._current = self._begin(now, repeats_until=last if last > now else None)
         for webinar_id, room in self._rooms.items():
             for person_id, seen in room.items():
                 seen.row = self._open(webinar_id, person_id, now)
@@ -140,8 +143,8 @@ class Presence:
         _forget(self._recorders, ((row.id, row) for row in pending.recorders))
         _forget(self._intervals, ((_key(row), row) for row in pending.intervals))
 
-    def _begin(self, now: datetime) -> RecorderRow:
-        recorder = RecorderRow(uuid4(), started_at=now, pulsed_at=now)
+    def _begin(self, now: datetime, repeats_until: datetime | None = None) -> RecorderRow:
+        recorder = RecorderRow(uuid4(), started_at=now, pulsed_at=now, repeats_until=repeats_until)
         self._recorders[recorder.id] = recorder
         return recorder
 

@@ -122,6 +122,11 @@ def coverage(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
     ]
 
 
+def repeats(start: datetime, end: datetime) -> bool:
+    """Whether the clock was set back so that some of the time between `start` and `end` came twice."""
+    return Recorder.objects.filter(started_at__lt=end, repeats_until__gt=start).exists()
+
+
 def flushed_past(moment: datetime, now: datetime, dead_after: timedelta) -> bool:
     """Whether every web process that lives has written what it saw up to `moment`.
 

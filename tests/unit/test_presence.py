@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from hypothesis.strategies import integers, sampled_from
@@ -68,7 +69,7 @@ def test_somebody_who_sits_still_costs_no_writing():
     presence = Presence(at(0), 0)
     presence.enter(1, 7, at(1))
     presence.written(presence.pending())
-    presence.tick(at(2), 1)
+    presence.tick(at(2), 2)
     assert presence.pending().intervals == ()
     assert [row.pulsed_at for row in presence.pending().recorders] == [at(2)]
 
@@ -84,6 +85,34 @@ def test_a_blind_gap_begins_a_new_recorder_and_leaves_the_old_one_at_its_last_pu
         (old.id, at(1), None),
         (new.id, at(100), None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("moment", "repeats_until"),
+    [
+        (3600, None),  # the machine slept: its monotonic clock stood still with it
+        (-3600, 5),  # its clock was set back: what lies between comes twice
+    ],
+)
+def test_where_the_wall_clock_goes_its_own_way_a_new_recorder_begins(moment, repeats_until):
+    presence = Presence(at(0), 0)
+    presence.enter(1, 7, at(1))
+    presence.tick(at(5), 5)
+    presence.tick(at(moment), 6)
+    old, new = presence.pending().recorders
+    assert (old.pulsed_at, old.closed_at, old.repeats_until) == (at(5), None, None)
+    assert (new.started_at, new.repeats_until) == (at(moment), repeats_until and at(repeats_until))
+    assert [(row.recorder_id, row.began_at) for row in presence.pending().intervals] == [
+        (old.id, at(1)),
+        (new.id, at(moment)),
+    ]
+
+
+def test_a_clock_that_is_put_right_by_seconds_is_no_blindness():
+    presence = Presence(at(0), 0)
+    for second, moment in enumerate((1, 9, 8, 2, 3)):
+        presence.tick(at(moment), second + 1)
+    assert len(presence.pending().recorders) == 1
 
 
 def test_a_clean_end_ends_everybody():

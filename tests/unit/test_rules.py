@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -51,6 +52,17 @@ HOUR = evening((0, 3600))
 def test_the_table_of_the_contract(stretches, attended, reason):
     judgement = judge(seen(*stretches), HOUR, RULE)
     assert (judgement.attended, judgement.reason) == (attended, reason)
+
+
+def test_by_a_clock_that_was_set_back_nobody_is_judged():
+    moved = replace(HOUR, clock_moved=True)
+    for stretches in ([(0, 3600)], [(0, 60)], []):
+        judgement = judge(seen(*stretches), moved, RULE)
+        assert (judgement.attended, judgement.reason, judgement.why_unknown) == (
+            None,
+            "unknown",
+            "clock_moved",
+        )
 
 
 def test_a_pause_completes_nobody_and_is_no_absence():

@@ -13,6 +13,7 @@ from efir.attendance.evidence import evening_of
 from efir.attendance.models import Participation, Verdict
 from efir.hooks.actions import Context, Refused, Source
 from efir.hooks.models import JournalEntry
+from efir.ops.verifying import verdicts
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.storage import write
 from efir.webinars import core
@@ -91,6 +92,43 @@ def test_the_whole_contour_of_one_evening(evening, make_person):
     assert events("client_webinar_completed") == [stayed.pk]
     assert sorted(events("client_webinar_attendance_classified")) == [stayed.pk, left.pk, absent.pk]
     assert stranger.pk not in evening.verdicts()
+
+
+class TestAClockSetBack:
+    """Start and stop are told by it, so nothing that lies between them can be told."""
+
+    @pytest.fixture
+    def people(self, evening, make_person):
+        stayed, absent = make_person(), make_person()
+        for person in (stayed, absent):
+            core.book_seat(evening.webinar.pk, person)
+        evening.seen(stayed, -100)
+        evening.pulse(600)
+        evening.clock.moment = evening.at(600)
+        tracker.track()
+        return stayed, absent
+
+    @pytest.mark.parametrize("stopped_at", [-1800, 300])
+    def test_every_verdict_is_held_and_comes_out_the_same_again(self, evening, people, stopped_at):
+        back = evening.at(-3000)
+        after = RecorderRow(uuid4(), back, evening.at(stopped_at + 1), repeats_until=evening.at(600))
+        evening.seen(people[0], -3000, recorder=after)
+        evening.stop(stopped_at, settle=False)
+        evening.clock.move(60)
+        held = {person.pk: (None, "unknown") for person in people}
+        assert evening.verdicts() == held
+        assert {verdict.why_unknown for verdict in Verdict.objects.all()} == {"clock_moved"}
+        assert not events("client_webinar_attendance_classified")
+        assert list(verdicts.problems()) == []
+
+    def test_what_came_twice_before_the_start_changes_nothing(self, evening, people):
+        long_ago = RecorderRow(uuid4(), evening.at(-9000), evening.at(-8000), repeats_until=evening.at(-7000))
+        write(Pending((long_ago,), ()))
+        evening.stop()
+        assert evening.verdicts() == {
+            people[0].pk: (True, "stayed_to_end"),
+            people[1].pk: (False, "no_show"),
+        }
 
 
 def test_entered_is_said_once_at_the_first_live_moment(evening, make_person):
