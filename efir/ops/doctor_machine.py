@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 from django.conf import settings
@@ -19,6 +20,7 @@ SPARE_FILES = 200
 A_HALL = 10_000
 LEAST_FREE, ENOUGH_FREE = 100 * 2**20, 2**30
 LEAST_SQLITE = (3, 35)
+TRIES, MOST_TRIES = Path("/proc/sys/net/ipv4/tcp_retries2"), 6
 
 
 def versions() -> Iterator[Finding]:
@@ -79,6 +81,22 @@ def secret_key() -> Iterator[Finding]:
     return None
 
 
+def lost_phones() -> Iterator[Finding]:
+    """Behind a proxy the kernel alone decides for how long a phone out of coverage seems to be present."""
+    if not settings.EFIR.trusted_proxies or not TRIES.exists():
+        return
+    tries = int(TRIES.read_text())
+    text = f"net.ipv4.tcp_retries2 is {tries}"
+    if tries <= MOST_TRIES:
+        yield ok("lost phones", text)
+    else:
+        advice = (
+            "where the proxy runs: cp deploy/sysctl.d/90-efir.conf /etc/sysctl.d/ && sysctl --system. Until then a "
+            "phone out of coverage stays present for minutes, and may be judged to have stayed to the end"
+        )
+        yield warning("lost phones", text, advice)
+
+
 def logs() -> Iterator[Finding]:
     """DEBUG writes more than an evening needs; ERROR hides what one would want to know afterwards."""
     level = settings.EFIR.log_level
@@ -88,4 +106,4 @@ def logs() -> Iterator[Finding]:
         yield warning("log level", level, "EFIR_LOG_LEVEL=INFO for every day")
 
 
-CHECKS: tuple[Check, ...] = (versions, files, data_directory, secret_key, logs)
+CHECKS: tuple[Check, ...] = (versions, files, data_directory, secret_key, lost_phones, logs)

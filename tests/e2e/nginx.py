@@ -8,11 +8,10 @@ import re
 import shutil
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-import httpx
 
 from tests.e2e.harness import eventually, free_port
 
@@ -27,7 +26,9 @@ TRUSTING.check_hostname = False
 TRUSTING.verify_mode = ssl.CERT_NONE
 
 
-def rendered(example: str, *, folder: Path, https: int, http: int, upstreams: Sequence[int]) -> str:
+def rendered(
+    example: str, *, folder: Path, https: int, http: int, upstreams: Sequence[int], host: str
+) -> str:
     """The example for this machine. What it sets apart from addresses and files stays as it is."""
     servers = "\n".join(f"server 127.0.0.1:{port} max_fails=0;" for port in upstreams)
     changes = {
@@ -35,8 +36,8 @@ def rendered(example: str, *, folder: Path, https: int, http: int, upstreams: Se
         r"^pid .*;": f"pid {folder}/pid;",
         r"/var/log/nginx/error\.log": f"{folder}/error.log",
         r"worker_processes auto": "worker_processes 1",
-        r"listen 443": f"listen 127.0.0.1:{https}",
-        r"listen 80": f"listen 127.0.0.1:{http}",
+        r"listen 443": f"listen {host}:{https}",
+        r"listen 80": f"listen {host}:{http}",
         r"server_name webinars\.example\.org": "server_name localhost",
         r"server 127\.0\.0\.1:8000 max_fails=0;": servers,
         r"/etc/letsencrypt/live/webinars\.example\.org/fullchain\.pem": f"{folder}/certificate.pem",
@@ -55,18 +56,27 @@ def _own_places(folder: Path) -> str:
 
 
 @contextmanager
-def in_front_of(upstreams: Sequence[int], https: int, folder: Path) -> Iterator[str]:
-    """Run it while the block runs; the address on which it answers."""
+def in_front_of(
+    upstreams: Sequence[int], https: int, folder: Path, *, on: str = "localhost", within: Sequence[str] = ()
+) -> Iterator[str]:
+    """Run it while the block runs; the address on which it answers. `within`: a command that runs it elsewhere."""
     folder.mkdir()
     _make_certificate(folder)
     conf = folder / "nginx.conf"
     conf.write_text(
-        rendered(EXAMPLE.read_text(), folder=folder, https=https, http=free_port(), upstreams=upstreams)
+        rendered(
+            EXAMPLE.read_text(),
+            folder=folder,
+            https=https,
+            http=free_port(),
+            upstreams=upstreams,
+            host="127.0.0.1" if on == "localhost" else on,
+        )
     )
-    process = subprocess.Popen([str(PROGRAM), "-p", folder, "-e", folder / "error.log", "-c", conf])
-    address = f"https://localhost:{https}"
+    process = subprocess.Popen([*within, str(PROGRAM), "-p", folder, "-e", folder / "error.log", "-c", conf])
+    address = f"https://{on}:{https}"
     try:
-        eventually(lambda: process.poll() is not None or _answers(address))
+        eventually(lambda: process.poll() is not None or _answers(address, within))
         assert process.poll() is None, (folder / "error.log").read_text()
         yield address
     finally:
@@ -80,8 +90,7 @@ def _make_certificate(folder: Path) -> None:
     subprocess.run([*words.split(), *files], check=True, capture_output=True)
 
 
-def _answers(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/healthz/web", verify=TRUSTING).status_code == 200
-    except httpx.TransportError:
-        return False
+def _answers(address: str, within: Sequence[str]) -> bool:
+    code = f"import httpx; httpx.get('{address}/healthz/web', verify=False).raise_for_status()"
+    done = subprocess.run([*within, sys.executable, "-c", code], capture_output=True, check=False)
+    return done.returncode == 0

@@ -133,6 +133,14 @@ def test_the_machine_is_looked_at(look, tmp_path, monkeypatch):
     assert (found["open files"], found["disk"]) == ({"warning"}, {"failed"})
 
 
+@pytest.mark.parametrize(("tries", "levels"), [(15, {"warning"}), (6, {"ok"})])
+def test_behind_a_proxy_the_kernels_patience_is_looked_at(look, tmp_path, monkeypatch, tries, levels):
+    (tmp_path / "tries").write_text(f"{tries}\n")
+    monkeypatch.setattr(doctor_machine, "TRIES", tmp_path / "tries")
+    assert look(trusted_proxies=1)[1]["lost phones"] == levels
+    assert "lost phones" not in look(trusted_proxies=0)[1]
+
+
 def test_a_database_that_lacks_this_versions_migrations_is_named_and_left_as_it_is(look):
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'ops' AND name LIKE '0001%'")
