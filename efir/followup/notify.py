@@ -18,7 +18,7 @@ Deciders: TypeAlias = dict[tuple[int, int], int]
 
 @listen(ClientWebinarAttendanceClassified)
 def tell_inviters(events: Sequence[ClientWebinarAttendanceClassified]) -> None:
-    """A candidate without an inviter causes no message; an inviter who is not active still gets one."""
+    """A candidate without an inviter causes no message. One to an inviter who has no access any more does not go."""
     lead_ids = {event.lead_id for event in events}
     invited = Person.objects.filter(pk__in=lead_ids).exclude(invited_by=None)
     inviters = dict(invited.values_list("pk", "invited_by_id"))

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext, ngettext
 
+from efir.accounts.capabilities import Capability
 from efir.attendance.models import Verdict
 from efir.followup import digest
 from efir.followup.words import NAME_LENGTH, TITLE_LENGTH, address, shown
@@ -22,7 +23,11 @@ def register_kinds() -> None:
     """Tell the outbox how the three messages are made; the inviter's goes first."""
     register_kind(
         Registered(
-            Kind.PARTNER_ATTENDANCE, compose=partner_attendance, priority=1, gathering=digest.GATHERING
+            Kind.PARTNER_ATTENDANCE,
+            compose=partner_attendance,
+            priority=1,
+            gathering=digest.GATHERING,
+            needs=Capability.SEE_OWN_CANDIDATES,
         )
     )
     register_kind(Registered(Kind.CANDIDATE_FOLLOWUP, compose=candidate_followup, priority=2))

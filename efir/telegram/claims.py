@@ -19,6 +19,7 @@ from efir.telegram.lease import holds
 from efir.telegram.models import MessageState, OutboxMessage, TelegramChat
 from efir.telegram.outbox import park
 from efir.telegram.queue import due, first_of_each_person, give_back, locked
+from efir.telegram.receivers import bar
 
 # A claim writes, and on SQLite nobody else can meanwhile; the rest is claimed right afterwards.
 ROWS_AT_ONCE = 200
@@ -65,12 +66,20 @@ def claim(limit: int, holder: UUID, exclude_person_ids: Collection[int] = ()) ->
 
 def _ready(picked: Iterable[OutboxMessage]) -> tuple[list[OutboxMessage], dict[int, int]]:
     """Those that can go, and the chats they go to; the others wait again."""
-    rows = list(picked)
+    rows = _unbarred(list(picked))
     reachable = TelegramChat.objects.filter(reachable=True, person_id__in=[row.person_id for row in rows])
     chats = dict(reachable.values_list("person_id", "chat_id"))
     ready = [row for row in rows if row.person_id in chats and _has_its_recording(row)]
     park(row for row in rows if row not in ready)
     return ready, chats
+
+
+def _unbarred(rows: list[OutboxMessage]) -> list[OutboxMessage]:
+    """Without those that are for nobody any more."""
+    people = {person.pk: person for row in rows for person in (row.person, row.lead)}
+    barred = bar(rows, people)
+    OutboxMessage.objects.bulk_update(barred, ["state", "expires_at", "error"])
+    return [row for row in rows if row not in barred]
 
 
 def _has_its_recording(row: OutboxMessage) -> bool:

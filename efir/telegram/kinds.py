@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from django.db.models import QuerySet
 
+from efir.accounts.capabilities import Capability
 from efir.telegram.models import Kind, OutboxMessage
 
 # The Bot API's limit for the text that is left when the markup is parsed, in UTF-16 code units.
@@ -64,7 +65,10 @@ class Gathering:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """One kind. A lower `priority` goes first; `joins` is the kind that carries it where both are due."""
+    """One kind. A lower `priority` goes first; `joins` is the kind that carries it where both are due.
+
+    `needs` is what its receiver must be allowed, where it is not for everybody.
+    """
 
     kind: Kind
     compose: Compose
@@ -72,6 +76,7 @@ class Registered:
     needs_recording: bool = False
     joins: Kind | None = None
     gathering: Gathering | None = None
+    needs: Capability | None = None
 
 
 _kinds: dict[str, Registered] = {}

@@ -16,6 +16,7 @@ HELD_BY_RESTORE = "held by a restore: it may have gone out after the backup was 
 ERASED_TEXT = "[…]"
 # Why a message to or about somebody who is erased will not go.
 PERSON_ERASED = "person_erased"
+NO_ACCESS = "no_access"
 
 
 class Kind(models.TextChoices):

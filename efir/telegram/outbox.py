@@ -19,7 +19,6 @@ from efir.telegram.again import resolve as resolve  # noqa: PLC0414  # part of w
 from efir.telegram.again import retry as retry  # noqa: PLC0414  # part of what an outbox does
 from efir.telegram.kinds import registered
 from efir.telegram.models import (
-    PERSON_ERASED,
     BotUpdate,
     Kind,
     LinkToken,
@@ -27,6 +26,7 @@ from efir.telegram.models import (
     OutboxMessage,
     TelegramChat,
 )
+from efir.telegram.receivers import bar
 from efir.webinars.models import Webinar
 
 INSERT_CHUNK = 500
@@ -71,23 +71,17 @@ def enqueue(drafts: Sequence[Draft]) -> None:
     )
     now = clock.now()
     rows = [_row(each, now, each.person_id in reachable, each.webinar_id in published) for each in drafts]
-    _drop_what_is_for_nobody(rows)
+    bar(rows, _locked_people(rows))
     _give_places(rows)
     OutboxMessage.objects.bulk_create(rows, batch_size=INSERT_CHUNK, ignore_conflicts=True)
     log.info("enqueued", kinds=sorted({row.kind for row in rows}), count=len(rows))
 
 
-def _drop_what_is_for_nobody(rows: Sequence[OutboxMessage]) -> None:
-    """What is to somebody who is erased, or about them, is written and will not go.
-
-    Until these messages are committed nobody of them is erased: an erasure looks for messages after it has locked.
-    """
-    people = {row.person_id for row in rows} | {row.lead_id for row in rows}
-    kept = Person.objects.select_for_update(no_key=True).filter(pk__in=people).order_by("pk")
-    erased = {pk for pk, erased_at in kept.values_list("pk", "erased_at") if erased_at}
-    for row in rows:
-        if {row.person_id, row.lead_id} & erased:
-            row.state, row.expires_at, row.error = MessageState.EXPIRED, None, PERSON_ERASED
+def _locked_people(rows: Sequence[OutboxMessage]) -> dict[int, Person]:
+    """Receivers and leads. Until these messages are committed none of them is erased: that looks for messages later."""
+    ids = {row.person_id for row in rows} | {row.lead_id for row in rows}
+    locked = Person.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk")
+    return {person.pk: person for person in locked.only("erased_at", "is_active")}
 
 
 def _give_places(rows: Sequence[OutboxMessage]) -> None:

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from efir.telegram.models import HELD_BY_RESTORE, PERSON_ERASED, MessageState, OutboxMessage
+from efir.telegram.models import HELD_BY_RESTORE, NO_ACCESS, PERSON_ERASED, MessageState, OutboxMessage
 
 UNREACHABLE: dict[str, Promise] = {
     "blocked": gettext_lazy("бот заблокирован в Telegram"),
@@ -34,6 +34,10 @@ _BY_STATE: dict[str, Promise | str] = {
     MessageState.WAITING_RECORDING.value: gettext_lazy("запись ещё не опубликована"),
     MessageState.EXPIRED.value: gettext_lazy("ждали слишком долго: теперь это уже не нужно"),
     MessageState.UNCERTAIN.value: gettext_lazy("Telegram дважды не ответил: возможно, сообщение дошло"),
+}
+_FOR_NOBODY: dict[str, Promise] = {
+    PERSON_ERASED: gettext_lazy("аккаунт удалён"),
+    NO_ACCESS: gettext_lazy("у получателя больше нет доступа"),
 }
 _EXCEPTION = re.compile(r"[A-Za-z]+(Error|Timeout|Protocol)")
 
@@ -67,8 +71,8 @@ def why_not_sent(message: OutboxMessage) -> str:
         return _why_not_linked(message)
     if message.state == MessageState.QUEUED and message.uncertain_count:
         return _("исход прошлой попытки неизвестен, отправим ещё раз")
-    if message.error == PERSON_ERASED:
-        return _("аккаунт удалён")
+    if message.error in _FOR_NOBODY:
+        return str(_FOR_NOBODY[message.error])
     if message.state == MessageState.UNCERTAIN and message.error == HELD_BY_RESTORE:
         return _("база восстановлена из копии: сообщение могло уйти уже после неё")
     if message.state in _BY_STATE:

@@ -6,8 +6,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from efir.accounts.capabilities import Role
-from efir.accounts.models import Person
+from efir.accounts.capabilities import Role, assign_role
+from efir.accounts.people import close_account
 from efir.attendance import classifier
 from efir.attendance.models import Verdict
 from efir.followup.notify import follow_up, tell_inviters
@@ -15,8 +15,11 @@ from efir.hooks.actions import Context, Source
 from efir.hooks.bus import forget, listen
 from efir.hooks.events import ClientWebinarAttendanceClassified, PostWebinarRoute
 from efir.hooks.models import JournalEntry
+from efir.telegram import claims
 from efir.telegram.models import OutboxMessage
-from tests.telegram_kit import classified, linked, states_of
+from efir.telegram.words import why_not_sent
+from tests.conftest import SYSTEM
+from tests.telegram_kit import classified, held, linked, states_of
 
 pytestmark = pytest.mark.django_db
 
@@ -51,10 +54,29 @@ def test_a_candidate_without_an_inviter_causes_no_partner_message(make_person, w
     assert [row.kind for row in OutboxMessage.objects.all()] == ["candidate_followup"]
 
 
-def test_an_inviter_who_is_not_active_is_still_written_to(make_person, partner, webinar):
-    Person.objects.filter(pk=partner.pk).update(is_active=False)
+def close(person):
+    close_account(person, SYSTEM)
+
+
+def demote(person):
+    assign_role(person, Role.CANDIDATE)
+
+
+@pytest.mark.parametrize("lose_access", [close, demote])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_who_may_not_see_candidates_any_more_hears_nothing_of_them(
+    make_person, partner, webinar, lose_access, when
+):
+    linked(partner)
+    if when == "before":
+        lose_access(partner)
     classified(webinar, [make_person(invited_by=partner)], "stayed_to_end")
-    assert set(states_of(partner)) == {"partner_attendance"}
+    if when == "after":
+        lose_access(partner)
+    assert claims.claim(10, held()) == []
+    message = OutboxMessage.objects.get(person=partner)
+    assert (message.kind, message.state, message.error) == ("partner_attendance", "expired", "no_access")
+    assert why_not_sent(message) == "у получателя больше нет доступа"
 
 
 def test_the_same_verdict_again_writes_nothing_again(make_person, partner, webinar):

@@ -13,7 +13,7 @@ from efir.hooks.events import PostWebinarRoute
 from efir.ops.verifying.facts import facts
 from efir.ops.verifying.problems import Key, Problem, differences
 from efir.ops.verifying.structure import FROM_BACKUP
-from efir.telegram.models import PERSON_ERASED, Kind, MessageState, OutboxMessage
+from efir.telegram.models import NO_ACCESS, PERSON_ERASED, Kind, MessageState, OutboxMessage
 
 CHUNK = 2000
 RETRY = "look in the chat, then say on the webinar's page whether it arrived"
@@ -43,7 +43,7 @@ CONTRADICTIONS: tuple[tuple[MessageState, Q, str], ...] = (
     (MessageState.FAILED, Q(error=""), "without a reason"),
     (MessageState.WAITING_LINK, Q(expires_at=None), "without an end"),
     (MessageState.WAITING_RECORDING, Q(expires_at=None), "without an end"),
-    (MessageState.EXPIRED, Q(expires_at=None) & ~Q(error=PERSON_ERASED), "without an end"),
+    (MessageState.EXPIRED, Q(expires_at=None) & ~Q(error__in=[PERSON_ERASED, NO_ACCESS]), "without an end"),
 )
 CARRIED = ~Q(carried_by=None) & (
     ~Q(carried_by__person_id=F("person_id"))
