@@ -13,7 +13,9 @@ function confirmFirst(form) {
   dialog.querySelector("[data-yes]").textContent = form.dataset.yes;
   dialog.returnValue = "";
   dialog.addEventListener("close", () => {
-    if (dialog.returnValue === "yes") form.submit();
+    if (dialog.returnValue !== "yes") return;
+    if (!form.isConnected) document.body.append(form); // the panel was drawn anew meanwhile: the answer counts all the same
+    form.submit();
   }, { once: true });
   dialog.showModal();
 }
@@ -28,14 +30,18 @@ document.addEventListener("submit", (event) => {
 async function redraw() {
   const page = document.getElementById("panel").dataset.page + location.search;
   const answer = await fetch(page, { headers: { Accept: "text/html" } });
-  if (!answer.ok || answer.redirected) return;
+  if (!answer.ok || answer.redirected || document.querySelector("dialog[open]")) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
   fresh.querySelectorAll("noscript").forEach((without) => without.remove()); // a parsed page has no script: it is real there
   for (const island of document.querySelectorAll("[data-island]")) {
     const next = fresh.getElementById(island.id);
     // Nobody's open list or half-pressed button is taken away from under their hand.
     const inUse = island.contains(document.activeElement) || island.querySelector("details[open]");
-    if (next && (!inUse || island.id === "panel")) island.replaceWith(document.adoptNode(next));
+    if (!next || (inUse && island.id !== "panel")) continue;
+    const form = island.contains(document.activeElement) && document.activeElement.closest("form");
+    island.replaceWith(document.adoptNode(next));
+    // Who was on a button by keyboard stays on it.
+    if (form) next.querySelector(`form[action="${form.getAttribute("action")}"] button:enabled`)?.focus();
   }
   addOwnTimes();
 }

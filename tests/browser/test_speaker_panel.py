@@ -1,0 +1,58 @@
+"""The control panel in a real browser: it is drawn anew all the time, and no press of a button is lost by that."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_smoke import a_page
+
+# The page asks every five seconds.
+DRAWN_WITHIN_MS = 60_000
+
+
+@pytest.fixture
+def panel(chromium, site, cast):
+    """A webinar on air, in front of its speaker; the page and the webinar's id."""
+    webinar = cast.webinar()
+    cast.speaker.post(f"/admin_webinar/{webinar}/start")
+    page = a_page(chromium, site, "speaker")
+    page.goto(f"/admin_webinar/{webinar}/")
+    yield page, webinar
+    assert page.complaints == []
+    page.context.close()
+
+
+def ask_to_stop(page: Page) -> None:
+    page.get_by_role("button", name="Завершить эфир").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+
+
+def test_a_stop_counts_also_where_the_panel_was_drawn_anew_under_the_question(panel):
+    page, _webinar = panel
+    ask_to_stop(page)
+    page.evaluate(
+        "document.getElementById('panel').replaceWith(document.getElementById('panel').cloneNode(true))"
+    )
+    page.get_by_role("dialog").get_by_role("button", name="Завершить").click()
+    expect(page.locator("#panel.finished")).to_be_visible(timeout=DRAWN_WITHIN_MS)
+
+
+def test_under_an_open_question_nothing_is_drawn_anew(panel, cast):
+    page, webinar = panel
+    ask_to_stop(page)
+    page.evaluate("document.getElementById('panel').dataset.old = '1'")
+    cast.speaker.post(f"/admin_webinar/{webinar}/cta", visible="true")
+    for _ in range(2):  # the first of these may have been asked before the change
+        page.wait_for_event("response", lambda response: response.url.endswith("/state"))
+    expect(page.locator("#panel[data-old]")).to_have_count(1)
+    page.get_by_role("dialog").get_by_role("button", name="Нет").click()
+    expect(page.locator("#panel[data-old]")).to_have_count(0, timeout=DRAWN_WITHIN_MS)
+
+
+def test_who_is_on_a_button_by_keyboard_stays_on_it(panel, cast):
+    page, webinar = panel
+    page.get_by_role("button", name="Завершить эфир").focus()
+    cast.speaker.post(f"/admin_webinar/{webinar}/cta", visible="true")
+    expect(page.get_by_role("button", name="Скрыть кнопку у зрителей")).to_be_visible(timeout=DRAWN_WITHIN_MS)
+    expect(page.get_by_role("button", name="Завершить эфир")).to_be_focused()
