@@ -21,26 +21,35 @@ from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Seat, Webinar
 from efir.webinars.programme import Programme
 
-ON_A_PAGE = 50
-WHO, SEAT, PAGE = "who", "seat", "candidates"
+ON_A_PAGE = 20
+WHO, SHOW, PAGE = "who", "show", "candidates"
 HERE = "#candidates"
 
-SEATS: dict[str, tuple[Promise, str]] = {
-    "": (_("все"), "total"),
-    "yes": (_("с местом"), "seated"),
-    "no": (_("без места"), "unseated"),
+# Whom the list can show, where there is a webinar of that kind.
+SHOWN: dict[str, Promise] = {
+    "": _("все"),
+    "seat": _("с местом"),
+    "no_seat": _("без места"),
+    "entered": _("вошли в эфир"),
+    "missing": _("с местом, ещё не вошли"),
+    "attended": _("участие засчитано"),
+    "absent": _("не засчитано"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class OwnCandidates:
-    """A page of the people whom a partner invited. `webinar` is the one whose seats are shown, if there is one."""
+    """A page of the people whom a partner invited.
+
+    `webinar` is the one whose seats are shown, `over` the one just finished, if there are such.
+    """
 
     page: Page[Person]
     webinar: Webinar | None
+    over: Webinar | None
     choices: list[Choice]
     who: str
-    seat: str
+    show: str
     more: str
     total: int
 
@@ -51,50 +60,82 @@ def ahead(programme: Programme) -> Webinar | None:
     return current if current and current.state in (Status.SCHEDULED, *ON_AIR) else None
 
 
-def own_candidates(partner: Person, webinar: Webinar | None, query: QueryDict) -> OwnCandidates:
-    """Those whom the address asks for: `who` searches, `seat` filters, `candidates` is the page."""
-    everybody = Person.objects.filter(invited_by_id=partner.pk)
-    has_seat = Exists(Seat.objects.filter(webinar=webinar, person=OuterRef("pk")))
-    counts = {"total": everybody.count(), "seated": everybody.filter(has_seat).count()}
-    counts["unseated"] = counts["total"] - counts["seated"]
-    who, asked = sought(query, WHO), query.get(SEAT, "")
-    seat = asked if asked in SEATS and webinar else ""
-    found = everybody.filter(named(who))
-    if seat:
-        found = found.filter(has_seat if seat == "yes" else ~has_seat)
+def just_over(programme: Programme) -> Webinar | None:
+    """The webinar that has finished last, if that was lately."""
+    return next(iter(programme.just_finished), None)
+
+
+def own_candidates(partner: Person, programme: Programme, query: QueryDict) -> OwnCandidates:
+    """Those whom the address asks for: `who` searches, `show` filters, `candidates` is the page."""
+    webinar, over = ahead(programme), just_over(programme)
+    everybody = _told_of(Person.objects.filter(invited_by_id=partner.pk), webinar, over)
+    kinds = _kinds(webinar, over)
+    who, asked = sought(query, WHO), query.get(SHOW, "")
+    show = asked if asked in kinds else ""
     others = query_with(query, **{PAGE: ""}).removeprefix("?")
+    found = everybody.filter(named(who), kinds[show])
     return OwnCandidates(
-        page=Paginator(_told_of(found, webinar), ON_A_PAGE).get_page(query.get(PAGE)),
+        page=Paginator(_in_order(found), ON_A_PAGE).get_page(query.get(PAGE)),
         webinar=webinar,
-        choices=_choices(counts, seat, query) if webinar else [],
+        over=over,
+        choices=_choices(everybody, kinds, show, query) if len(kinds) > 1 else [],
         who=who,
-        seat=seat,
+        show=show,
         more=f"&{others}{HERE}" if others else HERE,
-        total=counts["total"],
+        total=everybody.count(),
     )
 
 
-def _told_of(people: QuerySet[Person], webinar: Webinar | None) -> QuerySet[Person]:
+def _kinds(webinar: Webinar | None, over: Webinar | None) -> dict[str, Q]:
+    """Whom the list can show now: the filter of each."""
+    kinds = {"": Q()}
+    if webinar:
+        kinds |= {"seat": Q(seated=True), "no_seat": Q(seated=False)}
+    if webinar and webinar.is_on_air:
+        kinds |= {"entered": Q(entered=True), "missing": Q(seated=True, entered=False)}
+    if over:
+        kinds |= {"attended": Q(attended_over=True), "absent": Q(absent_over=True)}
+    return kinds
+
+
+def _told_of(
+    people: QuerySet[Person], webinar: Webinar | None, over: Webinar | None
+) -> QuerySet[Person, Person]:
     leads = people_who_can(Capability.IS_LEAD).filter(pk=OuterRef("pk"))
-    seats = Seat.objects.filter(webinar=webinar, person=OuterRef("pk"))
-    entries = Participation.objects.filter(webinar=webinar, person=OuterRef("pk"), is_lead=True)
+    seats = Seat.objects.filter(person=OuterRef("pk"))
+    entries = Participation.objects.filter(person=OuterRef("pk"), is_lead=True)
+    verdicts = Verdict.objects.filter(webinar=over, lead=OuterRef("pk"))
+    came_over = Exists(entries.filter(webinar=over)) | Exists(seats.filter(webinar=over))
+    return people.annotate(
+        is_lead=Exists(leads),
+        seated=Exists(seats.filter(webinar=webinar)),
+        entered=Exists(entries.filter(webinar=webinar)),
+        attended_over=Exists(verdicts.filter(attended=True)),
+        absent_over=Exists(verdicts.filter(attended=False)),
+        is_counted=came_over & ~Exists(verdicts),
+    )
+
+
+def _in_order(people: QuerySet[Person]) -> QuerySet[Person]:
     return (
-        people.annotate(is_lead=Exists(leads), seated=Exists(seats), entered=Exists(entries))
-        .select_related("membership__group")
+        people.select_related("membership__group")
         .prefetch_related(Prefetch("verdicts", told().order_by("-webinar__starts_at"), to_attr="told"))
         .order_by("-created_at", "-pk")
     )
 
 
-def _choices(counts: dict[str, int], chosen: str, query: QueryDict) -> list[Choice]:
+def _choices(everybody: QuerySet[Person], kinds: dict[str, Q], chosen: str, query: QueryDict) -> list[Choice]:
+    counts = everybody.aggregate(
+        **{f"of_{kind}": Count("pk", filter=condition) for kind, condition in kinds.items()}
+    )
     return [
         Choice(
-            label=str(label),
-            count=counts[counted],
-            address=(query_with(query, **{SEAT: seat, PAGE: ""}) or "?") + HERE,
-            chosen=seat == chosen,
+            label=str(SHOWN[kind]),
+            count=counts[f"of_{kind}"],
+            address=(query_with(query, **{SHOW: kind, PAGE: ""}) or "?") + HERE,
+            chosen=kind == chosen,
         )
-        for seat, (label, counted) in SEATS.items()
+        for kind in kinds
     ]
 
 

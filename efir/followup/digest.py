@@ -51,7 +51,9 @@ def compose(messages: Sequence[OutboxMessage]) -> Composed:
             "",
             _advice(any(verdict.attended for verdict in verdicts.values())),
         ]
-        button = (gettext("Открыть аккаунт"), address("/account/"))
+        # Those with whom to begin; the page shows everybody once this webinar is no longer the last.
+        begin_with = "attended" if any(verdict.attended for verdict in verdicts.values()) else "absent"
+        button = (gettext("Открыть список"), address(f"/account/?show={begin_with}#candidates"))
     return Composed("\n".join(lines), [button])
 
 

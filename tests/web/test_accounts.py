@@ -469,3 +469,44 @@ class TestAFormThatIsSavedLate:
         form.save()
         person.refresh_from_db()
         assert not person.is_active
+
+
+class TestAWebinarsLink:
+    """The link that a partner sends books the seat that its text promises, whoever comes by it."""
+
+    def test_who_is_logged_in_is_offered_the_seat(self, make_person, make_webinar):
+        webinar, person = make_webinar(), make_person()
+        client, link = logged_in(person), f"/signup/?ref=whatever&webinar={webinar.pk}"
+        page = client.get(link).content.decode()
+        assert webinar.title in page
+        assert f'action="/webinars/{webinar.pk}/seat"' in page
+        assert not Seat.objects.exists()  # looking writes nothing
+        client.post(f"/webinars/{webinar.pk}/seat")
+        page = client.get(link).content.decode()
+        assert f'action="/webinars/{webinar.pk}/seat"' not in page
+        assert f"/account/webinar_room/{webinar.pk}/" in page
+
+    def test_who_logs_in_on_the_way_comes_to_the_seat(self, make_person, make_webinar):
+        webinar, person = make_webinar(), make_person(password=PASSWORD)
+        page = Client().get(f"/signup/?webinar={webinar.pk}").content.decode()
+        (log_in,) = re.findall(r'<a href="(/login/\?next=[^"]+)">Войдите</a>', page)
+        client = Client()
+        answer = client.post(log_in, {"username": person.login, "password": PASSWORD})
+        assert answer.url == f"/signup/?webinar={webinar.pk}"
+        assert f'action="/webinars/{webinar.pk}/seat"' in client.get(answer.url).content.decode()
+
+    def test_of_a_webinar_that_is_over_it_is_said_and_which_one_is_next(self, make_person, make_webinar):
+        over, ahead = make_webinar("finished"), make_webinar(title="Следующий <эфир>")
+        for client in (Client(), logged_in(make_person())):
+            page = client.get(f"/signup/?webinar={over.pk}").content.decode()
+            assert "Вебинар, на который вела ссылка, уже прошёл." in page
+            assert f"/webinars/{over.pk}/seat" not in page
+        assert "«Следующий &lt;эфир&gt;»" in Client().get(f"/signup/?webinar={over.pk}").content.decode()
+        assert "сразу после регистрации" in Client().get("/signup/").content.decode()
+        assert ahead.pk
+
+    def test_who_invites_is_said_to_see_the_log_in(self, make_person):
+        partner = make_person(Role.PARTNER)
+        page = Client().get(f"/signup/?ref={partner.ref_code}").content.decode()
+        assert "Этот человек увидит ваше имя и e-mail или телефон" in page
+        assert "Этот человек увидит" not in Client().get("/signup/").content.decode()

@@ -156,7 +156,9 @@ def test_a_list_tells_of_each_candidate_in_one_line(listed):
         "• Без входа — без входа в эфир",
     ]
     assert "отмечен ✅" in message.text
-    assert [url for _, url in message.buttons] == ["https://efir.example.org/account/"]
+    assert [url for _, url in message.buttons] == [
+        "https://efir.example.org/account/?show=attended#candidates"
+    ]
 
 
 def test_a_list_in_which_nobody_attended_still_says_what_to_do(listed):

@@ -147,7 +147,9 @@ def test_the_list_begins_with_those_who_attended_and_has_everybody(verdicts, cla
     verdicts(2, "left_early", names="Ушедший")
     verdicts(2, "stayed_to_end", names="Бывший")
     (one,) = claim()
-    assert [address for _, address in one.compose().buttons] == ["http://127.0.0.1:8000/account/"]
+    assert [address for _, address in one.compose().buttons] == [
+        "http://127.0.0.1:8000/account/?show=attended#candidates"
+    ]
     assert shown(one).splitlines() == [
         f"Вебинар «{webinar.title}» завершён.",
         "Ваши кандидаты: участие засчитано — 2, не засчитано — 4.",

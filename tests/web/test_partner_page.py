@@ -13,7 +13,8 @@ from efir import clock as efir_clock
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Classification, Participation, Verdict
 from efir.webinars import core
-from tests.telegram_kit import linked
+from tests.conftest import SYSTEM, stop
+from tests.telegram_kit import classified, linked
 
 pytestmark = pytest.mark.django_db
 
@@ -52,10 +53,11 @@ def listed(text):
     [
         ("", {"Вера Первая", "Вера Вторая", "Глеб Третий", "Дина Четвёртая"}),
         ("?who=вера", {"Вера Первая", "Вера Вторая"}),
-        ("?seat=yes", {"Вера Первая"}),
-        ("?seat=no&who=Вера", {"Вера Вторая"}),
+        ("?show=seat", {"Вера Первая"}),
+        ("?show=no_seat&who=Вера", {"Вера Вторая"}),
+        ("?show=entered", {"Вера Первая", "Вера Вторая", "Глеб Третий", "Дина Четвёртая"}),
         ("?who=Чужая", set()),
-        ("?seat=what&candidates=50", {"Вера Первая", "Вера Вторая", "Глеб Третий", "Дина Четвёртая"}),
+        ("?show=what&candidates=50", {"Вера Первая", "Вера Вторая", "Глеб Третий", "Дина Четвёртая"}),
     ],
 )
 def test_own_people_are_found_and_no_others(make_webinar, mine, theirs, query, names):
@@ -76,6 +78,46 @@ def test_the_figures_are_of_own_people_alone(make_webinar, mine, theirs):
     evening = section(account(mine[0]), "own-evening")
     assert re.findall(r"<dd>(?:<a[^>]*>)?(\d+)", evening) == ["4", "2", "2"]
     assert section(account(mine[0]), "candidates").count("вход в эфир был") == 2
+
+
+def test_on_air_one_sees_who_is_there_and_whom_to_call_now(make_webinar, mine, theirs):
+    webinar = make_webinar("live")
+    came, absent, *others = mine[1]
+    for person in (came, absent, *theirs[1]):
+        core.book_seat(webinar.pk, person)
+    for person in (came, others[0], theirs[1][0]):
+        Participation.objects.create(webinar=webinar, person=person, is_lead=True)
+    assert set(listed(account(mine[0], "?show=entered"))) == {came.name, others[0].name}
+    assert listed(account(mine[0], "?show=missing")) == [absent.name]
+    client = Client()
+    client.force_login(mine[0])
+    assert "вход в эфир был" in client.get(f"/account/candidates/{came.pk}/").content.decode()
+
+
+def test_afterwards_one_sees_whose_part_counts(clock, make_webinar, mine, theirs):
+    webinar = make_webinar("live")
+    stayed, left, *_others = mine[1]
+    for person in (stayed, left):
+        Participation.objects.create(webinar=webinar, person=person, is_lead=True)
+    stop(webinar.pk, SYSTEM)
+    rows = section(account(mine[0]), "candidates").split("<li>")[1:]
+    assert [("считаем присутствие" in row) for row in rows] == [False, False, True, True]
+    classified(webinar, [stayed, theirs[1][0]], "stayed_to_end")
+    classified(webinar, [left], "left_early")
+    assert listed(account(mine[0], "?show=attended")) == [stayed.name]
+    assert listed(account(mine[0], "?show=absent")) == [left.name]
+    advice = {person: _advice_about(mine[0], person) for person in (stayed, left, mine[1][2])}
+    assert ["остались ли вопросы" in advice[each] for each in advice] == [True, False, False]
+    assert "позовите на следующий" in advice[left]
+    assert "познакомьтесь" in advice[mine[1][2]]
+
+
+def _advice_about(partner, candidate):
+    candidate.telegram_name = "vera"
+    candidate.save(update_fields=["telegram_name"])
+    client = Client()
+    client.force_login(partner)
+    return client.get(f"/account/candidates/{candidate.pk}/").content.decode()
 
 
 def test_the_list_says_for_which_webinar_the_seats_are(clock, make_webinar, mine):
@@ -115,7 +157,7 @@ def test_whether_each_can_be_reached(mine):
     [
         (None, ([], ["own-evening"])),
         ("scheduled", (["Места пока ни у кого нет"], ["вошли в эфир", "завершён"])),
-        ("live", (["Эфир идёт", "вошли в эфир"], ["завершён"])),
+        ("live", (["Эфир идёт", "вошли в эфир", "data-fresh"], [">завершён<"])),
         ("finished", (["Считаем присутствие"], ["уточняется", "приглашено вами"])),
         ("judged", (["участие засчитано", "уточняется", "решает администратор"], ["Считаем присутствие"])),
         ("nobody", (["никто не бронировал место"], ["уточняется"])),
@@ -200,5 +242,5 @@ def test_hundreds_are_paged_with_as_many_queries_as_a_few(make_webinar, mine, ma
     with CaptureQueriesContext(connection) as many:
         text = account(mine[0])
     assert len(many) == len(few)
-    assert len(listed(text)) == 50
-    assert len(listed(account(mine[0], "?candidates=2"))) == 14
+    assert len(listed(text)) == 20
+    assert len(listed(account(mine[0], "?candidates=4"))) == 4

@@ -43,7 +43,7 @@ class ChangePassword(PasswordChangeView):
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         response = super().form_valid(form)
-        messages.success(self.request, _("Пароль изменён."))
+        messages.success(self.request, _("Пароль изменён. На других устройствах нужно войти заново."))
         return response
 
 

@@ -89,9 +89,9 @@ def locked_out(
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
-    """The only way a visitor makes an account."""
+    """The only way a visitor makes an account. Who has one, and comes by a webinar's link, is offered its seat."""
     if request.user.is_authenticated:
-        return redirect("account")
+        return _seat_page(request)
     if request.method != "POST":
         return _form(request, SignUpForm())
     if _tries_too_often(request):
@@ -114,10 +114,18 @@ def consent(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/consent.html", {"version": CONSENT_VERSION, "bare": True})
 
 
+def _seat_page(request: HttpRequest) -> HttpResponse:
+    webinar_id = _webinar_id(request)
+    if webinar_id is None:
+        return redirect("account")
+    return render(request, "accounts/seat.html", {"webinar_id": webinar_id})
+
+
 def _form(request: HttpRequest, form: SignUpForm) -> HttpResponse:
     context = {
         "form": form,
         "next": safe_next(request, ""),
+        "log_in": _log_in_instead(request),
         "inviter": referral.inviter_of(request),
         "ref_is_dead": referral.is_dead(request),
         "webinar_id": _webinar_id(request),
@@ -147,8 +155,10 @@ def _signed_up(request: HttpRequest, form: SignUpForm) -> Person | None:
 
 
 def _log_in_instead(request: HttpRequest) -> str:
-    """Where somebody who has an account goes on to where they wanted to."""
-    address = safe_next(request, "")
+    """Where somebody who has an account goes on to where they wanted to: a page, or the seat of a webinar."""
+    webinar_id = _webinar_id(request)
+    seat = f"{reverse('signup')}?{urlencode({'webinar': webinar_id})}" if webinar_id else ""
+    address = safe_next(request, seat)
     return f"{reverse('login')}?{urlencode({'next': address})}" if address else reverse("login")
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from efir import qr_code
 from efir.accounts.models import Person
 from efir.attendance import own, words
-from efir.attendance.models import Verdict
+from efir.attendance.models import Participation, Verdict
 from efir.attendance.timeline import timeline_of
 from efir.webinars.models import Webinar
 from efir.webinars.programme import Programme, seats_of
@@ -38,13 +38,15 @@ def qr(text: str) -> SafeString:
 def invitation(link: str) -> dict[str, Any]:
     """A text ready to send: what and when, and the partner's own link, which seats whoever signs up by it."""
     webinar = own.ahead(Programme.read())
-    text, sent = _invitation_words(webinar), _link_to(webinar, link)
+    words, by_link = _invitation_words(webinar)
+    sent = _link_to(webinar, link)
     return {
-        "text": f"{text}\n{sent}",
-        "share": urlencode({"url": sent, "text": text}),
+        "text": f"{words} {by_link}\n{sent}",
+        # Whoever shares it puts the address where they like: nothing announces it.
+        "share": urlencode({"url": sent, "text": words}),
         "link": link,
         "sent": sent,
-        "words": text,
+        "words": words,
     }
 
 
@@ -53,20 +55,21 @@ def _link_to(webinar: Webinar | None, link: str) -> str:
     return link if webinar is None else f"{link}&{urlencode({'webinar': webinar.pk})}"
 
 
-def _invitation_words(webinar: Webinar | None) -> str:
+def _invitation_words(webinar: Webinar | None) -> tuple[str, str]:
+    """What it is about; and what stands before the link."""
     if webinar is None or webinar.starts_at is None:
-        return _(
-            "Приглашаю на живые вебинары: можно задать вопросы и узнать, как всё устроено. Регистрация по ссылке:"
-        )
+        words = _("Приглашаю на живые вебинары: можно задать вопросы и узнать, как всё устроено.")
+        return words, _("Регистрация по ссылке:")
     about = {"title": webinar.title, "moment": lasting_words(webinar.starts_at, webinar.zone)}
-    return _("Приглашаю на живой вебинар «%(title)s»: %(moment)s. Место бронируется по ссылке:") % about
+    words = _("Приглашаю на живой вебинар «%(title)s»: %(moment)s.") % about
+    return words, _("Место бронируется по ссылке:")
 
 
 @register.inclusion_tag("attendance/own_evening.html", takes_context=True)
 def own_evening_panel(context: Context) -> dict[str, Any]:
     """The next webinar (or the one on air) and the one just over, as far as one's own people are concerned."""
     partner, programme = context["request"].user, Programme.read()
-    webinar, over = own.ahead(programme), next(iter(programme.just_finished), None)
+    webinar, over = own.ahead(programme), own.just_over(programme)
     return {
         "webinar": webinar,
         "turnout": own.own_turnout(partner, webinar) if webinar else None,
@@ -80,16 +83,29 @@ def own_evening_panel(context: Context) -> dict[str, Any]:
 def own_candidates_panel(context: Context) -> dict[str, Any]:
     """The people whom this partner invited, each with their role, their seat and their latest verdict."""
     request = context["request"]
-    found = own.own_candidates(request.user, own.ahead(Programme.read()), request.GET)
+    found = own.own_candidates(request.user, Programme.read(), request.GET)
     return {"found": found, "page": found.page}
 
 
 @register.inclusion_tag("attendance/candidate_verdicts.html")
 def candidate_verdicts(candidate: Person) -> dict[str, Any]:
-    """Every verdict on one candidate, the latest first, and whether they have a seat at what comes next."""
+    """Every verdict on one candidate, the latest first, and how they stand to what is on air or comes next."""
     webinar = own.ahead(Programme.read())
+    entries = Participation.objects.filter(webinar=webinar, person=candidate, is_lead=True)
     return {
         "verdicts": own.told().filter(lead=candidate).order_by("-webinar__starts_at"),
         "webinar": webinar,
+        "entered": webinar is not None and webinar.is_on_air and entries.exists(),
         "seated": webinar is not None and webinar.pk in seats_of(candidate.pk),
     }
+
+
+@register.simple_tag
+def what_to_say(candidate: Person) -> str:
+    """With what to begin, by what came of their latest webinar."""
+    verdict = own.told().filter(lead=candidate).order_by("-webinar__starts_at").first()
+    if verdict is None:
+        return _("Напишите или позвоните: познакомьтесь и напомните о ближайшем вебинаре.")
+    if verdict.attended:
+        return _("Напишите или позвоните: спросите, остались ли вопросы.")
+    return _("Напишите или позвоните: спросите, как дела, и позовите на следующий вебинар.")

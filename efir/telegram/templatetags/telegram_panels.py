@@ -47,6 +47,7 @@ def telegram_link_panel(context: Context, needed: bool | None = None) -> dict[st
     chat = chat_of(context["request"].user)
     is_needed = bool(settings.EFIR.telegram_token) and not (chat and chat.reachable)
     return {
+        "perms": context.get("perms"),
         "shown": needed is None or needed == is_needed,
         "needed": is_needed,
         "chat": chat,

@@ -21,6 +21,19 @@ def open_webinar(webinar_id: int | None) -> Webinar | None:
     return visibility.open_webinar(webinar_id) if webinar_id is not None else None
 
 
+@register.simple_tag
+def next_webinar() -> Webinar | None:
+    """The webinar on air, else the next one, for somebody who has no seat yet."""
+    current = Programme.read().current(frozenset())
+    return current if current and current.state in (Status.SCHEDULED, *ON_AIR) else None
+
+
+@register.simple_tag(takes_context=True)
+def has_seat(context: Context, webinar_id: int) -> bool:
+    """Whether the person who looks has a seat there."""
+    return webinar_id in seats_of(context["request"].user.pk)
+
+
 @register.inclusion_tag("webinars/_account_card.html", takes_context=True)
 def webinar_card(context: Context) -> dict[str, Any]:
     """The webinar on air or the next one, and whether the person who looks has a seat there."""
