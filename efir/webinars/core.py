@@ -28,7 +28,15 @@ from efir.hooks.actions import (
     Source,
 )
 from efir.webinars.ledger import cause
-from efir.webinars.lifecycle import COPIED, TECHNICAL, Status, check_cta, check_editable, next_status
+from efir.webinars.lifecycle import (
+    COPIED,
+    REQUIRED,
+    TECHNICAL,
+    Status,
+    check_cta,
+    check_editable,
+    next_status,
+)
 from efir.webinars.models import LedgerEntry, Seat, Webinar
 
 NOTIFY_CHANNEL = "efir_webinars"
@@ -67,9 +75,8 @@ def publish(webinar_id: int, context: Context) -> Webinar:
     with transaction.atomic():
         _authorize(context, Capability.EDIT_WEBINAR)
         webinar = _locked(webinar_id)
-        lacking = [name for name in ("title", "starts_at", "player_url") if not getattr(webinar, name)]
-        if webinar.state is Status.DRAFT and lacking:
-            raise Refused(Code.INCOMPLETE, ", ".join(lacking))
+        if webinar.state is Status.DRAFT:
+            _require({name: getattr(webinar, name) for name in REQUIRED})
         return _move(webinar, "publish", context)
 
 
@@ -129,6 +136,8 @@ def edit(webinar_id: int, fields: Mapping[str, Any], context: Context) -> Webina
             return webinar
         _authorize_technical(context, set(changed))
         check_editable(webinar.state, set(changed))
+        if webinar.state is not Status.DRAFT:
+            _require({name: value for name, value in changed.items() if name in REQUIRED})
         changes = {name: (getattr(webinar, name), value) for name, value in changed.items()}
         record(Action.WEBINAR_EDITED, context, webinar_id=webinar_id, changes=changes)
         _write(webinar, **changed)
@@ -177,6 +186,12 @@ def book_seat(webinar_id: int, person: Person) -> Seat:
             webinar=webinar, person=person, defaults={"booked_at": clock.now()}
         )
         return seat
+
+
+def _require(values: Mapping[str, Any]) -> None:
+    """What publishing demands is there, and what it demanded stays."""
+    if lacking := [name for name, value in values.items() if not value]:
+        raise Refused(Code.INCOMPLETE, ", ".join(lacking))
 
 
 def _authorize(context: Context, capability: Capability) -> None:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from efir.config import time_zone_name
 from efir.webinars.embeds import LONGEST, allowed_words, chat_address, player_address
-from efir.webinars.lifecycle import EDITABLE, TECHNICAL, Status
+from efir.webinars.lifecycle import EDITABLE, REQUIRED, TECHNICAL, Status
 from efir.webinars.models import Webinar, default_time_zone
 from efir.webinars.posters.field import PosterField
 from efir.webinars.posters.sizes import is_id
@@ -168,7 +168,15 @@ class WebinarForm(forms.Form):
             back = local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).astimezone(ZoneInfo(zone))
             if back.replace(tzinfo=None) != local:
                 self.add_error("starts_at", _("В этом поясе такого времени нет: часы переводят вперёд."))
+        for name in self._emptied(cleaned):
+            self.add_error(name, _("Вебинар опубликован: это поле больше нельзя оставить пустым."))
         return cleaned
+
+    def _emptied(self, cleaned: dict[str, Any]) -> list[str]:
+        """What a published webinar must have, and would have no more."""
+        if self.webinar is None or self.webinar.state is Status.DRAFT:
+            return []
+        return [name for name in REQUIRED if name in cleaned and not cleaned[name]]
 
     def _instant(self, local: datetime | None, zone: ZoneInfo) -> datetime | None:
         if local is None:

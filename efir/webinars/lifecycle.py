@@ -120,6 +120,8 @@ _BUSINESS = _PLAYER | {
 }
 TECHNICAL = frozenset({"stream_type", "forgotten_h"})
 COPIED = (_BUSINESS | TECHNICAL) - {"starts_at", "withdrawn"}
+# What publishing demands.
+REQUIRED = ("title", "starts_at", "player_url")
 EDITABLE: dict[Status, frozenset[str]] = {
     Status.DRAFT: _BUSINESS | TECHNICAL,
     Status.SCHEDULED: _BUSINESS | TECHNICAL,

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from efir import clock
 from efir.hooks.actions import Code, Refused
-from efir.webinars.lifecycle import EDITABLE, Status, check_cta, next_status
+from efir.webinars.lifecycle import EDITABLE, REQUIRED, Status, check_cta, next_status
 from efir.webinars.models import Webinar
 from efir.webinars.words import lasting_words, refusal_words
 
@@ -71,8 +71,7 @@ def _step(webinar: Webinar, asked: str) -> Button:
 
 
 def _publish(webinar: Webinar) -> Button:
-    complete = bool(webinar.title and webinar.starts_at and webinar.player_url)
-    if webinar.state is Status.DRAFT and not complete:
+    if webinar.state is Status.DRAFT and not all(getattr(webinar, name) for name in REQUIRED):
         return _no(Code.INCOMPLETE)
     return Button(webinar.state is Status.DRAFT)
 

@@ -269,6 +269,15 @@ class TestForm:
         assert post(speaker, webinar, "publish").json()["error"] == "webinar_incomplete"
         assert "disabled" in speaker.get(f"/admin_webinar/{webinar.pk}/").content.decode()
 
+    def test_a_published_webinar_keeps_its_player(self, speaker, make_webinar):
+        webinar = make_webinar()
+        answer = speaker.post(f"/admin_webinar/{webinar.pk}/", {"title": "Другое", "player_url": ""}, **HTML)
+        page = answer.content.decode()
+        assert answer.status_code == 400
+        assert "это поле больше нельзя оставить пустым" in page
+        assert 'value="Другое"' in page
+        assert stored(webinar).player_url == PLAYER
+
     def test_only_what_is_sent_is_changed(self, speaker, make_webinar):
         webinar = make_webinar(description="Было", starts_at=datetime(2026, 12, 1, 16, 0, 30, tzinfo=UTC))
         post(speaker, webinar, title="Стало")

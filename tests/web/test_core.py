@@ -127,6 +127,18 @@ def test_a_webinar_is_published_once_it_is_complete(make_webinar):
         core.publish(webinar.pk, SYSTEM)
 
 
+@pytest.mark.parametrize(("status", "field"), [("scheduled", "starts_at"), ("live", "player_url")])
+def test_what_publishing_demanded_cannot_be_emptied(make_webinar, status, field):
+    webinar = make_webinar(status)
+    emptied = {field: None if field == "starts_at" else ""}
+    with pytest.raises(Refused, match=rf"webinar_incomplete: {field}"):
+        core.edit(webinar.pk, emptied | {"chat_url": "https://rutube.ru/chat"}, SYSTEM)
+    webinar.refresh_from_db()
+    assert getattr(webinar, field)
+    assert webinar.chat_url == ""
+    core.edit(make_webinar("draft").pk, emptied, SYSTEM)
+
+
 def test_a_withdrawn_webinar_starts_once_it_is_put_back(make_webinar):
     webinar = core.edit(make_webinar("scheduled").pk, {"withdrawn": True}, SYSTEM)
     assert ask(start, webinar.pk, SYSTEM) == "webinar_withdrawn"
