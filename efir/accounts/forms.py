@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from efir.accounts.capabilities import Role
-from efir.accounts.models import Person, normalize_login
+from efir.accounts.models import LONGEST_LOGIN, Person, normalize_login
 from efir.accounts.people import inviter_by_login
 from efir.accounts.words import ROLE_WORDS
 
@@ -43,9 +43,17 @@ def clean_phone(text: str) -> str:
     return phone
 
 
+def spelled_login(text: str) -> str:
+    """The log-in in its one spelling; raises ValidationError where that is longer than a log-in can be."""
+    login = normalize_login(text)
+    if len(login) > LONGEST_LOGIN:
+        raise ValidationError(_("Слишком длинный логин."))
+    return login
+
+
 def clean_login(text: str) -> str:
     """An e-mail or a telephone number in its one spelling; raises ValidationError."""
-    login = normalize_login(text)
+    login = spelled_login(text)
     if "@" not in login:
         if not _PHONE.fullmatch(login):
             raise ValidationError(
@@ -130,7 +138,7 @@ class ForgottenForm(forms.Form):
     )
 
     def clean_username(self) -> str:
-        return normalize_login(self.cleaned_data["username"])
+        return spelled_login(self.cleaned_data["username"])
 
 
 class NewPasswordForm(PersonSetPasswordForm):

@@ -22,9 +22,15 @@ def new_ref_code() -> str:
     return "".join(secrets.choice(REF_ALPHABET) for _ in range(8))
 
 
+LONGEST_LOGIN = 254
+
+
 def normalize_login(login: str) -> str:
-    """One spelling for one login: e-mails in lower case, telephone numbers as + and digits."""
-    login = login.strip()
+    """One spelling for one login: e-mails in lower case, telephone numbers as + and digits.
+
+    It may be longer than what was typed: some capitals have small letters of two characters.
+    """
+    login = login.replace("\x00", "").strip()
     digits = re.sub(r"[\s()\-.]", "", login)
     if re.fullmatch(r"\+?\d{10,15}", digits):
         # Russians write the same number with 8 and with +7.
@@ -46,7 +52,7 @@ class Person(AbstractBaseUser, PermissionsMixin):
     Who is erased (`erased_at`) stays as a number that facts refer to, and nothing tells any more who it was.
     """
 
-    login = models.CharField(_("логин"), max_length=254, unique=True)
+    login = models.CharField(_("логин"), max_length=LONGEST_LOGIN, unique=True)
     name = models.CharField(_("имя"), max_length=150)
     email = models.EmailField(_("e-mail"), blank=True)
     phone = models.CharField(_("телефон"), max_length=20, blank=True)

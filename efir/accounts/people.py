@@ -9,7 +9,7 @@ from django.dispatch import Signal
 
 from efir import clock
 from efir.accounts.capabilities import Capability, Role, people_who_can, role_lost
-from efir.accounts.models import Membership, Person, normalize_login
+from efir.accounts.models import LONGEST_LOGIN, Membership, Person, normalize_login
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Context, Source
@@ -44,9 +44,11 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
     """Make an account with its role; without a password nobody can log in until one is set.
 
     `webinar_id` is the webinar that brought the person, if one did; `context` tells who adds somebody else. Who has
-    not consented is asked at their first log-in. Raises LoginTaken.
+    not consented is asked at their first log-in. Raises LoginTaken, and ValueError for a log-in that is too long.
     """
     login = normalize_login(login)
+    if len(login) > LONGEST_LOGIN:
+        raise ValueError(f"a log-in of {len(login)} characters: {LONGEST_LOGIN} are the most")
     person = Person(login=login, name=name, invited_by=invited_by)
     if "@" in login:
         person.email = login

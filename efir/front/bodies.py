@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+from django.utils.http import parse_header_parameters
+
 from efir import metrics
-from efir.asgi_http import Application, Message, Receive, Scope, Send
+from efir.asgi_http import Application, Message, Receive, Scope, Send, header_of
 from efir.front.refusals import refuse
 
 # A poster has 10 MB at most; beside it goes the form. The proxy examples say the same.
@@ -17,18 +19,24 @@ UPLOADS = "/admin_webinar/"
 DRAINED_WITHIN_S = 10
 
 
+_UTF_8 = frozenset({"utf-8", "utf8"})
+
+
 class _TooLarge(Exception):
     """More has come than may."""
 
 
 class Bounded:
-    """An application to which no larger body than this comes, whether its length is told before or not."""
+    """An application to which no larger body than this comes, told before or not, and none in a strange encoding."""
 
     def __init__(self, inner: Application) -> None:
         self._inner = inner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; 413 where its body is too large."""
+        if not _is_readable(scope):
+            metrics.answered("unreadable", 400)
+            return await refuse(scope, send, 400, [(b"connection", b"close")])
         largest = LARGEST_UPLOAD if scope["path"].startswith(UPLOADS) else LARGEST_FORM
         if _told(scope) > largest:
             return await self._refuse(scope, receive, send)
@@ -53,6 +61,15 @@ class Bounded:
             async with asyncio.timeout(DRAINED_WITHIN_S):
                 await _drain(receive)
         await refuse(scope, send, 413, [(b"connection", b"close")])
+
+
+def _is_readable(scope: Scope) -> bool:
+    """Whether a form is in UTF-8, as browsers send it. Django would try any other codec that Python has, and fail."""
+    try:
+        _, told = parse_header_parameters(header_of(scope, b"content-type"))
+    except (ValueError, LookupError):
+        return False
+    return told.get("charset", "utf-8").lower() in _UTF_8
 
 
 async def _drain(receive: Receive) -> None:

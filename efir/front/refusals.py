@@ -9,6 +9,7 @@ from efir.language import language_of
 from efir.policies import EVERYWHERE
 
 SENTENCES = {
+    400: gettext_lazy("Этот запрос не прочитать: формы принимаются только в кодировке UTF-8."),
     413: gettext_lazy("Это слишком много: файл может быть до 10 МБ. Вернитесь назад и выберите поменьше."),
     431: gettext_lazy(
         "Браузер прислал слишком много служебных данных. Удалите куки этого сайта и обновите страницу."

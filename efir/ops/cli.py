@@ -122,7 +122,11 @@ def _person(parser: argparse.ArgumentParser) -> None:
     add = actions.add_parser("add", help="make an account")
     add.add_argument("login")
     add.add_argument("--role", required=True, choices=["admin", "speaker", "leader", "partner", "candidate"])
-    add.add_argument("--name", default="", help="how the person is called (default: the log-in)")
+    add.add_argument(
+        "--name",
+        default="",
+        help="how the person is called (default: from the log-in, without what others could write or call to)",
+    )
     add.add_argument("--inviter", metavar="LOGIN")
     add.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
     close = actions.add_parser("close", help="close an account: nobody logs in to it any more")

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from efir import clock
 from efir.accounts.capabilities import Role
-from efir.accounts.models import Person
+from efir.accounts.models import Person, normalize_login
 from efir.accounts.people import LoginTaken, close_account, create_person, inviter_by_login
 from efir.config import ConfigError
 from efir.hooks.actions import Context, Refused, Source
@@ -95,7 +95,7 @@ def add_person(options: argparse.Namespace) -> int:
     try:
         person = create_person(
             login=options.login,
-            name=options.name or options.login,
+            name=options.name or _name_for(options.login),
             role=Role(options.role),
             password=password,
             invited_by=inviter,
@@ -103,9 +103,19 @@ def add_person(options: argparse.Namespace) -> int:
         )
     except LoginTaken:
         return fail("login_taken", f"there is a person with the log-in {options.login}")
+    except ValueError as exc:
+        return fail("login_too_long", str(exc))
     return print_lines(
         [{"id": person.pk, "login": person.login, "role": person.role, "ref_code": person.ref_code}]
     )
+
+
+def _name_for(login: str) -> str:
+    """What everybody in the room sees of somebody without a name: of an address what stands before the @, no number."""
+    spelled = normalize_login(login)
+    if spelled.startswith("+"):
+        return f"Участник {spelled[-4:]}"
+    return spelled.partition("@")[0]
 
 
 def close_person(options: argparse.Namespace) -> int:

@@ -1,0 +1,75 @@
+"""Forms that no browser sends: an encoding that Python knows and nobody uses, a NUL, letters that grow."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from efir.accounts.capabilities import Role
+from efir.accounts.models import LONGEST_LOGIN, Person, normalize_login
+from efir.accounts.people import create_person
+from efir.front.bodies import Bounded
+
+pytestmark = pytest.mark.django_db
+
+# Each becomes two characters in small letters.
+GROWING = "İ" * 200
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_counted():
+    cache.clear()
+
+
+def answered(content_type: str) -> int:
+    """The status of a POST with this content type; 200 is the application's own."""
+    statuses = []
+
+    async def application(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def send(message):
+        statuses.append(message.get("status"))
+
+    scope = {
+        "type": "http",
+        "path": "/login/",
+        "headers": [(b"content-type", content_type.encode("latin-1"))],
+    }
+    asyncio.run(Bounded(application)(scope, None, send))
+    return statuses[0]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("multipart/form-data; boundary=x", 200),
+        ("application/x-www-form-urlencoded", 200),
+        ("application/x-www-form-urlencoded; charset=UTF-8", 200),
+        ('multipart/form-data; boundary=x; charset="utf-8"', 200),
+        ("multipart/form-data; boundary=x; charset=hex", 400),
+        ("multipart/form-data; Charset = 'idna'; boundary=x", 400),
+        ("application/x-www-form-urlencoded;charset*=utf-8''rot13", 400),
+        ("application/x-www-form-urlencoded; charset=undefined", 400),
+        ("application/x-www-form-urlencoded; charset=", 400),
+    ],
+)
+def test_what_is_not_in_utf_8_is_not_read(content_type, status):
+    assert answered(content_type) == status
+
+
+@pytest.mark.parametrize("page", ["/login/", "/signup/", "/login/forgotten/"])
+@pytest.mark.parametrize("typed", ["a\x00b", GROWING, f"{GROWING[:190]}@example.org"])
+def test_no_log_in_breaks_a_page(page, typed):
+    form = {"username": typed, "password": "vecherniy-efir", "name": "Анна", "consent": "on"}
+    assert Client().post(page, form).status_code == 200
+    assert not Person.objects.exists()
+
+
+def test_a_log_in_that_grows_beyond_its_column_is_refused():
+    assert len(normalize_login(GROWING)) > LONGEST_LOGIN
+    with pytest.raises(ValueError, match="254 are the most"):
+        create_person(login=GROWING, name="x", role=Role.CANDIDATE, password=None)
