@@ -328,6 +328,15 @@ def _kept_secret(path: Path) -> str:
     return path.read_text().strip()
 
 
+_SIGNS_OF_LIFE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 15_000,  # ms
+}
+
+
 def _database(text: str) -> dict[str, Any]:
     if urlsplit(text).scheme not in {"sqlite", "postgresql", "postgres"}:
         raise ValueError(text)
@@ -351,5 +360,8 @@ def _database(text: str) -> dict[str, Any]:
         # The pool's own way is to try ever more seldom, for five minutes: a short outage would last twice as long.
         # A process that stands still in the middle of a transaction, or is gone without a word, keeps no lock for long.
         options.setdefault("options", "-c idle_in_transaction_session_timeout=15000")
+        # A server that is gone without a word is noticed within 15 s, not within hours.
+        for name, value in _SIGNS_OF_LIFE.items():
+            options.setdefault(name, value)
         options |= {"pool": {"min_size": 1, "max_size": 16, "timeout": 10, "reconnect_timeout": 1}}
     return database | {"OPTIONS": options, "CONN_MAX_AGE": 0}

@@ -24,7 +24,8 @@ from efir.room.live import LiveRooms, open_rooms
 from efir.room.watch import watch
 from efir.threads import in_thread
 
-GRACEFUL_S = 10
+# For requests under way; what comes after them fits into the ten seconds, too.
+GRACEFUL_S = 6
 # A phone out of coverage is not present for minutes: the kernel gives up on bytes unacknowledged for this long.
 TCP_USER_TIMEOUT_MS = 30_000
 

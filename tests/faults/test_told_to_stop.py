@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -15,6 +17,7 @@ from tests.e2e.harness import TOKEN, Site, Stream, Visitor, eventually, fresh_da
 from tests.faults.test_killed_worker import ABSENT_CHAT, PARTNER_CHAT, STAYED_CHAT
 
 ENDS_WITHIN_S = 10.0
+on_postgresql = os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")
 
 
 class Evening:
@@ -94,6 +97,63 @@ def evening(tmp_path):
         site = Site(tmp_path, url, EFIR_GRACE_S="300", EFIR_SETTLE_S="3600", **bot)
         stack.callback(site.stop)
         yield Evening(site, telegram)
+
+
+def test_a_telegram_that_does_not_answer_holds_nobody_up(evening):
+    """A message and a bot's reply are under way at once."""
+    site = evening.site
+    site.environ["EFIR_SETTLE_S"] = "0"
+    evening.terminate()
+    evening.restart()
+    with evening.viewer.watching(evening.webinar) as tab:
+        evening.press("start")
+        eventually(lambda: site.journal(evening.webinar))
+        evening.telegram.latency_s = 3600
+        evening.press("stop")
+        tab.until(status="finished")
+    evening.viewer.post("/account/telegram/test")
+    eventually(lambda: evening.states()["sending"] and site.count("telegram_chatnotice WHERE tries > 0"))
+    evening.terminate()
+    evening.telegram.latency_s = 0
+    evening.restart()
+    eventually(lambda: set(evening.states()) == {"sent", "waiting_recording"})
+
+
+@pytest.mark.skipif(not on_postgresql, reason="SQLite is no process: it is PostgreSQL that freezes")
+def test_a_database_that_freezes_holds_nobody_up(evening):
+    site = evening.site
+    with evening.viewer.watching(evening.webinar) as tab:
+        evening.press("start")
+        tab.until(status="live")
+        with frozen(site):
+            evening.process.terminate()
+            told = time.monotonic()
+            assert evening.process.wait(60) == 1
+            assert time.monotonic() - told < ENDS_WITHIN_S
+    assert "ended_by_force" in site.log.read_text()
+    evening.restart()
+    with evening.viewer.watching(evening.webinar) as tab:
+        tab.until(status="live")
+        evening.press("stop")
+        tab.until(status="finished")
+    assert site.run("verify").returncode == 0
+
+
+@contextmanager
+def frozen(site: Site):
+    """While the block runs no connection to this installation's database is served."""
+    with site.database() as connection:
+        others = (
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        pids = [pid for (pid,) in connection.execute(others).fetchall()]
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
 
 def test_an_evening_told_to_stop_in_every_phase_loses_nothing(evening):
