@@ -5,9 +5,28 @@ The groups are files of their own, so that they run side by side.
 
 from __future__ import annotations
 
+import pytest
+from playwright.sync_api import expect
+
 from tests.browser.gallery_checks import check, in_group
+from tools.gallery.browser import opened
+from tools.gallery.catalogue import CATALOGUE
 
 
 @in_group("room")
 def test_nothing_is_wrong_with_the_page(chromium, worlds, state, language):
     check(chromium, worlds, state, language)
+
+
+@pytest.mark.parametrize("name", ["room-no-script", "room-no-script-waiting"])
+def test_without_javascript_nothing_is_offered_that_does_not_work(chromium, worlds, name):
+    (state,) = (each for each in CATALOGUE if each.name == name)
+    with opened(chromium, worlds, state, "ru") as shown:
+        main = shown.page.locator("main")
+        expect(main.locator("noscript > .notice")).to_be_visible()
+        expect(main.locator(":is(button, summary, meter):visible")).to_have_count(0)
+        expect(main.get_by_text("Эфир откроется здесь сам")).to_be_hidden()
+        gaps = (
+            "all => all.filter((p) => !p.textContent && p.offsetHeight && p.id !== 'says').map((p) => p.id)"
+        )
+        assert main.locator("p").evaluate_all(gaps) == []

@@ -103,8 +103,7 @@ def opened(  # noqa: PLR0913  # a state, and how it is looked at
     try:
         result = Opened(context.new_page(), state)
         result._hear()
-        with _scripts(result.page, on=state.scripts):
-            result.page.goto(state.path.format_map(installation.words))
+        result.page.goto(state.path.format_map(installation.words))
         if state.act:
             state.act(result.page)
         result.page.locator(state.ready).first.wait_for()
@@ -123,6 +122,8 @@ def _context(
         viewport=viewport,
         color_scheme="light",
         reduced_motion="reduce",
+        # To the end: switched on again later, `<noscript>` and `(scripting: none)` would be gone from the picture.
+        java_script_enabled=state.scripts,
     )
     host = urlsplit(installation.url).hostname or ""
     cookies = {"django_language": language}
@@ -132,15 +133,3 @@ def _context(
         [{"name": name, "value": value, "domain": host, "path": "/"} for name, value in cookies.items()]
     )
     return context
-
-
-@contextmanager
-def _scripts(page: Page, *, on: bool) -> Iterator[None]:
-    """Load a page as a browser without JavaScript does; afterwards it can be looked at by script."""
-    if on:
-        yield
-        return
-    switch = page.context.new_cdp_session(page)
-    switch.send("Emulation.setScriptExecutionDisabled", {"value": True})
-    yield
-    switch.send("Emulation.setScriptExecutionDisabled", {"value": False})

@@ -156,6 +156,13 @@ def _room() -> list[State]:
             scripts=False,
             exempt=("meta-refresh",),
         ),
+        State(
+            name="room-no-script-waiting",
+            path=ROOM + "{soon}/",
+            who="kate",
+            scripts=False,
+            exempt=("meta-refresh",),
+        ),
     ]
 
 
