@@ -31,6 +31,7 @@ class RoomState(Schema):
     server_time: str = Field(description="ISO 8601 in UTC")
     viewers: int = Field(description="People in the room; above 200 rounded down.")
     withdrawn: bool
+    words: str = Field(description="Another one as soon as title, speaker, text, time or poster has changed.")
     starts_at: str | None
     started_at: str | None
     player_url: str | None = None

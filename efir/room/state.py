@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -22,12 +23,20 @@ def state_of(webinar: Webinar, viewers: int) -> dict[str, Any]:
         "server_time": clock.iso(clock.now()),
         "viewers": coarse(viewers),
         "withdrawn": webinar.withdrawn,
+        "words": words_of(webinar),
         "starts_at": clock.iso(webinar.starts_at) if webinar.starts_at else None,
         "started_at": clock.iso(webinar.started_at) if webinar.started_at else None,
     }
     if webinar.state in (Status.LIVE, Status.PAUSED):
         state |= {"player_url": webinar.player_url, "chat_url": webinar.chat_url}
     return state
+
+
+def words_of(webinar: Webinar) -> str:
+    """A mark of what the page says of the webinar: where it is another, viewers read the page anew."""
+    starts_at = clock.iso(webinar.starts_at) if webinar.starts_at else ""
+    words = (webinar.title, webinar.speaker_name, webinar.description, starts_at, webinar.time_zone)
+    return hashlib.sha256(repr((*words, webinar.poster_id)).encode()).hexdigest()[:12]
 
 
 def coarse(viewers: int) -> int:

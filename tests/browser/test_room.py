@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_smoke import a_page
 from tests.browser.test_tabs import WATCHED
+from tests.e2e.conftest import PLAYER
 from tests.e2e.harness import Site, Visitor, eventually
 
 # How far what was in view moved, without the viewer's doing, each time.
@@ -27,9 +28,15 @@ AFTER_A_FRAME = "() => new Promise((done) => requestAnimationFrame(() => setTime
 
 
 @pytest.fixture(scope="module")
-def logged_in(chromium: Browser, site: Site) -> Iterator[Page]:
+def viewer(site: Site) -> str:
+    """Somebody who may enter: their log-in."""
     site.add(VIEWER)
-    page = a_page(chromium, site, VIEWER)
+    return VIEWER
+
+
+@pytest.fixture(scope="module")
+def logged_in(chromium: Browser, site: Site, viewer: str) -> Iterator[Page]:
+    page = a_page(chromium, site, viewer)
     page.context.add_init_script(WATCHED + SHIFTS)
     yield page
     page.context.close()
@@ -48,6 +55,43 @@ def page(logged_in) -> Iterator[Page]:
 
 def control(speaker: Visitor, webinar: int, action: str) -> None:
     assert speaker.post(f"/admin_webinar/{webinar}/{action}").status_code == 200
+
+
+def test_a_moved_webinar_says_so_in_every_word(page, cast, speaker):
+    webinar = cast.webinar(title="Сначала так", speaker_name="Анна")
+    page.goto(f"/account/webinar_room/{webinar}/")
+    expect(page.get_by_text("Пока здесь только вы")).to_be_visible()
+    page.evaluate("window.notReloaded = true")
+    fields = {"title": "Теперь иначе", "speaker_name": "Вера", "description": "О новом.", "length_min": "60"}
+    moved = {"starts_at": "2031-05-06T20:45", "time_zone": "Asia/Yekaterinburg", "player_url": PLAYER}
+    assert speaker.post(f"/admin_webinar/{webinar}/", **fields, **moved).status_code == 302
+    expect(page.locator("#when time")).to_have_text("6 мая 2031 в 20:45 UTC+05")
+    expect(page.locator("#when .own-time")).to_have_count(1)
+    expect(page.locator("#countdown")).to_contain_text("дн.")
+    expect(page.get_by_role("heading", name="Теперь иначе")).to_be_visible()
+    expect(page.locator(".room-title p")).to_have_text("Вера")
+    expect(page.locator(".waiting").get_by_text("Вера")).to_be_visible()
+    expect(page.get_by_text("О новом.")).to_be_visible()
+    expect(page).to_have_title("Теперь иначе · Эфир")
+    expect(page.locator("#says")).to_contain_text("Время начала изменилось: 6 мая 2031 в 20:45")
+    assert page.evaluate("window.notReloaded")
+
+
+AGO = "(element, seconds) => { element.dataset.countdown = new Date(Date.now() - seconds * 1000).toISOString(); }"
+
+
+def test_that_the_time_has_come_is_heard_once(page, cast):
+    page.goto(f"/account/webinar_room/{cast.webinar()}/")
+    countdown, says = page.locator("#countdown"), page.locator("#says")
+    expect(countdown).to_have_attribute("aria-hidden", "true")
+    expect(page.get_by_text("Пока здесь только вы")).to_be_visible()
+    countdown.evaluate(AGO, 60)
+    expect(says).to_have_text("скоро начнём, ждём ведущего")
+    assert countdown.get_attribute("aria-hidden") is None
+    says.evaluate("(says) => { says.textContent = ''; }")
+    countdown.evaluate(AGO, 1900)
+    expect(countdown).to_have_text("начало задерживается, ведущий ещё не начал эфир")
+    expect(says).to_be_empty()
 
 
 @pytest.mark.parametrize("chat", ["", CHAT], ids=["no chat", "chat"])
@@ -83,10 +127,10 @@ def test_nothing_jumps_at_the_start(page, cast, speaker, size, chat):
     expect(page.locator("iframe")).to_have_count(0)
 
 
-def test_a_first_visit_weighs_little(chromium, site, cast):
+def test_a_first_visit_weighs_little(chromium, site, cast, viewer):
     """By the browser's own count, headers included; the poster and the player are not of the room."""
     webinar = cast.webinar()
-    page = a_page(chromium, site, VIEWER)
+    page = a_page(chromium, site, viewer)
     session = page.context.new_cdp_session(page)
     session.send("Network.enable")
     session.send("Network.setCacheDisabled", {"cacheDisabled": True})

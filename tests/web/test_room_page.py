@@ -15,6 +15,7 @@ from efir.attendance.models import Participation
 from efir.room import views
 from efir.room.live import ALIVE_WITHIN
 from efir.room.models import PresenceInterval, Recorder
+from efir.room.state import words_of
 from efir.webinars import core
 from tests.conftest import PLAYER, SYSTEM
 
@@ -280,9 +281,27 @@ class TestApi:
             "version": webinar.version,
             "viewers": 3,
             "withdrawn": False,
+            "words": words_of(webinar),
             "player_url": PLAYER,
             "chat_url": CHAT,
         }
+
+    def test_marks_what_the_page_says_and_nothing_else(self, make_webinar, clock):
+        webinar = make_webinar()
+        marks = [words_of(webinar)]
+        for fields in (
+            {"title": "Иначе"},
+            {"speaker_name": "Вера"},
+            {"description": "О другом"},
+            {"starts_at": clock.moment + timedelta(days=2)},
+            {"time_zone": "Asia/Yekaterinburg"},
+        ):
+            webinar = core.edit(webinar.pk, fields, SYSTEM)
+            marks.append(words_of(webinar))
+        assert len(set(marks)) == len(marks)
+        core.edit(webinar.pk, {"chat_url": CHAT}, SYSTEM)
+        webinar = core.core_webinar_set_status(webinar.pk, "start", SYSTEM)
+        assert words_of(webinar) == marks[-1]
 
     @pytest.mark.parametrize("state", ["scheduled", "finished"])
     def test_names_no_player_off_the_air(self, member, make_webinar, state):

@@ -6,15 +6,18 @@ import { startPeople } from "./people.js";
 import { SharedStream } from "./shared.js";
 import { startSoundTest } from "./sound.js";
 import { Stage } from "./stage.js";
+import { Words } from "./words.js";
 
 const EXACT_UP_TO = 200; // as `coarse` has it; above, the count is rounded down and takes no notice of one
 const $ = (id) => document.getElementById(id);
 const room = $("room");
 const stage = new Stage(`efir-stage-${room.dataset.id}`);
-const title = document.title;
+const words = new Words(room, showWords);
+let title = document.title;
 let screen = room.dataset.screen;
 let version = Number(room.dataset.version);
 let startedAt = room.dataset.started;
+let startsAt = $("countdown")?.dataset.countdown;
 let sawLive = false; // who was here while it was live is thanked
 
 function screenOf(state) {
@@ -52,6 +55,23 @@ function showTitle() {
   document.title = document.hidden && screen === "live" ? `● LIVE · ${title}` : title;
 }
 
+function showWords(page) {
+  const moved = $("countdown")?.dataset.countdown !== startsAt;
+  startsAt = $("countdown")?.dataset.countdown;
+  title = page.title;
+  showTitle();
+  addOwnTimes();
+  if (moved && screen === "scheduled") say(room.dataset.sayMoved.replace("{when}", $("when").textContent));
+}
+
+// It ticks in silence. Once the time has come it says so, and is heard once.
+function sayThatItIsTime() {
+  const countdown = $("countdown");
+  if (!countdown?.classList.contains("over")) return countdown?.setAttribute("aria-hidden", "true");
+  if (countdown.hasAttribute("aria-hidden") && screen === "scheduled") say(countdown.textContent);
+  return countdown.removeAttribute("aria-hidden");
+}
+
 function showViewers(count) {
   $("viewers").textContent = count;
   const others = count > EXACT_UP_TO ? count : count - 1;
@@ -72,7 +92,7 @@ function apply(state, receivedAt) {
   setServerTime(state.server_time, receivedAt);
   startedAt = state.started_at ?? "";
   showViewers(state.viewers);
-  if ($("countdown") && state.starts_at) $("countdown").dataset.countdown = state.starts_at;
+  words.follow(state.words, state.viewers);
   tick();
   show(screenOf(state));
   showCta(state.cta_visible);
@@ -82,6 +102,7 @@ function apply(state, receivedAt) {
 
 function tick() {
   $("elapsed").textContent = startedAt ? clockText(serverNow() - Date.parse(startedAt), "") : "";
+  sayThatItIsTime();
 }
 
 const stream = new SharedStream(`efir-room-${room.dataset.id}`, room.dataset.stream, room.dataset.state, {

@@ -1,0 +1,53 @@
+// What the page says of the webinar changes while it waits: it is moved, or renamed. The new words are the page's own,
+// read again; it is kept in the server's memory, and a full house does not ask for it in the same second.
+const PER_VIEWER_MS = 1;
+const AGAIN_MS = 3000; // another process may have kept an older page, for two seconds
+const PART = "[data-words-part]";
+
+export class Words {
+  // `onFresh` is called with the page that the new words came with, as soon as they are shown.
+  constructor(room, onFresh) {
+    Object.assign(this, { address: room.dataset.page, wanted: room.dataset.words, onFresh });
+    this.served = new Map(parts(document).map((part) => [part.dataset.wordsPart, part.innerHTML]));
+  }
+
+  // The stream says by which words the webinar goes now.
+  follow(wanted, viewers) {
+    if (wanted === this.wanted) return;
+    this.wanted = wanted;
+    this.readSoon(viewers);
+  }
+
+  readSoon(viewers) {
+    this.later(Math.random() * viewers * PER_VIEWER_MS);
+  }
+
+  later(ms) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.read(), ms);
+  }
+
+  async read() {
+    const answer = await fetch(this.address).catch(() => null);
+    const text = answer?.ok && !answer.redirected ? await answer.text().catch(() => "") : "";
+    const page = new DOMParser().parseFromString(text, "text/html");
+    if (page.getElementById("room")?.dataset.words === this.wanted) this.show(page);
+    else this.later(AGAIN_MS * (1 + Math.random()));
+  }
+
+  show(page) {
+    const fresh = new Map(parts(page).map((part) => [part.dataset.wordsPart, part]));
+    for (const part of parts(document)) {
+      const name = part.dataset.wordsPart;
+      const html = fresh.get(name)?.innerHTML;
+      if (html === undefined || html === this.served.get(name)) continue;
+      this.served.set(name, html);
+      part.replaceChildren(...fresh.get(name).childNodes);
+    }
+    this.onFresh(page);
+  }
+}
+
+function parts(page) {
+  return [...page.querySelectorAll(PART)];
+}
