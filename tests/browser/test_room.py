@@ -23,6 +23,7 @@ MOST_SHIFT = 0.05
 MOST_BYTES = 60_000
 PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1440, "height": 900}
 CHAT = "https://www.youtube.com/live_chat?v=abc"
+ALLOWED = "autoplay; fullscreen; encrypted-media; picture-in-picture"
 VIEWER = "room-viewer@example.org"
 AFTER_A_FRAME = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
 
@@ -109,7 +110,9 @@ def test_nothing_jumps_at_the_start(page, cast, speaker, size, chat):
     enter.click()
     player = page.locator("#player iframe")
     expect(player).to_be_focused()
-    assert player.get_attribute("allow") == "autoplay; fullscreen"
+    assert player.get_attribute("allow") == ALLOWED
+    features = page.evaluate("document.featurePolicy.allowedFeatures()")
+    assert set(ALLOWED.split("; ")) <= set(features), "the page's own policy denies it"
     assert player.get_attribute("referrerpolicy") == "strict-origin-when-cross-origin"
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     video, beside = player.bounding_box(), page.locator("#chat-box").bounding_box()

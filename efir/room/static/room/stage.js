@@ -2,6 +2,9 @@
 // it; the finish removes it, and with it the sound. Of the tabs of one browser the last one entered plays.
 import { Video } from "./video.js";
 
+// Protected video (Kinescope, VK) does not play without encrypted-media. What is not in the page's Permissions-Policy is
+// the page's own and may be passed on; what that denies would not be.
+const ALLOW = "autoplay; fullscreen; encrypted-media; picture-in-picture";
 const $ = (id) => document.getElementById(id);
 
 export class Stage {
@@ -78,7 +81,7 @@ function frame(box, address) {
   const fresh = document.createElement("iframe");
   fresh.src = address;
   fresh.title = box.dataset.title;
-  fresh.allow = "autoplay; fullscreen";
+  fresh.allow = ALLOW;
   fresh.referrerPolicy = "strict-origin-when-cross-origin";
   box.replaceChildren(fresh);
   return undefined;
