@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
@@ -13,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Participation
 from efir.room import views
+from efir.room.chat import framed_chat
 from efir.room.live import ALIVE_WITHIN
 from efir.room.models import PresenceInterval, Recorder
 from efir.room.state import words_of
@@ -267,7 +270,7 @@ class TestPeople:
 
 
 class TestApi:
-    def test_gives_the_same_object_as_the_stream(self, member, make_webinar, monkeypatch):
+    def test_gives_the_same_object_as_the_stream(self, member, make_webinar, monkeypatch, settings):
         monkeypatch.setattr(views, "rooms", lambda: _live(1, 2, 3))
         webinar = make_webinar("live", chat_url=CHAT)
         state = member.get(f"/api/webinars/{webinar.pk}/state").json()
@@ -283,8 +286,24 @@ class TestApi:
             "withdrawn": False,
             "words": words_of(webinar),
             "player_url": PLAYER,
-            "chat_url": CHAT,
+            "chat_url": f"{CHAT}&embed_domain={urlsplit(settings.EFIR.public_url).hostname}",
         }
+        webinar.refresh_from_db()
+        assert webinar.chat_url == CHAT
+
+    @pytest.mark.parametrize(
+        ("pasted", "framed"),
+        [
+            (CHAT, f"{CHAT}&embed_domain=efir.example.org"),
+            (f"{CHAT}&embed_domain=old.example.com", f"{CHAT}&embed_domain=efir.example.org"),
+            ("https://www.youtube.com/embed/abc", "https://www.youtube.com/embed/abc"),
+            ("https://rutube.ru/live_chat?v=abc", "https://rutube.ru/live_chat?v=abc"),
+            ("", ""),
+        ],
+    )
+    def test_youtubes_chat_is_told_who_frames_it(self, settings, pasted, framed):
+        settings.EFIR = replace(settings.EFIR, public_url="https://efir.example.org:8443")
+        assert framed_chat(pasted) == framed
 
     def test_marks_what_the_page_says_and_nothing_else(self, make_webinar, clock):
         webinar = make_webinar()
