@@ -18,6 +18,19 @@ PLAYLIST = "\n".join(
     + ["#EXT-X-DISCONTINUITY\n#EXTINF:2.0,\npart0.ts\n#EXT-X-DISCONTINUITY\n#EXTINF:2.0,\npart1.ts"] * 9
 )
 
+# A stream whose one message is the state of now, but live.
+STARTS = """
+window.EventSource = class extends EventTarget {
+  constructor(address) { super(); this.say(address.match(/[0-9]+/)[0]); }
+  async say(id) {
+    const state = await (await fetch(`/api/webinars/${id}/state`)).json();
+    Object.assign(state, { status: "live", viewers: 1, started_at: state.server_time, version: state.version + 1 });
+    this.dispatchEvent(new MessageEvent("state", { data: JSON.stringify(state) }));
+  }
+  close() {}
+};
+"""
+
 
 def _submit(page: Page, within: str = "main form") -> None:
     """Press the first form's last button, past the browser's own validation: the server is to answer."""
@@ -112,6 +125,22 @@ def open_gear(page: Page) -> None:
 def enter_air(page: Page) -> None:
     page.locator("#enter-button").click()
     expect(page.frame_locator("#player iframe").locator("body")).to_be_visible()
+
+
+def enter_in_another_tab(page: Page) -> None:
+    """Of one browser's tabs the last one entered plays; this one says so."""
+    enter_air(page)
+    other = page.context.new_page()
+    other.goto(page.url)
+    enter_air(other)
+    expect(page.locator("#enter-button")).to_be_visible()
+
+
+def see_it_start(page: Page) -> None:
+    """As when the speaker starts: the stream says so, and the webinar of the world goes on waiting."""
+    page.add_init_script(STARTS)
+    page.reload()
+    expect(page.locator("#enter-button")).to_be_visible()
 
 
 def watch_hls(page: Page) -> None:

@@ -128,6 +128,9 @@ def _room() -> list[State]:
         State(
             name="room-entered", path=ROOM + "{live}/", who="kate", ready="#player iframe", act=acts.enter_air
         ),
+        State(name="room-second-tab", path=ROOM + "{live}/", who="kate", act=acts.enter_in_another_tab),
+        State(name="room-started", path=ROOM + "{soon}/", who="kate", act=acts.see_it_start),
+        State(name="room-partner", path=ROOM + "{live}/", who="partner", ready="#enter-button:enabled"),
         State(name="room-cta", path=ROOM + "{cta}/", who="kate", ready="#cta a"),
         State(
             name="room-cta-chat", path=ROOM + "{cta}/", who="kate", ready="#player iframe", act=acts.enter_air
@@ -146,6 +149,7 @@ def _room() -> list[State]:
         State(name="room-finished-entered", path=ROOM + "{finished}/", who="kate"),
         State(name="room-finished-missed", path=ROOM + "{finished}/", who="klara"),
         State(name="room-finished-alone", path=ROOM + "{finished}/", who="alone"),
+        State(name="room-finished-partner", path=ROOM + "{finished}/", who="partner"),
         State(name="room-archived", path=ROOM + "{archived}/", who="kate"),
         State(name="room-lost", path=ROOM + "{live}/", who="kate", act=acts.lose_connection, fails="/stream"),
         # Without JavaScript a page that loads itself anew is the only way to learn of the start.
