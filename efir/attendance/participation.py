@@ -1,10 +1,25 @@
-"""Who was there."""
+"""Who was there, and who was not."""
 
 from __future__ import annotations
 
-from efir.attendance.models import Participation
+from typing import NamedTuple
+
+from django.db.models import Exists
+
+from efir.accounts.models import Person
+from efir.attendance.models import Participation, Verdict
 
 
-def was_there(webinar_id: int, person_id: int) -> bool:
-    """Whether the person was in the room at a live moment."""
-    return Participation.objects.filter(webinar_id=webinar_id, person_id=person_id).exists()
+class Part(NamedTuple):
+    """One person's part in a webinar. `gets_recording`: classified as not attended, which is whom it is sent to."""
+
+    was_there: bool = False
+    gets_recording: bool = False
+
+
+def part_in(webinar_id: int, person_id: int) -> Part:
+    """Whether the person was in the room at a live moment, and what came of it; one read."""
+    there = Participation.objects.filter(webinar_id=webinar_id, person_id=person_id)
+    missed = Verdict.objects.filter(webinar_id=webinar_id, lead_id=person_id, attended=False)
+    row = Person.objects.filter(pk=person_id).values_list(Exists(there), Exists(missed)).first()
+    return Part(*row) if row else Part()

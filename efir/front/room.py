@@ -7,7 +7,7 @@ import json
 from efir.accounts.access import Access
 from efir.accounts.capabilities import Capability
 from efir.asgi_http import Application, Scope, Send, answer, cookies_of, header_of
-from efir.attendance.participation import was_there
+from efir.attendance.participation import Part, part_in
 from efir.front.pages import Pages
 from efir.language import language_of
 from efir.message_storage import HostCookieStorage
@@ -31,7 +31,7 @@ STATE_HEADERS = (
 
 
 class RoomPage:
-    """The room as each kind of viewer sees it: by language, by whether somebody invited them, by whether they came."""
+    """The room as each kind of viewer sees it: by language, capabilities, inviter (or none) and part in it."""
 
     def __init__(self, django: Application) -> None:
         self._pages = Pages(django, kept_s=KEPT_S)
@@ -47,10 +47,13 @@ class RoomPage:
         webinar = await _webinar(live, access, webinar_id)
         if webinar is None:
             return 0
-        came = webinar.state is Status.FINISHED and await CROWD.run(was_there, webinar.pk, access.person_id)
+        over = webinar.state is Status.FINISHED
+        part = await CROWD.run(part_in, webinar.pk, access.person_id) if over else Part()
         language = language_of(cookies, header_of(scope, b"accept-language"))
-        kind = (scope["path"], scope["scheme"], language, webinar.pk, webinar.version, access.invited, came)
-        page = await self._pages.get(kind, scope)
+        who = (language, access.capabilities, access.invited, part)
+        page = await self._pages.get(
+            (scope["path"], scope["scheme"], webinar.pk, webinar.version, *who), scope
+        )
         if page is None:
             return 0
         return await page.answer(scope, send, (server_timing(),))

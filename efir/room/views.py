@@ -35,7 +35,7 @@ def room(request: HttpRequest, webinar_id: int | None = None) -> HttpResponse:
     person = person_of(request)
     webinar = _current(person) if webinar_id is None else _visible(person, webinar_id)
     state = state_of(webinar, viewers_of(webinar)) if webinar else None
-    context = {"webinar": webinar, "screen": screen_of(webinar), "state": state}
+    context = {"webinar": webinar, "screen": screen_of(webinar), "state": state, "after": _after(webinar)}
     return render(request, "room/room.html", context)
 
 
@@ -89,6 +89,13 @@ def screen_of(webinar: Webinar | None) -> str:
 
 def _current(person: Person) -> Webinar | None:
     return Programme.read().current(seats_of(person.pk))
+
+
+def _after(webinar: Webinar | None) -> Webinar | None:
+    """Where to go from this one: another that is on air, else the next one."""
+    programme = Programme.read()
+    others = (*programme.on_air, *programme.upcoming)
+    return next((each for each in others if each != webinar and not each.withdrawn), None)
 
 
 def _visible(person: Person, webinar_id: int) -> Webinar:

@@ -18,6 +18,13 @@ def test_nothing_is_wrong_with_the_page(chromium, worlds, state, language):
     check(chromium, worlds, state, language)
 
 
+def test_beside_a_pause_no_clock_runs(chromium, worlds):
+    (state,) = (each for each in CATALOGUE if each.name == "room-paused")
+    with opened(chromium, worlds, state, "ru", still=False) as shown:
+        expect(shown.page.locator("#viewers")).to_have_text("1")
+        expect(shown.page.locator("#elapsed")).to_be_empty()
+
+
 @pytest.mark.parametrize("name", ["room-no-script", "room-no-script-waiting"])
 def test_without_javascript_nothing_is_offered_that_does_not_work(chromium, worlds, name):
     (state,) = (each for each in CATALOGUE if each.name == name)

@@ -107,6 +107,8 @@ def test_nothing_jumps_at_the_start(page, cast, speaker, size, chat):
     expect(enter).to_be_in_viewport()
     page.evaluate(AFTER_A_FRAME)
     assert page.evaluate("shifted") < MOST_SHIFT
+    if chat and size is PHONE:
+        assert page.locator("#chat-box").bounding_box()["height"] < 100, "nothing is in it yet"
     enter.click()
     player = page.locator("#player iframe")
     expect(player).to_be_focused()
@@ -176,6 +178,7 @@ def test_the_tab_entered_last_plays(page, cast, speaker, logged_in):
 
 def test_sound_is_tried_before_the_start(page, cast):
     page.goto(f"/account/webinar_room/{cast.webinar()}/")
+    expect(page.locator("#sound-level")).to_be_hidden()
     play = page.get_by_role("button", name="Проиграть три ноты")
     play.click()
     page.wait_for_function("() => document.getElementById('sound-level').value > 0.3")
@@ -192,6 +195,30 @@ def test_sound_that_the_browser_does_not_allow(page, cast):
     page.goto(f"/account/webinar_room/{cast.webinar()}/")
     page.get_by_role("button", name="Проиграть три ноты").click()
     expect(page.get_by_text("на телефоне — беззвучный режим")).to_be_visible()
+
+
+def test_of_a_lost_room_nobody_is_counted(page, cast):
+    page.goto(f"/account/webinar_room/{cast.webinar()}/")
+    expect(page.locator("#viewers")).to_have_text("1")
+    page.route("**/stream", lambda route: route.abort())
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.locator("#lost")).to_be_visible()
+    expect(page.locator("#viewers")).to_have_text("—")
+    expect(page.locator("#with-you")).to_be_empty()
+    page.unroute("**/stream")
+    expect(page.locator("#viewers")).to_have_text("1", timeout=15_000)
+    expect(page.get_by_text("Пока здесь только вы")).to_be_visible()
+
+
+def test_what_comes_next_is_read_anew_at_the_end(page, cast, speaker):
+    webinar = cast.webinar()
+    control(speaker, webinar, "start")
+    page.goto(f"/account/webinar_room/{webinar}/")
+    expect(page.locator("#viewers")).to_have_text("1")
+    control(speaker, cast.webinar(title="Начался только что"), "start")
+    control(speaker, webinar, "stop")
+    expect(page.locator(".onward").get_by_text("Начался только что")).to_be_visible()
+    expect(page.locator("#thanks")).to_be_focused()
 
 
 POCKETS = {

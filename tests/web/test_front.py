@@ -336,6 +336,17 @@ class TestRoom:
         assert "Связаться с тем, кто меня пригласил" in first
         assert "Связаться с тем, кто меня пригласил" not in second
 
+    def test_a_partner_has_a_page_of_their_own(self, run, make_webinar, visitor, make_person):
+        webinar, leader = make_webinar("finished"), make_person(Role.LEADER)
+        kinds = [visitor(role, invited_by=leader) for role in (Role.CANDIDATE, Role.PARTNER)]
+
+        async def scenario(site):
+            return [(await site.get(f"/account/webinar_room/{webinar.pk}/", v.key)).text for v in kinds]
+
+        candidate, partner = run(scenario)
+        assert ("Контакты пригласившего" in candidate, "Ваши приглашённые" in candidate) == (True, False)
+        assert ("Контакты пригласившего" in partner, "Ваши приглашённые" in partner) == (False, True)
+
     def test_only_those_who_were_there_are_thanked(self, run, make_webinar, visitor):
         webinar = make_webinar("finished")
         there, absent = visitor(), visitor()

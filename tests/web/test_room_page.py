@@ -12,8 +12,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from efir import clock as time
 from efir.accounts.capabilities import Role
-from efir.attendance.models import Participation
+from efir.attendance.models import Participation, Verdict
 from efir.room import views
 from efir.room.chat import framed_chat
 from efir.room.live import ALIVE_WITHIN
@@ -123,6 +124,74 @@ def test_only_those_who_were_there_are_thanked(member, make_webinar, make_person
     assert f"{heading}Вебинар завершён</h2>" in room_of(member, webinar.pk)
     Participation.objects.create(webinar=webinar, person=member.person, is_lead=True)
     assert f"{heading}Вебинар завершён. Спасибо" in room_of(member, webinar.pk)
+
+
+def test_those_who_are_sent_the_recording_are_told(member, make_webinar):
+    webinar, words = make_webinar("finished"), ("Когда запись опубликуют", "Запись уже готова")
+    told = lambda: [each in room_of(member, webinar.pk) for each in words]  # noqa: E731
+    assert told() == [False, False]
+    verdict = Verdict.objects.create(
+        webinar=webinar,
+        lead=member.person,
+        attended=None,
+        reason="unknown",
+        rule="",
+        intervals=[],
+        present_s=0,
+        classified_at=time.now(),
+    )
+    assert told() == [False, False]
+    Verdict.objects.filter(pk=verdict.pk).update(attended=False, reason="decided_by_admin")
+    assert told() == [True, False]
+    core.publish_recording(webinar.pk, "https://example.org/recording", SYSTEM)
+    assert told() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("role", "step", "way_out"),
+    [
+        (Role.CANDIDATE, "Контакты пригласившего", ""),
+        (Role.PARTNER, "Ваши приглашённые", "/account/"),
+        (Role.SPEAKER, "Ваши приглашённые", "/admin_webinar/{}/"),
+    ],
+)
+def test_everybody_is_spoken_to_as_who_they_are(make_webinar, make_person, role, step, way_out):
+    client, webinar = Client(), make_webinar("finished")
+    client.force_login(make_person(role, invited_by=make_person(Role.LEADER)))
+    page = room_of(client, webinar.pk)
+    steps = [each for each in ("Контакты пригласившего", "Ваши приглашённые") if each in page]
+    assert steps == [step]
+    header = page.split("</header>")[0]
+    assert ("way-out" in header) == bool(way_out)
+    assert f'href="{way_out.format(webinar.pk)}" target="_blank" rel="noopener"' in header or not way_out
+
+
+def test_after_the_end_the_next_one_is_named(member, make_webinar, clock):
+    over = make_webinar("finished")
+    assert "Следующий вебинар" not in room_of(member, over.pk)
+    make_webinar(title="Отменённый", starts_at=clock.moment + timedelta(days=1), withdrawn=True)
+    later = make_webinar(title="Следом", starts_at=clock.moment + timedelta(days=2))
+    page = room_of(member, over.pk)
+    assert "Следующий вебинар" in page
+    assert f'href="/webinars/#webinar-{later.pk}"' in page
+    assert "Отменённый" not in page
+    now = make_webinar("live", title="Идёт")
+    page = room_of(member, over.pk)
+    assert "Сейчас в эфире" in page
+    assert f'href="/account/webinar_room/{now.pk}/"' in page
+    assert "Следующий вебинар" not in page
+
+
+@pytest.mark.parametrize("state", ["", "archived", "withdrawn"])
+def test_a_closed_room_shows_both_ways_out(member, make_webinar, state):
+    kinds = {
+        "archived": lambda: make_webinar("archived").pk,
+        "withdrawn": lambda: make_webinar(withdrawn=True).pk,
+    }
+    closed = room_of(member, kinds[state]() if state else "").split("closed")[1].split("</section>")[0]
+    assert 'class="sign"' in closed
+    assert 'href="/webinars/"' in closed
+    assert 'href="/account/"' in closed
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from efir.attendance import words
 from efir.attendance.evening_panel import Bar, bar_of, drawn, progress_of, scale_of
 from efir.attendance.models import Verdict
 from efir.attendance.numbers import rule_of
-from efir.attendance.participation import was_there
+from efir.attendance.participation import Part, part_in
 from efir.attendance.timeline import Timeline, timeline_of
 from efir.attendance.verdict_board import read_board
 from efir.webinars.lifecycle import Status
@@ -26,11 +26,11 @@ register.filter("present_words", words.present_words)
 
 
 @register.simple_tag(takes_context=True)
-def entered(context: dict[str, Any], webinar: Webinar) -> bool:
-    """Whether the person who looks was in the room at a live moment."""
+def own_part(context: dict[str, Any], webinar: Webinar) -> Part:
+    """Once it is over: what part the person who looks had in it."""
     if webinar.state is not Status.FINISHED:
-        return False
-    return was_there(webinar.pk, context["request"].user.pk)
+        return Part()
+    return part_in(webinar.pk, context["request"].user.pk)
 
 
 @register.simple_tag

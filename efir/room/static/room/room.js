@@ -79,6 +79,13 @@ function showViewers(count) {
   line.textContent = others > 0 ? line.dataset.text.replace("{count}", others) : line.dataset.alone;
 }
 
+// Nobody knows now how many are there.
+function showLost() {
+  $("lost").hidden = false;
+  $("viewers").textContent = "—";
+  $("with-you").textContent = "";
+}
+
 function showCta(visible) {
   const shown = visible && (screen === "live" || screen === "paused");
   if (shown && $("cta").hidden) say(room.dataset.sayCta);
@@ -93,21 +100,28 @@ function apply(state, receivedAt) {
   startedAt = state.started_at ?? "";
   showViewers(state.viewers);
   words.follow(state.words, state.viewers);
-  tick();
   show(screenOf(state));
+  tick();
   showCta(state.cta_visible);
   stage.show(state);
-  if (state.status === "finished") stream.close();
+  if (state.status === "finished") leave(state.viewers);
+}
+
+// Which webinar is next may have changed since the page came.
+function leave(viewers) {
+  stream.close();
+  words.readSoon(viewers);
 }
 
 function tick() {
-  $("elapsed").textContent = startedAt ? clockText(serverNow() - Date.parse(startedAt), "") : "";
+  // A pause is no time on air: beside «пауза» nothing counts on.
+  $("elapsed").textContent = startedAt && screen === "live" ? clockText(serverNow() - Date.parse(startedAt), "") : "";
   sayThatItIsTime();
 }
 
 const stream = new SharedStream(`efir-room-${room.dataset.id}`, room.dataset.stream, room.dataset.state, {
   onState: apply,
-  onLost: () => { $("lost").hidden = false; },
+  onLost: showLost,
   onBack: () => { $("lost").hidden = true; },
 });
 

@@ -11,6 +11,7 @@ export function startSoundTest() {
 
   async function test() {
     show("");
+    $("sound-level").hidden = false;
     button.disabled = true;
     try {
       context ??= new AudioContext();
