@@ -56,3 +56,41 @@ def test_who_is_on_a_button_by_keyboard_stays_on_it(panel, cast):
     cast.speaker.post(f"/admin_webinar/{webinar}/cta", visible="true")
     expect(page.get_by_role("button", name="Скрыть кнопку у зрителей")).to_be_visible(timeout=DRAWN_WITHIN_MS)
     expect(page.get_by_role("button", name="Завершить эфир")).to_be_focused()
+
+
+def test_numbers_come_by_themselves_after_the_start(chromium, site, cast):
+    page = a_page(chromium, site, "speaker")
+    page.goto(f"/admin_webinar/{cast.webinar()}/")
+    page.get_by_role("button", name="Начать эфир").click()
+    expect(page.locator("#panel.live")).to_be_visible()
+    page.evaluate("window.notReloaded = true")
+    expect(page.locator("#numbers .funnel")).to_be_visible(timeout=DRAWN_WITHIN_MS)
+    assert page.evaluate("window.notReloaded")
+    assert page.complaints == []
+
+
+def test_an_open_fold_stays_open_while_the_figures_go_on(panel):
+    page, _webinar = panel
+    fold = page.locator("#by-minute")
+    fold.locator("summary").click(timeout=DRAWN_WITHIN_MS)
+    page.evaluate("document.getElementById('numbers').dataset.old = '1'")
+    expect(page.locator("#numbers[data-old]")).to_have_count(0, timeout=DRAWN_WITHIN_MS)
+    expect(fold.locator("table")).to_be_visible()
+    expect(fold.locator("summary")).to_be_focused()
+
+
+def test_words_half_typed_are_not_taken_away(panel):
+    page, webinar = panel
+    page.locator("#numbers .funnel").wait_for(timeout=DRAWN_WITHIN_MS)
+    page.evaluate(
+        "document.getElementById('after').insertAdjacentHTML('beforeend', '<p><input id=\"typed\"></p>')"
+    )
+    page.fill("#typed", "Ка")
+    page.locator("#typed").blur()
+    for _ in range(2):  # the first of these may have been asked before
+        page.wait_for_event(
+            "response",
+            lambda response: response.url.endswith(f"/admin_webinar/{webinar}/"),
+            timeout=DRAWN_WITHIN_MS,
+        )
+    expect(page.locator("#typed")).to_have_value("Ка")

@@ -163,13 +163,22 @@ def test_numbers_are_there_from_the_start_on_and_watched_while_live(evening, as_
     assert 'id="numbers"' not in page(speaker, make_webinar("scheduled"))
     assert 'id="numbers"' not in page(speaker, make_webinar("draft"))
     evening.clock.moment = evening.at(300)
-    live = panel(page(speaker, evening.webinar), "numbers")
-    assert "data-recent" in live
+    text = page(speaker, evening.webinar)
+    assert re.search(r'id="after"[^>]* data-recent', text)
+    live = panel(text, "numbers")
     assert "сейчас в эфире" in live
     evening.stop()
     over = panel(page(speaker, evening.webinar), "numbers")
-    assert "data-recent" not in over
     assert "остались до конца" in over
+
+
+def test_right_after_the_start_the_page_says_that_numbers_will_come_and_looks_for_them(evening, as_role):
+    evening.pulse(0)
+    evening.clock.moment = evening.at(2)
+    assert timeline_of(evening.webinar) is None
+    soon = page(as_role(Role.SPEAKER), evening.webinar)
+    assert "data-busy" in soon.split('id="numbers"')[1].split(">")[0]
+    assert "через несколько секунд" in panel(soon, "numbers")
 
 
 def test_what_a_living_process_has_not_told_yet_is_nobodys_leaving(evening, make_person):

@@ -50,7 +50,8 @@ def numbers_panel(webinar: Webinar) -> dict[str, Any]:
     """From the start on: the funnel, and how many were there when."""
     timeline = timeline_of(webinar)
     if timeline is None:
-        return {"shown": False}
+        # Just started: no web process has told yet what it saw.
+        return {"shown": False, "soon": webinar.is_on_air}
     funnel, steps, curve = drawn(webinar, timeline)
     return {
         "shown": True,

@@ -27,6 +27,36 @@ document.addEventListener("submit", (event) => {
   confirmFirst(form);
 });
 
+// What is drawn anew has its folds open as they were, each known by its id.
+function keepFolds(island, next) {
+  for (const fold of island.querySelectorAll("details[id]")) {
+    const again = next.querySelector(`#${CSS.escape(fold.id)}`);
+    if (again) again.open = fold.open;
+  }
+}
+
+function nameOf(element) {
+  const form = element.closest("form");
+  return [
+    element.closest("details[id]")?.id, element.getAttribute("href"), element.getAttribute("aria-labelledby"),
+    form?.getAttribute("action"), element.value,
+  ].join(" ");
+}
+
+// The same link, button, fold or box in what is drawn anew, for whoever was on it by keyboard.
+function counterpart(focused, island, next) {
+  const alike = (within) =>
+    [...within.querySelectorAll(focused.tagName)].filter((other) => nameOf(other) === nameOf(focused));
+  return alike(next)[alike(island).indexOf(focused)];
+}
+
+// Words half typed are not taken away from under anybody's hand, nor is what they are on and would not find again.
+function inUse(island, next) {
+  const focused = island.contains(document.activeElement) && document.activeElement;
+  const typed = [...island.querySelectorAll("input, textarea")].some((field) => field.value !== field.defaultValue);
+  return typed || (focused && (focused.matches("input, textarea") || !counterpart(focused, island, next)));
+}
+
 async function redraw() {
   const page = document.getElementById("panel").dataset.page + location.search;
   const answer = await fetch(page, { headers: { Accept: "text/html" } });
@@ -35,13 +65,12 @@ async function redraw() {
   fresh.querySelectorAll("noscript").forEach((without) => without.remove()); // a parsed page has no script: it is real there
   for (const island of document.querySelectorAll("[data-island]")) {
     const next = fresh.getElementById(island.id);
-    // Nobody's open list or half-pressed button is taken away from under their hand.
-    const inUse = island.contains(document.activeElement) || island.querySelector("details[open]");
-    if (!next || (inUse && island.id !== "panel")) continue;
-    const form = island.contains(document.activeElement) && document.activeElement.closest("form");
+    const pressed = island.querySelector(":active"); // half pressed: drawn anew under the finger it would not count
+    if (!next || pressed || (island.id !== "panel" && inUse(island, next))) continue;
+    keepFolds(island, next);
+    const focused = island.contains(document.activeElement) && counterpart(document.activeElement, island, next);
     island.replaceWith(document.adoptNode(next));
-    // Who was on a button by keyboard stays on it.
-    if (form) next.querySelector(`form[action="${form.getAttribute("action")}"] button:enabled`)?.focus();
+    if (focused) focused.focus({ preventScroll: true });
   }
   addOwnTimes();
 }
