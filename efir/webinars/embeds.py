@@ -9,10 +9,12 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from efir.config import bracketed
-from efir.webinars.copied import framed
+from efir.webinars.copied import chat_framed, framed, is_channel, is_mere_page
 
 PROVIDER_HOSTS = (
     "www.youtube.com",
@@ -27,8 +29,16 @@ PROVIDER_HOSTS = (
 LONGEST = 2000  # as the columns are
 _NEVER = frozenset("\0<>\"'\\" + string.whitespace)
 
+_OF_A_CHANNEL = gettext_lazy("Это страница канала. Откройте на ней сам эфир и скопируйте его адрес.")
+_THE_BROADCAST = gettext_lazy(
+    "Эту страницу нельзя показать в комнате. Откройте сам эфир или видео и скопируйте его адрес или код <iframe …>."
+)
+_THE_CHAT = gettext_lazy(
+    "Эту страницу нельзя показать в комнате. Подойдёт адрес эфира на YouTube или код <iframe …> самого чата."
+)
+
 _WITHOUT_SCHEME = re.compile(r"[\w-]+(?:\.[\w-]+)+/", re.ASCII)
-_IFRAME_SRC = re.compile(r"<iframe\b[^>]*?\bsrc\s*=\s*(?:\"([^\"]+)\"|'([^']+)')", re.IGNORECASE)
+_IFRAME_SRC = re.compile(r"<iframe\b[^>]*?\bsrc\s*=\s*(?:\"([^\"]+)\"|'([^']+)'|([^\s\"'>]+))", re.IGNORECASE)
 
 
 def player_address(text: str) -> str:
@@ -41,6 +51,8 @@ def player_address(text: str) -> str:
         if is_hls(address):
             return _hls_address(address)
         address = framed(address)
+        if not _is_code(text):
+            _check_page(address, _THE_BROADCAST)
     except ValueError:
         raise _no_address() from None
     _check(address, _("Плеер с этого адреса не разрешён. Разрешены: %(hosts)s."))
@@ -79,16 +91,34 @@ def _host_and_port(parts: SplitResult) -> str:
 
 
 def chat_address(text: str) -> str:
-    """The chat's address to frame, as it was pasted. Raises ValidationError, naming the allowed providers."""
+    """The chat's address to frame, from a copied address or code. Raises ValidationError, naming what is allowed."""
     address = _pasted_address(text)
+    try:
+        address = chat_framed(address, urlsplit(settings.EFIR.public_url).hostname or "")
+        if not _is_code(text):
+            _check_page(address, _THE_CHAT)
+    except ValueError:
+        raise _no_address() from None
     _check(address, _("Чат с этого адреса не разрешён. Разрешены: %(hosts)s."))
     return address
+
+
+def _is_code(text: str) -> bool:
+    """Whether the provider's own code was pasted: then its address is one for frames, known here or not."""
+    return _IFRAME_SRC.search(text) is not None
+
+
+def _check_page(address: str, else_said: Promise) -> None:
+    """Refuse a page of a known provider that stays an empty frame in the room, and say which one to take."""
+    added = settings.FRAME_HOSTS - frozenset(PROVIDER_HOSTS)  # the installation vouches for these
+    if is_mere_page(address) and urlsplit(address).hostname not in added:
+        raise ValidationError(str(_OF_A_CHANNEL if is_channel(address) else else_said))
 
 
 def _pasted_address(text: str) -> str:
     text = text.strip()
     pasted = _IFRAME_SRC.search(text)
-    address = unescape(pasted[1] or pasted[2]).strip() if pasted else text
+    address = unescape(pasted[1] or pasted[2] or pasted[3]).strip() if pasted else text
     if address.startswith("//"):
         address = f"https:{address}"
     elif _WITHOUT_SCHEME.match(address):

@@ -76,7 +76,7 @@ class WebinarForm(forms.Form):
         label=_("Чат"),
         required=False,
         max_length=4000,
-        help_text=_("Необязательно: адрес встраиваемого чата или его код <iframe …>."),
+        help_text=_("Необязательно. Адрес эфира на YouTube (возьмём его чат) или код <iframe …> чата."),
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
     )
     poster = PosterField()

@@ -141,7 +141,10 @@ def test_editing_a_finished_webinar_is_refused(cast, speaker):
     speaker.post(f"/admin_webinar/{webinar}/start")
     speaker.post(f"/admin_webinar/{webinar}/stop")
     answer = speaker.post(
-        f"/admin_webinar/{webinar}/", title="После правки", status="live", player_url="https://rutube.ru/x"
+        f"/admin_webinar/{webinar}/",
+        title="После правки",
+        status="live",
+        player_url="https://rutube.ru/play/embed/x",
     )
     assert answer.status_code == 409
     page = speaker.get(f"/admin_webinar/{webinar}/").text

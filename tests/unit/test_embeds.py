@@ -46,6 +46,11 @@ COPIED = {
     "https://kinescope.io/nCFVVLjYZGmJoCzFtmsX3o/": KINESCOPE,
     '<iframe width="1" src="https://www.youtube.com/watch?v=dQw4w9WgXcQ&amp;t=5"></iframe>': f"{YOUTUBE}?start=5",
     "//youtu.be/dQw4w9WgXcQ": YOUTUBE,
+    "https://studio.youtube.com/video/dQw4w9WgXcQ/livestreaming": YOUTUBE,
+    "https://vk.com/clip-22822305_456239018": VK,
+    "https://vk.ru/video_ext.php?oid=-22822305&id=456239018": VK,
+    "<iframe width=1 src=https://youtu.be/dQw4w9WgXcQ allow=x></iframe>": YOUTUBE,
+    "<iframe src=https://rutube.ru/play/embed/1>": "https://rutube.ru/play/embed/1",
 }
 
 KEPT = [
@@ -54,16 +59,11 @@ KEPT = [
     "https://www.youtube.com/embed/abc?start=5&rel=0",
     "https://www.youtube.com/embed/videoseries?list=PL1",
     "https://www.youtube-nocookie.com/embed/abc",
-    "https://www.youtube.com/@channel",
     "https://vk.com/video_ext.php?oid=-1&id=2&hash=abc",
     "https://vkvideo.ru/video_ext.php?oid=-1&id=2",
-    "https://vk.com/club1",
-    "https://rutube.ru/x",
     "https://rutube.ru/play/embed/1",
-    "https://rutube.ru/video/person/123/",
     "https://player.vimeo.com/video/1?h=2",
     "https://kinescope.io/embed/abc",
-    "https://kinescope.io/embed",
 ]
 
 
@@ -79,15 +79,69 @@ def test_the_rest_of_an_allowed_host_stays_as_it_is(address):
     assert chat_address(address) == address
 
 
+CHANNELS = [
+    "https://www.youtube.com/@channel",
+    "youtube.com/@channel/live",
+    "https://www.youtube.com/channel/UCabc/live",
+    "https://vk.com/club1",
+    "https://rutube.ru/channel/1/",
+    "https://rutube.ru/video/person/123/",
+]
+PAGES = [
+    "https://www.youtube.com/",
+    "https://www.youtube.com/results?search_query=watch",
+    "https://vk.com/durov",
+    "https://rutube.ru/x",
+    "https://vimeo.com/event/1",
+    "https://kinescope.io/embed",
+    "https://kinescope.io",
+]
+
+
+@pytest.mark.parametrize("field", [player_address, chat_address])
+@pytest.mark.parametrize("address", CHANNELS + PAGES)
+def test_a_page_that_no_frame_shows_is_refused_with_the_address_to_take(address, field):
+    said = "Это страница канала" if address in CHANNELS else "Эту страницу нельзя показать в комнате"
+    with pytest.raises(ValidationError, match=said + ".*скопируйте|" + said + ".*Подойдёт"):
+        field(address)
+
+
+def test_the_providers_own_code_is_taken_at_its_word():
+    address = "https://rutube.ru/new-embed/1"
+    assert player_address(f'<iframe src="{address}"></iframe>') == address
+    assert chat_address(f"<iframe src={address}></iframe>") == address
+
+
+def test_what_an_installation_adds_is_taken_as_it_is(settings):
+    settings.FRAME_HOSTS = settings.FRAME_HOSTS | {"vimeo.com"}
+    assert chat_address("https://vimeo.com/live-chat/1/") == "https://vimeo.com/live-chat/1/"
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        "https://www.youtube.com/watch?v=dQw4w9WgXcQ&t=5",
+        "youtu.be/dQw4w9WgXcQ?si=x",
+        "https://www.youtube.com/live/dQw4w9WgXcQ",
+        "https://www.youtube.com/live_chat?v=dQw4w9WgXcQ",
+        "https://www.youtube.com/live_chat?is_popout=1&v=dQw4w9WgXcQ",
+        '<iframe src="https://www.youtube.com/live_chat?v=dQw4w9WgXcQ&amp;embed_domain=x.example"></iframe>',
+    ],
+)
+def test_the_chat_of_a_broadcast_on_youtube_is_the_one_beside_it_shown_to_this_site(copied, settings):
+    settings.EFIR = replace(settings.EFIR, public_url="https://efir.example:8443")
+    expected = "https://www.youtube.com/live_chat?v=dQw4w9WgXcQ&embed_domain=efir.example"
+    assert chat_address(copied) == expected
+    assert chat_address(expected) == expected
+
+
 @pytest.mark.parametrize(
     "address",
     [
         "https://evil.example/watch?v=dQw4w9WgXcQ",
         "https://evil.example/https://youtu.be/x",
         "https://youtu.be.evil.example/dQw4w9WgXcQ",
-        "https://youtube.com/@channel",
-        "https://vimeo.com/event/1",
-        "http://www.youtube.com/x",
+        "http://www.youtube.com/embed/x",
         "https://www.youtube.com:8443/x",
         "ftp://youtu.be/dQw4w9WgXcQ",
         "x",

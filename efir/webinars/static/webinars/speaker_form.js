@@ -1,5 +1,5 @@
 // The form works without this: it shows the poster before it is sent, and takes the address out of pasted code at once.
-const IFRAME_SRC = /<iframe\b[^>]*?\bsrc\s*=\s*(?:"([^"]+)"|'([^']+)')/i;
+const IFRAME_SRC = /<iframe\b[^>]*?\bsrc\s*=\s*(?:"[^"]+"|'[^']+'|[^\s"'>]+)/i;
 const WIDTH = 960;
 const HEIGHT = 540;
 
