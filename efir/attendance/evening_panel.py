@@ -91,9 +91,14 @@ def _per_cent(part: int, whole: int) -> int | None:
     return round(100 * part / whole) if whole else None
 
 
+def is_done(webinar: Webinar) -> bool:
+    """Whether everybody has been judged."""
+    return Classification.objects.filter(webinar=webinar).exclude(done_at=None).exists()
+
+
 def progress_of(webinar: Webinar, judged: int) -> dict[str, Any]:
     """How far classification is; `judged` verdicts are there."""
-    done = Classification.objects.filter(webinar=webinar).exclude(done_at=None).exists()
+    done = is_done(webinar)
     return {
         "done": done,
         "judged": judged,

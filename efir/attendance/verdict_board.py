@@ -61,7 +61,7 @@ class VerdictBoard:
 def read_board(webinar: Webinar, query: QueryDict) -> VerdictBoard:
     """The verdicts that the address asks for: `who` searches, `verdict` filters, `verdicts` is the page."""
     verdicts = Verdict.objects.filter(webinar=webinar)
-    counts = _counts(verdicts)
+    counts = counts_of(webinar)
     asked = query.get(VERDICT, "")
     chosen = asked if asked in FILTERS else ""
     who = sought(query, WHO)
@@ -79,9 +79,9 @@ def read_board(webinar: Webinar, query: QueryDict) -> VerdictBoard:
     )
 
 
-def _counts(verdicts: QuerySet[Verdict]) -> dict[str, int]:
+def counts_of(webinar: Webinar) -> dict[str, int]:
     """How many verdicts each filter shows, with one query."""
-    counted = verdicts.aggregate(
+    counted = Verdict.objects.filter(webinar=webinar).aggregate(
         **{f"n_{name}": Count("pk", filter=each) for name, (_, each) in FILTERS.items() if name},
         n_=Count("pk"),
     )

@@ -9,7 +9,7 @@ from efir import clock
 from efir.hooks.actions import Code, Refused
 from efir.webinars.lifecycle import EDITABLE, REQUIRED, Status, check_cta, next_status
 from efir.webinars.models import Webinar
-from efir.webinars.words import lasting_words, refusal_words
+from efir.webinars.words import incomplete_words, lasting_words, refusal_words
 
 # A start so long before the announced time is asked about: nobody may be there yet.
 EARLY = timedelta(hours=1)
@@ -71,8 +71,9 @@ def _step(webinar: Webinar, asked: str) -> Button:
 
 
 def _publish(webinar: Webinar) -> Button:
-    if webinar.state is Status.DRAFT and not all(getattr(webinar, name) for name in REQUIRED):
-        return _no(Code.INCOMPLETE)
+    lacking = [name for name in REQUIRED if not getattr(webinar, name)]
+    if webinar.state is Status.DRAFT and lacking:
+        return Button(offered=False, why_not=incomplete_words(lacking))
     return Button(webinar.state is Status.DRAFT)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -21,8 +22,15 @@ ZONE_NAMES: dict[str, Promise] = {
     "Europe/Kaliningrad": gettext_lazy("МСК−1"),
 }
 
+# What a webinar needs to be published, and how that is called in a sentence.
+NEEDED: dict[str, Promise] = {
+    "title": gettext_lazy("название"),
+    "starts_at": gettext_lazy("время начала"),
+    "player_url": gettext_lazy("плеер"),
+}
+
 REFUSALS: dict[Code, Promise] = {
-    Code.INVALID_START: gettext_lazy("Сейчас вебинар начать нельзя: он не запланирован."),
+    Code.INVALID_START: gettext_lazy("Начать можно опубликованный вебинар, который ещё не начинался."),
     Code.INVALID_STOP: gettext_lazy("Вебинар не в эфире, завершать нечего."),
     Code.INVALID_ARCHIVE: gettext_lazy("В архив уходит только завершённый вебинар."),
     Code.INVALID_REWIND: gettext_lazy("Вебинар уже начался, вернуть его назад нельзя."),
@@ -86,6 +94,13 @@ def past_start_words(webinar: Webinar) -> str:
         return ""
     moment = moment_words(late, webinar.zone)
     return _("Время начала уже прошло: %(moment)s. Если это ошибка, исправьте его.") % {"moment": moment}
+
+
+def incomplete_words(lacking: Iterable[str]) -> str:
+    """What of `NEEDED` is still to be filled in."""
+    return _("Чтобы опубликовать, заполните: %(fields)s.") % {
+        "fields": ", ".join(str(NEEDED[name]) for name in lacking)
+    }
 
 
 def refusal_words(code: Code) -> str:

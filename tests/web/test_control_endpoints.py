@@ -390,6 +390,30 @@ class TestPanel:
         page = speaker.get(f"/admin_webinar/{make_webinar(state).pk}/").content.decode()
         assert ("Кнопки эфира больше не действуют" in page) == collapsed
 
+    def test_a_start_that_was_is_no_button_any_more_and_a_pause_says_how_it_ends(self, speaker, make_webinar):
+        live, paused = (
+            speaker.get(f"/admin_webinar/{make_webinar(state).pk}/").content.decode()
+            for state in ("live", "paused")
+        )
+        assert "/start" not in live.split('id="not-now"')[0]
+        assert "efir webinar resume" in paused
+        assert "не запланирован" not in paused
+
+    def test_a_draft_is_told_what_it_lacks_and_nothing_else(self, speaker, make_webinar):
+        webinar = make_webinar("draft", player_url="")
+        page = speaker.get(f"/admin_webinar/{webinar.pk}/").content.decode()
+        assert "Чтобы опубликовать, заполните: плеер." in page
+
+    def test_after_the_stop_the_recording_comes_first_and_while_live_it_is_folded(
+        self, speaker, make_webinar
+    ):
+        live, over = (
+            speaker.get(f"/admin_webinar/{make_webinar(state).pk}/").content.decode()
+            for state in ("live", "finished")
+        )
+        assert '<details class="card fold" id="recording">' in live
+        assert over.index('<section class="card" id="recording">') < over.index('id="after"')
+
     def test_the_two_kinds_of_button_are_named_apart(self, speaker, make_webinar):
         page = speaker.get(f"/admin_webinar/{make_webinar('live').pk}/").content.decode()
         assert "Кнопка «Связаться…» в комнате" in page

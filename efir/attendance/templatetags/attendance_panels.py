@@ -8,12 +8,12 @@ from django import template
 from django.template.context import Context
 
 from efir.attendance import words
-from efir.attendance.evening_panel import Bar, bar_of, drawn, progress_of, scale_of
+from efir.attendance.evening_panel import Bar, bar_of, drawn, is_done, progress_of, scale_of
 from efir.attendance.models import Verdict
 from efir.attendance.numbers import rule_of
 from efir.attendance.participation import Part, part_in
 from efir.attendance.timeline import Timeline, timeline_of
-from efir.attendance.verdict_board import read_board
+from efir.attendance.verdict_board import counts_of, read_board
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 from efir.webinars.words import zone_label
@@ -62,6 +62,17 @@ def numbers_panel(webinar: Webinar) -> dict[str, Any]:
         "steps": steps,
         "curve": curve,
         "zone": zone_label(timeline.start, timeline.zone),
+    }
+
+
+@register.inclusion_tag("attendance/verdict_tally.html")
+def verdict_tally(webinar: Webinar) -> dict[str, Any]:
+    """After the stop, in a few figures: how many attended, how many did not, for how many a decision is due."""
+    counts = counts_of(webinar)
+    return {
+        "done": counts[""] or is_done(webinar),
+        "counts": counts,
+        "missed": counts[""] - counts["attended"] - counts["held"],
     }
 
 

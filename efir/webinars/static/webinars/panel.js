@@ -1,4 +1,5 @@
 // Keeps the control panel true: asks for the state, redraws what changed, asks before what cannot be undone.
+import { clockText, serverNow, startClock } from "../js/clock.js";
 import { addOwnTimes } from "../js/own_time.js";
 
 const POLL_MS = 5000;
@@ -6,6 +7,16 @@ const HERE_EVERY = 12; // a minute: a webinar whose page nobody has open may be 
 const RECENT_EVERY = 3; // what is being sent is looked at less often than what is being counted
 
 let turn = 0;
+
+// How long until the announced start, how long since then, how long on air.
+function tick() {
+  for (const clock of document.querySelectorAll("[data-clock]")) {
+    const ms = serverNow() - Date.parse(clock.dataset.clock);
+    clock.hidden = false;
+    clock.querySelector("b").textContent = clockText(Math.abs(ms), clock.dataset.days);
+    clock.querySelector("span").textContent = ms < 0 ? clock.dataset.before : clock.dataset.after;
+  }
+}
 
 function confirmFirst(form) {
   const dialog = document.getElementById("confirm");
@@ -72,6 +83,7 @@ async function redraw() {
     island.replaceWith(document.adoptNode(next));
     if (focused) focused.focus({ preventScroll: true });
   }
+  tick();
   addOwnTimes();
 }
 
@@ -102,5 +114,8 @@ async function poll() {
   setTimeout(poll, POLL_MS);
 }
 
+startClock();
+tick();
+setInterval(tick, 1000);
 addOwnTimes();
 poll();
