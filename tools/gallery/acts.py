@@ -118,6 +118,11 @@ def ask_to_stop(page: Page) -> None:
     expect(page.locator("dialog#confirm")).to_be_visible()
 
 
+def ask_to_decide(page: Page) -> None:
+    page.locator("#verdicts form[data-confirm] button").first.click()
+    expect(page.locator("dialog#confirm")).to_be_visible()
+
+
 def open_gear(page: Page) -> None:
     page.locator("details.gear > summary").click()
 

@@ -172,7 +172,7 @@ def _room() -> list[State]:
 
 def _speaker() -> list[State]:
     statuses = ("draft", "soon", "due", "delayed", "withdrawn", "live", "cta", "paused")
-    over = ("fresh", "finished", "mixed", "archived")
+    over = ("fresh", "finished", "whole", "mixed", "archived")
     return [
         State(name="speaker-list-empty", path=WEBINAR, who="speaker", world="empty"),
         State(name="speaker-list", path=WEBINAR, who="speaker"),
@@ -191,6 +191,7 @@ def _speaker() -> list[State]:
         State(name="speaker-stop-asked", path=WEBINAR + "{live}/", who="speaker", act=acts.ask_to_stop),
         *(State(name=f"speaker-{name}", path=f"{WEBINAR}{{{name}}}/", who="speaker") for name in over),
         State(name="admin-mixed", path=WEBINAR + "{mixed}/", who="admin"),
+        State(name="admin-decide-asked", path=WEBINAR + "{mixed}/", who="admin", act=acts.ask_to_decide),
     ]
 
 

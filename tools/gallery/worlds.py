@@ -218,10 +218,27 @@ def _over(people: dict[str, Person]) -> dict[str, Webinar]:
     with at(NOW - DAY):
         classifier.decide(mixed.pk, people["kolya"].pk, False, Context(people["admin"].pk, Source.WEB))
     outbox.expire()
+    whole = _whole_evening(people)
+    _settle_all()
     fresh = _held(
         "Час с командой", NOW - 60.4 * MINUTE, people, {"kate": (0, 60)}, seats=["kate"], judged=False
     )
-    return {"archived": archived, "mixed": mixed, "finished": finished, "fresh": fresh}
+    return {"archived": archived, "mixed": mixed, "finished": finished, "fresh": fresh, "whole": whole}
+
+
+def _whole_evening(people: dict[str, Person]) -> Webinar:
+    """Everything that an evening may have: a pause, the call-to-action shown twice, people who leave at each step."""
+    start = NOW - 3 * DAY
+    seen = {"kate": (-5, 60), "klara": (0, 60), "kirill": (2, 25), "kolya": (0, 45), "alone": (12, 60)}
+    steps = {
+        20: lambda pk: core.pause(pk, SYSTEM),
+        26: lambda pk: core.resume(pk, SYSTEM),
+        30: lambda pk: core.core_webinar_set_cta_visibility(pk, True, SYSTEM),
+        38: lambda pk: core.core_webinar_set_cta_visibility(pk, False, SYSTEM),
+        50: lambda pk: core.core_webinar_set_cta_visibility(pk, True, SYSTEM),
+    }
+    seats = ["kate", "klara", "kirill", "kolya", "ksyusha", "kostya"]
+    return _held("От вопроса до решения", start, people, seen, seats=seats, steps=steps)
 
 
 def _held(  # noqa: PLR0913  # an evening, all by name
@@ -233,13 +250,20 @@ def _held(  # noqa: PLR0913  # an evening, all by name
     seats: list[str],
     died: dict[str, int] | None = None,
     judged: bool = True,
+    steps: dict[int, Callable[[int], object]] | None = None,
 ) -> Webinar:
-    """A webinar of an hour: who was there from which minute to which, and at which the process of whom died."""
+    """A webinar of an hour: who was there from which minute to which, and at which the process of whom died.
+
+    `steps` is what its speaker and the operator did at which minute.
+    """
     webinar = _scheduled(title, start)
     with at(start - DAY):
         for login in seats:
             core.book_seat(webinar.pk, people[login])
     webinar = _started(webinar)
+    for minute, step in (steps or {}).items():
+        with at(start + minute * MINUTE):
+            step(webinar.pk)
     stop = start + 60 * MINUTE
     with at(stop):
         _watched(webinar, people, start, seen, died or {})
