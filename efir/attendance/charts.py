@@ -32,6 +32,10 @@ class Piece:
     width: int
     words: str
 
+    @property
+    def end(self) -> int:
+        return self.x + self.width
+
 
 @dataclass(frozen=True, slots=True)
 class Tick:
@@ -97,11 +101,11 @@ def _y(count: int, top: int) -> int:
 
 
 def _round_up(count: int) -> int:
-    """The next round number; 2 at least, so that the half is whole."""
+    """The next greater round number, so that the line stays off the edge; its half is whole."""
     size = 1
-    while size * 10 < count:
+    while size * 10 <= count:
         size *= 10
-    return max(2, next(size * factor for factor in ROUND if size * factor >= count))
+    return max(2, next(size * factor for factor in ROUND if size * factor > count))
 
 
 def _ticks(timeline: Timeline) -> Iterator[Tick]:

@@ -36,11 +36,19 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the funnel. `share` is in per cent of `of`'s number, where that makes sense."""
+    """One step of the funnel. `share` is in per cent of an earlier step, where that makes sense.
+
+    Its bar is `count` high and hangs `above` below the top of the highest one, `of`.
+    """
 
     key: str
     count: int
     share: int | None
+    of: int
+
+    @property
+    def above(self) -> int:
+        return self.of - self.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +86,14 @@ def drawn(webinar: Webinar, timeline: Timeline) -> tuple[Funnel, list[Step], Cur
 
 def _steps(funnel: Funnel) -> list[Step]:
     """Entered is measured by the seats (whoever came without one is not in it), the rest by who entered."""
-    steps = [
-        Step("seats", funnel.seats, None),
-        Step("entered", funnel.entered, _per_cent(funnel.entered - funnel.walk_ins, funnel.seats)),
-    ]
-    if funnel.saw_cta is not None:
-        steps.append(Step("saw_cta", funnel.saw_cta, _per_cent(funnel.saw_cta, funnel.entered)))
-    return [*steps, Step("stayed", funnel.stayed, _per_cent(funnel.stayed, funnel.entered))]
+    counted = {
+        "seats": (funnel.seats, None),
+        "entered": (funnel.entered, _per_cent(funnel.entered - funnel.walk_ins, funnel.seats)),
+        "saw_cta": (funnel.saw_cta, _per_cent(funnel.saw_cta or 0, funnel.entered)),
+        "stayed": (funnel.stayed, _per_cent(funnel.stayed, funnel.entered)),
+    }
+    highest = max(count or 0 for count, _ in counted.values()) or 1
+    return [Step(key, count, share, highest) for key, (count, share) in counted.items() if count is not None]
 
 
 def _per_cent(part: int, whole: int) -> int | None:

@@ -20,7 +20,24 @@ DRAWN = """() => [...document.querySelectorAll('.verdicts .bar')].flatMap((bar) 
 CURVE = """() => {
   const box = (what) => document.querySelector(what).getBoundingClientRect();
   const [plot, line] = [box('.curve'), box('.curve .line')];
-  return { plot: plot.width, high: plot.height, line: line.width, card: box('#numbers').width };
+  return { top: box('.curve .line').top - box('.curve .grid').top, plot: plot.width, high: plot.height, line: line.width, card: box('#numbers').width };
+}"""
+
+
+# How many boxes of the funnel stand in each row: none is left alone.
+FUNNEL = """() => Object.values(Object.groupBy(
+  document.querySelectorAll('.funnel li'), (box) => Math.round(box.getBoundingClientRect().top)
+)).map((row) => row.length)"""
+# With the longest that is there in life: what is wider than its cell, were words not broken anywhere.
+BROKEN_WORDS = """() => {
+  const [who, , why] = document.querySelectorAll('.verdicts tbody td');
+  who.textContent = 'Константин Константинопольский-Задунайский';
+  why.textContent = 'решение администратора';
+  return [who, why].filter((cell) => {
+    const before = cell.clientWidth;
+    cell.style.overflowWrap = 'normal';
+    return cell.clientWidth > before || cell.scrollWidth > before;
+  }).map((cell) => cell.textContent);
 }"""
 
 
@@ -51,6 +68,10 @@ def test_bars_and_curve_are_as_wide_as_they_mean(chromium, site, watched, size):
     assert curve["line"] == pytest.approx(curve["plot"], abs=4)
     assert curve["plot"] > 0.8 * curve["card"] > 200
     assert curve["high"] >= 120
+    assert curve["top"] >= 8
+    assert page.evaluate(FUNNEL) in ([2, 2], [4])
+    if size["width"] > 640:
+        assert page.evaluate(BROKEN_WORDS) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     with page.expect_download() as download:
         page.get_by_role("link", name="Скачать итоги (CSV)").click()
