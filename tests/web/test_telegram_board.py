@@ -88,10 +88,11 @@ class TestBoard:
         }
         assert "бот заблокирован в Telegram" in shown["failed"]
         assert "возможно, сообщение дошло" in shown["uncertain"]
-        assert ">2\n" in shown["uncertain"]
+        assert "попыток: 2<" in shown["uncertain"]
         assert "создано" in shown["sent"]
         assert ">23.11, 19:00</time>" in shown["sent"]
         assert "Когда, МСК" in board(admin, webinar)
+        assert "попыток: 0" not in board(admin, webinar)
         assert "автоматически" in shown["sent"]
 
     def test_says_why_somebody_waits(self, admin, make_person, make_webinar):
