@@ -27,6 +27,13 @@ from efir.webinars.posters.sizes import is_id
 LOCAL_FORMAT = "%Y-%m-%dT%H:%M"
 NOT_A_RECORDING = _("Это не адрес записи. Вставьте адрес, который начинается с http:// или https://")
 
+GROUPS = (
+    ("about", _("Содержание"), ("title", "speaker_name", "description")),
+    ("when", _("Когда"), ("starts_at", "time_zone", "length_min")),
+    ("where", _("Где идёт"), ("player_url", "chat_url")),
+    ("looks", _("Как выглядит в расписании"), ("poster", "cta_text")),
+)
+
 
 def _player_hint() -> str:
     return gettext("Адрес страницы с видео или код <iframe …>: %(players)s.") % {"players": allowed_words()}
@@ -64,7 +71,7 @@ class WebinarForm(forms.Form):
         help_text=_("Имя пояса, например Europe/Moscow."),
         widget=forms.TextInput(attrs={"list": "time-zones", "autocapitalize": "none", "spellcheck": "false"}),
     )
-    length_min = forms.IntegerField(label=_("Длительность, минут"), min_value=1, max_value=1440)
+    length_min = forms.IntegerField(label=_("Длительность, мин"), min_value=1, max_value=1440)
     player_url = forms.CharField(
         label=_("Плеер"),
         required=False,
@@ -118,8 +125,9 @@ class WebinarForm(forms.Form):
         self._editable = editable
 
     @property
-    def business(self) -> list[forms.BoundField]:
-        return [self[name] for name in self.fields if name not in TECHNICAL]
+    def groups(self) -> list[tuple[str, str, list[forms.BoundField]]]:
+        """The business fields as the page shows them: each group's name, its title and its fields."""
+        return [(name, str(title), [self[field] for field in fields]) for name, title, fields in GROUPS]
 
     @property
     def technical(self) -> list[forms.BoundField]:

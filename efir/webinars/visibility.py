@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Case, F, IntegerField, Q, QuerySet, When
+from django.db.models import Case, Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce
 
 from efir import clock
+from efir.accounts.capabilities import Capability, people_who_can
 from efir.webinars.lifecycle import ON_AIR, Status
-from efir.webinars.models import Webinar
+from efir.webinars.models import Seat, Webinar
 
 JUST_FINISHED = timedelta(hours=24)
 IN_CALENDAR_AFTER = timedelta(days=90)
@@ -44,14 +46,25 @@ def upcoming() -> QuerySet[Webinar]:
 
 
 def for_speaker() -> QuerySet[Webinar]:
-    """Every webinar: on air first, then the nearest start (those without one after them), then what is over."""
+    """Every webinar: on air first, then the nearest start (those without one after them), then what is over.
+
+    `part` is 0, 1 and 2 for these; `booked` is how many candidates have a seat.
+    """
     overdue = clock.now() - timedelta(hours=settings.EFIR.forgotten_h)
     ahead = Q(status__in=(Status.DRAFT, Status.SCHEDULED)) & (Q(starts_at=None) | Q(starts_at__gt=overdue))
     part = Case(When(status__in=ON_AIR, then=0), When(ahead, then=1), default=2, output_field=IntegerField())
     nearest = Case(When(ahead, then=F("starts_at")))
-    return Webinar.objects.order_by(
-        part, nearest.asc(nulls_last=True), F("starts_at").desc(nulls_last=True), "-pk"
+    return Webinar.objects.annotate(part=part, booked=_booked()).order_by(
+        "part", nearest.asc(nulls_last=True), F("starts_at").desc(nulls_last=True), "-pk"
     )
+
+
+def _booked() -> Coalesce:
+    """The candidates' seats of the row's webinar; who is a candidate is settled at the stop."""
+    now = Q(held_by_lead=None, person__in=people_who_can(Capability.IS_LEAD))
+    seats = Seat.objects.filter(Q(held_by_lead=True) | now, webinar=OuterRef("pk"))
+    counted = seats.order_by().values("webinar").annotate(count=Count("pk")).values("count")
+    return Coalesce(Subquery(counted), 0)
 
 
 def for_calendar() -> QuerySet[Webinar]:

@@ -20,7 +20,8 @@ DRAWN = """() => [...document.querySelectorAll('.verdicts .bar')].flatMap((bar) 
 CURVE = """() => {
   const box = (what) => document.querySelector(what).getBoundingClientRect();
   const [plot, line] = [box('.curve'), box('.curve .line')];
-  return { top: box('.curve .line').top - box('.curve .grid').top, plot: plot.width, high: plot.height, line: line.width, card: box('#numbers').width };
+  const top = line.top - box('.curve .grid').top;
+  return { top, plot: plot.width, high: plot.height, line: line.width, card: box('#numbers').width };
 }"""
 
 

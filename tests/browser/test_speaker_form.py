@@ -10,6 +10,24 @@ from playwright.sync_api import expect
 from tests.browser.test_smoke import a_page
 
 
+def test_the_file_button_is_the_pages_own_and_works_by_keyboard(chromium, site, cast):
+    del cast
+    page = a_page(chromium, site, "speaker")
+    page.goto("/admin_webinar/new/")
+    button = page.get_by_text("Выбрать файл")
+    page.locator("[name=chat_url]").focus()
+    page.keyboard.press("Tab")
+    expect(page.locator("[name=poster]")).to_be_focused()
+    assert button.evaluate("label => getComputedStyle(label).outlineStyle") == "solid"
+    with page.expect_file_chooser():
+        page.keyboard.press("Enter")
+    with page.expect_file_chooser() as chooser:
+        button.click()
+    chooser.value.set_files({"name": "осень.txt", "mimeType": "image/png", "buffer": b"nothing"})
+    expect(page.locator("[data-chosen]")).to_have_text("осень.txt")
+    assert page.complaints == []
+
+
 def test_a_poster_is_seen_before_and_after_and_pasted_code_gives_its_address(chromium, site, cast):
     del cast
     page = a_page(chromium, site, "speaker")
@@ -29,6 +47,10 @@ def test_a_poster_is_seen_before_and_after_and_pasted_code_gives_its_address(chr
     page.fill("[name=player_url]", '<iframe width="5" src="//example.org/e/?a=1&amp;b=2" allow="x"></iframe>')
     expect(page.locator("[name=player_url]")).to_have_value("https://example.org/e/?a=1&b=2")
     expect(page.get_by_text("Из кода взят только адрес.")).to_be_visible()
+
+    page.fill("[name=chat_url]", "<iframe src=https://example.org/c/?a=1&amp;b=2 width=5></iframe>")
+    expect(page.locator("[name=chat_url]")).to_have_value("https://example.org/c/?a=1&b=2")
+    page.fill("[name=chat_url]", "")
 
     page.get_by_role("button", name="Создать черновик").click()
     expect(page.locator("#errors")).to_be_focused()

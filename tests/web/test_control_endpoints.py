@@ -11,8 +11,9 @@ from django.test import Client
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Verdict
 from efir.hooks.models import JournalEntry
+from efir.webinars import core
 from efir.webinars.models import LedgerEntry, Webinar
-from tests.conftest import PLAYER
+from tests.conftest import PLAYER, SYSTEM, start, stop
 
 pytestmark = pytest.mark.django_db
 HTML = {"HTTP_ACCEPT": "text/html"}
@@ -240,6 +241,19 @@ def test_the_list_is_on_air_then_the_nearest_then_what_is_over(clock, speaker, m
     page = speaker.get("/admin_webinar/").content.decode()
     titles = re.findall(r"<b>(.*?)</b>", page)
     assert titles == ["В эфире", "Ближний", "Поздний", "Без времени", "Вчерашний", "Пропущенный", "Давний"]
+    parts = [re.findall(r"<b>(.*?)</b>", part)[0] for part in page.split("<h2>")[1:]]
+    assert parts == ["В эфире", "Ближний", "Вчерашний"]
+
+
+def test_the_list_says_how_many_candidates_have_a_seat(speaker, make_webinar, make_person):
+    webinar, _other = make_webinar(), make_webinar()
+    for person in (make_person(), make_person(), make_person(Role.PARTNER)):
+        core.book_seat(webinar.pk, person)
+    start(webinar.pk, SYSTEM)
+    stop(webinar.pk, SYSTEM)
+    page = speaker.get("/admin_webinar/").content.decode()
+    assert page.count("забронировано") == 1
+    assert "2 места забронировано" in page
 
 
 def test_a_person_comes_back_to_the_page_with_a_sentence(speaker, make_webinar):

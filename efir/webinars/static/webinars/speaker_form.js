@@ -53,6 +53,8 @@ function watchPoster(field) {
   const input = field.querySelector("input[type=file]");
   const preview = field.querySelector(".poster-preview");
   const said = field.querySelector("[data-said]");
+  const chosen = field.querySelector("[data-chosen]");
+  const none = chosen?.textContent;
   const before = [...preview.childNodes];
   const asItWas = () => {
     preview.replaceChildren(...before);
@@ -60,6 +62,7 @@ function watchPoster(field) {
   };
   input.addEventListener("change", async () => {
     const [file] = input.files;
+    chosen.textContent = file?.name ?? none;
     said.textContent = "";
     asItWas();
     if (!file) return;
