@@ -31,7 +31,10 @@ else:
 LONGEST_NAME = 60
 PASSWORD_HINT = _("Не меньше 8 знаков.")
 
-_PHONE = re.compile(r"\+\d{10,15}")
+_PHONE = re.compile(r"\+7\d{10}|\+(?!7)\d{10,15}", re.ASCII)
+_LIKE_PHONE = re.compile(r"[\d\s()+.-]{7,}")
+_NO_NUMBER = _("Такого номера нет: проверьте, не пропущена ли цифра. Например, +7 999 123-45-67.")
+_NO_LOGIN = _("Напишите e-mail или номер телефона: anna@example.ru или +7 999 123-45-67.")
 _TELEGRAM_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
 
 
@@ -39,7 +42,7 @@ def clean_phone(text: str) -> str:
     """The number in its one spelling; raises ValidationError for anything that is no number."""
     phone = normalize_login(text)
     if phone and not _PHONE.fullmatch(phone):
-        raise ValidationError(_("Это не номер телефона. Напишите его с кодом страны: +7 999 123-45-67."))
+        raise ValidationError(_NO_NUMBER)
     return phone
 
 
@@ -56,9 +59,7 @@ def clean_login(text: str) -> str:
     login = spelled_login(text)
     if "@" not in login:
         if not _PHONE.fullmatch(login):
-            raise ValidationError(
-                _("Напишите e-mail или номер телефона: anna@example.ru или +7 999 123-45-67.")
-            )
+            raise ValidationError(_NO_NUMBER if _LIKE_PHONE.fullmatch(login) else _NO_LOGIN)
         return login
     try:
         validate_email(login)

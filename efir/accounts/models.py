@@ -31,12 +31,25 @@ def normalize_login(login: str) -> str:
     It may be longer than what was typed: some capitals have small letters of two characters.
     """
     login = login.replace("\x00", "").strip()
-    digits = re.sub(r"[\s()\-.]", "", login)
-    if re.fullmatch(r"\+?\d{10,15}", digits):
-        # Russians write the same number with 8 and with +7.
-        national = digits.startswith("8") and len(digits) == 11
-        return "+7" + digits[1:] if national else "+" + digits.lstrip("+")
-    return login.lower()
+    return _spelled_phone(re.sub(r"[\s()\-.]", "", login)) or login.lower()
+
+
+def _spelled_phone(typed: str) -> str:
+    """The number with its country, or nothing where it cannot be one.
+
+    Without one it is Russian: 8 999 …, 7 999 … and 999 … are the same, and a digit more or less is no other number.
+    """
+    match = re.fullmatch(r"(\+?)(\d{10,15})", typed, re.ASCII)
+    if match is None:
+        return ""
+    has_plus, number = match.groups()
+    if not has_plus and len(number) == 10 and number.startswith("9"):
+        return f"+7{number}"
+    if not has_plus and number.startswith("8"):
+        return f"+7{number[1:]}" if len(number) == 11 else ""
+    if number.startswith("7"):
+        return f"+{number}" if len(number) == 11 else ""
+    return f"+{number}" if has_plus or len(number) > 10 else ""
 
 
 class PersonManager(BaseUserManager["Person"]):

@@ -9,6 +9,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from efir.accounts.capabilities import Role
+from efir.accounts.forms import SignUpForm
 from efir.accounts.models import LONGEST_LOGIN, Person, normalize_login
 from efir.accounts.people import create_person
 from efir.front.bodies import Bounded
@@ -67,6 +68,32 @@ def test_no_log_in_breaks_a_page(page, typed):
     form = {"username": typed, "password": "vecherniy-efir", "name": "Анна", "consent": "on"}
     assert Client().post(page, form).status_code == 200
     assert not Person.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "spelled"),
+    [
+        ("8 (922) 123-45-67", "+79221234567"),
+        ("922 123 45 67", "+79221234567"),
+        ("7 922 123 45 67", "+79221234567"),
+        ("+49 151 23456789", "+4915123456789"),
+        ("380501234567", "+380501234567"),
+        ("8 (922) 123-45-6", None),
+        ("+7 (922) 123-45-7", None),
+        ("+7922123457", None),
+        ("8 922 123 45 67 89", None),
+        ("7 922 123 45 67 8", None),
+        ("922 123 45 6", None),
+        ("٩٢٢١٢٣٤٥٦٧", None),
+    ],
+)
+def test_a_digit_more_or_less_is_no_other_number(typed, spelled):
+    form = SignUpForm({"name": "Анна", "username": typed, "password": "vecherniy-efir", "consent": "on"})
+    assert form.is_valid() == bool(spelled)
+    if spelled:
+        assert form.cleaned_data["username"] == spelled
+    else:
+        assert form.errors["username"]
 
 
 def test_a_log_in_that_grows_beyond_its_column_is_refused():
