@@ -122,6 +122,9 @@ class WebinarForm(forms.Form):
             elif not sent and (data is not None or name not in editable):
                 # Shown as it is, and not asked for.
                 field.disabled = True
+            else:
+                # What the page showed: see `_touched`. A poster's is in its own template.
+                field.show_hidden_initial = name != "poster"
         self._editable = editable
 
     @property
@@ -164,10 +167,32 @@ class WebinarForm(forms.Form):
 
     def changes(self) -> dict[str, Any]:
         """What the request asks to write; times as instants. Only for a valid form."""
-        values = {name: self.cleaned_data[name] for name, field in self.fields.items() if not field.disabled}
+        values = {name: self.cleaned_data[name] for name in self._touched()}
         if "starts_at" in values:
             values["starts_at"] = self._instant(values["starts_at"], ZoneInfo(self.cleaned_data["time_zone"]))
         return values
+
+    def _touched(self) -> set[str]:
+        """What the person changed on the page: one that was opened earlier brings nothing back that it only showed.
+
+        A request without what was shown (a program's) means all that it sends.
+        """
+        touched = {name for name, field in self.fields.items() if not field.disabled and self._differs(name)}
+        moment = {"starts_at", "time_zone"}  # one says by whose clock the other is
+        return touched | (moment & set(self.cleaned_data)) if touched & moment else touched
+
+    def _differs(self, name: str) -> bool:
+        if name == "poster":
+            shown, kept = self.data.get("initial-poster"), self.data.get("poster_kept")
+            return bool(shown != kept or self.files.get(name) or self.data.get("poster_removed"))
+        shown = self.data.get(self.add_initial_prefix(name))
+        return shown is None or shown != self.data.get(self.add_prefix(name), "")
+
+    @property
+    def poster_shown(self) -> str:
+        """The poster that the page showed when it was opened."""
+        shown = self.data.get("initial-poster", "") if self.is_bound else ""
+        return str(shown) if is_id(str(shown)) else str((self.webinar and self.webinar.poster_id) or "")
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}

@@ -12,7 +12,7 @@ from efir.webinars.models import Webinar
 from efir.webinars.words import incomplete_words, lasting_words, refusal_words
 
 # A start so long before the announced time is asked about: nobody may be there yet.
-EARLY = timedelta(hours=1)
+EARLY = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)

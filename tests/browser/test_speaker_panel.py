@@ -94,3 +94,18 @@ def test_words_half_typed_are_not_taken_away(panel):
             timeout=DRAWN_WITHIN_MS,
         )
     expect(page.locator("#typed")).to_have_value("Ка")
+
+
+def test_a_lost_server_is_said_and_nothing_is_pressed_into_the_void(panel):
+    page, _webinar = panel
+    page.route("**/state", lambda route: route.abort())
+    lost = page.get_by_text("Связь с сервером прервалась")
+    expect(lost).to_be_visible(timeout=DRAWN_WITHIN_MS)
+    page.get_by_role("button", name="Показать кнопку зрителям").click()
+    expect(page.get_by_role("button", name="Показать кнопку зрителям")).to_be_visible()
+    assert page.url.endswith(f"/admin_webinar/{_webinar}/")
+    page.unroute("**/state")
+    expect(lost).to_be_hidden(timeout=DRAWN_WITHIN_MS)
+    page.get_by_role("button", name="Показать кнопку зрителям").click()
+    expect(page.get_by_role("button", name="Скрыть кнопку у зрителей")).to_be_visible()
+    page.complaints.clear()  # Chromium notes each request that failed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
 from django.test import Client
@@ -282,6 +283,21 @@ class TestForm:
         webinar = Webinar.objects.get()
         assert post(speaker, webinar, "publish").json()["error"] == "webinar_incomplete"
         assert "disabled" in speaker.get(f"/admin_webinar/{webinar.pk}/").content.decode()
+
+    def test_a_page_opened_earlier_brings_nothing_back_that_it_only_showed(self, speaker, make_webinar):
+        webinar = make_webinar(description="Было", title="Первое")
+        page = speaker.get(f"/admin_webinar/{webinar.pk}/").content.decode()
+        hidden = re.findall(r'<input type="hidden" name="(initial-[^"]+)"(?: value="([^"]*)")?', page)
+        shown = {name: unescape(value) for name, value in hidden}
+        post(speaker, webinar, title="Второе", player_url="https://rutube.ru/play/embed/2")
+        stale = {name.removeprefix("initial-"): value for name, value in shown.items()} | shown
+        post(speaker, webinar, **stale | {"description": "Стало", "poster_kept": shown["initial-poster"]})
+        after = stored(webinar)
+        assert (after.title, after.description) == ("Второе", "Стало")
+        assert after.player_url == "https://rutube.ru/play/embed/2"
+        assert after.starts_at == webinar.starts_at
+        post(speaker, webinar, **stale | {"title": "Третье"})
+        assert stored(webinar).title == "Третье"
 
     def test_a_published_webinar_keeps_its_player(self, speaker, make_webinar):
         webinar = make_webinar()

@@ -4,9 +4,16 @@ import { addOwnTimes } from "../js/own_time.js";
 
 const POLL_MS = 5000;
 const HERE_EVERY = 12; // a minute: a webinar whose page nobody has open may be stopped as forgotten
+const LOST_AFTER = 2; // one answer that did not come may be the next one's
 const RECENT_EVERY = 3; // what is being sent is looked at less often than what is being counted
 
 let turn = 0;
+let missed = 0;
+
+// Without the server the page shows what was true last, and no button is pressed into the void.
+function sayLost() {
+  document.getElementById("lost").hidden = missed < LOST_AFTER;
+}
 
 // How long until the announced start, how long since then, how long on air.
 function tick() {
@@ -32,10 +39,11 @@ function confirmFirst(form) {
 }
 
 document.addEventListener("submit", (event) => {
+  if (missed >= LOST_AFTER && event.target.method === "post") return event.preventDefault();
   const form = event.target.closest("form[data-confirm]");
-  if (!form || typeof HTMLDialogElement === "undefined") return;
+  if (!form || typeof HTMLDialogElement === "undefined") return undefined;
   event.preventDefault();
-  confirmFirst(form);
+  return confirmFirst(form);
 });
 
 // What is drawn anew has its folds open as they were, each known by its id.
@@ -98,6 +106,8 @@ async function poll() {
   const panel = document.getElementById("panel");
   try {
     const answer = await fetch(panel.dataset.state, { headers: { Accept: "application/json" } });
+    missed = 0;
+    sayLost();
     if (answer.ok) {
       const state = await answer.json();
       const changed = String(state.version) !== panel.dataset.version;
@@ -109,7 +119,8 @@ async function poll() {
       if (viewers) viewers.textContent = state.viewers;
     }
   } catch {
-    // offline for a moment: the next turn asks again
+    missed += 1; // the next turn asks again
+    sayLost();
   }
   setTimeout(poll, POLL_MS);
 }
