@@ -2,6 +2,7 @@
 // read again; it is kept in the server's memory, and a full house does not ask for it in the same second.
 const PER_VIEWER_MS = 1;
 const AGAIN_MS = 3000; // another process may have kept an older page, for two seconds
+const LONGEST_MS = 60000;
 const PART = "[data-words-part]";
 
 export class Words {
@@ -19,7 +20,16 @@ export class Words {
   }
 
   readSoon(viewers) {
-    this.later(Math.random() * viewers * PER_VIEWER_MS);
+    this.span = viewers * PER_VIEWER_MS;
+    this.failures = 0;
+    this.later(Math.random() * this.span);
+  }
+
+  // A server that cannot give the page now is asked more and more seldom.
+  again() {
+    this.failures += 1;
+    const span = Math.max(AGAIN_MS, this.span) * 2 ** (this.failures - 1);
+    this.later(AGAIN_MS + Math.random() * Math.min(LONGEST_MS, span));
   }
 
   later(ms) {
@@ -32,7 +42,7 @@ export class Words {
     const text = answer?.ok && !answer.redirected ? await answer.text().catch(() => "") : "";
     const page = new DOMParser().parseFromString(text, "text/html");
     if (page.getElementById("room")?.dataset.words === this.wanted) this.show(page);
-    else this.later(AGAIN_MS * (1 + Math.random()));
+    else this.again();
   }
 
   show(page) {
