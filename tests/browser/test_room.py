@@ -78,6 +78,17 @@ def test_a_moved_webinar_says_so_in_every_word(page, cast, speaker):
     assert page.evaluate("window.notReloaded")
 
 
+def test_new_words_that_did_not_come_are_asked_for_again(page, cast, speaker):
+    webinar = cast.webinar(title="Сначала так")
+    page.goto(f"/account/webinar_room/{webinar}/")
+    expect(page.get_by_text("Пока здесь только вы")).to_be_visible()
+    page.route(f"**/account/webinar_room/{webinar}/", lambda route: route.fulfill(status=503), times=1)
+    fields = {"length_min": "60", "time_zone": "Europe/Moscow", "player_url": PLAYER}
+    fields |= {"title": "Теперь иначе", "starts_at": "2031-05-06T20:45"}
+    assert speaker.post(f"/admin_webinar/{webinar}/", **fields).status_code == 302
+    expect(page.get_by_role("heading", name="Теперь иначе")).to_be_visible(timeout=15_000)
+
+
 AGO = "(element, seconds) => { element.dataset.countdown = new Date(Date.now() - seconds * 1000).toISOString(); }"
 
 
