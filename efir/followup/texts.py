@@ -72,6 +72,8 @@ def candidate_followup(messages: Sequence[OutboxMessage]) -> Composed:
         if carried:
             paragraphs.append(gettext("Запись уже готова: её можно посмотреть в любое удобное время."))
             buttons.append(_recording_button(message))
+        elif not verdict.attended:
+            paragraphs.append(gettext("Запись вебинара придёт сюда, как только появится."))
         paragraphs.append(_next_step(bool(verdict.attended)))
         buttons.append((gettext("Контакты для связи"), address("/account/contacts/")))
     return Composed("\n\n".join(paragraphs), buttons)

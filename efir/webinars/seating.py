@@ -8,14 +8,13 @@ import structlog
 from django.contrib import messages
 from django.dispatch import receiver
 from django.http import HttpRequest
-from django.utils.translation import gettext as _
 
 from efir.accounts.models import Person
 from efir.accounts.people import came_for_webinar, signed_up
 from efir.hooks.actions import Refused
 from efir.webinars.core import book_seat
 from efir.webinars.models import Seat, Webinar
-from efir.webinars.words import moment_words
+from efir.webinars.words import booked_words
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +38,5 @@ def say_seat(request: HttpRequest, person: Person, webinar_id: int | None, **kwa
     if seat is None:
         return None
     webinar: Webinar = seat.webinar
-    moment = moment_words(webinar.starts_at, webinar.zone) if webinar.starts_at else ""
-    words = {"title": webinar.title, "moment": moment}
-    messages.success(request, _("Место забронировано: «%(title)s», %(moment)s") % words)
+    messages.success(request, booked_words(webinar))
     return f"/account/webinar_room/{webinar.pk}/" if webinar.is_on_air else None

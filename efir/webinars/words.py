@@ -69,6 +69,12 @@ def day_words(moment: datetime, zone: ZoneInfo) -> str:
     return date_format(local, "j E" if local.year == today.year else "j E Y")
 
 
+def booked_words(webinar: Webinar) -> str:
+    """That there is a seat, for what and when."""
+    moment = moment_words(webinar.starts_at, webinar.zone) if webinar.starts_at else ""
+    return _("Место забронировано: «%(title)s», %(moment)s") % {"title": webinar.title, "moment": moment}
+
+
 def moment_words(moment: datetime, zone: ZoneInfo) -> str:
     """«сегодня в 19:00 МСК»."""
     return _at_time(day_words(moment, zone), moment, zone)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils.translation import gettext as _
 
 from efir.accounts.session import person_of
 from efir.hooks.actions import Refused
 from efir.web import back_with, post_only, prefers_html, refused_json
 from efir.webinars.core import book_seat
-from efir.webinars.words import refusal_words
+from efir.webinars.words import booked_words, refusal_words
 
 SCHEDULE = "/webinars/"
 
@@ -21,13 +20,13 @@ def seat(request: HttpRequest, webinar_id: int) -> HttpResponse:
     if not request.user.is_authenticated:
         return _log_in_first(request)
     try:
-        book_seat(webinar_id, person_of(request))
+        seat = book_seat(webinar_id, person_of(request))
     except Refused as refused:
         if prefers_html(request):
             return back_with(request, SCHEDULE, refusal_words(refused.code), error=True)
         return refused_json(refused)
     if prefers_html(request):
-        return back_with(request, SCHEDULE, _("Место забронировано. До встречи в комнате вебинара!"))
+        return back_with(request, SCHEDULE, booked_words(seat.webinar))
     return JsonResponse({"webinar_id": webinar_id, "seat": True})
 
 
