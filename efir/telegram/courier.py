@@ -17,7 +17,7 @@ from efir.threads import in_thread
 LOOK_EVERY_S = 1.0
 AT_ONCE = 20
 # What is still unanswered then is tried once more by whoever acts next.
-END_WITHIN_S = 5.0
+END_WITHIN_S = 4.0
 
 log = structlog.get_logger(__name__)
 

@@ -21,7 +21,7 @@ from efir.waiting import happens
 RENEW_S = 2.0
 TAKE_OVER_S = 0.5
 # Calls under way, messages and notices side by side: with what comes after them it is ten seconds.
-STOP_WITHIN_S = 5.0
+STOP_WITHIN_S = 4.0
 # So long before the lease runs out nothing new is begun.
 MARGIN_S = 1.0
 

@@ -25,8 +25,8 @@ def fill(count: int) -> None:
 
     with transaction.atomic():
         webinar_id = _finished()
-        leads = _people("lead", count)
-        inviters = _people("inviter", count)
+        leads = _people("lead", count, "candidate")
+        inviters = _people("inviter", count, "partner")
         receivers = [
             inviter if number % 3 == 0 else lead
             for number, (lead, inviter) in enumerate(zip(leads, inviters, strict=True))
@@ -63,10 +63,17 @@ def _finished() -> int:
     return webinar_id
 
 
-def _people(name: str, count: int) -> list[Any]:
-    from efir.accounts.models import Person
+def _people(name: str, count: int, role: str) -> list[Any]:
+    from django.contrib.auth.models import Group
 
-    return Person.objects.bulk_create([Person(login=f"{name}{n}", name=f"{name} {n}") for n in range(count)])
+    from efir.accounts.models import Membership, Person
+
+    people = Person.objects.bulk_create(
+        [Person(login=f"{name}{n}", name=f"{name} {n}") for n in range(count)]
+    )
+    group = Group.objects.get(name=role)
+    Membership.objects.bulk_create([Membership(person=person, group=group) for person in people])
+    return people
 
 
 def _link(people: list[Any]) -> None:
