@@ -29,6 +29,7 @@ _HOST_WITH_PORT = re.compile(rf"(?:{_HOST.pattern}|\[[0-9a-f:.]+\])(?::\d+)?", r
 KEPT_DAYS = "days, from 0 to 36500; 0 keeps for ever"
 LOG_FORMATS = ("auto", "json", "text")
 OFFICIAL_BOT_API = "https://api.telegram.org"
+SQLITE_NAME = "efir.sqlite3"
 
 
 class ConfigError(ImproperlyConfigured):
@@ -76,6 +77,11 @@ class Config:
         return bool(self.database["ENGINE"] == "django.db.backends.sqlite3")
 
     @property
+    def sqlite_file(self) -> Path:
+        """Where SQLite keeps the database, whichever way it was named."""
+        return Path(self.database["NAME"]).resolve()
+
+    @property
     def is_https(self) -> bool:
         return self.public_url.startswith("https://")
 
@@ -90,7 +96,7 @@ def read_config(environ: Mapping[str, str]) -> Config:
         data_dir=data_dir,
         database=read(
             "EFIR_DATABASE_URL",
-            f"sqlite:///{data_dir / 'efir.sqlite3'}",
+            f"sqlite:///{data_dir / SQLITE_NAME}",
             _database,
             "postgresql://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH",
             secret=True,

@@ -6,7 +6,7 @@ import errno
 
 NO_ROOM = "there is no room left on the disk: free some, or take another place."
 NOT_WRITABLE = "it cannot be written to by the user who runs Efir: make it writable, or take another place."
-NO_LOCKS = "this file system has no locks: EFIR_DATA_DIR belongs on a local disk."
+NO_LOCKS = "this file system has no locks: EFIR_DATA_DIR, and the SQLite database, belong on a local disk."
 _BY_NUMBER = {
     errno.ENOSPC: NO_ROOM,
     errno.EDQUOT: NO_ROOM,

@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from efir import guards
-from efir.ops.locks import awaited
+from efir.ops.locks import awaited, of_database
 
 _ADVISORY_KEY = 0x65666972  # "efir"
 
@@ -28,7 +28,7 @@ def migrate(verbosity: int = 0) -> None:
 def one_migrates() -> Iterator[None]:
     """Whoever changes the schema waits for whoever does so now."""
     if settings.EFIR.is_sqlite:
-        with awaited(settings.EFIR.data_dir / "migrate.lock"):
+        with awaited(of_database("migrate")):
             yield
         return
     with connection.cursor() as cursor:

@@ -12,7 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 from efir import clock
 from efir.ops.doctor import Check, Finding, clock_off, failed, ok, warning
 from efir.ops.health import WELL, parts_of_health
-from efir.ops.locks import is_held
+from efir.ops.locks import is_held, of_database
 from efir.ops.models import DemoMark
 
 LEAST_POSTGRESQL = 15
@@ -75,14 +75,14 @@ def health() -> Iterator[Finding]:
 
 
 def one_owner() -> Iterator[Finding]:
-    """On SQLite one process has the data directory; on another machine (NFS) locks may not be seen."""
+    """On SQLite one process has the database; on another machine (NFS) locks may not be seen."""
     if not settings.EFIR.is_sqlite:
         return
-    held = [job for job in ("web", "worker") if is_held(settings.EFIR.data_dir / f"{job}.lock")]
+    held = [job for job in ("web", "worker") if is_held(of_database(job))]
     if held:
-        yield ok("owner of the data directory", f"one process runs its {' and '.join(held)}")
+        yield ok("owner of the database", f"one process runs its {' and '.join(held)}")
     else:
-        yield warning("owner of the data directory", "nobody: Efir does not run", "efir serve")
+        yield warning("owner of the database", "nobody: Efir does not run", "efir serve")
 
 
 CHECKS: tuple[Check, ...] = (database, health, one_owner)

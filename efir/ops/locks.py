@@ -1,16 +1,16 @@
-"""One process for one job on one data directory."""
+"""One process for one job on one SQLite database."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from django.conf import settings
 
-from efir.config import ConfigError
+from efir.config import SQLITE_NAME, ConfigError
 
 
 @contextmanager
@@ -19,14 +19,26 @@ def alone(job: str) -> Iterator[None]:
     if not settings.EFIR.is_sqlite:
         yield
         return
-    path = settings.EFIR.data_dir / f"{job}.lock"
-    with held(path, _second(job, path)):
+    # One file where the database lies in the data directory, which nobody shares either.
+    shared = {
+        of_database(job): f"the database {settings.EFIR.sqlite_file}",
+        settings.EFIR.data_dir / f"{job}.lock": f"EFIR_DATA_DIR={settings.EFIR.data_dir}",
+    }
+    with ExitStack() as locks:
+        for path, what in shared.items():
+            locks.enter_context(held(path, _second(job, what)))
         yield
 
 
-def _second(job: str, path: Path) -> str:
+def of_database(job: str) -> Path:
+    """The lock beside SQLite's file: whoever uses the file meets it there, whatever their data directory is."""
+    file = settings.EFIR.sqlite_file
+    return file.with_name(f"{job}.lock" if file.name == SQLITE_NAME else f"{file.name}.{job}.lock")
+
+
+def _second(job: str, what: str) -> str:
     return (
-        f"another process is already the {job} for EFIR_DATA_DIR={path.parent}. On SQLite there is one: presence "
+        f"another process is already the {job} for {what}. On SQLite there is one: presence "
         "lives in its memory. Stop it first, or use PostgreSQL (EFIR_DATABASE_URL) for several."
     )
 

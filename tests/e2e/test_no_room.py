@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import resource
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import EFIR, Site, free_port
+from tests.e2e.harness import EFIR, WITHIN_S, Site, free_port
 
 pytestmark = pytest.mark.one_database
 
@@ -109,3 +110,58 @@ def test_a_second_installation_on_one_data_directory_is_refused(tmp_path):
         assert site.start("serve").poll() is None  # the lock went with its process
     finally:
         site.stop()
+
+
+def test_a_second_installation_on_one_database_is_refused(tmp_path):
+    """Whatever its data directory is: the lock lies beside the file that is shared."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link.sqlite3").symlink_to(tmp_path / "disk/shared.sqlite3")
+    sites = []
+    for name, file in (
+        ("first", "disk/shared.sqlite3"),
+        ("second", "link.sqlite3"),
+        ("third", "disk/other.sqlite3"),
+    ):
+        (tmp_path / name).mkdir()
+        sites.append(Site(tmp_path / name, f"sqlite:///{tmp_path / file}"))
+    first, second, third = sites
+    try:
+        first.start("serve")
+        for command in (["serve"], ["worker"], ["restore", str(a_backup(third))]):
+            told = said(ended(second, *command))
+            assert f"for the database {tmp_path}/disk/shared.sqlite3" in told
+        assert "one process runs its web and worker" in second.run("doctor").stdout
+        assert third.start("serve").poll() is None  # another file in the same directory is nobody else's
+    finally:
+        first.stop()
+        third.stop()
+
+
+def ended(site: Site, *command: str) -> subprocess.CompletedProcess[str]:
+    """A command that must not stay."""
+    return subprocess.run(
+        [str(EFIR), *command], env=site.environ, capture_output=True, text=True, timeout=WITHIN_S, check=False
+    )
+
+
+def a_backup(site: Site) -> Path:
+    """Of an empty installation."""
+    file = site.data_dir / "efir.zip"
+    if not file.exists():
+        assert site.run("migrate").returncode == 0
+        assert site.run("backup", str(file)).returncode == 0
+    return file
+
+
+def test_a_database_in_another_data_directory_is_that_ones_own(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    first = Site(tmp_path / "first")
+    second = Site(tmp_path / "second", f"sqlite:///{first.data_dir / 'efir.sqlite3'}")
+    try:
+        first.start("serve")
+        assert f"the database {first.data_dir}/efir.sqlite3" in said(ended(second, "serve"))
+        # The names that an older process may hold while this version starts.
+        assert {"web.lock", "worker.lock", "migrate.lock"} <= {path.name for path in first.data_dir.iterdir()}
+    finally:
+        first.stop()

@@ -128,7 +128,7 @@ def test_the_machine_is_looked_at(look, tmp_path, monkeypatch):
     code, found = look()
     assert code == 1
     if connection.vendor != "postgresql":
-        assert found["owner of the data directory"] == {"warning"}
+        assert found["owner of the database"] == {"warning"}
     assert "failed" in found["secret key"]
     assert (found["open files"], found["disk"]) == ({"warning"}, {"failed"})
 
