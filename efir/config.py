@@ -347,10 +347,11 @@ def _database(text: str) -> dict[str, Any]:
     if urlsplit(text).scheme not in {"sqlite", "postgresql", "postgres"}:
         raise ValueError(text)
     database: dict[str, Any] = {**dj_database_url.parse(text)}
-    if not database.get("NAME"):
+    if not database.get("NAME") or database["NAME"] == ":memory:":  # each thread would have one of its own
         raise ValueError(text)
     options: dict[str, Any] = database.pop("OPTIONS", None) or {}
     if database["ENGINE"] == "django.db.backends.sqlite3":
+        _make_private(Path(database["NAME"]))
         options |= {
             # Writers queue at BEGIN instead of failing halfway when two of them meet.
             "transaction_mode": "IMMEDIATE",
@@ -371,3 +372,16 @@ def _database(text: str) -> dict[str, Any]:
             options.setdefault(name, value)
         options |= {"pool": {"min_size": 1, "max_size": 16, "timeout": 10, "reconnect_timeout": 1}}
     return database | {"OPTIONS": options, "CONN_MAX_AGE": 0}
+
+
+def _make_private(path: Path) -> None:
+    """Make the database's file before SQLite does, for its user alone: -wal and -shm take their mode from it.
+
+    One that is there is not opened: to close it would free what SQLite has locked in it.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
+    except OSError as exc:
+        raise ConfigError(f"EFIR_DATABASE_URL: {path} cannot be made: {told(exc)}") from exc

@@ -81,6 +81,21 @@ def secret_key() -> Iterator[Finding]:
     return None
 
 
+def database_file() -> Iterator[Finding]:
+    """Sessions, and passwords by their hashes, are in it; one made by SQLite itself has the mode of the umask."""
+    if not settings.EFIR.is_sqlite:
+        return
+    path = settings.EFIR.sqlite_file
+    files = [each for each in (path, Path(f"{path}-wal"), Path(f"{path}-shm")) if each.exists()]
+    open_ones = [str(each) for each in files if stat.S_IMODE(each.stat().st_mode) & 0o077]
+    if open_ones:
+        yield failed(
+            "database file", f"others can read {', '.join(open_ones)}", f"chmod 600 {' '.join(open_ones)}"
+        )
+    elif files:
+        yield ok("database file", f"{path} is readable by its user alone")
+
+
 def lost_phones() -> Iterator[Finding]:
     """Behind a proxy the kernel alone decides for how long a phone out of coverage seems to be present."""
     if not settings.EFIR.trusted_proxies or not TRIES.exists():
@@ -106,4 +121,4 @@ def logs() -> Iterator[Finding]:
         yield warning("log level", level, "EFIR_LOG_LEVEL=INFO for every day")
 
 
-CHECKS: tuple[Check, ...] = (versions, files, data_directory, secret_key, lost_phones, logs)
+CHECKS: tuple[Check, ...] = (versions, files, data_directory, secret_key, database_file, lost_phones, logs)

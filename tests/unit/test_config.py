@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 import stat
 
 import pytest
@@ -96,6 +98,41 @@ def test_the_key_is_made_once_and_readable_by_its_user_alone(environ, tmp_path):
     assert read_config(environ).secret_key == first
     assert stat.S_IMODE((tmp_path / "secret.key").stat().st_mode) == 0o600
     assert first not in repr(read_config(environ))
+
+
+@pytest.mark.parametrize("address", ["", "sqlite:///{}/of-its-own.sqlite3"])
+def test_the_database_is_readable_by_its_user_alone(environ, tmp_path, address):
+    """Whatever the umask is; SQLite gives its other files the same mode."""
+    before = os.umask(0o022)
+    try:
+        config = read_config(environ | {"EFIR_DATABASE_URL": address.format(tmp_path)})
+        with sqlite3.connect(config.sqlite_file) as database:
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute("CREATE TABLE kept (id)")
+            files = sorted(tmp_path.glob("*.sqlite3*"))
+    finally:
+        os.umask(before)
+    assert [path.name.partition("sqlite3")[2] for path in files] == ["", "-shm", "-wal"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+def test_a_database_that_is_there_is_left_as_it_is(environ, tmp_path):
+    """Who has let a group read it has done so; `efir doctor` tells."""
+    file = tmp_path / "efir.sqlite3"
+    file.write_bytes(b"kept")
+    file.chmod(0o640)
+    read_config(environ)
+    assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (b"kept", 0o640)
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [("sqlite:///{}/nowhere/efir.sqlite3", "No such file or directory"), ("sqlite://:memory:", "must be")],
+)
+def test_a_database_without_a_place_is_refused(environ, tmp_path, address, sentence):
+    with pytest.raises(ConfigError, match=sentence) as refused:
+        read_config(environ | {"EFIR_DATABASE_URL": address.format(tmp_path)})
+    assert "EFIR_DATABASE_URL" in str(refused.value)
 
 
 def test_no_log_line_shows_the_token():

@@ -60,8 +60,11 @@ def look(settings, far_end, capsys, tmp_path):
     key = tmp_path / "secret.key"
     key.write_text("k" * 64)
     key.chmod(0o600)
+    file = tmp_path / "efir.sqlite3"
+    file.touch(0o600)
     well = {
         "data_dir": tmp_path,
+        "database": settings.EFIR.database | {"NAME": str(file)},
         "public_url": far_end,
         "telegram_api": far_end,
         "telegram_token": TOKEN,
@@ -131,6 +134,17 @@ def test_the_machine_is_looked_at(look, tmp_path, monkeypatch):
         assert found["owner of the database"] == {"warning"}
     assert "failed" in found["secret key"]
     assert (found["open files"], found["disk"]) == ({"warning"}, {"failed"})
+
+
+@pytest.mark.one_database
+def test_a_database_that_others_can_read_is_named(look, tmp_path):
+    log = tmp_path / "efir.sqlite3-wal"
+    log.touch(0o600)
+    assert look()[1]["database file"] == {"ok"}
+    log.chmod(0o644)
+    assert look()[1]["database file"] == {"failed"}
+    (said,) = doctor_machine.database_file()
+    assert said.advice == f"chmod 600 {log}"
 
 
 @pytest.mark.parametrize(("tries", "levels"), [(15, {"warning"}), (6, {"ok"})])
