@@ -1,8 +1,8 @@
 # Each command starts from python3 (3.11 or newer) and the package registry alone.
 PYTHON ?= python3
 BIN := .venv/bin
-# Most of a test with processes is waiting for them: three at once on two cores, the files that last longest first.
-PYTEST := $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+# Most of a test with processes is waiting for them: four at once on two cores, the files that last longest first.
+PYTEST := $(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
 
