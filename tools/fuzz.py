@@ -1,0 +1,76 @@
+"""Coverage-guided fuzzing of what reads input from outside: `python -m tools.fuzz TARGET [-max_total_time=60]`.
+
+The tests do the same with hypothesis, which knows what input looks like; atheris finds what nobody thought of. It runs
+on CPython for Linux and macOS alone, so no lock file has it: `.venv/bin/pip install atheris`. An exception other than
+the refusal that a reader promises ends the run and leaves the input in a file.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+
+import django
+
+
+def targets() -> dict[str, Callable[[bytes], object]]:
+    """Each reader by its name, as a function of bytes."""
+    from django.core.exceptions import ValidationError
+
+    from efir.accounts.addresses import believed, network_of
+    from efir.accounts.forms import clean_login, clean_phone
+    from efir.config import time_zone_name
+    from efir.language import language_of
+    from efir.webinars.embeds import chat_address, player_address
+    from efir.webinars.forms import LocalMomentField
+    from efir.webinars.posters.reading import picture
+
+    def text(*readers: Callable[[str], object]) -> Callable[[bytes], object]:
+        def read(data: bytes) -> None:
+            given = data.decode("utf-8", "replace")
+            for reader in readers:
+                with suppress(ValidationError):
+                    reader(given)
+
+        return read
+
+    def poster(data: bytes) -> None:
+        with suppress(ValidationError):
+            picture(data)
+
+    def zone(given: str) -> None:
+        with suppress(ValueError):
+            time_zone_name(given)
+
+    return {
+        "embed": text(player_address, chat_address),
+        "login": text(clean_login, clean_phone),
+        "moment": text(LocalMomentField(required=False).clean, zone),
+        "header": text(
+            lambda given: network_of(believed("192.0.2.1", given)), lambda given: language_of({}, given)
+        ),
+        "poster": poster,
+    }
+
+
+def main(arguments: list[str]) -> None:
+    """Fuzz one target; what follows its name is libFuzzer's."""
+    import atheris
+
+    with atheris.instrument_imports(include=["efir"]):
+        django.setup()
+        known = targets()
+    if not arguments or arguments[0] not in known:
+        sys.exit(f"Say which of {', '.join(known)}.")
+    atheris.Setup([sys.argv[0], *arguments[1:]], known[arguments[0]])
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    os.environ["DJANGO_SETTINGS_MODULE"] = "efir.settings"
+    os.environ.setdefault("EFIR_DATA_DIR", tempfile.mkdtemp())
+    os.environ.setdefault("EFIR_TRUSTED_PROXIES", "1")
+    main(sys.argv[1:])
