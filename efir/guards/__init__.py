@@ -2,7 +2,7 @@
 
 Django's SQLite table remake silently drops a table's triggers, and a trigger that reads a remade table makes the
 migration fail halfway. So the triggers are dropped before a migration, put back after it, and a system check
-looks whether they stand.
+looks whether they stand, word for word.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -68,13 +69,11 @@ def append_only(table: str, name: str, code: str, unique: tuple[str, ...] = ()) 
 def install(using: str = "default") -> None:
     """Put every registered guard in place (again)."""
     connection = connections[using]
-    tables = set(connection.introspection.table_names())
     drop(using)
     with connection.cursor() as cursor:
-        for guard in _registry.values():
-            if guard.table in tables:
-                for statement in _create(connection, guard):
-                    cursor.execute(statement)
+        for trigger in _wanted(connection).values():
+            for statement in trigger.statements:
+                cursor.execute(statement)
 
 
 def drop(using: str = "default") -> None:
@@ -97,49 +96,98 @@ def lifted(using: str = "default") -> Iterator[None]:
 
 
 def standing(using: str = "default") -> dict[str, str]:
-    """The guards' triggers found in the database: trigger name → table."""
+    """The guards' triggers found in the database, whatever they do: trigger name → table."""
     connection = connections[using]
-    query = (
-        "SELECT tgname, relname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
-        "WHERE NOT tgisinternal AND tgname LIKE 'efir\\_%'"
-        if connection.vendor == "postgresql"
-        else "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'efir\\_%' ESCAPE '\\'"
-    )
+    query = _STANDING_IN_POSTGRESQL if connection.vendor == "postgresql" else _STANDING_IN_SQLITE
     with connection.cursor() as cursor:
         cursor.execute(query)
         return dict(cursor.fetchall())
 
 
 def missing(using: str = "default") -> set[str]:
-    """The names of triggers that should stand but do not."""
+    """The names of triggers that do not stand as this version makes them: gone, changed, hollowed or disabled."""
     connection = connections[using]
-    tables = set(connection.introspection.table_names())
-    wanted = {
-        name for guard in _registry.values() if guard.table in tables for name in _triggers(connection, guard)
+    effective = _effective(connection)
+    return {
+        name for name, trigger in _wanted(connection).items() if effective.get(name) != trigger.definition
     }
-    return wanted - set(standing(using))
 
 
-def _triggers(connection: BaseDatabaseWrapper, guard: Guard) -> list[str]:
-    if connection.vendor == "postgresql":
-        return [f"efir_{guard.name}"] if guard.postgresql else []
-    return [f"efir_{guard.name}_{event.split()[1].lower()}" for event in guard.sqlite]
+def left_over(using: str = "default") -> set[str]:
+    """The names of triggers of another version, which this one does not have."""
+    return set(standing(using)) - set(_wanted(connections[using]))
 
 
-def _create(connection: BaseDatabaseWrapper, guard: Guard) -> list[str]:
-    if connection.vendor != "postgresql":
-        refusal = "RAISE(IGNORE)" if guard.passed_over else f"RAISE(ABORT, '{guard.code}')"
-        return [
+Definition: TypeAlias = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class _Trigger:
+    """How it is made, and what the database then says of it."""
+
+    statements: tuple[str, ...]
+    definition: Definition
+
+
+def _wanted(connection: BaseDatabaseWrapper) -> dict[str, _Trigger]:
+    """Every trigger that should stand, by its name."""
+    tables = set(connection.introspection.table_names())
+    spelled = _in_postgresql if connection.vendor == "postgresql" else _in_sqlite
+    guards = [guard for guard in _registry.values() if guard.table in tables]
+    return {name: trigger for guard in guards for name, trigger in spelled(guard).items()}
+
+
+def _effective(connection: BaseDatabaseWrapper) -> dict[str, Definition]:
+    """What the database says of each trigger that it obeys, by its name."""
+    query = _EFFECTIVE_IN_POSTGRESQL if connection.vendor == "postgresql" else _EFFECTIVE_IN_SQLITE
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return {name: tuple(definition) for name, *definition in cursor.fetchall()}
+
+
+_STANDING_IN_SQLITE = (
+    "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'efir\\_%' ESCAPE '\\'"
+)
+_EFFECTIVE_IN_SQLITE = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+
+
+def _in_sqlite(guard: Guard) -> dict[str, _Trigger]:
+    """SQLite keeps the statement as it was spelled."""
+    refusal = "RAISE(IGNORE)" if guard.passed_over else f"RAISE(ABORT, '{guard.code}')"
+    triggers = {}
+    for event, when in guard.sqlite.items():
+        name = f"efir_{guard.name}_{event.split()[1].lower()}"
+        statement = (
             f'CREATE TRIGGER "{name}" {event} ON "{guard.table}" FOR EACH ROW WHEN {when} '
             f"BEGIN SELECT {refusal}; END"
-            for name, (event, when) in zip(_triggers(connection, guard), guard.sqlite.items(), strict=True)
-        ]
-    return [statement for name in _triggers(connection, guard) for statement in _plpgsql(name, guard)]
+        )
+        triggers[name] = _Trigger((statement,), (statement,))
+    return triggers
 
 
-def _plpgsql(name: str, guard: Guard) -> list[str]:
-    return [
-        f'CREATE OR REPLACE FUNCTION "{name}"() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {guard.postgresql} END $$',
+_STANDING_IN_POSTGRESQL = (
+    "SELECT tgname, relname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+    "WHERE NOT tgisinternal AND tgname LIKE 'efir\\_%' AND pg_table_is_visible(tgrelid)"
+)
+# Neither disabled, nor bound to a condition or to columns; and its function looks for tables where everybody does.
+_EFFECTIVE_IN_POSTGRESQL = (
+    "SELECT tgname, relname, tgtype, prosrc FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+    "JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal AND pg_table_is_visible(tgrelid) "
+    "AND tgenabled IN ('O', 'A') AND tgqual IS NULL AND tgattr::text = '' AND proconfig IS NULL"
+)
+# The bits of tgtype (pg_trigger.h).
+_BITS = {"ROW": 1, "BEFORE": 2, "INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
+
+
+def _in_postgresql(guard: Guard) -> dict[str, _Trigger]:
+    """PostgreSQL keeps the function's source as it was spelled, and of the trigger its table and events."""
+    if not guard.postgresql:
+        return {}
+    name, source = f"efir_{guard.name}", f" BEGIN {guard.postgresql} END "
+    statements = (
+        f'CREATE OR REPLACE FUNCTION "{name}"() RETURNS trigger LANGUAGE plpgsql AS $${source}$$',
         f'CREATE TRIGGER "{name}" {guard.postgresql_events} ON "{guard.table}" '
         f'FOR EACH {guard.for_each} EXECUTE FUNCTION "{name}"()',
-    ]
+    )
+    words = (*guard.postgresql_events.split(), guard.for_each)
+    return {name: _Trigger(statements, (guard.table, sum(_BITS.get(word, 0) for word in words), source))}

@@ -32,10 +32,10 @@ def _put_back(using: str, **kwargs: Any) -> None:
 
 
 def check_guards(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """efir.E001: a trigger that holds a rule of the contract is not in the database."""
+    """efir.E001: a trigger that holds a rule of the contract is not in the database, or not as this version has it."""
     return [
         Error(
-            f"The database guard {name} is missing.",
+            f"The database guard {name} is missing or changed.",
             hint="Run `efir migrate`: it puts every guard back.",
             id="efir.E001",
         )

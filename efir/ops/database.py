@@ -17,10 +17,11 @@ _ADVISORY_KEY = 0x65666972  # "efir"
 
 
 def migrate(verbosity: int = 0) -> None:
-    """Apply what is missing and put the guards in place. Several processes may call this at once."""
+    """Apply what is missing and put this version's guards in place. Several processes may call this at once."""
     with one_migrates():
         executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()) or guards.missing():
+        is_behind = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        if is_behind or guards.missing() or guards.left_over():
             call_command("migrate", interactive=False, verbosity=verbosity)
 
 

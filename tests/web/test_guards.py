@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, connection, transaction
 
 from efir import guards
+from efir.guards.apps import check_guards
 from efir.hooks.actions import Refused
 from efir.hooks.bus import emit
 from efir.hooks.events import ClientWebinarEntered
+from efir.ops.database import migrate
+from efir.ops.health import parts_of_health
+from efir.ops.verifying import verify
 from efir.webinars import core
 from efir.webinars.models import LedgerEntry, Webinar
 from tests.conftest import SYSTEM
@@ -116,7 +121,88 @@ def test_queryset_updates_are_refused(make_webinar):
 
 def test_every_guard_stands_after_migrating(db):
     assert guards.standing()
+    assert guards.missing() == guards.left_over() == set()
+
+
+def again(when: str, condition: str = "", function: str = "webinar_follows_ledger") -> tuple[str, str]:
+    """Another trigger of the same name, on PostgreSQL."""
+    return (
+        "DROP TRIGGER efir_webinar_follows_ledger ON webinars_webinar",
+        f"CREATE TRIGGER efir_webinar_follows_ledger {when} FOR EACH ROW {condition} "
+        f"EXECUTE FUNCTION efir_{function}()",
+    )
+
+
+GONE_ON_SQLITE = "DROP TRIGGER efir_webinar_follows_ledger_update"
+ON_SQLITE = {
+    "hollowed": (
+        GONE_ON_SQLITE,
+        'CREATE TRIGGER "efir_webinar_follows_ledger_update" BEFORE UPDATE ON "webinars_webinar" FOR EACH ROW WHEN 0 '
+        "BEGIN SELECT RAISE(ABORT, 'webinar_status_mutation_forbidden'); END",
+    ),
+    "on another table": (
+        GONE_ON_SQLITE,
+        "CREATE TRIGGER efir_webinar_follows_ledger_update BEFORE UPDATE ON webinars_seat BEGIN SELECT 1; END",
+    ),
+    "gone": (GONE_ON_SQLITE,),
+}
+ON_POSTGRESQL = {
+    "hollowed": (
+        "CREATE OR REPLACE FUNCTION efir_webinar_follows_ledger() RETURNS trigger LANGUAGE plpgsql "
+        "AS $$ BEGIN RETURN NEW; END $$",
+    ),
+    "looking elsewhere": ("ALTER FUNCTION efir_webinar_follows_ledger() SET search_path = elsewhere",),
+    "disabled": ("ALTER TABLE webinars_webinar DISABLE TRIGGER efir_webinar_follows_ledger",),
+    "for replicas": ("ALTER TABLE webinars_webinar ENABLE REPLICA TRIGGER efir_webinar_follows_ledger",),
+    "never": again("BEFORE UPDATE ON webinars_webinar", "WHEN (false)"),
+    "for one column": again("BEFORE UPDATE OF title ON webinars_webinar"),
+    "for another event": again("BEFORE INSERT ON webinars_webinar"),
+    "with another function": again("BEFORE UPDATE ON webinars_webinar", function="webinar_starts_as_draft"),
+    "on another table": again("BEFORE UPDATE ON webinars_seat"),
+    "gone": ("DROP TRIGGER efir_webinar_follows_ledger ON webinars_webinar",),
+}
+HOLLOWED = ON_POSTGRESQL if connection.vendor == "postgresql" else ON_SQLITE
+
+
+@pytest.mark.parametrize("how", list(HOLLOWED))
+def test_a_guard_that_does_not_do_what_it_should_is_found_and_put_back(how, make_webinar):
+    for statement in HOLLOWED[how]:
+        run(statement)
+    (name,) = guards.missing()
+    assert name.startswith("efir_webinar_follows_ledger")
+    assert parts_of_health()["database"] == "guards_missing"
+    assert [check.id for check in check_guards(["default"])] == ["efir.E001"]
+    problem, _ = verify()
+    assert problem.line() == f"guard name={name}: is missing or changed. To do: run `efir migrate`."
+    migrate()
     assert guards.missing() == set()
+    test_raw_sql_cannot_move_a_finished_webinar(make_webinar, "live")
+
+
+def test_another_versions_guards_are_brought_to_this_one(monkeypatch):
+    """Also where no migration comes with it."""
+    seats = guards.append_only("webinars_seat", "seats_append_only", "seats_stay")
+    before = guards.standing()
+    with monkeypatch.context() as release:
+        for guard in seats:
+            release.setitem(guards._registry, guard.name, guard)
+        assert guards.missing()
+        migrate()
+        assert guards.missing() == set()
+        changed = replace(seats[1], sqlite={"BEFORE UPDATE": "2"}, postgresql=f"{seats[1].postgresql} ")
+        release.setitem(guards._registry, changed.name, changed)
+        assert guards.missing()
+        migrate()
+        assert guards.missing() == guards.left_over() == set()
+    assert guards.left_over()
+    migrate()
+    assert guards.standing() == before
+
+
+def test_looking_at_the_guards_is_cheap(django_assert_max_num_queries):
+    """/healthz is asked every few seconds."""
+    with django_assert_max_num_queries(2):
+        assert guards.missing() == set()
 
 
 STATUSES = ["draft", "scheduled", "live", "paused", "finished", "archived"]

@@ -16,7 +16,7 @@ FROM_BACKUP = "restore the last backup that `efir verify` finds well"
 def problems() -> Iterator[Problem]:
     """Everything that is missing or broken."""
     for name in sorted(guards.missing()):
-        yield Problem("guard", {"name": name}, "is not in the database", "run `efir migrate`")
+        yield Problem("guard", {"name": name}, "is missing or changed", "run `efir migrate`")
     for model in apps.get_models(include_auto_created=True):
         if model._meta.managed and not model._meta.proxy:
             yield from _missing_constraints(model)
