@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import zipfile
+from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from efir.ops.keeping import KeepingRefused
 from efir.ops.keeping.backup import backup
+from efir.ops.keeping.command_line import run_backup
 from efir.ops.keeping.restore import check
 
 pytestmark = pytest.mark.django_db
@@ -93,3 +96,17 @@ def test_nothing_is_overwritten_unless_told(file, tmp_path):
         backup(tmp_path / "nowhere" / "efir.zip")
     assert [path.name for path in tmp_path.iterdir()] == ["efir.zip"]
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize(("in_force", "is_kept"), [("k" * 64, True), ("of-the-environment" * 3, False)])
+def test_only_the_key_that_signs_is_in_it(settings, tmp_path, capsys, in_force, is_kept):
+    """Not one that lies there since before EFIR_SECRET_KEY was set."""
+    (tmp_path / "secret.key").write_text("k" * 64 + "\n")
+    settings.EFIR = replace(settings.EFIR, data_dir=tmp_path, secret_key=in_force)
+    file = tmp_path / "efir.zip"
+    assert run_backup(Namespace(file=file, overwrite=False)) == 0
+    assert ("secret.key" in zipfile.ZipFile(file).namelist()) is is_kept
+    told = capsys.readouterr().out
+    assert ("It holds secret.key" in told) is is_kept
+    assert ("in EFIR_SECRET_KEY: keep that, too" in told) is not is_kept

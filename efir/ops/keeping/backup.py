@@ -35,12 +35,18 @@ def backup(path: Path, *, overwrite: bool = False) -> Manifest:
         made_at = clock.iso(clock.now())
         for model in models_at(migrations):
             writer.add_table(model._meta.db_table, columns(model), dump(model))
-        secret = settings.EFIR.data_dir / SECRET
-        if secret.exists():
-            writer.add(SECRET, [secret.read_bytes()])
+        if secret := _secret_in_force():
+            writer.add(SECRET, [secret])
         return writer.finish(
             efir=version("efir"), made_at=made_at, database=connection.vendor, migrations=tuple(migrations)
         )
+
+
+def _secret_in_force() -> bytes:
+    """The data directory's key where it is the one that signs; with EFIR_SECRET_KEY an earlier one may lie there."""
+    path = settings.EFIR.data_dir / SECRET
+    kept = path.read_bytes() if path.exists() else b""
+    return kept if kept.strip() == settings.EFIR.secret_key.encode() else b""
 
 
 def has_secret(manifest: Manifest) -> bool:

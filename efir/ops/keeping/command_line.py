@@ -45,7 +45,7 @@ def run_backup(options: argparse.Namespace) -> int:
             "It holds secret.key, which signs links and log-ins: keep the file as safe as the installation."
         )
     else:
-        print("The key that signs links is not in it, but in EFIR_SECRET_KEY: keep that, too.")
+        print("The key that signs links and log-ins is not in it, but in EFIR_SECRET_KEY: keep that, too.")
     return 0
 
 
