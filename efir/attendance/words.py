@@ -61,6 +61,9 @@ def rule_words(rule: Rule) -> list[str]:
     """The rule and the values it used, in sentences."""
     return [
         gettext(
+            "На эфире — значит в комнате: её страница открыта, и связь есть. Нажато ли «Войти в эфир», системе не видно."
+        ),
+        gettext(
             "Участие засчитано, если к концу эфира человека не было меньше %(grace)s: короткий обрыв связи — не уход."
         )
         % {"grace": seconds_words(rule.grace_s)},
