@@ -170,7 +170,7 @@ def arrived(telegram: StandIn, webinar: str, lead: str, kind: str, chat: int) ->
     return sum(
         text.count(name) if name else 1
         for text in texts
-        if webinar in text and (("запис" in text.lower()) == (kind == "candidate_recording"))
+        if webinar in text and (("готова" in text) == (kind == "candidate_recording"))
     )
 
 
