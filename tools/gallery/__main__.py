@@ -20,8 +20,8 @@ from tools.gallery.site import Worlds
 FOLDER = Path("docs/screenshots")
 # A page shows its own address here and there: the pictures are to be the same each time.
 FIRST_PORT = 18_080
-# What does not fit is cut: the pictures are for looking at, together about 3 MB.
-TALLEST = 1800
+# What does not fit is cut: the pictures are for looking at, together some MB.
+TALLEST = 5000
 # Posters below the fold load when somebody scrolls there; a picture does not scroll.
 ALL_IMAGES = """() => Promise.all([...document.images].map((image) => {
   image.loading = "eager";
