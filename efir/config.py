@@ -30,6 +30,7 @@ KEPT_DAYS = "days, from 0 to 36500; 0 keeps for ever"
 LOG_FORMATS = ("auto", "json", "text")
 OFFICIAL_BOT_API = "https://api.telegram.org"
 SQLITE_NAME = "efir.sqlite3"
+MOST_DRAIN_S = 60  # deploy/systemd waits for longer
 
 
 class ConfigError(ImproperlyConfigured):
@@ -162,7 +163,7 @@ def read_config(environ: Mapping[str, str]) -> Config:
             "EFIR_METRICS_TOKEN", "", _bearer, "at least 16 letters, digits, - or _, or nothing", secret=True
         ),
         metrics_port=read("EFIR_METRICS_PORT", "0", _up_to(65535), "a port, or 0 for none"),
-        drain_s=read("EFIR_DRAIN_S", "0", _number(0, 60), "seconds, from 0 to 60"),
+        drain_s=read("EFIR_DRAIN_S", "0", _number(0, MOST_DRAIN_S), f"seconds, from 0 to {MOST_DRAIN_S}"),
         demo=read("EFIR_DEMO", "0", _switch, "0 or 1"),
     )
 

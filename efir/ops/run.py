@@ -123,9 +123,7 @@ async def _worker(stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(Worker().run(stop))
         if settings.EFIR.telegram_token:
-            if (
-                settings.EFIR.is_sqlite
-            ):  # `alone` has made sure of it: whoever held the lease in this database is dead
+            if settings.EFIR.is_sqlite:  # `alone` has made sure of it: whoever held the lease is dead
                 await in_thread(lease.inherit)
             dispatcher = Dispatcher()
             group.create_task(dispatcher.run())

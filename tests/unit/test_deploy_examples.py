@@ -1,0 +1,45 @@
+"""What lies in deploy/ is what systemd takes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from efir.config import MOST_DRAIN_S, ConfigError, read_config
+from efir.ops.run import END_WITHIN_S
+from tests.e2e.nginx import IN_CI
+
+pytestmark = pytest.mark.one_database
+
+UNITS = sorted((Path(__file__).parents[2] / "deploy/systemd").glob("*.service"))
+ANALYZE = shutil.which("systemd-analyze")
+NO_SYSTEMD = (
+    "systemd-analyze is not here: SKIPPED whether the units are right. To get it: apt-get install systemd"
+)
+
+
+@pytest.mark.skipif(not ANALYZE and not IN_CI, reason=NO_SYSTEMD)
+def test_systemd_has_nothing_to_say_against_the_units(tmp_path):
+    assert len(UNITS) == 3
+    for unit in UNITS:
+        text, count = re.subn(r"^ExecStart=\S+", "ExecStart=/bin/true", unit.read_text(), flags=re.MULTILINE)
+        assert count == 1
+        (tmp_path / unit.name).write_text(text)
+    words = [str(ANALYZE), "verify", "--recursive-errors=no", *(str(tmp_path / unit.name) for unit in UNITS)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_systemd_waits_for_as_long_as_a_stop_may_last(unit, tmp_path):
+    """However long the process drains: killed in the middle it would leave presence unwritten."""
+    environ = {"EFIR_DATA_DIR": str(tmp_path)}
+    assert read_config(environ | {"EFIR_DRAIN_S": str(MOST_DRAIN_S)}).drain_s == MOST_DRAIN_S
+    with pytest.raises(ConfigError):
+        read_config(environ | {"EFIR_DRAIN_S": str(MOST_DRAIN_S + 1)})
+    (waits_s,) = re.findall(r"^TimeoutStopSec=(\d+)$", unit.read_text(), flags=re.MULTILINE)
+    assert int(waits_s) > MOST_DRAIN_S + END_WITHIN_S
