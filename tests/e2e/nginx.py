@@ -61,7 +61,7 @@ def in_front_of(
 ) -> Iterator[str]:
     """Run it while the block runs; the address on which it answers. `within`: a command that runs it elsewhere."""
     folder.mkdir()
-    _make_certificate(folder)
+    make_certificate(folder)
     conf = folder / "nginx.conf"
     conf.write_text(
         rendered(
@@ -76,7 +76,7 @@ def in_front_of(
     process = subprocess.Popen([*within, str(PROGRAM), "-p", folder, "-e", folder / "error.log", "-c", conf])
     address = f"https://{on}:{https}"
     try:
-        eventually(lambda: process.poll() is not None or _answers(address, within))
+        eventually(lambda: process.poll() is not None or answers(address, within))
         assert process.poll() is None, (folder / "error.log").read_text()
         yield address
     finally:
@@ -84,13 +84,15 @@ def in_front_of(
         process.wait(30)
 
 
-def _make_certificate(folder: Path) -> None:
+def make_certificate(folder: Path) -> None:
+    """For localhost, for two days."""
     words = "openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 2 -subj /CN=localhost"
     files = ["-keyout", folder / "key.pem", "-out", folder / "certificate.pem"]
     subprocess.run([*words.split(), *files], check=True, capture_output=True)
 
 
-def _answers(address: str, within: Sequence[str]) -> bool:
+def answers(address: str, within: Sequence[str] = ()) -> bool:
+    """Whether Efir takes requests there."""
     code = f"import httpx; httpx.get('{address}/healthz/web', verify=False).raise_for_status()"
     done = subprocess.run([*within, sys.executable, "-c", code], capture_output=True, check=False)
     return done.returncode == 0

@@ -1,4 +1,4 @@
-"""What lies in deploy/ is what systemd takes."""
+"""What lies in deploy/ is what systemd and Caddy take."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from efir.config import MOST_DRAIN_S, ConfigError, read_config
 from efir.ops.run import END_WITHIN_S
+from tests.e2e import caddy
 from tests.e2e.nginx import IN_CI
 
 pytestmark = pytest.mark.one_database
@@ -43,3 +44,10 @@ def test_systemd_waits_for_as_long_as_a_stop_may_last(unit, tmp_path):
         read_config(environ | {"EFIR_DRAIN_S": str(MOST_DRAIN_S + 1)})
     (waits_s,) = re.findall(r"^TimeoutStopSec=(\d+)$", unit.read_text(), flags=re.MULTILINE)
     assert int(waits_s) > MOST_DRAIN_S + END_WITHIN_S
+
+
+@pytest.mark.skipif(not caddy.PROGRAM and not IN_CI, reason=caddy.MISSING)
+def test_caddy_takes_its_example(tmp_path):
+    words = [str(caddy.PROGRAM), "validate", "--adapter", "caddyfile", "--config", str(caddy.EXAMPLE)]
+    done = subprocess.run(words, env=caddy.environ(tmp_path), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
