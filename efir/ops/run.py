@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import os
 import resource
 import signal
 import socket
-import sys
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -21,6 +18,7 @@ from django.conf import settings
 from efir import staticfiles
 from efir.config import ConfigError
 from efir.ops import supervisor
+from efir.ops.ending import END_WITHIN_S, end_within
 from efir.ops.locks import alone, awaited
 from efir.ops.server import listen, serve_web
 from efir.ops.worker import Worker
@@ -32,8 +30,6 @@ from efir.threads import in_thread
 log = structlog.get_logger(__name__)
 
 M_ARENA_MAX = -8  # malloc.h
-# After EFIR_DRAIN_S; whoever started the process waits longer than ten seconds.
-END_WITHIN_S = 9.0
 
 Application = Callable[..., Any]
 Part = Callable[[asyncio.Event], Awaitable[None]]
@@ -152,20 +148,8 @@ async def _together(parts: tuple[Part, ...]) -> None:
 
 
 async def _end_in_time(stop: asyncio.Event) -> None:
-    """Once told to stop, end in any case: a thread that waits for a frozen database would be waited for without end.
-
-    What is left behind is what a crash leaves behind, and taken up in the same way.
-    """
     await stop.wait()
-    last = threading.Timer(settings.EFIR.drain_s + END_WITHIN_S, _end_now)
-    last.daemon = True
-    last.start()
-
-
-def _end_now() -> None:
-    log.error("ended_by_force", threads=sorted(thread.name for thread in threading.enumerate()))
-    sys.stderr.flush()
-    os._exit(1)
+    end_within(settings.EFIR.drain_s + END_WITHIN_S)
 
 
 async def _until_stopped(part: Part, stop: asyncio.Event) -> None:

@@ -183,14 +183,16 @@ class LiveRooms:
                 jobs = [group.create_task(job()) for job in self._jobs()]
                 group.create_task(self._record())
                 await self._closed.wait()
-                # The recorder is let finish: a write cut off here might come after the last one.
-                self._must_flush.set()
                 for job in jobs:
                     job.cancel()
+                self._dismiss_all()
+                # The recorder is let finish: a write cut off here might come after the last one.
+                self._must_flush.set()
         finally:
             access_changed.disconnect(self._on_access)
             webinar_changed.disconnect(self._on_change)
-            await self._dismiss_all()
+            self._dismiss_all()
+            await self._flush()
 
     def _jobs(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         alone = settings.EFIR.is_sqlite
@@ -207,14 +209,15 @@ class LiveRooms:
         self.closing = True
         self._closed.set()
 
-    async def _dismiss_all(self) -> None:
-        """They come back to another process, or to the next start."""
+    def _dismiss_all(self) -> None:
+        """They come back to another process, or to the next start; nobody waits for the database to hear that."""
+        if self._presence_is_over:
+            return
         self.closing = True
         for room in tuple(self._rooms.values()):
             room.dismiss()
         self._presence_is_over = True
         self.presence.close(clock.now())
-        await self._flush()
 
     def _on_access(self, person_ids: Iterable[int], **kwargs: Any) -> None:
         self._loop.call_soon_threadsafe(self._hear_of_access, person_ids)

@@ -59,9 +59,10 @@ class Pace:
 
     @property
     def quiet_in_s(self) -> float:
-        """In how many seconds somebody who knows nothing of the calls so far may begin with any."""
-        latest = max(self._next, self._last)
-        return max(0.0, latest + CHAT_GAP_S - asyncio.get_running_loop().time()) if latest else 0.0
+        """When nothing begins any more: in how many seconds may somebody who knows nothing of the calls so far?"""
+        latest, now = max(self._next, self._last), asyncio.get_running_loop().time()
+        # A moment that is still to come was given back: with a low rate it may be many seconds away.
+        return max(0.0, CHAT_GAP_S + min(latest - now, 0.0)) if latest else 0.0
 
     async def slot(self, chat_id: int, turn: Turn) -> bool:
         """Wait until one call to this chat may begin; False where the turn ended or a pause began meanwhile."""

@@ -82,7 +82,7 @@ class Linker:
         if isinstance(decision, Wait):
             await self._pace.obey(decision.seconds)
         if error.status == 409 and "webhook" in error.description.lower():
-            await self._drop_webhook()
+            await turn.cut(self._drop_webhook())
         await turn.wait(_pause_s(error, decision))
 
     async def _drop_webhook(self) -> None:

@@ -19,11 +19,13 @@ from django.db import OperationalError, connection
 
 from efir.accounts.capabilities import Role
 from efir.standin import Kind, StandIn, running
-from efir.telegram import claims, lease, sender, settlement, updates
+from efir.telegram import botapi, claims, lease, sender, settlement, updates
 from efir.telegram.dispatcher import Dispatcher
 from efir.telegram.health import telegram_health
 from efir.telegram.links import chat_of, make_link
 from efir.telegram.models import OutboxMessage, TelegramChat
+from efir.telegram.pace import CHAT_GAP_S, Pace
+from efir.telegram.turn import Turn
 from efir.webinars import core
 from tests.conftest import SYSTEM
 from tests.e2e.harness import eventually, free_port
@@ -324,6 +326,26 @@ def test_a_clean_stop_finishes_what_is_under_way_and_gives_the_rest_back(
     with dispatching():
         eventually(settled)
     assert len(stand_in.sent) == 8
+
+
+def test_a_clean_stop_waits_for_no_webhook_to_be_deleted(stand_in, bot_api, monkeypatch):
+    monkeypatch.setattr(botapi, "READ_S", 3600.0)
+    stand_in.answer_with(409, method="getUpdates", description="Conflict: webhook is active", times=None)
+    stand_in.answer_with(method="deleteWebhook", kind=Kind.HANG, times=None)
+    with dispatching():
+        eventually(lambda: stand_in.hanging)
+
+
+def test_a_moment_that_was_given_back_is_not_waited_for():
+    async def scenario():
+        pace, turn = Pace(rate=0.01), Turn()
+        assert await pace.slot(1, turn)
+        waiting = asyncio.create_task(pace.slot(2, turn))
+        await asyncio.sleep(0)
+        turn.end()
+        return await waiting, pace.quiet_in_s <= CHAT_GAP_S
+
+    assert asyncio.run(scenario()) == (False, True)
 
 
 def test_of_two_dispatchers_one_acts_and_the_other_takes_over_at_once(stand_in, bot_api, audience):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -122,7 +123,7 @@ def test_a_telegram_that_does_not_answer_holds_nobody_up(evening):
 @pytest.mark.skipif(not on_postgresql, reason="SQLite is no process: it is PostgreSQL that freezes")
 def test_a_database_that_freezes_holds_nobody_up(evening):
     site = evening.site
-    with evening.viewer.watching(evening.webinar) as tab:
+    with Listening(evening.viewer, evening.webinar) as tab:
         evening.press("start")
         tab.until(status="live")
         with frozen(site):
@@ -130,7 +131,10 @@ def test_a_database_that_freezes_holds_nobody_up(evening):
             told = time.monotonic()
             assert evening.process.wait(60) == 1
             assert time.monotonic() - told < ENDS_WITHIN_S
-    assert "ended_by_force" in site.log.read_text()
+        eventually(lambda: tab.ended)
+    assert re.search(rb"^retry: \d+$", tab.received, re.MULTILINE)
+    (line,) = [json.loads(line) for line in site.log.read_text().splitlines() if "ended_by_force" in line]
+    assert "efir.room.storage." in str(line["hanging"])
     evening.restart()
     with evening.viewer.watching(evening.webinar) as tab:
         tab.until(status="live")

@@ -197,6 +197,39 @@ def test_a_database_that_does_not_answer_is_no_blindness(before_and_after, monke
     assert asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
+def test_nobody_waits_for_the_database_to_be_sent_away(before_and_after, monkeypatch):
+    before, _ = before_and_after("scheduled", start)
+    answers, writes = threading.Event(), []
+
+    def write(pending, attended):
+        writes.append(pending)
+        answers.wait(30)
+
+    monkeypatch.setattr(live_module.storage, "write", write)
+
+    async def scenario():
+        rooms, viewer = LiveRooms(), AsgiViewer(1, "")
+        rooms.join(before, viewer)
+        viewer.take()
+        running = asyncio.create_task(rooms.run())
+        while not writes:
+            await asyncio.sleep(0.01)
+        rooms.close()
+        while not (told := viewer.take())[1]:
+            await viewer.woken.wait()
+        waiting = not answers.is_set()
+        answers.set()
+        await running
+        return told, waiting
+
+    (message, last), waiting = asyncio.run(asyncio.wait_for(scenario(), 30))
+    assert message.startswith(b"retry: ")
+    assert last
+    assert waiting
+    assert writes[-1].recorders[-1].closed_at  # and in the end it is written that they left
+    assert [interval.ended_at for interval in writes[-1].intervals] != [None]
+
+
 def test_one_person_holds_so_many_streams_and_no_more(make_webinar, settings):
     webinar = make_webinar("live")
 
