@@ -15,9 +15,20 @@ from efir.accounts.changes import note_change
 from efir.accounts.models import Person, Session
 from efir.hooks.actions import Context, Source
 
+# Django's: letters and digits.
+KEY_LENGTH = 32
+
+
+def is_key(text: str) -> bool:
+    """Whether this could be a session's key. A cookie may hold anything, a NUL too, which PostgreSQL takes nowhere."""
+    return len(text) == KEY_LENGTH and text.isascii() and text.isalnum()
+
 
 class SessionStore(db.SessionStore):
     """Django's sessions in the database, each with its person in a column."""
+
+    def __init__(self, session_key: str | None = None) -> None:
+        super().__init__(session_key if is_key(session_key or "") else None)
 
     @classmethod
     def get_model_class(cls) -> type[Session]:

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 
 from efir import clock, ids, metrics
+from efir.accounts.session import is_key
 from efir.asgi_http import HAND_OVER, HandOver, Receive, Scope, Send, answer, cookies_of
 from efir.policies import EVERYWHERE
 from efir.room.door import Admission
@@ -22,7 +23,6 @@ from efir.room.wires import WireViewer
 from efir.webinars.models import Webinar
 
 ROUTE = "account/webinar_room/<id>/stream"  # as it is counted
-KEY_LENGTH = 32  # of Django's session keys
 PATH = re.compile(rf"/account/webinar_room/({ids.PATTERN})/stream")
 
 
@@ -93,4 +93,4 @@ async def _refuse(send: Send, status: int) -> None:
 def session_key(cookies: Mapping[str, str]) -> str:
     """The session's key that these cookies carry, or nothing."""
     key = cookies.get(settings.SESSION_COOKIE_NAME, "")
-    return key if len(key) == KEY_LENGTH and key.isascii() and key.isalnum() else ""
+    return key if is_key(key) else ""

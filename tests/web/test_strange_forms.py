@@ -1,4 +1,4 @@
-"""Forms that no browser sends: an encoding that Python knows and nobody uses, a NUL, letters that grow."""
+"""What no browser sends: an encoding that Python knows and nobody uses, a NUL, letters that grow."""
 
 from __future__ import annotations
 
@@ -100,3 +100,33 @@ def test_a_log_in_that_grows_beyond_its_column_is_refused():
     assert len(normalize_login(GROWING)) > LONGEST_LOGIN
     with pytest.raises(ValueError, match="254 are the most"):
         create_person(login=GROWING, name="x", role=Role.CANDIDATE, password=None)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/signup/?ref=a%00b&webinar=1%00&next=%00",
+        "/login/?next=%00",
+        "/webinars/?page=%00&candidate=%00&person=%00",
+        "/posters/a%00/b%00",
+        "/account/reset/MQ/b%00/",
+        "/account/?candidate=%00&page=%00",
+        "/account/people/?q=a%00b&page=%00",
+        "/account/audit/?person=a%00b&webinar=%00&action=%00&page=%00",
+        "/admin_webinar/?page=%00",
+    ],
+)
+def test_no_address_with_a_nul_breaks_a_page(address, make_person):
+    client = Client()
+    assert client.get(address).status_code < 500
+    client.force_login(make_person(Role.ADMIN))
+    assert client.get(address).status_code < 500
+
+
+@pytest.mark.parametrize("kept", ["sessionid", "efir_ref", "efir_known", "csrftoken", "django_language"])
+def test_no_cookie_with_a_nul_breaks_a_page(kept):
+    """Between quotes a cookie may hold any character, by its number."""
+    client = Client(HTTP_COOKIE=f'{kept}="{"a" * 31}\\000"')
+    assert client.get("/account/").status_code == 302
+    assert client.get("/signup/").status_code == 200
+    assert client.post("/login/", {"username": "anna", "password": "b"}).status_code == 200
