@@ -6,14 +6,17 @@ import errno
 
 NO_ROOM = "there is no room left on the disk: free some, or take another place."
 NOT_WRITABLE = "it cannot be written to by the user who runs Efir: make it writable, or take another place."
+NOT_ALLOWED = (
+    "the user who runs Efir may not read it, or not write to it: give it to them, or take another place."
+)
 NO_LOCKS = "this file system has no locks: EFIR_DATA_DIR, and the SQLite database, belong on a local disk."
 _BY_NUMBER = {
     errno.ENOSPC: NO_ROOM,
     errno.EDQUOT: NO_ROOM,
     errno.EFBIG: "the file would be larger than this process may write (ulimit -f): raise that limit.",
     errno.EROFS: NOT_WRITABLE,
-    errno.EACCES: NOT_WRITABLE,
-    errno.EPERM: NOT_WRITABLE,
+    errno.EACCES: NOT_ALLOWED,
+    errno.EPERM: NOT_ALLOWED,
     errno.ENOLCK: NO_LOCKS,
     errno.EOPNOTSUPP: NO_LOCKS,
     errno.EMFILE: "this process has no file descriptor left (ulimit -n): raise that limit.",

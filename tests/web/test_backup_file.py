@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import zipfile
 from argparse import Namespace
@@ -11,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from efir.ops.keeping import KeepingRefused
+from efir.ops.keeping import KeepingRefused, command_line
 from efir.ops.keeping.backup import backup
-from efir.ops.keeping.command_line import run_backup
 from efir.ops.keeping.restore import check
 
 pytestmark = pytest.mark.django_db
@@ -105,8 +105,19 @@ def test_only_the_key_that_signs_is_in_it(settings, tmp_path, capsys, in_force, 
     (tmp_path / "secret.key").write_text("k" * 64 + "\n")
     settings.EFIR = replace(settings.EFIR, data_dir=tmp_path, secret_key=in_force)
     file = tmp_path / "efir.zip"
-    assert run_backup(Namespace(file=file, overwrite=False)) == 0
+    assert command_line.run_backup(Namespace(file=file, overwrite=False)) == 0
     assert ("secret.key" in zipfile.ZipFile(file).namelist()) is is_kept
     told = capsys.readouterr().out
     assert ("It holds secret.key" in told) is is_kept
     assert ("in EFIR_SECRET_KEY: keep that, too" in told) is not is_kept
+
+
+def test_a_file_that_efir_may_not_read_is_told_as_such(monkeypatch, tmp_path, capsys):
+    """A backup is its owner's alone: on a new machine it is root's, most of the time."""
+
+    def refused(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(command_line, "check", refused)
+    assert command_line.run_restore(Namespace(file=tmp_path / "efir.zip", check=True)) == 1
+    assert "may not read it" in capsys.readouterr().err
