@@ -17,7 +17,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from efir.accounts.capabilities import Role
-from efir.accounts.models import LONGEST_LOGIN, Person, normalize_login
+from efir.accounts.models import LONGEST_LOGIN, Person, is_phone, normalize_login
+from efir.accounts.names import LONGEST_NAME, clean_name
 from efir.accounts.people import inviter_by_login
 from efir.accounts.words import ROLE_WORDS
 
@@ -28,10 +29,8 @@ else:
     PersonForm = forms.ModelForm
     PersonSetPasswordForm = SetPasswordForm
 
-LONGEST_NAME = 60
 PASSWORD_HINT = _("Не меньше 8 знаков.")
 
-_PHONE = re.compile(r"\+7\d{10}|\+(?!7)\d{10,15}", re.ASCII)
 _LIKE_PHONE = re.compile(r"[\d\s()+.-]{7,}")
 _NO_NUMBER = _("Такого номера нет: проверьте, не пропущена ли цифра. Например, +7 999 123-45-67.")
 _NO_LOGIN = _("Напишите e-mail или номер телефона: anna@example.ru или +7 999 123-45-67.")
@@ -41,7 +40,7 @@ _TELEGRAM_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
 def clean_phone(text: str) -> str:
     """The number in its one spelling; raises ValidationError for anything that is no number."""
     phone = normalize_login(text)
-    if phone and not _PHONE.fullmatch(phone):
+    if phone and not is_phone(phone):
         raise ValidationError(_NO_NUMBER)
     return phone
 
@@ -58,7 +57,7 @@ def clean_login(text: str) -> str:
     """An e-mail or a telephone number in its one spelling; raises ValidationError."""
     login = spelled_login(text)
     if "@" not in login:
-        if not _PHONE.fullmatch(login):
+        if not is_phone(login):
             raise ValidationError(_NO_NUMBER if _LIKE_PHONE.fullmatch(login) else _NO_LOGIN)
         return login
     try:
@@ -104,6 +103,9 @@ class SignUpForm(forms.Form):
         help_text=lazy(_consent_link, SafeString)(),
         error_messages={"required": _("Без согласия мы не можем завести аккаунт.")},
     )
+
+    def clean_name(self) -> str:
+        return clean_name(self.cleaned_data["name"])
 
     def clean_username(self) -> str:
         return clean_login(self.cleaned_data["username"])
@@ -239,6 +241,9 @@ class NewPersonForm(forms.Form):
         required=False,
         help_text=_("Изменить потом нельзя."),
     )
+
+    def clean_name(self) -> str:
+        return clean_name(self.cleaned_data["name"])
 
     def clean_login(self) -> str:
         return clean_login(self.cleaned_data["login"])

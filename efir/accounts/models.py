@@ -23,6 +23,8 @@ def new_ref_code() -> str:
 
 
 LONGEST_LOGIN = 254
+# Digits that every telephone has: there are others in Unicode, too.
+_PHONE = re.compile(r"\+7\d{10}|\+(?!7)\d{10,15}", re.ASCII)
 
 
 def normalize_login(login: str) -> str:
@@ -50,6 +52,11 @@ def _spelled_phone(typed: str) -> str:
     if number.startswith("7"):
         return f"+{number}" if len(number) == 11 else ""
     return f"+{number}" if has_plus or len(number) > 10 else ""
+
+
+def is_phone(login: str) -> bool:
+    """Whether a log-in in its one spelling is a telephone number."""
+    return bool(_PHONE.fullmatch(login))
 
 
 class PersonManager(BaseUserManager["Person"]):

@@ -9,7 +9,7 @@ from django.dispatch import Signal
 
 from efir import clock
 from efir.accounts.capabilities import Capability, Role, people_who_can, role_lost
-from efir.accounts.models import LONGEST_LOGIN, Membership, Person, normalize_login
+from efir.accounts.models import LONGEST_LOGIN, Membership, Person, is_phone, normalize_login
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Context, Source
@@ -52,7 +52,7 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
     person = Person(login=login, name=name, invited_by=invited_by)
     if "@" in login:
         person.email = login
-    elif login.startswith("+"):
+    elif is_phone(login):
         person.phone = login
     person.set_password(password)
     if Person.objects.filter(login=login).exists():

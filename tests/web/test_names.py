@@ -1,0 +1,92 @@
+"""How people may be called, wherever somebody is added; and that their numbers are numbers."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+from django.core.cache import cache
+from django.core.exceptions import ValidationError
+from django.test import Client
+
+from efir.accounts.capabilities import Role
+from efir.accounts.forms import clean_login, clean_phone
+from efir.accounts.models import Person
+from efir.accounts.names import LONGEST_NAME, clean_name
+from efir.ops.commands import add_person
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "kandidat-2026"
+WHAT_TO_DO = "Напишите имя буквами"
+# Blank, torn, or all of it to be seen by nobody.
+UNREADABLE = [
+    *("\u200b", "\u2060\ufeff", "\u3164", "\u2800", "\u200d", "—", "🌸"),
+    *("Анна\x1b[31m", "Анна\nПетрова", "Анна\tПетрова", "Анна\u2028Петрова", "Ан\x85на", "Анна\x00"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_counted():
+    cache.clear()
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        (" Анна   Петрова ", "Анна Петрова"),
+        ("Jean-François O’Neill, 3", "Jean-François O’Neill, 3"),
+        ("\ufeffАн\u00adна\u200b", "Анна"),
+        ("\u202eАнна", "Анна"),
+        ("علی\u200cرضا", "علی\u200cرضا"),
+        ("Ёлка 👩\u200d🚀", "Ёлка 👩\u200d🚀"),
+        ("李", "李"),
+    ],
+)
+def test_a_name_is_kept_as_it_is_read(typed, name):
+    assert clean_name(typed) == name
+
+
+@pytest.mark.parametrize("typed", [*UNREADABLE, "", " ", "я" * (LONGEST_NAME + 1)])
+def test_what_nobody_can_read_is_no_name(typed):
+    with pytest.raises(ValidationError):
+        clean_name(typed)
+
+
+@pytest.mark.parametrize("typed", ["\u200b", "Анна\x1b[31m", "Анна\nПетрова"])
+def test_forms_keep_what_was_typed_and_say_what_to_do(typed, make_person):
+    given = {"username": "anna@example.ru", "password": PASSWORD, "consent": "on"}
+    signing_up = Client().post("/signup/", {"name": typed, **given}).content.decode()
+    admin = Client()
+    admin.force_login(make_person(Role.ADMIN))
+    added = {"login": "anna@example.ru", "role": "partner"}
+    adding = admin.post("/account/people/", {"name": typed, **added}).content.decode()
+    for page in (signing_up, adding):
+        assert WHAT_TO_DO in page
+        assert f'value="{typed}"' in page
+    assert not Person.objects.filter(login="anna@example.ru").exists()
+
+
+def added(login: str, name: str = "", role: str = "partner") -> int:
+    """What `efir person add` exits with."""
+    return add_person(SimpleNamespace(login=login, name=name, role=role, inviter=None, password_stdin=False))
+
+
+@pytest.mark.parametrize("name", ["\u200b", "Анна\x1b[31m", "я" * (LONGEST_NAME + 1)])
+def test_the_command_line_takes_no_other_names(name, capsys):
+    assert added("anna", name) == 1
+    assert '"invalid_name"' in capsys.readouterr().err
+    assert added("anna", "\u200bАнна") == 0
+    assert Person.objects.get().name == "Анна"
+
+
+@pytest.mark.parametrize("digits", ["+７９９９１２３４５６７", "٧٩٩٩١٢٣٤٥٦٧"])
+def test_other_digits_are_no_telephone(digits):
+    for cleaned in (clean_login, clean_phone):
+        with pytest.raises(ValidationError):
+            cleaned(digits)
+
+
+def test_not_everything_with_a_plus_is_a_telephone():
+    login = "+" + "a" * 40  # longer than the column for telephones
+    assert added(login, "Анна") == 0
+    assert Person.objects.get(login=login).phone == ""
