@@ -31,11 +31,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the bot answers in the chat: HTML of the Bot API, and buttons as (label, absolute address)."""
+    """What the bot answers in the chat: HTML of the Bot API, and buttons as (label, absolute address).
+
+    `seldom`: it answers no command, so that nobody needs it twice in a minute.
+    """
 
     chat_id: int
     text: str
     buttons: tuple[tuple[str, str], ...] = ()
+    seldom: bool = False
 
     def composed(self) -> Composed:
         """The answer as Telegram takes it."""
@@ -172,7 +176,7 @@ def _explain(chat_id: int) -> Reply:
         "Спасибо за сообщение! Это автоматический помощник, он пишет сам, но не умеет отвечать. "
         "Контакты для связи есть в вашем аккаунте."
     )
-    return Reply(chat_id, text, (_account_button(),))
+    return Reply(chat_id, text, (_account_button(),), seldom=True)
 
 
 def _named(person: Person) -> dict[str, str]:

@@ -16,6 +16,8 @@ from efir.threads import in_thread
 # A little over the second, for what the network does to the distance between two calls.
 CHAT_GAP_S = 1.05
 REMEMBERED_CHATS = 1000
+# While the outbox wants every moment, one in so many is left to replies: whoever links a chat meanwhile hears of it.
+SHARE = 10
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +30,7 @@ class Pace:
         self._next = 0.0  # the latest slot
         self._last = 0.0  # the latest call
         self._chats: dict[int, float] = {}
+        self._in_line = asyncio.Lock()  # those who take what is spare
         self._paused_until: datetime | None = None
 
     async def obey(self, seconds: float) -> None:
@@ -67,9 +70,8 @@ class Pace:
     async def slot(self, chat_id: int, turn: Turn) -> bool:
         """Wait until one call to this chat may begin; False where the turn ended or a pause began meanwhile."""
         loop = asyncio.get_running_loop()
-        while (free_in := self.chat_free_at(chat_id) - loop.time()) > 0:
-            if await turn.wait(free_in):
-                return False
+        if not await self._is_free(chat_id, turn):
+            return False
         at = self._next = max(self._next + self.interval_s, loop.time())
         self._remember(chat_id, at + CHAT_GAP_S)
         while (early := at - loop.time()) > 0:
@@ -77,6 +79,25 @@ class Pace:
             if turn.over:
                 return False
         return not turn.over and not self.paused_s
+
+    async def spare(self, chat_id: int, turn: Turn) -> bool:
+        """As `slot`, for what can wait: a moment that nobody else wants, or one in `SHARE` of theirs."""
+        if not await self._is_free(chat_id, turn):
+            return False
+        loop = asyncio.get_running_loop()
+        async with self._in_line:
+            latest = loop.time() + SHARE * self.interval_s
+            while (early := min(self._next + self.interval_s, latest) - loop.time()) > 0:
+                if await turn.wait(early):
+                    return False
+        return await self.slot(chat_id, turn)
+
+    async def _is_free(self, chat_id: int, turn: Turn) -> bool:
+        """Wait until the chat may get its next message; False where the turn ended."""
+        while (free_in := self.chat_free_at(chat_id) - asyncio.get_running_loop().time()) > 0:
+            if await turn.wait(free_in):
+                return False
+        return True
 
     async def gate(self, chat_id: int) -> bool:
         """The last wait, right before the call: what was written since the slot took now more, now less time.

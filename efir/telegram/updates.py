@@ -1,4 +1,4 @@
-"""Hearing what people say to the bot: long polling, each update taken once, replies sent at once.
+"""Hearing what people say to the bot: long polling, each update taken once, and answered (`replies`).
 
 Beside it goes what people have asked for on the site (`courier`).
 """
@@ -13,9 +13,9 @@ import structlog
 from efir.telegram import linking
 from efir.telegram.answers import Wait, decide
 from efir.telegram.botapi import BotApi, BotApiError
-from efir.telegram.courier import Courier
-from efir.telegram.linking import Reply
+from efir.telegram.courier import END_WITHIN_S, Courier
 from efir.telegram.pace import Pace
+from efir.telegram.replies import Replies
 from efir.telegram.turn import Turn
 from efir.threads import in_thread
 
@@ -34,7 +34,7 @@ class Linker:
         self._api = api
         self._pace = pace
         self._courier = Courier(api, pace)
-        self._replies: set[asyncio.Task[None]] = set()
+        self._replies = Replies(api, pace)
 
     async def run(self, turn: Turn) -> None:
         """Take updates, and send notices, until the turn is over."""
@@ -50,31 +50,14 @@ class Linker:
             except Exception:  # the database is away, say: Telegram keeps the updates for a day
                 log.exception("linker_failed")
                 await turn.wait(RECOVER_S)
+        await self._replies.finish(END_WITHIN_S)
 
     async def _poll(self, turn: Turn) -> None:
         offset = await in_thread(linking.next_offset)
         for update in await turn.cut(self._api.updates(offset, POLL_S)) or ():
             reply = await in_thread(linking.take, update)
             if reply:
-                self._reply_soon(reply, turn)
-
-    def _reply_soon(self, reply: Reply, turn: Turn) -> None:
-        task = asyncio.create_task(self._reply(reply, turn))
-        self._replies.add(task)
-        task.add_done_callback(self._replies.discard)
-
-    async def _reply(self, reply: Reply, turn: Turn) -> None:
-        while not await self._pace.slot(reply.chat_id, turn):
-            if await turn.wait(self._pace.paused_s):
-                return
-        message = reply.composed()
-        try:
-            await self._api.send(reply.chat_id, message.text, message.buttons)
-        except BotApiError as exc:
-            decision = decide(exc)
-            if isinstance(decision, Wait):
-                await self._pace.obey(decision.seconds)
-            log.warning("reply_failed", outcome=type(decision).__name__)
+                self._replies.soon(reply, turn)
 
     async def _recover(self, error: BotApiError, turn: Turn) -> None:
         decision = decide(error)

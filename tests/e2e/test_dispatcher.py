@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -19,7 +20,7 @@ from django.db import OperationalError, connection
 
 from efir.accounts.capabilities import Role
 from efir.standin import Kind, StandIn, running
-from efir.telegram import botapi, claims, lease, sender, settlement, updates
+from efir.telegram import botapi, claims, lease, replies, sender, settlement, updates
 from efir.telegram.dispatcher import Dispatcher
 from efir.telegram.health import telegram_health
 from efir.telegram.links import chat_of, make_link
@@ -425,6 +426,22 @@ def test_blocking_and_coming_back_are_heard(stand_in, bot_api, make_person):
         eventually(lambda: not chat_of(person).reachable)
         stand_in.people.unblock(7000 + person.pk)
         eventually(lambda: chat_of(person).reachable)
+
+
+def test_strangers_who_talk_and_talk_are_answered_once(stand_in, bot_api, audience, make_person, monkeypatch):
+    monkeypatch.setattr(replies, "SELDOM_S", 3600.0)
+    strangers = range(1, 31)
+    for number in strangers:
+        stand_in.people.add(number, "Кто-то")
+    for number in [*strangers] * 5:
+        stand_in.people.say(number, "привет")
+    stand_in.people.add(321, "Ева", chat=False)
+    audience(3)
+    with dispatching():
+        eventually(settled)
+        stand_in.people.start(321, make_link(make_person(name="Ева")).partition("?start=")[2])
+        eventually(lambda: len(stand_in.sent) == len(strangers) + 3 + 1)
+    assert set(Counter(sent.message["chat"]["id"] for sent in stand_in.sent).values()) == {1}
 
 
 @pytest.mark.parametrize(

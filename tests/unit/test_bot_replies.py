@@ -1,0 +1,164 @@
+"""Answering those who talk to the bot: how often, how many at once, and after the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from efir.telegram import replies as module
+from efir.telegram.linking import Reply
+from efir.telegram.pace import Pace
+from efir.telegram.replies import AT_ONCE, TALKING_AT_ONCE, Replies
+from efir.telegram.turn import Turn
+
+
+class Telegram:
+    """Takes what is sent; `open` decides whether it answers."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[int, str]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def send(self, chat_id: int, text: str, buttons: object) -> int:
+        self.sent.append((chat_id, text))
+        await self.open.wait()
+        return 1
+
+
+def talk(chat_id: int) -> Reply:
+    return Reply(chat_id, "a helper", seldom=True)
+
+
+def command(chat_id: int, text: str = "linked") -> Reply:
+    return Reply(chat_id, text)
+
+
+@pytest.fixture
+def run():
+    """Runs a scenario with the bot's replies at a high rate; what was sent when nothing waits any more."""
+
+    def run(scenario: Callable[[Replies, Turn, Telegram, Pace], Awaitable[None]]) -> list[tuple[int, str]]:
+        async def whole() -> list[tuple[int, str]]:
+            telegram, pace, turn = Telegram(), Pace(rate=1000), Turn()
+            replies = Replies(telegram, pace)
+            await scenario(replies, turn, telegram, pace)
+            await replies.finish(60)
+            return telegram.sent
+
+        return asyncio.run(asyncio.wait_for(whole(), 60))
+
+    return run
+
+
+def test_who_goes_on_talking_is_answered_once_a_minute(run, monkeypatch):
+    async def scenario(replies, turn, telegram, pace):
+        for _ in range(50):
+            replies.soon(talk(1), turn)
+        await replies.finish(60)
+        for _ in range(50):
+            replies.soon(talk(1), turn)
+        replies.soon(talk(2), turn)
+        await replies.finish(60)
+
+    assert run(scenario) == [(1, "a helper"), (2, "a helper")]
+
+
+def test_after_a_minute_they_are_answered_again(run, monkeypatch):
+    monkeypatch.setattr(module, "SELDOM_S", 0.0)
+    monkeypatch.setattr("efir.telegram.pace.CHAT_GAP_S", 0.0)
+
+    async def scenario(replies, turn, telegram, pace):
+        for _ in range(2):
+            replies.soon(talk(1), turn)
+            await replies.finish(60)
+
+    assert len(run(scenario)) == 2
+
+
+def test_a_command_is_answered_whatever_was_said_before(run, monkeypatch):
+    monkeypatch.setattr("efir.telegram.pace.CHAT_GAP_S", 0.0)
+
+    async def scenario(replies, turn, telegram, pace):
+        for reply in (talk(1), command(1), command(1)):
+            replies.soon(reply, turn)
+            await replies.finish(60)
+
+    assert [text for _, text in run(scenario)] == ["a helper", "linked", "linked"]
+
+
+def test_of_what_waits_for_a_chat_the_latest_command_is_answered(run):
+    async def scenario(replies, turn, telegram, pace):
+        for reply in (talk(1), command(1, "linked"), command(1, "unlinked"), talk(1)):
+            replies.soon(reply, turn)
+
+    assert run(scenario) == [(1, "unlinked")]
+
+
+def test_so_many_wait_at_once_and_talk_leaves_room_for_commands(run):
+    async def scenario(replies, turn, telegram, pace):
+        for chat_id in range(1, 1000):
+            replies.soon(talk(chat_id), turn)
+        assert len(replies._calls) == TALKING_AT_ONCE
+        for chat_id in range(1000, 2000):
+            replies.soon(command(chat_id), turn)
+        assert len(replies._calls) == AT_ONCE
+        await replies.finish(60)
+        replies.soon(talk(3000), turn)
+
+    texts = Counter(text for _, text in run(scenario))
+    assert texts == {"a helper": TALKING_AT_ONCE + 1, "linked": AT_ONCE - TALKING_AT_ONCE}
+
+
+def test_the_end_of_the_turn_leaves_what_waits_and_finishes_what_is_under_way(run):
+    async def scenario(replies, turn, telegram, pace):
+        telegram.open.clear()
+        replies.soon(talk(1), turn)
+        while not telegram.sent:
+            await asyncio.sleep(0)
+        replies.soon(command(1), turn)  # has to wait for a second
+        turn.end()
+        asyncio.get_running_loop().call_soon(telegram.open.set)
+
+    assert run(scenario) == [(1, "a helper")]
+
+
+def test_the_outbox_goes_before_replies_that_wait_already():
+    async def scenario():
+        pace, turn, order = Pace(rate=20), Turn(), []
+
+        async def note(name: str, moment: Awaitable[bool]) -> None:
+            assert await moment
+            order.append(name)
+
+        replies = [asyncio.create_task(note("reply", pace.spare(chat, turn))) for chat in range(10)]
+        await asyncio.sleep(0)
+        messages = [asyncio.create_task(note("message", pace.slot(100 + chat, turn))) for chat in range(3)]
+        await asyncio.gather(*replies, *messages)
+        return order
+
+    order = asyncio.run(asyncio.wait_for(scenario(), 60))
+    assert order[:4] == ["reply", "message", "message", "message"]
+
+
+def test_replies_get_their_share_of_a_broadcast():
+    async def scenario():
+        pace, turn, chats = Pace(rate=200), Turn(), itertools.count(100)
+
+        async def broadcast() -> None:
+            while await pace.slot(next(chats), turn):
+                pass
+
+        # Some moments are always taken ahead, as the sender does.
+        senders = [asyncio.create_task(broadcast()) for _ in range(5)]
+        await asyncio.sleep(0)
+        came = [await pace.spare(chat, turn) for chat in range(10)]
+        turn.end()
+        await asyncio.gather(*senders)
+        return came
+
+    assert all(asyncio.run(asyncio.wait_for(scenario(), 60)))
