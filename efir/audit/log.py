@@ -28,7 +28,7 @@ def record(
 ) -> AuditEntry:
     """Write that `context`'s person did this; `changes` are fields with their values before and after.
 
-    No name, log-in or contact may be among the details: what is written stays for ever. Raises
+    No person's name, log-in or contact may be among the details: what is written stays for ever. Raises
     TransactionManagementError outside a transaction: a deed and its record are written together or not at all.
     """
     if not connection.in_atomic_block:

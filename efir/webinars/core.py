@@ -17,7 +17,7 @@ from efir import clock
 from efir.accounts.capabilities import Capability, can, people_who_can
 from efir.accounts.models import Person
 from efir.audit.actions import Action
-from efir.audit.log import note_address, record
+from efir.audit.log import Change, note_address, record
 from efir.audit.models import Origin
 from efir.hooks.actions import (
     Code,
@@ -40,6 +40,9 @@ from efir.webinars.lifecycle import (
 from efir.webinars.models import LedgerEntry, Seat, Webinar
 
 NOTIFY_CHANNEL = "efir_webinars"
+
+# Somebody's name among a webinar's words: nobody can be erased from the audit log, so it is told that they changed.
+_NAMES = frozenset({"speaker_name"})
 
 # Sent after the commit, with `webinar_id`, in the process that made the change.
 webinar_changed = Signal()
@@ -122,7 +125,7 @@ def copy(webinar_id: int, context: Context) -> Webinar:
 def _created(fields: Mapping[str, Any], context: Context) -> Webinar:
     webinar: Webinar = Webinar.objects.create(**fields, created_by_id=context.actor_id)
     changes = {name: (None, getattr(webinar, name)) for name in fields}
-    record(Action.WEBINAR_CREATED, context, webinar_id=webinar.pk, changes=changes)
+    _record_words(Action.WEBINAR_CREATED, context, webinar, changes)
     return webinar
 
 
@@ -139,10 +142,17 @@ def edit(webinar_id: int, fields: Mapping[str, Any], context: Context) -> Webina
         if webinar.state is not Status.DRAFT:
             _require({name: value for name, value in changed.items() if name in REQUIRED})
         changes = {name: (getattr(webinar, name), value) for name, value in changed.items()}
-        record(Action.WEBINAR_EDITED, context, webinar_id=webinar_id, changes=changes)
+        _record_words(Action.WEBINAR_EDITED, context, webinar, changes)
         _write(webinar, **changed)
         log.info("webinar_edited", webinar_id=webinar_id, fields=sorted(changed), actor_id=context.actor_id)
         return webinar
+
+
+def _record_words(action: Action, context: Context, webinar: Webinar, changes: Mapping[str, Change]) -> None:
+    told = {name: change for name, change in changes.items() if name not in _NAMES}
+    untold = sorted(name for name in changes.keys() & _NAMES if any(changes[name]))
+    details: dict[str, Any] = {"untold": untold} if untold else {}
+    record(action, context, webinar_id=webinar.pk, changes=told, **details)
 
 
 def publish_recording(webinar_id: int, url: str, context: Context) -> Webinar:

@@ -104,6 +104,19 @@ def test_an_evening_leaves_every_deed_once(admin, make_person, clock):
     assert told[10]["person"] == "lead"
 
 
+def test_of_a_speaker_it_is_told_only_that_another_was_named(admin, make_webinar):
+    webinar = make_webinar("draft", speaker_name="Анна Петрова")
+    core.edit(webinar.pk, {"speaker_name": "Вера Ким", "title": "Как начать снова"}, SYSTEM)
+    core.copy(webinar.pk, SYSTEM)
+    core.create({"title": "Без спикера", "speaker_name": ""}, SYSTEM)
+    assert [line.get("untold") for line in lines()[::-1]] == [*[["speaker_name"]] * 3, None]
+    assert lines(action="webinar_edited")[0]["changes"] == {"title": ["Как начать", "Как начать снова"]}
+    written = str(list(AuditEntry.objects.values_list("details", flat=True)))
+    assert "Анна" not in written
+    assert "Вера" not in written
+    assert "изменено, значение не хранится: спикер" in admin.get("/account/audit/").content.decode()
+
+
 def test_people_are_told_of_too(admin, make_person):
     person = make_person(login="somebody")
     for path, given in (("role", {"role": "partner"}), ("role", {"role": "partner"}), ("password_reset", {})):

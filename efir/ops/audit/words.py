@@ -46,6 +46,7 @@ _FIELDS: dict[str, Promise] = {
     "delivered": gettext_lazy("дошло"),
     "messages": gettext_lazy("сообщений"),
     "table": gettext_lazy("таблица"),
+    "untold": gettext_lazy("изменено, значение не хранится"),
 }
 
 
@@ -84,4 +85,6 @@ def _value(name: str, value: Any) -> str:
         return _("да") if value else _("нет")
     if value in (None, ""):
         return "—"
+    if name == "untold":
+        return ", ".join(map(_field, value))
     return role_label(value) if name == "role" else str(value)
