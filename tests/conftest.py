@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.cache import cache
 from django.db import connections
 from django.test import TransactionTestCase
 
@@ -47,6 +48,12 @@ def _truncate_without_guards() -> Iterator[None]:
     TransactionTestCase._fixture_teardown = lifted_teardown
     yield
     TransactionTestCase._fixture_teardown = teardown
+
+
+@pytest.fixture(autouse=True)
+def _nobody_has_tried_yet() -> None:
+    """The counts of the limits live in the process, and a test's people have the numbers of those before them."""
+    cache.clear()
 
 
 @pytest.hookimpl(wrapper=True)

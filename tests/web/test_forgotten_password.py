@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -36,7 +35,6 @@ ADDRESS = "/login/forgotten/"
 
 @pytest.fixture(autouse=True)
 def _bot(clock, settings):
-    cache.clear()
     with_bot(settings, public_url="https://efir.example.org")
 
 

@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 
 from efir.accounts import addresses
@@ -18,11 +17,6 @@ from tests.conftest import PASSWORD
 
 GOOD = {"username": "olga@example.ru", "password": PASSWORD}
 WRONG = GOOD | {"password": "wrong"}
-
-
-@pytest.fixture(autouse=True)
-def _forgotten():
-    cache.clear()
 
 
 @pytest.fixture

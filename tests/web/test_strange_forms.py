@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 
 from efir.accounts.capabilities import Role
@@ -18,11 +17,6 @@ pytestmark = pytest.mark.django_db
 
 # Each becomes two characters in small letters.
 GROWING = "İ" * 200
-
-
-@pytest.fixture(autouse=True)
-def _nobody_is_counted():
-    cache.clear()
 
 
 def answered(content_type: str) -> int:

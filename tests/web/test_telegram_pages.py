@@ -61,6 +61,20 @@ def test_without_a_bot_it_says_so(browser, headers, status, to):
     assert (answer.status_code, answer.get("Location")) == (status, to)
 
 
+def test_ten_links_in_ten_minutes_for_each_person(browser, make_person, bot):
+    paths = ["/account/telegram/link", "/account/telegram/qr"] * 6
+    answers = [browser.post(path, headers=JSON) for path in paths]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429] * 2
+    assert (answers[-1]["Retry-After"], answers[-1].json()["error"]) == ("600", "too_often")
+    assert LinkToken.objects.count() == 10
+    page = browser.post("/account/telegram/link", headers=HTML)
+    assert (page.status_code, page["Retry-After"]) == (429, "600")
+    assert "откройте последнюю или возьмите новую через 10 минут" in page.content.decode()
+    other = Client()
+    other.force_login(make_person())
+    assert other.post("/account/telegram/link", headers=JSON).status_code == 200
+
+
 class TestQr:
     def test_it_carries_the_link_that_is_written_beside_it(self, browser, bot):
         answer = browser.post("/account/telegram/qr", headers=HTML)

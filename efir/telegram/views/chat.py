@@ -16,13 +16,15 @@ from django_ratelimit.core import is_ratelimited
 
 from efir import qr_code
 from efir.accounts.session import person_of
+from efir.accounts.views.entrance import too_many
 from efir.telegram import notices
 from efir.telegram.links import BotUnknown, chat_of, make_link, unlink
 from efir.web import View, back_with, post_only, prefers_html
 
 ACCOUNT = "/account/"
 TEST_RATE = "3/10m"
-TEST_RATE_S = 600
+LINK_RATE = "10/10m"
+RATES_S = 600
 
 
 def _own(view: Callable[[HttpRequest], HttpResponse]) -> View:
@@ -42,21 +44,28 @@ def _own(view: Callable[[HttpRequest], HttpResponse]) -> View:
 @_own
 def link(request: HttpRequest) -> HttpResponse:
     """A fresh one-time link: JSON for programs, a redirect into Telegram for people."""
-    try:
-        url = make_link(person_of(request))
-    except BotUnknown:
-        return _no_bot(request)
-    return redirect(url) if prefers_html(request) else JsonResponse({"url": url})
+    return _linked(
+        request, lambda url: redirect(url) if prefers_html(request) else JsonResponse({"url": url})
+    )
 
 
 @_own
 def qr(request: HttpRequest) -> HttpResponse:
     """A fresh one-time link as a QR code, for the telephone beside this screen."""
+    return _linked(
+        request, lambda url: render(request, "telegram/qr.html", {"url": url, "code": qr_code.svg(url)})
+    )
+
+
+def _linked(request: HttpRequest, show: Callable[[str], HttpResponse]) -> HttpResponse:
+    """Those made before go on: a code that somebody photographs now must not die of a button beside it."""
+    if is_ratelimited(request, group="telegram-link", key="user", rate=LINK_RATE, increment=True):
+        return _link_too_often(request)
     try:
         url = make_link(person_of(request))
     except BotUnknown:
         return _no_bot(request)
-    return render(request, "telegram/qr.html", {"url": url, "code": qr_code.svg(url)})
+    return show(url)
 
 
 @_own
@@ -70,7 +79,7 @@ def test(request: HttpRequest) -> HttpResponse:
     if is_ratelimited(request, group="telegram-test", key="user", rate=TEST_RATE, increment=True):
         words = gettext("Проверочных сообщений уже достаточно. Попробуйте ещё раз через 10 минут.")
         response = _refused(request, "too_often", 429, words)
-        response["Retry-After"] = str(TEST_RATE_S)
+        response["Retry-After"] = str(RATES_S)
         return response
     notices.ask_test(person_of(request))
     if not prefers_html(request):
@@ -94,6 +103,15 @@ def unlink_chat(request: HttpRequest) -> HttpResponse:
 def _no_bot(request: HttpRequest) -> HttpResponse:
     words = gettext("Telegram сейчас не подключён. Попробуйте, пожалуйста, чуть позже.")
     return _refused(request, "telegram_not_available", 503, words)
+
+
+def _link_too_often(request: HttpRequest) -> HttpResponse:
+    words = gettext("Ссылок уже достаточно: откройте последнюю или возьмите новую через 10 минут.")
+    if prefers_html(request):
+        return too_many(request, words, RATES_S)
+    response = _refused(request, "too_often", 429, words)
+    response["Retry-After"] = str(RATES_S)
+    return response
 
 
 def _refused(request: HttpRequest, code: str, status: int, sentence: str) -> HttpResponse:
