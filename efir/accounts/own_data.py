@@ -11,11 +11,12 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeAlias
 
-from django.db.models import Q
+from axes.models import AccessAttempt
+from django.db.models import F, Q
 
 from efir import clock
 from efir.accounts.models import Person
-from efir.audit.models import AuditEntry
+from efir.audit.models import AuditAddress, AuditEntry
 from efir.hooks.models import JournalEntry
 
 Row: TypeAlias = Mapping[str, Any]
@@ -84,6 +85,14 @@ def _sessions(person: Person) -> Iterable[Row]:
         yield {"expires_at": expires_at}
 
 
+@section("failed_log_ins")
+def _failed_log_ins(person: Person) -> Iterable[Row]:
+    """Wrong passwords for this log-in, whoever typed them; the passwords themselves are not kept."""
+    attempts = AccessAttempt.objects.filter(username=person.login).order_by("pk")
+    told = {"at": F("attempt_time"), "tries": F("failures_since_start"), "query": F("get_data")}
+    yield from attempts.values("ip_address", "user_agent", "http_accept", "path_info", "post_data", **told)
+
+
 @section("facts")
 def _facts(person: Person) -> Iterable[Row]:
     facts = JournalEntry.objects.filter(lead_id=person.pk).order_by("pk")
@@ -102,3 +111,10 @@ def _deeds(person: Person) -> Iterable[Row]:
             "webinar_id": entry.webinar_id,
             "details": entry.details,
         }
+
+
+@section("addresses")
+def _addresses(person: Person) -> Iterable[Row]:
+    """From where the person did what is in the audit log, the ledger and the journal."""
+    rows = AuditAddress.objects.filter(actor_id=person.pk).order_by("pk")
+    return rows.values("at", "address", "origin", "entry_id").iterator()

@@ -54,6 +54,7 @@ def _messages(person: Person) -> Iterable[Row]:
             "state": row.state,
             "created_at": row.created_at,
             "sent_at": row.sent_at,
+            "chat_id": row.chat_id if row.person_id == person.pk else None,  # another one than now, perhaps
             "text": row.text if is_own else None,
         }
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from django.apps import apps
 from django.core.cache import cache
-from django.db.models import ForeignKey
+from django.db.models import F, ForeignKey
 from django.test import Client
 
 from efir.accounts import people
@@ -46,6 +46,22 @@ TOLD = {
     "telegram.OutboxMessage.retried_by": "messages_you_handled",
     "telegram.OutboxMessage.resolved_by": "messages_you_handled",
 }
+# Tables that know people by their number or log-in alone, and the section.
+TOLD_WITHOUT_KEY = {
+    "hooks.JournalEntry": "facts",
+    "audit.AuditEntry": "audit_log",
+    "audit.AuditAddress": "addresses",
+    "axes.AccessAttempt": "failed_log_ins",
+    "telegram.ChatNotice": "asked_of_the_bot",
+}
+# Tables in which there is nobody. Those of axes that would hold somebody are never written (see the settings).
+NOBODYS = {
+    *("auth.Permission", "auth.Group", "auth.Group_permissions", "contenttypes.ContentType"),
+    *("axes.AccessFailureLog", "axes.AccessLog", "axes.AccessAttemptExpiration"),
+    *("webinars.Poster", "webinars.PosterFile", "hooks.OwedCall", "attendance.Classification"),
+    *("room.Recorder", "room.Attention"),
+    *("telegram.BotUpdate", "telegram.DispatcherState", "ops.WorkerBeat", "ops.DemoMark"),
+}
 # Bookkeeping that tells nothing of the person: when their access changed, Django's unused permissions.
 UNTOLD = {"accounts.AccessChange.person", "accounts.Person_user_permissions.person"}
 
@@ -74,7 +90,31 @@ def test_every_table_that_knows_people_is_told_of(make_person):
         if isinstance(field, ForeignKey) and field.related_model is Person
     }
     assert columns == set(TOLD) | UNTOLD
-    assert set(TOLD.values()) <= set(data_of(make_person()))
+    others = {model._meta.label for model in apps.get_models(include_auto_created=True)} - {
+        column.rpartition(".")[0] for column in columns
+    }
+    assert others == set(TOLD_WITHOUT_KEY) | NOBODYS
+    assert {*TOLD.values(), *TOLD_WITHOUT_KEY.values()} <= set(data_of(make_person()))
+
+
+def test_addresses_and_wrong_passwords_are_told_of(make_person, make_webinar):
+    speaker = make_person(Role.SPEAKER, login="speaker@example.org")
+    client = Client(REMOTE_ADDR="203.0.113.9", HTTP_USER_AGENT="Firefox")
+    for login in ("Speaker@example.org", "another@example.org"):
+        client.post("/login/", {"username": login, "password": "wrong-password"})
+    client.force_login(speaker)
+    webinar = make_webinar("scheduled")
+    client.post(f"/admin_webinar/{webinar.pk}/", {"title": "Другое"})
+    client.post(f"/admin_webinar/{webinar.pk}/start")
+    told = data_of(speaker)
+    assert [(row["address"], row["origin"]) for row in told["addresses"]] == [
+        ("203.0.113.9", "audit"),
+        ("203.0.113.9", "ledger"),
+    ]
+    (failed,) = told["failed_log_ins"]
+    assert (failed["ip_address"], failed["user_agent"], failed["tries"]) == ("203.0.113.9", "Firefox", 1)
+    assert "wrong-password" not in json.dumps(told)
+    assert data_of(make_person())["addresses"] == []
 
 
 def test_it_holds_all_of_oneself_and_nobody_else(make_person, make_webinar, visitor, clock):
@@ -90,7 +130,7 @@ def test_it_holds_all_of_oneself_and_nobody_else(make_person, make_webinar, visi
         PresenceInterval.objects.create(recorder=recorder, webinar=webinar, person=somebody, began_at=clock())
     core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
     classified(webinar, [person, other], "left_early", 60)
-    OutboxMessage.objects.update(text="Чужой Кандидат")
+    OutboxMessage.objects.update(text="Чужой Кандидат", chat_id=F("person_id") + 7000)
     OutboxMessage.objects.filter(person=person).update(text="Сама Собой, спасибо")
     LinkToken.objects.create(person=person, token_hash="x", expires_at=clock() + timedelta(days=1))
 
@@ -117,6 +157,7 @@ def test_it_holds_all_of_oneself_and_nobody_else(make_person, make_webinar, visi
         ("candidate_followup", "Сама Собой, спасибо"),
         ("candidate_recording", "Сама Собой, спасибо"),
     }
+    assert {row["chat_id"] for row in told["messages"]} == {None, 7000 + person.pk}
     assert told["account"][0]["consent_version"] == people.CONSENT_VERSION
     assert [row["action"] for row in told["audit_log"]] == ["consent_given", "data_exported"]
     for theirs in ("Чужой", "other@", "Другой", "partner@", str(7000 + other.pk), str(7000 + inviter.pk)):
