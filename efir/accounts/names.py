@@ -8,7 +8,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext_lazy as _
 
-LONGEST_NAME = 60
+# What a form takes, and what is kept at the most (the command line may bring more than a form).
+LONGEST_NAME, LONGEST_KEPT = 60, 150
 
 # Controls and ends of lines: a terminal obeys them, a CSV file and a message are torn by them.
 _TEARING = frozenset({"Cc", "Zl", "Zp"})
@@ -24,7 +25,7 @@ def clean_name(text: str) -> str:
     name = " ".join(seen.split())
     if _TEARING & set(map(category, seen)) or not any(map(_is_read, name)):
         raise ValidationError(_("Напишите имя буквами, в одну строку, без невидимых знаков."))
-    MaxLengthValidator(LONGEST_NAME)(name)
+    MaxLengthValidator(LONGEST_KEPT)(name)
     return name
 
 

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from efir import clock
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person, normalize_login
-from efir.accounts.names import LONGEST_NAME, clean_name
+from efir.accounts.names import LONGEST_KEPT, clean_name
 from efir.accounts.people import LoginTaken, close_account, create_person, inviter_by_login
 from efir.config import ConfigError
 from efir.hooks.actions import Context, Refused, Source
@@ -95,7 +95,7 @@ def add_person(options: argparse.Namespace) -> int:
         name = clean_name(options.name or _name_for(options.login))
     except ValidationError:
         return fail(
-            "invalid_name", f"a name is one line of letters, {LONGEST_NAME} characters at most: --name NAME"
+            "invalid_name", f"a name is one line of letters, {LONGEST_KEPT} characters at most: --name NAME"
         )
     inviter = _inviter(options.inviter) if options.inviter else None
     password = _password(options.login) if options.password_stdin else None
