@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import zipfile
 from argparse import Namespace
@@ -11,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
+from efir.accounts.models import LONGEST_LOGIN
 from efir.ops.keeping import KeepingRefused, command_line
 from efir.ops.keeping.backup import backup
 from efir.ops.keeping.restore import check
@@ -77,6 +80,27 @@ def test_what_is_damaged_or_newer_is_refused(file, change, sentence):
     check(file)
     with pytest.raises(KeepingRefused, match=sentence):
         check(tampered(file, change))
+
+
+def grown_login(parts: dict[str, bytes]) -> None:
+    """As SQLite kept it from before log-ins were measured in their one spelling; the manifest says the same."""
+    name = "tables/accounts_person.jsonl"
+    parts[name] = parts[name].replace(b'"candidate1"', json.dumps("i\u0307" * 200).encode())
+    manifest = json.loads(parts["manifest.json"])
+    (part,) = (part for part in manifest["parts"] if part["name"] == name)
+    part |= {"sha256": hashlib.sha256(parts[name]).hexdigest(), "bytes": len(parts[name])}
+    parts["manifest.json"] = json.dumps(manifest).encode()
+
+
+def test_a_text_that_is_too_long_for_postgresql_is_told_of(file):
+    assert check(file).too_long == ()
+    wrong = f"its login has 400 characters, and {LONGEST_LOGIN} are the most"
+    other = tampered(file, grown_login)
+    if connection.vendor == "postgresql":
+        with pytest.raises(KeepingRefused, match=wrong):
+            check(other)
+    else:
+        assert [(text.table, text.wrong) for text in check(other).too_long] == [("accounts_person", wrong)]
 
 
 def test_what_is_no_whole_file_is_refused(file, tmp_path):

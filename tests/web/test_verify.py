@@ -251,6 +251,15 @@ def test_what_is_missing_of_the_schema_is_found(evening):
     assert [line.split(":")[0] for line in found()] == ["schema migration=telegram.0003_chat_notice"]
 
 
+def test_a_text_that_is_too_long_for_postgresql_is_found(evening):
+    if connection.vendor != "sqlite":
+        return  # PostgreSQL takes none
+    person = Person.objects.first()
+    Person.objects.filter(pk=person.pk).update(login="i\u0307" * 200, name="я" * 150)
+    (line,) = found()
+    assert line.startswith(f"text table=accounts_person id={person.pk}: its login has 400 characters")
+
+
 def test_a_row_that_names_nobody_is_found(evening):
     """Kept out by the database as long as it holds its foreign keys: here one has none."""
     sql("CREATE TABLE loose AS SELECT * FROM attendance_classification")

@@ -8,9 +8,10 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from efir import troubles
-from efir.ops.keeping import KeepingRefused, doubt
+from efir.ops.keeping import KeepingRefused, doubt, lengths
 from efir.ops.keeping.backup import backup, has_secret
 from efir.ops.keeping.container import Manifest
 from efir.ops.keeping.restore import check, restore
@@ -53,8 +54,7 @@ def run_restore(options: argparse.Namespace) -> int:
     """`efir restore FILE`; what it restored is verified."""
     try:
         if options.check:
-            print(f"{options.file} can be restored: {_told(check(options.file))}.")
-            return 0
+            return _run_check(options.file)
         restored = restore(
             options.file, nothing_sent_since=options.nothing_sent_since, end_sessions=options.end_sessions
         )
@@ -70,6 +70,14 @@ def run_restore(options: argparse.Namespace) -> int:
     for webinar in Webinar.objects.filter(status__in=ON_AIR).order_by("pk"):
         print(ON_AIR_HINT.format(id=webinar.pk, title=webinar.title))
     return run_verify()
+
+
+def _run_check(file: Path) -> int:
+    checked = check(file)
+    print(f"{file} can be restored: {_told(checked.manifest)}.")
+    if checked.too_long:
+        print(f"Not on PostgreSQL, though: {lengths.told(checked.too_long)}. `efir verify` says what to do.")
+    return 0
 
 
 def run_held(options: argparse.Namespace) -> int:

@@ -23,9 +23,10 @@ from efir import clock, guards
 from efir.accounts.models import Person
 from efir.hooks.models import JournalEntry
 from efir.ops.database import one_migrates
-from efir.ops.keeping import KeepingRefused, doubt
+from efir.ops.keeping import KeepingRefused, doubt, lengths
 from efir.ops.keeping.backup import SECRET
 from efir.ops.keeping.container import Backup, Manifest, opened
+from efir.ops.keeping.lengths import TooLong
 from efir.ops.keeping.rows import columns, load
 from efir.ops.keeping.schema import models_at, told, unknown_of
 from efir.ops.locks import alone
@@ -50,11 +51,35 @@ class Restored:
     ended: int
 
 
-def check(path: Path) -> Manifest:
+@dataclass(frozen=True)
+class Checked:
+    """A backup that can be restored here: its manifest, and what would keep it from PostgreSQL."""
+
+    manifest: Manifest
+    too_long: tuple[TooLong, ...]
+
+
+def check(path: Path) -> Checked:
     """Whether this Efir could restore the file: all of it is read, nothing is written. Raises KeepingRefused."""
     with opened(path) as backup:
         _check(backup)
-        return backup.manifest
+        too_long = tuple(_too_long(backup))
+        if too_long and connection.vendor == "postgresql":
+            raise KeepingRefused(
+                f"PostgreSQL takes no texts of such a length: {lengths.told(too_long)}. Restore the backup on SQLite, "
+                "shorten them there with SQL, and make another."
+            )
+        return Checked(backup.manifest, too_long)
+
+
+def _too_long(backup: Backup) -> Iterator[TooLong]:
+    parts = backup.manifest.tables
+    try:
+        for model in models_at(backup.manifest.migrations):
+            part = parts[model._meta.db_table]
+            yield from lengths.in_rows(model, part.columns, backup.rows(part))
+    except ValueError as exc:
+        raise KeepingRefused(f"the backup's rows cannot be read ({exc}).") from exc
 
 
 def restore(path: Path, *, nothing_sent_since: bool = False, end_sessions: bool = False) -> Restored:
@@ -175,7 +200,12 @@ def _fill(backup: Backup) -> None:
             part = parts[model._meta.db_table]
             load(model, part.columns, backup.rows(part))
         connection.check_constraints()
-    except (IntegrityError, DataError, ValidationError, ValueError) as exc:
+    except DataError as exc:
+        raise KeepingRefused(
+            f"this database does not take a value of the backup ({exc}); of texts that are too long `efir restore "
+            "--check` tells where they are. Nothing was restored."
+        ) from exc
+    except (IntegrityError, ValidationError, ValueError) as exc:
         raise KeepingRefused(
             f"the backup's rows contradict each other ({exc}). Nothing was restored."
         ) from exc

@@ -1,4 +1,4 @@
-"""What the database holds by itself: guards, constraints, foreign keys, and whole pages."""
+"""What the database holds by itself: guards, constraints, foreign keys, lengths of texts, and whole pages."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from django.apps import apps
 from django.db import connection, models
 
 from efir import guards
+from efir.ops.keeping import lengths
 from efir.ops.verifying.problems import Problem
 
 FROM_BACKUP = "restore the last backup that `efir verify` finds well"
+SHORTEN = "shorten it with SQL: as it is, no backup can be restored on PostgreSQL"
 
 
 def problems() -> Iterator[Problem]:
@@ -21,6 +23,8 @@ def problems() -> Iterator[Problem]:
         if model._meta.managed and not model._meta.proxy:
             yield from _missing_constraints(model)
             yield from _orphans(model)
+            if connection.vendor == "sqlite":  # PostgreSQL takes no longer ones
+                yield from _too_long(model)
     if connection.vendor == "sqlite":
         yield from _broken_pages()
 
@@ -68,6 +72,11 @@ def _orphans_of(
         for row_id, missing in cursor:
             ids = {"table": model._meta.db_table, "id": row_id, field.column: missing}
             yield Problem("row", ids, "names a row that is not there", FROM_BACKUP)
+
+
+def _too_long(model: type[models.Model]) -> Iterator[Problem]:
+    for text in lengths.in_table(model):
+        yield Problem("text", {"table": text.table, "id": text.row_id}, text.wrong, SHORTEN)
 
 
 def quote(name: str | None) -> str:
