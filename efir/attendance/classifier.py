@@ -21,6 +21,7 @@ from efir.attendance.models import Classification, Participation, Verdict
 from efir.attendance.rules import Evening, Judgement, Rule, judge
 from efir.audit.log import note_address
 from efir.audit.models import Origin
+from efir.hooks import trace
 from efir.hooks.actions import Code, Context, Refused
 from efir.hooks.bus import emit, listen
 from efir.hooks.events import (
@@ -29,7 +30,6 @@ from efir.hooks.events import (
     ClientWebinarEntered,
     Reason,
 )
-from efir.hooks.models import JournalEntry
 from efir.room.storage import Seen, flushed_past, seen_by_person
 from efir.webinars.ledger import stop_of
 from efir.webinars.lifecycle import Status
@@ -209,17 +209,17 @@ def decide(webinar_id: int, lead_id: int, attended: bool, context: Context) -> V
             verdict.decided_by, verdict.decided_at = actor, clock.now()
             verdict.save(update_fields=["attended", "reason", "decided_by", "decided_at"])
             emit([_event(verdict)], actor_id=actor.pk)
-            _note_where_from(verdict, context)
-            log.info("verdict_decided", webinar_id=webinar_id, lead_id=lead_id, actor_id=actor.pk)
+            fact_id = trace.entries_of(ClientWebinarAttendanceClassified, webinar_id, [lead_id])[lead_id]
+            # The journal tells who decided; from which address is kept beside it, and not for ever.
+            note_address(Origin.JOURNAL, fact_id, context)
+            log.info(
+                "verdict_decided",
+                webinar_id=webinar_id,
+                lead_id=lead_id,
+                actor_id=actor.pk,
+                cause=trace.cause(fact_id),
+            )
         return verdict
-
-
-def _note_where_from(verdict: Verdict, context: Context) -> None:
-    """The journal tells who decided; from which address is kept beside it, and not for ever."""
-    fact = JournalEntry.objects.filter(
-        event=ClientWebinarAttendanceClassified.name, webinar_id=verdict.webinar_id, lead_id=verdict.lead_id
-    )
-    note_address(Origin.JOURNAL, fact.values_list("pk", flat=True).get(), context)
 
 
 def rejudge(verdict: Verdict, evening: Evening) -> Judgement:

@@ -17,6 +17,7 @@ from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Code, Context, Refused
 from efir.telegram.models import MessageState, OutboxMessage
+from efir.telegram.trace import tell
 
 Act: TypeAlias = Callable[[QuerySet[OutboxMessage], Context], int]
 
@@ -29,8 +30,8 @@ def retry(messages: QuerySet[OutboxMessage], context: Context) -> int:
     """Send failed messages, and those whose outcome is unknown, once more; how many. Raises Refused."""
     _require_retry_delivery(context)
     repeated = _noted(messages.filter(state__in=REPEATABLE), Action.MESSAGES_RETRIED, _once_more, context)
-    log.info("retried", count=repeated, actor_id=context.actor_id)
-    return repeated
+    tell(log, "retried", repeated, actor_id=context.actor_id)
+    return len(repeated)
 
 
 def resolve(messages: QuerySet[OutboxMessage], delivered: bool, context: Context) -> int:
@@ -46,21 +47,21 @@ def resolve(messages: QuerySet[OutboxMessage], delivered: bool, context: Context
         same_call | Q(pk__in=[pk for pk, _ in asked]), state=MessageState.UNCERTAIN
     )
     settle = _arrived if delivered else _once_more
-    count = _noted(uncertain, Action.MESSAGES_RESOLVED, settle, context, delivered=delivered)
-    log.info("resolved", count=count, delivered=delivered, actor_id=context.actor_id)
-    return count
+    resolved = _noted(uncertain, Action.MESSAGES_RESOLVED, settle, context, delivered=delivered)
+    tell(log, "resolved", resolved, delivered=delivered, actor_id=context.actor_id)
+    return len(resolved)
 
 
 def _noted(
     messages: QuerySet[OutboxMessage], action: Action, act: Act, context: Context, **details: Any
-) -> int:
-    """Act on these messages and write it down, a line for each webinar; how many they were."""
+) -> list[int]:
+    """Act on these messages and write it down, a line for each webinar; which they were."""
     with transaction.atomic():
-        numbers = Counter(messages.select_for_update().values_list("webinar_id", flat=True))
-        count = act(messages, context)
-        for webinar_id, number in numbers.items():
+        webinars = dict(messages.select_for_update().values_list("pk", "webinar_id"))
+        act(messages, context)
+        for webinar_id, number in Counter(webinars.values()).items():
             record(action, context, webinar_id=webinar_id, messages=number, **details)
-        return count
+        return sorted(webinars)
 
 
 def _require_retry_delivery(context: Context) -> None:

@@ -27,6 +27,7 @@ from efir.telegram.models import (
     TelegramChat,
 )
 from efir.telegram.receivers import bar
+from efir.telegram.trace import tell
 from efir.webinars.models import Webinar
 
 INSERT_CHUNK = 500
@@ -163,7 +164,7 @@ def recording_was_published(*, webinar_id: int, **_: Any) -> None:
 def _unblock(waiting: QuerySet[OutboxMessage]) -> int:
     """Move each of these to the next thing it waits for, or to the queue."""
     now = clock.now()
-    moved = 0
+    moved: list[int] = []
     with transaction.atomic():
         rows = list(
             waiting.filter(expires_at__gt=now)
@@ -178,12 +179,13 @@ def _unblock(waiting: QuerySet[OutboxMessage]) -> int:
         )
         for row in rows:
             fresh = _row(_draft(row), now, row.person_id in linked, bool(row.webinar.recording_url))
-            moved += fresh.state != row.state
+            if fresh.state != row.state:
+                moved.append(row.pk)
             row.state, row.expires_at, row.due_at = fresh.state, fresh.expires_at, now
         OutboxMessage.objects.bulk_update(rows, ["state", "expires_at", "due_at"], batch_size=INSERT_CHUNK)
     if moved:
-        log.info("released", count=moved)
-    return moved
+        tell(log, "released", moved)
+    return len(moved)
 
 
 def _draft(row: OutboxMessage) -> Draft:

@@ -28,7 +28,7 @@ from efir.telegram.answers import (
 from efir.telegram.claims import Claim
 from efir.telegram.models import ERASED_TEXT, MessageState, OutboxMessage, TelegramChat
 from efir.telegram.queue import give_back
-from efir.webinars.ledger import stop_of
+from efir.telegram.trace import causes_of
 
 FIRST_RETRY_S = 1.0
 LAST_RETRY_S = 60.0
@@ -40,20 +40,22 @@ log = structlog.get_logger(__name__)
 
 def settle(claimed: Claim, decision: Decision, text: str = "") -> None:
     """Write what came of a claim; a row that is no longer this attempt's is left alone. `text` is what was sent."""
-    cause = stop_of(claimed.messages[0].webinar_id)
+    causes = causes_of(claimed.messages)
     with transaction.atomic():
         rows = OutboxMessage.objects.filter(attempt_id=claimed.attempt_id)
         count = _write(rows, claimed, decision, text)
-    log.info(
-        "message_settled",
-        message_ids=[row.pk for row in claimed.messages],
-        webinar_id=claimed.messages[0].webinar_id,
-        cause=cause,
-        person_id=claimed.person_id,
-        outcome=type(decision).__name__,
-        error=getattr(decision, "error", None),
-        fenced_off=count < len(claimed.messages),
-    )
+    for cause, messages in causes.items():
+        log.info(
+            "message_settled",
+            message_ids=[row.pk for row in messages],
+            webinar_id=messages[0].webinar_id,
+            cause=cause,
+            retried_by_ids=sorted({row.retried_by_id for row in messages if row.retried_by_id}),
+            person_id=claimed.person_id,
+            outcome=type(decision).__name__,
+            error=getattr(decision, "error", None),
+            fenced_off=count < len(claimed.messages),
+        )
 
 
 def _write(rows: QuerySet[OutboxMessage], claimed: Claim, decision: Decision, text: str) -> int:

@@ -84,8 +84,10 @@ def test_c_and_d_an_evening_and_what_everybody_hears(site, cast, speaker):
         sent.params["reply_markup"] for sent in cast.stand_in.sent if "rutube.ru/video/1" in str(sent.params)
     ]
     assert len(with_button) == 2
-    assert _led_to_by(site, stop.headers["x-request-id"]) == {
-        line["id"] for line in site.lines("outbox", "--webinar", str(webinar))
+    messages = {line["id"]: line["kind"] for line in site.lines("outbox", "--webinar", str(webinar))}
+    assert _led_to_by(site, stop.headers["x-request-id"]) == set(messages)
+    assert _let_go_by(site, answer.headers["x-request-id"]) == {
+        number for number, kind in messages.items() if kind == "candidate_recording"
     }
     numbers = httpx.get(f"{site.url}/metrics", headers={"Host": "localhost"}).text
     assert re.search(r"^efir_sends_total\{.*\} [1-9]", numbers, re.MULTILINE), numbers
@@ -98,6 +100,13 @@ def _led_to_by(site, request_id: str) -> set[int]:
     after = [line for line in lines if line.get("cause") == cause]
     assert {line["event"] for line in after} >= {"webinar_changed", "emitted", "classified", "enqueued"}
     return {number for line in after for number in line.get("message_ids", [])}
+
+
+def _let_go_by(site, request_id: str) -> set[int]:
+    """The messages that the request's own lines name."""
+    lines = [json.loads(line) for line in site.log.read_text().splitlines() if line.startswith("{")]
+    mine = [line for line in lines if line.get("request_id") == request_id]
+    return {number for line in mine for number in line.get("message_ids", [])}
 
 
 def _seconds_since_left(site, webinar: int, visitor: Visitor) -> float:
