@@ -166,3 +166,13 @@ def test_pages_ask_nothing_of_the_device():
     assert 'fullscreen=(self "https://' in answer["Permissions-Policy"]
     assert "camera=()" in answer["Permissions-Policy"]
     assert answer["Cross-Origin-Resource-Policy"] == answer["Cross-Origin-Opener-Policy"] == "same-origin"
+
+
+@pytest.mark.django_db
+def test_that_a_log_in_is_taken_is_said_so_often_for_one_address_and_for_one_log_in(make_person):
+    make_person(login="olga@example.ru")
+    form = {"username": "olga@example.ru", "password": PASSWORD, "name": "Ольга", "consent": "on"}
+    spread = [Client(REMOTE_ADDR=f"198.51.100.{n}").post("/signup/", form).status_code for n in range(22)]
+    assert spread == [200] * 21 + [429]
+    other = Client(REMOTE_ADDR="198.51.100.200").post("/signup/", form | {"username": "vera@example.ru"})
+    assert other.status_code == 302

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
@@ -150,7 +151,8 @@ def _signed_up(request: HttpRequest, form: SignUpForm) -> Person | None:
         )
     except LoginTaken:
         form.say_taken(_log_in_instead(request))
-        is_ratelimited(request, group="signup-taken", key=_address, rate=settings.TAKEN_RATE, increment=True)
+        for key in _TAKEN_KEYS:
+            _was_taken_too_often(request, key, increment=True)
         return None
 
 
@@ -175,9 +177,23 @@ def _webinar_id(request: HttpRequest) -> int | None:
 
 def _tries_too_often(request: HttpRequest) -> bool:
     often = is_ratelimited(request, group="signup", key=_address, rate=settings.SIGNUP_RATE, increment=True)
-    found = is_ratelimited(request, group="signup-taken", key=_address, rate=settings.TAKEN_RATE)
-    return bool(often or found)
+    return bool(often) or any(_was_taken_too_often(request, key) for key in _TAKEN_KEYS)
+
+
+def _was_taken_too_often(
+    request: HttpRequest, key: Callable[[str, HttpRequest], str], *, increment: bool = False
+) -> bool:
+    """Whether from one address, or for one log-in from wherever, it was said too often that there is an account."""
+    group = f"signup-taken-{key.__name__}"
+    return bool(is_ratelimited(request, group=group, key=key, rate=settings.TAKEN_RATE, increment=increment))
 
 
 def _address(_group: str, request: HttpRequest) -> str:
     return limited_address(request)
+
+
+def _login(_group: str, request: HttpRequest) -> str:
+    return login_tried(request)
+
+
+_TAKEN_KEYS = (_address, _login)
