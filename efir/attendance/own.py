@@ -17,7 +17,6 @@ from efir.accounts.search import named, sought
 from efir.attendance.models import Classification, Participation, Verdict
 from efir.attendance.verdict_board import Choice
 from efir.web import query_with
-from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Seat, Webinar
 from efir.webinars.programme import Programme
 
@@ -54,12 +53,6 @@ class OwnCandidates:
     total: int
 
 
-def ahead(programme: Programme) -> Webinar | None:
-    """The webinar on air, else the next one."""
-    current = programme.current(frozenset())
-    return current if current and current.state in (Status.SCHEDULED, *ON_AIR) else None
-
-
 def just_over(programme: Programme) -> Webinar | None:
     """The webinar that has finished last, if that was lately."""
     return next(iter(programme.just_finished), None)
@@ -67,7 +60,7 @@ def just_over(programme: Programme) -> Webinar | None:
 
 def own_candidates(partner: Person, programme: Programme, query: QueryDict) -> OwnCandidates:
     """Those whom the address asks for: `who` searches, `show` filters, `candidates` is the page."""
-    webinar, over = ahead(programme), just_over(programme)
+    webinar, over = programme.ahead(), just_over(programme)
     everybody = _told_of(Person.objects.filter(invited_by_id=partner.pk), webinar, over)
     kinds = _kinds(webinar, over)
     who, asked = sought(query, WHO), query.get(SHOW, "")

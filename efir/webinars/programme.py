@@ -12,6 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from efir.threads import CROWD
+from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Seat, Webinar
 from efir.webinars.visibility import just_finished, on_air, upcoming
 
@@ -43,6 +44,11 @@ class Programme:
             if webinar := next(iter(found), None):
                 return webinar
         return None
+
+    def ahead(self, seats: Collection[int] = frozenset()) -> Webinar | None:
+        """The current webinar, unless it is over: the one on air, else the next."""
+        current = self.current(seats)
+        return current if current and current.state in (Status.SCHEDULED, *ON_AIR) else None
 
     def get(self, webinar_id: int) -> Webinar | None:
         """The webinar with this id, if it is here."""

@@ -37,7 +37,7 @@ def qr(text: str) -> SafeString:
 @register.inclusion_tag("attendance/invitation.html")
 def invitation(link: str) -> dict[str, Any]:
     """A text ready to send: what and when, and the partner's own link, which seats whoever signs up by it."""
-    webinar = own.ahead(Programme.read())
+    webinar = Programme.read().ahead()
     words, by_link = _invitation_words(webinar)
     sent = _link_to(webinar, link)
     return {
@@ -69,7 +69,7 @@ def _invitation_words(webinar: Webinar | None) -> tuple[str, str]:
 def own_evening_panel(context: Context) -> dict[str, Any]:
     """The next webinar (or the one on air) and the one just over, as far as one's own people are concerned."""
     partner, programme = context["request"].user, Programme.read()
-    webinar, over = own.ahead(programme), own.just_over(programme)
+    webinar, over = programme.ahead(), own.just_over(programme)
     return {
         "webinar": webinar,
         "turnout": own.own_turnout(partner, webinar) if webinar else None,
@@ -90,7 +90,7 @@ def own_candidates_panel(context: Context) -> dict[str, Any]:
 @register.inclusion_tag("attendance/candidate_verdicts.html")
 def candidate_verdicts(candidate: Person) -> dict[str, Any]:
     """Every verdict on one candidate, the latest first, and how they stand to what is on air or comes next."""
-    webinar = own.ahead(Programme.read())
+    webinar = Programme.read().ahead()
     entries = Participation.objects.filter(webinar=webinar, person=candidate, is_lead=True)
     return {
         "verdicts": own.told().filter(lead=candidate).order_by("-webinar__starts_at"),

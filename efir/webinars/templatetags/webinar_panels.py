@@ -8,7 +8,6 @@ from django import template
 from django.template.context import Context
 
 from efir.webinars import visibility
-from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Webinar
 from efir.webinars.programme import Programme, seats_of
 
@@ -24,8 +23,7 @@ def open_webinar(webinar_id: int | None) -> Webinar | None:
 @register.simple_tag
 def next_webinar() -> Webinar | None:
     """The webinar on air, else the next one, for somebody who has no seat yet."""
-    current = Programme.read().current(frozenset())
-    return current if current and current.state in (Status.SCHEDULED, *ON_AIR) else None
+    return Programme.read().ahead()
 
 
 @register.simple_tag(takes_context=True)
@@ -38,8 +36,7 @@ def has_seat(context: Context, webinar_id: int) -> bool:
 def webinar_card(context: Context) -> dict[str, Any]:
     """The webinar on air or the next one, and whether the person who looks has a seat there."""
     seats = seats_of(context["request"].user.pk)
-    current = Programme.read().current(seats)
-    webinar = current if current and current.state in (Status.SCHEDULED, *ON_AIR) else None
+    webinar = Programme.read().ahead(seats)
     return {
         "webinar": webinar,
         "seated": webinar is not None and webinar.pk in seats,
