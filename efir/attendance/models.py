@@ -48,6 +48,7 @@ class Verdict(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["webinar", "lead"], name="verdict_once")]
+        indexes = [models.Index(fields=["webinar"], condition=models.Q(attended=None), name="verdict_held")]
 
     def __str__(self) -> str:
         return f"{self.lead_id} in {self.webinar_id}: {self.reason}"

@@ -39,7 +39,8 @@ Stretch: TypeAlias = tuple[int, datetime, datetime]
 class Funnel:
     """From the seats to the end; how many people. `saw_cta`: in live time; None where it was never shown.
 
-    `walk_ins` are those who entered without a seat. While on air `stayed` are those who are there now.
+    `walk_ins` are those who entered without a seat. While on air `stayed` are those who are there now; of the
+    `unseen` the system does not know whether they stayed, whatever was decided about them.
     """
 
     seats: int
@@ -47,6 +48,7 @@ class Funnel:
     walk_ins: int
     saw_cta: int | None
     stayed: int
+    unseen: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,13 @@ def funnel_of(webinar: Webinar, timeline: Timeline) -> Funnel:
     seat = Seat.objects.filter(webinar=webinar, person=OuterRef("person_id"))
     entered, saw = _overlaps(timeline.live), _overlaps(_shown_live(timeline))
     stayed = _overlaps(last_s(timeline.live, rule_of(webinar).grace_s))
+    unseen = Q(Exists(_unseen(webinar).filter(lead=OuterRef("person_id"))))
     counted = lead_intervals(webinar).aggregate(
         entered=_people(entered),
         walk_ins=_people(entered & ~Q(Exists(seat))),
         saw_cta=_people(saw),
-        stayed=_people(stayed),
+        stayed=_people(stayed & ~unseen),
+        unseen=_people(entered & unseen),
     )
     if not timeline.cta:
         counted["saw_cta"] = None
@@ -98,6 +102,7 @@ def funnel_of(webinar: Webinar, timeline: Timeline) -> Funnel:
 
 def _funnel_kept(webinar: Webinar, timeline: Timeline) -> Funnel:
     seated = set(Seat.objects.filter(webinar=webinar).values_list("person_id", flat=True))
+    unseen = set(_unseen(webinar).values_list("lead_id", flat=True))
     final = last_s(timeline.live, rule_of(webinar).grace_s)
     entered: set[int] = set()
     saw: set[int] = set()
@@ -112,8 +117,14 @@ def _funnel_kept(webinar: Webinar, timeline: Timeline) -> Funnel:
         entered=len(entered),
         walk_ins=len(entered - seated),
         saw_cta=len(saw) if timeline.cta else None,
-        stayed=len(stayed),
+        stayed=len(stayed - unseen),
+        unseen=len(entered & unseen),
     )
+
+
+def _unseen(webinar: Webinar) -> QuerySet[Verdict]:
+    """The verdicts that were held, those decided since among them."""
+    return Verdict.objects.filter(webinar=webinar, reason__in=("unknown", "decided_by_admin"))
 
 
 def _shown_live(timeline: Timeline) -> list[Span]:
