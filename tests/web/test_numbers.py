@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from django.core.cache import cache
+from django.db.models import F
 from django.test import Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -224,6 +225,37 @@ def write_nothing_more(recorder):
     from efir.room.presence import Pending
 
     write(Pending((recorder,), ()))
+
+
+def test_who_left_unseen_is_not_counted_as_gone(judged, as_role):
+    """Тёма's process died with him; Нина may have been there in the blind spell, and entered never."""
+    before = funnel_of(judged, timeline_of(judged))
+    assert (before.entered, before.stayed, before.unseen) == (3, 1, 1)
+    admin = as_role(Role.ADMIN)
+    assert "ещё о 1 не известно" in panel(page(admin, judged), "numbers")
+    lead = Verdict.objects.get(lead__name="Тёма Туман").lead_id
+    admin.post(f"/admin_webinar/{judged.pk}/verdicts/{lead}", {"attended": "true"})
+    assert funnel_of(judged, timeline_of(judged)) == before
+    PresenceInterval.objects.all().delete()
+    Classification.objects.update(evidence_pruned_at=F("done_at"))
+    assert funnel_of(judged, timeline_of(judged)) == before
+
+
+def test_the_list_of_webinars_tells_where_a_decision_is_due(judged, as_role, make_webinar):
+    make_webinar("finished")
+    for role in (Role.ADMIN, Role.SPEAKER):
+        text = as_role(role).get("/admin_webinar/").content.decode()
+        (address, waits) = re.findall(
+            r'<a href="([^"]+)#verdicts">' + judged.title + r"</a>: ([^<]+)", text
+        ).pop()
+        assert (address, waits) == (f"/admin_webinar/{judged.pk}/?verdict=held", "ждут 2 человека")
+    decide_all(judged, as_role(Role.ADMIN))
+    assert "Решает администратор" not in as_role(Role.ADMIN).get("/admin_webinar/").content.decode()
+
+
+def decide_all(webinar, admin):
+    for lead_id in Verdict.objects.filter(attended=None).values_list("lead_id", flat=True):
+        admin.post(f"/admin_webinar/{webinar.pk}/verdicts/{lead_id}", {"attended": "false"})
 
 
 def row_of(text, name):

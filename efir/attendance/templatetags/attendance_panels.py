@@ -13,7 +13,7 @@ from efir.attendance.models import Verdict
 from efir.attendance.numbers import rule_of
 from efir.attendance.participation import Part, part_in
 from efir.attendance.timeline import Timeline, timeline_of
-from efir.attendance.verdict_board import counts_of, read_board
+from efir.attendance.verdict_board import counts_of, held_by_webinar, read_board
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 from efir.webinars.words import zone_label
@@ -63,6 +63,12 @@ def numbers_panel(webinar: Webinar) -> dict[str, Any]:
         "curve": curve,
         "zone": zone_label(timeline.start, timeline.zone),
     }
+
+
+@register.inclusion_tag("attendance/held_notice.html")
+def held_notice() -> dict[str, Any]:
+    """Above the list of webinars: in which of them verdicts wait for a decision."""
+    return {"held": held_by_webinar()}
 
 
 @register.inclusion_tag("attendance/verdict_tally.html")
