@@ -185,6 +185,9 @@ def test_the_tab_entered_last_plays(page, cast, speaker, logged_in):
     expect(page.locator("#player iframe")).to_have_count(0)
     expect(page.get_by_text("Эфир открыт в другой вкладке")).to_be_visible()
     other.close()
+    expect(page.locator("#enter-hint")).to_have_text("Включится видео со звуком")
+    page.get_by_role("button", name="Войти в эфир").click()
+    expect(page.locator("#player iframe")).to_have_count(1)
 
 
 def test_sound_is_tried_before_the_start(page, cast):

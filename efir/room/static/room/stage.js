@@ -12,7 +12,10 @@ export class Stage {
     this.entered = false;
     this.state = null;
     this.channel = window.BroadcastChannel && new BroadcastChannel(name);
-    this.channel?.addEventListener("message", () => this.giveWay());
+    this.channel?.addEventListener("message", ({ data }) => (data === "entered" ? this.giveWay() : this.hint()));
+    // Closed, or kept asleep by the browser: nobody plays now. Woken, it plays on.
+    window.addEventListener("pagehide", () => this.entered && this.channel?.postMessage("left"));
+    window.addEventListener("pageshow", ({ persisted }) => persisted && this.entered && this.channel?.postMessage("entered"));
     $("enter-button").disabled = false; // a page without its script offers no dead button
     $("enter-button").addEventListener("click", () => this.enter());
     for (const event of ["online", "pageshow"]) window.addEventListener(event, () => this.video?.wake());
@@ -29,8 +32,12 @@ export class Stage {
   giveWay() {
     if (!this.entered) return;
     this.entered = false;
-    $("enter-hint").textContent = $("enter-hint").dataset.elsewhere;
+    this.hint("elsewhere");
     this.draw();
+  }
+
+  hint(where = "here") {
+    $("enter-hint").textContent = $("enter-hint").dataset[where];
   }
 
   show(state) {
