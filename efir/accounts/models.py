@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import unicodedata
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Group, PermissionsMixin
@@ -30,9 +31,10 @@ _PHONE = re.compile(r"\+7\d{10}|\+(?!7)\d{10,15}", re.ASCII)
 def normalize_login(login: str) -> str:
     """One spelling for one login: e-mails in lower case, telephone numbers as + and digits.
 
-    It may be longer than what was typed: some capitals have small letters of two characters.
+    It may be longer than what was typed: some capitals have small letters of two characters, and one sign («ﬁ») may
+    stand for several (NFKC, as Django's log-in form has it).
     """
-    login = login.replace("\x00", "").strip()
+    login = unicodedata.normalize("NFKC", login).replace("\x00", "").strip()
     return _spelled_phone(re.sub(r"[\s()\-.]", "", login)) or login.lower()
 
 

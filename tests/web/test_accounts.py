@@ -57,11 +57,13 @@ class TestSignUp:
             ("8 (999) 123-45-67", "+79991234567"),
             ("+7 999 123 45 67", "+79991234567"),
             (" Olga@Example.RU ", "olga@example.ru"),
+            ("olga@oﬃce.ru", "olga@office.ru"),
         ],
     )
     def test_a_login_has_one_spelling(self, typed, login):
         sign_up(Client(), username=typed)
         assert Person.objects.get().login == login
+        assert Client().post("/login/", {"username": typed, "password": PASSWORD}).status_code == 302
 
     @pytest.mark.parametrize(
         ("field", "value"),
