@@ -33,13 +33,12 @@ class Bounded:
         self._inner = inner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request; 413 where its body is too large."""
+        """One request; 413 where its body is too large, 400 where it cannot be read."""
         if not _is_readable(scope):
-            metrics.answered("unreadable", 400)
-            return await refuse(scope, send, 400, [(b"connection", b"close")])
+            return await self._refuse(scope, receive, send, 400, "unreadable")
         largest = LARGEST_UPLOAD if scope["path"].startswith(UPLOADS) else LARGEST_FORM
         if _told(scope) > largest:
-            return await self._refuse(scope, receive, send)
+            return await self._refuse(scope, receive, send, 413, "too large")
         came = 0
 
         async def counted() -> Message:
@@ -53,14 +52,14 @@ class Bounded:
         try:
             await self._inner(scope, counted, send)
         except _TooLarge:
-            await self._refuse(scope, receive, send)
+            await self._refuse(scope, receive, send, 413, "too large")
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        metrics.answered("too large", 413)
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int, why: str) -> None:
+        metrics.answered(why, status)
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAINED_WITHIN_S):
                 await _drain(receive)
-        await refuse(scope, send, 413, [(b"connection", b"close")])
+        await refuse(scope, send, status, [(b"connection", b"close")])
 
 
 def _is_readable(scope: Scope) -> bool:
