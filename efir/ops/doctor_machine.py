@@ -55,14 +55,19 @@ def data_directory() -> Iterator[Finding]:
         yield ok("data directory", f"{path} can be written")
     finally:
         probe.unlink(missing_ok=True)
+    kept = [path, settings.EFIR.sqlite_file.parent] if settings.EFIR.is_sqlite else [path]
+    disks = {each.stat().st_dev: each for each in reversed(kept)}
+    yield from map(_disk, disks.values())
+
+
+def _disk(path: Path) -> Finding:
     free = shutil.disk_usage(path).free
-    text = f"{free // 2**20} MB free"
+    text = f"{free // 2**20} MB free at {path}"
     if free < LEAST_FREE:
-        yield failed("disk", text, "make room: without it nothing can be written")
-    elif free < ENOUGH_FREE:
-        yield warning("disk", text, "make room before the next webinar")
-    else:
-        yield ok("disk", text)
+        return failed("disk", text, "make room: without it nothing can be written")
+    if free < ENOUGH_FREE:
+        return warning("disk", text, "make room before the next webinar")
+    return ok("disk", text)
 
 
 def secret_key() -> Iterator[Finding]:

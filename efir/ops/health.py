@@ -49,12 +49,12 @@ def parts_of_health() -> dict[str, str]:
     """The parts that everybody depends on, and how each is."""
     try:
         return {"database": _database(), "worker": _worker(), "telegram": telegram_health()}
-    except DatabaseError:
+    except (DatabaseError, OSError):
         return {"database": "unreachable"}
 
 
 def _database() -> str:
-    if settings.EFIR.is_sqlite and shutil.disk_usage(settings.EFIR.data_dir).free < LEAST_FREE:
+    if settings.EFIR.is_sqlite and shutil.disk_usage(settings.EFIR.sqlite_file.parent).free < LEAST_FREE:
         return "no_room"
     return "guards_missing" if guards.missing() else "ok"
 

@@ -46,7 +46,7 @@ def _second(job: str, what: str) -> str:
 @contextmanager
 def held(path: Path, refusal: str) -> Iterator[None]:
     """Hold the file for as long as the block runs; raises ConfigError with `refusal` if another process does."""
-    with path.open("a+") as file:
+    with open(path, "a+", opener=_private) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
@@ -55,6 +55,11 @@ def held(path: Path, refusal: str) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
+
+
+def _private(path: str, flags: int) -> int:
+    """Whoever can open a file can lock it."""
+    return os.open(path, flags, 0o600)
 
 
 def is_held(path: Path) -> bool:
@@ -72,6 +77,6 @@ def is_held(path: Path) -> bool:
 @contextmanager
 def awaited(path: Path) -> Iterator[None]:
     """Hold the file; wait for whoever holds it now."""
-    with path.open("a+") as file:
+    with open(path, "a+", opener=_private) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -106,6 +106,8 @@ def test_a_second_installation_on_one_data_directory_is_refused(tmp_path):
         serving = site.start("serve")
         for command in ("serve", "worker", "web"):
             assert "another process is already the" in said(site.run(command))
+        locks = list(tmp_path.glob("*.lock"))
+        assert {lock.stat().st_mode & 0o777 for lock in locks} == {0o600}  # whoever can read one can hold it
         site.kill(serving)
         assert site.start("serve").poll() is None  # the lock went with its process
     finally:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
+import tempfile
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
 
 from efir.ops import cli, doctor_machine
 from efir.ops.doctor import run_doctor
+from efir.ops.health import parts_of_health
 from efir.ops.worker import Worker
 
 pytestmark = pytest.mark.django_db
@@ -134,6 +139,20 @@ def test_the_machine_is_looked_at(look, tmp_path, monkeypatch):
         assert found["owner of the database"] == {"warning"}
     assert "failed" in found["secret key"]
     assert (found["open files"], found["disk"]) == ({"warning"}, {"failed"})
+
+
+@pytest.mark.one_database
+def test_the_disk_of_the_database_is_looked_at_too(look, settings, monkeypatch):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        if Path(elsewhere).stat().st_dev == settings.EFIR.data_dir.stat().st_dev:
+            pytest.skip("there is one disk here")
+        free = {elsewhere: 2**20}
+        monkeypatch.setattr(
+            shutil, "disk_usage", lambda path: SimpleNamespace(free=free.get(str(path), 2**40))
+        )
+        database = settings.EFIR.database | {"NAME": f"{elsewhere}/efir.sqlite3"}
+        assert look(database=database)[1]["disk"] == {"ok", "failed"}
+        assert parts_of_health()["database"] == "no_room"
 
 
 @pytest.mark.one_database
