@@ -8,6 +8,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from efir.accounts.addresses import client_address
@@ -47,6 +48,19 @@ class SessionStore(db.SessionStore):
             super().delete(key)
             if person_id:
                 note_change([person_id])
+
+
+def other_sessions(request: HttpRequest) -> QuerySet[Session]:
+    """Where else whoever asks has logged in; under an earlier password, too, where that counts no more."""
+    own = Session.objects.filter(person=person_of(request))
+    return own.exclude(session_key=request.session.session_key)
+
+
+def end_other_sessions(request: HttpRequest) -> None:
+    """Log whoever asks out everywhere else, in every process at once."""
+    with transaction.atomic():
+        other_sessions(request).delete()
+        note_change([person_of(request).pk])
 
 
 def person_of(request: HttpRequest) -> Person:

@@ -19,6 +19,7 @@ urlpatterns = [
     path("account/data/export", data.export, name="own_data_export"),
     path("account/data/erase", data.erase_oneself, name="own_data_erase"),
     path("account/password/", account.change_password, name="password_change"),
+    path("account/sessions/end", account.end_sessions, name="sessions_end"),
     path("account/contacts/", account.contacts, name="contacts"),
     path("account/candidates/<id:person_id>/", account.candidate, name="candidate"),
     path("account/people/", people.people, name="people"),

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from efir.accounts import people
 from efir.accounts.capabilities import Role
 from efir.accounts.forms import ChangePasswordForm, ContactsForm, NewPasswordForm
-from efir.accounts.models import Person
+from efir.accounts.models import AccessChange, Person
 from efir.accounts.people import CONSENT_VERSION, LoginTaken, close_account, create_person
 from efir.webinars.models import Seat
 from tests.conftest import SYSTEM
@@ -427,6 +427,16 @@ class TestPasswordReset:
         assert client.post("/account/password/", fields | {"old_password": PASSWORD}).url == "/account/"
         assert client.get("/account/").status_code == 200
         assert other.get("/account/").status_code == 302
+        assert "Вы вошли только в этом браузере" in client.get("/account/password/").content.decode()
+
+    def test_other_devices_are_logged_out_by_one_button(self, make_person):
+        client, other = logged_in(person := make_person()), logged_in(person)
+        stranger = logged_in(make_person())
+        assert "Открытых входов, кроме этого: 1." in client.get("/account/password/").content.decode()
+        assert client.post("/account/sessions/end").url == "/account/password/"
+        assert AccessChange.objects.filter(person=person).exists()  # what every process asks
+        assert [each.get("/account/").status_code for each in (client, other, stranger)] == [200, 302, 200]
+        assert "Вы вошли только в этом браузере" in client.get("/account/password/").content.decode()
 
 
 def test_who_comes_goes_and_is_not_let_in_is_logged_by_number(make_person, client, caplog):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -11,21 +12,25 @@ from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 from django_ratelimit.core import is_ratelimited
 
+from efir.accounts.access import read_access
 from efir.accounts.capabilities import Capability, capability_required
 from efir.accounts.forms import ChangePasswordForm, ContactsForm
 from efir.accounts.models import Person
 from efir.accounts.people import own_candidate
-from efir.accounts.session import person_of
+from efir.accounts.session import end_other_sessions, other_sessions, person_of
 from efir.accounts.views.entrance import HOUR_S, too_many
-from efir.web import back_with
+from efir.web import back_with, post_only
 
 # Of one person, whichever session.
 RATE = "20/h"
+
+log = structlog.get_logger(__name__)
 
 
 class ChangePassword(PasswordChangeView):
@@ -34,6 +39,10 @@ class ChangePassword(PasswordChangeView):
     form_class = ChangePasswordForm
     template_name = "accounts/password.html"
     success_url = "/account/"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        keys = other_sessions(self.request).values_list("session_key", flat=True)
+        return super().get_context_data(others=len(read_access(keys)), **kwargs)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """The old password is not to be guessed here either."""
@@ -48,6 +57,15 @@ class ChangePassword(PasswordChangeView):
 
 
 change_password = never_cache(ChangePassword.as_view())
+
+
+@post_only
+@login_required
+def end_sessions(request: HttpRequest) -> HttpResponse:
+    """Log out on every other device: a telephone that was lost, somebody else's computer."""
+    end_other_sessions(request)
+    log.info("other_sessions_ended", person_id=person_of(request).pk)
+    return back_with(request, reverse("password_change"), _("Готово: вы вошли только здесь."))
 
 
 @never_cache
