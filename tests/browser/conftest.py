@@ -31,3 +31,9 @@ def worlds() -> Iterator[Worlds]:
     """The installations in the states of the gallery's catalogue."""
     with Worlds() as worlds:
         yield worlds
+
+
+@pytest.fixture(scope="package")
+def visitors(chromium: Browser, worlds: Worlds) -> browser.Visitors:
+    """Whoever comes to these installations, each with a browser that is kept."""
+    return browser.Visitors(chromium, worlds)

@@ -14,8 +14,8 @@ from tools.gallery.catalogue import CATALOGUE
 
 
 @in_group("room")
-def test_nothing_is_wrong_with_the_page(chromium, worlds, state, language):
-    check(chromium, worlds, state, language)
+def test_nothing_is_wrong_with_the_page(visitors, state, language):
+    check(visitors, state, language)
 
 
 def test_beside_a_pause_no_clock_runs(chromium, worlds):

@@ -75,7 +75,6 @@ class Evening:
             rows = connection.execute("SELECT state, count(*) FROM telegram_outboxmessage GROUP BY state")
             return Counter(dict(rows.fetchall()))
 
-
     def settled(self) -> None:
         """Wait until every message is where it belongs."""
         states: list[Counter[str]] = []

@@ -1,5 +1,6 @@
 // Who is in the room: read page by page, while the list is open. The pages that were asked for are kept fresh.
 const EVERY_MS = 15000;
+const SOON_MS = 1500;
 const $ = (id) => document.getElementById(id);
 
 export function startPeople(address) {
@@ -22,10 +23,12 @@ export function startPeople(address) {
 
   async function refresh() {
     if (!box.open || box.hidden) return;
-    for (let number = 1; number <= Math.max(1, pages.length); number += 1) {
-      if (!await read(number)) break;
+    let answered = true;
+    for (let number = 1; answered && number <= Math.max(1, pages.length); number += 1) {
+      answered = await read(number);
     }
     draw();
+    if (answered && !total) setTimeout(refresh, SOON_MS); // whoever looks has just come, and is not written down yet
   }
 
   async function more() {
