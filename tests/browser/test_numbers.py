@@ -50,10 +50,10 @@ def watched(site, cast, speaker) -> int:
     with visitor.watching(webinar) as tab:
         speaker.post(f"/admin_webinar/{webinar}/start")
         tab.until(status="live")
-        eventually(lambda: len(site.journal(webinar)) == 1)
+        eventually(lambda: site.facts(webinar) == 1)
         speaker.post(f"/admin_webinar/{webinar}/cta", visible="true")
         speaker.post(f"/admin_webinar/{webinar}/stop")
-    eventually(lambda: site.lines("verdicts", "--webinar", str(webinar)))
+    eventually(lambda: site.judged(webinar))
     return webinar
 
 

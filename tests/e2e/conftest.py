@@ -125,14 +125,13 @@ class Cast:
 
     def settled(self, webinar_id: int, count: int) -> dict[tuple[str, str], str]:
         """Wait until the webinar has this many messages and none of them is on its way; their states."""
-        return eventually(
-            lambda: (
-                states
-                if len(states := self.site.outbox(webinar_id)) == count
-                and not {"queued", "sending"} & set(states.values())
-                else {}
-            )
-        )
+
+        def are_settled() -> bool:
+            states = self.site.states(webinar_id)
+            return states.total() == count and not {"queued", "sending"} & set(states)
+
+        eventually(are_settled)
+        return self.site.outbox(webinar_id)
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,7 @@ def test_a_restart_in_the_evening_costs_nobody_the_verdict(installation):
     login, visitor = cast.candidate(linked=False)
     with visitor.watching(webinar) as tab:
         cast.speaker.post(f"/admin_webinar/{webinar}/start")
-        eventually(lambda: site.journal(webinar))
+        eventually(lambda: site.facts(webinar))
         first.terminate()
         eventually(lambda: tab.ended)
         assert first.wait(30) == 0
@@ -89,13 +89,13 @@ def test_nobody_is_judged_when_the_server_died_and_the_webinar_ended_without_it(
     absent, _ = cast.candidate(webinar=webinar, linked=False)
     with visitor.watching(webinar):
         cast.speaker.post(f"/admin_webinar/{webinar}/start")
-        eventually(lambda: site.journal(webinar))
+        eventually(lambda: site.facts(webinar))
         site.kill(first)
     pulse = _last_pulse(site)
     eventually(lambda: _now(site) - pulse > 4)  # longer than the grace of 3 s
     assert site.run("webinar", "stop", str(webinar)).returncode == 0
     site.start()
-    eventually(lambda: len(site.lines("verdicts", "--webinar", str(webinar))) == 2)
+    eventually(lambda: site.judged(webinar) == 2)
     lines = site.lines("verdicts", "--webinar", str(webinar))
     assert {(line["lead"], line["attended"], line["reason"]) for line in lines} == {
         (watched, None, "unknown"),

@@ -206,7 +206,7 @@ def test_no_log_says_who_anybody_is(site, cast, speaker):
     Visitor(site).post("/login/", username=login, password="wrong-password")
     speaker.post(f"/admin_webinar/{webinar}/start")
     with visitor.watching(webinar):
-        eventually(lambda: site.journal(webinar))
+        eventually(lambda: site.facts(webinar))
     log = site.log.read_text()
     chat_ids = [str(sent.message["chat"]["id"]) for sent in cast.stand_in.sent]
     assert "webinar_changed" in log

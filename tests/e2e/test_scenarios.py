@@ -41,7 +41,7 @@ def test_c_and_d_an_evening_and_what_everybody_hears(site, cast, speaker):
             speaker.post(f"/admin_webinar/{webinar}/start")
             assert tab.until(status="live")["player_url"].startswith("https://www.youtube.com/")
             other.until(status="live")
-            eventually(lambda: len(site.journal(webinar)) == 2)  # both entered, those who waited too
+            eventually(lambda: site.facts(webinar) == 2)  # both entered, those who waited too
         speaker.post(f"/admin_webinar/{webinar}/cta", visible="true")
         tab.until(cta_visible=True, viewers=1)
         # The other one is away for longer than the grace (3 s) before the stop: by the recorded evidence.
@@ -50,7 +50,7 @@ def test_c_and_d_an_evening_and_what_everybody_hears(site, cast, speaker):
         tab.until(status="finished")
         eventually(lambda: tab.ended)
 
-    eventually(lambda: len(site.lines("verdicts", "--webinar", str(webinar))) == 3)
+    eventually(lambda: site.judged(webinar) == 3)
     verdicts = {
         line["lead"]: (line["attended"], line["reason"])
         for line in site.lines("verdicts", "--webinar", str(webinar))
@@ -162,7 +162,7 @@ def test_two_tabs_are_one_viewer_and_closing_one_ends_nothing(site, cast, speake
             first.until(viewers=1)
         eventually(lambda: site.journal(webinar) == [("client_webinar_entered", login)])
         speaker.post(f"/admin_webinar/{webinar}/stop")
-    eventually(lambda: site.lines("verdicts", "--webinar", str(webinar)))
+    eventually(lambda: site.judged(webinar))
     (verdict,) = site.lines("verdicts", "--webinar", str(webinar))
     assert verdict["reason"] == "stayed_to_end"
     assert len(verdict["intervals"]) == 1

@@ -76,7 +76,7 @@ def hold_evening(site: Site, telegram: StandIn) -> tuple[int, str, str]:
     cast.link(absentee, ABSENT_CHAT)
     with viewer.watching(webinar) as tab:
         cast.speaker.post(f"/admin_webinar/{webinar}/start")
-        eventually(lambda: site.journal(webinar))
+        eventually(lambda: site.facts(webinar))
         cast.speaker.post(f"/admin_webinar/{webinar}/recording", url="https://rutube.ru/video/1/")
         cast.speaker.post(f"/admin_webinar/{webinar}/stop")
         tab.until(status="finished")
@@ -97,7 +97,7 @@ def test_a_restart_ends_with_the_same_journal_and_outbox(stopped, tmp_path, step
             eventually(lambda: doomed.poll() is not None)
             assert doomed.returncode == -9, site.log.read_text()[-2000:]
             site.start()
-            eventually(lambda: set(site.outbox(stopped.webinar).values()) == {"sent"})
+            eventually(lambda: set(site.states(stopped.webinar)) == {"sent"})
             check(site, stopped)
         finally:
             site.stop()

@@ -55,7 +55,7 @@ class Evening:
         with Listening(self.viewer, self.webinar) as tab:
             tab.until(status=status)
             if status == "live":
-                eventually(lambda: self.site.journal(self.webinar))
+                eventually(lambda: self.site.facts(self.webinar))
             told = time.monotonic()
             self.terminate()
             eventually(lambda: tab.ended)
@@ -71,9 +71,7 @@ class Evening:
 
     def states(self) -> Counter[str]:
         """The states of the messages, by their number."""
-        with self.site.database() as connection:
-            rows = connection.execute("SELECT state, count(*) FROM telegram_outboxmessage GROUP BY state")
-            return Counter(dict(rows.fetchall()))
+        return self.site.states(self.webinar)
 
     def settled(self) -> None:
         """Wait until every message is where it belongs."""
@@ -125,7 +123,7 @@ def test_a_telegram_that_does_not_answer_holds_nobody_up(evening):
     evening.restart()
     with evening.viewer.watching(evening.webinar) as tab:
         evening.press("start")
-        eventually(lambda: site.journal(evening.webinar))
+        eventually(lambda: site.facts(evening.webinar))
         evening.telegram.latency_s = 3600
         evening.press("stop")
         tab.until(status="finished")
