@@ -10,6 +10,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connections
 from django.test import TransactionTestCase
+from django.utils import translation
 
 from efir import clock as efir_clock
 from efir import guards
@@ -54,6 +55,13 @@ def _truncate_without_guards() -> Iterator[None]:
 def _nobody_has_tried_yet() -> None:
     """The counts of the limits live in the process, and a test's people have the numbers of those before them."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _in_russian() -> Iterator[None]:
+    """A request leaves its language behind in the thread."""
+    with translation.override("ru"):
+        yield
 
 
 @pytest.hookimpl(wrapper=True)
