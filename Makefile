@@ -1,8 +1,8 @@
 # Each command starts from python3 (3.11 or newer) and the package registry alone.
 PYTHON ?= python3
 BIN := .venv/bin
-# Most of a test with processes is waiting for them: several at once, the files that last longest first.
-PYTEST := $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
+# Most of a test with processes is waiting for them: four at once on two cores, the files that last longest first.
+PYTEST := $(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
 
@@ -12,8 +12,8 @@ demo: .venv/.base
 	@$(BIN)/efir demo $(if $(RESET),--reset)
 
 test: .venv/.dev
-	@$(BIN)/python -m tools.postgres $(PYTEST) -n 6 -m "not one_database" tests/faults tests/e2e tests/web
-	@$(PYTEST) -n 4 tests/faults tests/browser tests/e2e tests/web tests/unit
+	@$(BIN)/python -m tools.postgres $(PYTEST) -m "not one_database" tests/faults tests/e2e tests/web
+	@$(PYTEST) tests/faults tests/browser tests/e2e tests/web tests/unit
 
 check: .venv/.dev
 	$(BIN)/ruff format --check .

@@ -52,7 +52,7 @@ def cluster(**settings: str) -> Iterator[str]:
                 "--no-sync",
             ]
         )
-        server = _start(bin_dir, data, port, {"fsync": "off", "max_connections": "400"} | settings)
+        server = _start(bin_dir, data, port, {"fsync": "off", "max_connections": "200"} | settings)
         try:
             _await(bin_dir, port, server)
             _run([bin_dir / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "efir", "efir"])
