@@ -23,8 +23,8 @@ LINKED_EVERY = 11
 PARTNERS = 20
 TOKEN = "42:bench"
 GRACE_S, SETTLE_S = 90.0, 60.0  # by the hastened clock
-# In real seconds. Who leaves is away for longer than the grace, however late a busy machine lets them go.
-AWAY_S = 1.4 * GRACE_S / SPEED
+# Of a webinar's time. Who leaves is away for longer than the grace, however late a busy machine lets them go.
+AWAY = 1.4 * GRACE_S / SPEED / SLOT_S
 WITHIN_S = 120.0
 # What it may hold more after the last webinar than after the first, in all and for each: noise of the allocator.
 MORE_MB, MORE_MB_EACH = 12.0, 0.5
@@ -103,7 +103,7 @@ class Season:
             gone = time.monotonic()
             _sleep_until(began, 0.25)
             self._come(webinar, there, [*RETURN, *LATE])
-            _sleep_until(gone, AWAY_S / SLOT_S)
+            _sleep_until(gone, AWAY)
             _sleep_until(began, 0.55)
             core.publish_recording(webinar.pk, "https://rutube.ru/video/1/", SYSTEM)
             webinar.refresh_from_db()
@@ -136,8 +136,8 @@ class Season:
 
     def _await_viewers(self, webinar: Webinar, tens: range) -> None:
         """Until the server has seen that only these are left."""
-        left = f'efir_viewers{{webinar="{webinar.pk}"}} {VIEWERS * len(tens) // 10}.0'
-        if not _is_so_soon(lambda: left in _metrics(self.server.port)):
+        viewers, left = f'efir_viewers{{webinar="{webinar.pk}"}}', VIEWERS * len(tens) // 10
+        if not _is_so_soon(lambda: _metric(self.server.port, viewers) == left):
             self.wrong.append(f"{webinar.title}: who left is still there after {WITHIN_S:.0f} s")
 
     def _check(self, number: int, webinar: Webinar) -> None:
@@ -158,7 +158,7 @@ class Season:
             len(files),
             sum("efir.sqlite3" in file for file in files),
             len(list((process / "task").iterdir())),
-            _tasks(self.server.port),
+            int(_metric(self.server.port, "efir_tasks")),
         )
 
     def twice(self, webinars: list[Webinar]) -> int:
@@ -179,13 +179,11 @@ def _links(directory: Path) -> Iterator[Path]:
             yield path
 
 
-def _metrics(port: int) -> list[str]:
-    return httpx.get(f"http://127.0.0.1:{port}/metrics").text.splitlines()
-
-
-def _tasks(port: int) -> int:
-    (line,) = [line for line in _metrics(port) if line.startswith("efir_tasks ")]
-    return int(float(line.split()[1]))
+def _metric(port: int, name: str) -> float:
+    """One figure of `/metrics`; its name comes with the labels."""
+    told = httpx.get(f"http://127.0.0.1:{port}/metrics").text.splitlines()
+    (line,) = [line for line in told if line.startswith(f"{name} ")]
+    return float(line.split()[1])
 
 
 def _people(stand_in: standin.StandIn) -> list[Person]:

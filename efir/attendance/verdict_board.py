@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Case, Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import Case, Count, F, IntegerField, Q, QuerySet, Value, When
 from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -88,11 +89,10 @@ def counts_of(webinar: Webinar) -> dict[str, int]:
     return {name: counted[f"n_{name}"] for name in FILTERS}
 
 
-def held_by_webinar() -> QuerySet[Webinar]:
-    """The webinars with verdicts that wait for a decision, the latest first; `held` is how many."""
-    held = Verdict.objects.filter(attended=None).order_by().values("webinar").annotate(number=Count("pk"))
-    waiting = Webinar.objects.filter(pk__in=held.values("webinar")).order_by("-finished_at")
-    return waiting.annotate(held=Subquery(held.filter(webinar=OuterRef("pk")).values("number")))
+def held_by_webinar() -> QuerySet[Verdict, Any]:
+    """The webinars with verdicts that wait for a decision, the latest first: `webinar_id`, `title`, `number`."""
+    waiting = Verdict.objects.filter(attended=None).values("webinar_id", title=F("webinar__title"))
+    return waiting.annotate(number=Count("pk")).order_by("-webinar__finished_at")
 
 
 def _choices(counts: Mapping[str, int], chosen: str, query: QueryDict) -> list[Choice]:

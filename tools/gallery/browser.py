@@ -97,9 +97,7 @@ def opened(  # noqa: PLR0913  # a state, and how it is looked at
 ) -> Iterator[Opened]:
     """The state in a browser of its own, in light colours. Its clock stands, if `still`: nothing is measured then."""
     installation = worlds.get(state.world)
-    context = _context(browser, installation, state, language, viewport)
-    if still:
-        context.clock.set_fixed_time(NOW)
+    context = _context(browser, installation, state, language, viewport, still=still)
     try:
         with _shown(context, installation, state) as result:
             yield result
@@ -120,8 +118,7 @@ class Visitors:
         installation = self._worlds.get(state.world)
         who = installation.url, state.who, language, state.scripts
         if who not in self._contexts:
-            self._contexts[who] = _context(self._browser, installation, state, language, DESKTOP)
-            self._contexts[who].clock.set_fixed_time(NOW)
+            self._contexts[who] = _context(self._browser, installation, state, language)
         with _shown(self._contexts[who], installation, state) as result:
             yield result
 
@@ -140,8 +137,14 @@ def _shown(context: BrowserContext, installation: Installation, state: State) ->
         result.page.close()
 
 
-def _context(
-    browser: Browser, installation: Installation, state: State, language: str, viewport: dict[str, int]
+def _context(  # noqa: PLR0913  # a browser, and who is at it
+    browser: Browser,
+    installation: Installation,
+    state: State,
+    language: str,
+    viewport: dict[str, int] = DESKTOP,
+    *,
+    still: bool = True,
 ) -> BrowserContext:
     context = browser.new_context(
         base_url=installation.url,
@@ -153,6 +156,8 @@ def _context(
         # To the end: switched on again later, `<noscript>` and `(scripting: none)` would be gone from the picture.
         java_script_enabled=state.scripts,
     )
+    if still:
+        context.clock.set_fixed_time(NOW)
     host = urlsplit(installation.url).hostname or ""
     cookies = {"django_language": language}
     if state.who:
