@@ -9,7 +9,7 @@ import os
 import sys
 from datetime import UTC, datetime
 
-from efir import clock
+from efir.lib import clock
 
 
 def hasten(began: float, speed: float) -> None:

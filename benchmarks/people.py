@@ -13,10 +13,10 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS
 from django.utils.crypto import get_random_string
 
-from efir import clock
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Group, Membership, Person
 from efir.hooks.actions import Context, Source
+from efir.lib import clock
 from efir.webinars import core
 from efir.webinars.models import Webinar
 

@@ -24,7 +24,6 @@ from django.core.management import call_command  # noqa: E402  # after setup
 from django.db import connection, models, transaction  # noqa: E402
 
 from benchmarks.tables import median, seconds, table, warn  # noqa: E402
-from efir import clock  # noqa: E402
 from efir.accounts.capabilities import Role  # noqa: E402
 from efir.accounts.models import Group, Membership, Person  # noqa: E402
 from efir.accounts.people import create_person  # noqa: E402
@@ -32,6 +31,7 @@ from efir.attendance import classifier, tracker  # noqa: E402
 from efir.attendance.models import Verdict  # noqa: E402
 from efir.hooks.actions import Context, Source  # noqa: E402
 from efir.hooks.models import JournalEntry  # noqa: E402
+from efir.lib import clock  # noqa: E402
 from efir.room.presence import IntervalRow, Pending, RecorderRow  # noqa: E402
 from efir.room.storage import write  # noqa: E402
 from efir.telegram.models import OutboxMessage  # noqa: E402

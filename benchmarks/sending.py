@@ -123,12 +123,12 @@ def _too_early(calls: list[Call], refused: list[Call]) -> list[Call]:
 
 def _fill(stand_in: StandIn, count: int) -> list[int]:
     """One verdict and one follow-up for each of so many candidates with a chat; the chats."""
-    from efir import clock
     from efir.accounts.models import Person
     from efir.attendance.models import Verdict
     from efir.hooks.actions import Context, Source
     from efir.hooks.bus import emit
     from efir.hooks.events import PostWebinarRoute
+    from efir.lib import clock
     from efir.telegram.models import TelegramChat
     from efir.webinars import core
 

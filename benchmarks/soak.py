@@ -48,10 +48,11 @@ from benchmarks.hastened import hasten  # noqa: E402
 from benchmarks.people import SYSTEM, Speaker, enrol, log_in, room_stream  # noqa: E402
 from benchmarks.processes import Server, free_port, running  # noqa: E402
 from benchmarks.tables import table, warn  # noqa: E402
-from efir import clock, standin  # noqa: E402
+from efir import standin  # noqa: E402
 from efir.accounts.capabilities import Role  # noqa: E402
 from efir.accounts.models import Person  # noqa: E402
 from efir.attendance.models import Classification, Verdict  # noqa: E402
+from efir.lib import clock  # noqa: E402
 from efir.telegram.models import OutboxMessage, TelegramChat  # noqa: E402
 from efir.webinars import core  # noqa: E402
 from efir.webinars.models import Seat, Webinar  # noqa: E402

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from efir.troubles import told
+from efir.lib.os_errors import told
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from csp.constants import NONE, SELF
 
 from efir.config import bracketed, read_config
-from efir.logs import configure_logging
+from efir.lib.log import configure_logging
 from efir.webinars.embeds import PROVIDER_HOSTS
 
 PACKAGE = Path(__file__).resolve().parent
@@ -31,7 +31,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "csp",
-    "efir.guards",
+    "efir.triggers.registry",
     "efir.hooks",
     "efir.audit",
     "efir.accounts",
@@ -44,13 +44,13 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "efir.counting.counting",
+    "efir.web.request_metrics.counting",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "efir.policies.PoliciesMiddleware",
+    "efir.web.security_headers.PoliciesMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "efir.language.LanguageMiddleware",
+    "efir.web.locale.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -115,8 +115,8 @@ AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 # A browser in which the person has logged in before has a limit of its own: see efir.accounts.guessing.
 AXES_WHITELIST_CALLABLE = "efir.accounts.guessing.is_known_browser"
-AXES_CLIENT_IP_CALLABLE = "efir.accounts.addresses.limited_address"
-AXES_USERNAME_CALLABLE = "efir.accounts.addresses.login_tried"
+AXES_CLIENT_IP_CALLABLE = "efir.web.client_ip.limited_address"
+AXES_USERNAME_CALLABLE = "efir.web.client_ip.login_tried"
 AXES_LOCKOUT_CALLABLE = "efir.accounts.views.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
@@ -156,7 +156,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = EFIR.is_https
 COOKIE_PREFIX = "__Host-" if EFIR.is_https else ""
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
-MESSAGE_STORAGE = "efir.message_storage.Storage"
+MESSAGE_STORAGE = "efir.web.messages.Storage"
 if EFIR.is_https:
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
 X_FRAME_OPTIONS = "DENY"
@@ -210,7 +210,7 @@ STATIC_ROOT = EFIR.data_dir / "static"
 STATICFILES_DIRS = [PACKAGE / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "efir.staticfiles.HashedStaticFiles"},
+    "staticfiles": {"BACKEND": "efir.web.staticfiles.HashedStaticFiles"},
 }
 
 LOGGING_CONFIG = None

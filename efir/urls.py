@@ -6,12 +6,12 @@ from django.urls import URLPattern, URLResolver, include, path, register_convert
 from django.views.decorators.csrf import csrf_exempt
 from django.views.i18n import set_language
 
-from efir import offline
-from efir.web import IdConverter
+from efir.web import offline
+from efir.web.shortcuts import IdConverter
 
 register_converter(IdConverter, "id")
 
-handler500 = "efir.unavailable.server_error"
+handler500 = "efir.web.errors.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     # No token: it changes nothing but the asker's own cookie, and pages that are kept have none to give.

@@ -12,12 +12,12 @@ from django.db import connections
 from django.test import TransactionTestCase
 from django.utils import translation
 
-from efir import clock as efir_clock
-from efir import guards
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
 from efir.accounts.people import create_person
 from efir.hooks.actions import Context, Source
+from efir.lib import clock as efir_clock
+from efir.triggers import registry
 from efir.webinars import core
 from efir.webinars.models import Webinar
 
@@ -43,7 +43,7 @@ def _truncate_without_guards() -> Iterator[None]:
     teardown = TransactionTestCase._fixture_teardown
 
     def lifted_teardown(self: TransactionTestCase) -> None:
-        with guards.lifted():
+        with registry.lifted():
             teardown(self)
 
     TransactionTestCase._fixture_teardown = lifted_teardown

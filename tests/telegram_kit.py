@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
-from efir import clock
 from efir.accounts.models import Person
 from efir.attendance.models import Verdict
 from efir.hooks.bus import emit
 from efir.hooks.events import ClientWebinarAttendanceClassified
+from efir.lib import clock
 from efir.telegram import lease
 from efir.telegram.models import OutboxMessage, TelegramChat
 from efir.webinars.models import Webinar

@@ -20,10 +20,10 @@ def targets() -> dict[str, Callable[[bytes], object]]:
     """Each reader by its name, as a function of bytes."""
     from django.core.exceptions import ValidationError
 
-    from efir.accounts.addresses import believed, network_of
     from efir.accounts.forms import clean_login, clean_phone
     from efir.config import time_zone_name
-    from efir.language import language_of
+    from efir.web.client_ip import believed, network_of
+    from efir.web.locale import language_of
     from efir.webinars.embeds import chat_address, player_address
     from efir.webinars.forms import LocalMomentField
     from efir.webinars.posters.reading import picture

@@ -15,11 +15,11 @@ from functools import cache
 from django.contrib.auth import HASH_SESSION_KEY
 from django.utils.crypto import constant_time_compare
 
-from efir import clock
 from efir.accounts.capabilities import Capability
 from efir.accounts.models import Person, Session
 from efir.accounts.session import SessionStore
-from efir.threads import CROWD
+from efir.lib import clock
+from efir.lib.concurrency import CROWD
 
 KEPT = 50_000
 KEPT_FOR = timedelta(minutes=10)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
-from efir import guards
+from efir.triggers import registry
 
 
 class AccountsConfig(AppConfig):
@@ -18,5 +18,5 @@ class AccountsConfig(AppConfig):
         from efir.accounts.capabilities import sync_roles
         from efir.accounts.guards import CHAIN, ERASED
 
-        guards.register(CHAIN, ERASED)
+        registry.register(CHAIN, ERASED)
         post_migrate.connect(sync_roles, dispatch_uid="efir.roles")

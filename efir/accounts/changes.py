@@ -11,8 +11,8 @@ from django.db import transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
 from django.dispatch import Signal, receiver
 
-from efir import clock
 from efir.accounts.models import AccessChange, Membership, Person
+from efir.lib import clock
 
 # A change is stamped before its transaction commits: whoever looks for news looks this far back.
 OVERLAP = timedelta(minutes=1)

@@ -7,13 +7,13 @@ from axes.models import AccessAttempt
 from django.db import transaction
 from django.dispatch import Signal
 
-from efir import clock
 from efir.accounts.capabilities import LastAdmin, is_last_admin, lock_admins, role_lost
 from efir.accounts.models import Membership, Person, Session, new_ref_code
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.audit.models import AuditAddress
 from efir.hooks.actions import Context
+from efir.lib import clock
 
 # What the people who knew them read in their place, in the messages' language.
 ERASED_NAME = "Аккаунт удалён"

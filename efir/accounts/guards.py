@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from efir.guards import Guard
+from efir.triggers.registry import Guard
 
 CHAIN = Guard(
     table="accounts_person",

@@ -21,7 +21,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django_ratelimit.core import is_ratelimited
 
-from efir.accounts.addresses import limited_address, login_tried
+from efir.web.client_ip import limited_address, login_tried
 
 COOKIE = f"{settings.COOKIE_PREFIX}efir_known"
 KEPT_S = 180 * 24 * 3600

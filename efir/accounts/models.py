@@ -13,7 +13,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from efir import clock
+from efir.lib import clock
 
 REF_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 

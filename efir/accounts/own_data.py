@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 from axes.models import AccessAttempt
 from django.db.models import F, Q
 
-from efir import clock
 from efir.accounts.models import Person
 from efir.audit.models import AuditAddress, AuditEntry
 from efir.hooks.models import JournalEntry
+from efir.lib import clock
 
 Row: TypeAlias = Mapping[str, Any]
 Section: TypeAlias = Callable[[Person], Iterable[Row]]

@@ -7,12 +7,12 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.dispatch import Signal
 
-from efir import clock
 from efir.accounts.capabilities import Capability, Role, people_who_can, role_lost
 from efir.accounts.models import LONGEST_LOGIN, Membership, Person, is_phone, normalize_login
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Context, Source
+from efir.lib import clock
 
 # Moves with every change of what the text promises: everybody is asked again at their next log-in.
 CONSENT_VERSION = "2026-11-23"

@@ -12,7 +12,6 @@ from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, QuerySet
 from structlog.contextvars import bound_contextvars
 
-from efir import clock, metrics
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.models import Person
 from efir.attendance import tracker
@@ -30,6 +29,7 @@ from efir.hooks.events import (
     ClientWebinarEntered,
     Reason,
 )
+from efir.lib import clock, metrics
 from efir.room.storage import Seen, flushed_past, seen_by_person
 from efir.webinars.ledger import stop_of
 from efir.webinars.lifecycle import Status

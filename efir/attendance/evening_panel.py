@@ -9,7 +9,6 @@ from typing import Any
 
 from django.conf import settings
 
-from efir import clock
 from efir.attendance import charts
 from efir.attendance.charts import Curve, Piece
 from efir.attendance.classifier import subjects
@@ -17,6 +16,7 @@ from efir.attendance.models import Classification, Verdict
 from efir.attendance.numbers import Funnel, numbers_of
 from efir.attendance.timeline import Timeline
 from efir.attendance.words import spans_of
+from efir.lib import clock
 from efir.webinars.models import Webinar
 
 # So many stretches are named beside a bar; who came and went more often has the rest in the export.

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from efir import clock
 from efir.attendance.evidence import evening_of
 from efir.attendance.spans import Span, clip, union, without
+from efir.lib import clock
 from efir.room.storage import told_until
 from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import LedgerEntry, Webinar

@@ -12,13 +12,13 @@ from typing import TypeVar
 from django.db import transaction
 from django.db.models import Q
 
-from efir import clock
 from efir.accounts.roles_then import leads_at
 from efir.attendance.evidence import live_spans
 from efir.attendance.models import Participation
 from efir.attendance.rules import first_live_moment
 from efir.hooks.bus import emit
 from efir.hooks.events import ClientWebinarCompleted, ClientWebinarEntered
+from efir.lib import clock
 from efir.room.models import PresenceInterval
 from efir.room.storage import seen_by_person
 from efir.webinars.lifecycle import ON_AIR, Status

@@ -12,9 +12,9 @@ from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from efir.accounts.search import named, sought
 from efir.attendance.models import Verdict
-from efir.web import query_with
+from efir.lib.text import named, sought
+from efir.web.shortcuts import query_with
 from efir.webinars.models import Webinar
 
 ON_A_PAGE = 50

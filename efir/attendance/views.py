@@ -19,7 +19,7 @@ from efir.attendance.classifier import decide
 from efir.attendance.verdict_board import HERE
 from efir.audit.actions import Action
 from efir.audit.log import record
-from efir.web import query_with
+from efir.web.shortcuts import query_with
 from efir.webinars.controls import Done, acting, asked_for, control
 from efir.webinars.models import Webinar
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-from efir import guards
+from efir.triggers import registry
 
 
 class AuditConfig(AppConfig):
@@ -13,6 +13,6 @@ class AuditConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        guards.register(
-            *guards.append_only("audit_auditentry", "audit_append_only", "audit_log_is_append_only")
+        registry.register(
+            *registry.append_only("audit_auditentry", "audit_append_only", "audit_log_is_append_only")
         )

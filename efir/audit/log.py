@@ -9,10 +9,10 @@ from typing import Any
 from django.db import connection
 from django.db.transaction import TransactionManagementError
 
-from efir import clock
 from efir.audit.actions import Action
 from efir.audit.models import AuditAddress, AuditEntry, Origin
 from efir.hooks.actions import Context
+from efir.lib import clock
 
 Change = tuple[object, object]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from efir import clock
 from efir.hooks.bus import emit, listen
 from efir.hooks.events import ClientWebinarAttendanceClassified, PostWebinarRoute
+from efir.lib import clock
 
 
 @listen(ClientWebinarAttendanceClassified)

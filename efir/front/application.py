@@ -12,8 +12,6 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http.request import split_domain_port, validate_host
 
-from efir import ids, metrics
-from efir.asgi_http import Application, Receive, Scope, Send
 from efir.front.bodies import Bounded
 from efir.front.offline import OFFLINE, OfflineFiles
 from efir.front.posters import PosterFiles
@@ -22,6 +20,8 @@ from efir.front.room import RoomPage, room_state
 from efir.front.schedule import SchedulePage
 from efir.front.static import StaticFiles
 from efir.front.turnstile import Turnstile
+from efir.lib import ids, metrics
+from efir.lib.asgi import Application, Receive, Scope, Send
 from efir.room.live import rooms
 from efir.room.stream import PATH as STREAM
 from efir.room.stream import stream

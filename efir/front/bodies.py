@@ -7,9 +7,9 @@ from contextlib import suppress
 
 from django.utils.http import parse_header_parameters
 
-from efir import metrics
-from efir.asgi_http import Application, Message, Receive, Scope, Send, header_of
 from efir.front.refusals import refuse
+from efir.lib import metrics
+from efir.lib.asgi import Application, Message, Receive, Scope, Send, header_of
 
 # A poster has 10 MB at most; beside it goes the form. The proxy examples say the same.
 LARGEST_UPLOAD = 12 * 1024 * 1024

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from efir.asgi_http import PREPARED, Application, Headers, Message, Scope, Send, SendPrepared, answer, head_of
-from efir.counting import TO_KEEP
+from efir.lib.asgi import PREPARED, Application, Headers, Message, Scope, Send, SendPrepared, answer, head_of
+from efir.web.request_metrics import TO_KEEP
 
 # Django's own word on these holds for the one request that it answered.
 _NOT_KEPT = frozenset({b"cache-control", b"content-length", b"expires", b"server-timing", b"vary"})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from efir.asgi_http import Application, Scope, Send, cookies_of, header_of
 from efir.front.pages import Pages, of_anybody
-from efir.language import language_of
+from efir.lib.asgi import Application, Scope, Send, cookies_of, header_of
+from efir.web.locale import language_of
 
 OFFLINE = frozenset({"/offline/", "/offline.js"})
 # They change with the release alone.

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from efir.asgi_http import Application, Scope
 from efir.front.kept import Kept, page_of
+from efir.lib.asgi import Application, Scope
 
 AT_MOST = 200
 

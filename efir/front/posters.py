@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from efir.asgi_http import Scope, Send
 from efir.front.kept import Kept
-from efir.policies import EVERYWHERE
-from efir.threads import CROWD
+from efir.lib.asgi import Scope, Send
+from efir.lib.concurrency import CROWD
+from efir.web.security_headers import EVERYWHERE
 from efir.webinars.posters.keeping import content_of
 from efir.webinars.posters.sizes import TYPES
 from efir.webinars.views.posters import FOR_EVER

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy, override
 
-from efir.asgi_http import Headers, Scope, Send, answer, cookies_of, header_of
-from efir.language import language_of
-from efir.policies import EVERYWHERE
+from efir.lib.asgi import Headers, Scope, Send, answer, cookies_of, header_of
+from efir.web.locale import language_of
+from efir.web.security_headers import EVERYWHERE
 
 SENTENCES = {
     400: gettext_lazy("Этот запрос не прочитать: формы принимаются только в кодировке UTF-8."),

@@ -9,7 +9,7 @@ from uuid import uuid4
 from django.conf import settings
 from structlog.contextvars import bound_contextvars
 
-from efir.asgi_http import Application, Receive, Scope, Send
+from efir.lib.asgi import Application, Receive, Scope, Send
 
 HEADER = b"x-request-id"
 SANE = re.compile(rb"[A-Za-z0-9._-]{8,64}")

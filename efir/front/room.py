@@ -6,17 +6,17 @@ import json
 
 from efir.accounts.access import Access
 from efir.accounts.capabilities import Capability
-from efir.asgi_http import Application, Scope, Send, answer, cookies_of, header_of
 from efir.attendance.participation import Part, part_in
 from efir.front.pages import Pages
-from efir.language import language_of
-from efir.message_storage import HostCookieStorage
-from efir.policies import EVERYWHERE
+from efir.lib.asgi import Application, Scope, Send, answer, cookies_of, header_of
+from efir.lib.concurrency import CROWD
 from efir.room.live import LiveRooms
 from efir.room.state import state_of
 from efir.room.stream import session_key
-from efir.threads import CROWD
-from efir.web import server_timing
+from efir.web.locale import language_of
+from efir.web.messages import HostCookieStorage
+from efir.web.security_headers import EVERYWHERE
+from efir.web.shortcuts import server_timing
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 from efir.webinars.programme import seats_of

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from efir import clock
-from efir.asgi_http import Application, Scope, Send, cookies_of, header_of
 from efir.front.kept import Kept
 from efir.front.pages import Pages, of_anybody
-from efir.language import language_of
-from efir.message_storage import HostCookieStorage
+from efir.lib import clock
+from efir.lib.asgi import Application, Scope, Send, cookies_of, header_of
 from efir.room.live import LiveRooms
-from efir.web import server_timing
+from efir.web.locale import language_of
+from efir.web.messages import HostCookieStorage
+from efir.web.shortcuts import server_timing
 from efir.webinars.models import Webinar
 from efir.webinars.programme import Programme
 from efir.webinars.templatetags.webinar_words import has_begun, is_delayed

@@ -8,9 +8,9 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
-from efir.asgi_http import Scope, Send
 from efir.front.kept import Kept
-from efir.policies import EVERYWHERE
+from efir.lib.asgi import Scope, Send
+from efir.web.security_headers import EVERYWHERE
 
 FOR_EVER = b"public, max-age=31536000, immutable"
 

@@ -11,10 +11,10 @@ import os
 import re
 from collections import OrderedDict, deque
 
-from efir import metrics
-from efir.accounts.addresses import believed, network_of
-from efir.asgi_http import Application, Message, Receive, Scope, Send, header_of
 from efir.front.refusals import refuse
+from efir.lib import metrics
+from efir.lib.asgi import Application, Message, Receive, Scope, Send, header_of
+from efir.web.client_ip import believed, network_of
 
 HASHING = re.compile(r"/(?:login/|signup/|account/(?:password/|data/(?:export|erase)|reset/.*))")
 # Twice the cores: while some are hashed, others are looked up and answered.

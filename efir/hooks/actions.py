@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from efir import clock
+from efir.lib import clock
 
 
 class Source(StrEnum):

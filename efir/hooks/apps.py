@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-from efir import guards
+from efir.triggers import registry
 
 
 class HooksConfig(AppConfig):
@@ -14,6 +14,6 @@ class HooksConfig(AppConfig):
 
     def ready(self) -> None:
         fact = ("event", "webinar_id", "lead_id")
-        guards.register(
-            *guards.append_only("hooks_journalentry", "journal_append_only", "journal_is_append_only", fact)
+        registry.register(
+            *registry.append_only("hooks_journalentry", "journal_append_only", "journal_is_append_only", fact)
         )

@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 import structlog
 from django.db import transaction
 
-from efir import clock
 from efir.hooks.events import Event, from_payload
 from efir.hooks.models import JournalEntry, OwedCall
+from efir.lib import clock
 
 E = TypeVar("E", bound=Event)
 Batch = Callable[[Sequence[E]], None]

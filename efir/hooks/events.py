@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal, TypeAlias
 from uuid import UUID
 
-from efir import clock
+from efir.lib import clock
 
 Reason: TypeAlias = Literal["stayed_to_end", "left_early", "no_show", "unknown", "decided_by_admin"]
 Route: TypeAlias = Literal["attended", "not_attended"]

@@ -11,8 +11,8 @@ from typing import Any
 
 from django.db.utils import DatabaseError, OperationalError
 
-from efir import ids, troubles
 from efir.config import ConfigError
+from efir.lib import ids, os_errors
 
 # Of `efir.telegram.models.MessageState`, which wants Django.
 MESSAGE_STATES = (
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"efir: {exc}", file=sys.stderr)
         return 2
     except DatabaseError as exc:
-        trouble = troubles.told_of_database(exc)
+        trouble = os_errors.told_of_database(exc)
         if not (trouble or isinstance(exc, OperationalError)):
             raise
         why = (
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"efir: the database of EFIR_DATABASE_URL {why}".rstrip(), file=sys.stderr)
         return 1
     except OSError as exc:
-        print(f"efir: {exc.filename or 'EFIR_DATA_DIR'}: {troubles.told(exc)}", file=sys.stderr)
+        print(f"efir: {exc.filename or 'EFIR_DATA_DIR'}: {os_errors.told(exc)}", file=sys.stderr)
         return 1
 
 

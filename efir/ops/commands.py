@@ -9,13 +9,13 @@ from collections.abc import Callable
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
-from efir import clock
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person, normalize_login
 from efir.accounts.names import LONGEST_KEPT, clean_name
 from efir.accounts.people import LoginTaken, close_account, create_person, inviter_by_login
 from efir.config import ConfigError
 from efir.hooks.actions import Context, Refused, Source
+from efir.lib import clock
 from efir.ops import listings, personal
 from efir.ops.archive import archive
 from efir.ops.audit.reading import Asked, deed_line, every_deed

@@ -9,10 +9,10 @@ import structlog
 from django.utils import translation
 from django.utils.translation import gettext
 
-from efir import metrics
-from efir.asgi_http import Receive, Scope, Send, answer, cookies_of, header_of
-from efir.language import language_of
-from efir.policies import EVERYWHERE
+from efir.lib import metrics
+from efir.lib.asgi import Receive, Scope, Send, answer, cookies_of, header_of
+from efir.web.locale import language_of
+from efir.web.security_headers import EVERYWHERE
 
 # For the database, Telegram and files. Without them a full house would fail those who are in it, too.
 SPARE_FILES = 128

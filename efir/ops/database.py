@@ -10,8 +10,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from efir import guards
 from efir.ops.locks import awaited, of_database
+from efir.triggers import registry
 
 _ADVISORY_KEY = 0x65666972  # "efir"
 
@@ -21,7 +21,7 @@ def migrate(verbosity: int = 0) -> None:
     with one_migrates():
         executor = MigrationExecutor(connection)
         is_behind = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        if is_behind or guards.missing() or guards.left_over():
+        if is_behind or registry.missing() or registry.left_over():
             call_command("migrate", interactive=False, verbosity=verbosity)
 
 

@@ -9,7 +9,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from efir import clock
+from efir.lib import clock
 from efir.ops.doctor import Check, Finding, clock_off, failed, ok, warning
 from efir.ops.health import WELL, parts_of_health
 from efir.ops.locks import is_held, of_database

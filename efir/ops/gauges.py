@@ -11,7 +11,7 @@ from django.db.models import Count, Max, Min
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from efir import clock
+from efir.lib import clock
 from efir.ops.health import WELL, parts_of_health
 from efir.ops.models import WorkerBeat
 from efir.room.live import rooms

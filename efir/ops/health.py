@@ -10,10 +10,11 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
-from efir import clock, guards
+from efir.lib import clock
 from efir.ops import supervisor
 from efir.ops.models import WorkerBeat
 from efir.telegram.health import telegram_health
+from efir.triggers import registry
 
 BEAT_WITHIN = timedelta(seconds=15)
 # Below it SQLite can write for some seconds more at best.
@@ -56,7 +57,7 @@ def parts_of_health() -> dict[str, str]:
 def _database() -> str:
     if settings.EFIR.is_sqlite and shutil.disk_usage(settings.EFIR.sqlite_file.parent).free < LEAST_FREE:
         return "no_room"
-    return "guards_missing" if guards.missing() else "ok"
+    return "guards_missing" if registry.missing() else "ok"
 
 
 def _worker() -> str:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from efir import clock
 from efir.accounts.models import Person
 from efir.attendance import classifier
 from efir.attendance.evidence import evening_of
 from efir.attendance.models import Verdict
 from efir.attendance.rules import Evening
 from efir.hooks.models import JournalEntry
+from efir.lib import clock
 from efir.telegram.board import RELATED
 from efir.telegram.models import OutboxMessage
 from efir.telegram.words import why_not_sent

@@ -11,7 +11,6 @@ from typing import Any
 
 from django.db import transaction
 
-from efir import clock
 from efir.accounts.capabilities import LastAdmin
 from efir.accounts.erasure import erase
 from efir.accounts.models import Person, normalize_login
@@ -19,6 +18,7 @@ from efir.accounts.own_data import data_of
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Context, Source
+from efir.lib import clock
 from efir.ops.printing import fail, print_lines
 
 

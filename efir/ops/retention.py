@@ -13,10 +13,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from efir import clock
 from efir.accounts.models import Session
 from efir.attendance.models import Classification
 from efir.audit.models import AuditAddress
+from efir.lib import clock
 from efir.room.models import PresenceInterval, Recorder
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.webinars.lifecycle import Status

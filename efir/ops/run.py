@@ -15,8 +15,8 @@ import structlog
 import uvloop
 from django.conf import settings
 
-from efir import staticfiles
 from efir.config import ConfigError
+from efir.lib.concurrency import in_thread
 from efir.ops import supervisor
 from efir.ops.ending import END_WITHIN_S, end_within
 from efir.ops.locks import alone, awaited
@@ -25,7 +25,7 @@ from efir.ops.worker import Worker
 from efir.ops.worker_port import serve_numbers
 from efir.telegram import lease
 from efir.telegram.dispatcher import Dispatcher
-from efir.threads import in_thread
+from efir.web import staticfiles
 
 log = structlog.get_logger(__name__)
 

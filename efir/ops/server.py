@@ -16,13 +16,13 @@ import uvicorn
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from efir import clock, metrics
-from efir.asgi_http import HAND_OVER, PREPARED, Headers, Receive, Scope, Send
 from efir.front.refusals import refuse
+from efir.lib import clock, metrics
+from efir.lib.asgi import HAND_OVER, PREPARED, Headers, Receive, Scope, Send
+from efir.lib.concurrency import in_thread
 from efir.ops import crowding, supervisor
 from efir.room.live import LiveRooms, open_rooms
 from efir.room.watch import watch
-from efir.threads import in_thread
 
 # For requests under way; what comes after them fits into the ten seconds, too.
 GRACEFUL_S = 6
@@ -148,7 +148,7 @@ class WebServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,  # efir.accounts.addresses reads X-Forwarded-For as far as it may be trusted
+                proxy_headers=False,  # efir.web.client_ip reads X-Forwarded-For as far as it may be trusted
                 timeout_graceful_shutdown=GRACEFUL_S,
             )
         )

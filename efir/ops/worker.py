@@ -11,18 +11,18 @@ from uuid import uuid4
 import structlog
 from django.conf import settings
 
-from efir import clock
 from efir.attendance import classifier, tracker
 from efir.hooks.actions import Context, Refused, Source
 from efir.hooks.bus import call_owed
+from efir.lib import clock
+from efir.lib.concurrency import in_thread
+from efir.lib.recurring import Recurring
+from efir.lib.waiting import happens
 from efir.ops.archive import archive
 from efir.ops.models import WorkerBeat
 from efir.ops.retention import Retention
-from efir.recurring import Recurring
 from efir.room.forgotten import stop_forgotten
 from efir.telegram import outbox
-from efir.threads import in_thread
-from efir.waiting import happens
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 from efir.webinars.posters.keeping import forget_unused

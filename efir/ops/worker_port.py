@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import uvicorn
 from django.core.asgi import get_asgi_application
 
-from efir.asgi_http import Application, Receive, Scope, Send, answer
+from efir.lib.asgi import Application, Receive, Scope, Send, answer
 
 OPEN = frozenset({"/metrics", "/healthz"})
 

@@ -9,10 +9,10 @@ from ninja import NinjaAPI, Schema
 from ninja import Path as InPath
 from pydantic import Field
 
-from efir import ids
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.models import Person
 from efir.hooks.actions import Code
+from efir.lib import ids
 from efir.room.state import state_of
 from efir.room.views import viewers_of
 from efir.webinars.visibility import visible_webinar

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from efir.accounts.access import Access, Accesses
 from efir.accounts.capabilities import Capability
-from efir.threads import CROWD
+from efir.lib.concurrency import CROWD
 from efir.webinars.models import Webinar
 from efir.webinars.programme import KeptProgramme
 from efir.webinars.visibility import is_visible, visible_webinar

@@ -8,9 +8,9 @@ import structlog
 from django.conf import settings
 from django.db.models import Exists, OuterRef
 
-from efir import clock
 from efir.accounts.capabilities import Capability, people_who_can
 from efir.hooks.actions import Context, Source
+from efir.lib import clock
 from efir.room.models import PresenceInterval, Recorder
 from efir.webinars.core import core_webinar_set_status
 from efir.webinars.models import Webinar

@@ -16,17 +16,17 @@ import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from efir import clock, metrics
 from efir.accounts.changes import access_changed, changed_since
-from efir.recurring import Recurring
+from efir.lib import clock, metrics
+from efir.lib.concurrency import in_thread
+from efir.lib.recurring import Recurring
+from efir.lib.waiting import happens
 from efir.room import storage
 from efir.room.door import Door
 from efir.room.presence import Presence
 from efir.room.state import coarse, encode, state_of
 from efir.room.viewers import Viewer
 from efir.room.wires import Wires
-from efir.threads import in_thread
-from efir.waiting import happens
 from efir.webinars.core import webinar_changed
 from efir.webinars.models import Webinar
 

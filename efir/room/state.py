@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from efir import clock
+from efir.lib import clock
 from efir.room.chat import framed_chat
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar

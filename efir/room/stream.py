@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from efir import clock, ids, metrics
 from efir.accounts.session import is_key
-from efir.asgi_http import HAND_OVER, HandOver, Receive, Scope, Send, answer, cookies_of
-from efir.policies import EVERYWHERE
+from efir.lib import clock, ids, metrics
+from efir.lib.asgi import HAND_OVER, HandOver, Receive, Scope, Send, answer, cookies_of
 from efir.room.door import Admission
 from efir.room.live import LiveRooms, rooms
 from efir.room.viewers import HEADERS, AsgiViewer
 from efir.room.wires import WireViewer
+from efir.web.security_headers import EVERYWHERE
 from efir.webinars.models import Webinar
 
 ROUTE = "account/webinar_room/<id>/stream"  # as it is counted

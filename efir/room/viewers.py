@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from efir.policies import EVERYWHERE
+from efir.web.security_headers import EVERYWHERE
 
 KEEP_ALIVE = b": here\n\n"
 

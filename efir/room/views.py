@@ -8,16 +8,16 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from efir import clock
 from efir.accounts.capabilities import Capability, can, capability_required
 from efir.accounts.models import Person
 from efir.accounts.session import person_of
 from efir.accounts.words import role_label
 from efir.hooks.actions import Code, Refused
+from efir.lib import clock
 from efir.room import storage
 from efir.room.live import ALIVE_WITHIN, rooms
 from efir.room.state import state_of
-from efir.web import tells_time
+from efir.web.shortcuts import tells_time
 from efir.webinars.controls import Done, control
 from efir.webinars.models import Webinar
 from efir.webinars.programme import Programme, seats_of

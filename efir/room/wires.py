@@ -16,8 +16,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from efir import clock
-from efir.asgi_http import head_of
+from efir.lib import clock
+from efir.lib.asgi import head_of
 from efir.room.viewers import HEADERS, Viewer
 
 # Who reads so slowly that this much waits in the kernel is dropped, and comes back to a snapshot.

@@ -10,12 +10,12 @@ import structlog
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from efir import clock
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.models import Person
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Code, Context, Refused
+from efir.lib import clock
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.telegram.trace import tell
 

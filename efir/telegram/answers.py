@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from efir.logs import without_token
+from efir.lib.log import without_token
 from efir.telegram.botapi import BotApiError, Reach
 
 # For a 429 that does not say how long.

@@ -11,7 +11,7 @@ import structlog
 from django.db import transaction
 from django.db.models import F
 
-from efir import clock
+from efir.lib import clock
 from efir.telegram import kinds
 from efir.telegram.gathering import together
 from efir.telegram.kinds import Composed, joining, registered

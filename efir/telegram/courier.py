@@ -6,13 +6,13 @@ import asyncio
 
 import structlog
 
+from efir.lib.concurrency import in_thread
 from efir.telegram import errands
 from efir.telegram.answers import Wait, decide
 from efir.telegram.botapi import BotApi
 from efir.telegram.errands import Errand
 from efir.telegram.pace import Pace
 from efir.telegram.turn import Turn
-from efir.threads import in_thread
 
 LOOK_EVERY_S = 1.0
 AT_ONCE = 20

@@ -8,6 +8,8 @@ from uuid import uuid4
 import structlog
 from django.conf import settings
 
+from efir.lib.concurrency import in_thread
+from efir.lib.waiting import happens
 from efir.telegram import lease
 from efir.telegram.botapi import BotApi
 from efir.telegram.pace import Pace
@@ -15,8 +17,6 @@ from efir.telegram.sender import Sender
 from efir.telegram.settlement import reap
 from efir.telegram.turn import Turn
 from efir.telegram.updates import Linker
-from efir.threads import in_thread
-from efir.waiting import happens
 
 RENEW_S = 2.0
 TAKE_OVER_S = 0.5

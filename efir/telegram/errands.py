@@ -12,9 +12,9 @@ from django.db.models import F
 from django.utils import translation
 from django.utils.translation import gettext
 
-from efir import clock
 from efir.accounts.models import Person
 from efir.accounts.passwords import one_time_link
+from efir.lib import clock
 from efir.telegram.answers import (
     BotRejected,
     ChatMoved,

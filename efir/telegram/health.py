@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from efir import clock
+from efir.lib import clock
 from efir.telegram import lease
 
 FRESH = timedelta(seconds=15)

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from efir import clock
+from efir.lib import clock
 from efir.telegram.models import DispatcherState
 
 TTL_S = 8.0

@@ -13,8 +13,8 @@ from django.db import DataError, transaction
 from django.utils import translation
 from django.utils.translation import gettext
 
-from efir import clock
 from efir.accounts.models import Person
+from efir.lib import clock
 from efir.telegram import lease
 from efir.telegram.kinds import Composed
 from efir.telegram.links import hash_of

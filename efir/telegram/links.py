@@ -9,8 +9,8 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from efir import clock
 from efir.accounts.models import Person
+from efir.lib import clock
 from efir.telegram import lease
 from efir.telegram.botapi import BotApi, BotApiError
 from efir.telegram.models import LinkToken, TelegramChat

@@ -6,8 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from efir import clock
 from efir.accounts.models import Person
+from efir.lib import clock
 from efir.webinars.models import Webinar
 
 # The error of an uncertain message that a restored backup had waiting.

@@ -8,9 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.dispatch import receiver
 
-from efir import clock
 from efir.accounts.models import Person
 from efir.accounts.passwords import password_forgotten
+from efir.lib import clock
 from efir.telegram.models import ChatNotice, Purpose
 
 # Nobody waits longer at the page that says "in a few seconds".

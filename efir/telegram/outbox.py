@@ -13,8 +13,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
-from efir import clock
 from efir.accounts.models import Person
+from efir.lib import clock
 from efir.telegram.again import resolve as resolve  # noqa: PLC0414  # part of what an outbox does
 from efir.telegram.again import retry as retry  # noqa: PLC0414  # part of what an outbox does
 from efir.telegram.kinds import registered

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import Error as DatabaseError
 
-from efir import clock
+from efir.lib import clock
+from efir.lib.concurrency import in_thread
 from efir.telegram import lease
 from efir.telegram.turn import Turn
-from efir.threads import in_thread
 
 # A little over the second, for what the network does to the distance between two calls.
 CHAT_GAP_S = 1.05

@@ -13,8 +13,9 @@ import structlog
 from django.db import DataError, IntegrityError
 from django.db import Error as DatabaseError
 
-from efir import metrics
-from efir.recurring import Recurring
+from efir.lib import metrics
+from efir.lib.concurrency import in_thread
+from efir.lib.recurring import Recurring
 from efir.telegram import claims, lease
 from efir.telegram.answers import BotRejected, Decision, MessageRefused, OutcomeUnknown, Wait, decide
 from efir.telegram.botapi import BotApi, BotApiError
@@ -23,7 +24,6 @@ from efir.telegram.kinds import Composed
 from efir.telegram.pace import Pace
 from efir.telegram.settlement import settle
 from efir.telegram.turn import Turn
-from efir.threads import in_thread
 
 P = ParamSpec("P")
 Message: TypeAlias = Composed | Exception

@@ -11,7 +11,7 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import Case, F, QuerySet, Value, When
 
-from efir import clock
+from efir.lib import clock
 from efir.telegram import lease
 from efir.telegram.answers import (
     BotRejected,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from efir.waiting import happens
+from efir.lib.waiting import happens
 
 T = TypeVar("T")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from efir.lib.concurrency import in_thread
 from efir.telegram import linking
 from efir.telegram.answers import Wait, decide
 from efir.telegram.botapi import BotApi, BotApiError
@@ -17,7 +18,6 @@ from efir.telegram.courier import END_WITHIN_S, Courier
 from efir.telegram.pace import Pace
 from efir.telegram.replies import Replies
 from efir.telegram.turn import Turn
-from efir.threads import in_thread
 
 POLL_S = 25
 RECOVER_S = 1.0

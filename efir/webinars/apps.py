@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-from efir import guards
+from efir.triggers import registry
 
 
 class WebinarsConfig(AppConfig):
@@ -16,4 +16,4 @@ class WebinarsConfig(AppConfig):
         from efir.webinars import own_data, seating  # noqa: F401  # listen for erasures and sign-ups
         from efir.webinars.guards import GUARDS
 
-        guards.register(*GUARDS)
+        registry.register(*GUARDS)

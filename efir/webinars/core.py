@@ -13,7 +13,6 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef
 from django.dispatch import Signal
 
-from efir import clock
 from efir.accounts.capabilities import Capability, can, people_who_can
 from efir.accounts.models import Person
 from efir.audit.actions import Action
@@ -27,6 +26,7 @@ from efir.hooks.actions import (
     Refused,
     Source,
 )
+from efir.lib import clock
 from efir.webinars.ledger import cause
 from efir.webinars.lifecycle import (
     COPIED,

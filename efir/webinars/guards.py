@@ -6,8 +6,8 @@ the ledger's latest row. Forging ledger and row both by raw SQL is out of scope.
 
 from __future__ import annotations
 
-from efir.guards import Guard, append_only
 from efir.hooks.actions import Code
+from efir.triggers.registry import Guard, append_only
 from efir.webinars.lifecycle import ON_AIR, TRANSITIONS
 
 _CODE = Code.MUTATION_FORBIDDEN.value

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from efir import clock
 from efir.accounts.models import Person
 from efir.hooks.actions import Code, Refused, Source
+from efir.lib import clock
 from efir.webinars.lifecycle import ON_AIR, Status
 
 GUARDED = frozenset({"status", "cta_visible"})

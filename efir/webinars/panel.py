@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from efir import clock
 from efir.hooks.actions import Code, Refused
+from efir.lib import clock
 from efir.webinars.lifecycle import EDITABLE, REQUIRED, Status, check_cta, next_status
 from efir.webinars.models import Webinar
 from efir.webinars.words import incomplete_words, lasting_words, refusal_words

@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from efir.threads import CROWD
+from efir.lib.concurrency import CROWD
 from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Seat, Webinar
 from efir.webinars.visibility import just_finished, on_air, upcoming

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.db.models import Case, Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 
-from efir import clock
 from efir.accounts.capabilities import Capability, people_who_can
+from efir.lib import clock
 from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Seat, Webinar
 

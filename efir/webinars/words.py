@@ -11,8 +11,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from efir import clock
 from efir.hooks.actions import Code
+from efir.lib import clock
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 

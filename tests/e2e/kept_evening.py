@@ -19,10 +19,10 @@ CHAT = 3_000_000
 def fill(count: int) -> None:
     from django.db import transaction
 
-    from efir import clock
     from efir.accounts.capabilities import Role
     from efir.accounts.people import create_person
     from efir.hooks.actions import Context, Source
+    from efir.lib import clock
     from efir.room.models import Recorder
     from efir.telegram.models import TelegramChat
     from efir.webinars import core

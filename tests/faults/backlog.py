@@ -19,7 +19,7 @@ def fill(count: int) -> None:
     """Write the people, their chats, one verdict each and one message each."""
     from django.db import transaction
 
-    from efir import clock
+    from efir.lib import clock
     from efir.telegram.models import Kind
     from efir.telegram.outbox import Draft, enqueue
 
@@ -49,8 +49,8 @@ def fill(count: int) -> None:
 
 
 def _finished() -> int:
-    from efir import clock
     from efir.hooks.actions import Context, Source
+    from efir.lib import clock
     from efir.webinars import core
 
     system = Context(None, Source.SYSTEM)
@@ -85,8 +85,8 @@ def _link(people: list[Any]) -> None:
 
 
 def _judge(webinar_id: int, leads: list[Any]) -> None:
-    from efir import clock
     from efir.attendance.models import Classification, Verdict
+    from efir.lib import clock
 
     now = clock.now()
     verdict = {"attended": False, "reason": "no_show", "rule": "", "intervals": [], "present_s": 0}

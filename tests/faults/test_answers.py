@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from efir import clock
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
 from efir.attendance.models import Verdict
+from efir.lib import clock
 from efir.standin import Kind as Answered
 from efir.standin import StandIn, running
 from efir.standin.official import OFFICIAL

@@ -6,7 +6,7 @@ import os
 import sys
 from datetime import UTC, datetime, timedelta
 
-from efir import clock
+from efir.lib import clock
 from efir.ops import cli
 
 

@@ -9,7 +9,7 @@ import stat
 import pytest
 
 from efir.config import ConfigError, read_config
-from efir.logs import without_token
+from efir.lib.log import without_token
 
 
 @pytest.fixture

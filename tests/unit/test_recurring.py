@@ -7,8 +7,8 @@ from typing import Any
 import structlog
 from structlog.testing import LogCapture
 
-from efir import recurring
-from efir.recurring import Recurring
+from efir.lib import recurring
+from efir.lib.recurring import Recurring
 
 
 def told(monkeypatch, outcomes: str, *, seconds_each: float) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from efir.accounts.access import Accesses, read_access
 from efir.accounts.capabilities import Capability, LastAdmin, Role, assign_role, people_who_can
 from efir.accounts.changes import changed_since
 from efir.accounts.models import AccessChange, Membership, Session
-from efir.threads import in_thread
+from efir.lib.concurrency import in_thread
 from tests.conftest import PASSWORD
 
 LEAD = {"enter_room", "is_lead"}

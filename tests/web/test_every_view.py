@@ -13,9 +13,9 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 
-from efir import clock as efir_clock
 from efir.accounts.capabilities import Role
 from efir.front import application as front
+from efir.lib import clock as efir_clock
 from efir.room import live as live_module
 from efir.telegram.models import OutboxMessage
 from tests.web.test_front import Site

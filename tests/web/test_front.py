@@ -19,8 +19,8 @@ from efir.accounts.capabilities import Role
 from efir.attendance.models import Participation
 from efir.front import posters, room
 from efir.front.application import Front
+from efir.lib.concurrency import in_thread
 from efir.room import live as live_module
-from efir.threads import in_thread
 from efir.webinars import core, programme
 from efir.webinars.models import Webinar
 from efir.webinars.posters.drawing import from_picture

@@ -8,14 +8,14 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from efir import guards
-from efir.guards.apps import check_guards
 from efir.hooks.actions import Refused
 from efir.hooks.bus import emit
 from efir.hooks.events import ClientWebinarEntered
 from efir.ops.database import migrate
 from efir.ops.health import parts_of_health
 from efir.ops.verifying import verify
+from efir.triggers import registry
+from efir.triggers.apps import check_guards
 from efir.webinars import core
 from efir.webinars.models import LedgerEntry, Webinar
 from tests.conftest import SYSTEM
@@ -120,8 +120,8 @@ def test_queryset_updates_are_refused(make_webinar):
 
 
 def test_every_guard_stands_after_migrating(db):
-    assert guards.standing()
-    assert guards.missing() == guards.left_over() == set()
+    assert registry.standing()
+    assert registry.missing() == registry.left_over() == set()
 
 
 def again(when: str, condition: str = "", function: str = "webinar_follows_ledger") -> tuple[str, str]:
@@ -168,41 +168,41 @@ HOLLOWED = ON_POSTGRESQL if connection.vendor == "postgresql" else ON_SQLITE
 def test_a_guard_that_does_not_do_what_it_should_is_found_and_put_back(how, make_webinar):
     for statement in HOLLOWED[how]:
         run(statement)
-    (name,) = guards.missing()
+    (name,) = registry.missing()
     assert name.startswith("efir_webinar_follows_ledger")
     assert parts_of_health()["database"] == "guards_missing"
     assert [check.id for check in check_guards(["default"])] == ["efir.E001"]
     problem, _ = verify()
     assert problem.line() == f"guard name={name}: is missing or changed. To do: run `efir migrate`."
     migrate()
-    assert guards.missing() == set()
+    assert registry.missing() == set()
     test_raw_sql_cannot_move_a_finished_webinar(make_webinar, "live")
 
 
 def test_another_versions_guards_are_brought_to_this_one(monkeypatch):
     """Also where no migration comes with it."""
-    seats = guards.append_only("webinars_seat", "seats_append_only", "seats_stay")
-    before = guards.standing()
+    seats = registry.append_only("webinars_seat", "seats_append_only", "seats_stay")
+    before = registry.standing()
     with monkeypatch.context() as release:
         for guard in seats:
-            release.setitem(guards._registry, guard.name, guard)
-        assert guards.missing()
+            release.setitem(registry._registry, guard.name, guard)
+        assert registry.missing()
         migrate()
-        assert guards.missing() == set()
+        assert registry.missing() == set()
         changed = replace(seats[1], sqlite={"BEFORE UPDATE": "2"}, postgresql=f"{seats[1].postgresql} ")
-        release.setitem(guards._registry, changed.name, changed)
-        assert guards.missing()
+        release.setitem(registry._registry, changed.name, changed)
+        assert registry.missing()
         migrate()
-        assert guards.missing() == guards.left_over() == set()
-    assert guards.left_over()
+        assert registry.missing() == registry.left_over() == set()
+    assert registry.left_over()
     migrate()
-    assert guards.standing() == before
+    assert registry.standing() == before
 
 
 def test_looking_at_the_guards_is_cheap(django_assert_max_num_queries):
     """/healthz is asked every few seconds."""
     with django_assert_max_num_queries(2):
-        assert guards.missing() == set()
+        assert registry.missing() == set()
 
 
 STATUSES = ["draft", "scheduled", "live", "paused", "finished", "archived"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from efir.language import language_of
+from efir.web.locale import language_of
 
 
 @pytest.mark.parametrize(

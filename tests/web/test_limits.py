@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from django.test import Client
 
-from efir.accounts import addresses
 from efir.front import bodies
 from efir.front.bodies import Bounded
 from efir.front.turnstile import Crowded, Turns
-from efir.policies import permissions_policy
+from efir.web import client_ip
+from efir.web.security_headers import permissions_policy
 from tests.conftest import PASSWORD
 
 GOOD = {"username": "olga@example.ru", "password": PASSWORD}
@@ -37,12 +37,12 @@ def behind_a_proxy(settings):
 )
 def test_only_what_own_proxies_wrote_is_believed(settings, proxies, forwarded, address):
     settings.EFIR = replace(settings.EFIR, trusted_proxies=proxies)
-    assert addresses.believed("9.9.9.9", forwarded) == address
+    assert client_ip.believed("9.9.9.9", forwarded) == address
 
 
 def test_a_line_with_many_addresses_is_one():
-    assert addresses.network_of("2001:db8::1") == addresses.network_of("2001:db8::ffff:2") == "2001:db8::"
-    assert addresses.network_of("::ffff:1.2.3.4") == "1.2.3.4"
+    assert client_ip.network_of("2001:db8::1") == client_ip.network_of("2001:db8::ffff:2") == "2001:db8::"
+    assert client_ip.network_of("::ffff:1.2.3.4") == "1.2.3.4"
 
 
 @pytest.mark.django_db

@@ -12,9 +12,10 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from efir import clock
 from efir.accounts.capabilities import Role, assign_role
 from efir.accounts.models import AccessChange, Membership, Person
+from efir.lib import clock
+from efir.lib.concurrency import in_thread
 from efir.room import live as live_module
 from efir.room import storage
 from efir.room.live import LiveRooms
@@ -22,7 +23,6 @@ from efir.room.models import PresenceInterval
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.viewers import AsgiViewer
 from efir.room.wires import WireViewer
-from efir.threads import in_thread
 from efir.webinars.models import Webinar
 from tests.conftest import SYSTEM, start, stop
 

@@ -9,9 +9,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from efir import clock as efir_clock
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Classification, Participation, Verdict
+from efir.lib import clock as efir_clock
 from efir.webinars import core
 from tests.conftest import SYSTEM, stop
 from tests.telegram_kit import classified, linked

@@ -12,9 +12,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from efir import clock as time
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Participation, Verdict
+from efir.lib import clock as time
 from efir.room import views
 from efir.room.chat import framed_chat
 from efir.room.live import ALIVE_WITHIN

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from efir.asgi_http import HAND_OVER, PREPARED, answer, head_of
+from efir.lib.asgi import HAND_OVER, PREPARED, answer, head_of
 from efir.ops.server import WebServer, listen
 from efir.room.viewers import KEEP_ALIVE
 from efir.room.wires import SLOWEST_BYTES, Wires, WireViewer

@@ -10,7 +10,6 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models import CharField
 
-from efir import guards
 from efir.accounts.capabilities import Role
 from efir.attendance import classifier
 from efir.hooks.actions import Refused
@@ -20,6 +19,7 @@ from efir.room.forgotten import stop_forgotten
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.storage import write
 from efir.telegram.models import OutboxMessage
+from efir.triggers import registry
 from efir.webinars import core
 from efir.webinars.models import Webinar
 from tests.conftest import SYSTEM
@@ -104,16 +104,16 @@ def test_a_table_remake_loses_no_guard_for_longer_than_the_migration():
         old, new = Webinar._meta.get_field("title"), CharField(max_length=201)
         new.set_attributes_from_name("title")
         new.model = Webinar
-        guards.drop()
+        registry.drop()
         with connection.schema_editor() as editor:
             editor.alter_field(Webinar, old, new)
         with connection.schema_editor() as editor:
             editor.alter_field(Webinar, new, old)
     else:
-        guards.drop()
-    assert guards.missing()
+        registry.drop()
+    assert registry.missing()
     call_command("migrate", verbosity=0)
-    assert guards.missing() == set()
+    assert registry.missing() == set()
 
 
 def test_an_operator_archives_no_sooner_than_every_message_is_settled(make_webinar, make_person, clock):

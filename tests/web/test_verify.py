@@ -11,7 +11,6 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import F
 
-from efir import guards
 from efir.accounts.capabilities import Role
 from efir.accounts.erasure import erase
 from efir.accounts.models import Person
@@ -27,6 +26,7 @@ from efir.room.models import PresenceInterval
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.storage import write
 from efir.telegram.models import OutboxMessage
+from efir.triggers import registry
 from efir.webinars import core
 from efir.webinars.models import LedgerEntry, Webinar
 from tests.conftest import SYSTEM, start, stop
@@ -232,9 +232,9 @@ TAMPERINGS = {
 @pytest.mark.parametrize("tampering", TAMPERINGS)
 def test_what_was_changed_is_found(evening, tampering):
     change, *sentences = TAMPERINGS[tampering]
-    guards.drop()
+    registry.drop()
     change()
-    guards.install()
+    registry.install()
     lines = found()
     for sentence in sentences:
         assert any(sentence in line for line in lines), lines
@@ -242,9 +242,9 @@ def test_what_was_changed_is_found(evening, tampering):
 
 
 def test_what_is_missing_of_the_schema_is_found(evening):
-    guards.drop()
+    registry.drop()
     assert any(line.startswith("guard name=efir_journal_append_only") for line in found())
-    guards.install()
+    registry.install()
     sql("DROP INDEX outbox_claim")
     assert ["outbox_claim" in line for line in found()] == [True]
     MigrationRecorder.Migration.objects.filter(app="telegram").order_by("-pk")[:1].get().delete()

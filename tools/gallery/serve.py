@@ -12,7 +12,7 @@ import uvloop
 from django.db import OperationalError
 from django.http import HttpRequest
 
-from efir import clock
+from efir.lib import clock
 from tools.gallery.catalogue import NOW
 
 
@@ -30,8 +30,9 @@ def main(world: str) -> None:
     from django.core.management import call_command
     from django.urls import path
 
-    from efir import staticfiles, urls
+    from efir import urls
     from efir.ops.server import listen
+    from efir.web import staticfiles
     from tools.gallery.worlds import WORLDS
 
     urls.urlpatterns += [path("broken/", broken), path("unavailable/", unavailable)]

@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 
-from efir import clock
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
 from efir.accounts.passwords import one_time_link
@@ -20,6 +19,7 @@ from efir.accounts.people import create_person
 from efir.attendance import classifier, tracker
 from efir.attendance.models import Verdict
 from efir.hooks.actions import Context, Source
+from efir.lib import clock
 from efir.ops.demo.art import painted
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.storage import write

@@ -2,7 +2,7 @@
 
 import django.db.models.deletion
 import efir.accounts.models
-import efir.clock
+import efir.lib.clock
 from django.conf import settings
 from django.db import migrations, models
 
@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ('consent_at', models.DateTimeField(null=True)),
                 ('consent_version', models.CharField(blank=True, max_length=20)),
                 ('is_active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(default=efir.clock.now)),
+                ('created_at', models.DateTimeField(default=efir.lib.clock.now)),
                 ('invited_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='candidates', to=settings.AUTH_USER_MODEL)),
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
             ],

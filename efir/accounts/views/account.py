@@ -25,7 +25,7 @@ from efir.accounts.models import Person
 from efir.accounts.people import own_candidate
 from efir.accounts.session import end_other_sessions, other_sessions, person_of
 from efir.accounts.views.entrance import HOUR_S, too_many
-from efir.web import back_with, post_only
+from efir.web.shortcuts import back_with, post_only
 
 # Of one person, whichever session.
 RATE = "20/h"

@@ -25,7 +25,7 @@ from efir.accounts.session import acting, person_of
 from efir.accounts.views.entrance import HOUR_S, too_many
 from efir.audit.actions import Action
 from efir.audit.log import record
-from efir.web import back_with, post_only, safe_next
+from efir.web.shortcuts import back_with, post_only, safe_next
 
 # Rows of each section: more than any person has of a year's evenings.
 LONGEST_SECTION = 20_000

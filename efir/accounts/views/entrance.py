@@ -20,15 +20,15 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 from django_ratelimit.core import is_ratelimited
 
-from efir import ids
 from efir.accounts import guessing, referral
-from efir.accounts.addresses import limited_address, login_tried
 from efir.accounts.capabilities import Role
 from efir.accounts.forms import SignUpForm
 from efir.accounts.models import Person
 from efir.accounts.people import CONSENT_VERSION, LoginTaken, create_person, needs_consent, signed_up
 from efir.accounts.session import person_of
-from efir.web import safe_next, shows_wrong_method
+from efir.lib import ids
+from efir.web.client_ip import limited_address, login_tried
+from efir.web.shortcuts import safe_next, shows_wrong_method
 
 HOUR_S = 3600
 BACKEND = "django.contrib.auth.backends.ModelBackend"

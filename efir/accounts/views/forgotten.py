@@ -10,11 +10,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 from django_ratelimit.core import is_ratelimited
 
-from efir.accounts.addresses import limited_address, login_tried
 from efir.accounts.forms import ForgottenForm
 from efir.accounts.models import Person
 from efir.accounts.passwords import password_forgotten
 from efir.accounts.views.entrance import too_many
+from efir.web.client_ip import limited_address, login_tried
 
 # For one log-in from one address; for one address; and for one log-in from wherever, which nobody is told about.
 RATES = {"address": "60/h", "pair": "3/15m"}

@@ -22,7 +22,7 @@ from efir.accounts.words import ROLE_WORDS, role_label
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Context
-from efir.web import back_with, post_only, prefers_html
+from efir.web.shortcuts import back_with, post_only, prefers_html
 
 ON_A_PAGE = 50
 PEOPLE = "/account/people/"

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from efir.accounts import guessing
 from efir.accounts.forms import NewPasswordForm
 from efir.accounts.models import Person
-from efir.web import back_with
+from efir.web.shortcuts import back_with
 
 
 @never_cache

@@ -10,11 +10,11 @@ from django.template.context import Context
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from efir import qr_code
 from efir.accounts.models import Person
 from efir.attendance import own, words
 from efir.attendance.models import Participation, Verdict
 from efir.attendance.timeline import timeline_of
+from efir.lib import qrcode
 from efir.webinars.models import Webinar
 from efir.webinars.programme import Programme, seats_of
 from efir.webinars.words import lasting_words
@@ -31,7 +31,7 @@ def told_times(verdict: Verdict) -> str:
 @register.simple_tag
 def qr(text: str) -> SafeString:
     """The text as a QR code to stand within the page."""
-    return qr_code.svg(text)
+    return qrcode.svg(text)
 
 
 @register.inclusion_tag("attendance/invitation.html")

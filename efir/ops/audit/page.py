@@ -9,10 +9,10 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from efir import ids
 from efir.accounts.capabilities import Capability, capability_required
 from efir.accounts.models import Person, normalize_login
 from efir.audit.actions import Action
+from efir.lib import ids
 from efir.ops.audit.reading import Asked, places, read
 from efir.ops.audit.words import ACTIONS, action_words, actor_words, details_words
 

@@ -9,13 +9,13 @@ from typing import Any, TypeAlias, cast
 
 from django.db.models import F, Q, QuerySet, Value
 
-from efir import clock
 from efir.accounts.models import Person
 from efir.audit.actions import Action
 from efir.audit.models import AuditAddress, AuditEntry, Origin
 from efir.hooks.actions import Source
 from efir.hooks.events import ClientWebinarAttendanceClassified
 from efir.hooks.models import JournalEntry
+from efir.lib import clock
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import LedgerEntry, Webinar
 

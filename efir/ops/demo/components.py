@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from efir import clock
+from efir.lib import clock
 
 SURFACES = ("bg", "surface", "sunken", "glow", "accent-soft", "good-soft", "warn-soft", "bad-soft")
 INKS = ("ink", "muted", "line", "field-line", "accent", "accent-strong", "live", "good", "warn", "bad")

@@ -11,19 +11,20 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import transaction
 
-from efir import clock, guards
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
 from efir.accounts.people import create_person
 from efir.attendance import classifier
 from efir.config import ConfigError
 from efir.hooks.actions import Context, Source
+from efir.lib import clock
 from efir.ops.demo.art import painted
 from efir.ops.demo.site import stand_in
 from efir.ops.models import DemoMark
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.storage import write
 from efir.telegram.models import TelegramChat
+from efir.triggers import registry
 from efir.webinars import core
 from efir.webinars.models import Webinar
 from efir.webinars.posters.drawing import from_picture
@@ -84,7 +85,7 @@ def _something_is_near() -> bool:
 
 
 def _forget() -> None:
-    with guards.lifted():
+    with registry.lifted():
         call_command("flush", interactive=False, verbosity=0)
     (settings.EFIR.data_dir / "standin.jsonl").unlink(missing_ok=True)
 

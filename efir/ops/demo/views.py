@@ -16,11 +16,11 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
 from efir.accounts.models import Person
+from efir.lib.concurrency import in_thread
 from efir.ops.demo.seed import FIRST_CHAT_ID
 from efir.ops.demo.site import stand_in
 from efir.standin import StandIn
 from efir.telegram.links import make_link
-from efir.threads import in_thread
 
 # People whom the page plays get chat ids of their own, far from the seeded ones.
 PLAYED_FROM = FIRST_CHAT_ID + 100_000

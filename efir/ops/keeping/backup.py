@@ -13,7 +13,7 @@ from typing import IO
 from django.conf import settings
 from django.db import connection
 
-from efir import clock
+from efir.lib import clock
 from efir.ops.keeping import KeepingRefused
 from efir.ops.keeping.container import Manifest, Writer
 from efir.ops.keeping.rows import columns, dump

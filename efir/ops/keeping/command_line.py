@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from efir import troubles
+from efir.lib import os_errors
 from efir.ops.keeping import KeepingRefused, doubt, lengths
 from efir.ops.keeping.backup import backup, has_secret
 from efir.ops.keeping.container import Manifest
@@ -39,7 +39,7 @@ def run_backup(options: argparse.Namespace) -> int:
         except KeepingRefused as refused:
             return _refused(refused)
         except OSError as exc:
-            return _refused(f"cannot write {options.file}: {troubles.told(exc)} Nothing was written.")
+            return _refused(f"cannot write {options.file}: {os_errors.told(exc)} Nothing was written.")
     print(f"{options.file}: {_told(manifest)}.")
     if has_secret(manifest):
         print(
@@ -61,7 +61,7 @@ def run_restore(options: argparse.Namespace) -> int:
     except KeepingRefused as refused:
         return _refused(refused)
     except OSError as exc:
-        return _refused(f"cannot restore {options.file}: {troubles.told(exc)} Nothing has changed.")
+        return _refused(f"cannot restore {options.file}: {os_errors.told(exc)} Nothing has changed.")
     print(f"Restored {options.file}: {_told(restored.manifest)}.")
     if restored.ended:
         print(f"Sessions ended: {restored.ended}.")

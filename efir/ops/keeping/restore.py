@@ -19,9 +19,9 @@ from django.db import DataError, IntegrityError, connection, models, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
-from efir import clock, guards
 from efir.accounts.models import Person
 from efir.hooks.models import JournalEntry
+from efir.lib import clock
 from efir.ops.database import one_migrates
 from efir.ops.keeping import KeepingRefused, doubt, lengths
 from efir.ops.keeping.backup import SECRET
@@ -32,6 +32,7 @@ from efir.ops.keeping.schema import models_at, told, unknown_of
 from efir.ops.locks import alone
 from efir.ops.models import WorkerBeat
 from efir.room.models import Recorder
+from efir.triggers import registry
 from efir.webinars.models import Webinar
 
 # What a process writes at least so often while it runs.
@@ -164,7 +165,7 @@ def _one_transaction() -> Iterator[None]:
 
 def _clear() -> None:
     """Drop what an installation has that was started but never used."""
-    guards.drop()
+    registry.drop()
     every = apps.get_models(include_auto_created=True, include_swapped=True)
     ours = {model._meta.db_table for model in every} | {"django_migrations"}
     cascade = " CASCADE" if connection.vendor == "postgresql" else ""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from efir import clock
 from efir.attendance.models import Participation, Verdict
 from efir.hooks.events import (
     EVENTS,
@@ -17,6 +16,7 @@ from efir.hooks.events import (
     from_payload,
 )
 from efir.hooks.models import JournalEntry
+from efir.lib import clock
 from efir.ops.verifying.problems import Key, Problem, differences
 from efir.ops.verifying.structure import FROM_BACKUP
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from django.apps import apps
 from django.db import connection, models
 
-from efir import guards
 from efir.ops.keeping import lengths
 from efir.ops.verifying.problems import Problem
+from efir.triggers import registry
 
 FROM_BACKUP = "restore the last backup that `efir verify` finds well"
 SHORTEN = "shorten it with SQL: as it is, no backup can be restored on PostgreSQL"
@@ -17,7 +17,7 @@ SHORTEN = "shorten it with SQL: as it is, no backup can be restored on PostgreSQ
 
 def problems() -> Iterator[Problem]:
     """Everything that is missing or broken."""
-    for name in sorted(guards.missing()):
+    for name in sorted(registry.missing()):
         yield Problem("guard", {"name": name}, "is missing or changed", "run `efir migrate`")
     for model in apps.get_models(include_auto_created=True):
         if model._meta.managed and not model._meta.proxy:

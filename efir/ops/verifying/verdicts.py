@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from efir import clock
 from efir.attendance.classifier import rejudge, subjects
 from efir.attendance.evidence import evening_of
 from efir.attendance.models import Verdict
 from efir.attendance.rules import Evening, Judgement, Rule, judge
+from efir.lib import clock
 from efir.ops.verifying.problems import Problem, differences
 from efir.ops.verifying.structure import FROM_BACKUP
 from efir.room.models import PresenceInterval

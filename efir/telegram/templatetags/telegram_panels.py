@@ -14,8 +14,8 @@ from django.template.context import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from efir import clock
 from efir.accounts.models import Person
+from efir.lib import clock
 from efir.telegram import words
 from efir.telegram.board import read_board
 from efir.telegram.health import bot_health

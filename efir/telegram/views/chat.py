@@ -14,12 +14,12 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django_ratelimit.core import is_ratelimited
 
-from efir import qr_code
 from efir.accounts.session import person_of
 from efir.accounts.views.entrance import too_many
+from efir.lib import qrcode
 from efir.telegram import notices
 from efir.telegram.links import BotUnknown, chat_of, make_link, unlink
-from efir.web import View, back_with, post_only, prefers_html
+from efir.web.shortcuts import View, back_with, post_only, prefers_html
 
 ACCOUNT = "/account/"
 TEST_RATE = "3/10m"
@@ -53,7 +53,7 @@ def link(request: HttpRequest) -> HttpResponse:
 def qr(request: HttpRequest) -> HttpResponse:
     """A fresh one-time link as a QR code, for the telephone beside this screen."""
     return _linked(
-        request, lambda url: render(request, "telegram/qr.html", {"url": url, "code": qr_code.svg(url)})
+        request, lambda url: render(request, "telegram/qr.html", {"url": url, "code": qrcode.svg(url)})
     )
 
 

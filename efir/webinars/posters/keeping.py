@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from efir import clock
+from efir.lib import clock
 from efir.webinars.models import Poster, PosterFile, Webinar
 from efir.webinars.posters.drawing import Drawn
 from efir.webinars.posters.sizes import TYPES, is_id

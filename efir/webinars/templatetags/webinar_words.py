@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
 
-from efir import clock
+from efir.lib import clock
 from efir.webinars.models import Webinar
 from efir.webinars.words import moment_words
 

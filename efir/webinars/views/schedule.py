@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from efir.accounts import referral
 from efir.accounts.models import Person
-from efir.web import tells_time
+from efir.web.shortcuts import tells_time
 from efir.webinars.programme import Programme, seats_of
 
 

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from efir.accounts.session import person_of
 from efir.hooks.actions import Refused
-from efir.web import back_with, post_only, prefers_html, refused_json
+from efir.web.shortcuts import back_with, post_only, prefers_html, refused_json
 from efir.webinars.core import book_seat
 from efir.webinars.words import booked_words, refusal_words
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from efir.accounts.capabilities import Capability, can, capability_required
 from efir.hooks.actions import Code, Refused
-from efir.web import back_with, prefers_html, refused_json
+from efir.web.shortcuts import back_with, prefers_html, refused_json
 from efir.webinars import core
 from efir.webinars.controls import Invalid, acting, page_of
 from efir.webinars.forms import RecordingForm, WebinarForm

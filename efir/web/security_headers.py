@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.deprecation import MiddlewareMixin
 
-from efir.asgi_http import Headers
+from efir.lib.asgi import Headers
 
 # What nothing here needs, whoever is framed. Only names that Chromium knows: of others it complains in the console.
 DENIED = (

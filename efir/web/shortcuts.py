@@ -13,8 +13,8 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from efir import clock, ids
 from efir.hooks.actions import Code, Refused
+from efir.lib import clock, ids
 
 View: TypeAlias = Callable[..., HttpResponseBase]
 

@@ -9,26 +9,26 @@ from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db.models.signals import post_migrate, pre_migrate
 
-from efir import guards
+from efir.triggers import registry
 
 
 class GuardsConfig(AppConfig):
-    name = "efir.guards"
+    name = "efir.triggers.registry"
     label = "guards"
 
     def ready(self) -> None:
         # Both signals come once for each app; the first and the last of them are enough, and repeats do no harm.
-        pre_migrate.connect(_lift, dispatch_uid="efir.guards")
-        post_migrate.connect(_put_back, dispatch_uid="efir.guards")
+        pre_migrate.connect(_lift, dispatch_uid="efir.triggers.registry")
+        post_migrate.connect(_put_back, dispatch_uid="efir.triggers.registry")
         register(check_guards, Tags.database)
 
 
 def _lift(using: str, **kwargs: Any) -> None:
-    guards.drop(using)
+    registry.drop(using)
 
 
 def _put_back(using: str, **kwargs: Any) -> None:
-    guards.install(using)
+    registry.install(using)
 
 
 def check_guards(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
@@ -40,5 +40,5 @@ def check_guards(databases: Sequence[str] | None = None, **kwargs: Any) -> list[
             id="efir.E001",
         )
         for using in databases or ()
-        for name in sorted(guards.missing(using))
+        for name in sorted(registry.missing(using))
     ]

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
-from efir import metrics
+from efir.lib import metrics
 
 # In the scope of a request that is made only to keep its answer: whoever is answered with that is counted.
 TO_KEEP = "efir.to_keep"

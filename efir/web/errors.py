@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
-from efir.web import prefers_html
+from efir.web.shortcuts import prefers_html
 
 # Until a full disk, a database that starts again or one that is busy may be over.
 RETRY_AFTER_S = 10
