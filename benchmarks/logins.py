@@ -28,7 +28,7 @@ from benchmarks.people import CSRF, enrol  # noqa: E402
 from benchmarks.processes import Server, efir  # noqa: E402
 from benchmarks.tables import ms, percentile, table  # noqa: E402
 from efir.accounts.models import Person  # noqa: E402
-from efir.accounts.people import CONSENT_VERSION  # noqa: E402
+from efir.accounts.services import CONSENT_VERSION  # noqa: E402
 
 PEOPLE, ADDRESSES, WITHIN_S = 500, 50, 60.0
 FLOODERS = 40  # each on a connection of its own, asking again at once

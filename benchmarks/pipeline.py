@@ -26,7 +26,7 @@ from django.db import connection, models, transaction  # noqa: E402
 from benchmarks.tables import median, seconds, table, warn  # noqa: E402
 from efir.accounts.capabilities import Role  # noqa: E402
 from efir.accounts.models import Group, Membership, Person  # noqa: E402
-from efir.accounts.people import create_person  # noqa: E402
+from efir.accounts.services import create_person  # noqa: E402
 from efir.attendance import classifier, tracker  # noqa: E402
 from efir.attendance.models import Verdict  # noqa: E402
 from efir.hooks.actions import Context, Source  # noqa: E402

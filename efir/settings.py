@@ -90,16 +90,16 @@ AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contri
 PASSWORD_HASHERS = ["efir.accounts.hashers.LeanArgon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {
-        "NAME": "efir.accounts.password_words.NotOneself",
+        "NAME": "efir.accounts.validators.NotOneself",
         "OPTIONS": {"user_attributes": ["login", "name"]},
     },
-    {"NAME": "efir.accounts.password_words.LongEnough"},
-    {"NAME": "efir.accounts.password_words.NotCommon"},
+    {"NAME": "efir.accounts.validators.LongEnough"},
+    {"NAME": "efir.accounts.validators.NotCommon"},
 ]
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/account/"
 LOGOUT_REDIRECT_URL = "/webinars/"
-SESSION_ENGINE = "efir.accounts.session"
+SESSION_ENGINE = "efir.accounts.sessions"
 SESSION_COOKIE_AGE = 30 * 24 * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -113,8 +113,8 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 # Who is locked out is only looked up: else each further try writes, and makes a row longer without end.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-# A browser in which the person has logged in before has a limit of its own: see efir.accounts.guessing.
-AXES_WHITELIST_CALLABLE = "efir.accounts.guessing.is_known_browser"
+# A browser in which the person has logged in before has a limit of its own: see efir.accounts.login_throttle.
+AXES_WHITELIST_CALLABLE = "efir.accounts.login_throttle.is_known_browser"
 AXES_CLIENT_IP_CALLABLE = "efir.web.client_ip.limited_address"
 AXES_USERNAME_CALLABLE = "efir.web.client_ip.login_tried"
 AXES_LOCKOUT_CALLABLE = "efir.accounts.views.locked_out"

@@ -14,7 +14,7 @@ from django.utils import translation
 
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
-from efir.accounts.people import create_person
+from efir.accounts.services import create_person
 from efir.hooks.actions import Context, Source
 from efir.lib import clock as efir_clock
 from efir.triggers import registry

@@ -14,9 +14,13 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from efir.accounts import changes, comings, own_data  # noqa: F401  # their receivers and sections
+        from efir.accounts import (
+            access_changes,  # noqa: F401  # their receivers and sections
+            comings,  # noqa: F401  # their receivers and sections
+            personal_data,  # noqa: F401  # their receivers and sections
+        )
         from efir.accounts.capabilities import sync_roles
-        from efir.accounts.guards import CHAIN, ERASED
+        from efir.accounts.triggers import CHAIN, ERASED
 
         registry.register(CHAIN, ERASED)
         post_migrate.connect(sync_roles, dispatch_uid="efir.roles")

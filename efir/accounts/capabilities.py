@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from efir.accounts.changes import note_change
+from efir.accounts.access_changes import note_change
 from efir.accounts.models import Membership, Person
 from efir.audit.actions import Action
 from efir.audit.log import record

@@ -17,10 +17,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from efir.accounts.capabilities import Role
+from efir.accounts.labels import ROLE_WORDS
 from efir.accounts.models import LONGEST_LOGIN, Person, is_phone, normalize_login
 from efir.accounts.names import LONGEST_NAME, clean_name
-from efir.accounts.people import inviter_by_login
-from efir.accounts.words import ROLE_WORDS
+from efir.accounts.services import inviter_by_login
 
 if TYPE_CHECKING:
     PersonForm = forms.ModelForm[Person]

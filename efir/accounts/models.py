@@ -62,7 +62,7 @@ def is_phone(login: str) -> bool:
 
 
 class PersonManager(BaseUserManager["Person"]):
-    """Makes people; roles are given by `efir.accounts.people.create_person`."""
+    """Makes people; roles are given by `efir.accounts.services.create_person`."""
 
     def get_by_natural_key(self, username: str | None) -> Person:
         return self.get(login=normalize_login(username or ""))
@@ -152,7 +152,7 @@ class Session(AbstractBaseSession):
 
     @classmethod
     def get_session_store_class(cls) -> type[SessionBase]:
-        from efir.accounts.session import SessionStore
+        from efir.accounts.sessions import SessionStore
 
         return SessionStore
 
@@ -160,7 +160,7 @@ class Session(AbstractBaseSession):
 class AccessChange(models.Model):
     """When somebody's access changed last: a role, a password, a closed account, a log-out.
 
-    Every web process looks here for news about the people whom it has let in (`efir.accounts.access`).
+    Every web process looks here for news about the people whom it has let in (`efir.accounts.access_cache`).
     """
 
     person = models.OneToOneField(Person, models.CASCADE, primary_key=True, related_name="+")

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from efir.accounts.models import Person
-from efir.accounts.people import inviter_by_code
+from efir.accounts.services import inviter_by_code
 
 COOKIE = f"{settings.COOKIE_PREFIX}efir_ref"
 KEPT_S = 90 * 24 * 3600

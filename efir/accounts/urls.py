@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from efir.accounts.views import account, data, entrance, forgotten, people, reset
+from efir.accounts.views import account, data, login, password_reset, people, reset
 
 urlpatterns = [
-    path("login/", entrance.log_in, name="login"),
-    path("login/forgotten/", forgotten.forgotten, name="password_forgotten"),
-    path("logout/", entrance.log_out, name="logout"),
-    path("signup/", entrance.sign_up, name="signup"),
-    path("consent/", entrance.consent, name="consent"),
+    path("login/", login.log_in, name="login"),
+    path("login/forgotten/", password_reset.forgotten, name="password_forgotten"),
+    path("logout/", login.log_out, name="logout"),
+    path("signup/", login.sign_up, name="signup"),
+    path("consent/", login.consent, name="consent"),
     path("account/", account.account, name="account"),
     path("account/contact_details", account.contact_details, name="contact_details"),
     path("account/consent/", data.consent_asked, name="consent_asked"),

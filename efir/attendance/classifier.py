@@ -20,7 +20,7 @@ from efir.attendance.models import Classification, Participation, Verdict
 from efir.attendance.rules import Evening, Judgement, Rule, judge
 from efir.audit.log import note_address
 from efir.audit.models import Origin
-from efir.hooks import trace
+from efir.hooks import correlation
 from efir.hooks.actions import Code, Context, Refused
 from efir.hooks.bus import emit, listen
 from efir.hooks.events import (
@@ -209,7 +209,9 @@ def decide(webinar_id: int, lead_id: int, attended: bool, context: Context) -> V
             verdict.decided_by, verdict.decided_at = actor, clock.now()
             verdict.save(update_fields=["attended", "reason", "decided_by", "decided_at"])
             emit([_event(verdict)], actor_id=actor.pk)
-            fact_id = trace.entries_of(ClientWebinarAttendanceClassified, webinar_id, [lead_id])[lead_id]
+            fact_id = correlation.entries_of(ClientWebinarAttendanceClassified, webinar_id, [lead_id])[
+                lead_id
+            ]
             # The journal tells who decided; from which address is kept beside it, and not for ever.
             note_address(Origin.JOURNAL, fact_id, context)
             log.info(
@@ -217,7 +219,7 @@ def decide(webinar_id: int, lead_id: int, attended: bool, context: Context) -> V
                 webinar_id=webinar_id,
                 lead_id=lead_id,
                 actor_id=actor.pk,
-                cause=trace.cause(fact_id),
+                cause=correlation.cause(fact_id),
             )
         return verdict
 

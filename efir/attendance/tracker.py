@@ -12,7 +12,7 @@ from typing import TypeVar
 from django.db import transaction
 from django.db.models import Q
 
-from efir.accounts.roles_then import leads_at
+from efir.accounts.role_history import leads_at
 from efir.attendance.evidence import live_spans
 from efir.attendance.models import Participation
 from efir.attendance.rules import first_live_moment

@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from efir.accounts.capabilities import Capability, capability_required
-from efir.accounts.session import person_of
+from efir.accounts.sessions import person_of
 from efir.attendance import exports
 from efir.attendance.classifier import decide
 from efir.attendance.verdict_board import HERE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from efir.accounts.access import Access
+from efir.accounts.access_cache import Access
 from efir.accounts.capabilities import Capability
 from efir.attendance.participation import Part, part_in
 from efir.front.pages import Pages

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person, normalize_login
 from efir.accounts.names import LONGEST_KEPT, clean_name
-from efir.accounts.people import LoginTaken, close_account, create_person, inviter_by_login
+from efir.accounts.services import LoginTaken, close_account, create_person, inviter_by_login
 from efir.config import ConfigError
 from efir.hooks.actions import Context, Refused, Source
 from efir.lib import clock

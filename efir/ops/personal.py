@@ -14,7 +14,7 @@ from django.db import transaction
 from efir.accounts.capabilities import LastAdmin
 from efir.accounts.erasure import erase
 from efir.accounts.models import Person, normalize_login
-from efir.accounts.own_data import data_of
+from efir.accounts.personal_data import data_of
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Context, Source

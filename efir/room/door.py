@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from efir.accounts.access import Access, Accesses
+from efir.accounts.access_cache import Access, Accesses
 from efir.accounts.capabilities import Capability
 from efir.lib.concurrency import CROWD
 from efir.webinars.models import Webinar

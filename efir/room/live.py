@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from efir.accounts.changes import access_changed, changed_since
+from efir.accounts.access_changes import access_changed, changed_since
 from efir.lib import clock, metrics
 from efir.lib.concurrency import in_thread
 from efir.lib.recurring import Recurring

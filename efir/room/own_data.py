@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from efir.accounts.models import Person
-from efir.accounts.own_data import Row, section
+from efir.accounts.personal_data import Row, section
 from efir.room.models import PresenceInterval
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from efir.accounts.session import is_key
+from efir.accounts.sessions import is_key
 from efir.lib import clock, ids, metrics
 from efir.lib.asgi import HAND_OVER, HandOver, Receive, Scope, Send, answer, cookies_of
 from efir.room.door import Admission

@@ -9,9 +9,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from efir.accounts.capabilities import Capability, can, capability_required
+from efir.accounts.labels import role_label
 from efir.accounts.models import Person
-from efir.accounts.session import person_of
-from efir.accounts.words import role_label
+from efir.accounts.sessions import person_of
 from efir.hooks.actions import Code, Refused
 from efir.lib import clock
 from efir.room import storage

@@ -13,7 +13,7 @@ from django.utils import translation
 from django.utils.translation import gettext
 
 from efir.accounts.models import Person
-from efir.accounts.passwords import one_time_link
+from efir.accounts.password_reset import one_time_link
 from efir.lib import clock
 from efir.telegram.answers import (
     BotRejected,

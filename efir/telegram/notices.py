@@ -9,7 +9,7 @@ from django.conf import settings
 from django.dispatch import receiver
 
 from efir.accounts.models import Person
-from efir.accounts.passwords import password_forgotten
+from efir.accounts.password_reset import password_forgotten
 from efir.lib import clock
 from efir.telegram.models import ChatNotice, Purpose
 

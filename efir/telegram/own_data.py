@@ -10,7 +10,7 @@ from django.dispatch import receiver
 
 from efir.accounts.erasure import erasing
 from efir.accounts.models import Person
-from efir.accounts.own_data import Row, section
+from efir.accounts.personal_data import Row, section
 from efir.telegram.models import (
     ERASED_TEXT,
     PERSON_ERASED,

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from efir.hooks import trace
+from efir.hooks import correlation
 from efir.hooks.events import ClientWebinarAttendanceClassified
 from efir.telegram.models import OutboxMessage
 from efir.webinars.ledger import stop_of
@@ -19,12 +19,14 @@ def causes_of(messages: Sequence[OutboxMessage]) -> dict[str | None, list[Outbox
     """The messages of one webinar by why there are any: a decision on a verdict that was held, or else the stop."""
     webinar_id = messages[0].webinar_id
     lead_ids = {row.lead_id for row in messages if row.caused_by_id}
-    decided = trace.entries_of(ClientWebinarAttendanceClassified, webinar_id, lead_ids) if lead_ids else {}
+    decided = (
+        correlation.entries_of(ClientWebinarAttendanceClassified, webinar_id, lead_ids) if lead_ids else {}
+    )
     stop = stop_of(webinar_id)
     causes: dict[str | None, list[OutboxMessage]] = defaultdict(list)
     for row in messages:
         fact_id = decided.get(row.lead_id) if row.caused_by_id else None
-        causes[trace.cause(fact_id) if fact_id else stop].append(row)
+        causes[correlation.cause(fact_id) if fact_id else stop].append(row)
     return causes
 
 

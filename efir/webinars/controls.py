@@ -16,7 +16,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
 from efir.accounts.capabilities import Capability, can
-from efir.accounts.session import acting as acting  # noqa: PLC0414  # part of what a control endpoint needs
+from efir.accounts.sessions import acting as acting  # noqa: PLC0414  # part of what a control endpoint needs
 from efir.hooks.actions import Code, Refused
 from efir.web.shortcuts import View, back_with, post_only, prefers_html, refused_json
 from efir.webinars.models import Webinar

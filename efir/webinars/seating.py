@@ -10,7 +10,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from efir.accounts.models import Person
-from efir.accounts.people import came_for_webinar, signed_up
+from efir.accounts.services import came_for_webinar, signed_up
 from efir.hooks.actions import Refused
 from efir.webinars.core import book_seat
 from efir.webinars.models import Seat, Webinar

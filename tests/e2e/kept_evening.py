@@ -20,7 +20,7 @@ def fill(count: int) -> None:
     from django.db import transaction
 
     from efir.accounts.capabilities import Role
-    from efir.accounts.people import create_person
+    from efir.accounts.services import create_person
     from efir.hooks.actions import Context, Source
     from efir.lib import clock
     from efir.room.models import Recorder

@@ -12,10 +12,10 @@ from django.contrib.auth.models import Group
 from django.db import connections
 from django.test import Client
 
-from efir.accounts import access as access_module
-from efir.accounts.access import Accesses, read_access
+from efir.accounts import access_cache as access_module
+from efir.accounts.access_cache import Accesses, read_access
+from efir.accounts.access_changes import changed_since
 from efir.accounts.capabilities import Capability, LastAdmin, Role, assign_role, people_who_can
-from efir.accounts.changes import changed_since
 from efir.accounts.models import AccessChange, Membership, Session
 from efir.lib.concurrency import in_thread
 from tests.conftest import PASSWORD

@@ -11,11 +11,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from efir.accounts import people
+from efir.accounts import services
 from efir.accounts.capabilities import Role
 from efir.accounts.forms import ChangePasswordForm, ContactsForm, NewPasswordForm
 from efir.accounts.models import AccessChange, Person
-from efir.accounts.people import CONSENT_VERSION, LoginTaken, close_account, create_person
+from efir.accounts.services import CONSENT_VERSION, LoginTaken, close_account, create_person
 from efir.webinars.models import Seat
 from tests.conftest import SYSTEM
 
@@ -109,7 +109,7 @@ class TestSignUp:
 
     def test_a_race_for_one_login_is_a_taken_login(self, make_person, monkeypatch):
         make_person(login="olga@example.ru")
-        monkeypatch.setattr(people.Person.objects, "filter", _first_blind(people.Person.objects.filter))
+        monkeypatch.setattr(services.Person.objects, "filter", _first_blind(services.Person.objects.filter))
         with pytest.raises(LoginTaken):
             create_person(login="olga@example.ru", name="О", role=Role.CANDIDATE, password=None)
 

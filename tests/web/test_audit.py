@@ -13,8 +13,8 @@ from django.test import Client
 from efir.accounts.capabilities import Role, assign_role
 from efir.accounts.erasure import erase
 from efir.accounts.models import Person
-from efir.accounts.people import close_account
-from efir.accounts.roles_then import leads_at
+from efir.accounts.role_history import leads_at
+from efir.accounts.services import close_account
 from efir.attendance.models import Verdict
 from efir.audit.actions import Action
 from efir.audit.log import record

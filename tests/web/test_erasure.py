@@ -12,9 +12,9 @@ from django.core.cache import cache
 from django.db import DatabaseError, connection, connections, transaction
 from django.test import Client
 
-from efir.accounts.access import read_access
+from efir.accounts.access_cache import read_access
+from efir.accounts.access_changes import changed_since
 from efir.accounts.capabilities import LastAdmin, Role
-from efir.accounts.changes import changed_since
 from efir.accounts.erasure import erase
 from efir.accounts.models import Person
 from efir.attendance import classifier

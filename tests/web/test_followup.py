@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from efir.accounts.capabilities import Role, assign_role
-from efir.accounts.people import close_account
+from efir.accounts.services import close_account
 from efir.attendance import classifier
 from efir.attendance.models import Verdict
 from efir.followup.notify import follow_up, tell_inviters

@@ -12,10 +12,10 @@ from django.core.cache import cache
 from django.db.models import F, ForeignKey
 from django.test import Client
 
-from efir.accounts import people
+from efir.accounts import services
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
-from efir.accounts.own_data import data_of
+from efir.accounts.personal_data import data_of
 from efir.audit.models import AuditEntry
 from efir.ops.personal import export_person
 from efir.room.models import PresenceInterval, Recorder
@@ -158,7 +158,7 @@ def test_it_holds_all_of_oneself_and_nobody_else(make_person, make_webinar, visi
         ("candidate_recording", "Сама Собой, спасибо"),
     }
     assert {row["chat_id"] for row in told["messages"]} == {None, 7000 + person.pk}
-    assert told["account"][0]["consent_version"] == people.CONSENT_VERSION
+    assert told["account"][0]["consent_version"] == services.CONSENT_VERSION
     assert [row["action"] for row in told["audit_log"]] == ["consent_given", "data_exported"]
     for theirs in ("Чужой", "other@", "Другой", "partner@", str(7000 + other.pk), str(7000 + inviter.pk)):
         assert theirs not in text
@@ -203,7 +203,7 @@ class TestConsent:
         assert not Person.objects.get(pk=person.pk).consent_version  # that it was not given is recorded
         answer = client.post("/account/consent/", {"next": "/account/contacts/"})
         assert answer.url == "/account/contacts/"
-        assert Person.objects.get(pk=person.pk).consent_version == people.CONSENT_VERSION
+        assert Person.objects.get(pk=person.pk).consent_version == services.CONSENT_VERSION
         assert client.get("/account/consent/").url == "/account/"
 
     def test_a_new_text_is_asked_about_again_and_the_old_consent_is_remembered(
@@ -211,8 +211,8 @@ class TestConsent:
     ):
         person, client = make_person(password=PASSWORD), Client()
         assert self.log_in(client, person).url == "/account/"
-        before = people.CONSENT_VERSION
-        monkeypatch.setattr(people, "CONSENT_VERSION", "next")
+        before = services.CONSENT_VERSION
+        monkeypatch.setattr(services, "CONSENT_VERSION", "next")
         client.post("/logout/")
         assert "изменился" in client.get(self.log_in(client, person).url).content.decode()
         client.post("/account/consent/")

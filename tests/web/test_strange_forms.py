@@ -10,7 +10,7 @@ from django.test import Client
 from efir.accounts.capabilities import Role
 from efir.accounts.forms import SignUpForm
 from efir.accounts.models import LONGEST_LOGIN, Person, normalize_login
-from efir.accounts.people import create_person
+from efir.accounts.services import create_person
 from efir.front.bodies import Bounded
 
 pytestmark = pytest.mark.django_db

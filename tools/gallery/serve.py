@@ -67,8 +67,8 @@ def _sessions() -> dict[str, str]:
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
     from efir.accounts.models import Person
-    from efir.accounts.session import SessionStore
-    from efir.accounts.views.entrance import BACKEND
+    from efir.accounts.sessions import SessionStore
+    from efir.accounts.views.login import BACKEND
 
     sessions = {}
     for person in Person.objects.all():

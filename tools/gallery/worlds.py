@@ -14,8 +14,8 @@ from django.conf import settings
 
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
-from efir.accounts.passwords import one_time_link
-from efir.accounts.people import create_person
+from efir.accounts.password_reset import one_time_link
+from efir.accounts.services import create_person
 from efir.attendance import classifier, tracker
 from efir.attendance.models import Verdict
 from efir.hooks.actions import Context, Source

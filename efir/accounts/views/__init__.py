@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from efir.accounts.views.entrance import locked_out
+from efir.accounts.views.login import locked_out
 
 __all__ = ["locked_out"]  # the settings name it here

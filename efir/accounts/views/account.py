@@ -18,13 +18,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 from django_ratelimit.core import is_ratelimited
 
-from efir.accounts.access import read_access
+from efir.accounts.access_cache import read_access
 from efir.accounts.capabilities import Capability, capability_required
 from efir.accounts.forms import ChangePasswordForm, ContactsForm
 from efir.accounts.models import Person
-from efir.accounts.people import own_candidate
-from efir.accounts.session import end_other_sessions, other_sessions, person_of
-from efir.accounts.views.entrance import HOUR_S, too_many
+from efir.accounts.services import own_candidate
+from efir.accounts.sessions import end_other_sessions, other_sessions, person_of
+from efir.accounts.views.login import HOUR_S, too_many
 from efir.web.shortcuts import back_with, post_only
 
 # Of one person, whichever session.

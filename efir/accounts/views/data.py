@@ -19,10 +19,10 @@ from efir.accounts.capabilities import LastAdmin, is_last_admin
 from efir.accounts.erasure import erase
 from efir.accounts.forms import EraseForm, PasswordAgainForm
 from efir.accounts.models import Person
-from efir.accounts.own_data import data_of
-from efir.accounts.people import CONSENT_VERSION, accept_consent, needs_consent
-from efir.accounts.session import acting, person_of
-from efir.accounts.views.entrance import HOUR_S, too_many
+from efir.accounts.personal_data import data_of
+from efir.accounts.services import CONSENT_VERSION, accept_consent, needs_consent
+from efir.accounts.sessions import acting, person_of
+from efir.accounts.views.login import HOUR_S, too_many
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.web.shortcuts import back_with, post_only, safe_next

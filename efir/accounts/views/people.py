@@ -14,11 +14,11 @@ from django.views.decorators.http import require_http_methods
 
 from efir.accounts.capabilities import Capability, LastAdmin, Role, assign_role, capability_required
 from efir.accounts.forms import NewPersonForm
+from efir.accounts.labels import ROLE_WORDS, role_label
 from efir.accounts.models import Person, normalize_login
-from efir.accounts.passwords import one_time_link
-from efir.accounts.people import LoginTaken, create_person
-from efir.accounts.session import acting, person_of
-from efir.accounts.words import ROLE_WORDS, role_label
+from efir.accounts.password_reset import one_time_link
+from efir.accounts.services import LoginTaken, create_person
+from efir.accounts.sessions import acting, person_of
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Context

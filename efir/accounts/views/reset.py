@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from efir.accounts import guessing
+from efir.accounts import login_throttle
 from efir.accounts.forms import NewPasswordForm
 from efir.accounts.models import Person
 from efir.web.shortcuts import back_with
@@ -31,7 +31,7 @@ def reset(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
         form.save()
         forget_attempts(username=person.login)  # whoever had forgotten the password has tried some
         response = back_with(request, "/login/", _("Пароль сохранён. Войдите с ним."))
-        guessing.know(response, person.login)  # the way back in while others go on guessing
+        login_throttle.know(response, person.login)  # the way back in while others go on guessing
         return response
     response = render(request, "accounts/reset.html", {"form": form, "person": person, "bare": True})
     response["Referrer-Policy"] = "same-origin"

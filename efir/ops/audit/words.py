@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from efir.accounts.words import role_label
+from efir.accounts.labels import role_label
 from efir.audit.actions import Action
 from efir.hooks.actions import Source
 from efir.ops.audit.reading import Deed

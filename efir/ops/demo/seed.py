@@ -13,7 +13,7 @@ from django.db import transaction
 
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
-from efir.accounts.people import create_person
+from efir.accounts.services import create_person
 from efir.attendance import classifier
 from efir.config import ConfigError
 from efir.hooks.actions import Context, Source

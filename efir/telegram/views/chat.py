@@ -14,8 +14,8 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django_ratelimit.core import is_ratelimited
 
-from efir.accounts.session import person_of
-from efir.accounts.views.entrance import too_many
+from efir.accounts.sessions import person_of
+from efir.accounts.views.login import too_many
 from efir.lib import qrcode
 from efir.telegram import notices
 from efir.telegram.links import BotUnknown, chat_of, make_link, unlink

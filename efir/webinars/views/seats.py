@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from efir.accounts.session import person_of
+from efir.accounts.sessions import person_of
 from efir.hooks.actions import Refused
 from efir.web.shortcuts import back_with, post_only, prefers_html, refused_json
 from efir.webinars.core import book_seat

@@ -12,8 +12,8 @@ from django_ratelimit.core import is_ratelimited
 
 from efir.accounts.forms import ForgottenForm
 from efir.accounts.models import Person
-from efir.accounts.passwords import password_forgotten
-from efir.accounts.views.entrance import too_many
+from efir.accounts.password_reset import password_forgotten
+from efir.accounts.views.login import too_many
 from efir.web.client_ip import limited_address, login_tried
 
 # For one log-in from one address; for one address; and for one log-in from wherever, which nobody is told about.

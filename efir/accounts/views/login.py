@@ -20,12 +20,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 from django_ratelimit.core import is_ratelimited
 
-from efir.accounts import guessing, referral
+from efir.accounts import login_throttle, referral
 from efir.accounts.capabilities import Role
 from efir.accounts.forms import SignUpForm
 from efir.accounts.models import Person
-from efir.accounts.people import CONSENT_VERSION, LoginTaken, create_person, needs_consent, signed_up
-from efir.accounts.session import person_of
+from efir.accounts.services import CONSENT_VERSION, LoginTaken, create_person, needs_consent, signed_up
+from efir.accounts.sessions import person_of
 from efir.lib import ids
 from efir.web.client_ip import limited_address, login_tried
 from efir.web.shortcuts import safe_next, shows_wrong_method
@@ -47,13 +47,13 @@ class LogIn(LoginView):
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """A refusal costs no hash."""
-        if guessing.is_refused(request, login_tried(request)):
+        if login_throttle.is_refused(request, login_tried(request)):
             return locked_out(request)
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
-        guessing.know(response, person_of(self.request).login)
+        login_throttle.know(response, person_of(self.request).login)
         return response
 
 
@@ -104,7 +104,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         return _form(request, form)
     login(request, person, backend=BACKEND)
     response = redirect(safe_next(request, _welcomed(request, person)))
-    guessing.know(response, person.login)
+    login_throttle.know(response, person.login)
     response.delete_cookie(referral.COOKIE, samesite="Lax")
     return response
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from efir.accounts.changes import note_change
+from efir.accounts.access_changes import note_change
 from efir.accounts.models import Person, Session
 from efir.hooks.actions import Context, Source
 from efir.web.client_ip import client_address

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import template
 
-from efir.accounts import words
+from efir.accounts import labels
 
 register = template.Library()
 
@@ -12,4 +12,4 @@ register = template.Library()
 @register.filter
 def role_label(role: str) -> str:
     """`partner` as the reader calls it."""
-    return words.role_label(role)
+    return labels.role_label(role)

@@ -17,7 +17,7 @@ from django.utils.crypto import constant_time_compare
 
 from efir.accounts.capabilities import Capability
 from efir.accounts.models import Person, Session
-from efir.accounts.session import SessionStore
+from efir.accounts.sessions import SessionStore
 from efir.lib import clock
 from efir.lib.concurrency import CROWD
 
