@@ -22,8 +22,8 @@ from benchmarks.tables import median, table, warn  # noqa: E402
 from efir.hooks.actions import Context, Source  # noqa: E402
 from efir.ops.demo.art import painted  # noqa: E402
 from efir.webinars import core  # noqa: E402
-from efir.webinars.posters.drawing import from_picture  # noqa: E402
-from efir.webinars.posters.keeping import keep  # noqa: E402
+from efir.webinars.posters.render import from_picture  # noqa: E402
+from efir.webinars.posters.store import keep  # noqa: E402
 from tools.gallery.browser import MISSING, PHONE, chromium  # noqa: E402
 
 RUNS = 5

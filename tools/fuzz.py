@@ -26,7 +26,7 @@ def targets() -> dict[str, Callable[[bytes], object]]:
     from efir.web.locale import language_of
     from efir.webinars.embeds import chat_address, player_address
     from efir.webinars.forms import LocalMomentField
-    from efir.webinars.posters.reading import picture
+    from efir.webinars.posters.decode import picture
 
     def text(*readers: Callable[[str], object]) -> Callable[[bytes], object]:
         def read(data: bytes) -> None:

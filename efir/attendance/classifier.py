@@ -31,7 +31,7 @@ from efir.hooks.events import (
 )
 from efir.lib import clock, metrics
 from efir.room.storage import Seen, flushed_past, seen_by_person
-from efir.webinars.ledger import stop_of
+from efir.webinars.correlation import stop_of
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 

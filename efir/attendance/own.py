@@ -18,7 +18,7 @@ from efir.attendance.verdict_board import Choice
 from efir.lib.text import named, sought
 from efir.web.shortcuts import query_with
 from efir.webinars.models import Seat, Webinar
-from efir.webinars.programme import Programme
+from efir.webinars.schedule import Programme
 
 ON_A_PAGE = 20
 WHO, SHOW, PAGE = "who", "show", "candidates"

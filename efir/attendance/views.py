@@ -20,7 +20,7 @@ from efir.attendance.verdict_board import HERE
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.web.shortcuts import query_with
-from efir.webinars.controls import Done, acting, asked_for, control
+from efir.webinars.endpoint import Done, acting, asked_for, control
 from efir.webinars.models import Webinar
 
 log = structlog.get_logger(__name__)

@@ -25,7 +25,7 @@ from efir.lib.asgi import Application, Receive, Scope, Send
 from efir.room.live import rooms
 from efir.room.stream import PATH as STREAM
 from efir.room.stream import stream
-from efir.webinars.posters.sizes import ID as POSTER_ID
+from efir.webinars.posters.formats import ID as POSTER_ID
 
 ROOM = re.compile(rf"/account/webinar_room/(?:({ids.PATTERN})/)?")
 POSTER = re.compile(rf"/posters/({POSTER_ID})/([\w.]+)", re.ASCII)

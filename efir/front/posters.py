@@ -6,8 +6,8 @@ from efir.front.kept import Kept
 from efir.lib.asgi import Scope, Send
 from efir.lib.concurrency import CROWD
 from efir.web.security_headers import EVERYWHERE
-from efir.webinars.posters.keeping import content_of
-from efir.webinars.posters.sizes import TYPES
+from efir.webinars.posters.formats import TYPES
+from efir.webinars.posters.store import content_of
 from efir.webinars.views.posters import FOR_EVER
 
 AT_MOST = 32 * 1024 * 1024  # bytes

@@ -19,7 +19,7 @@ from efir.web.security_headers import EVERYWHERE
 from efir.web.shortcuts import server_timing
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
-from efir.webinars.programme import seats_of
+from efir.webinars.schedule import seats_of
 
 # The page carries the count of viewers, and words such as «скоро начнём»: a second old at most.
 KEPT_S = 1.0

@@ -17,8 +17,8 @@ from efir.web.locale import language_of
 from efir.web.messages import HostCookieStorage
 from efir.web.shortcuts import server_timing
 from efir.webinars.models import Webinar
-from efir.webinars.programme import Programme
-from efir.webinars.templatetags.webinar_words import has_begun, is_delayed
+from efir.webinars.schedule import Programme
+from efir.webinars.templatetags.webinar_labels import has_begun, is_delayed
 
 # «Сегодня» ends at midnight, and zones differ by quarters of an hour.
 QUARTER_S = 15 * 60

@@ -25,7 +25,7 @@ from efir.room.forgotten import stop_forgotten
 from efir.telegram import outbox
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
-from efir.webinars.posters.keeping import forget_unused
+from efir.webinars.posters.store import forget_unused
 
 TICK_S = 1.0
 SELDOM_S = 5.0

@@ -15,7 +15,7 @@ from efir.hooks.actions import Code
 from efir.lib import ids
 from efir.room.state import state_of
 from efir.room.views import viewers_of
-from efir.webinars.visibility import visible_webinar
+from efir.webinars.selectors import visible_webinar
 
 # The built-in documentation page wants scripts from elsewhere, which the content security policy refuses.
 api = NinjaAPI(title="Efir", version="1", description="The room's state, read-only.", docs_url=None)

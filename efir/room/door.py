@@ -8,8 +8,8 @@ from efir.accounts.access_cache import Access, Accesses
 from efir.accounts.capabilities import Capability
 from efir.lib.concurrency import CROWD
 from efir.webinars.models import Webinar
-from efir.webinars.programme import KeptProgramme
-from efir.webinars.visibility import is_visible, visible_webinar
+from efir.webinars.schedule import KeptProgramme
+from efir.webinars.selectors import is_visible, visible_webinar
 
 
 @dataclass(frozen=True, slots=True)

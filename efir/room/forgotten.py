@@ -14,7 +14,7 @@ from efir.lib import clock
 from efir.room.models import PresenceInterval, Recorder
 from efir.webinars.core import core_webinar_set_status
 from efir.webinars.models import Webinar
-from efir.webinars.visibility import on_air
+from efir.webinars.selectors import on_air
 
 # A closed page is noticed after this long.
 LOOKED_WITHIN = timedelta(minutes=2)

@@ -18,10 +18,10 @@ from efir.room import storage
 from efir.room.live import ALIVE_WITHIN, rooms
 from efir.room.state import state_of
 from efir.web.shortcuts import tells_time
-from efir.webinars.controls import Done, control
+from efir.webinars.endpoint import Done, control
 from efir.webinars.models import Webinar
-from efir.webinars.programme import Programme, seats_of
-from efir.webinars.visibility import visible_webinar
+from efir.webinars.schedule import Programme, seats_of
+from efir.webinars.selectors import visible_webinar
 
 ON_A_PAGE = 50
 

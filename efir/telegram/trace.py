@@ -9,7 +9,7 @@ from typing import Any
 from efir.hooks import correlation
 from efir.hooks.events import ClientWebinarAttendanceClassified
 from efir.telegram.models import OutboxMessage
-from efir.webinars.ledger import stop_of
+from efir.webinars.correlation import stop_of
 
 # journald cuts a line after 48 kB.
 IDS_IN_A_LINE = 500

@@ -13,7 +13,10 @@ class WebinarsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from efir.webinars import own_data, seating  # noqa: F401  # listen for erasures and sign-ups
-        from efir.webinars.guards import GUARDS
+        from efir.webinars import (
+            personal_data,  # noqa: F401  # listen for erasures and sign-ups
+            receivers,  # noqa: F401  # listen for erasures and sign-ups
+        )
+        from efir.webinars.triggers import GUARDS
 
         registry.register(*GUARDS)

@@ -27,7 +27,7 @@ from efir.hooks.actions import (
     Source,
 )
 from efir.lib import clock
-from efir.webinars.ledger import cause
+from efir.webinars.correlation import cause
 from efir.webinars.lifecycle import (
     COPIED,
     REQUIRED,

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from efir.config import bracketed
-from efir.webinars.copied import chat_framed, framed, is_channel, is_mere_page
+from efir.webinars.provider_urls import chat_framed, framed, is_channel, is_mere_page
 
 PROVIDER_HOSTS = (
     "www.youtube.com",

@@ -22,7 +22,7 @@ from efir.webinars.embeds import LONGEST, allowed_words, chat_address, player_ad
 from efir.webinars.lifecycle import EDITABLE, REQUIRED, TECHNICAL, Status
 from efir.webinars.models import Webinar, default_time_zone
 from efir.webinars.posters.field import PosterField
-from efir.webinars.posters.sizes import is_id
+from efir.webinars.posters.formats import is_id
 
 LOCAL_FORMAT = "%Y-%m-%dT%H:%M"
 NOT_A_RECORDING = _("Это не адрес записи. Вставьте адрес, который начинается с http:// или https://")

@@ -15,8 +15,8 @@ from django.test import Client
 from PIL import Image
 
 from efir.webinars import core
-from efir.webinars.posters.drawing import from_picture
-from efir.webinars.posters.keeping import keep
+from efir.webinars.posters.render import from_picture
+from efir.webinars.posters.store import keep
 from tests.conftest import SYSTEM
 
 pytestmark = pytest.mark.django_db

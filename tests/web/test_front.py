@@ -21,10 +21,10 @@ from efir.front import posters, room
 from efir.front.application import Front
 from efir.lib.concurrency import in_thread
 from efir.room import live as live_module
-from efir.webinars import core, programme
+from efir.webinars import core, schedule
 from efir.webinars.models import Webinar
-from efir.webinars.posters.drawing import from_picture
-from efir.webinars.posters.keeping import keep
+from efir.webinars.posters.render import from_picture
+from efir.webinars.posters.store import keep
 from tests.conftest import SYSTEM, start, stop
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -93,7 +93,7 @@ def run(monkeypatch, clock):
     """Runs a scenario with a site of its own; its rooms are gone afterwards. What is kept does not age by itself."""
     monkeypatch.setattr(live_module, "_rooms", None)
     monkeypatch.setattr(room, "KEPT_S", 3600)
-    monkeypatch.setattr(programme, "KEPT_S", 3600)
+    monkeypatch.setattr(schedule, "KEPT_S", 3600)
 
     def run(scenario):
         async def main():
@@ -176,7 +176,7 @@ class TestSchedule:
             await site.get("/webinars/")
             await in_thread(core.edit, webinar.pk, {"title": "Новое"}, SYSTEM)
             later = site.live.door.programme._good_until + 1
-            monkeypatch.setattr("efir.webinars.programme.time.monotonic", lambda: later)
+            monkeypatch.setattr("efir.webinars.schedule.time.monotonic", lambda: later)
             return (await site.get("/webinars/")).text
 
         assert "Новое" in run(scenario)
@@ -485,7 +485,7 @@ class TestProgramme:
             raise OperationalError
 
         async def scenario(site):
-            monkeypatch.setattr(programme.Programme, "read", away)
+            monkeypatch.setattr(schedule.Programme, "read", away)
             asking = (site.live.door.programme.now() for _ in range(20))
             return await asyncio.gather(*asking, return_exceptions=True)
 
@@ -496,13 +496,13 @@ class TestProgramme:
         webinar = make_webinar()
 
         async def scenario(site):
-            kept, read = site.live.door.programme, programme.Programme.read
+            kept, read = site.live.door.programme, schedule.Programme.read
 
             def read_while_something_changes():
                 kept.changed()
                 return read()
 
-            monkeypatch.setattr(programme.Programme, "read", read_while_something_changes)
+            monkeypatch.setattr(schedule.Programme, "read", read_while_something_changes)
             return [(await kept.now()).get(webinar.pk) for _ in range(3)]
 
         assert run(scenario) == [webinar] * 3

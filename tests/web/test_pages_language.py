@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import translation
 
 import efir
-from efir.webinars.templatetags.webinar_words import minutes
+from efir.webinars.templatetags.webinar_labels import minutes
 
 LOCALE = Path(efir.__file__).parent / "locale"
 

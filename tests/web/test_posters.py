@@ -19,9 +19,9 @@ from PIL import Image
 from efir.accounts.capabilities import Role
 from efir.webinars import core
 from efir.webinars.models import Poster, PosterFile, Webinar
-from efir.webinars.posters.drawing import drawn
-from efir.webinars.posters.keeping import forget_unused, keep
-from efir.webinars.posters.reading import LARGEST_BYTES
+from efir.webinars.posters.decode import LARGEST_BYTES
+from efir.webinars.posters.render import drawn
+from efir.webinars.posters.store import forget_unused, keep
 from tests.conftest import SYSTEM
 
 

@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 
 from efir.accounts.capabilities import Role
+from efir.webinars.labels import moment_words
 from efir.webinars.models import Seat
-from efir.webinars.words import moment_words
 
 pytestmark = pytest.mark.django_db
 ROOM = "Перейти в комнату вебинара"

@@ -28,8 +28,8 @@ from efir.telegram.answers import MessageRefused, OutcomeUnknown, Sent
 from efir.telegram.models import TelegramChat
 from efir.webinars import core
 from efir.webinars.models import Poster, Webinar
-from efir.webinars.posters.drawing import from_picture
-from efir.webinars.posters.keeping import keep
+from efir.webinars.posters.render import from_picture
+from efir.webinars.posters.store import keep
 from tools.gallery.acts import HLS_HOST
 from tools.gallery.catalogue import NOW
 

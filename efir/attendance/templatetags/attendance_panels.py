@@ -14,9 +14,9 @@ from efir.attendance.numbers import rule_of
 from efir.attendance.participation import Part, part_in
 from efir.attendance.timeline import Timeline, timeline_of
 from efir.attendance.verdict_board import counts_of, held_by_webinar, read_board
+from efir.webinars.labels import zone_label
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
-from efir.webinars.words import zone_label
 
 register = template.Library()
 

@@ -15,9 +15,9 @@ from efir.attendance import own, words
 from efir.attendance.models import Participation, Verdict
 from efir.attendance.timeline import timeline_of
 from efir.lib import qrcode
+from efir.webinars.labels import lasting_words
 from efir.webinars.models import Webinar
-from efir.webinars.programme import Programme, seats_of
-from efir.webinars.words import lasting_words
+from efir.webinars.schedule import Programme, seats_of
 
 register = template.Library()
 

@@ -27,9 +27,9 @@ from efir.telegram.models import TelegramChat
 from efir.triggers import registry
 from efir.webinars import core
 from efir.webinars.models import Webinar
-from efir.webinars.posters.drawing import from_picture
-from efir.webinars.posters.keeping import keep
-from efir.webinars.visibility import on_air, upcoming
+from efir.webinars.posters.render import from_picture
+from efir.webinars.posters.store import keep
+from efir.webinars.selectors import on_air, upcoming
 
 PASSWORD = "efir-demo"  # noqa: S105  # printed at every start
 FIRST_CHAT_ID = 1001

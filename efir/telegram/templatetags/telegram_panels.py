@@ -21,8 +21,8 @@ from efir.telegram.board import read_board
 from efir.telegram.health import bot_health
 from efir.telegram.links import chat_of
 from efir.telegram.reachability import inviters, reachable_by_person, seat_holders
+from efir.webinars.labels import zone_label
 from efir.webinars.models import Webinar
-from efir.webinars.words import zone_label
 
 register = template.Library()
 

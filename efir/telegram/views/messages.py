@@ -11,7 +11,7 @@ from efir.accounts.capabilities import Capability
 from efir.hooks.actions import Code, Refused
 from efir.telegram import outbox
 from efir.telegram.models import MessageState, OutboxMessage
-from efir.webinars.controls import Done, acting, asked_for, control
+from efir.webinars.endpoint import Done, acting, asked_for, control
 from efir.webinars.models import Webinar
 
 

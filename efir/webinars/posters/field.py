@@ -12,9 +12,9 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from efir.webinars.models import Poster
-from efir.webinars.posters.drawing import drawn
-from efir.webinars.posters.keeping import keep, kept_again
-from efir.webinars.posters.reading import FORMATS, LARGEST_BYTES, too_heavy
+from efir.webinars.posters.decode import FORMATS, LARGEST_BYTES, too_heavy
+from efir.webinars.posters.render import drawn
+from efir.webinars.posters.store import keep, kept_again
 
 _GONE = _("Эта картинка уже не хранится. Выберите файл ещё раз.")
 

@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 
 from efir.webinars.models import Webinar
-from efir.webinars.posters.sizes import HEIGHT, SHARED, WIDTH, WIDTHS, address
+from efir.webinars.posters.formats import HEIGHT, SHARED, WIDTH, WIDTHS, address
 
 register = template.Library()
 

@@ -7,9 +7,9 @@ from typing import Any
 from django import template
 from django.template.context import Context
 
-from efir.webinars import visibility
+from efir.webinars import selectors
 from efir.webinars.models import Webinar
-from efir.webinars.programme import Programme, seats_of
+from efir.webinars.schedule import Programme, seats_of
 
 register = template.Library()
 
@@ -17,7 +17,7 @@ register = template.Library()
 @register.simple_tag
 def open_webinar(webinar_id: int | None) -> Webinar | None:
     """The webinar for which a seat can be booked, or nothing."""
-    return visibility.open_webinar(webinar_id) if webinar_id is not None else None
+    return selectors.open_webinar(webinar_id) if webinar_id is not None else None
 
 
 @register.simple_tag

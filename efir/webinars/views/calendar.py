@@ -12,8 +12,8 @@ from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from efir.webinars.calendars import calendar_of
-from efir.webinars.visibility import for_calendar, visible_webinar
+from efir.webinars.ical import calendar_of
+from efir.webinars.selectors import for_calendar, visible_webinar
 
 
 @require_safe

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from efir.webinars.posters.keeping import content_of
-from efir.webinars.posters.sizes import TYPES
+from efir.webinars.posters.formats import TYPES
+from efir.webinars.posters.store import content_of
 
 FOR_EVER = "public, max-age=31536000, immutable"
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from efir.accounts import referral
 from efir.accounts.models import Person
 from efir.web.shortcuts import tells_time
-from efir.webinars.programme import Programme, seats_of
+from efir.webinars.schedule import Programme, seats_of
 
 
 @never_cache

@@ -9,7 +9,7 @@ from efir.accounts.sessions import person_of
 from efir.hooks.actions import Refused
 from efir.web.shortcuts import back_with, post_only, prefers_html, refused_json
 from efir.webinars.core import book_seat
-from efir.webinars.words import booked_words, refusal_words
+from efir.webinars.labels import booked_words, refusal_words
 
 SCHEDULE = "/webinars/"
 

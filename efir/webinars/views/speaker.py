@@ -16,12 +16,12 @@ from efir.accounts.capabilities import Capability, can, capability_required
 from efir.hooks.actions import Code, Refused
 from efir.web.shortcuts import back_with, prefers_html, refused_json
 from efir.webinars import core
-from efir.webinars.controls import Invalid, acting, page_of
+from efir.webinars.available_actions import panel_of
+from efir.webinars.endpoint import Invalid, acting, page_of
 from efir.webinars.forms import RecordingForm, WebinarForm
+from efir.webinars.labels import past_start_words, refusal_words
 from efir.webinars.models import GUARDED, Webinar
-from efir.webinars.panel import panel_of
-from efir.webinars.visibility import for_speaker
-from efir.webinars.words import past_start_words, refusal_words
+from efir.webinars.selectors import for_speaker
 
 ON_A_PAGE = 30
 TIME_ZONES = [

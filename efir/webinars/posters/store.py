@@ -9,8 +9,8 @@ from django.db.models import Exists, OuterRef
 
 from efir.lib import clock
 from efir.webinars.models import Poster, PosterFile, Webinar
-from efir.webinars.posters.drawing import Drawn
-from efir.webinars.posters.sizes import TYPES, is_id
+from efir.webinars.posters.formats import TYPES, is_id
+from efir.webinars.posters.render import Drawn
 
 # A form that was refused for another field's sake still finds its poster when it is sent again.
 KEPT_FOR = timedelta(days=1)

@@ -6,10 +6,10 @@ from typing import Any
 
 from django import template
 
-from efir.webinars import links
+from efir.webinars import absolute_urls
+from efir.webinars.labels import lasting_words
 from efir.webinars.models import Webinar
-from efir.webinars.posters.sizes import SHARED_HEIGHT, SHARED_WIDTH
-from efir.webinars.words import lasting_words
+from efir.webinars.posters.formats import SHARED_HEIGHT, SHARED_WIDTH
 
 register = template.Library()
 
@@ -20,17 +20,17 @@ def event_facts(webinar: Webinar) -> dict[str, Any]:
 
     Which are needed: https://developers.google.com/search/docs/appearance/structured-data/event
     """
-    ends_at = links.ends_at(webinar)
+    ends_at = absolute_urls.ends_at(webinar)
     return {
         "webinar": webinar,
         "starts_at": webinar.starts_at.astimezone(webinar.zone).isoformat() if webinar.starts_at else "",
         "ends_at": ends_at.astimezone(webinar.zone).isoformat() if ends_at else "",
         "created_at": webinar.created_at.astimezone(webinar.zone).isoformat(timespec="seconds"),
-        "page": links.absolute(f"/webinars/#webinar-{webinar.pk}"),
-        "sign_up": links.absolute(f"/signup/?webinar={webinar.pk}"),
-        "room": links.room_of(webinar),
-        "picture": links.shared_picture(webinar),
-        "home": links.absolute("/webinars/"),
+        "page": absolute_urls.absolute(f"/webinars/#webinar-{webinar.pk}"),
+        "sign_up": absolute_urls.absolute(f"/signup/?webinar={webinar.pk}"),
+        "room": absolute_urls.room_of(webinar),
+        "picture": absolute_urls.shared_picture(webinar),
+        "home": absolute_urls.absolute("/webinars/"),
     }
 
 
@@ -41,8 +41,8 @@ def link_preview(webinar: Webinar | None) -> dict[str, Any]:
     return {
         "webinar": webinar,
         "when": lasting_words(starts_at, webinar.zone) if webinar and starts_at else "",
-        "page": links.absolute("/webinars/"),
-        "picture": links.shared_picture(webinar) if webinar else "",
+        "page": absolute_urls.absolute("/webinars/"),
+        "picture": absolute_urls.shared_picture(webinar) if webinar else "",
         "width": SHARED_WIDTH,
         "height": SHARED_HEIGHT,
     }
@@ -52,10 +52,10 @@ def link_preview(webinar: Webinar | None) -> dict[str, Any]:
 def to_calendar(webinar: Webinar) -> dict[str, str]:
     """Two ways to put one webinar into one's own calendar."""
     path = f"/webinars/{webinar.pk}/calendar.ics"
-    return {"file": links.calendar_file(path), "google": links.google_calendar(webinar)}
+    return {"file": absolute_urls.calendar_file(path), "google": absolute_urls.google_calendar(webinar)}
 
 
 @register.simple_tag
 def calendar_subscription() -> str:
     """The address by which a calendar program subscribes to all webinars."""
-    return links.subscription()
+    return absolute_urls.subscription()

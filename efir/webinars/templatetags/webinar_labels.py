@@ -11,8 +11,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
 
 from efir.lib import clock
+from efir.webinars.labels import moment_words
 from efir.webinars.models import Webinar
-from efir.webinars.words import moment_words
 
 register = template.Library()
 

@@ -10,8 +10,8 @@ from threading import Lock
 
 from PIL import Image, ImageOps
 
-from efir.webinars.posters.reading import picture
-from efir.webinars.posters.sizes import HEIGHT, SHARED, SHARED_HEIGHT, SHARED_WIDTH, WIDTH, WIDTHS
+from efir.webinars.posters.decode import picture
+from efir.webinars.posters.formats import HEIGHT, SHARED, SHARED_HEIGHT, SHARED_WIDTH, WIDTH, WIDTHS
 
 LARGEST_FILE = 250_000  # bytes; a picture full of grain gets a lower quality instead
 _QUALITIES = (82, 70, 55, 40)

@@ -13,8 +13,8 @@ from efir.accounts.models import Person
 from efir.accounts.services import came_for_webinar, signed_up
 from efir.hooks.actions import Refused
 from efir.webinars.core import book_seat
+from efir.webinars.labels import booked_words
 from efir.webinars.models import Seat, Webinar
-from efir.webinars.words import booked_words
 
 log = structlog.get_logger(__name__)
 

@@ -19,8 +19,8 @@ from efir.accounts.capabilities import Capability, can
 from efir.accounts.sessions import acting as acting  # noqa: PLC0414  # part of what a control endpoint needs
 from efir.hooks.actions import Code, Refused
 from efir.web.shortcuts import View, back_with, post_only, prefers_html, refused_json
+from efir.webinars.labels import refusal_words
 from efir.webinars.models import Webinar
-from efir.webinars.words import refusal_words
 
 P = ParamSpec("P")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from efir.lib.concurrency import CROWD
 from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Seat, Webinar
-from efir.webinars.visibility import just_finished, on_air, upcoming
+from efir.webinars.selectors import just_finished, on_air, upcoming
 
 KEPT_S = 2.0
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from efir.hooks.actions import Code, Refused
 from efir.lib import clock
+from efir.webinars.labels import incomplete_words, lasting_words, refusal_words
 from efir.webinars.lifecycle import EDITABLE, REQUIRED, Status, check_cta, next_status
 from efir.webinars.models import Webinar
-from efir.webinars.words import incomplete_words, lasting_words, refusal_words
 
 # A start so long before the announced time is asked about: nobody may be there yet.
 EARLY = timedelta(minutes=15)

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import translation
 
 from efir.webinars.models import Webinar
-from efir.webinars.posters.sizes import SHARED, address
+from efir.webinars.posters.formats import SHARED, address
 
 FEED = "/webinars/calendar.ics"
 

@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from icalendar import Alarm, Calendar, Event
 
-from efir.webinars.links import ends_at, room_of
+from efir.webinars.absolute_urls import ends_at, room_of
 from efir.webinars.models import Webinar
 
 REFRESH = timedelta(hours=1)
