@@ -33,7 +33,7 @@ from efir.hooks.actions import Context, Source  # noqa: E402
 from efir.hooks.models import JournalEntry  # noqa: E402
 from efir.lib import clock  # noqa: E402
 from efir.room.presence import IntervalRow, Pending, RecorderRow  # noqa: E402
-from efir.room.storage import write  # noqa: E402
+from efir.room.presence_store import write  # noqa: E402
 from efir.telegram.models import OutboxMessage  # noqa: E402
 from efir.webinars import core  # noqa: E402
 from efir.webinars.models import Webinar  # noqa: E402

@@ -30,7 +30,7 @@ from efir.hooks.events import (
     Reason,
 )
 from efir.lib import clock, metrics
-from efir.room.storage import Seen, flushed_past, seen_by_person
+from efir.room.presence_store import Seen, flushed_past, seen_by_person
 from efir.webinars.correlation import stop_of
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from efir.attendance.spans import Span, after, clip, last_s, total_s
 from efir.hooks.events import Reason
-from efir.room.storage import Seen
+from efir.room.presence_store import Seen
 
 NAME = "end_gap_within_grace"
 

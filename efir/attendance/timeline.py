@@ -12,7 +12,7 @@ from django.conf import settings
 from efir.attendance.evidence import evening_of
 from efir.attendance.spans import Span, clip, union, without
 from efir.lib import clock
-from efir.room.storage import told_until
+from efir.room.presence_store import told_until
 from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import LedgerEntry, Webinar
 

@@ -20,7 +20,7 @@ from efir.hooks.bus import emit
 from efir.hooks.events import ClientWebinarCompleted, ClientWebinarEntered
 from efir.lib import clock
 from efir.room.models import PresenceInterval
-from efir.room.storage import seen_by_person
+from efir.room.presence_store import seen_by_person
 from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Webinar
 

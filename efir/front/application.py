@@ -22,9 +22,9 @@ from efir.front.static import StaticFiles
 from efir.front.turnstile import Turnstile
 from efir.lib import ids, metrics
 from efir.lib.asgi import Application, Receive, Scope, Send
-from efir.room.live import rooms
-from efir.room.stream import PATH as STREAM
-from efir.room.stream import stream
+from efir.room.hub import rooms
+from efir.room.sse import PATH as STREAM
+from efir.room.sse import stream
 from efir.webinars.posters.formats import ID as POSTER_ID
 
 ROOM = re.compile(rf"/account/webinar_room/(?:({ids.PATTERN})/)?")

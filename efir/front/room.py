@@ -10,9 +10,9 @@ from efir.attendance.participation import Part, part_in
 from efir.front.pages import Pages
 from efir.lib.asgi import Application, Scope, Send, answer, cookies_of, header_of
 from efir.lib.concurrency import CROWD
-from efir.room.live import LiveRooms
+from efir.room.hub import LiveRooms
+from efir.room.sse import session_key
 from efir.room.state import state_of
-from efir.room.stream import session_key
 from efir.web.locale import language_of
 from efir.web.messages import HostCookieStorage
 from efir.web.security_headers import EVERYWHERE

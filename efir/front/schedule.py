@@ -12,7 +12,7 @@ from efir.front.kept import Kept
 from efir.front.pages import Pages, of_anybody
 from efir.lib import clock
 from efir.lib.asgi import Application, Scope, Send, cookies_of, header_of
-from efir.room.live import LiveRooms
+from efir.room.hub import LiveRooms
 from efir.web.locale import language_of
 from efir.web.messages import HostCookieStorage
 from efir.web.shortcuts import server_timing

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from efir.lib import clock
 from efir.ops.health import WELL, parts_of_health
 from efir.ops.models import WorkerBeat
-from efir.room.live import rooms
+from efir.room.hub import rooms
 from efir.telegram import lease
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.telegram.outbox import UNSETTLED

@@ -21,8 +21,8 @@ from efir.lib import clock, metrics
 from efir.lib.asgi import HAND_OVER, PREPARED, Headers, Receive, Scope, Send
 from efir.lib.concurrency import in_thread
 from efir.ops import crowding, supervisor
-from efir.room.live import LiveRooms, open_rooms
-from efir.room.watch import watch
+from efir.room.change_listener import watch
+from efir.room.hub import LiveRooms, open_rooms
 
 # For requests under way; what comes after them fits into the ten seconds, too.
 GRACEFUL_S = 6

@@ -21,7 +21,7 @@ from efir.lib.waiting import happens
 from efir.ops.archive import archive
 from efir.ops.models import WorkerBeat
 from efir.ops.retention import Retention
-from efir.room.forgotten import stop_forgotten
+from efir.room.auto_stop import stop_forgotten
 from efir.telegram import outbox
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar

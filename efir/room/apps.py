@@ -11,4 +11,4 @@ class RoomConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from efir.room import own_data  # noqa: F401  # registers its section
+        from efir.room import personal_data  # noqa: F401  # registers its section

@@ -1,6 +1,6 @@
 """Presence in memory: the union of a person's connections, kept by one process and flushed in bulk.
 
-Used from one thread (the event loop's); `efir.room.storage` writes what `pending` gives.
+Used from one thread (the event loop's); `efir.room.presence_store` writes what `pending` gives.
 """
 
 from __future__ import annotations

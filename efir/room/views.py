@@ -1,4 +1,4 @@
-"""The room's page, and who is in it. The stream is beside Django, in `efir.room.stream`."""
+"""The room's page, and who is in it. The stream is beside Django, in `efir.room.sse`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from efir.accounts.models import Person
 from efir.accounts.sessions import person_of
 from efir.hooks.actions import Code, Refused
 from efir.lib import clock
-from efir.room import storage
-from efir.room.live import ALIVE_WITHIN, rooms
+from efir.room import presence_store
+from efir.room.hub import ALIVE_WITHIN, rooms
 from efir.room.state import state_of
 from efir.web.shortcuts import tells_time
 from efir.webinars.endpoint import Done, control
@@ -48,7 +48,7 @@ def people(request: HttpRequest, webinar_id: int) -> JsonResponse:
     `?page=` beyond the last gives the last, and what is no number the first, as on the other pages.
     """
     webinar = _visible(person_of(request), webinar_id)
-    present = storage.present(webinar.pk, clock.now() - ALIVE_WITHIN)
+    present = presence_store.present(webinar.pk, clock.now() - ALIVE_WITHIN)
     page = Paginator(present, ON_A_PAGE).get_page(request.GET.get("page"))
     ids = list(page)
     named = Person.objects.select_related("membership__group").in_bulk(ids)

@@ -28,8 +28,8 @@ MISSING = "Network namespaces (root and iproute2) are not here: apt-get install 
 SETUP = "import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'efir.settings'; import django; django.setup()"
 SERVE = f"""
 {SETUP}
-import efir.room.live, efir.ops.server, efir.ops.cli
-efir.room.live.KEEP_ALIVE_S = 0.5
+import efir.room.hub, efir.ops.server, efir.ops.cli
+efir.room.hub.KEEP_ALIVE_S = 0.5
 efir.ops.server.TCP_USER_TIMEOUT_MS = 2500
 efir.ops.cli.main(["serve"])
 """

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from efir.attendance.rules import Evening, Rule, end_gap_s, first_live_moment, judge
 from efir.attendance.spans import clip, union
-from efir.room.storage import Seen
+from efir.room.presence_store import Seen
 
 ZERO = datetime(2026, 11, 23, 16, tzinfo=UTC)
 RULE = Rule(grace_s=90, settle_s=60)

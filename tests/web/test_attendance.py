@@ -15,7 +15,7 @@ from efir.hooks.actions import Context, Refused, Source
 from efir.hooks.models import JournalEntry
 from efir.ops.verifying import verdicts
 from efir.room.presence import IntervalRow, Pending, RecorderRow
-from efir.room.storage import write
+from efir.room.presence_store import write
 from efir.webinars import core
 from tests.conftest import SYSTEM, start, stop
 

@@ -26,7 +26,7 @@ from efir.hooks.actions import Context, Source
 from efir.hooks.models import JournalEntry
 from efir.ops.personal import erase_person
 from efir.room.presence import IntervalRow, Pending, RecorderRow
-from efir.room.storage import write
+from efir.room.presence_store import write
 from efir.telegram import claims, linking, outbox
 from efir.telegram.answers import OutcomeUnknown, Sent
 from efir.telegram.links import hash_of

@@ -20,7 +20,7 @@ from efir.attendance.models import Participation
 from efir.front import posters, room
 from efir.front.application import Front
 from efir.lib.concurrency import in_thread
-from efir.room import live as live_module
+from efir.room import hub as live_module
 from efir.webinars import core, schedule
 from efir.webinars.models import Webinar
 from efir.webinars.posters.render import from_picture

@@ -16,13 +16,13 @@ from efir.accounts.capabilities import Role, assign_role
 from efir.accounts.models import AccessChange, Membership, Person
 from efir.lib import clock
 from efir.lib.concurrency import in_thread
-from efir.room import live as live_module
-from efir.room import storage
-from efir.room.live import LiveRooms
+from efir.room import hub as live_module
+from efir.room import presence_store
+from efir.room.hub import LiveRooms
 from efir.room.models import PresenceInterval
 from efir.room.presence import IntervalRow, Pending, RecorderRow
-from efir.room.viewers import AsgiViewer
-from efir.room.wires import WireViewer
+from efir.room.socket_viewer import WireViewer
+from efir.room.viewer import AsgiViewer
 from efir.webinars.models import Webinar
 from tests.conftest import SYSTEM, start, stop
 
@@ -161,7 +161,7 @@ def test_somebody_who_was_deleted_keeps_nobody_elses_presence_from_being_written
     recorder = RecorderRow(uuid4(), clock(), clock())
     rows = tuple(IntervalRow(recorder.id, webinar.pk, each.pk, clock()) for each in (stays, gone))
     gone.delete()
-    storage.write(Pending((recorder,), rows))
+    presence_store.write(Pending((recorder,), rows))
     assert [row.person_id for row in PresenceInterval.objects.all()] == [stays.pk]
 
 
@@ -251,8 +251,8 @@ def test_the_other_processes_viewers_count(make_webinar, clock):
     since = clock() - timedelta(seconds=15)
     for recorder, pulse in ((mine, clock()), (other, clock()), (dead, since)):
         counts = {str(webinar.pk): 7}
-        storage.write(Pending((RecorderRow(recorder, since, pulse, counts=counts),), ()))
-    assert storage.counts_elsewhere(mine, since) == {webinar.pk: 7}
+        presence_store.write(Pending((RecorderRow(recorder, since, pulse, counts=counts),), ()))
+    assert presence_store.counts_elsewhere(mine, since) == {webinar.pk: 7}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -18,7 +18,7 @@ from efir.front.request_id import Identified
 from efir.ops import gauges, supervisor
 from efir.ops.worker import Worker
 from efir.room.presence import Pending, RecorderRow
-from efir.room.storage import write
+from efir.room.presence_store import write
 from efir.telegram.models import Kind, TelegramChat
 from efir.telegram.outbox import Draft, enqueue
 from efir.webinars import core

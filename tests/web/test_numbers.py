@@ -20,7 +20,7 @@ from efir.attendance.numbers import Funnel, curve_of, funnel_of
 from efir.attendance.timeline import timeline_of
 from efir.room.models import PresenceInterval, Recorder
 from efir.room.presence import RecorderRow
-from efir.room.storage import write
+from efir.room.presence_store import write
 from efir.webinars import core
 from tests.conftest import SYSTEM, start, stop
 from tests.web.test_attendance import Evening

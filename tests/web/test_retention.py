@@ -22,7 +22,7 @@ from efir.ops import retention
 from efir.ops.retention import Retention, forget_some
 from efir.room.models import PresenceInterval, Recorder
 from efir.room.presence import IntervalRow, Pending, RecorderRow
-from efir.room.storage import write
+from efir.room.presence_store import write
 from efir.telegram.models import OutboxMessage
 from efir.webinars import core
 from tests.conftest import SYSTEM

@@ -17,7 +17,7 @@ from efir.attendance.models import Participation, Verdict
 from efir.lib import clock as time
 from efir.room import views
 from efir.room.chat import framed_chat
-from efir.room.live import ALIVE_WITHIN
+from efir.room.hub import ALIVE_WITHIN
 from efir.room.models import PresenceInterval, Recorder
 from efir.room.state import words_of
 from efir.webinars import core

@@ -15,9 +15,9 @@ from efir.attendance import classifier
 from efir.hooks.actions import Refused
 from efir.ops.archive import archive
 from efir.ops.worker import archive_settled
-from efir.room.forgotten import stop_forgotten
+from efir.room.auto_stop import stop_forgotten
 from efir.room.presence import IntervalRow, Pending, RecorderRow
-from efir.room.storage import write
+from efir.room.presence_store import write
 from efir.telegram.models import OutboxMessage
 from efir.triggers import registry
 from efir.webinars import core

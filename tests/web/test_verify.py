@@ -24,7 +24,7 @@ from efir.ops.verifying import structure, verify
 from efir.ops.verifying.problems import Problem, differences
 from efir.room.models import PresenceInterval
 from efir.room.presence import IntervalRow, Pending, RecorderRow
-from efir.room.storage import write
+from efir.room.presence_store import write
 from efir.telegram.models import OutboxMessage
 from efir.triggers import registry
 from efir.webinars import core

@@ -22,7 +22,7 @@ from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.ops.demo.art import painted
 from efir.room.presence import IntervalRow, Pending, RecorderRow
-from efir.room.storage import write
+from efir.room.presence_store import write
 from efir.telegram import claims, lease, outbox, settlement
 from efir.telegram.answers import MessageRefused, OutcomeUnknown, Sent
 from efir.telegram.models import TelegramChat

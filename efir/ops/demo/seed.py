@@ -22,7 +22,7 @@ from efir.ops.demo.art import painted
 from efir.ops.demo.site import stand_in
 from efir.ops.models import DemoMark
 from efir.room.presence import IntervalRow, Pending, RecorderRow
-from efir.room.storage import write
+from efir.room.presence_store import write
 from efir.telegram.models import TelegramChat
 from efir.triggers import registry
 from efir.webinars import core

@@ -12,7 +12,7 @@ from efir.lib import clock
 from efir.ops.verifying.problems import Problem, differences
 from efir.ops.verifying.structure import FROM_BACKUP
 from efir.room.models import PresenceInterval
-from efir.room.storage import seen_by_person
+from efir.room.presence_store import seen_by_person
 from efir.webinars.models import Webinar
 
 CHUNK = 500

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from efir.lib import clock
 from efir.lib.asgi import head_of
-from efir.room.viewers import HEADERS, Viewer
+from efir.room.viewer import HEADERS, Viewer
 
 # Who reads so slowly that this much waits in the kernel is dropped, and comes back to a snapshot.
 SLOWEST_BYTES = 64 * 1024

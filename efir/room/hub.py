@@ -21,12 +21,12 @@ from efir.lib import clock, metrics
 from efir.lib.concurrency import in_thread
 from efir.lib.recurring import Recurring
 from efir.lib.waiting import happens
-from efir.room import storage
-from efir.room.door import Door
+from efir.room import presence_store
+from efir.room.admission import Door
 from efir.room.presence import Presence
+from efir.room.socket_viewer import Wires
 from efir.room.state import coarse, encode, state_of
-from efir.room.viewers import Viewer
-from efir.room.wires import Wires
+from efir.room.viewer import Viewer
 from efir.webinars.core import webinar_changed
 from efir.webinars.models import Webinar
 
@@ -304,7 +304,9 @@ class LiveRooms:
         while True:
             with suppress(DatabaseError):  # what was known last goes on
                 since = clock.now() - ALIVE_WITHIN
-                self._elsewhere = await in_thread(storage.counts_elsewhere, self.presence.recorder_id, since)
+                self._elsewhere = await in_thread(
+                    presence_store.counts_elsewhere, self.presence.recorder_id, since
+                )
             await asyncio.sleep(TICK_S)
 
     async def _keep_alive(self) -> None:
@@ -333,7 +335,7 @@ class LiveRooms:
     async def _flush(self) -> None:
         pending, attended = self.presence.pending(), dict(self._attended)
         try:
-            await in_thread(storage.write, pending, attended)
+            await in_thread(presence_store.write, pending, attended)
         except DatabaseError:
             # Kept in memory: the next flush writes it.
             self._flushing.failed(intervals=len(pending.intervals))

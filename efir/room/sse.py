@@ -15,10 +15,10 @@ from django.db import Error as DatabaseError
 from efir.accounts.sessions import is_key
 from efir.lib import clock, ids, metrics
 from efir.lib.asgi import HAND_OVER, HandOver, Receive, Scope, Send, answer, cookies_of
-from efir.room.door import Admission
-from efir.room.live import LiveRooms, rooms
-from efir.room.viewers import HEADERS, AsgiViewer
-from efir.room.wires import WireViewer
+from efir.room.admission import Admission
+from efir.room.hub import LiveRooms, rooms
+from efir.room.socket_viewer import WireViewer
+from efir.room.viewer import HEADERS, AsgiViewer
 from efir.web.security_headers import EVERYWHERE
 from efir.webinars.models import Webinar
 

@@ -12,7 +12,7 @@ import structlog
 from django.conf import settings
 from psycopg.conninfo import make_conninfo
 
-from efir.room.live import LiveRooms
+from efir.room.hub import LiveRooms
 from efir.webinars.core import NOTIFY_CHANNEL
 
 POLL_S = 0.25
