@@ -11,4 +11,7 @@ class AttendanceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from efir.attendance import classifier, own_data  # noqa: F401  # register listeners and sections
+        from efir.attendance import (
+            classifier,  # noqa: F401  # register listeners and sections
+            personal_data,  # noqa: F401  # register listeners and sections
+        )

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from django.conf import settings
 
+from efir.attendance.intervals import Span, union
 from efir.attendance.rules import Evening, Rule
-from efir.attendance.spans import Span, union
 from efir.room.presence_store import coverage, repeats
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import LedgerEntry, Webinar

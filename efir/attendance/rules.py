@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from efir.attendance.spans import Span, after, clip, last_s, total_s
+from efir.attendance.intervals import Span, after, clip, last_s, total_s
 from efir.hooks.events import Reason
 from efir.room.presence_store import Seen
 

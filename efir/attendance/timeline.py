@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from efir.attendance.evidence import evening_of
-from efir.attendance.spans import Span, clip, union, without
+from efir.attendance.intervals import Span, clip, union, without
 from efir.lib import clock
 from efir.room.presence_store import told_until
 from efir.webinars.lifecycle import ON_AIR, Status

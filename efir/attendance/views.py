@@ -14,9 +14,9 @@ from django.views.decorators.http import require_safe
 
 from efir.accounts.capabilities import Capability, capability_required
 from efir.accounts.sessions import person_of
-from efir.attendance import exports
 from efir.attendance.classifier import decide
-from efir.attendance.verdict_board import HERE
+from efir.attendance.report import csv_export
+from efir.attendance.report.verdict_list import HERE
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.web.shortcuts import query_with
@@ -46,7 +46,7 @@ def decide_verdict(request: HttpRequest, webinar_id: int, lead_id: int) -> Done:
 def verdicts_csv(request: HttpRequest, webinar_id: int) -> HttpResponse | StreamingHttpResponse:
     """Every verdict, for whoever sees them on the speaker's page."""
     webinar = get_object_or_404(Webinar, pk=webinar_id)
-    return _file(request, webinar, exports.verdicts(webinar))
+    return _file(request, webinar, csv_export.verdicts(webinar))
 
 
 @never_cache
@@ -55,13 +55,13 @@ def verdicts_csv(request: HttpRequest, webinar_id: int) -> HttpResponse | Stream
 def presence_csv(request: HttpRequest, webinar_id: int) -> HttpResponse | StreamingHttpResponse:
     """Every stretch of presence in live time."""
     webinar = get_object_or_404(Webinar, pk=webinar_id)
-    return _file(request, webinar, exports.presence(webinar))
+    return _file(request, webinar, csv_export.presence(webinar))
 
 
 def _file(
-    request: HttpRequest, webinar: Webinar, export: exports.Export
+    request: HttpRequest, webinar: Webinar, export: csv_export.Export
 ) -> HttpResponse | StreamingHttpResponse:
-    name = exports.file_name(export.words, webinar)
+    name = csv_export.file_name(export.words, webinar)
     headers = {
         "Content-Type": "text/csv; charset=utf-8",
         "Content-Disposition": content_disposition_header(True, name) or "attachment",
@@ -71,4 +71,4 @@ def _file(
     with transaction.atomic():
         record(Action.TABLE_EXPORTED, acting(request), webinar_id=webinar.pk, table=export.what)
     log.info("exported", what=export.what, webinar_id=webinar.pk, actor_id=person_of(request).pk)
-    return StreamingHttpResponse(exports.stream(export, get_language() or "ru"), headers=headers)
+    return StreamingHttpResponse(csv_export.stream(export, get_language() or "ru"), headers=headers)

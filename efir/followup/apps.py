@@ -11,7 +11,10 @@ class FollowupConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from efir.followup import notify, routing  # noqa: F401  # register their listeners
+        from efir.followup import (
+            listeners,  # noqa: F401  # register their listeners
+            routing,  # noqa: F401  # register their listeners
+        )
         from efir.followup.texts import register_kinds
 
         register_kinds()

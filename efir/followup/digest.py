@@ -9,9 +9,9 @@ from django.db.models import QuerySet
 from django.utils import translation
 from django.utils.translation import gettext
 
+from efir.attendance.labels import present_words, reason_words
 from efir.attendance.models import Classification, Verdict
-from efir.attendance.words import present_words, reason_words
-from efir.followup.words import NAME_LENGTH, TITLE_LENGTH, address, shown
+from efir.followup.formatting import NAME_LENGTH, TITLE_LENGTH, address, shown
 from efir.telegram.kinds import Composed, Gathering
 from efir.telegram.models import OutboxMessage
 

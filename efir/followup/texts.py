@@ -12,7 +12,7 @@ from django.utils.translation import gettext, ngettext
 from efir.accounts.capabilities import Capability
 from efir.attendance.models import Verdict
 from efir.followup import digest
-from efir.followup.words import NAME_LENGTH, TITLE_LENGTH, address, shown
+from efir.followup.formatting import NAME_LENGTH, TITLE_LENGTH, address, shown
 from efir.telegram.kinds import Composed, Registered, register_kind
 from efir.telegram.models import Kind, OutboxMessage
 

@@ -21,8 +21,8 @@ STEPS = [
     "efir.attendance.classifier:_event:before",  # verdicts written, event not
     "efir.followup.routing:emit:before",  # classified journalled, routes not
     "efir.followup.routing:emit:after",
-    "efir.followup.notify:enqueue:before",  # routed, no message yet
-    "efir.followup.notify:enqueue:after",
+    "efir.followup.listeners:enqueue:before",  # routed, no message yet
+    "efir.followup.listeners:enqueue:after",
     "efir.attendance.classifier:classify_chunk:after",  # committed
     "efir.telegram.claims:claim:something",  # marked as being sent, not sent
     "efir.telegram.botapi:BotApi.send:before",

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from efir.attendance.intervals import clip, union
 from efir.attendance.rules import Evening, Rule, end_gap_s, first_live_moment, judge
-from efir.attendance.spans import clip, union
 from efir.room.presence_store import Seen
 
 ZERO = datetime(2026, 11, 23, 16, tzinfo=UTC)

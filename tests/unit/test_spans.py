@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from efir.attendance.spans import after, clip, last_s, total_s, union
+from efir.attendance.intervals import after, clip, last_s, total_s, union
 
 ZERO = datetime(2026, 11, 23, 16, tzinfo=UTC)
 

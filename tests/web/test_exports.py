@@ -11,7 +11,8 @@ from asgiref.sync import async_to_sync
 from django.test import Client
 
 from efir.accounts.capabilities import Role
-from efir.attendance import classifier, exports
+from efir.attendance import classifier
+from efir.attendance.report import csv_export
 from efir.webinars import core
 from tests.web.test_attendance import Evening
 
@@ -104,18 +105,18 @@ def test_no_name_is_a_formula(judged, as_role):
 
 @pytest.mark.parametrize("name", ["=a", "+a", "-a", "@a", "\ta", "\ra", "\na", " =a", "\u00a0+a", "＝a"])
 def test_whatever_a_spreadsheet_calculates_is_quoted(name):
-    assert exports.guarded(name) == f"'{name}"
+    assert csv_export.guarded(name) == f"'{name}"
 
 
 @pytest.mark.parametrize("value", ["Анна", "", 5, -5, "a=b", "Анна-Мария"])
 def test_the_rest_stays(value):
-    assert exports.guarded(value) == value
+    assert csv_export.guarded(value) == value
 
 
 def test_batches_of_any_size_give_the_same_file(judged, as_role, monkeypatch):
     client, address = as_role(Role.ADMIN), f"/admin_webinar/{judged.pk}/verdicts.csv"
     whole = read(client.get(address))
-    monkeypatch.setattr(exports, "AT_ONCE", 2)
+    monkeypatch.setattr(csv_export, "AT_ONCE", 2)
     assert read(client.get(address)) == whole
 
 
@@ -154,7 +155,7 @@ def test_it_is_for_those_who_see_the_verdicts(judged, as_role, role, status, wha
 @pytest.mark.parametrize("title", ['a/b\\c:"d"*?<>|\r\n', "..", "=1+1", "Вечер «С&Д»"])
 def test_a_file_name_has_no_sign_that_a_system_refuses(clock, make_webinar, title):
     webinar = make_webinar(title=title)
-    name = exports.file_name("Итоги", webinar)
+    name = csv_export.file_name("Итоги", webinar)
     assert not set(name) & set('/\\:"*?<>|\r\n')
     assert name.startswith("Итоги - ")
     assert name.endswith(f"{webinar.starts_at.astimezone(webinar.zone):%Y-%m-%d}.csv")

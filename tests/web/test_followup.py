@@ -10,7 +10,7 @@ from efir.accounts.capabilities import Role, assign_role
 from efir.accounts.services import close_account
 from efir.attendance import classifier
 from efir.attendance.models import Verdict
-from efir.followup.notify import follow_up, tell_inviters
+from efir.followup.listeners import follow_up, tell_inviters
 from efir.hooks.actions import Context, Source
 from efir.hooks.bus import forget, listen
 from efir.hooks.events import ClientWebinarAttendanceClassified, PostWebinarRoute

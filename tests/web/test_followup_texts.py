@@ -9,7 +9,7 @@ import pytest
 
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Verdict
-from efir.followup import digest, texts, words
+from efir.followup import digest, formatting, texts
 from efir.telegram.models import Kind, OutboxMessage
 from efir.webinars import core
 from tests.conftest import SYSTEM
@@ -122,8 +122,8 @@ def test_the_longest_names_keep_a_message_short_and_its_entities_whole(told, kin
 
 
 def test_a_title_is_cut_before_it_is_escaped():
-    assert words.shown("&" * 10, 4) == "&amp;&amp;&amp;…"
-    assert words.shown("две\nстроки", 20) == "две строки"
+    assert formatting.shown("&" * 10, 4) == "&amp;&amp;&amp;…"
+    assert formatting.shown("две\nстроки", 20) == "две строки"
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from efir.accounts.models import Session
 from efir.attendance import classifier
 from efir.attendance.evidence import evening_of
-from efir.attendance.exports import presence_batch
 from efir.attendance.models import Classification, Verdict
-from efir.attendance.numbers import Funnel, curve_of, funnel_of
+from efir.attendance.report.csv_export import presence_batch
+from efir.attendance.report.stats import Funnel, curve_of, funnel_of
 from efir.attendance.timeline import timeline_of
 from efir.audit.models import AuditAddress, AuditEntry
 from efir.hooks.actions import Context, Source

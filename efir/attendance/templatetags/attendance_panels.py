@@ -7,22 +7,22 @@ from typing import Any
 from django import template
 from django.template.context import Context
 
-from efir.attendance import words
-from efir.attendance.evening_panel import Bar, bar_of, drawn, is_done, progress_of, scale_of
+from efir.attendance import labels
 from efir.attendance.models import Verdict
-from efir.attendance.numbers import rule_of
 from efir.attendance.participation import Part, part_in
+from efir.attendance.report.panels import Bar, bar_of, drawn, is_done, progress_of, scale_of
+from efir.attendance.report.stats import rule_of
+from efir.attendance.report.verdict_list import counts_of, held_by_webinar, read_board
 from efir.attendance.timeline import Timeline, timeline_of
-from efir.attendance.verdict_board import counts_of, held_by_webinar, read_board
 from efir.webinars.labels import zone_label
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
 register = template.Library()
 
-register.filter("verdict_word", words.verdict_word)
-register.filter("reason_words", words.reason_words)
-register.filter("present_words", words.present_words)
+register.filter("verdict_word", labels.verdict_word)
+register.filter("reason_words", labels.reason_words)
+register.filter("present_words", labels.present_words)
 
 
 @register.simple_tag(takes_context=True)
@@ -36,7 +36,7 @@ def own_part(context: dict[str, Any], webinar: Webinar) -> Part:
 @register.simple_tag
 def because(verdict: Verdict, timeline: Timeline | None) -> str:
     """The reason with this person's own times."""
-    return words.because(verdict, timeline)
+    return labels.because(verdict, timeline)
 
 
 @register.simple_tag
@@ -98,7 +98,7 @@ def verdicts_panel(context: Context, webinar: Webinar) -> dict[str, Any]:
         "timeline": timeline,
         "scale": scale_of(timeline) if timeline else None,
         "zone": zone_label(timeline.start, timeline.zone) if timeline else "",
-        "rule": words.rule_words(rule_of(webinar)),
+        "rule": labels.rule_words(rule_of(webinar)),
         "perms": context.get("perms"),
         "csrf_token": context.get("csrf_token"),
         **progress_of(webinar, board.counts[""]),

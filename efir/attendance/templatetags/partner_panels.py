@@ -11,8 +11,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from efir.accounts.models import Person
-from efir.attendance import own, words
+from efir.attendance import labels as words
 from efir.attendance.models import Participation, Verdict
+from efir.attendance.report import partner as own
 from efir.attendance.timeline import timeline_of
 from efir.lib import qrcode
 from efir.webinars.labels import lasting_words

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from efir.attendance.spans import Span
+from efir.attendance.intervals import Span
 from efir.attendance.timeline import Timeline
 
 WIDE = 1000

@@ -9,13 +9,13 @@ from typing import Any
 
 from django.conf import settings
 
-from efir.attendance import charts
-from efir.attendance.charts import Curve, Piece
 from efir.attendance.classifier import subjects
+from efir.attendance.labels import spans_of
 from efir.attendance.models import Classification, Verdict
-from efir.attendance.numbers import Funnel, numbers_of
+from efir.attendance.report import charts
+from efir.attendance.report.charts import Curve, Piece
+from efir.attendance.report.stats import Funnel, numbers_of
 from efir.attendance.timeline import Timeline
-from efir.attendance.words import spans_of
 from efir.lib import clock
 from efir.webinars.models import Webinar
 

@@ -19,10 +19,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from efir.accounts.models import Person
-from efir.attendance import words
+from efir.attendance import labels as words
+from efir.attendance.intervals import clip
 from efir.attendance.models import Participation, Verdict
-from efir.attendance.numbers import stretches_of
-from efir.attendance.spans import clip
+from efir.attendance.report.stats import stretches_of
 from efir.attendance.timeline import Timeline, timeline_of
 from efir.webinars.models import Webinar
 

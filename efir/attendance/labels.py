@@ -8,9 +8,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from efir.attendance.intervals import Span
 from efir.attendance.models import Verdict
 from efir.attendance.rules import Rule, end_gap_s
-from efir.attendance.spans import Span
 from efir.attendance.timeline import Timeline
 
 REASONS: dict[str, Promise] = {

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from efir.accounts.capabilities import Capability, people_who_can
 from efir.accounts.models import Person
 from efir.attendance.models import Classification, Participation, Verdict
-from efir.attendance.verdict_board import Choice
+from efir.attendance.report.verdict_list import Choice
 from efir.lib.text import named, sought
 from efir.web.shortcuts import query_with
 from efir.webinars.models import Seat, Webinar

@@ -19,11 +19,11 @@ from django.db.models.functions import Coalesce
 
 from efir.accounts.capabilities import Capability, people_who_can
 from efir.attendance.evidence import rule_in_force
+from efir.attendance.intervals import Span, clip, last_s
+from efir.attendance.labels import spans_of
 from efir.attendance.models import Classification, Participation, Verdict
 from efir.attendance.rules import Rule
-from efir.attendance.spans import Span, clip, last_s
 from efir.attendance.timeline import Timeline
-from efir.attendance.words import spans_of
 from efir.room.models import PresenceInterval
 from efir.webinars.models import Seat, Webinar
 
