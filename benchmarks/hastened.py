@@ -27,7 +27,7 @@ def stretch(speed: float) -> None:
     from efir.ops import health
     from efir.room import hub, presence
     from efir.telegram import health as telegram_health
-    from efir.telegram import lease
+    from efir.telegram.bot import lease
 
     lease.TTL_S *= speed
     presence.BLIND_AFTER_S *= speed

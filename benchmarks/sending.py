@@ -164,7 +164,7 @@ def _send_all() -> None:
     """Run a dispatcher in a thread of its own until nothing is left."""
     import asyncio
 
-    from efir.telegram.dispatcher import Dispatcher
+    from efir.telegram.dispatcher.dispatcher import Dispatcher
 
     async def send() -> None:
         dispatcher = Dispatcher()

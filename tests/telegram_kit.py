@@ -11,7 +11,7 @@ from efir.attendance.models import Verdict
 from efir.hooks.bus import emit
 from efir.hooks.events import ClientWebinarAttendanceClassified
 from efir.lib import clock
-from efir.telegram import lease
+from efir.telegram.bot import lease
 from efir.telegram.models import OutboxMessage, TelegramChat
 from efir.webinars.models import Webinar
 

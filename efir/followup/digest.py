@@ -12,8 +12,8 @@ from django.utils.translation import gettext
 from efir.attendance.labels import present_words, reason_words
 from efir.attendance.models import Classification, Verdict
 from efir.followup.formatting import NAME_LENGTH, TITLE_LENGTH, address, shown
-from efir.telegram.kinds import Composed, Gathering
 from efir.telegram.models import OutboxMessage
+from efir.telegram.outbox.message_types import Composed, Gathering
 
 # So many verdicts still go one by one.
 SINGLY = 5

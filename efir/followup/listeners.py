@@ -10,7 +10,7 @@ from efir.attendance.models import Verdict
 from efir.hooks.bus import listen
 from efir.hooks.events import ClientWebinarAttendanceClassified, PostWebinarRoute
 from efir.telegram.models import Kind
-from efir.telegram.outbox import Draft, enqueue
+from efir.telegram.outbox.enqueue import Draft, enqueue
 
 Event: TypeAlias = ClientWebinarAttendanceClassified | PostWebinarRoute
 Deciders: TypeAlias = dict[tuple[int, int], int]

@@ -13,8 +13,8 @@ from efir.accounts.capabilities import Capability
 from efir.attendance.models import Verdict
 from efir.followup import digest
 from efir.followup.formatting import NAME_LENGTH, TITLE_LENGTH, address, shown
-from efir.telegram.kinds import Composed, Registered, register_kind
 from efir.telegram.models import Kind, OutboxMessage
+from efir.telegram.outbox.message_types import Composed, Registered, register_kind
 
 Button = tuple[str, str]
 

@@ -15,9 +15,9 @@ from efir.lib import clock
 from efir.ops.health import WELL, parts_of_health
 from efir.ops.models import WorkerBeat
 from efir.room.hub import rooms
-from efir.telegram import lease
+from efir.telegram.bot import lease
 from efir.telegram.models import MessageState, OutboxMessage
-from efir.telegram.outbox import UNSETTLED
+from efir.telegram.outbox.enqueue import UNSETTLED
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 

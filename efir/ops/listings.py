@@ -13,9 +13,9 @@ from efir.attendance.models import Verdict
 from efir.attendance.rules import Evening
 from efir.hooks.models import JournalEntry
 from efir.lib import clock
-from efir.telegram.board import RELATED
+from efir.telegram.labels import why_not_sent
+from efir.telegram.message_list import RELATED
 from efir.telegram.models import OutboxMessage
-from efir.telegram.words import why_not_sent
 from efir.webinars.models import Webinar
 
 

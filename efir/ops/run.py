@@ -23,8 +23,8 @@ from efir.ops.locks import alone, awaited
 from efir.ops.server import listen, serve_web
 from efir.ops.worker import Worker
 from efir.ops.worker_port import serve_numbers
-from efir.telegram import lease
-from efir.telegram.dispatcher import Dispatcher
+from efir.telegram.bot import lease
+from efir.telegram.dispatcher.dispatcher import Dispatcher
 from efir.web import staticfiles
 
 log = structlog.get_logger(__name__)

@@ -22,7 +22,7 @@ from efir.ops.archive import archive
 from efir.ops.models import WorkerBeat
 from efir.ops.retention import Retention
 from efir.room.auto_stop import stop_forgotten
-from efir.telegram import outbox
+from efir.telegram.outbox import enqueue
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 from efir.webinars.posters.store import forget_unused
@@ -77,7 +77,7 @@ class Worker:
         self._seldom_at = time.monotonic()
         return [
             clock.refresh,
-            outbox.expire,
+            enqueue.expire,
             call_owed,
             stop_forgotten,
             archive_settled,

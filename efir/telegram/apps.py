@@ -11,8 +11,11 @@ class TelegramConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from efir.telegram import notices, own_data  # noqa: F401  # their receivers and sections
-        from efir.telegram.outbox import recording_was_published
+        from efir.telegram import (
+            notices,  # noqa: F401  # their receivers and sections
+            personal_data,  # noqa: F401  # their receivers and sections
+        )
+        from efir.telegram.outbox.enqueue import recording_was_published
         from efir.webinars.core import recording_published
 
         recording_published.connect(recording_was_published, dispatch_uid="efir.telegram.recording")

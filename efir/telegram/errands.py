@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from efir.accounts.models import Person
 from efir.accounts.password_reset import one_time_link
 from efir.lib import clock
-from efir.telegram.answers import (
+from efir.telegram.bot.outcomes import (
     BotRejected,
     ChatMoved,
     ChatUnreachable,
@@ -26,8 +26,8 @@ from efir.telegram.answers import (
     Sent,
     Wait,
 )
-from efir.telegram.kinds import Composed
 from efir.telegram.models import ChatNotice, Purpose, TelegramChat
+from efir.telegram.outbox.message_types import Composed
 
 TRIES = 2
 # A call is over by then, or its process is gone.

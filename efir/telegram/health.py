@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.conf import settings
 
 from efir.lib import clock
-from efir.telegram import lease
+from efir.telegram.bot import lease
 
 FRESH = timedelta(seconds=15)
 

@@ -1,81 +1,187 @@
-"""Hearing what people say to the bot: long polling, each update taken once, and answered (`replies`).
-
-Beside it goes what people have asked for on the site (`courier`).
-"""
+"""What an update from Telegram does. Each takes effect once; of strangers nothing is kept but its number."""
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from html import escape
 from typing import Any
 
 import structlog
+from django.conf import settings
+from django.db import DataError, transaction
+from django.utils import translation
+from django.utils.translation import gettext
 
-from efir.lib.concurrency import in_thread
-from efir.telegram import linking
-from efir.telegram.answers import Wait, decide
-from efir.telegram.botapi import BotApi, BotApiError
-from efir.telegram.courier import END_WITHIN_S, Courier
-from efir.telegram.pace import Pace
-from efir.telegram.replies import Replies
-from efir.telegram.turn import Turn
+from efir.accounts.models import Person
+from efir.lib import clock
+from efir.telegram.bot import lease
+from efir.telegram.link_tokens import hash_of
+from efir.telegram.models import BotUpdate, LinkToken, TelegramChat
+from efir.telegram.outbox.enqueue import release_for_link
+from efir.telegram.outbox.message_types import Composed
 
-POLL_S = 25
-RECOVER_S = 1.0
-# Another poller, or a token that is not accepted: nothing that a second will change.
-TROUBLE_S = 5.0
+# After a week of silence Telegram begins a new count, perhaps below the old one.
+OFFSET_LIVES = timedelta(days=6)
+
+Json = dict[str, Any]
 
 log = structlog.get_logger(__name__)
 
 
-class Linker:
-    """Polls for as long as the dispatcher's turn lasts: one poller for each bot."""
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the bot answers in the chat: HTML of the Bot API, and buttons as (label, absolute address).
 
-    def __init__(self, api: BotApi, pace: Pace) -> None:
-        self._api = api
-        self._pace = pace
-        self._courier = Courier(api, pace)
-        self._replies = Replies(api, pace)
+    `seldom`: it answers no command, so that nobody needs it twice in a minute.
+    """
 
-    async def run(self, turn: Turn) -> None:
-        """Take updates, and send notices, until the turn is over."""
-        await asyncio.gather(self._hear(turn), self._courier.run(turn))
+    chat_id: int
+    text: str
+    buttons: tuple[tuple[str, str], ...] = ()
+    seldom: bool = False
 
-    async def _hear(self, turn: Turn) -> None:
-        """What could not be saved is asked for again."""
-        while not turn.over:
-            try:
-                await self._poll(turn)
-            except BotApiError as exc:
-                await self._recover(exc, turn)
-            except Exception:  # the database is away, say: Telegram keeps the updates for a day
-                log.exception("linker_failed")
-                await turn.wait(RECOVER_S)
-        await self._replies.finish(END_WITHIN_S)
-
-    async def _poll(self, turn: Turn) -> None:
-        offset = await in_thread(linking.next_offset)
-        for update in await turn.cut(self._api.updates(offset, POLL_S)) or ():
-            reply = await in_thread(linking.take, update)
-            if reply:
-                self._replies.soon(reply, turn)
-
-    async def _recover(self, error: BotApiError, turn: Turn) -> None:
-        decision = decide(error)
-        log.warning("updates_failed", status=error.status, outcome=type(decision).__name__)
-        if isinstance(decision, Wait):
-            await self._pace.obey(decision.seconds)
-        if error.status == 409 and "webhook" in error.description.lower():
-            await turn.cut(self._drop_webhook())
-        await turn.wait(_pause_s(error, decision))
-
-    async def _drop_webhook(self) -> None:
-        try:
-            await self._api.delete_webhook()
-        except BotApiError as exc:
-            log.warning("webhook_stays", status=exc.status)
+    def composed(self) -> Composed:
+        """The answer as Telegram takes it."""
+        return Composed(self.text, self.buttons).acceptable()
 
 
-def _pause_s(error: BotApiError, decision: Any) -> float:
-    if isinstance(decision, Wait):
-        return decision.seconds
-    return TROUBLE_S if error.status else RECOVER_S
+def next_offset() -> int | None:
+    """The first update that has not taken effect; None where Telegram is to begin with what it has."""
+    known = lease.state().filter(offset_at__gt=clock.now() - OFFSET_LIVES)
+    return known.values_list("next_offset", flat=True).first()
+
+
+def take(update: Json) -> Reply | None:
+    """Let an update take effect and move the offset past it, in one transaction; what to answer, if anything."""
+    update_id = int(update["update_id"])
+    now = clock.now()
+    with transaction.atomic():
+        seen = BotUpdate.objects.get_or_create(
+            bot_id=lease.bot_id(), update_id=update_id, defaults={"seen_at": now}
+        )
+        lease.state().update(next_offset=update_id + 1, offset_at=now)
+        return _tried(update) if seen[1] else None
+
+
+def _tried(update: Json) -> Reply | None:
+    """An update in a shape that nobody expects has no effect, but does not block those after it."""
+    try:
+        with transaction.atomic(), translation.override(settings.LANGUAGE_CODE):
+            return _effect(update)
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, DataError):
+        log.exception("update_not_understood", update_id=update["update_id"])
+        return None
+
+
+def _effect(update: Json) -> Reply | None:
+    if membership := update.get("my_chat_member"):
+        if membership["chat"]["type"] == "private":
+            _on_membership(membership["chat"]["id"], membership["new_chat_member"]["status"])
+        return None
+    message = update.get("message")
+    if not message or message["chat"]["type"] != "private":
+        return None
+    return _on_message(message["chat"]["id"], str(message.get("text") or ""))
+
+
+def _on_membership(chat_id: int, status: str) -> None:
+    if status == "kicked":
+        TelegramChat.objects.filter(chat_id=chat_id).update(reachable=False, unreachable_reason="blocked")
+    elif status == "member":
+        _reopen(chat_id)
+
+
+def _on_message(chat_id: int, text: str) -> Reply:
+    command, _, rest = text.partition(" ")
+    command = command.partition("@")[0].lower()
+    if command == "/start" and rest.strip():
+        return _on_token(chat_id, rest.strip())
+    if command == "/stop":
+        return _on_stop(chat_id)
+    if command == "/start":
+        return _greet(chat_id)
+    return _explain(chat_id)
+
+
+def _on_token(chat_id: int, token: str) -> Reply:
+    """`/start <token>`: link the chat, unless the token is unknown, used or too old."""
+    now = clock.now()
+    fresh = LinkToken.objects.filter(token_hash=hash_of(token), used_at=None, expires_at__gt=now)
+    invitation = fresh.select_related("person").filter(person__is_active=True).first()
+    if invitation is None or not fresh.update(used_at=now):
+        return _greet(chat_id)
+    link(invitation.person, chat_id)
+    text = gettext(
+        "Готово, %(name)s! Telegram привязан: сюда придёт всё важное о ваших вебинарах.\n\n"
+        "Если передумаете, отправьте /stop."
+    )
+    return Reply(chat_id, text % _named(invitation.person))
+
+
+def link(person: Person, chat_id: int) -> None:
+    """Link a chat to a person, off whomever and from wherever it was; what waited for that goes on."""
+    with transaction.atomic():
+        TelegramChat.objects.filter(chat_id=chat_id).exclude(person=person).delete()
+        fields = {
+            "chat_id": chat_id,
+            "linked_at": clock.now(),
+            "reachable": True,
+            "unreachable_reason": "",
+        }
+        TelegramChat.objects.update_or_create(person=person, defaults=fields)
+        # A link that somebody else saw on a screen is of no use from now on.
+        LinkToken.objects.filter(person=person, used_at=None).update(used_at=clock.now())
+        release_for_link(person)
+    log.info("telegram_linked", person_id=person.pk)
+
+
+def _reopen(chat_id: int) -> TelegramChat | None:
+    """Whoever writes to the bot can be reached; their chat, if somebody is linked to it."""
+    chat = TelegramChat.objects.select_related("person").filter(chat_id=chat_id).first()
+    if chat is not None and not chat.reachable:
+        chat.reachable, chat.unreachable_reason = True, ""
+        chat.save(update_fields=["reachable", "unreachable_reason"])
+        release_for_link(chat.person)
+        log.info("telegram_reopened", person_id=chat.person_id)
+    return chat
+
+
+def _greet(chat_id: int) -> Reply:
+    """`/start` without a token that works: say where things stand."""
+    chat = _reopen(chat_id)
+    if chat is None:
+        text = gettext(
+            "Здравствуйте! Чтобы получать здесь сообщения о вебинарах, откройте свой аккаунт на сайте и нажмите "
+            "«Привязать Telegram». Ссылка оттуда действует сутки и срабатывает один раз; если эта уже не действует, "
+            "там же можно взять новую."
+        )
+        return Reply(chat_id, text, (_account_button(),))
+    text = gettext("Всё в порядке, %(name)s: Telegram привязан, ничего делать не нужно.")
+    return Reply(chat_id, text % _named(chat.person))
+
+
+def _on_stop(chat_id: int) -> Reply:
+    gone, _ = TelegramChat.objects.filter(chat_id=chat_id).delete()
+    if not gone:
+        return Reply(chat_id, gettext("Этот чат ни к чему не привязан, сообщений не будет."))
+    log.info("telegram_stopped")
+    text = gettext("Telegram отвязан, сообщений больше не будет. Вернуться можно в любой момент из аккаунта.")
+    return Reply(chat_id, text, (_account_button(),))
+
+
+def _explain(chat_id: int) -> Reply:
+    _reopen(chat_id)
+    text = gettext(
+        "Спасибо за сообщение! Это автоматический помощник, он пишет сам, но не умеет отвечать. "
+        "Контакты для связи есть в вашем аккаунте."
+    )
+    return Reply(chat_id, text, (_account_button(),), seldom=True)
+
+
+def _named(person: Person) -> dict[str, str]:
+    return {"name": escape(person.name, quote=False)}
+
+
+def _account_button() -> tuple[str, str]:
+    return gettext("Открыть аккаунт"), f"{settings.EFIR.public_url}/account/"

@@ -20,13 +20,15 @@ from django.db import OperationalError, connection
 
 from efir.accounts.capabilities import Role
 from efir.standin import Kind, StandIn, running
-from efir.telegram import botapi, claims, lease, replies, sender, settlement, updates
-from efir.telegram.dispatcher import Dispatcher
+from efir.telegram.bot import client, lease
+from efir.telegram.dispatcher import poller, replies, sender
+from efir.telegram.dispatcher.dispatcher import Dispatcher
+from efir.telegram.dispatcher.lease_term import Turn
+from efir.telegram.dispatcher.rate_limiter import CHAT_GAP_S, Pace
 from efir.telegram.health import telegram_health
-from efir.telegram.links import chat_of, make_link
+from efir.telegram.link_tokens import chat_of, make_link
 from efir.telegram.models import OutboxMessage, TelegramChat
-from efir.telegram.pace import CHAT_GAP_S, Pace
-from efir.telegram.turn import Turn
+from efir.telegram.outbox import claims, completion
 from efir.webinars import core
 from tests.conftest import SYSTEM
 from tests.e2e.harness import eventually, free_port
@@ -235,7 +237,7 @@ def test_a_token_that_is_withdrawn_later_stops_the_queue(stand_in, bot_api, audi
 def test_an_unknown_outcome_is_sent_once_more_and_then_left_to_a_person(
     stand_in, bot_api, audience, monkeypatch, answer
 ):
-    monkeypatch.setattr(settlement, "AFTER_UNKNOWN_S", 0.1)
+    monkeypatch.setattr(completion, "AFTER_UNKNOWN_S", 0.1)
     _, leads = audience(2)
     stand_in.answer_with(method="sendMessage", chat_id=7000 + leads[0].pk, times=None, **answer)
     stand_in.answer_with(method="sendMessage", chat_id=7000 + leads[1].pk, delivered=True, **answer)
@@ -260,7 +262,7 @@ def test_telegram_may_be_away_for_a_while(stand_in, settings, audience, monkeypa
 
 
 def test_telegram_may_go_away_in_between(stand_in, settings, audience, monkeypatch):
-    monkeypatch.setattr(settlement, "FIRST_RETRY_S", 0.2)
+    monkeypatch.setattr(completion, "FIRST_RETRY_S", 0.2)
     port = free_port()
     with_bot(settings, telegram_api=f"http://127.0.0.1:{port}")
     with dispatching():
@@ -330,7 +332,7 @@ def test_a_clean_stop_finishes_what_is_under_way_and_gives_the_rest_back(
 
 
 def test_a_clean_stop_waits_for_no_webhook_to_be_deleted(stand_in, bot_api, monkeypatch):
-    monkeypatch.setattr(botapi, "READ_S", 3600.0)
+    monkeypatch.setattr(client, "READ_S", 3600.0)
     stand_in.answer_with(409, method="getUpdates", description="Conflict: webhook is active", times=None)
     stand_in.answer_with(method="deleteWebhook", kind=Kind.HANG, times=None)
     with dispatching():
@@ -382,7 +384,7 @@ def test_a_killed_dispatcher_is_replaced_and_its_call_repeated_once(stand_in, bo
 
 
 _RUN = (
-    "import django, asyncio; django.setup(); from efir.telegram.dispatcher import Dispatcher; "
+    "import django, asyncio; django.setup(); from efir.telegram.dispatcher.dispatcher import Dispatcher; "
     "asyncio.run(Dispatcher().run())"
 )
 
@@ -456,8 +458,8 @@ def test_strangers_who_talk_and_talk_are_answered_once(stand_in, bot_api, audien
     ],
 )
 def test_hearing_survives_what_may_go_wrong(stand_in, bot_api, make_person, monkeypatch, answer):
-    monkeypatch.setattr(updates, "TROUBLE_S", 0.1)
-    monkeypatch.setattr(updates, "RECOVER_S", 0.1)
+    monkeypatch.setattr(poller, "TROUBLE_S", 0.1)
+    monkeypatch.setattr(poller, "RECOVER_S", 0.1)
     person = make_person()
     stand_in.people.add(linked(person).chat_id, person.name)
     stand_in.answer_with(method="getUpdates", times=2, **answer)

@@ -14,9 +14,11 @@ from django.db import OperationalError
 
 from efir.accounts.capabilities import Role
 from efir.standin import Kind as Answered
-from efir.telegram import claims, lease, sender
+from efir.telegram.bot import lease
+from efir.telegram.dispatcher import sender
 from efir.telegram.health import telegram_health
 from efir.telegram.models import Kind, OutboxMessage, TelegramChat
+from efir.telegram.outbox import claims
 from efir.webinars import core
 from tests.conftest import SYSTEM
 from tests.e2e.harness import eventually

@@ -45,12 +45,12 @@ ANSWERS: list[dict[str, object]] = [
     {"kind": Kind.HANG},
 ]
 WAITS = [
-    "efir.telegram.sender:ASK_AGAIN_S=0.1",
-    "efir.telegram.sender:RECOVER_S=0.1",
-    "efir.telegram.updates:TROUBLE_S=0.1",
-    "efir.telegram.updates:RECOVER_S=0.1",
-    "efir.telegram.settlement:AFTER_UNKNOWN_S=0.1",
-    "efir.telegram.botapi:READ_S=2",
+    "efir.telegram.dispatcher.sender:ASK_AGAIN_S=0.1",
+    "efir.telegram.dispatcher.sender:RECOVER_S=0.1",
+    "efir.telegram.dispatcher.poller:TROUBLE_S=0.1",
+    "efir.telegram.dispatcher.poller:RECOVER_S=0.1",
+    "efir.telegram.outbox.completion:AFTER_UNKNOWN_S=0.1",
+    "efir.telegram.bot.client:READ_S=2",
 ]
 PAGES = ["/webinars/", "/account/", "/account/contacts/", "/admin_webinar/", "/admin_webinar/1/", "/healthz"]
 

@@ -21,7 +21,7 @@ def fill(count: int) -> None:
 
     from efir.lib import clock
     from efir.telegram.models import Kind
-    from efir.telegram.outbox import Draft, enqueue
+    from efir.telegram.outbox.enqueue import Draft, enqueue
 
     with transaction.atomic():
         webinar_id = _finished()

@@ -20,10 +20,12 @@ from efir.lib import clock
 from efir.standin import Kind as Answered
 from efir.standin import StandIn, running
 from efir.standin.official import OFFICIAL
-from efir.telegram import answers, botapi, sender, settlement
+from efir.telegram.bot import client, outcomes
+from efir.telegram.dispatcher import sender
 from efir.telegram.health import telegram_health
 from efir.telegram.models import Kind, MessageState, OutboxMessage, TelegramChat
-from efir.telegram.outbox import UNSETTLED, Draft, enqueue
+from efir.telegram.outbox import completion
+from efir.telegram.outbox.enqueue import UNSETTLED, Draft, enqueue
 from efir.webinars import core
 from efir.webinars.models import Webinar
 from tests.conftest import SYSTEM
@@ -139,11 +141,11 @@ def stand_in(settings, monkeypatch) -> Iterator[StandIn]:
     `READ_S` is long: it is for the calls that hang, and no answer of a busy machine may come after it.
     """
     for module, name, seconds in (
-        (answers, "DEFAULT_WAIT_S", 1.0),
-        (botapi, "READ_S", 8.0),
+        (outcomes, "DEFAULT_WAIT_S", 1.0),
+        (client, "READ_S", 8.0),
         (sender, "ASK_AGAIN_S", 0.1),
-        (settlement, "AFTER_UNKNOWN_S", 0.1),
-        (settlement, "FIRST_RETRY_S", 0.1),
+        (completion, "AFTER_UNKNOWN_S", 0.1),
+        (completion, "FIRST_RETRY_S", 0.1),
     ):
         monkeypatch.setattr(module, name, seconds)
     stand_in = StandIn(tokens={TOKEN})

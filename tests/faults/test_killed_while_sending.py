@@ -41,14 +41,14 @@ FAR_OFF = datetime(9999, 1, 1, tzinfo=UTC)
 # The real lease runs for 8 s; what is tested is the same.
 TTL_S = 1.5
 WAITS = {
-    "efir.telegram.lease:TTL_S": TTL_S,
-    "efir.telegram.dispatcher:RENEW_S": 0.3,
-    "efir.telegram.dispatcher:TAKE_OVER_S": 0.1,
-    "efir.telegram.dispatcher:MARGIN_S": 0.4,
-    "efir.telegram.settlement:AFTER_UNKNOWN_S": 0.3,
+    "efir.telegram.bot.lease:TTL_S": TTL_S,
+    "efir.telegram.dispatcher.dispatcher:RENEW_S": 0.3,
+    "efir.telegram.dispatcher.dispatcher:TAKE_OVER_S": 0.1,
+    "efir.telegram.dispatcher.dispatcher:MARGIN_S": 0.4,
+    "efir.telegram.outbox.completion:AFTER_UNKNOWN_S": 0.3,
 }
 # Where nobody may lose it but by the blow: long enough for a machine that is busy with three tests at once.
-LONG_LEASE = {"efir.telegram.lease:TTL_S": 3 * TTL_S}
+LONG_LEASE = {"efir.telegram.bot.lease:TTL_S": 3 * TTL_S}
 # A worker that is stopped in the middle of a transaction would keep its locks, the lease's among them.
 GIVES_UP_LOCKS = "?options=-c%20idle_in_transaction_session_timeout%3D1000"
 ROWS = """

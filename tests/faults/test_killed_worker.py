@@ -24,16 +24,16 @@ STEPS = [
     "efir.followup.listeners:enqueue:before",  # routed, no message yet
     "efir.followup.listeners:enqueue:after",
     "efir.attendance.classifier:classify_chunk:after",  # committed
-    "efir.telegram.claims:claim:something",  # marked as being sent, not sent
-    "efir.telegram.botapi:BotApi.send:before",
-    "efir.telegram.botapi:BotApi.send:after",  # sent, not marked as sent
-    "efir.telegram.sender:settle:after",
+    "efir.telegram.outbox.claims:claim:something",  # marked as being sent, not sent
+    "efir.telegram.bot.client:BotApi.send:before",
+    "efir.telegram.bot.client:BotApi.send:after",  # sent, not marked as sent
+    "efir.telegram.dispatcher.sender:settle:after",
 ]
 if os.environ.get("EFIR_DATABASE_URL"):
     # There a dead worker's lease has to run out (8 s a step): one death within each transaction, and all after it.
     STEPS = [step for step in STEPS if step.endswith("enqueue:after") or STEPS.index(step) >= 8]
 # The call was made, and nothing says so (others were under way, too): what was in flight may come once more, not twice.
-IN_FLIGHT = {"efir.telegram.botapi:BotApi.send:after", "efir.telegram.sender:settle:after"}
+IN_FLIGHT = {"efir.telegram.bot.client:BotApi.send:after", "efir.telegram.dispatcher.sender:settle:after"}
 PARTNER_CHAT, STAYED_CHAT, ABSENT_CHAT = 101, 102, 103
 
 

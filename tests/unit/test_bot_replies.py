@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from efir.telegram import replies as module
-from efir.telegram.linking import Reply
-from efir.telegram.pace import Pace
-from efir.telegram.replies import AT_ONCE, TALKING_AT_ONCE, Replies
-from efir.telegram.turn import Turn
+from efir.telegram.dispatcher import replies as module
+from efir.telegram.dispatcher.lease_term import Turn
+from efir.telegram.dispatcher.rate_limiter import Pace
+from efir.telegram.dispatcher.replies import AT_ONCE, TALKING_AT_ONCE, Replies
+from efir.telegram.updates import Reply
 
 
 class Telegram:
@@ -70,7 +70,7 @@ def test_who_goes_on_talking_is_answered_once_a_minute(run, monkeypatch):
 
 def test_after_a_minute_they_are_answered_again(run, monkeypatch):
     monkeypatch.setattr(module, "SELDOM_S", 0.0)
-    monkeypatch.setattr("efir.telegram.pace.CHAT_GAP_S", 0.0)
+    monkeypatch.setattr("efir.telegram.dispatcher.rate_limiter.CHAT_GAP_S", 0.0)
 
     async def scenario(replies, turn, telegram, pace):
         for _ in range(2):
@@ -81,7 +81,7 @@ def test_after_a_minute_they_are_answered_again(run, monkeypatch):
 
 
 def test_a_command_is_answered_whatever_was_said_before(run, monkeypatch):
-    monkeypatch.setattr("efir.telegram.pace.CHAT_GAP_S", 0.0)
+    monkeypatch.setattr("efir.telegram.dispatcher.rate_limiter.CHAT_GAP_S", 0.0)
 
     async def scenario(replies, turn, telegram, pace):
         for reply in (talk(1), command(1), command(1)):

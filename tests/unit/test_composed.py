@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from efir.standin.markup import parse_html, utf16_length
-from efir.telegram.kinds import Composed
+from efir.telegram.outbox.message_types import Composed
 
 
 def test_an_address_without_a_dot_becomes_a_line():

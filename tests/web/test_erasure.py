@@ -27,11 +27,12 @@ from efir.hooks.models import JournalEntry
 from efir.ops.personal import erase_person
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
-from efir.telegram import claims, linking, outbox
-from efir.telegram.answers import OutcomeUnknown, Sent
-from efir.telegram.links import hash_of
+from efir.telegram import updates
+from efir.telegram.bot.outcomes import OutcomeUnknown, Sent
+from efir.telegram.link_tokens import hash_of
 from efir.telegram.models import ChatNotice, Kind, LinkToken, OutboxMessage, Purpose, TelegramChat
-from efir.telegram.settlement import settle
+from efir.telegram.outbox import claims, enqueue
+from efir.telegram.outbox.completion import settle
 from efir.webinars import core
 from tests.conftest import PASSWORD, SYSTEM
 from tests.telegram_kit import classified, held, linked, with_bot
@@ -134,7 +135,7 @@ def test_no_trace_stays_in_any_table(person, make_person, make_webinar, clock):
     assert JournalEntry.objects.filter(lead_id=person.pk).count() == facts
     assert Verdict.objects.filter(lead=person).count() == 3
     assert [seat.webinar_id for seat in person.seats.all()] == [webinar.pk]
-    assert not OutboxMessage.objects.filter(lead=person, state__in=outbox.UNSETTLED).exists()
+    assert not OutboxMessage.objects.filter(lead=person, state__in=enqueue.UNSETTLED).exists()
     assert OutboxMessage.objects.filter(person=inviter, lead=others[0]).get().state == "sent"
 
 
@@ -171,7 +172,7 @@ def test_what_comes_after_is_written_and_not_sent(person, make_webinar, clock):
 def test_an_erasure_waits_for_messages_that_are_being_written(person, make_webinar, clock):
     """On SQLite any transaction that writes waits."""
     webinar = make_webinar("finished")
-    draft = outbox.Draft(
+    draft = enqueue.Draft(
         webinar_id=webinar.pk,
         lead_id=person.pk,
         person_id=person.invited_by_id,
@@ -187,7 +188,7 @@ def test_an_erasure_waits_for_messages_that_are_being_written(person, make_webin
 
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            outbox.enqueue([draft])
+            enqueue.enqueue([draft])
             erasing = pool.submit(erased)
             assert wait([erasing], 1).not_done
         erasing.result(30)
@@ -238,7 +239,7 @@ def test_the_bot_meets_a_stranger(person):
     )
     message = {"chat": {"id": CHAT_ID, "type": "private"}, "text": "/start secret"}
     erase(person.pk, CLI)
-    reply = linking.take({"update_id": 1, "message": message})
+    reply = updates.take({"update_id": 1, "message": message})
     assert "Здравствуйте" in reply.text
     assert not TelegramChat.objects.exists()
 

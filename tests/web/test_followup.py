@@ -15,9 +15,9 @@ from efir.hooks.actions import Context, Source
 from efir.hooks.bus import forget, listen
 from efir.hooks.events import ClientWebinarAttendanceClassified, PostWebinarRoute
 from efir.hooks.models import JournalEntry
-from efir.telegram import claims
+from efir.telegram.labels import why_not_sent
 from efir.telegram.models import OutboxMessage
-from efir.telegram.words import why_not_sent
+from efir.telegram.outbox import claims
 from tests.conftest import SYSTEM
 from tests.telegram_kit import classified, held, linked, states_of
 

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from efir.accounts.capabilities import Role
 from efir.telegram import errands, notices
-from efir.telegram.answers import (
+from efir.telegram.bot.outcomes import (
     BotRejected,
     ChatMoved,
     ChatUnreachable,

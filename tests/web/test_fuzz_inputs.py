@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from efir.accounts.capabilities import Role
 from efir.accounts.referral import valid_inviter
-from efir.telegram import linking
+from efir.telegram import updates
 from efir.telegram.models import TelegramChat
 from efir.webinars.embeds import chat_address, is_hls, player_address
 from efir.webinars.forms import WebinarForm
@@ -117,8 +117,8 @@ def bot(db, settings, clock):
 @example({"message": {"chat": {"id": 10**30, "type": "private"}, "text": "/start \0"}})
 def test_whatever_the_bot_is_told_does_not_stand_in_the_way(bot, update):
     number = next(NUMBERS)
-    linking.take({"update_id": number, **update})
-    assert linking.next_offset() == number + 1
+    updates.take({"update_id": number, **update})
+    assert updates.next_offset() == number + 1
     assert not TelegramChat.objects.exists()
 
 

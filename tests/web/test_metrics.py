@@ -20,7 +20,7 @@ from efir.ops.worker import Worker
 from efir.room.presence import Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.telegram.models import Kind, TelegramChat
-from efir.telegram.outbox import Draft, enqueue
+from efir.telegram.outbox.enqueue import Draft, enqueue
 from efir.webinars import core
 from tests.conftest import SYSTEM
 

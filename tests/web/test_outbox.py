@@ -8,9 +8,9 @@ import pytest
 
 from efir.accounts.capabilities import Role
 from efir.hooks.actions import Code, Context, Refused, Source
-from efir.telegram import outbox
 from efir.telegram.models import Kind, MessageState, OutboxMessage
-from efir.telegram.outbox import Draft, enqueue
+from efir.telegram.outbox import enqueue as outbox
+from efir.telegram.outbox.enqueue import Draft, enqueue
 from efir.webinars import core
 from tests.conftest import SYSTEM
 from tests.telegram_kit import linked, states_of

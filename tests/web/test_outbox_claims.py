@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from efir.accounts.capabilities import Role
-from efir.telegram import claims, lease, outbox, settlement
-from efir.telegram.answers import (
+from efir.telegram.bot import lease
+from efir.telegram.bot.outcomes import (
     BotRejected,
     ChatMoved,
     ChatUnreachable,
@@ -20,7 +20,8 @@ from efir.telegram.answers import (
     Wait,
 )
 from efir.telegram.models import DispatcherState, Kind, OutboxMessage, TelegramChat
-from efir.telegram.settlement import reap, settle
+from efir.telegram.outbox import claims, completion, enqueue
+from efir.telegram.outbox.completion import reap, settle
 from efir.webinars import core
 from tests.conftest import SYSTEM
 from tests.telegram_kit import classified, held, linked, states_of, with_bot
@@ -195,7 +196,7 @@ def test_what_was_sent_is_written_down(clock, claimed, lead):
         (ChatUnreachable("blocked", "Forbidden"), "failed", None),
         (Wait(30, "Too Many Requests"), "queued", 0),
         (BotRejected("Unauthorized"), "queued", 0),
-        (OutcomeUnknown("ReadTimeout"), "queued", settlement.AFTER_UNKNOWN_S),
+        (OutcomeUnknown("ReadTimeout"), "queued", completion.AFTER_UNKNOWN_S),
     ],
 )
 def test_each_outcome_has_its_state(clock, claimed, decision, state, delay_s):
@@ -229,7 +230,7 @@ def test_a_chat_that_moves_on_and_on_is_not_followed_for_ever(claimed):
     assert (row().state, row().attempts, row().error) == ("failed", 2, "upgraded")
     assert TelegramChat.objects.get().chat_id == SUPERGROUP - 1
     assert claims.claim(10, held_again()) == []
-    outbox.retry(OutboxMessage.objects.all(), SYSTEM)
+    enqueue.retry(OutboxMessage.objects.all(), SYSTEM)
     (once_more,) = claims.claim(10, held_again())
     settle(once_more, ChatMoved(SUPERGROUP, "upgraded"))
     assert row().state == "queued"
@@ -269,10 +270,10 @@ def test_what_was_surely_not_sent_is_tried_later_and_later(clock, claimed):
     for _ in range(10):
         settle(claim, NotSent("ConnectError"))
         delays.append((row().due_at - clock()).total_seconds())
-        clock.move(settlement.LAST_RETRY_S)
+        clock.move(completion.LAST_RETRY_S)
         (claim,) = claims.claim(10, held_again())
     for failures, delay in enumerate(delays):
-        longest = min(settlement.LAST_RETRY_S, 2.0**failures)
+        longest = min(completion.LAST_RETRY_S, 2.0**failures)
         assert longest / 2 <= delay <= longest
     assert (row().failures, row().attempts, row().uncertain_count) == (10, 11, 0)
 
@@ -293,7 +294,7 @@ def test_a_rejected_token_fails_no_message(claimed):
 
 def test_an_unknown_outcome_is_sent_once_more_and_never_a_third_time(clock, claimed):
     settle(claimed, OutcomeUnknown("ReadTimeout"))
-    clock.move(settlement.AFTER_UNKNOWN_S)
+    clock.move(completion.AFTER_UNKNOWN_S)
     (again,) = claims.claim(10, held_again())
     settle(again, OutcomeUnknown("ReadTimeout"))
     assert (row().state, row().uncertain_count, row().attempts) == ("uncertain", 1, 2)

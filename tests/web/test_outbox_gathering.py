@@ -10,11 +10,12 @@ from efir.accounts.capabilities import Role
 from efir.attendance.models import Classification, Verdict
 from efir.followup.digest import SINGLY
 from efir.standin.markup import parse_html, utf16_length
-from efir.telegram import claims, lease, outbox
-from efir.telegram.answers import MessageRefused, NotSent, OutcomeUnknown, Sent, Wait
-from efir.telegram.kinds import MAX_TEXT
+from efir.telegram.bot import lease
+from efir.telegram.bot.outcomes import MessageRefused, NotSent, OutcomeUnknown, Sent, Wait
 from efir.telegram.models import DispatcherState, OutboxMessage, TelegramChat
-from efir.telegram.settlement import AFTER_UNKNOWN_S, LAST_RETRY_S, reap, settle
+from efir.telegram.outbox import claims, enqueue
+from efir.telegram.outbox.completion import AFTER_UNKNOWN_S, LAST_RETRY_S, reap, settle
+from efir.telegram.outbox.message_types import MAX_TEXT
 from tests.conftest import SYSTEM
 from tests.telegram_kit import classified, held, linked, with_bot
 
@@ -126,7 +127,7 @@ def test_candidates_need_not_wait_for_each_others_verdicts(verdicts, claim, webi
     Classification.objects.create(webinar=webinar)
     (lead,) = verdicts(1)
     linked(lead)
-    outbox.release_for_link(lead)
+    enqueue.release_for_link(lead)
     assert [each.messages[0].kind for each in claim()] == ["candidate_followup"]
 
 
@@ -279,7 +280,7 @@ def test_who_is_linked_late_gets_one_message(verdicts, claim, partner):
     TelegramChat.objects.all().delete()
     verdicts(MANY)
     linked(partner)
-    outbox.release_for_link(partner)
+    enqueue.release_for_link(partner)
     assert [len(each.messages) for each in claim()] == [MANY]
 
 
@@ -287,7 +288,7 @@ def test_what_is_sent_again_by_a_person_goes_together_too(verdicts, claim):
     verdicts(MANY)
     settle(claim()[0], MessageRefused("too long"))
     failed = to_partner().filter(state="failed")
-    assert outbox.retry(failed.filter(pk__in=list(failed.values_list("pk", flat=True)[:3])), SYSTEM) == 3
+    assert enqueue.retry(failed.filter(pk__in=list(failed.values_list("pk", flat=True)[:3])), SYSTEM) == 3
     (one,) = claim()
     assert len(one.messages) == 3
     assert f"В этом сообщении: 3 из {MANY}." in shown(one)

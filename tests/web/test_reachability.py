@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from efir.accounts.capabilities import Role
-from efir.telegram import lease
+from efir.telegram.bot import lease
 from efir.telegram.reachability import Reach, inviters, seat_holders
 from efir.webinars import core
 from tests.telegram_kit import held, linked, with_bot

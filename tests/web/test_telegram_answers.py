@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from efir.telegram.answers import (
+from efir.telegram.bot.client import BotApiError, Reach
+from efir.telegram.bot.outcomes import (
     DEFAULT_WAIT_S,
     LONGEST_WAIT_S,
     BotRejected,
@@ -17,7 +18,6 @@ from efir.telegram.answers import (
     Wait,
     decide,
 )
-from efir.telegram.botapi import BotApiError, Reach
 
 
 def answered(status, description="", parameters=None, *, official=True):

@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 
 from efir.standin import Kind, StandIn, running
-from efir.telegram.answers import NotSent, decide
-from efir.telegram.botapi import BotApi, BotApiError, Reach
+from efir.telegram.bot.client import BotApi, BotApiError, Reach
+from efir.telegram.bot.outcomes import NotSent, decide
 from tests.faults.proxy import PASSWORD, proxying
 from tests.telegram_kit import TOKEN
 
@@ -104,7 +104,7 @@ def test_a_success_that_cannot_be_read_is_unknown(stand_in, address, kind):
 
 
 def test_no_answer_in_time_is_unknown(stand_in, address, monkeypatch):
-    monkeypatch.setattr("efir.telegram.botapi.READ_S", 0.2)
+    monkeypatch.setattr("efir.telegram.bot.client.READ_S", 0.2)
     stand_in.answer_with(kind=Kind.HANG)
     error = failure(address)
     assert (error.reach, error.description) == (Reach.UNKNOWN, "ReadTimeout")

@@ -7,8 +7,9 @@ import itertools
 import pytest
 
 from efir.accounts.models import Person
-from efir.telegram import lease, linking
-from efir.telegram.links import BotUnknown, chat_of, make_link
+from efir.telegram import updates
+from efir.telegram.bot import lease
+from efir.telegram.link_tokens import BotUnknown, chat_of, make_link
 from efir.telegram.models import BotUpdate, DispatcherState, LinkToken, TelegramChat
 from tests.telegram_kit import classified, held, linked, states_of, with_bot
 
@@ -33,12 +34,12 @@ def person(make_person):
 def said(text, chat_id=CHAT, kind="private"):
     """Somebody writes to the bot; what it answers."""
     message = {"message_id": 1, "date": 0, "chat": {"id": chat_id, "type": kind}, "from": {"id": chat_id}}
-    return linking.take({"update_id": next(_numbers), "message": message | {"text": text}})
+    return updates.take({"update_id": next(_numbers), "message": message | {"text": text}})
 
 
 def became(status, chat_id=CHAT, kind="private"):
     membership = {"chat": {"id": chat_id, "type": kind}, "new_chat_member": {"status": status}}
-    return linking.take({"update_id": next(_numbers), "my_chat_member": membership})
+    return updates.take({"update_id": next(_numbers), "my_chat_member": membership})
 
 
 def token_for(person):
@@ -185,10 +186,10 @@ def test_groups_are_not_our_business(person, kind):
 def test_an_update_takes_effect_once(person):
     token, number = token_for(person), next(_numbers)
     message = {"chat": {"id": CHAT, "type": "private"}, "text": f"/start {token}"}
-    assert linking.take({"update_id": number, "message": message}) is not None
+    assert updates.take({"update_id": number, "message": message}) is not None
     TelegramChat.objects.all().delete()
     LinkToken.objects.update(used_at=None)
-    assert linking.take({"update_id": number, "message": message}) is None
+    assert updates.take({"update_id": number, "message": message}) is None
     assert chat_of(person) is None
 
 
@@ -197,12 +198,12 @@ def test_an_update_takes_effect_once(person):
 )
 def test_an_update_that_nobody_expects_does_not_block_the_next(odd):
     number = next(_numbers)
-    assert linking.take({"update_id": number} | odd) is None
-    assert linking.next_offset() == number + 1
+    assert updates.take({"update_id": number} | odd) is None
+    assert updates.next_offset() == number + 1
 
 
 def test_a_failure_keeps_the_update_for_another_time(person, monkeypatch):
-    token, before = token_for(person), linking.next_offset()
+    token, before = token_for(person), updates.next_offset()
     update = {
         "update_id": next(_numbers),
         "message": {"chat": {"id": CHAT, "type": "private"}, "text": f"/start {token}"},
@@ -212,16 +213,16 @@ def test_a_failure_keeps_the_update_for_another_time(person, monkeypatch):
         raise RuntimeError("the database has gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(linking, "release_for_link", broken)
+        patch.setattr(updates, "release_for_link", broken)
         with pytest.raises(RuntimeError):
-            linking.take(update)
-    assert linking.next_offset() == before
-    assert linking.take(update)
+            updates.take(update)
+    assert updates.next_offset() == before
+    assert updates.take(update)
     assert chat_of(person).chat_id == CHAT
 
 
 def test_after_days_of_silence_telegram_begins_to_count_anew(clock):
     said("/start")
-    assert linking.next_offset() is not None
+    assert updates.next_offset() is not None
     clock.move(6 * 24 * 3600)
-    assert linking.next_offset() is None
+    assert updates.next_offset() is None

@@ -12,9 +12,9 @@ from django.utils.dateparse import parse_datetime
 
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
-from efir.telegram import lease
+from efir.telegram.bot import lease
 from efir.telegram.health import telegram_health
-from efir.telegram.links import hash_of
+from efir.telegram.link_tokens import hash_of
 from efir.telegram.models import LinkToken, OutboxMessage, TelegramChat
 from tests.telegram_kit import classified, held, linked, with_bot
 

@@ -23,9 +23,10 @@ from efir.lib import clock
 from efir.ops.demo.art import painted
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
-from efir.telegram import claims, lease, outbox, settlement
-from efir.telegram.answers import MessageRefused, OutcomeUnknown, Sent
+from efir.telegram.bot import lease
+from efir.telegram.bot.outcomes import MessageRefused, OutcomeUnknown, Sent
 from efir.telegram.models import TelegramChat
+from efir.telegram.outbox import claims, completion, enqueue
 from efir.webinars import core
 from efir.webinars.models import Poster, Webinar
 from efir.webinars.posters.render import from_picture
@@ -217,7 +218,7 @@ def _over(people: dict[str, Person]) -> dict[str, Webinar]:
     _sent_in_every_way(mixed)
     with at(NOW - DAY):
         classifier.decide(mixed.pk, people["kolya"].pk, False, Context(people["admin"].pk, Source.WEB))
-    outbox.expire()
+    enqueue.expire()
     whole = _whole_evening(people)
     _settle_all()
     fresh = _held(
@@ -305,7 +306,7 @@ def _settle_all() -> None:
             for each in claimed:
                 text = each.compose().text
                 claims.begin(each, text)
-                settlement.settle(each, Sent(each.messages[0].pk), text)
+                completion.settle(each, Sent(each.messages[0].pk), text)
         lease.release(holder)
 
 
@@ -316,9 +317,9 @@ def _sent_in_every_way(webinar: Webinar) -> None:
         arrived, refused, unknown, _under_way, *rest = claims.claim(6, holder)
         for each in (arrived, refused, unknown):
             claims.begin(each, each.compose().text)
-        settlement.settle(arrived, Sent(77), arrived.compose().text)
-        settlement.settle(refused, MessageRefused("Bad Request: chat not found"))
-        settlement.settle(unknown, OutcomeUnknown("timed out"))
+        completion.settle(arrived, Sent(77), arrived.compose().text)
+        completion.settle(refused, MessageRefused("Bad Request: chat not found"))
+        completion.settle(unknown, OutcomeUnknown("timed out"))
         for each in rest:
             claims.release(each)
         lease.release(holder)
@@ -327,7 +328,7 @@ def _sent_in_every_way(webinar: Webinar) -> None:
         for each in claims.claim(50, holder):
             if each.messages[0].pk == unknown.messages[0].pk:
                 claims.begin(each, each.compose().text)
-                settlement.settle(each, OutcomeUnknown("timed out"))
+                completion.settle(each, OutcomeUnknown("timed out"))
             else:
                 claims.release(each)
         lease.release(holder)

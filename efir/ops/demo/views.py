@@ -20,7 +20,7 @@ from efir.lib.concurrency import in_thread
 from efir.ops.demo.seed import FIRST_CHAT_ID
 from efir.ops.demo.site import stand_in
 from efir.standin import StandIn
-from efir.telegram.links import make_link
+from efir.telegram.link_tokens import make_link
 
 # People whom the page plays get chat ids of their own, far from the seeded ones.
 PLAYED_FROM = FIRST_CHAT_ID + 100_000

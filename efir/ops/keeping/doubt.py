@@ -12,8 +12,8 @@ from efir.accounts.models import Session
 from efir.attendance import classifier, tracker
 from efir.hooks.actions import Context, Source
 from efir.ops.models import WorkerBeat
-from efir.telegram import outbox
 from efir.telegram.models import HELD_BY_RESTORE, ChatNotice, DispatcherState, MessageState, OutboxMessage
+from efir.telegram.outbox import enqueue
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
@@ -37,7 +37,7 @@ def hold() -> int:
         tracker.record_entries(webinar)
         while classifier.classify_chunk(webinar):
             pass
-    doubtful = OutboxMessage.objects.filter(state__in=outbox.UNSETTLED)
+    doubtful = OutboxMessage.objects.filter(state__in=enqueue.UNSETTLED)
     doubtful.filter(uncertain_count=0).update(uncertain_count=1)
     return doubtful.update(state=MessageState.UNCERTAIN, error=HELD_BY_RESTORE, holder=None, expires_at=None)
 
@@ -58,7 +58,7 @@ def decide(delivered: bool, webinar_id: int | None = None) -> int:
     """Somebody knows: these arrived, or they go out (again) as soon as they can; how many."""
     context = Context(None, Source.CLI)
     return sum(
-        outbox.resolve(OutboxMessage.objects.filter(pk__in=chunk), delivered, context)
+        enqueue.resolve(OutboxMessage.objects.filter(pk__in=chunk), delivered, context)
         for chunk in _chunks(held(webinar_id))
     )
 

@@ -16,19 +16,19 @@ from django.utils.safestring import SafeString
 
 from efir.accounts.models import Person
 from efir.lib import clock
-from efir.telegram import words
-from efir.telegram.board import read_board
+from efir.telegram import labels
 from efir.telegram.health import bot_health
-from efir.telegram.links import chat_of
+from efir.telegram.link_tokens import chat_of
+from efir.telegram.message_list import read_board
 from efir.telegram.reachability import inviters, reachable_by_person, seat_holders
 from efir.webinars.labels import zone_label
 from efir.webinars.models import Webinar
 
 register = template.Library()
 
-register.filter("why_not_sent", words.why_not_sent)
-register.filter("trouble_words", words.trouble_words)
-register.filter("whose_doing", words.whose_doing)
+register.filter("why_not_sent", labels.why_not_sent)
+register.filter("trouble_words", labels.trouble_words)
+register.filter("whose_doing", labels.whose_doing)
 
 
 @register.simple_tag
@@ -51,7 +51,7 @@ def telegram_link_panel(context: Context, needed: bool | None = None) -> dict[st
         "shown": needed is None or needed == is_needed,
         "needed": is_needed,
         "chat": chat,
-        "why": words.unreachable_words(chat.unreachable_reason) if chat else "",
+        "why": labels.unreachable_words(chat.unreachable_reason) if chat else "",
         "configured": bool(settings.EFIR.telegram_token),
         "csrf_token": context.get("csrf_token"),
     }

@@ -18,7 +18,7 @@ from efir.accounts.sessions import person_of
 from efir.accounts.views.login import too_many
 from efir.lib import qrcode
 from efir.telegram import notices
-from efir.telegram.links import BotUnknown, chat_of, make_link, unlink
+from efir.telegram.link_tokens import BotUnknown, chat_of, make_link, unlink
 from efir.web.shortcuts import View, back_with, post_only, prefers_html
 
 ACCOUNT = "/account/"

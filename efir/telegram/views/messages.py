@@ -9,8 +9,8 @@ from django.utils.translation import ngettext
 
 from efir.accounts.capabilities import Capability
 from efir.hooks.actions import Code, Refused
-from efir.telegram import outbox
 from efir.telegram.models import MessageState, OutboxMessage
+from efir.telegram.outbox import enqueue
 from efir.webinars.endpoint import Done, acting, asked_for, control
 from efir.webinars.models import Webinar
 
@@ -21,7 +21,7 @@ def retry_failed(request: HttpRequest, webinar_id: int) -> Done:
     if not Webinar.objects.filter(pk=webinar_id).exists():
         raise Refused(Code.NOT_FOUND, "no such webinar")
     failed = OutboxMessage.objects.filter(webinar_id=webinar_id, state=MessageState.FAILED)
-    count = outbox.retry(failed, acting(request))
+    count = enqueue.retry(failed, acting(request))
     sentence = ngettext(
         "Снова в очереди: %(count)d сообщение.", "Снова в очереди: %(count)d сообщения.", count
     ) % {"count": count}
@@ -34,7 +34,7 @@ def retry_failed(request: HttpRequest, webinar_id: int) -> Done:
 def retry_one(request: HttpRequest, webinar_id: int, message_id: int) -> Done:
     """One message that has failed goes into the queue again."""
     message = _message(webinar_id, message_id)
-    count = outbox.retry(message.filter(state=MessageState.FAILED), acting(request))
+    count = enqueue.retry(message.filter(state=MessageState.FAILED), acting(request))
     sentence = _("Сообщение снова в очереди.") if count else _too_late()
     return Done(sentence, _body(webinar_id, message_id, count), where=_back_to(request))
 
@@ -43,7 +43,7 @@ def retry_one(request: HttpRequest, webinar_id: int, message_id: int) -> Done:
 def resolve(request: HttpRequest, webinar_id: int, message_id: int) -> Done:
     """Somebody knows what became of a message with an unknown outcome: it arrived, or it is sent again."""
     delivered = asked_for(request, "delivered")
-    count = outbox.resolve(_message(webinar_id, message_id), delivered, acting(request))
+    count = enqueue.resolve(_message(webinar_id, message_id), delivered, acting(request))
     done = _("Записано: сообщение дошло.") if delivered else _("Сообщение снова в очереди.")
     sentence = done if count else _too_late()
     return Done(sentence, _body(webinar_id, message_id, count), where=_back_to(request))

@@ -20,7 +20,7 @@ from efir.telegram.models import (
     OutboxMessage,
     TelegramChat,
 )
-from efir.telegram.queue import give_back
+from efir.telegram.outbox.queries import give_back
 
 _OPEN = (MessageState.WAITING_LINK, MessageState.WAITING_RECORDING, MessageState.QUEUED)
 

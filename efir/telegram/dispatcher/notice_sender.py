@@ -8,11 +8,11 @@ import structlog
 
 from efir.lib.concurrency import in_thread
 from efir.telegram import errands
-from efir.telegram.answers import Wait, decide
-from efir.telegram.botapi import BotApi
+from efir.telegram.bot.client import BotApi
+from efir.telegram.bot.outcomes import Wait, decide
+from efir.telegram.dispatcher.lease_term import Turn
+from efir.telegram.dispatcher.rate_limiter import Pace
 from efir.telegram.errands import Errand
-from efir.telegram.pace import Pace
-from efir.telegram.turn import Turn
 
 LOOK_EVERY_S = 1.0
 AT_ONCE = 20

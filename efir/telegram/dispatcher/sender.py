@@ -16,14 +16,15 @@ from django.db import Error as DatabaseError
 from efir.lib import metrics
 from efir.lib.concurrency import in_thread
 from efir.lib.recurring import Recurring
-from efir.telegram import claims, lease
-from efir.telegram.answers import BotRejected, Decision, MessageRefused, OutcomeUnknown, Wait, decide
-from efir.telegram.botapi import BotApi, BotApiError
-from efir.telegram.claims import Claim
-from efir.telegram.kinds import Composed
-from efir.telegram.pace import Pace
-from efir.telegram.settlement import settle
-from efir.telegram.turn import Turn
+from efir.telegram.bot import lease
+from efir.telegram.bot.client import BotApi, BotApiError
+from efir.telegram.bot.outcomes import BotRejected, Decision, MessageRefused, OutcomeUnknown, Wait, decide
+from efir.telegram.dispatcher.lease_term import Turn
+from efir.telegram.dispatcher.rate_limiter import Pace
+from efir.telegram.outbox import claims
+from efir.telegram.outbox.claims import Claim
+from efir.telegram.outbox.completion import settle
+from efir.telegram.outbox.message_types import Composed
 
 P = ParamSpec("P")
 Message: TypeAlias = Composed | Exception

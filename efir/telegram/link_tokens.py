@@ -11,8 +11,8 @@ from django.conf import settings
 
 from efir.accounts.models import Person
 from efir.lib import clock
-from efir.telegram import lease
-from efir.telegram.botapi import BotApi, BotApiError
+from efir.telegram.bot import lease
+from efir.telegram.bot.client import BotApi, BotApiError
 from efir.telegram.models import LinkToken, TelegramChat
 
 # Somebody waits for the page.

@@ -17,7 +17,7 @@ from efir.audit.log import record
 from efir.hooks.actions import Code, Context, Refused
 from efir.lib import clock
 from efir.telegram.models import MessageState, OutboxMessage
-from efir.telegram.trace import tell
+from efir.telegram.outbox.log import tell
 
 Act: TypeAlias = Callable[[QuerySet[OutboxMessage], Context], int]
 

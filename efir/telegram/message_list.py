@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from efir.telegram.health import BotHealth, bot_health
 from efir.telegram.models import MessageState, OutboxMessage
-from efir.telegram.outbox import summary
+from efir.telegram.outbox.enqueue import summary
 from efir.web.shortcuts import query_with
 from efir.webinars.models import Webinar
 

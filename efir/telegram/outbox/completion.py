@@ -12,8 +12,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, F, QuerySet, Value, When
 
 from efir.lib import clock
-from efir.telegram import lease
-from efir.telegram.answers import (
+from efir.telegram.bot import lease
+from efir.telegram.bot.outcomes import (
     BotRejected,
     ChatMoved,
     ChatUnreachable,
@@ -25,10 +25,10 @@ from efir.telegram.answers import (
     Sent,
     Wait,
 )
-from efir.telegram.claims import Claim
 from efir.telegram.models import ERASED_TEXT, MessageState, OutboxMessage, TelegramChat
-from efir.telegram.queue import give_back
-from efir.telegram.trace import causes_of
+from efir.telegram.outbox.claims import Claim
+from efir.telegram.outbox.log import causes_of
+from efir.telegram.outbox.queries import give_back
 
 FIRST_RETRY_S = 1.0
 LAST_RETRY_S = 60.0

@@ -6,11 +6,11 @@ import asyncio
 
 import structlog
 
-from efir.telegram.answers import Wait, decide
-from efir.telegram.botapi import BotApi, BotApiError
-from efir.telegram.linking import Reply
-from efir.telegram.pace import Pace
-from efir.telegram.turn import Turn
+from efir.telegram.bot.client import BotApi, BotApiError
+from efir.telegram.bot.outcomes import Wait, decide
+from efir.telegram.dispatcher.lease_term import Turn
+from efir.telegram.dispatcher.rate_limiter import Pace
+from efir.telegram.updates import Reply
 
 # Whoever goes on talking is not told again and again that nobody listens.
 SELDOM_S = 60.0

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from efir.accounts.capabilities import people_who_can
 from efir.accounts.models import Person
-from efir.telegram.kinds import registered
 from efir.telegram.models import NO_ACCESS, PERSON_ERASED, MessageState, OutboxMessage
+from efir.telegram.outbox.message_types import registered
 
 
 def bar(rows: Sequence[OutboxMessage], people: Mapping[int, Person]) -> list[OutboxMessage]:

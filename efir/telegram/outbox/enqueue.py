@@ -15,9 +15,6 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from efir.accounts.models import Person
 from efir.lib import clock
-from efir.telegram.again import resolve as resolve  # noqa: PLC0414  # part of what an outbox does
-from efir.telegram.again import retry as retry  # noqa: PLC0414  # part of what an outbox does
-from efir.telegram.kinds import registered
 from efir.telegram.models import (
     BotUpdate,
     Kind,
@@ -26,8 +23,11 @@ from efir.telegram.models import (
     OutboxMessage,
     TelegramChat,
 )
-from efir.telegram.receivers import bar
-from efir.telegram.trace import tell
+from efir.telegram.outbox.eligibility import bar
+from efir.telegram.outbox.log import tell
+from efir.telegram.outbox.message_types import registered
+from efir.telegram.outbox.resend import resolve as resolve  # noqa: PLC0414  # part of what an outbox does
+from efir.telegram.outbox.resend import retry as retry  # noqa: PLC0414  # part of what an outbox does
 from efir.webinars.models import Webinar
 
 INSERT_CHUNK = 500

@@ -10,8 +10,8 @@ from django.db import Error as DatabaseError
 
 from efir.lib import clock
 from efir.lib.concurrency import in_thread
-from efir.telegram import lease
-from efir.telegram.turn import Turn
+from efir.telegram.bot import lease
+from efir.telegram.dispatcher.lease_term import Turn
 
 # A little over the second, for what the network does to the distance between two calls.
 CHAT_GAP_S = 1.05

@@ -10,13 +10,13 @@ from django.conf import settings
 
 from efir.lib.concurrency import in_thread
 from efir.lib.waiting import happens
-from efir.telegram import lease
-from efir.telegram.botapi import BotApi
-from efir.telegram.pace import Pace
-from efir.telegram.sender import Sender
-from efir.telegram.settlement import reap
-from efir.telegram.turn import Turn
-from efir.telegram.updates import Linker
+from efir.telegram.bot import lease
+from efir.telegram.bot.client import BotApi
+from efir.telegram.dispatcher.lease_term import Turn
+from efir.telegram.dispatcher.poller import Linker
+from efir.telegram.dispatcher.rate_limiter import Pace
+from efir.telegram.dispatcher.sender import Sender
+from efir.telegram.outbox.completion import reap
 
 RENEW_S = 2.0
 TAKE_OVER_S = 0.5

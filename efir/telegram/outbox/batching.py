@@ -14,9 +14,9 @@ from uuid import uuid4
 import structlog
 from django.db import Error as DatabaseError
 
-from efir.telegram.kinds import MAX_TEXT, compose, registered
 from efir.telegram.models import OutboxMessage
-from efir.telegram.queue import due, locked
+from efir.telegram.outbox.message_types import MAX_TEXT, compose, registered
+from efir.telegram.outbox.queries import due, locked
 
 # More than one message holds, however short each of them is told.
 MANY = MAX_TEXT // 10

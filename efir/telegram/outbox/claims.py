@@ -12,14 +12,14 @@ from django.db import transaction
 from django.db.models import F
 
 from efir.lib import clock
-from efir.telegram import kinds
-from efir.telegram.gathering import together
-from efir.telegram.kinds import Composed, joining, registered
-from efir.telegram.lease import holds
+from efir.telegram.bot.lease import holds
 from efir.telegram.models import MessageState, OutboxMessage, TelegramChat
-from efir.telegram.outbox import park
-from efir.telegram.queue import due, first_of_each_person, give_back, locked
-from efir.telegram.receivers import bar
+from efir.telegram.outbox import message_types
+from efir.telegram.outbox.batching import together
+from efir.telegram.outbox.eligibility import bar
+from efir.telegram.outbox.enqueue import park
+from efir.telegram.outbox.message_types import Composed, joining, registered
+from efir.telegram.outbox.queries import due, first_of_each_person, give_back, locked
 
 # A claim writes, and on SQLite nobody else can meanwhile; the rest is claimed right afterwards.
 ROWS_AT_ONCE = 200
@@ -41,7 +41,7 @@ class Claim:
 
     def compose(self) -> Composed:
         """What the call will say."""
-        return kinds.compose(self.messages)
+        return message_types.compose(self.messages)
 
 
 def claim(limit: int, holder: UUID, exclude_person_ids: Collection[int] = ()) -> list[Claim]:

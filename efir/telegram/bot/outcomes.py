@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from efir.lib.log import without_token
-from efir.telegram.botapi import BotApiError, Reach
+from efir.telegram.bot.client import BotApiError, Reach
 
 # For a 429 that does not say how long.
 DEFAULT_WAIT_S = 5.0

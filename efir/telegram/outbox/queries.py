@@ -6,8 +6,8 @@ from datetime import datetime
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from efir.telegram.kinds import gatherings
 from efir.telegram.models import MessageState, OutboxMessage
+from efir.telegram.outbox.message_types import gatherings
 
 # So many failures (about a minute of them) until a person's later messages no longer wait for this one.
 PATIENCE = 6
