@@ -16,7 +16,7 @@ import uvicorn
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from efir.front.refusals import refuse
+from efir.edge.error_responses import refuse
 from efir.lib import clock, metrics
 from efir.lib.asgi import HAND_OVER, PREPARED, Headers, Receive, Scope, Send
 from efir.lib.concurrency import in_thread

@@ -29,7 +29,7 @@ def installation(tmp_path):
 STARTS = """
 import django
 django.setup()
-from efir.front.static import StaticFiles
+from efir.edge.cached_files import StaticFiles
 from efir.ops.run import with_static_files
 print(*{len(with_static_files(StaticFiles)._files) for _ in range(3)})
 """

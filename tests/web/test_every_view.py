@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 
 from efir.accounts.capabilities import Role
-from efir.front import application as front
+from efir.edge import application as front
 from efir.lib import clock as efir_clock
 from efir.room import hub as live_module
 from efir.telegram.models import OutboxMessage

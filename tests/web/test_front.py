@@ -17,8 +17,8 @@ from PIL import Image
 
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Participation
-from efir.front import posters, room
-from efir.front.application import Front
+from efir.edge import posters, room_page
+from efir.edge.application import Front
 from efir.lib.concurrency import in_thread
 from efir.room import hub as live_module
 from efir.webinars import core, schedule
@@ -92,7 +92,7 @@ class Site:
 def run(monkeypatch, clock):
     """Runs a scenario with a site of its own; its rooms are gone afterwards. What is kept does not age by itself."""
     monkeypatch.setattr(live_module, "_rooms", None)
-    monkeypatch.setattr(room, "KEPT_S", 3600)
+    monkeypatch.setattr(room_page, "KEPT_S", 3600)
     monkeypatch.setattr(schedule, "KEPT_S", 3600)
 
     def run(scenario):

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from django.test import Client
 
-from efir.front import bodies
-from efir.front.bodies import Bounded
-from efir.front.turnstile import Crowded, Turns
+from efir.edge import body_limit
+from efir.edge.body_limit import Bounded
+from efir.edge.password_queue import Crowded, Turns
 from efir.web import client_ip
 from efir.web.security_headers import permissions_policy
 from tests.conftest import PASSWORD
@@ -135,8 +135,8 @@ class TestTurns:
 
 @pytest.mark.parametrize("told", [True, False])
 def test_a_body_has_an_end(monkeypatch, told):
-    monkeypatch.setattr(bodies, "LARGEST_FORM", 10)
-    monkeypatch.setattr(bodies, "LARGEST_UPLOAD", 60)
+    monkeypatch.setattr(body_limit, "LARGEST_FORM", 10)
+    monkeypatch.setattr(body_limit, "LARGEST_UPLOAD", 60)
     sent = []
     came = []
 

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from efir.accounts.capabilities import Role
 from efir.attendance import classifier
-from efir.front.request_id import Identified
+from efir.edge.request_id import Identified
 from efir.ops import gauges, supervisor
 from efir.ops.worker import Worker
 from efir.room.presence import Pending, RecorderRow

@@ -11,7 +11,7 @@ from efir.accounts.capabilities import Role
 from efir.accounts.forms import SignUpForm
 from efir.accounts.models import LONGEST_LOGIN, Person, normalize_login
 from efir.accounts.services import create_person
-from efir.front.bodies import Bounded
+from efir.edge.body_limit import Bounded
 
 pytestmark = pytest.mark.django_db
 

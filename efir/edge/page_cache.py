@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from efir.front.kept import Kept, page_of
+from efir.edge.cached_response import Kept, page_of
 from efir.lib.asgi import Application, Scope
 
 AT_MOST = 200

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from efir.front.pages import Pages, of_anybody
+from efir.edge.page_cache import Pages, of_anybody
 from efir.lib.asgi import Application, Scope, Send, cookies_of, header_of
 from efir.web.locale import language_of
 

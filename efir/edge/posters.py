@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from efir.front.kept import Kept
+from efir.edge.cached_response import Kept
 from efir.lib.asgi import Scope, Send
 from efir.lib.concurrency import CROWD
 from efir.web.security_headers import EVERYWHERE

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
-from efir.front.kept import Kept
+from efir.edge.cached_response import Kept
 from efir.lib.asgi import Scope, Send
 from efir.web.security_headers import EVERYWHERE
 

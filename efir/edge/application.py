@@ -12,14 +12,14 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http.request import split_domain_port, validate_host
 
-from efir.front.bodies import Bounded
-from efir.front.offline import OFFLINE, OfflineFiles
-from efir.front.posters import PosterFiles
-from efir.front.request_id import Identified
-from efir.front.room import RoomPage, room_state
-from efir.front.schedule import SchedulePage
-from efir.front.static import StaticFiles
-from efir.front.turnstile import Turnstile
+from efir.edge.body_limit import Bounded
+from efir.edge.cached_files import StaticFiles
+from efir.edge.offline import OFFLINE, OfflineFiles
+from efir.edge.password_queue import Turnstile
+from efir.edge.posters import PosterFiles
+from efir.edge.request_id import Identified
+from efir.edge.room_page import RoomPage, room_state
+from efir.edge.schedule_page import SchedulePage
 from efir.lib import ids, metrics
 from efir.lib.asgi import Application, Receive, Scope, Send
 from efir.room.hub import rooms

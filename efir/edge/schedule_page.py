@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from efir.front.kept import Kept
-from efir.front.pages import Pages, of_anybody
+from efir.edge.cached_response import Kept
+from efir.edge.page_cache import Pages, of_anybody
 from efir.lib import clock
 from efir.lib.asgi import Application, Scope, Send, cookies_of, header_of
 from efir.room.hub import LiveRooms

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from django.utils.http import parse_header_parameters
 
-from efir.front.refusals import refuse
+from efir.edge.error_responses import refuse
 from efir.lib import metrics
 from efir.lib.asgi import Application, Message, Receive, Scope, Send, header_of
 

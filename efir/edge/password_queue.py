@@ -11,7 +11,7 @@ import os
 import re
 from collections import OrderedDict, deque
 
-from efir.front.refusals import refuse
+from efir.edge.error_responses import refuse
 from efir.lib import metrics
 from efir.lib.asgi import Application, Message, Receive, Scope, Send, header_of
 from efir.web.client_ip import believed, network_of

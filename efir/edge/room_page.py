@@ -7,7 +7,7 @@ import json
 from efir.accounts.access_cache import Access
 from efir.accounts.capabilities import Capability
 from efir.attendance.participation import Part, part_in
-from efir.front.pages import Pages
+from efir.edge.page_cache import Pages
 from efir.lib.asgi import Application, Scope, Send, answer, cookies_of, header_of
 from efir.lib.concurrency import CROWD
 from efir.room.hub import LiveRooms
