@@ -27,7 +27,7 @@ from efir.webinars.models import Webinar
 
 EFIR, NCHAN, PLAIN = "Efir", "nginx with nchan (peer)", "plain ASGI, a coroutine a viewer"
 WITHOUT_LINES = (
-    "import django; django.setup(); import efir.ops.server as s, sys\n"
+    "import django; django.setup(); import efir.server.web as s, sys\n"
     "from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol\n"
     "s.LineProtocol = HttpToolsProtocol\n"
     "from efir.ops.cli import main; sys.exit(main(['web']))"

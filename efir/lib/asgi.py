@@ -15,7 +15,7 @@ Send: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
 
-# What Efir's own server offers in the scope's extensions (`efir.ops.server`).
+# What Efir's own server offers in the scope's extensions (`efir.server.web`).
 # Ends the server's part in the connection and gives its descriptor; None where it is gone.
 HAND_OVER = "efir.hand_over"
 HandOver: TypeAlias = Callable[[], int | None]

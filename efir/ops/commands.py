@@ -17,13 +17,13 @@ from efir.config import ConfigError
 from efir.hooks.actions import Context, Refused, Source
 from efir.lib import clock
 from efir.ops import listings, personal
-from efir.ops.archive import archive
 from efir.ops.audit.reading import Asked, deed_line, every_deed
-from efir.ops.database import migrate
 from efir.ops.doctor import run_doctor
 from efir.ops.keeping import command_line as keeping
-from efir.ops.models import DemoMark
 from efir.ops.printing import fail, print_lines
+from efir.server.archiving import archive
+from efir.server.migrate import migrate
+from efir.server.models import DemoMark
 from efir.webinars import core
 from efir.webinars.models import Webinar
 
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
 def long_running(options: argparse.Namespace) -> int:
     """`efir serve`, `web`, `worker`, `demo`."""
     # Servers and the Bot API's client: half a second that no other command has to wait for.
-    from efir.ops import run as processes
+    from efir.server import processes
 
     if options.command == "demo":
         return processes.run_demo(reset=options.reset)

@@ -12,8 +12,8 @@ from django.db.migrations.executor import MigrationExecutor
 from efir.lib import clock
 from efir.ops.doctor import Check, Finding, clock_off, failed, ok, warning
 from efir.ops.health import WELL, parts_of_health
-from efir.ops.locks import is_held, of_database
-from efir.ops.models import DemoMark
+from efir.server.locks import is_held, of_database
+from efir.server.models import DemoMark
 
 LEAST_POSTGRESQL = 15
 

@@ -13,8 +13,8 @@ from prometheus_client.registry import Collector
 
 from efir.lib import clock
 from efir.ops.health import WELL, parts_of_health
-from efir.ops.models import WorkerBeat
 from efir.room.hub import rooms
+from efir.server.models import WorkerBeat
 from efir.telegram.bot import lease
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.telegram.outbox.enqueue import UNSETTLED

@@ -11,8 +11,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
 from efir.lib import clock
-from efir.ops import supervisor
-from efir.ops.models import WorkerBeat
+from efir.server import readiness
+from efir.server.models import WorkerBeat
 from efir.telegram.health import telegram_health
 from efir.triggers import registry
 
@@ -31,14 +31,14 @@ def healthz_web(request: HttpRequest) -> JsonResponse:
 
     Nothing else: a worker that is down, or a token that Telegram rejects, must not take every web process out.
     """
-    leaving = supervisor.is_leaving()
+    leaving = readiness.is_leaving()
     return JsonResponse(DRAINING if leaving else {"status": "ok"}, status=503 if leaving else 200)
 
 
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
     """Each part with its state; `failing` lists those that are not well."""
-    if supervisor.is_leaving():
+    if readiness.is_leaving():
         return JsonResponse(DRAINING, status=503)
     parts = parts_of_health()
     failing = sorted(name for name, state in parts.items() if state not in WELL)

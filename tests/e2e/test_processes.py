@@ -30,7 +30,7 @@ STARTS = """
 import django
 django.setup()
 from efir.edge.cached_files import StaticFiles
-from efir.ops.run import with_static_files
+from efir.server.processes import with_static_files
 print(*{len(with_static_files(StaticFiles)._files) for _ in range(3)})
 """
 

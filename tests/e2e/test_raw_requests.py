@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from efir.ops.server import LARGEST_HEAD
+from efir.server.web import LARGEST_HEAD
 from tests.e2e.harness import Site
 
 LINES = st.sampled_from(

@@ -99,7 +99,7 @@ def _judge(webinar_id: int, leads: list[Any]) -> None:
 if __name__ == "__main__":
     os.environ["DJANGO_SETTINGS_MODULE"] = "efir.settings"
     django.setup()
-    from efir.ops.database import migrate
+    from efir.server.migrate import migrate
 
     migrate()
     fill(int(sys.argv[1]))

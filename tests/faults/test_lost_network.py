@@ -28,9 +28,9 @@ MISSING = "Network namespaces (root and iproute2) are not here: apt-get install 
 SETUP = "import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'efir.settings'; import django; django.setup()"
 SERVE = f"""
 {SETUP}
-import efir.room.hub, efir.ops.server, efir.ops.cli
+import efir.room.hub, efir.server.web, efir.ops.cli
 efir.room.hub.KEEP_ALIVE_S = 0.5
-efir.ops.server.TCP_USER_TIMEOUT_MS = 2500
+efir.server.web.TCP_USER_TIMEOUT_MS = 2500
 efir.ops.cli.main(["serve"])
 """
 VIEWER = """

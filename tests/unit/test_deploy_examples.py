@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from efir.config import MOST_DRAIN_S, ConfigError, read_config
-from efir.ops.run import END_WITHIN_S
+from efir.server.processes import END_WITHIN_S
 from tests.e2e import caddy
 from tests.e2e.nginx import IN_CI
 

@@ -18,7 +18,7 @@ from django.db import connection
 from efir.ops import cli, doctor_machine
 from efir.ops.doctor import run_doctor
 from efir.ops.health import parts_of_health
-from efir.ops.worker import Worker
+from efir.server.worker import Worker
 
 pytestmark = pytest.mark.django_db
 

@@ -15,10 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from efir.accounts.capabilities import Role
 from efir.attendance import classifier
 from efir.edge.request_id import Identified
-from efir.ops import gauges, supervisor
-from efir.ops.worker import Worker
+from efir.ops import gauges
 from efir.room.presence import Pending, RecorderRow
 from efir.room.presence_store import write
+from efir.server import readiness
+from efir.server.worker import Worker
 from efir.telegram.models import Kind, TelegramChat
 from efir.telegram.outbox.enqueue import Draft, enqueue
 from efir.webinars import core
@@ -143,7 +144,7 @@ def test_without_its_database_it_still_says_what_the_process_knows(monkeypatch):
 
 
 def test_a_process_that_leaves_says_so_to_the_balancer(monkeypatch):
-    monkeypatch.setattr(supervisor, "_leaving", True)
+    monkeypatch.setattr(readiness, "_leaving", True)
     for path in ("/healthz", "/healthz/web"):
         answer = Client().get(path)
         assert (answer.status_code, answer.json()) == (503, {"status": "draining", "failing": ["draining"]})

@@ -18,11 +18,11 @@ from efir.attendance.timeline import timeline_of
 from efir.audit.models import AuditAddress, AuditEntry
 from efir.hooks.actions import Context, Source
 from efir.hooks.models import JournalEntry
-from efir.ops import retention
-from efir.ops.retention import Retention, forget_some
 from efir.room.models import PresenceInterval, Recorder
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
+from efir.server import retention
+from efir.server.retention import Retention, forget_some
 from efir.telegram.models import OutboxMessage
 from efir.webinars import core
 from tests.conftest import SYSTEM

@@ -8,9 +8,9 @@ import socket
 import pytest
 
 from efir.lib.asgi import HAND_OVER, PREPARED, answer, head_of
-from efir.ops.server import WebServer, listen
 from efir.room.socket_viewer import SLOWEST_BYTES, Wires, WireViewer
 from efir.room.viewer import KEEP_ALIVE
+from efir.server.web import WebServer, listen
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 

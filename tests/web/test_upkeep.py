@@ -13,11 +13,11 @@ from django.db.models import CharField
 from efir.accounts.capabilities import Role
 from efir.attendance import classifier
 from efir.hooks.actions import Refused
-from efir.ops.archive import archive
-from efir.ops.worker import archive_settled
 from efir.room.auto_stop import stop_forgotten
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
+from efir.server.archiving import archive
+from efir.server.worker import archive_settled
 from efir.telegram.models import OutboxMessage
 from efir.triggers import registry
 from efir.webinars import core

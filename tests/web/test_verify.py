@@ -18,13 +18,13 @@ from efir.attendance import classifier
 from efir.attendance.models import Classification, Participation, Verdict
 from efir.hooks.actions import Context, Source
 from efir.hooks.models import JournalEntry
-from efir.ops import retention
 from efir.ops.keeping import doubt
 from efir.ops.verifying import structure, verify
 from efir.ops.verifying.problems import Problem, differences
 from efir.room.models import PresenceInterval
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
+from efir.server import retention
 from efir.telegram.models import OutboxMessage
 from efir.triggers import registry
 from efir.webinars import core

@@ -31,7 +31,7 @@ def main(world: str) -> None:
     from django.urls import path
 
     from efir import urls
-    from efir.ops.server import listen
+    from efir.server.web import listen
     from efir.web import staticfiles
     from tools.gallery.worlds import WORLDS
 
@@ -57,7 +57,7 @@ def unavailable(_request: HttpRequest) -> NoReturn:
 
 async def _serve(listening: object) -> None:
     from efir.ops.demo import site
-    from efir.ops.server import serve_web
+    from efir.server.web import serve_web
 
     await serve_web(site.application(), listening, asyncio.Event())
 

@@ -20,9 +20,9 @@ from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.ops.demo.art import painted
 from efir.ops.demo.site import stand_in
-from efir.ops.models import DemoMark
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
+from efir.server.models import DemoMark
 from efir.telegram.models import TelegramChat
 from efir.triggers import registry
 from efir.webinars import core

@@ -11,7 +11,7 @@ from django.db.models import Count, QuerySet
 from efir.accounts.models import Session
 from efir.attendance import classifier, tracker
 from efir.hooks.actions import Context, Source
-from efir.ops.models import WorkerBeat
+from efir.server.models import WorkerBeat
 from efir.telegram.models import HELD_BY_RESTORE, ChatNotice, DispatcherState, MessageState, OutboxMessage
 from efir.telegram.outbox import enqueue
 from efir.webinars.lifecycle import Status

@@ -22,16 +22,16 @@ from django.db.migrations.loader import MigrationLoader
 from efir.accounts.models import Person
 from efir.hooks.models import JournalEntry
 from efir.lib import clock
-from efir.ops.database import one_migrates
 from efir.ops.keeping import KeepingRefused, doubt, lengths
 from efir.ops.keeping.backup import SECRET
 from efir.ops.keeping.container import Backup, Manifest, opened
 from efir.ops.keeping.lengths import TooLong
 from efir.ops.keeping.rows import columns, load
 from efir.ops.keeping.schema import models_at, told, unknown_of
-from efir.ops.locks import alone
-from efir.ops.models import WorkerBeat
 from efir.room.models import Recorder
+from efir.server.locks import alone
+from efir.server.migrate import one_migrates
+from efir.server.models import WorkerBeat
 from efir.triggers import registry
 from efir.webinars.models import Webinar
 

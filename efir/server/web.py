@@ -20,9 +20,9 @@ from efir.edge.error_responses import refuse
 from efir.lib import clock, metrics
 from efir.lib.asgi import HAND_OVER, PREPARED, Headers, Receive, Scope, Send
 from efir.lib.concurrency import in_thread
-from efir.ops import crowding, supervisor
 from efir.room.change_listener import watch
 from efir.room.hub import LiveRooms, open_rooms
+from efir.server import fd_limit, readiness
 
 # For requests under way; what comes after them fits into the ten seconds, too.
 GRACEFUL_S = 6
@@ -56,8 +56,8 @@ class LineProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         if _crowding().is_too_many(transport.get_extra_info("socket").fileno()):
-            self.app = crowding.refuse
-            self.loop.call_later(crowding.ASKS_WITHIN_S, transport.close)
+            self.app = fd_limit.refuse
+            self.loop.call_later(fd_limit.ASKS_WITHIN_S, transport.close)
 
     def data_received(self, data: bytes) -> None:
         before = self._head_came
@@ -78,7 +78,7 @@ class LineProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         cycle = self.cycle
         if cycle is not None and cycle.scope is self.scope:  # not where it is an upgrade that was refused
-            if supervisor.is_leaving():  # a balancer that keeps this connection finds another process
+            if readiness.is_leaving():  # a balancer that keeps this connection finds another process
                 cycle.keep_alive = False
             # Neither is one of the standard ones. The request is bound: others may follow it on the same connection.
             offered: dict[str, Any] = {PREPARED: partial(self._send_prepared, cycle)}
@@ -131,8 +131,8 @@ async def _refuse_head(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @cache
-def _crowding() -> crowding.Crowding:
-    return crowding.of_this_process()
+def _crowding() -> fd_limit.Crowding:
+    return fd_limit.of_this_process()
 
 
 class WebServer(uvicorn.Server):
@@ -179,9 +179,9 @@ async def serve_web(application: Callable[..., Any], listening: socket.socket, s
         serving = group.create_task(server.serve(sockets=[listening]))
         helpers = [group.create_task(watch(live)), group.create_task(_keep_clock())]
         stopping = group.create_task(stop.wait())
-        supervisor.ready()
+        readiness.ready()
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        supervisor.leave()
+        readiness.leave()
         await asyncio.wait({serving}, timeout=settings.EFIR.drain_s)
         server.should_exit = True
         await serving

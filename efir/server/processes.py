@@ -17,12 +17,12 @@ from django.conf import settings
 
 from efir.config import ConfigError
 from efir.lib.concurrency import in_thread
-from efir.ops import supervisor
-from efir.ops.ending import END_WITHIN_S, end_within
-from efir.ops.locks import alone, awaited
-from efir.ops.server import listen, serve_web
-from efir.ops.worker import Worker
-from efir.ops.worker_port import serve_numbers
+from efir.server import readiness
+from efir.server.forced_exit import END_WITHIN_S, end_within
+from efir.server.locks import alone, awaited
+from efir.server.web import listen, serve_web
+from efir.server.worker import Worker
+from efir.server.worker_http import serve_numbers
 from efir.telegram.bot import lease
 from efir.telegram.dispatcher.dispatcher import Dispatcher
 from efir.web import staticfiles
@@ -115,7 +115,7 @@ def _all_files() -> int:
 
 
 async def _worker(stop: asyncio.Event) -> None:
-    supervisor.ready()
+    readiness.ready()
     async with asyncio.TaskGroup() as group:
         group.create_task(Worker().run(stop))
         if settings.EFIR.telegram_token:

@@ -58,7 +58,7 @@ def _own(frame: FrameType | None) -> FrameType | None:
 
 
 def _is_waiting(frame: FrameType) -> bool:
-    return _module(frame) in {"efir.ops.run", __name__}
+    return _module(frame) in {"efir.server.processes", __name__}
 
 
 def _named(frame: FrameType) -> str:

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from efir.ops.locks import awaited, of_database
+from efir.server.locks import awaited, of_database
 from efir.triggers import registry
 
 _ADVISORY_KEY = 0x65666972  # "efir"

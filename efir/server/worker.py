@@ -18,10 +18,10 @@ from efir.lib import clock
 from efir.lib.concurrency import in_thread
 from efir.lib.recurring import Recurring
 from efir.lib.waiting import happens
-from efir.ops.archive import archive
-from efir.ops.models import WorkerBeat
-from efir.ops.retention import Retention
 from efir.room.auto_stop import stop_forgotten
+from efir.server.archiving import archive
+from efir.server.models import WorkerBeat
+from efir.server.retention import Retention
 from efir.telegram.outbox import enqueue
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar

@@ -1,0 +1,17 @@
+"""The processes as a Django app; the label  keeps the tables."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from django.apps import AppConfig
+
+
+class ServerConfig(AppConfig):
+    name = "efir.server"
+    label = "ops"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        for plug_in in entry_points(group="efir.listeners"):
+            plug_in.load()
