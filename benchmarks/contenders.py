@@ -30,7 +30,7 @@ WITHOUT_LINES = (
     "import django; django.setup(); import efir.server.web as s, sys\n"
     "from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol\n"
     "s.LineProtocol = HttpToolsProtocol\n"
-    "from efir.ops.cli import main; sys.exit(main(['web']))"
+    "from efir.ops.cli.main import main; sys.exit(main(['web']))"
 )
 WARM = 50  # streams that are open before memory is read: the first ones bring the server's own code in
 

@@ -24,7 +24,7 @@ def hasten(began: float, speed: float) -> None:
 
 def stretch(speed: float) -> None:
     """Signs of life are given in real seconds and believed by the clock: believe them for as much longer."""
-    from efir.ops import health
+    from efir.ops.monitoring import health
     from efir.room import hub, presence
     from efir.telegram import health as telegram_health
     from efir.telegram.bot import lease
@@ -47,6 +47,6 @@ if __name__ == "__main__":
     django.setup()
     stretch(pace)
 
-    from efir.ops import cli
+    from efir.ops.cli import main
 
-    sys.exit(cli.main(sys.argv[3:]))
+    sys.exit(main.main(sys.argv[3:]))

@@ -45,7 +45,7 @@ def efir(command: str, **environ: str) -> Iterator[Server]:
     """`efir web` or `efir serve` on the database of this process."""
     port = free_port()
     with running(
-        [sys.executable, "-m", "efir.ops.cli", command], port, EFIR_PORT=str(port), **environ
+        [sys.executable, "-m", "efir.ops.cli.main", command], port, EFIR_PORT=str(port), **environ
     ) as server:
         yield server
 

@@ -6,8 +6,8 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
 from efir.ops.audit.page import audit_log
-from efir.ops.health import healthz, healthz_web
-from efir.ops.prometheus import metrics
+from efir.ops.monitoring.health import healthz, healthz_web
+from efir.ops.monitoring.metrics import metrics
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),

@@ -1,4 +1,4 @@
-"""The processes as a Django app; the label  keeps the tables."""
+"""The processes as a Django app; the label "ops" keeps the tables."""
 
 from __future__ import annotations
 

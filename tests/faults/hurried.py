@@ -11,7 +11,7 @@ import sys
 
 import django
 
-from efir.ops import cli
+from efir.ops.cli import main
 
 
 def hurry(wait: str) -> None:
@@ -29,4 +29,4 @@ if __name__ == "__main__":
     middle = sys.argv.index("--")
     for each in sys.argv[1:middle]:
         hurry(each)
-    sys.exit(cli.main(sys.argv[middle + 1 :]))
+    sys.exit(main.main(sys.argv[middle + 1 :]))

@@ -16,7 +16,7 @@ import sys
 
 import django
 
-from efir.ops import cli
+from efir.ops.cli import main
 
 
 def die_at(where: str) -> None:
@@ -57,4 +57,4 @@ if __name__ == "__main__":
     os.environ["DJANGO_SETTINGS_MODULE"] = "efir.settings"
     django.setup()
     die_at(sys.argv[1])
-    sys.exit(cli.main(sys.argv[2:]))
+    sys.exit(main.main(sys.argv[2:]))

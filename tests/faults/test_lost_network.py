@@ -28,10 +28,10 @@ MISSING = "Network namespaces (root and iproute2) are not here: apt-get install 
 SETUP = "import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'efir.settings'; import django; django.setup()"
 SERVE = f"""
 {SETUP}
-import efir.room.hub, efir.server.web, efir.ops.cli
+import efir.room.hub, efir.server.web, efir.ops.cli.main
 efir.room.hub.KEEP_ALIVE_S = 0.5
 efir.server.web.TCP_USER_TIMEOUT_MS = 2500
-efir.ops.cli.main(["serve"])
+efir.ops.cli.main.main(["serve"])
 """
 VIEWER = """
 import httpx, re, sys

@@ -41,7 +41,7 @@ def hall(tmp_path_factory):
     )
     with site.log.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "efir.ops.cli", "serve"],
+            [sys.executable, "-m", "efir.ops.cli.main", "serve"],
             env=site.environ,
             stdout=log,
             stderr=log,

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 from efir.lib import clock
-from efir.ops import cli
+from efir.ops.cli import main
 
 
 def put_ahead(seconds: float) -> None:
@@ -22,4 +22,4 @@ def put_ahead(seconds: float) -> None:
 if __name__ == "__main__":
     os.environ["DJANGO_SETTINGS_MODULE"] = "efir.settings"
     put_ahead(float(sys.argv[1]))
-    sys.exit(cli.main(sys.argv[2:]))
+    sys.exit(main.main(sys.argv[2:]))

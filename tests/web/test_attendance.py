@@ -13,7 +13,7 @@ from efir.attendance.evidence import evening_of
 from efir.attendance.models import Participation, Verdict
 from efir.hooks.actions import Context, Refused, Source
 from efir.hooks.models import JournalEntry
-from efir.ops.verifying import verdicts
+from efir.ops.verify import verdicts
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.webinars import core

@@ -216,7 +216,7 @@ def test_who_left_right_after_entering_was_a_lead_then(make_person, clock):
 
 
 def test_the_command_line_prints_lines(admin, make_webinar, capsys):
-    from efir.ops.commands import audit
+    from efir.ops.cli.commands import audit
 
     make_webinar("scheduled")
     assert audit(SimpleNamespace(webinar=None, person=None, action="webinar_published")) == 0

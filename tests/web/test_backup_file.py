@@ -15,9 +15,10 @@ import pytest
 from django.db import connection
 
 from efir.accounts.models import LONGEST_LOGIN
-from efir.ops.keeping import KeepingRefused, command_line
-from efir.ops.keeping.backup import backup
-from efir.ops.keeping.restore import check
+from efir.ops.backup import KeepingRefused
+from efir.ops.backup.backup import backup
+from efir.ops.backup.restore import check
+from efir.ops.cli import backup as command_line
 
 pytestmark = pytest.mark.django_db
 

@@ -15,9 +15,10 @@ from types import SimpleNamespace
 import pytest
 from django.db import connection
 
-from efir.ops import cli, doctor_machine
-from efir.ops.doctor import run_doctor
-from efir.ops.health import parts_of_health
+from efir.ops.cli import main
+from efir.ops.doctor import machine
+from efir.ops.doctor.report import run_doctor
+from efir.ops.monitoring.health import parts_of_health
 from efir.server.worker import Worker
 
 pytestmark = pytest.mark.django_db
@@ -132,7 +133,7 @@ def test_each_thing_that_is_not_well_is_named(look, answers, changes, check, lev
 def test_the_machine_is_looked_at(look, tmp_path, monkeypatch):
     (tmp_path / "secret.key").chmod(0o644)
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 1024))
-    monkeypatch.setattr(doctor_machine, "LEAST_FREE", 2**60)
+    monkeypatch.setattr(machine, "LEAST_FREE", 2**60)
     code, found = look()
     assert code == 1
     if connection.vendor != "postgresql":
@@ -162,14 +163,14 @@ def test_a_database_that_others_can_read_is_named(look, tmp_path):
     assert look()[1]["database file"] == {"ok"}
     log.chmod(0o644)
     assert look()[1]["database file"] == {"failed"}
-    (said,) = doctor_machine.database_file()
+    (said,) = machine.database_file()
     assert said.advice == f"chmod 600 {log}"
 
 
 @pytest.mark.parametrize(("tries", "levels"), [(15, {"warning"}), (6, {"ok"})])
 def test_behind_a_proxy_the_kernels_patience_is_looked_at(look, tmp_path, monkeypatch, tries, levels):
     (tmp_path / "tries").write_text(f"{tries}\n")
-    monkeypatch.setattr(doctor_machine, "TRIES", tmp_path / "tries")
+    monkeypatch.setattr(machine, "TRIES", tmp_path / "tries")
     assert look(trusted_proxies=1)[1]["lost phones"] == levels
     assert "lost phones" not in look(trusted_proxies=0)[1]
 
@@ -183,7 +184,7 @@ def test_a_database_that_lacks_this_versions_migrations_is_named_and_left_as_it_
 
 def test_it_is_a_command(look, capsys, monkeypatch):
     look()
-    options = cli._parser().parse_args(["doctor", "--json"])
+    options = main._parser().parse_args(["doctor", "--json"])
     assert (options.command, options.json) == ("doctor", True)
     assert run_doctor(as_json=False) == 1
     assert "✗ health of worker: no_heartbeat\n    → start" in capsys.readouterr().out

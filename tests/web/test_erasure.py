@@ -24,7 +24,7 @@ from efir.attendance.models import Verdict
 from efir.audit.models import AuditEntry
 from efir.hooks.actions import Context, Source
 from efir.hooks.models import JournalEntry
-from efir.ops.personal import erase_person
+from efir.ops.cli.people import erase_person
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.telegram import updates

@@ -11,8 +11,8 @@ from django.db import DatabaseError, connection, transaction
 from efir.hooks.actions import Refused
 from efir.hooks.bus import emit
 from efir.hooks.events import ClientWebinarEntered
-from efir.ops.health import parts_of_health
-from efir.ops.verifying import verify
+from efir.ops.monitoring.health import parts_of_health
+from efir.ops.verify import verify
 from efir.server.migrate import migrate
 from efir.triggers import registry
 from efir.triggers.apps import check_guards

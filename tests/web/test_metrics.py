@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from efir.accounts.capabilities import Role
 from efir.attendance import classifier
 from efir.edge.request_id import Identified
-from efir.ops import gauges
+from efir.ops.monitoring import collectors
 from efir.room.presence import Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.server import readiness
@@ -135,8 +135,8 @@ def test_without_its_database_it_still_says_what_the_process_knows(monkeypatch):
     def away():
         raise OperationalError("gone")
 
-    monkeypatch.setattr(gauges, "parts_of_health", lambda: {"database": "unreachable"})
-    monkeypatch.setattr(gauges, "_queue", away)
+    monkeypatch.setattr(collectors, "parts_of_health", lambda: {"database": "unreachable"})
+    monkeypatch.setattr(collectors, "_queue", away)
     now = scraped()
     assert now["efir_well", "database"] == 0
     assert ("efir_messages", "queued") not in now

@@ -17,7 +17,7 @@ from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
 from efir.accounts.personal_data import data_of
 from efir.audit.models import AuditEntry
-from efir.ops.personal import export_person
+from efir.ops.cli.people import export_person
 from efir.room.models import PresenceInterval, Recorder
 from efir.telegram.models import LinkToken, OutboxMessage
 from efir.webinars import core

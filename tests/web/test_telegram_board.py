@@ -10,8 +10,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from efir.accounts.capabilities import Role
-from efir.ops.cli import MESSAGE_STATES
-from efir.ops.listings import outbox as outbox_lines
+from efir.ops.cli.listings import outbox as outbox_lines
+from efir.ops.cli.main import MESSAGE_STATES
 from efir.telegram.bot import lease
 from efir.telegram.models import MessageState, OutboxMessage
 from tests.telegram_kit import classified, held, linked, with_bot

@@ -18,9 +18,9 @@ from efir.attendance import classifier
 from efir.attendance.models import Classification, Participation, Verdict
 from efir.hooks.actions import Context, Source
 from efir.hooks.models import JournalEntry
-from efir.ops.keeping import doubt
-from efir.ops.verifying import structure, verify
-from efir.ops.verifying.problems import Problem, differences
+from efir.ops.backup import held_messages
+from efir.ops.verify import database, verify
+from efir.ops.verify.problem import Problem, differences
 from efir.room.models import PresenceInterval
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
@@ -83,9 +83,9 @@ def test_an_evening_agrees_with_itself(evening):
 
 
 def test_an_evening_agrees_also_after_a_restore_has_held_its_messages(evening):
-    assert doubt.hold() == 10
+    assert held_messages.hold() == 10
     assert found() == []
-    doubt.decide(True)
+    held_messages.decide(True)
     assert found() == []
 
 
@@ -266,7 +266,7 @@ def test_a_row_that_names_nobody_is_found(evening):
     sql("UPDATE loose SET webinar_id = 999")
     table, Classification._meta.db_table = Classification._meta.db_table, "loose"
     try:
-        lines = [each.line() for each in structure.problems()]
+        lines = [each.line() for each in database.problems()]
     finally:
         Classification._meta.db_table = table
     assert any("webinar_id=999: names a row that is not there" in line for line in lines), lines

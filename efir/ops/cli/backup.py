@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from efir.lib import os_errors
-from efir.ops.keeping import KeepingRefused, doubt, lengths
-from efir.ops.keeping.backup import backup, has_secret
-from efir.ops.keeping.container import Manifest
-from efir.ops.keeping.restore import check, restore
-from efir.ops.verifying import verify
+from efir.ops.backup import KeepingRefused, column_lengths, held_messages
+from efir.ops.backup.archive_file import Manifest
+from efir.ops.backup.backup import backup, has_secret
+from efir.ops.backup.restore import check, restore
+from efir.ops.verify import verify
 from efir.webinars.lifecycle import ON_AIR
 from efir.webinars.models import Webinar
 
@@ -76,17 +76,19 @@ def _run_check(file: Path) -> int:
     checked = check(file)
     print(f"{file} can be restored: {_told(checked.manifest)}.")
     if checked.too_long:
-        print(f"Not on PostgreSQL, though: {lengths.told(checked.too_long)}. `efir verify` says what to do.")
+        print(
+            f"Not on PostgreSQL, though: {column_lengths.told(checked.too_long)}. `efir verify` says what to do."
+        )
     return 0
 
 
 def run_held(options: argparse.Namespace) -> int:
     """`efir held`: what a restore holds, one JSON object a line; or the decision about it."""
     if options.decision is None:
-        for line in doubt.counts(options.webinar):
+        for line in held_messages.counts(options.webinar):
             print(json.dumps(line))
         return 0
-    count = doubt.decide(options.decision == "arrived", options.webinar)
+    count = held_messages.decide(options.decision == "arrived", options.webinar)
     print(f"Messages: {count}.")
     return 0
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from django.conf import settings
 
-from efir.ops.doctor import Check, Finding, clock_off, failed, ok
+from efir.ops.doctor.report import Check, Finding, clock_off, failed, ok
 
 TIMEOUT_S = 10.0
 

@@ -17,8 +17,8 @@ from efir.hooks.events import (
 )
 from efir.hooks.models import JournalEntry
 from efir.lib import clock
-from efir.ops.verifying.problems import Key, Problem, differences
-from efir.ops.verifying.structure import FROM_BACKUP
+from efir.ops.verify.database import FROM_BACKUP
+from efir.ops.verify.problem import Key, Problem, differences
 
 CHUNK = 2000
 

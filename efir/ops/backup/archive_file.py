@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
-from efir.ops.keeping import KeepingRefused
+from efir.ops.backup import KeepingRefused
 
 FORMAT = 1
 MANIFEST = "manifest.json"

@@ -22,12 +22,12 @@ from django.db.migrations.loader import MigrationLoader
 from efir.accounts.models import Person
 from efir.hooks.models import JournalEntry
 from efir.lib import clock
-from efir.ops.keeping import KeepingRefused, doubt, lengths
-from efir.ops.keeping.backup import SECRET
-from efir.ops.keeping.container import Backup, Manifest, opened
-from efir.ops.keeping.lengths import TooLong
-from efir.ops.keeping.rows import columns, load
-from efir.ops.keeping.schema import models_at, told, unknown_of
+from efir.ops.backup import KeepingRefused, column_lengths, held_messages
+from efir.ops.backup.archive_file import Backup, Manifest, opened
+from efir.ops.backup.backup import SECRET
+from efir.ops.backup.column_lengths import TooLong
+from efir.ops.backup.rows import columns, load
+from efir.ops.backup.schema import models_at, told, unknown_of
 from efir.room.models import Recorder
 from efir.server.locks import alone
 from efir.server.migrate import one_migrates
@@ -67,8 +67,8 @@ def check(path: Path) -> Checked:
         too_long = tuple(_too_long(backup))
         if too_long and connection.vendor == "postgresql":
             raise KeepingRefused(
-                f"PostgreSQL takes no texts of such a length: {lengths.told(too_long)}. Restore the backup on SQLite, "
-                "shorten them there with SQL, and make another."
+                f"PostgreSQL takes no texts of such a length: {column_lengths.told(too_long)}. "
+                "Restore the backup on SQLite, shorten them there with SQL, and make another."
             )
         return Checked(backup.manifest, too_long)
 
@@ -78,7 +78,7 @@ def _too_long(backup: Backup) -> Iterator[TooLong]:
     try:
         for model in models_at(backup.manifest.migrations):
             part = parts[model._meta.db_table]
-            yield from lengths.in_rows(model, part.columns, backup.rows(part))
+            yield from column_lengths.in_rows(model, part.columns, backup.rows(part))
     except ValueError as exc:
         raise KeepingRefused(f"the backup's rows cannot be read ({exc}).") from exc
 
@@ -97,9 +97,9 @@ def restore(path: Path, *, nothing_sent_since: bool = False, end_sessions: bool 
             _build(backup.manifest)
             _fill(backup)
             _bring_up_to_date()
-            doubt.forget_processes()
-            held = 0 if nothing_sent_since else doubt.hold()
-            ended = doubt.end_sessions() if end_sessions else 0
+            held_messages.forget_processes()
+            held = 0 if nothing_sent_since else held_messages.hold()
+            ended = held_messages.end_sessions() if end_sessions else 0
             connection.check_constraints()
             _put_secret(backup.read(SECRET))
     return Restored(backup.manifest, held, ended)

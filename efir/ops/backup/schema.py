@@ -9,7 +9,7 @@ from typing import TypeAlias
 from django.db import connection, models, transaction
 from django.db.migrations.loader import MigrationLoader
 
-from efir.ops.keeping import KeepingRefused
+from efir.ops.backup import KeepingRefused
 
 Migrations: TypeAlias = Sequence[tuple[str, str]]
 

@@ -19,7 +19,7 @@ from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
-from efir.ops.printing import fail, print_lines
+from efir.ops.cli.output import fail, print_lines
 
 
 def known(login: str) -> Person | None:

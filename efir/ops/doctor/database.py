@@ -10,8 +10,8 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from efir.lib import clock
-from efir.ops.doctor import Check, Finding, clock_off, failed, ok, warning
-from efir.ops.health import WELL, parts_of_health
+from efir.ops.doctor.report import Check, Finding, clock_off, failed, ok, warning
+from efir.ops.monitoring.health import WELL, parts_of_health
 from efir.server.locks import is_held, of_database
 from efir.server.models import DemoMark
 

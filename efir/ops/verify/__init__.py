@@ -9,9 +9,9 @@ from django.db import connection
 from efir.accounts.models import Person
 from efir.attendance.models import Verdict
 from efir.hooks.models import JournalEntry
-from efir.ops.keeping.schema import snapshot, unapplied
-from efir.ops.verifying import facts, ledger, messages, structure, verdicts
-from efir.ops.verifying.problems import Problem
+from efir.ops.backup.schema import snapshot, unapplied
+from efir.ops.verify import database, journal, ledger, messages, verdicts
+from efir.ops.verify.problem import Problem
 from efir.telegram.models import OutboxMessage
 from efir.webinars.models import Webinar
 
@@ -40,7 +40,7 @@ def _problems() -> Iterator[Problem]:
         for app, name in missing:
             yield Problem("schema", {"migration": f"{app}.{name}"}, "is not applied", "run `efir migrate`")
         return
-    for check in (structure, ledger, facts, verdicts, messages):
+    for check in (database, ledger, journal, verdicts, messages):
         yield from check.problems()
 
 

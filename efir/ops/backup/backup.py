@@ -14,10 +14,10 @@ from django.conf import settings
 from django.db import connection
 
 from efir.lib import clock
-from efir.ops.keeping import KeepingRefused
-from efir.ops.keeping.container import Manifest, Writer
-from efir.ops.keeping.rows import columns, dump
-from efir.ops.keeping.schema import applied, models_at, snapshot
+from efir.ops.backup import KeepingRefused
+from efir.ops.backup.archive_file import Manifest, Writer
+from efir.ops.backup.rows import columns, dump
+from efir.ops.backup.schema import applied, models_at, snapshot
 
 SECRET = "secret.key"  # noqa: S105  # a file's name
 

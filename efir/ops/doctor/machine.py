@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from django.conf import settings
 
-from efir.ops.doctor import Check, Finding, failed, ok, warning
+from efir.ops.doctor.report import Check, Finding, failed, ok, warning
 
 SPARE_FILES = 200
 A_HALL = 10_000

@@ -10,9 +10,9 @@ from django.db.models import F, Q
 
 from efir.accounts.models import Person
 from efir.hooks.events import PostWebinarRoute
-from efir.ops.verifying.facts import facts
-from efir.ops.verifying.problems import Key, Problem, differences
-from efir.ops.verifying.structure import FROM_BACKUP
+from efir.ops.verify.database import FROM_BACKUP
+from efir.ops.verify.journal import facts
+from efir.ops.verify.problem import Key, Problem, differences
 from efir.telegram.models import NO_ACCESS, PERSON_ERASED, Kind, MessageState, OutboxMessage
 
 CHUNK = 2000

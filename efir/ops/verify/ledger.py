@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from efir.ops.verifying.problems import Problem
-from efir.ops.verifying.structure import FROM_BACKUP
+from efir.ops.verify.database import FROM_BACKUP
+from efir.ops.verify.problem import Problem
 from efir.webinars.lifecycle import TRANSITIONS, Status
 from efir.webinars.models import LedgerEntry, Webinar
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 from django.conf import settings
 
-from efir.ops.doctor import Check, Finding, failed, ok, warning
+from efir.ops.doctor.report import Check, Finding, failed, ok, warning
 
 TIMEOUT_S = 10.0
 

@@ -11,7 +11,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
-from efir.ops.gauges import Gauges
+from efir.ops.monitoring.collectors import Gauges
 
 _gauges = CollectorRegistry(auto_describe=False)
 _gauges.register(Gauges())

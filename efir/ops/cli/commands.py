@@ -16,11 +16,11 @@ from efir.accounts.services import LoginTaken, close_account, create_person, inv
 from efir.config import ConfigError
 from efir.hooks.actions import Context, Refused, Source
 from efir.lib import clock
-from efir.ops import listings, personal
 from efir.ops.audit.reading import Asked, deed_line, every_deed
-from efir.ops.doctor import run_doctor
-from efir.ops.keeping import command_line as keeping
-from efir.ops.printing import fail, print_lines
+from efir.ops.cli import backup as keeping
+from efir.ops.cli import listings, people
+from efir.ops.cli.output import fail, print_lines
+from efir.ops.doctor.report import run_doctor
 from efir.server.archiving import archive
 from efir.server.migrate import migrate
 from efir.server.models import DemoMark
@@ -83,8 +83,8 @@ def person(options: argparse.Namespace) -> int:
     actions = {
         "add": add_person,
         "close": close_person,
-        "export": personal.export_person,
-        "erase": personal.erase_person,
+        "export": people.export_person,
+        "erase": people.erase_person,
     }
     return actions[options.action](options)
 
@@ -127,18 +127,18 @@ def _name_for(login: str) -> str:
 
 def close_person(options: argparse.Namespace) -> int:
     """`efir person close`: the account stays, as its history does, but nobody logs in to it and its sessions end."""
-    person = personal.known(options.login)
+    person = people.known(options.login)
     if person is None:
-        return personal.nobody(options.login)
+        return people.nobody(options.login)
     close_account(person, Context(None, Source.CLI))
     return print_lines([{"id": person.pk, "login": person.login, "is_active": person.is_active}])
 
 
 def audit(options: argparse.Namespace) -> int:
     """`efir audit`: the latest first."""
-    about = personal.known_or_erased(options.person) if options.person else None
+    about = people.known_or_erased(options.person) if options.person else None
     if options.person and about is None:
-        return personal.nobody(options.person)
+        return people.nobody(options.person)
     asked = Asked(options.webinar, about.pk if about else None, options.action or "")
     return print_lines(map(deed_line, every_deed(asked)))
 

@@ -9,8 +9,8 @@ from efir.attendance.evidence import evening_of
 from efir.attendance.models import Verdict
 from efir.attendance.rules import Evening, Judgement, Rule, judge
 from efir.lib import clock
-from efir.ops.verifying.problems import Problem, differences
-from efir.ops.verifying.structure import FROM_BACKUP
+from efir.ops.verify.database import FROM_BACKUP
+from efir.ops.verify.problem import Problem, differences
 from efir.room.models import PresenceInterval
 from efir.room.presence_store import seen_by_person
 from efir.webinars.models import Webinar

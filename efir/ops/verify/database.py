@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from django.apps import apps
 from django.db import connection, models
 
-from efir.ops.keeping import lengths
-from efir.ops.verifying.problems import Problem
+from efir.ops.backup import column_lengths
+from efir.ops.verify.problem import Problem
 from efir.triggers import registry
 
 FROM_BACKUP = "restore the last backup that `efir verify` finds well"
@@ -75,7 +75,7 @@ def _orphans_of(
 
 
 def _too_long(model: type[models.Model]) -> Iterator[Problem]:
-    for text in lengths.in_table(model):
+    for text in column_lengths.in_table(model):
         yield Problem("text", {"table": text.table, "id": text.row_id}, text.wrong, SHORTEN)
 
 

@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
 
     django.setup()
 
-    from efir.ops import commands
+    from efir.ops.cli import commands
 
     return commands.run(options)
 

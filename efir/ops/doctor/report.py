@@ -61,10 +61,10 @@ def clock_off(whose: str, theirs: datetime) -> Finding:
 
 def run_doctor(*, as_json: bool) -> int:
     """Look, print, and give the exit code: 1 where something fails."""
-    from efir.ops import doctor_address, doctor_database, doctor_machine, doctor_telegram
+    from efir.ops.doctor import address, database, machine, telegram
 
     findings = []
-    for module in (doctor_machine, doctor_database, doctor_telegram, doctor_address):
+    for module in (machine, database, telegram, address):
         for finding in _looked(module.CHECKS):
             findings.append(finding)
             if not as_json:

@@ -12,7 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from efir.lib import clock
-from efir.ops.health import WELL, parts_of_health
+from efir.ops.monitoring.health import WELL, parts_of_health
 from efir.room.hub import rooms
 from efir.server.models import WorkerBeat
 from efir.telegram.bot import lease
