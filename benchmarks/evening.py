@@ -44,7 +44,7 @@ from benchmarks.tables import percentile, seconds, table, warn  # noqa: E402
 from efir.accounts.capabilities import Role  # noqa: E402
 from efir.accounts.models import Person  # noqa: E402
 from efir.attendance.models import Classification, Participation, Verdict  # noqa: E402
-from efir.standin import StandIn, running  # noqa: E402
+from efir.fake_botapi import StandIn, running  # noqa: E402
 from efir.telegram.models import OutboxMessage, TelegramChat  # noqa: E402
 from efir.webinars import core  # noqa: E402
 from efir.webinars.models import Webinar  # noqa: E402

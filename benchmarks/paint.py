@@ -19,8 +19,8 @@ from playwright.sync_api import Browser  # noqa: E402
 from benchmarks.people import enrol, log_in, room_page, scheduled_webinar  # noqa: E402
 from benchmarks.processes import efir  # noqa: E402
 from benchmarks.tables import median, table, warn  # noqa: E402
+from efir.demo.posters import painted  # noqa: E402
 from efir.hooks.actions import Context, Source  # noqa: E402
-from efir.ops.demo.art import painted  # noqa: E402
 from efir.webinars import core  # noqa: E402
 from efir.webinars.posters.render import from_picture  # noqa: E402
 from efir.webinars.posters.store import keep  # noqa: E402

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from efir.standin import Call, StandIn
+    from efir.fake_botapi import Call, StandIn
 
 RATE = 25
 LATENCY_S = 0.3
@@ -32,7 +32,7 @@ os.environ |= {"EFIR_TELEGRAM_TOKEN": TOKEN, "EFIR_TELEGRAM_RATE": str(RATE)}
 
 def main() -> None:
     """Print the tables for this process's database."""
-    from efir.standin import StandIn, running
+    from efir.fake_botapi import StandIn, running
 
     stand_in = StandIn(tokens={TOKEN}, latency_s=LATENCY_S)
     with running(stand_in) as address:

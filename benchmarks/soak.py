@@ -48,7 +48,7 @@ from benchmarks.hastened import hasten  # noqa: E402
 from benchmarks.people import SYSTEM, Speaker, enrol, log_in, room_stream  # noqa: E402
 from benchmarks.processes import Server, free_port, running  # noqa: E402
 from benchmarks.tables import table, warn  # noqa: E402
-from efir import standin  # noqa: E402
+from efir import fake_botapi  # noqa: E402
 from efir.accounts.capabilities import Role  # noqa: E402
 from efir.accounts.models import Person  # noqa: E402
 from efir.attendance.models import Classification, Verdict  # noqa: E402
@@ -80,7 +80,7 @@ class Held:
 class Season:
     """The server, the people, and what was found wrong."""
 
-    def __init__(self, server: Server, stand_in: standin.StandIn) -> None:
+    def __init__(self, server: Server, stand_in: fake_botapi.StandIn) -> None:
         self.server, self.stand_in = server, stand_in
         self.people = _people(stand_in)
         self.requests = log_in(self.people)
@@ -187,7 +187,7 @@ def _metric(port: int, name: str) -> float:
     return float(line.split()[1])
 
 
-def _people(stand_in: standin.StandIn) -> list[Person]:
+def _people(stand_in: fake_botapi.StandIn) -> list[Person]:
     """Everybody; each eleventh is invited by a partner, and linked as the partner is."""
     partners = enrol(PARTNERS, Role.PARTNER, "partner")
     each = (VIEWERS + ABSENT) // LINKED_EVERY // PARTNERS
@@ -228,14 +228,14 @@ def _is_so_soon(condition) -> bool:
 
 
 @contextmanager
-def _hastened() -> Iterator[tuple[Server, standin.StandIn]]:
+def _hastened() -> Iterator[tuple[Server, fake_botapi.StandIn]]:
     """`efir serve` and this process on one fast clock, and a Bot API."""
     began, port = time.time(), free_port()
     hasten(began, SPEED)
-    stand_in = standin.StandIn(tokens={TOKEN})
+    stand_in = fake_botapi.StandIn(tokens={TOKEN})
     command = [sys.executable, "-m", "benchmarks.hastened", str(began), str(SPEED), "serve"]
     with (
-        standin.running(stand_in) as address,
+        fake_botapi.running(stand_in) as address,
         running(command, port, EFIR_PORT=str(port), EFIR_TELEGRAM_API=address) as server,
     ):
         yield server, stand_in

@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "efir.telegram",
     "efir.followup",
     "efir.server",
+    "efir.demo",
     "efir.ops",
 ]
 
@@ -61,7 +62,7 @@ MIDDLEWARE = [
 ]
 
 if EFIR.demo:
-    MIDDLEWARE.append("efir.ops.demo.links.IntoTheDemo")
+    MIDDLEWARE.append("efir.demo.middleware.IntoTheDemo")
 
 TEMPLATES = [
     {

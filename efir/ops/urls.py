@@ -17,4 +17,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 
 if settings.EFIR.demo:
-    urlpatterns.append(path("demo/", include("efir.ops.demo.urls")))
+    urlpatterns.append(path("demo/", include("efir.demo.urls")))

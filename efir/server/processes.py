@@ -56,7 +56,7 @@ def run_worker() -> int:
 
 def run_demo(*, reset: bool) -> int:
     """`efir demo`: everything, with sample people and the stand-in, on one address."""
-    from efir.ops.demo import seed, site
+    from efir.demo import seed, site
 
     with alone("web"), alone("worker"):
         seed.prepare(reset=reset)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from efir.standin import StandIn, running
+from efir.fake_botapi import StandIn, running
 from tests.e2e.harness import TOKEN, Site, Visitor, eventually, fresh_database
 
 PLAYER = "https://www.youtube.com/embed/abc"

@@ -19,7 +19,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from efir.accounts.capabilities import Role
-from efir.standin import Kind, StandIn, running
+from efir.fake_botapi import Kind, StandIn, running
 from efir.telegram.bot import client, lease
 from efir.telegram.dispatcher import poller, replies, sender
 from efir.telegram.dispatcher.dispatcher import Dispatcher

@@ -13,7 +13,7 @@ import pytest
 from django.db import OperationalError
 
 from efir.accounts.capabilities import Role
-from efir.standin import Kind as Answered
+from efir.fake_botapi import Kind as Answered
 from efir.telegram.bot import lease
 from efir.telegram.dispatcher import sender
 from efir.telegram.health import telegram_health

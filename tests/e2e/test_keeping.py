@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from efir.standin import StandIn, running
+from efir.fake_botapi import StandIn, running
 from tests.e2e.harness import TOKEN, Site, Visitor, eventually, fresh_database
 from tests.e2e.kept_evening import CHAT
 from tests.web.test_backup_file import tampered

@@ -9,7 +9,7 @@ import sys
 import httpx
 import pytest
 
-from efir.standin import StandIn, running
+from efir.fake_botapi import StandIn, running
 from tests.e2e.conftest import Cast
 from tests.e2e.harness import TOKEN, Site, Visitor, eventually, free_port, fresh_database
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from efir.standin import Kind, StandIn, running
+from efir.fake_botapi import Kind, StandIn, running
 from tests.e2e.harness import Site, Visitor, eventually, free_port, fresh_database
 from tests.faults.proxy import PASSWORD, USER, Proxy, proxying
 

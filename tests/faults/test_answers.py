@@ -16,10 +16,10 @@ import pytest
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
 from efir.attendance.models import Verdict
+from efir.fake_botapi import Kind as Answered
+from efir.fake_botapi import StandIn, running
+from efir.fake_botapi.errors_catalogue import OFFICIAL
 from efir.lib import clock
-from efir.standin import Kind as Answered
-from efir.standin import StandIn, running
-from efir.standin.official import OFFICIAL
 from efir.telegram.bot import client, outcomes
 from efir.telegram.dispatcher import sender
 from efir.telegram.health import telegram_health

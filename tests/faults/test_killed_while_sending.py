@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from efir.standin import StandIn, running
+from efir.fake_botapi import StandIn, running
 from tests.e2e.harness import TOKEN, Site, eventually, fresh_database
 from tests.faults.test_many_processes import database_away
 from tools import postgres

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from efir.standin import StandIn, running
+from efir.fake_botapi import StandIn, running
 from tests.e2e.conftest import Cast
 from tests.e2e.harness import TOKEN, Site, Visitor, eventually, fresh_database
 

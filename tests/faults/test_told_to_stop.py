@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from efir.standin import StandIn, running
+from efir.fake_botapi import StandIn, running
 from tests.e2e.conftest import Cast
 from tests.e2e.harness import TOKEN, Site, Stream, Visitor, eventually, fresh_database
 from tests.faults.test_killed_worker import ABSENT_CHAT, PARTNER_CHAT, STAYED_CHAT

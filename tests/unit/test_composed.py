@@ -7,7 +7,7 @@ from html import escape
 from hypothesis import given
 from hypothesis import strategies as st
 
-from efir.standin.markup import parse_html, utf16_length
+from efir.fake_botapi.markup import parse_html, utf16_length
 from efir.telegram.outbox.message_types import Composed
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from efir.standin import Answer, StandIn, running
+from efir.fake_botapi import Answer, StandIn, running
 
 TOKEN = "42:demo"
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from efir.standin import StandIn, running
+from efir.fake_botapi import StandIn, running
 
 TOKEN = "42:demo"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from efir.standin.errors import ApiError
-from efir.standin.markup import parse_html, utf16_length
+from efir.fake_botapi.errors import ApiError
+from efir.fake_botapi.markup import parse_html, utf16_length
 
 
 def entity(kind: str, offset: int, length: int, **more: Any) -> dict[str, Any]:

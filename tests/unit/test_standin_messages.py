@@ -11,7 +11,7 @@ import pytest
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
 from telegram.error import BadRequest, Forbidden, InvalidToken, RetryAfter
 
-from efir.standin import StandIn, running
+from efir.fake_botapi import StandIn, running
 
 TOKEN = "42:demo"
 

@@ -14,8 +14,8 @@ from aiogram.methods.base import Response
 from aiogram.types import Message, Update, User, WebhookInfo
 from pydantic import BaseModel
 
-from efir.standin import StandIn, running
-from efir.standin.official import OFFICIAL
+from efir.fake_botapi import StandIn, running
+from efir.fake_botapi.errors_catalogue import OFFICIAL
 
 TOKEN = "42:demo"
 HTML = (

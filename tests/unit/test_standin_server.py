@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from efir.standin import StandIn, serve
+from efir.fake_botapi import StandIn, serve
 
 TOKEN = "42:demo"
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "efir.standin", "--store", str(tmp_path / "chats"), "--token", TOKEN]
+    command = [sys.executable, "-m", "efir.fake_botapi", "--store", str(tmp_path / "chats"), "--token", TOKEN]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()

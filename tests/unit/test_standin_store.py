@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from efir.standin import Person, StandIn
-from efir.standin.methods import BotApi
+from efir.fake_botapi import Person, StandIn
+from efir.fake_botapi.methods import BotApi
 
 
 def call(stand_in: StandIn, method: str, **params: Any) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from telegram import Bot
 from telegram.error import Conflict
 
-from efir.standin import StandIn, running
+from efir.fake_botapi import StandIn, running
 
 TOKEN = "42:demo"
 LONG_S = 40

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.test import Client, RequestFactory
 
-from efir.ops.demo import components
+from efir.demo import components
 
 KEPT = re.compile(r"const KEPT = \[(.*?)\];")
 TOKEN = re.compile(r"--([a-z0-9-]+):")

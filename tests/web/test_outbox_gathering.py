@@ -8,8 +8,8 @@ import pytest
 
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Classification, Verdict
+from efir.fake_botapi.markup import parse_html, utf16_length
 from efir.followup.digest import SINGLY
-from efir.standin.markup import parse_html, utf16_length
 from efir.telegram.bot import lease
 from efir.telegram.bot.outcomes import MessageRefused, NotSent, OutcomeUnknown, Sent, Wait
 from efir.telegram.models import DispatcherState, OutboxMessage, TelegramChat

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from efir.standin import Kind, StandIn, running
+from efir.fake_botapi import Kind, StandIn, running
 from efir.telegram.bot.client import BotApi, BotApiError, Reach
 from efir.telegram.bot.outcomes import NotSent, decide
 from tests.faults.proxy import PASSWORD, proxying

@@ -18,7 +18,7 @@ from tools.gallery.catalogue import NOW
 
 def main(world: str) -> None:
     """Fill the database of EFIR_DATA_DIR and serve it until terminated."""
-    from efir.ops.demo.environment import prepare
+    from efir.demo.environment import prepare
 
     prepare(os.environ)
 
@@ -56,7 +56,7 @@ def unavailable(_request: HttpRequest) -> NoReturn:
 
 
 async def _serve(listening: object) -> None:
-    from efir.ops.demo import site
+    from efir.demo import site
     from efir.server.web import serve_web
 
     await serve_web(site.application(), listening, asyncio.Event())

@@ -18,9 +18,9 @@ from efir.accounts.password_reset import one_time_link
 from efir.accounts.services import create_person
 from efir.attendance import classifier, tracker
 from efir.attendance.models import Verdict
+from efir.demo.posters import painted
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
-from efir.ops.demo.art import painted
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.telegram.bot import lease

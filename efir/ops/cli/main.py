@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     """Set Django up for the command and hand over to it. Raises ConfigError."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "efir.settings")
     if options.command == "demo":
-        from efir.ops.demo.environment import prepare
+        from efir.demo.environment import prepare
 
         prepare(os.environ)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from urllib.parse import urlsplit
 
-from efir.standin.errors import ApiError, Json, bad_request
+from efir.fake_botapi.errors import ApiError, Json, bad_request
 
 SCHEMES = {"http", "https", "tg", "ton"}
 ACTIONS = {"callback_data", "web_app", "login_url", "switch_inline_query", "copy_text", "pay"}

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.conf import settings
 
-from efir.ops.demo.environment import STANDIN_PREFIX
-from efir.standin import StandIn
+from efir.demo.environment import STANDIN_PREFIX
+from efir.fake_botapi import StandIn
 
 
 @cache

@@ -9,14 +9,14 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from efir.standin.answers import Answer, Answers, Kind
-from efir.standin.control import Control
-from efir.standin.errors import ApiError, Json, not_found
-from efir.standin.methods import BotApi
-from efir.standin.people import People
-from efir.standin.polling import Waiter
-from efir.standin.state import Call, Chat, Sent, State
-from efir.standin.wire import Receive, Reply, Request, Scope, Send, departure, unless_gone
+from efir.fake_botapi.asgi import Receive, Reply, Request, Scope, Send, departure, unless_gone
+from efir.fake_botapi.control import Control
+from efir.fake_botapi.errors import ApiError, Json, not_found
+from efir.fake_botapi.methods import BotApi
+from efir.fake_botapi.people import People
+from efir.fake_botapi.polling import Waiter
+from efir.fake_botapi.scripted_responses import Answer, Answers, Kind
+from efir.fake_botapi.state import Call, Chat, Sent, State
 
 _BOT_PATH = re.compile(r"/bot(?P<token>(?P<id>\d{1,16}):[A-Za-z0-9_-]+)/(?P<method>[A-Za-z0-9_]+)")
 DEFAULT_BOT_ID = 42

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from efir.standin.app import StandIn
-from efir.standin.wire import DROP
+from efir.fake_botapi.app import StandIn
+from efir.fake_botapi.asgi import DROP
 
 STOP_AFTER_S = 3
 

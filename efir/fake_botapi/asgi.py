@@ -11,7 +11,7 @@ from email.parser import BytesParser
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
-from efir.standin.errors import ApiError, Json, bad_request
+from efir.fake_botapi.errors import ApiError, Json, bad_request
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 MAX_BODY_BYTES = 1_000_000
 # The name of the ASGI extension by which a server lets its connection be dropped.
-DROP = "efir.standin.drop"
+DROP = "efir.fake_botapi.drop"
 
 
 @dataclass

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 
-from efir.standin.errors import Json
-from efir.standin.state import Chat, Person, State
+from efir.fake_botapi.errors import Json
+from efir.fake_botapi.state import Chat, Person, State
 
 _PAYLOAD = re.compile(r"[A-Za-z0-9_-]{0,64}")
 

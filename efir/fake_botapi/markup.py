@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from efir.standin.errors import ApiError, Json, bad_request
+from efir.fake_botapi.errors import ApiError, Json, bad_request
 
 ENTITY_OF_TAG = {
     "a": "text_link",

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from efir.standin.answers import Answer, Answers
-from efir.standin.errors import Json
-from efir.standin.people import People
-from efir.standin.state import Chat, State
-from efir.standin.wire import Reply, Request
+from efir.fake_botapi.asgi import Reply, Request
+from efir.fake_botapi.errors import Json
+from efir.fake_botapi.people import People
+from efir.fake_botapi.scripted_responses import Answer, Answers
+from efir.fake_botapi.state import Chat, State
 
 Action = Callable[[Json], Any]
 PERSON_FIELDS = {"id": int, "first_name": str, "username": str, "language_code": str, "chat": bool}

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from efir.standin.errors import Json, UnknownPersonError
-from efir.standin.markup import utf16_length
-from efir.standin.store import Store
+from efir.fake_botapi.errors import Json, UnknownPersonError
+from efir.fake_botapi.markup import utf16_length
+from efir.fake_botapi.store import Store
 
 KEPT_CALLS = 100_000
 # As the official default: every kind but these, which a bot has to ask for.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from efir.standin.errors import Json, conflict
-from efir.standin.state import State
+from efir.fake_botapi.errors import Json, conflict
+from efir.fake_botapi.state import State
 
 OTHER_POLL = "terminated by other getUpdates request; make sure that only one bot instance is running"
 

@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from efir.standin.errors import ApiError, Json, bad_request, not_found
-from efir.standin.keyboard import inline_keyboard
-from efir.standin.markup import parse_html, trim, utf16_length
-from efir.standin.official import OFFICIAL
-from efir.standin.polling import Polling
-from efir.standin.state import State
+from efir.fake_botapi.errors import ApiError, Json, bad_request, not_found
+from efir.fake_botapi.errors_catalogue import OFFICIAL
+from efir.fake_botapi.keyboard import inline_keyboard
+from efir.fake_botapi.markup import parse_html, trim, utf16_length
+from efir.fake_botapi.polling import Polling
+from efir.fake_botapi.state import State
 
 MAX_TEXT = 4096
 MAX_TIMEOUT_S = 50

@@ -16,10 +16,10 @@ from efir.accounts.models import Person
 from efir.accounts.services import create_person
 from efir.attendance import classifier
 from efir.config import ConfigError
+from efir.demo.posters import painted
+from efir.demo.site import stand_in
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
-from efir.ops.demo.art import painted
-from efir.ops.demo.site import stand_in
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.server.models import DemoMark

@@ -1,4 +1,4 @@
-"""`python -m efir.standin --port N [--store FILE]`: prints its address, then serves until SIGTERM."""
+"""`python -m efir.fake_botapi --port N [--store FILE]`: prints its address, then serves until SIGTERM."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import signal
 import sys
 from pathlib import Path
 
-from efir.standin.app import StandIn
-from efir.standin.server import serve
+from efir.fake_botapi.app import StandIn
+from efir.fake_botapi.server import serve
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m efir.standin", description="A local stand-in of the Bot API"
+        prog="python -m efir.fake_botapi", description="A local stand-in of the Bot API"
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to bind (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=0, help="port to bind (default: a free one)")
@@ -36,4 +36,4 @@ if __name__ == "__main__":
     try:
         asyncio.run(_main(_arguments()))
     except (OSError, ValueError) as exc:
-        sys.exit(f"efir.standin: {exc}")
+        sys.exit(f"efir.fake_botapi: {exc}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from efir.standin.errors import Json
+from efir.fake_botapi.errors import Json
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
-from efir.ops.demo.site import stand_in
+from efir.demo.site import stand_in
 
 
 class IntoTheDemo:

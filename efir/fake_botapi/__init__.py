@@ -7,11 +7,11 @@ stand-in plays one bot, whichever of its tokens it is called with.
 
 from __future__ import annotations
 
-from efir.standin.answers import Answer, Kind
-from efir.standin.app import StandIn
-from efir.standin.errors import UnknownPersonError
-from efir.standin.server import running, serve
-from efir.standin.state import Call, Chat, Person, Sent
+from efir.fake_botapi.app import StandIn
+from efir.fake_botapi.errors import UnknownPersonError
+from efir.fake_botapi.scripted_responses import Answer, Kind
+from efir.fake_botapi.server import running, serve
+from efir.fake_botapi.state import Call, Chat, Person, Sent
 
 __all__ = [
     "Answer",

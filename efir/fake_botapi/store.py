@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from efir.standin.errors import Json
+from efir.fake_botapi.errors import Json
 
 
 class Store:

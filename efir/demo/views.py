@@ -16,10 +16,10 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
 from efir.accounts.models import Person
+from efir.demo.seed import FIRST_CHAT_ID
+from efir.demo.site import stand_in
+from efir.fake_botapi import StandIn
 from efir.lib.concurrency import in_thread
-from efir.ops.demo.seed import FIRST_CHAT_ID
-from efir.ops.demo.site import stand_in
-from efir.standin import StandIn
 from efir.telegram.link_tokens import make_link
 
 # People whom the page plays get chat ids of their own, far from the seeded ones.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from efir.ops.demo import components, views
+from efir.demo import components, views
 
 urlpatterns = [
     path("telegram/", views.chats, name="demo-telegram"),

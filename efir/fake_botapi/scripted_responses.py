@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from http import HTTPStatus
 
-from efir.standin.errors import ApiError, Json
-from efir.standin.official import OFFICIAL, Official
-from efir.standin.wire import Reply
+from efir.fake_botapi.asgi import Reply
+from efir.fake_botapi.errors import ApiError, Json
+from efir.fake_botapi.errors_catalogue import OFFICIAL, Official
 
 
 class Kind(StrEnum):
