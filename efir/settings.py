@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "efir.attendance",
     "efir.telegram",
     "efir.followup",
+    "efir.pages",
     "efir.server",
     "efir.demo",
     "efir.ops",

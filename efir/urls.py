@@ -23,5 +23,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("efir.room.urls")),
     path("", include("efir.attendance.urls")),
     path("", include("efir.telegram.urls")),
+    path("", include("efir.pages.urls")),
     path("", include("efir.ops.urls")),
 ]

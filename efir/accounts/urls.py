@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from efir.accounts.views import account, data, login, password_reset, people, reset
+from efir.accounts.views import data, login, password, password_reset, people, reset
 
 urlpatterns = [
     path("login/", login.log_in, name="login"),
@@ -12,16 +12,12 @@ urlpatterns = [
     path("logout/", login.log_out, name="logout"),
     path("signup/", login.sign_up, name="signup"),
     path("consent/", login.consent, name="consent"),
-    path("account/", account.account, name="account"),
-    path("account/contact_details", account.contact_details, name="contact_details"),
     path("account/consent/", data.consent_asked, name="consent_asked"),
     path("account/data/", data.own_data, name="own_data"),
     path("account/data/export", data.export, name="own_data_export"),
     path("account/data/erase", data.erase_oneself, name="own_data_erase"),
-    path("account/password/", account.change_password, name="password_change"),
-    path("account/sessions/end", account.end_sessions, name="sessions_end"),
-    path("account/contacts/", account.contacts, name="contacts"),
-    path("account/candidates/<id:person_id>/", account.candidate, name="candidate"),
+    path("account/password/", password.change_password, name="password_change"),
+    path("account/sessions/end", password.end_sessions, name="sessions_end"),
     path("account/people/", people.people, name="people"),
     path("account/people/<id:person_id>/role", people.role, name="person_role"),
     path("account/people/<id:person_id>/password_reset", people.password_reset, name="person_password_reset"),

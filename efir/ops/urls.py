@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
-from efir.ops.audit.page import audit_log
 from efir.ops.monitoring.health import healthz, healthz_web
 from efir.ops.monitoring.metrics import metrics
 
@@ -13,7 +12,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("healthz/web", healthz_web, name="healthz_web"),
     path("metrics", metrics, name="metrics"),
-    path("account/audit/", audit_log, name="audit_log"),
 ]
 
 if settings.EFIR.demo:

@@ -10,8 +10,6 @@ from efir.room.api import api, nothing_here
 
 urlpatterns = [
     path("live_room/", RedirectView.as_view(url="/account/webinar_room/", permanent=True)),
-    path("account/webinar_room/", views.room, name="current_room"),
-    path("account/webinar_room/<id:webinar_id>/", views.room, name="room"),
     path("account/webinar_room/<id:webinar_id>/people", views.people, name="room_people"),
     path("admin_webinar/<id:webinar_id>/here", views.here, name="speaker_here"),
     path("api/", api.urls),

@@ -1,10 +1,9 @@
-"""The room's page, and who is in it. The stream is beside Django, in `efir.room.sse`."""
+"""Who is in the room. The page is in `efir.pages.room`, the stream beside Django in `efir.room.sse`."""
 
 from __future__ import annotations
 
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -16,27 +15,11 @@ from efir.hooks.actions import Code, Refused
 from efir.lib import clock
 from efir.room import presence_store
 from efir.room.hub import ALIVE_WITHIN, rooms
-from efir.room.state import state_of
-from efir.web.shortcuts import tells_time
 from efir.webinars.endpoint import Done, control
 from efir.webinars.models import Webinar
-from efir.webinars.schedule import Programme, seats_of
 from efir.webinars.selectors import visible_webinar
 
 ON_A_PAGE = 50
-
-
-@never_cache
-@require_safe
-@tells_time
-@capability_required(Capability.ENTER_ROOM)
-def room(request: HttpRequest, webinar_id: int | None = None) -> HttpResponse:
-    """The room of one webinar, or of the current one. What the page shows at once is true without its script."""
-    person = person_of(request)
-    webinar = _current(person) if webinar_id is None else _visible(person, webinar_id)
-    state = state_of(webinar, viewers_of(webinar)) if webinar else None
-    context = {"webinar": webinar, "screen": screen_of(webinar), "state": state, "after": _after(webinar)}
-    return render(request, "room/room.html", context)
 
 
 @never_cache
@@ -76,26 +59,6 @@ def viewers_of(webinar: Webinar) -> int:
     """How many people are in the room, as this process sees it."""
     live = rooms()
     return live.count(webinar.pk) if live else 0
-
-
-def screen_of(webinar: Webinar | None) -> str:
-    """Which of the page's screens is shown."""
-    if webinar is None:
-        return "none"
-    if webinar.withdrawn and webinar.status == "scheduled":
-        return "withdrawn"
-    return {"draft": "scheduled"}.get(webinar.status, webinar.status)
-
-
-def _current(person: Person) -> Webinar | None:
-    return Programme.read().current(seats_of(person.pk))
-
-
-def _after(webinar: Webinar | None) -> Webinar | None:
-    """Where to go from this one: another that is on air, else the next one."""
-    programme = Programme.read()
-    others = (*programme.on_air, *programme.upcoming)
-    return next((each for each in others if each != webinar and not each.withdrawn), None)
 
 
 def _visible(person: Person, webinar_id: int) -> Webinar:

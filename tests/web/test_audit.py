@@ -20,8 +20,8 @@ from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.audit.models import AuditEntry
 from efir.hooks.actions import Refused
-from efir.ops.audit.reading import Asked, deed_line, every_deed
-from efir.ops.audit.words import ACTIONS
+from efir.pages.audit_entries import Asked, deed_line, every_deed
+from efir.pages.audit_labels import ACTIONS
 from efir.telegram.models import Kind, OutboxMessage
 from efir.webinars import core
 from efir.webinars.models import Webinar

@@ -16,11 +16,11 @@ from efir.accounts.services import LoginTaken, close_account, create_person, inv
 from efir.config import ConfigError
 from efir.hooks.actions import Context, Refused, Source
 from efir.lib import clock
-from efir.ops.audit.reading import Asked, deed_line, every_deed
 from efir.ops.cli import backup as keeping
 from efir.ops.cli import listings, people
 from efir.ops.cli.output import fail, print_lines
 from efir.ops.doctor.report import run_doctor
+from efir.pages.audit_entries import Asked, deed_line, every_deed
 from efir.server.archiving import archive
 from efir.server.migrate import migrate
 from efir.server.models import DemoMark

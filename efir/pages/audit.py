@@ -13,8 +13,8 @@ from efir.accounts.capabilities import Capability, capability_required
 from efir.accounts.models import Person, normalize_login
 from efir.audit.actions import Action
 from efir.lib import ids
-from efir.ops.audit.reading import Asked, places, read
-from efir.ops.audit.words import ACTIONS, action_words, actor_words, details_words
+from efir.pages.audit_entries import Asked, places, read
+from efir.pages.audit_labels import ACTIONS, action_words, actor_words, details_words
 
 ON_A_PAGE = 50
 # Nobody has it.
@@ -42,7 +42,7 @@ def audit_log(request: HttpRequest) -> HttpResponse:
     ]
     kept = urlencode({name: value for name, value in given.items() if value})
     context = {"page": page, "lines": lines, "actions": ACTIONS, "more": f"&{kept}" if kept else "", **given}
-    return render(request, "ops/audit.html", context)
+    return render(request, "pages/audit.html", context)
 
 
 def _asked(given: dict[str, str]) -> Asked:

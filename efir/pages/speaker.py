@@ -57,7 +57,7 @@ TIME_ZONES = [
 def webinars(request: HttpRequest) -> HttpResponse:
     """Every webinar: what is on air, what is ahead, what is over."""
     page = Paginator(for_speaker(), ON_A_PAGE).get_page(request.GET.get("page"))
-    return render(request, "webinars/speaker_list.html", {"page": page})
+    return render(request, "pages/speaker_list.html", {"page": page})
 
 
 @never_cache
@@ -122,7 +122,7 @@ def _page(
         if not prefers_html(request):
             return JsonResponse({"error": "invalid", "fields": form.errors.get_json_data()}, status=400)
         status = 400
-    return render(request, "webinars/speaker.html", context, status=status)
+    return render(request, "pages/speaker.html", context, status=status)
 
 
 def _refused(request: HttpRequest, refused: Refused, webinar: Webinar | None) -> HttpResponse:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from efir.accounts.labels import role_label
 from efir.audit.actions import Action
 from efir.hooks.actions import Source
-from efir.ops.audit.reading import Deed
+from efir.pages.audit_entries import Deed
 from efir.webinars.models import Webinar
 
 ACTIONS: dict[str, Promise] = {

@@ -6,11 +6,11 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from efir.accounts.capabilities import Capability
+from efir.pages.speaker import wrong_recording
 from efir.webinars import core
 from efir.webinars.endpoint import Done, Invalid, acting, asked_for, control, short_state
 from efir.webinars.forms import RecordingForm
 from efir.webinars.labels import past_start_words
-from efir.webinars.views.speaker import wrong_recording
 
 
 @control(Capability.MANAGE_STATUS)

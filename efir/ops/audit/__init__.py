@@ -1,1 +1,0 @@
-"""The audit log as people read it: the page and the command line."""

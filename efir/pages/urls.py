@@ -1,0 +1,27 @@
+"""Addresses of the composed pages."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from efir.pages import account, audit, room, speaker, speaker_actions
+
+urlpatterns = [
+    path("account/", account.account, name="account"),
+    path("account/contact_details", account.contact_details, name="contact_details"),
+    path("account/contacts/", account.contacts, name="contacts"),
+    path("account/candidates/<id:person_id>/", account.candidate, name="candidate"),
+    path("account/audit/", audit.audit_log, name="audit_log"),
+    path("account/webinar_room/", room.room, name="current_room"),
+    path("account/webinar_room/<id:webinar_id>/", room.room, name="room"),
+    path("admin_webinar/", speaker.webinars, name="speaker_list"),
+    path("admin_webinar/new/", speaker.new, name="speaker_new"),
+    path("admin_webinar/<id:webinar_id>/", speaker.one, name="speaker"),
+    path("admin_webinar/<id:webinar_id>/start", speaker_actions.start, name="webinar_start"),
+    path("admin_webinar/<id:webinar_id>/stop", speaker_actions.stop, name="webinar_stop"),
+    path("admin_webinar/<id:webinar_id>/cta", speaker_actions.cta, name="webinar_cta"),
+    path("admin_webinar/<id:webinar_id>/copy", speaker_actions.copy, name="webinar_copy"),
+    path("admin_webinar/<id:webinar_id>/publish", speaker_actions.publish, name="webinar_publish"),
+    path("admin_webinar/<id:webinar_id>/withdraw", speaker_actions.withdraw, name="webinar_withdraw"),
+    path("admin_webinar/<id:webinar_id>/recording", speaker_actions.recording, name="webinar_recording"),
+]
