@@ -31,7 +31,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "axes",
     "csp",
-    "efir.triggers.registry",
+    "efir.triggers",
     "efir.hooks",
     "efir.audit",
     "efir.accounts",

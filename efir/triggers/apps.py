@@ -13,13 +13,13 @@ from efir.triggers import registry
 
 
 class GuardsConfig(AppConfig):
-    name = "efir.triggers.registry"
+    name = "efir.triggers"
     label = "guards"
 
     def ready(self) -> None:
         # Both signals come once for each app; the first and the last of them are enough, and repeats do no harm.
-        pre_migrate.connect(_lift, dispatch_uid="efir.triggers.registry")
-        post_migrate.connect(_put_back, dispatch_uid="efir.triggers.registry")
+        pre_migrate.connect(_lift, dispatch_uid="efir.triggers")
+        post_migrate.connect(_put_back, dispatch_uid="efir.triggers")
         register(check_guards, Tags.database)
 
 

@@ -174,7 +174,7 @@ def test_a_database_that_does_not_answer_is_no_blindness(before_and_after, monke
         writes.append(pending)
         answers.wait(30)
 
-    monkeypatch.setattr(live_module.storage, "write", write)
+    monkeypatch.setattr(live_module.presence_store, "write", write)
     monkeypatch.setattr(live_module, "TICK_S", 0.02)
 
     async def scenario():
@@ -205,7 +205,7 @@ def test_nobody_waits_for_the_database_to_be_sent_away(before_and_after, monkeyp
         writes.append(pending)
         answers.wait(30)
 
-    monkeypatch.setattr(live_module.storage, "write", write)
+    monkeypatch.setattr(live_module.presence_store, "write", write)
 
     async def scenario():
         rooms, viewer = LiveRooms(), AsgiViewer(1, "")
