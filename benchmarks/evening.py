@@ -44,7 +44,7 @@ from benchmarks.tables import percentile, seconds, table, warn  # noqa: E402
 from efir.accounts.capabilities import Role  # noqa: E402
 from efir.accounts.models import Person  # noqa: E402
 from efir.attendance.models import Classification, Participation, Verdict  # noqa: E402
-from efir.fake_botapi import StandIn, running  # noqa: E402
+from efir.fake_botapi import FakeBotApi, running  # noqa: E402
 from efir.telegram.models import OutboxMessage, TelegramChat  # noqa: E402
 from efir.webinars import core  # noqa: E402
 from efir.webinars.models import Webinar  # noqa: E402
@@ -65,11 +65,15 @@ class Steps:
 def main() -> None:
     """Print the table for this process's database."""
     call_command("migrate", verbosity=0)
-    stand_in = StandIn(tokens={TOKEN})
-    with running(stand_in) as address, efir("serve", EFIR_TELEGRAM_API=address) as server, crowd() as viewers:
+    fake_bot_api = FakeBotApi(tokens={TOKEN})
+    with (
+        running(fake_bot_api) as address,
+        efir("serve", EFIR_TELEGRAM_API=address) as server,
+        crowd() as viewers,
+    ):
         steps = Steps(server)
         steps.add("the server is there", 0.0)
-        _hold(stand_in, steps, viewers)
+        _hold(fake_bot_api, steps, viewers)
     table(
         f"A webinar of {PEOPLE} candidates, EFIR_TELEGRAM_RATE={RATE} and EFIR_SETTLE_S={SETTLE_S}",
         ["step", "s", "the server's VmRSS, MB"],
@@ -81,10 +85,12 @@ def main() -> None:
     )
 
 
-def _hold(stand_in: StandIn, steps: Steps, viewers: Crowd) -> None:
+def _hold(fake_bot_api: FakeBotApi, steps: Steps, viewers: Crowd) -> None:
     """Everything from the first account to the last message."""
     webinar, people = scheduled_webinar(), list[Person]()
-    steps.add("accounts, chats and seats made", seconds(lambda: people.extend(_seated(stand_in, webinar))))
+    steps.add(
+        "accounts, chats and seats made", seconds(lambda: people.extend(_seated(fake_bot_api, webinar)))
+    )
     (cookie,) = log_in(enrol(1, Role.SPEAKER, "speaker"))
     speaker = Speaker(webinar, steps.server.port, cookie)
     steps.add(
@@ -99,11 +105,11 @@ def _hold(stand_in: StandIn, steps: Steps, viewers: Crowd) -> None:
     )
     steps.add("verdicts → the last message is sent", _until(lambda: not _unsent(webinar)))
     attended = Verdict.objects.filter(webinar=webinar, attended=True).count()
-    if attended < PEOPLE or len(stand_in.sent) != 2 * PEOPLE:
-        warn(f"{attended} of {PEOPLE} attended and {len(stand_in.sent)} messages were sent")
+    if attended < PEOPLE or len(fake_bot_api.sent) != 2 * PEOPLE:
+        warn(f"{attended} of {PEOPLE} attended and {len(fake_bot_api.sent)} messages were sent")
 
 
-def _seated(stand_in: StandIn, webinar: Webinar) -> list[Person]:
+def _seated(fake_bot_api: FakeBotApi, webinar: Webinar) -> list[Person]:
     """Candidates with their partners, a chat for each, and a seat that each has booked."""
     partners = enrol(PEOPLE // OF_EACH_PARTNER, Role.PARTNER, "partner")
     people = [
@@ -112,7 +118,7 @@ def _seated(stand_in: StandIn, webinar: Webinar) -> list[Person]:
         for person in enrol(OF_EACH_PARTNER, prefix=f"c{number}-", invited_by=partner)
     ]
     for person in [*partners, *people]:
-        stand_in.people.add(person.pk, person.name)
+        fake_bot_api.people.add(person.pk, person.name)
     TelegramChat.objects.bulk_create(
         [TelegramChat(person=person, chat_id=person.pk) for person in [*partners, *people]]
     )

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from efir.fake_botapi import Call, StandIn
+    from efir.fake_botapi import Call, FakeBotApi
 
 RATE = 25
 LATENCY_S = 0.3
@@ -32,14 +32,14 @@ os.environ |= {"EFIR_TELEGRAM_TOKEN": TOKEN, "EFIR_TELEGRAM_RATE": str(RATE)}
 
 def main() -> None:
     """Print the tables for this process's database."""
-    from efir.fake_botapi import StandIn, running
+    from efir.fake_botapi import FakeBotApi, running
 
-    stand_in = StandIn(tokens={TOKEN}, latency_s=LATENCY_S)
-    with running(stand_in) as address:
+    fake_bot_api = FakeBotApi(tokens={TOKEN}, latency_s=LATENCY_S)
+    with running(fake_bot_api) as address:
         os.environ["EFIR_TELEGRAM_API"] = address
         _prepare()
-        _measure_rate(stand_in)
-        _measure_waits(stand_in)
+        _measure_rate(fake_bot_api)
+        _measure_waits(fake_bot_api)
 
 
 def _prepare() -> None:
@@ -55,12 +55,12 @@ def _prepare() -> None:
     call_command("migrate", verbosity=0)
 
 
-def _measure_rate(stand_in: StandIn) -> None:
+def _measure_rate(fake_bot_api: FakeBotApi) -> None:
     from benchmarks.tables import table, warn
 
-    _fill(stand_in, MESSAGES)
+    _fill(fake_bot_api, MESSAGES)
     _send_all()
-    received = [sent.received_at for sent in stand_in.sent]
+    received = [sent.received_at for sent in fake_bot_api.sent]
     reached = (len(received) - 1) / (received[-1] - received[0])
     one_by_one = 1 / LATENCY_S
     table(
@@ -80,20 +80,20 @@ def _measure_rate(stand_in: StandIn) -> None:
         warn(f"{len(received)} messages at {reached / RATE:.1%} of the limit, not at {LEAST_OF_LIMIT:.0%}")
 
 
-def _measure_waits(stand_in: StandIn) -> None:
+def _measure_waits(fake_bot_api: FakeBotApi) -> None:
     from benchmarks.tables import table, warn
 
-    calls_before, sent_before = len(stand_in.calls), len(stand_in.sent)
-    chats = _fill(stand_in, LIMITED_MESSAGES)
+    calls_before, sent_before = len(fake_bot_api.calls), len(fake_bot_api.sent)
+    chats = _fill(fake_bot_api, LIMITED_MESSAGES)
     lot = random.Random(1)  # noqa: S311  # spreads the refusals, guards nothing
     for chat_id in lot.sample(chats, int(LIMITED_MESSAGES * LIMITED_SHARE)):
         parameters = {"retry_after": RETRY_AFTER_S}
-        stand_in.answer_with(429, method="sendMessage", chat_id=chat_id, parameters=parameters)
+        fake_bot_api.answer_with(429, method="sendMessage", chat_id=chat_id, parameters=parameters)
     _send_all()
-    calls = [call for call in stand_in.calls[calls_before:] if call.method == "sendMessage"]
+    calls = [call for call in fake_bot_api.calls[calls_before:] if call.method == "sendMessage"]
     refused = [call for call in calls if call.status == 429]
     violations = _too_early(calls, refused)
-    sent = len(stand_in.sent) - sent_before
+    sent = len(fake_bot_api.sent) - sent_before
     table(
         f"Sending {LIMITED_MESSAGES} messages, {LIMITED_SHARE:.0%} of them told to wait for {RETRY_AFTER_S} s (429)",
         ["what", "number"],
@@ -121,7 +121,7 @@ def _too_early(calls: list[Call], refused: list[Call]) -> list[Call]:
     ]
 
 
-def _fill(stand_in: StandIn, count: int) -> list[int]:
+def _fill(fake_bot_api: FakeBotApi, count: int) -> list[int]:
     """One verdict and one follow-up for each of so many candidates with a chat; the chats."""
     from efir.accounts.models import Person
     from efir.attendance.models import Verdict
@@ -148,7 +148,7 @@ def _fill(stand_in: StandIn, count: int) -> list[int]:
         ]
     )
     for person in people:
-        stand_in.people.add(1000 + person.pk, person.name)
+        fake_bot_api.people.add(1000 + person.pk, person.name)
     emit(
         [
             PostWebinarRoute(

@@ -80,9 +80,9 @@ class Held:
 class Season:
     """The server, the people, and what was found wrong."""
 
-    def __init__(self, server: Server, stand_in: fake_botapi.StandIn) -> None:
-        self.server, self.stand_in = server, stand_in
-        self.people = _people(stand_in)
+    def __init__(self, server: Server, fake_bot_api: fake_botapi.FakeBotApi) -> None:
+        self.server, self.fake_bot_api = server, fake_bot_api
+        self.people = _people(fake_bot_api)
         self.requests = log_in(self.people)
         (self.speaker,) = log_in(enrol(1, Role.SPEAKER, "speaker"))
         self.wrong: list[str] = []
@@ -165,7 +165,7 @@ class Season:
     def twice(self, webinars: list[Webinar]) -> int:
         """How many messages came twice or not at all, as those who read the chats see it."""
         texts: dict[int, str] = {}
-        for sent in list(self.stand_in.sent):
+        for sent in list(self.fake_bot_api.sent):
             chat = sent.message["chat"]["id"]
             texts[chat] = texts.get(chat, "") + "\n" + sent.message["text"]
         linked = [person for person in self.people if person.invited_by_id]
@@ -187,7 +187,7 @@ def _metric(port: int, name: str) -> float:
     return float(line.split()[1])
 
 
-def _people(stand_in: fake_botapi.StandIn) -> list[Person]:
+def _people(fake_bot_api: fake_botapi.FakeBotApi) -> list[Person]:
     """Everybody; each eleventh is invited by a partner, and linked as the partner is."""
     partners = enrol(PARTNERS, Role.PARTNER, "partner")
     each = (VIEWERS + ABSENT) // LINKED_EVERY // PARTNERS
@@ -206,7 +206,7 @@ def _people(stand_in: fake_botapi.StandIn) -> list[Person]:
         [TelegramChat(person=person, chat_id=person.pk) for person in [*partners, *linked]]
     )
     for person in [*partners, *linked]:
-        stand_in.people.add(person.pk, person.name)
+        fake_bot_api.people.add(person.pk, person.name)
     return people
 
 
@@ -228,17 +228,17 @@ def _is_so_soon(condition) -> bool:
 
 
 @contextmanager
-def _hastened() -> Iterator[tuple[Server, fake_botapi.StandIn]]:
+def _hastened() -> Iterator[tuple[Server, fake_botapi.FakeBotApi]]:
     """`efir serve` and this process on one fast clock, and a Bot API."""
     began, port = time.time(), free_port()
     hasten(began, SPEED)
-    stand_in = fake_botapi.StandIn(tokens={TOKEN})
+    fake_bot_api = fake_botapi.FakeBotApi(tokens={TOKEN})
     command = [sys.executable, "-m", "benchmarks.hastened", str(began), str(SPEED), "serve"]
     with (
-        fake_botapi.running(stand_in) as address,
+        fake_botapi.running(fake_bot_api) as address,
         running(command, port, EFIR_PORT=str(port), EFIR_TELEGRAM_API=address) as server,
     ):
-        yield server, stand_in
+        yield server, fake_bot_api
 
 
 def _grown(held: list[Held]) -> list[str]:
@@ -270,15 +270,15 @@ def main() -> int:
     call_command("migrate", verbosity=0)
     held: list[Held] = []
     webinars: list[Webinar] = []
-    with _hastened() as (server, stand_in):
-        season = Season(server, stand_in)
+    with _hastened() as (server, fake_bot_api):
+        season = Season(server, fake_bot_api)
         before, cpu_s, began = season.holds(), server.cpu_s(), time.monotonic()
         for number in range(1, count + 1):
             webinars.append(season.hold(number))
             held.append(season.holds())
         lasted, cpu_s = time.monotonic() - began, server.cpu_s() - cpu_s
         unread = season.twice(webinars)
-        sent = len(stand_in.sent)
+        sent = len(fake_bot_api.sent)
     _print(before, held)
     wrong = [*season.wrong, *_grown(held), *([f"{unread} messages twice or not at all"] if unread else [])]
     print(

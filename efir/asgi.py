@@ -11,6 +11,6 @@ django.setup()
 
 from django.core.asgi import get_asgi_application  # noqa: E402  # after setup
 
-from efir.edge.application import Front  # noqa: E402
+from efir.edge.application import EdgeApplication  # noqa: E402
 
-application = Front(get_asgi_application())
+application = EdgeApplication(get_asgi_application())

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from efir.lib.os_errors import told
+from efir.lib.os_errors import describe
 
 T = TypeVar("T")
 
@@ -317,7 +317,7 @@ def _secret(text: str, data_dir: Path) -> str:
         try:
             return _kept_secret(data_dir / "secret.key")
         except OSError as exc:
-            raise ConfigError(f"EFIR_DATA_DIR={data_dir} does not take secret.key: {told(exc)}") from exc
+            raise ConfigError(f"EFIR_DATA_DIR={data_dir} does not take secret.key: {describe(exc)}") from exc
     if len(text) < 32:
         raise ValueError(text)
     return text
@@ -385,4 +385,4 @@ def _make_private(path: Path) -> None:
     except FileExistsError:
         return
     except OSError as exc:
-        raise ConfigError(f"EFIR_DATABASE_URL: {path} cannot be made: {told(exc)}") from exc
+        raise ConfigError(f"EFIR_DATABASE_URL: {path} cannot be made: {describe(exc)}") from exc

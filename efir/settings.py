@@ -51,7 +51,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "efir.web.security_headers.PoliciesMiddleware",
+    "efir.web.security_headers.SecurityHeadersMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "efir.web.locale.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -63,7 +63,7 @@ MIDDLEWARE = [
 ]
 
 if EFIR.demo:
-    MIDDLEWARE.append("efir.demo.middleware.IntoTheDemo")
+    MIDDLEWARE.append("efir.demo.middleware.DemoRedirectMiddleware")
 
 TEMPLATES = [
     {
@@ -93,11 +93,11 @@ AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contri
 PASSWORD_HASHERS = ["efir.accounts.hashers.LeanArgon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {
-        "NAME": "efir.accounts.validators.NotOneself",
+        "NAME": "efir.accounts.validators.UserAttributeValidator",
         "OPTIONS": {"user_attributes": ["login", "name"]},
     },
-    {"NAME": "efir.accounts.validators.LongEnough"},
-    {"NAME": "efir.accounts.validators.NotCommon"},
+    {"NAME": "efir.accounts.validators.MinLengthValidator"},
+    {"NAME": "efir.accounts.validators.CommonPasswordValidator"},
 ]
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/account/"
@@ -118,8 +118,8 @@ AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 # A browser in which the person has logged in before has a limit of its own: see efir.accounts.login_throttle.
 AXES_WHITELIST_CALLABLE = "efir.accounts.login_throttle.is_known_browser"
-AXES_CLIENT_IP_CALLABLE = "efir.web.client_ip.limited_address"
-AXES_USERNAME_CALLABLE = "efir.web.client_ip.login_tried"
+AXES_CLIENT_IP_CALLABLE = "efir.web.client_ip.request_rate_limit_key"
+AXES_USERNAME_CALLABLE = "efir.web.client_ip.attempted_login"
 AXES_LOCKOUT_CALLABLE = "efir.accounts.views.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False

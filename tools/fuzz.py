@@ -22,7 +22,7 @@ def targets() -> dict[str, Callable[[bytes], object]]:
 
     from efir.accounts.forms import clean_login, clean_phone
     from efir.config import time_zone_name
-    from efir.web.client_ip import believed, network_of
+    from efir.web.client_ip import client_ip, rate_limit_key
     from efir.web.locale import language_of
     from efir.webinars.embeds import chat_address, player_address
     from efir.webinars.forms import LocalMomentField
@@ -50,7 +50,7 @@ def targets() -> dict[str, Callable[[bytes], object]]:
         "login": text(clean_login, clean_phone),
         "moment": text(LocalMomentField(required=False).clean, zone),
         "header": text(
-            lambda given: network_of(believed("192.0.2.1", given)), lambda given: language_of({}, given)
+            lambda given: rate_limit_key(client_ip("192.0.2.1", given)), lambda given: language_of({}, given)
         ),
         "poster": poster,
     }

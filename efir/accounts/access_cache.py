@@ -19,7 +19,7 @@ from efir.accounts.capabilities import Capability
 from efir.accounts.models import Person, Session
 from efir.accounts.sessions import SessionStore
 from efir.lib import clock
-from efir.lib.concurrency import CROWD
+from efir.lib.concurrency import REQUEST_POOL
 
 KEPT = 50_000
 KEPT_FOR = timedelta(minutes=10)
@@ -27,7 +27,7 @@ AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class SessionAccess:
     """What one session carries. `invited`: somebody brought this person. `until`: after that it is read again."""
 
     person_id: int
@@ -40,7 +40,7 @@ class Access:
         return capability in self.capabilities
 
 
-def read_access(session_keys: Iterable[str]) -> dict[str, Access]:
+def read_access(session_keys: Iterable[str]) -> dict[str, SessionAccess]:
     """Who is behind these sessions, with one joined read; a session that counts for nobody is left out."""
     rows = Session.objects.filter(
         session_key__in=session_keys, expire_date__gt=clock.now(), person__is_active=True
@@ -61,7 +61,7 @@ def read_access(session_keys: Iterable[str]) -> dict[str, Access]:
             codenames[key] |= {codename} if codename else set()
     latest = clock.now() + KEPT_FOR
     return {
-        key: Access(
+        key: SessionAccess(
             person_id, inviter_id is not None, _shared(frozenset(codenames[key])), min(expires_at, latest)
         )
         for key, (person_id, inviter_id, expires_at) in people.items()
@@ -80,16 +80,16 @@ def _shared(codenames: frozenset[str]) -> frozenset[str]:
     return codenames
 
 
-class Accesses:
+class AccessCache:
     """What the sessions of this process's visitors carry. Its methods run on the event loop."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, Access] = {}
-        self._wanted: dict[str, asyncio.Future[Access | None]] = {}
+        self._kept: dict[str, SessionAccess] = {}
+        self._wanted: dict[str, asyncio.Future[SessionAccess | None]] = {}
         self._reading: asyncio.Task[None] | None = None
         self._dropped: set[int] = set()
 
-    async def of(self, session_key: str) -> Access | None:
+    async def of(self, session_key: str) -> SessionAccess | None:
         """What this session carries; None where it counts for nobody. Raises the database's errors."""
         access = self._kept.get(session_key)
         if access and access.until > clock.now():
@@ -122,7 +122,7 @@ class Accesses:
         keys = list(self._wanted)[:AT_ONCE]
         self._dropped.clear()
         try:
-            found = await CROWD.run(read_access, keys)
+            found = await REQUEST_POOL.run(read_access, keys)
         except Exception as exc:  # it is for each who waits
             for key in keys:
                 self._wanted.pop(key).set_exception(exc)
@@ -133,7 +133,7 @@ class Accesses:
                 self._keep(key, access)
             self._wanted.pop(key).set_result(access)
 
-    def _keep(self, key: str, access: Access) -> None:
+    def _keep(self, key: str, access: SessionAccess) -> None:
         while len(self._kept) >= KEPT:
             del self._kept[next(iter(self._kept))]
         self._kept[key] = access

@@ -37,7 +37,7 @@ def erase(person_id: int, context: Context) -> Person:
         record(Action.PERSON_ERASED, context, person_id=person.pk, changes=role_lost(person))
         erasing.send(sender=Person, person=person)
         _forget_access(person)
-        _blot_out(person)
+        anonymize(person)
         log.info("person_erased", person_id=person.pk, actor_id=context.actor_id)
         return person
 
@@ -49,7 +49,7 @@ def _forget_access(person: Person) -> None:
     AuditAddress.objects.filter(actor_id=person.pk).delete()
 
 
-def _blot_out(person: Person) -> None:
+def anonymize(person: Person) -> None:
     """Saving also tells every process that the person's access has changed: open streams are cut off."""
     person.login, person.name, person.ref_code = f"erased-{person.pk}", ERASED_NAME, new_ref_code()
     person.email = person.phone = person.telegram_name = ""

@@ -21,7 +21,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django_ratelimit.core import is_ratelimited
 
-from efir.web.client_ip import limited_address, login_tried
+from efir.web.client_ip import attempted_login, request_rate_limit_key
 
 COOKIE = f"{settings.COOKIE_PREFIX}efir_known"
 KEPT_S = 180 * 24 * 3600
@@ -31,24 +31,24 @@ RATE = "10/15m"
 _signer = signing.TimestampSigner(salt="efir.known-browser")
 
 
-def is_refused(request: HttpRequest, login: str) -> bool:
+def is_throttled(request: HttpRequest, login: str) -> bool:
     """Whether a try for this log-in (in its one spelling) is refused before the password is looked at."""
-    if nonce := _nonce(request, login):
+    if nonce := device_id(request, login):
         return bool(
             is_ratelimited(request, group="known-browser", key=lambda *_: nonce, rate=RATE, increment=True)
         )
     return (
-        _wrong(ip_address=limited_address(request)) >= settings.WRONG_FROM_ADDRESS
+        _wrong(ip_address=request_rate_limit_key(request)) >= settings.WRONG_FROM_ADDRESS
         or _wrong(username=login) >= settings.WRONG_FOR_ACCOUNT
     )
 
 
 def is_known_browser(request: HttpRequest, credentials: dict[str, str] | None = None) -> bool:
     """Whether axes has nothing to count here."""
-    return bool(_nonce(request, login_tried(request, credentials)))
+    return bool(device_id(request, attempted_login(request, credentials)))
 
 
-def know(response: HttpResponseBase, login: str) -> None:
+def remember_browser(response: HttpResponseBase, login: str) -> None:
     """Remember in this browser that `login` has shown the password, or a one-time link."""
     response.set_cookie(
         COOKIE,
@@ -60,7 +60,7 @@ def know(response: HttpResponseBase, login: str) -> None:
     )
 
 
-def _nonce(request: HttpRequest, login: str) -> str:
+def device_id(request: HttpRequest, login: str) -> str:
     """The number of this browser, if it is a known one of this log-in's."""
     try:
         digest, _, nonce = _signer.unsign(request.COOKIES.get(COOKIE, ""), max_age=KEPT_S).partition(".")

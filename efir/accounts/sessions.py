@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from efir.accounts.access_changes import note_change
 from efir.accounts.models import Person, Session
 from efir.hooks.actions import Context, Source
-from efir.web.client_ip import client_address
+from efir.web.client_ip import request_ip
 
 # Django's: letters and digits.
 KEY_LENGTH = 32
@@ -52,7 +52,7 @@ class SessionStore(db.SessionStore):
 
 def other_sessions(request: HttpRequest) -> QuerySet[Session]:
     """Where else whoever asks has logged in; under an earlier password, too, where that counts no more."""
-    own = Session.objects.filter(person=person_of(request))
+    own = Session.objects.filter(person=current_person(request))
     return own.exclude(session_key=request.session.session_key)
 
 
@@ -60,16 +60,16 @@ def end_other_sessions(request: HttpRequest) -> None:
     """Log whoever asks out everywhere else, in every process at once."""
     with transaction.atomic():
         other_sessions(request).delete()
-        note_change([person_of(request).pk])
+        note_change([current_person(request).pk])
 
 
-def person_of(request: HttpRequest) -> Person:
+def current_person(request: HttpRequest) -> Person:
     """Whoever is logged in; raises PermissionDenied for a guest."""
     if not isinstance(request.user, Person):
         raise PermissionDenied
     return request.user
 
 
-def acting(request: HttpRequest) -> Context:
+def request_context(request: HttpRequest) -> Context:
     """The context of an action from the web: the session's person, now, from where they are."""
-    return Context(person_of(request).pk, Source.WEB, address=client_address(request))
+    return Context(current_person(request).pk, Source.WEB, address=request_ip(request))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from efir.triggers.registry import Guard
+from efir.triggers.registry import Trigger
 
-CHAIN = Guard(
+CHAIN = Trigger(
     table="accounts_person",
     name="person_inviter_written_once",
     code="person_inviter_is_written_once",
@@ -22,7 +22,7 @@ _BROUGHT_BACK = (
     "OR NEW.name <> OLD.name OR NEW.email <> '' OR NEW.phone <> '' OR NEW.telegram_name <> ''))"
 )
 
-ERASED = Guard(
+ERASED = Trigger(
     table="accounts_person",
     name="person_stays_erased",
     code="person_is_erased",

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.password_validation import (
-    CommonPasswordValidator,
-    MinimumLengthValidator,
-    UserAttributeSimilarityValidator,
-)
+from django.contrib.auth import password_validation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 
-class LongEnough(MinimumLengthValidator):
+class MinLengthValidator(password_validation.MinimumLengthValidator):
     """Has the least length."""
 
     def get_error_message(self) -> str:
@@ -23,7 +19,7 @@ class LongEnough(MinimumLengthValidator):
         ) % {"count": self.min_length}
 
 
-class NotCommon(CommonPasswordValidator):
+class CommonPasswordValidator(password_validation.CommonPasswordValidator):
     """Is none of the 20,000 that everybody tries first."""
 
     def get_error_message(self) -> str:
@@ -31,7 +27,7 @@ class NotCommon(CommonPasswordValidator):
         return _("Этот пароль подбирают одним из первых. Придумайте другой.")
 
 
-class NotOneself(UserAttributeSimilarityValidator):
+class UserAttributeValidator(password_validation.UserAttributeSimilarityValidator):
     """Is not the log-in or the name, a little changed."""
 
     def get_error_message(self) -> str:

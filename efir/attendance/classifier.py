@@ -17,11 +17,11 @@ from efir.accounts.models import Person
 from efir.attendance import tracker
 from efir.attendance.evidence import evening_of, rule_in_force
 from efir.attendance.models import Classification, Participation, Verdict
-from efir.attendance.rules import Evening, Judgement, Rule, judge
+from efir.attendance.rules import Evening, Rule, VerdictResult, judge
 from efir.audit.log import note_address
 from efir.audit.models import Origin
 from efir.hooks import correlation
-from efir.hooks.actions import Code, Context, Refused
+from efir.hooks.actions import ActionRefused, Code, Context
 from efir.hooks.bus import emit, listen
 from efir.hooks.events import (
     ClientWebinarAttendanceClassified,
@@ -30,7 +30,7 @@ from efir.hooks.events import (
     Reason,
 )
 from efir.lib import clock, metrics
-from efir.room.presence_store import Seen, flushed_past, seen_by_person
+from efir.room.presence_store import PresenceSpan, flushed_past, seen_by_person
 from efir.webinars.correlation import stop_of
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
@@ -77,7 +77,7 @@ def due_webinars() -> list[Webinar]:
     ]
 
 
-def subjects(webinar: Webinar) -> QuerySet[Person]:
+def eligible_leads(webinar: Webinar) -> QuerySet[Person]:
     """The leads on whom there will be a verdict: those who entered, and those who held a seat at the stop."""
     entered = Participation.objects.filter(webinar=webinar, person=OuterRef("pk"))
     seated = webinar.seats.filter(person=OuterRef("pk"), held_by_lead=True)
@@ -89,10 +89,10 @@ def subjects(webinar: Webinar) -> QuerySet[Person]:
 
 def classify_due() -> bool:
     """Judge the next chunk of every webinar that is due; whether there may be more to do. Called by the worker."""
-    return any(tracker.each_by_itself(_take_up, due_webinars()))
+    return any(tracker.for_each_isolated(classify_webinar, due_webinars()))
 
 
-def _take_up(webinar: Webinar) -> bool:
+def classify_webinar(webinar: Webinar) -> bool:
     with bound_contextvars(webinar_id=webinar.pk, cause=stop_of(webinar.pk)):
         tracker.record_entries(webinar)  # also what a tracker that died did not get to
         return classify_chunk(webinar)
@@ -131,7 +131,7 @@ def _next_leads(webinar: Webinar, size: int) -> list[int]:
     """
     judged = Verdict.objects.filter(webinar=webinar)
     latest = judged.aggregate(latest=Max("lead_id"))["latest"] or 0
-    leads = subjects(webinar).order_by("pk").values_list("pk", flat=True)
+    leads = eligible_leads(webinar).order_by("pk").values_list("pk", flat=True)
     if lead_ids := list(leads.filter(pk__gt=latest)[:size]):
         return lead_ids
     done = set(judged.values_list("lead_id", flat=True))
@@ -157,12 +157,12 @@ def _judge(webinar: Webinar, lead_ids: Sequence[int]) -> None:
 
 def _judgements(
     webinar: Webinar, lead_ids: Sequence[int], evening: Evening, rule: Rule
-) -> dict[int, Judgement]:
+) -> dict[int, VerdictResult]:
     seen = seen_by_person(webinar.pk, lead_ids)
     return {lead_id: judge(seen.get(lead_id, []), evening, rule) for lead_id in lead_ids}
 
 
-def _verdicts(webinar: Webinar, judgements: dict[int, Judgement], rule: Rule) -> list[Verdict]:
+def _verdicts(webinar: Webinar, judgements: dict[int, VerdictResult], rule: Rule) -> list[Verdict]:
     now, rule_text = clock.now(), str(rule)
     return [
         Verdict(
@@ -199,11 +199,11 @@ def decide(webinar_id: int, lead_id: int, attended: bool, context: Context) -> V
     """
     actor = Person.objects.filter(pk=context.actor_id or 0, is_active=True).first()
     if actor is None or not can(actor, Capability.DECIDE_VERDICT):
-        raise Refused(Code.FORBIDDEN, Capability.DECIDE_VERDICT)
+        raise ActionRefused(Code.FORBIDDEN, Capability.DECIDE_VERDICT)
     with transaction.atomic():
         verdict = Verdict.objects.select_for_update().filter(webinar_id=webinar_id, lead_id=lead_id).first()
         if verdict is None:
-            raise Refused(Code.NOT_FOUND, "no such verdict")
+            raise ActionRefused(Code.NOT_FOUND, "no such verdict")
         if verdict.attended is None:
             verdict.attended, verdict.reason = attended, "decided_by_admin"
             verdict.decided_by, verdict.decided_at = actor, clock.now()
@@ -224,11 +224,11 @@ def decide(webinar_id: int, lead_id: int, attended: bool, context: Context) -> V
         return verdict
 
 
-def rejudge(verdict: Verdict, evening: Evening) -> Judgement:
+def recompute(verdict: Verdict, evening: Evening) -> VerdictResult:
     """The verdict again, from its stored intervals and rule and the webinar's evening; a decision is not undone."""
     lost = verdict.why_unknown == "process_died"
     seen = [
-        Seen(datetime.fromisoformat(start), datetime.fromisoformat(end), lost)
+        PresenceSpan(datetime.fromisoformat(start), datetime.fromisoformat(end), lost)
         for start, end in verdict.intervals
     ]
     return judge(seen, evening, Rule.parse(verdict.rule))

@@ -73,7 +73,7 @@ def rule_words(rule: Rule) -> list[str]:
     ]
 
 
-def because(verdict: Verdict, timeline: Timeline | None) -> str:
+def explain(verdict: Verdict, timeline: Timeline | None) -> str:
     """The reason with this person's own times: «последний раз в эфире в 19:40, за 25 минут до конца»."""
     if verdict.attended is None:
         return str(WHY_UNKNOWN.get(verdict.why_unknown, ""))

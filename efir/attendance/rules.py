@@ -9,7 +9,7 @@ from datetime import datetime
 
 from efir.attendance.intervals import Span, after, clip, last_s, total_s
 from efir.hooks.events import Reason
-from efir.room.presence_store import Seen
+from efir.room.presence_store import PresenceSpan
 
 NAME = "end_gap_within_grace"
 
@@ -48,13 +48,13 @@ class Evening:
     covered: Sequence[Span]
     clock_moved: bool = False
 
-    def blind_s(self, spans: Sequence[Span]) -> float:
+    def uncovered_seconds(self, spans: Sequence[Span]) -> float:
         """How much of `spans` no pulse covers."""
         return total_s(spans) - total_s(clip(spans, self.covered))
 
 
 @dataclass(frozen=True)
-class Judgement:
+class VerdictResult:
     """One verdict. `why_unknown` says what the system did not see, where it holds the verdict."""
 
     attended: bool | None
@@ -67,23 +67,23 @@ class Judgement:
         return total_s(self.intervals)
 
 
-def first_live_moment(seen: Sequence[Seen], live: Sequence[Span]) -> datetime | None:
+def first_live_moment(seen: Sequence[PresenceSpan], live: Sequence[Span]) -> datetime | None:
     """When the person entered: the first moment at which they were seen in live time."""
     present = clip(((each.start, each.end) for each in seen), live)
     return present[0][0] if present else None
 
 
-def judge(seen: Sequence[Seen], evening: Evening, rule: Rule) -> Judgement:
+def judge(seen: Sequence[PresenceSpan], evening: Evening, rule: Rule) -> VerdictResult:
     """The verdict on somebody who entered, or who holds a seat and did not (the contract's table)."""
     present = clip(((each.start, each.end) for each in seen), evening.live)
     if evening.clock_moved:
-        return Judgement(None, "unknown", present, "clock_moved")
+        return VerdictResult(None, "unknown", present, "clock_moved")
     if present and end_gap_s(present, evening.live) < rule.grace_s:
-        return Judgement(True, "stayed_to_end", present)
-    blind = _why_blind(seen, bool(present), evening, rule)
+        return VerdictResult(True, "stayed_to_end", present)
+    blind = unknown_reason(seen, bool(present), evening, rule)
     if blind:
-        return Judgement(None, "unknown", present, blind)
-    return Judgement(False, "left_early" if present else "no_show", present)
+        return VerdictResult(None, "unknown", present, blind)
+    return VerdictResult(False, "left_early" if present else "no_show", present)
 
 
 def end_gap_s(present: Sequence[Span], live: Sequence[Span]) -> float:
@@ -91,18 +91,18 @@ def end_gap_s(present: Sequence[Span], live: Sequence[Span]) -> float:
     return total_s(after(live, present[-1][1]))
 
 
-def _why_blind(seen: Sequence[Seen], entered: bool, evening: Evening, rule: Rule) -> str:
+def unknown_reason(seen: Sequence[PresenceSpan], entered: bool, evening: Evening, rule: Rule) -> str:
     final = last_s(evening.live, rule.grace_s)
-    if final and evening.blind_s(final) > BLIND_SHARE * total_s(final):
+    if final and evening.uncovered_seconds(final) > BLIND_SHARE * total_s(final):
         return "final_grace_unseen"
-    if entered and _was_lost(seen, evening.live):
+    if entered and lost_at_end(seen, evening.live):
         return "process_died"
-    if not entered and evening.blind_s(evening.live) > rule.grace_s:
+    if not entered and evening.uncovered_seconds(evening.live) > rule.grace_s:
         return "live_time_unseen"
     return ""
 
 
-def _was_lost(seen: Sequence[Seen], live: Sequence[Span]) -> bool:
+def lost_at_end(seen: Sequence[PresenceSpan], live: Sequence[Span]) -> bool:
     """Whether the last that was seen of the person is a process that died with them, before live time ended."""
     latest = max(each.end for each in seen)
     return any(each.lost and each.end == latest for each in seen) and total_s(after(live, latest)) > 0

@@ -29,15 +29,15 @@ CHUNK = 500
 T = TypeVar("T")
 
 
-def track() -> int:
+def record_new_entries() -> int:
     """Record the entries into every webinar that is on air or not classified yet; how many are new."""
     open_webinars = Webinar.objects.filter(
         Q(status__in=ON_AIR) | Q(status=Status.FINISHED, classification__done_at=None)
     )
-    return sum(each_by_itself(record_entries, open_webinars))
+    return sum(for_each_isolated(record_entries, open_webinars))
 
 
-def each_by_itself(work: Callable[[Webinar], T], webinars: Iterable[Webinar]) -> list[T]:
+def for_each_isolated(work: Callable[[Webinar], T], webinars: Iterable[Webinar]) -> list[T]:
     """Do the work for every webinar, and only then raise what went wrong with some: one must not stop the others."""
     done, failed = [], []
     for webinar in webinars:

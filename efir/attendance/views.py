@@ -13,23 +13,23 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from efir.accounts.capabilities import Capability, capability_required
-from efir.accounts.sessions import person_of
+from efir.accounts.sessions import current_person, request_context
 from efir.attendance.classifier import decide
 from efir.attendance.report import csv_export
 from efir.attendance.report.verdict_list import HERE
 from efir.audit.actions import Action
 from efir.audit.log import record
-from efir.web.shortcuts import query_with
-from efir.webinars.endpoint import Done, acting, asked_for, control
+from efir.web.shortcuts import update_query
+from efir.webinars.endpoint import ActionResult, control, parse_bool
 from efir.webinars.models import Webinar
 
 log = structlog.get_logger(__name__)
 
 
 @control(Capability.DECIDE_VERDICT)
-def decide_verdict(request: HttpRequest, webinar_id: int, lead_id: int) -> Done:
+def decide_verdict(request: HttpRequest, webinar_id: int, lead_id: int) -> ActionResult:
     """The event goes out once, with who decided; asked again, it is answered as done."""
-    verdict = decide(webinar_id, lead_id, asked_for(request, "attended"), acting(request))
+    verdict = decide(webinar_id, lead_id, parse_bool(request, "attended"), request_context(request))
     body = {
         "webinar_id": webinar_id,
         "lead_id": lead_id,
@@ -37,7 +37,7 @@ def decide_verdict(request: HttpRequest, webinar_id: int, lead_id: int) -> Done:
         "reason": verdict.reason,
         "rule": verdict.rule,
     }
-    return Done(_("Решено."), body, where=query_with(request.GET) + HERE)
+    return ActionResult(_("Решено."), body, where=update_query(request.GET) + HERE)
 
 
 @never_cache
@@ -69,6 +69,6 @@ def _file(
     if request.method == "HEAD":
         return HttpResponse(headers=headers)
     with transaction.atomic():
-        record(Action.TABLE_EXPORTED, acting(request), webinar_id=webinar.pk, table=export.what)
-    log.info("exported", what=export.what, webinar_id=webinar.pk, actor_id=person_of(request).pk)
+        record(Action.TABLE_EXPORTED, request_context(request), webinar_id=webinar.pk, table=export.what)
+    log.info("exported", what=export.what, webinar_id=webinar.pk, actor_id=current_person(request).pk)
     return StreamingHttpResponse(csv_export.stream(export, get_language() or "ru"), headers=headers)

@@ -9,10 +9,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
-from efir.demo.site import stand_in
+from efir.demo.site import fake_bot_api
 
 
-class IntoTheDemo:
+class DemoRedirectMiddleware:
     """Middleware of the demo alone: where a person would be sent to t.me, they are sent to /demo/telegram/."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -21,7 +21,7 @@ class IntoTheDemo:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self._get_response(request)
         parts = urlsplit(response.headers.get("Location", ""))
-        if parts.hostname == "t.me" and stand_in():
+        if parts.hostname == "t.me" and fake_bot_api():
             payload = parse_qs(parts.query).get("start", [""])[0]
             response["Location"] = f"{reverse('demo-telegram')}?{urlencode({'start': payload})}"
         return response

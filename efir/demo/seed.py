@@ -17,7 +17,7 @@ from efir.accounts.services import create_person
 from efir.attendance import classifier
 from efir.config import ConfigError
 from efir.demo.posters import painted
-from efir.demo.site import stand_in
+from efir.demo.site import fake_bot_api
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.room.presence import IntervalRow, Pending, RecorderRow
@@ -85,7 +85,7 @@ def _something_is_near() -> bool:
 
 
 def _forget() -> None:
-    with registry.lifted():
+    with registry.disabled():
         call_command("flush", interactive=False, verbosity=0)
     (settings.EFIR.data_dir / "standin.jsonl").unlink(missing_ok=True)
 
@@ -126,7 +126,7 @@ def _contacts(login: str, number: int) -> tuple[str, str, str]:
 
 def _introduce() -> None:
     """The stand-in knows the people who have a chat."""
-    bot_api = stand_in()
+    bot_api = fake_bot_api()
     if bot_api is None:
         return
     for chat in TelegramChat.objects.select_related("person"):

@@ -9,15 +9,15 @@ from typing import Any
 from django.conf import settings
 
 from efir.demo.environment import STANDIN_PREFIX
-from efir.fake_botapi import StandIn
+from efir.fake_botapi import FakeBotApi
 
 
 @cache
-def stand_in() -> StandIn | None:
+def fake_bot_api() -> FakeBotApi | None:
     """The stand-in of this demo, or None where the demo sends to an address from the environment."""
     if not settings.EFIR.telegram_api.endswith(STANDIN_PREFIX):
         return None
-    return StandIn(
+    return FakeBotApi(
         tokens={settings.EFIR.telegram_token},
         prefix=STANDIN_PREFIX,
         store=settings.EFIR.data_dir / "standin.jsonl",
@@ -28,7 +28,7 @@ def application() -> Callable[..., Any]:
     """Efir's application with the stand-in beside it."""
     from efir.asgi import application as efir_application
 
-    bot_api = stand_in()
+    bot_api = fake_bot_api()
 
     async def demo(scope: Any, receive: Any, send: Any) -> None:
         if bot_api and scope["type"] == "http" and bot_api.owns(scope["path"]):

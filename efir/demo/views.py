@@ -17,8 +17,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from efir.accounts.models import Person
 from efir.demo.seed import FIRST_CHAT_ID
-from efir.demo.site import stand_in
-from efir.fake_botapi import StandIn
+from efir.demo.site import fake_bot_api
+from efir.fake_botapi import FakeBotApi
 from efir.lib.concurrency import in_thread
 from efir.telegram.link_tokens import make_link
 
@@ -39,7 +39,7 @@ class Shown:
 @require_safe
 async def chats(request: HttpRequest) -> HttpResponse:
     """Every chat with what the bot wrote and what its person wrote."""
-    bot_api = stand_in()
+    bot_api = fake_bot_api()
     context = {
         "chats": _shown(bot_api) if bot_api else [],
         "local": bot_api is not None,
@@ -48,7 +48,7 @@ async def chats(request: HttpRequest) -> HttpResponse:
     return await in_thread(_page, request, context)
 
 
-def _shown(bot_api: StandIn) -> list[Shown]:
+def _shown(bot_api: FakeBotApi) -> list[Shown]:
     people = bot_api.state.people
     shown = [
         Shown(chat_id, people[chat_id].first_name, chat.blocked, chat.messages)
@@ -67,7 +67,7 @@ def _page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
 @require_POST
 async def press_start(request: HttpRequest, person_id: int) -> HttpResponse:
     """Play this person: open their one-time link in Telegram and press Start."""
-    bot_api = stand_in()
+    bot_api = fake_bot_api()
     if bot_api is None:
         raise BadRequest("the demo's messages go elsewhere")
     person = await in_thread(Person.objects.get, pk=person_id)
@@ -85,7 +85,7 @@ async def press_start(request: HttpRequest, person_id: int) -> HttpResponse:
 @require_POST
 async def toggle_block(request: HttpRequest, chat_id: int) -> HttpResponse:
     """Play a person who blocks the bot, or lets it in again."""
-    bot_api = stand_in()
+    bot_api = fake_bot_api()
     if bot_api is None or chat_id not in bot_api.chats:
         raise BadRequest("no such chat")
     (bot_api.people.unblock if bot_api.chats[chat_id].blocked else bot_api.people.block)(chat_id)

@@ -12,12 +12,12 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http.request import split_domain_port, validate_host
 
-from efir.edge.body_limit import Bounded
+from efir.edge.body_limit import BodyLimitMiddleware
 from efir.edge.cached_files import StaticFiles
 from efir.edge.offline import OFFLINE, OfflineFiles
-from efir.edge.password_queue import Turnstile
+from efir.edge.password_queue import PasswordQueueMiddleware
 from efir.edge.posters import PosterFiles
-from efir.edge.request_id import Identified
+from efir.edge.request_id import RequestIdMiddleware
 from efir.edge.room_page import RoomPage, room_state
 from efir.edge.schedule_page import SchedulePage
 from efir.lib import ids, metrics
@@ -37,11 +37,11 @@ Answering: TypeAlias = tuple[str, Callable[[], Awaitable[int]]]
 log = structlog.get_logger(__name__)
 
 
-class Front:
+class EdgeApplication:
     """Efir's ASGI application: the stream, then what is kept, then Django."""
 
     def __init__(self, django: Application) -> None:
-        self._django = Bounded(Turnstile(Identified(django)))
+        self._django = BodyLimitMiddleware(PasswordQueueMiddleware(RequestIdMiddleware(django)))
         self._schedule = SchedulePage(django)
         self._room = RoomPage(django)
         self._offline = OfflineFiles(django)

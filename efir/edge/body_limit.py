@@ -26,7 +26,7 @@ class _TooLarge(Exception):
     """More has come than may."""
 
 
-class Bounded:
+class BodyLimitMiddleware:
     """An application to which no larger body than this comes, told before or not, and none in a strange encoding."""
 
     def __init__(self, inner: Application) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
-from efir.edge.cached_response import Kept
+from efir.edge.cached_response import CachedResponse
 from efir.lib.asgi import Scope, Send
 from efir.web.security_headers import EVERYWHERE
 
@@ -33,7 +33,7 @@ class StaticFiles:
         return await file.answer(scope, send)
 
 
-def _kept(path: Path) -> Kept:
+def _kept(path: Path) -> CachedResponse:
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     charset = "; charset=utf-8" if kind.startswith("text/") else ""
     headers = [
@@ -41,4 +41,4 @@ def _kept(path: Path) -> Kept:
         *EVERYWHERE,
         (b"access-control-allow-origin", b"*"),
     ]
-    return Kept.of(path.read_bytes(), headers, FOR_EVER, b"Accept-Encoding")
+    return CachedResponse.of(path.read_bytes(), headers, FOR_EVER, b"Accept-Encoding")

@@ -21,7 +21,7 @@ _FRESH = b"private, no-cache"
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
+class Representation:
     """One form of an answer, ready to be sent."""
 
     status: int
@@ -30,7 +30,7 @@ class _Form:
     head: bytes
 
     @classmethod
-    def of(cls, status: int, headers: Headers, body: bytes = b"") -> _Form:
+    def of(cls, status: int, headers: Headers, body: bytes = b"") -> Representation:
         length = (b"content-length", b"%d" % len(body))
         whole = (*headers, length) if status == 200 else tuple(headers)
         return cls(status, whole, body, head_of(status, whole))
@@ -43,18 +43,18 @@ class _Form:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CachedResponse:
     """One answer in its forms: plain, packed (gzip), and that nothing has changed since."""
 
     tag: bytes
-    plain: _Form
-    packed: _Form
-    unchanged: _Form
+    plain: Representation
+    packed: Representation
+    unchanged: Representation
 
     @classmethod
     def of(
         cls, body: bytes, headers: Headers, cache_control: bytes, vary: bytes, *, pack: bool = True
-    ) -> Kept:
+    ) -> CachedResponse:
         """Keep this body with these headers, but for those that whoever keeps it decides.
 
         `pack`: whether gzip makes it smaller; of a picture it does not.
@@ -62,11 +62,11 @@ class Kept:
         tag = b'W/"%s"' % hashlib.sha256(body).hexdigest()[:20].encode()
         own = ((b"cache-control", cache_control), (b"etag", tag), (b"vary", vary))
         all_headers = (*(each for each in headers if each[0] not in _NOT_KEPT), *own)
-        plain = _Form.of(200, all_headers, body)
+        plain = Representation.of(200, all_headers, body)
         packed = plain
         if pack and len(body) > _LEAST_PACKED:
-            packed = _Form.of(200, (*all_headers, _GZIP), gzip.compress(body, mtime=0))
-        return cls(tag, plain, packed, _Form.of(304, all_headers))
+            packed = Representation.of(200, (*all_headers, _GZIP), gzip.compress(body, mtime=0))
+        return cls(tag, plain, packed, Representation.of(304, all_headers))
 
     async def answer(self, scope: Scope, send: Send, more: Headers = ()) -> int:
         """Send it as the request takes it: not at all where the browser has it already, packed where it can unpack.
@@ -81,7 +81,7 @@ class Kept:
         return await (self.packed if takes_packed else self.plain).answer(scope, send, more)
 
 
-async def page_of(django: Application, scope: Scope) -> Kept | None:
+async def page_of(django: Application, scope: Scope) -> CachedResponse | None:
     """What Django answers to this request, to be kept; None where it is for this one visitor alone."""
     sent: list[Message] = []
 
@@ -92,7 +92,7 @@ async def page_of(django: Application, scope: Scope) -> Kept | None:
     status, headers = sent[0]["status"], [(name.lower(), value) for name, value in sent[0]["headers"]]
     if status != 200 or any(name == b"set-cookie" for name, _ in headers):
         return None
-    return Kept.of(
+    return CachedResponse.of(
         b"".join(message.get("body", b"") for message in sent[1:]),
         headers,
         _FRESH,

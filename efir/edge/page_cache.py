@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from efir.edge.cached_response import Kept, page_of
+from efir.edge.cached_response import CachedResponse, page_of
 from efir.lib.asgi import Application, Scope
 
 AT_MOST = 200
@@ -24,7 +24,7 @@ def of_anybody(scope: Scope, language: str) -> Scope:
 
 @dataclass(slots=True)
 class _Page:
-    making: asyncio.Future[Kept | None]
+    making: asyncio.Future[CachedResponse | None]
     good_until: float
 
 
@@ -36,7 +36,7 @@ class Pages:
         self._kept_s = kept_s
         self._pages: dict[Hashable, _Page] = {}
 
-    async def get(self, kind: Hashable, scope: Scope) -> Kept | None:
+    async def get(self, kind: Hashable, scope: Scope) -> CachedResponse | None:
         """The page for this kind of visitor, made from this request where there is none yet; None if it is not kept."""
         page = self._pages.get(kind)
         if page is None or time.monotonic() > page.good_until:
@@ -51,7 +51,7 @@ class Pages:
         making.add_done_callback(lambda made: self._settle(kind, page, made))
         return page
 
-    def _settle(self, kind: Hashable, page: _Page, made: asyncio.Future[Kept | None]) -> None:
+    def _settle(self, kind: Hashable, page: _Page, made: asyncio.Future[CachedResponse | None]) -> None:
         # What is not to be kept holds for those who waited for it, and for nobody after them.
         if (made.cancelled() or made.exception() or made.result() is None) and self._pages.get(kind) is page:
             del self._pages[kind]

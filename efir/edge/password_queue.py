@@ -14,7 +14,7 @@ from collections import OrderedDict, deque
 from efir.edge.error_responses import refuse
 from efir.lib import metrics
 from efir.lib.asgi import Application, Message, Receive, Scope, Send, header_of
-from efir.web.client_ip import believed, network_of
+from efir.web.client_ip import client_ip, rate_limit_key
 
 HASHING = re.compile(r"/(?:login/|signup/|account/(?:password/|data/(?:export|erase)|reset/.*))")
 # Twice the cores: while some are hashed, others are looked up and answered.
@@ -26,11 +26,11 @@ WAIT_S = 5
 BODY_WITHIN_S = 20.0
 
 
-class Crowded(Exception):
+class QueueFull(Exception):
     """Too many wait already."""
 
 
-class Turns:
+class FairQueue:
     """So many at once; those who wait are let in one of each key after the other. Its methods run on the event loop."""
 
     def __init__(self, at_once: int, of_one: int, of_all: int) -> None:
@@ -44,7 +44,7 @@ class Turns:
             self._free -= 1
             return
         if len(self._waiting.get(key, ())) >= self._of_one:
-            raise Crowded
+            raise QueueFull
         if self._count >= self._of_all:
             self._push_out(key)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -74,19 +74,19 @@ class Turns:
         longest = max(self._waiting, key=lambda each: len(self._waiting[each]))
         queue = self._waiting[longest]
         if longest == key or len(queue) <= len(self._waiting.get(key, ())) + 1:
-            raise Crowded
+            raise QueueFull
         turn = queue.pop()
         self._count -= 1
         if not turn.done():
-            turn.set_exception(Crowded())
+            turn.set_exception(QueueFull())
 
 
-class Turnstile:
+class PasswordQueueMiddleware:
     """An application whose requests with a password come to it in turn, each whole already."""
 
     def __init__(self, inner: Application) -> None:
         self._inner = inner
-        self._turns = Turns(AT_ONCE, OF_ONE_ADDRESS, OF_ALL)
+        self._turns = FairQueue(AT_ONCE, OF_ONE_ADDRESS, OF_ALL)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; 429 where too many wait."""
@@ -101,7 +101,7 @@ class Turnstile:
             return await refuse(scope, send, 429, [(b"connection", b"close")])
         try:
             await self._turns.take(_address(scope))
-        except Crowded:
+        except QueueFull:
             metrics.answered("turnstile", 429)
             return await refuse(scope, send, 429, [(b"retry-after", b"%d" % WAIT_S)])
         try:
@@ -112,7 +112,7 @@ class Turnstile:
 
 def _address(scope: Scope) -> str:
     client = scope.get("client")
-    return network_of(believed(client[0] if client else "", header_of(scope, b"x-forwarded-for")))
+    return rate_limit_key(client_ip(client[0] if client else "", header_of(scope, b"x-forwarded-for")))
 
 
 async def _whole(receive: Receive) -> bytes | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from efir.edge.cached_response import Kept
+from efir.edge.cached_response import CachedResponse
 from efir.lib.asgi import Scope, Send
-from efir.lib.concurrency import CROWD
+from efir.lib.concurrency import REQUEST_POOL
 from efir.web.security_headers import EVERYWHERE
 from efir.webinars.posters.formats import TYPES
 from efir.webinars.posters.store import content_of
@@ -17,7 +17,7 @@ class PosterFiles:
     """The files read last: the one that was read first goes first. What an address gives never changes."""
 
     def __init__(self) -> None:
-        self._files: dict[str, Kept] = {}
+        self._files: dict[str, CachedResponse] = {}
         self._bytes = 0
 
     async def __call__(self, scope: Scope, send: Send, digest: str, name: str) -> int:
@@ -27,12 +27,12 @@ class PosterFiles:
             return 0
         return await file.answer(scope, send)
 
-    async def _read(self, path: str, digest: str, name: str) -> Kept | None:
-        content = await CROWD.run(content_of, digest, name)
+    async def _read(self, path: str, digest: str, name: str) -> CachedResponse | None:
+        content = await REQUEST_POOL.run(content_of, digest, name)
         if content is None:
             return None
         headers = [(b"content-type", TYPES[name].encode()), *EVERYWHERE]
-        file = Kept.of(content, headers, FOR_EVER.encode(), b"Accept-Encoding", pack=False)
+        file = CachedResponse.of(content, headers, FOR_EVER.encode(), b"Accept-Encoding", pack=False)
         if path not in self._files:  # somebody else may have read it meanwhile
             self._files[path] = file
             self._bytes += len(content)

@@ -15,7 +15,7 @@ HEADER = b"x-request-id"
 SANE = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
 
-class Identified:
+class RequestIdMiddleware:
     """An application whose requests are told apart."""
 
     def __init__(self, inner: Application) -> None:

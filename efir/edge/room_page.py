@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from efir.accounts.access_cache import Access
+from efir.accounts.access_cache import SessionAccess
 from efir.accounts.capabilities import Capability
-from efir.attendance.participation import Part, part_in
+from efir.attendance.participation import AttendanceStatus, attendance_status
 from efir.edge.page_cache import Pages
 from efir.lib.asgi import Application, Scope, Send, answer, cookies_of, header_of
-from efir.lib.concurrency import CROWD
-from efir.room.hub import LiveRooms
+from efir.lib.concurrency import REQUEST_POOL
+from efir.room.hub import RoomHub
 from efir.room.sse import session_key
 from efir.room.state import state_of
 from efir.web.locale import language_of
@@ -36,7 +36,7 @@ class RoomPage:
     def __init__(self, django: Application) -> None:
         self._pages = Pages(django, kept_s=KEPT_S)
 
-    async def __call__(self, live: LiveRooms, scope: Scope, send: Send, webinar_id: int | None) -> int:
+    async def __call__(self, live: RoomHub, scope: Scope, send: Send, webinar_id: int | None) -> int:
         """Answer, or leave it: the HTTP status, or 0."""
         cookies = cookies_of(scope)
         if scope["query_string"] or HostCookieStorage.cookie_name in cookies:
@@ -48,7 +48,11 @@ class RoomPage:
         if webinar is None:
             return 0
         over = webinar.state is Status.FINISHED
-        part = await CROWD.run(part_in, webinar.pk, access.person_id) if over else Part()
+        part = (
+            await REQUEST_POOL.run(attendance_status, webinar.pk, access.person_id)
+            if over
+            else AttendanceStatus()
+        )
         language = language_of(cookies, header_of(scope, b"accept-language"))
         who = (language, access.capabilities, access.invited, part)
         page = await self._pages.get(
@@ -59,7 +63,7 @@ class RoomPage:
         return await page.answer(scope, send, (server_timing(),))
 
 
-async def room_state(live: LiveRooms, scope: Scope, send: Send, webinar_id: int) -> int:
+async def room_state(live: RoomHub, scope: Scope, send: Send, webinar_id: int) -> int:
     """`/api/webinars/<id>/state`: the same object as on the stream. The HTTP status, or 0 where it is left."""
     admission = await live.door.admit(session_key(cookies_of(scope)), webinar_id)
     if admission.webinar is None:
@@ -70,10 +74,10 @@ async def room_state(live: LiveRooms, scope: Scope, send: Send, webinar_id: int)
     return 200
 
 
-async def _webinar(live: LiveRooms, access: Access, webinar_id: int | None) -> Webinar | None:
+async def _webinar(live: RoomHub, access: SessionAccess, webinar_id: int | None) -> Webinar | None:
     if webinar_id is not None:
         return await live.door.webinar(webinar_id, drafts=access.can(Capability.EDIT_WEBINAR))
     programme = await live.door.programme.now()
     # A seat decides only between several webinars on air.
-    seats = await CROWD.run(seats_of, access.person_id) if len(programme.on_air) > 1 else ()
+    seats = await REQUEST_POOL.run(seats_of, access.person_id) if len(programme.on_air) > 1 else ()
     return programme.current(seats)

@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from efir.edge.cached_response import Kept
+from efir.edge.cached_response import CachedResponse
 from efir.edge.page_cache import Pages, of_anybody
 from efir.lib import clock
 from efir.lib.asgi import Application, Scope, Send, cookies_of, header_of
-from efir.room.hub import LiveRooms
+from efir.room.hub import RoomHub
 from efir.web.locale import language_of
 from efir.web.messages import HostCookieStorage
 from efir.web.shortcuts import server_timing
 from efir.webinars.models import Webinar
-from efir.webinars.schedule import Programme
+from efir.webinars.schedule import Schedule
 from efir.webinars.templatetags.webinar_labels import has_begun, is_delayed
 
 # «Сегодня» ends at midnight, and zones differ by quarters of an hour.
@@ -31,9 +31,9 @@ PERSONAL = frozenset({settings.SESSION_COOKIE_NAME, HostCookieStorage.cookie_nam
 class _Shown:
     """What guests were shown last, and for how long it need not be looked at again."""
 
-    programme: Programme
+    programme: Schedule
     until: datetime
-    page: Kept
+    page: CachedResponse
 
 
 class SchedulePage:
@@ -43,7 +43,7 @@ class SchedulePage:
         self._pages = Pages(django, kept_s=QUARTER_S)
         self._shown: dict[Hashable, _Shown] = {}
 
-    async def __call__(self, live: LiveRooms, scope: Scope, send: Send) -> int:
+    async def __call__(self, live: RoomHub, scope: Scope, send: Send) -> int:
         """Answer, or leave it: the HTTP status, or 0."""
         cookies = cookies_of(scope)
         if scope["query_string"] or not PERSONAL.isdisjoint(cookies):
@@ -54,7 +54,7 @@ class SchedulePage:
             return 0
         return await page.answer(scope, send, (server_timing(),))
 
-    async def _page(self, programme: Programme, scope: Scope, language: str) -> Kept | None:
+    async def _page(self, programme: Schedule, scope: Scope, language: str) -> CachedResponse | None:
         shown = self._shown.get((language, scope["scheme"]))
         if shown and shown.programme is programme and clock.now() < shown.until:
             return shown.page
@@ -67,7 +67,7 @@ class SchedulePage:
         return page
 
 
-def _looks(programme: Programme) -> Hashable:
+def _looks(programme: Schedule) -> Hashable:
     """What the page's looks depend on."""
     quarter = int(clock.now().timestamp() // QUARTER_S)
     return quarter, *((_look(webinar)) for webinar in (*programme.on_air, *programme.upcoming))

@@ -7,7 +7,7 @@ stand-in plays one bot, whichever of its tokens it is called with.
 
 from __future__ import annotations
 
-from efir.fake_botapi.app import StandIn
+from efir.fake_botapi.app import FakeBotApi
 from efir.fake_botapi.errors import UnknownPersonError
 from efir.fake_botapi.scripted_responses import Answer, Kind
 from efir.fake_botapi.server import running, serve
@@ -17,10 +17,10 @@ __all__ = [
     "Answer",
     "Call",
     "Chat",
+    "FakeBotApi",
     "Kind",
     "Person",
     "Sent",
-    "StandIn",
     "UnknownPersonError",
     "running",
     "serve",

@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from efir.fake_botapi.app import StandIn
+from efir.fake_botapi.app import FakeBotApi
 from efir.fake_botapi.server import serve
 
 
@@ -28,8 +28,8 @@ async def _main(arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    stand_in = StandIn(tokens=arguments.token, store=arguments.store, latency_s=arguments.latency)
-    await serve(arguments.host, arguments.port, stand_in=stand_in, stop=stop)
+    fake_bot_api = FakeBotApi(tokens=arguments.token, store=arguments.store, latency_s=arguments.latency)
+    await serve(arguments.host, arguments.port, fake_bot_api=fake_bot_api, stop=stop)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ _BOT_PATH = re.compile(r"/bot(?P<token>(?P<id>\d{1,16}):[A-Za-z0-9_-]+)/(?P<meth
 DEFAULT_BOT_ID = 42
 
 
-class StandIn:
+class FakeBotApi:
     """One bot of a Telegram that does not exist; see the package for what it is for.
 
     `tokens`: those that are accepted, None for any well-formed one. `store`: a file that keeps the chats for

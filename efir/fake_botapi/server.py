@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from efir.fake_botapi.app import StandIn
+from efir.fake_botapi.app import FakeBotApi
 from efir.fake_botapi.asgi import DROP
 
 STOP_AFTER_S = 3
@@ -29,10 +29,10 @@ class _Protocol(HttpToolsProtocol):
 class _Server(uvicorn.Server):
     """Leaves the signals to whoever runs it, and does not wait for a getUpdates that waits."""
 
-    def __init__(self, stand_in: StandIn) -> None:
+    def __init__(self, fake_bot_api: FakeBotApi) -> None:
         super().__init__(
             uvicorn.Config(
-                stand_in,
+                fake_bot_api,
                 http=_Protocol,
                 lifespan="off",
                 log_config=None,
@@ -41,7 +41,7 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=STOP_AFTER_S,
             )
         )
-        self._stand_in = stand_in
+        self._stand_in = fake_bot_api
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -56,7 +56,7 @@ async def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     *,
-    stand_in: StandIn | None = None,
+    fake_bot_api: FakeBotApi | None = None,
     stop: asyncio.Event | None = None,
     announce: Callable[[str], object] | None = None,
 ) -> None:
@@ -65,7 +65,7 @@ async def serve(
     `announce` gets the address, `http://host:port`, once connections are accepted (default: prints it).
     Raises OSError where the address is taken.
     """
-    server = _Server(stand_in or StandIn())
+    server = _Server(fake_bot_api or FakeBotApi())
     listening = _listen(host, port)
     (announce or _print)(address_of(listening))
     serving = asyncio.ensure_future(server.serve(sockets=[listening]))
@@ -79,14 +79,14 @@ async def serve(
 
 
 @contextlib.contextmanager
-def running(stand_in: StandIn, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+def running(fake_bot_api: FakeBotApi, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """Serves in a thread while the block runs; gives the address the Bot API is at."""
-    server = _Server(stand_in)
+    server = _Server(fake_bot_api)
     listening = _listen(host, port)
     thread = threading.Thread(target=server.run, args=([listening],), name="standin", daemon=True)
     thread.start()
     try:
-        yield address_of(listening) + stand_in.prefix
+        yield address_of(listening) + fake_bot_api.prefix
     finally:
         server.should_exit = True
         thread.join()

@@ -13,7 +13,7 @@ from efir.attendance.labels import present_words, reason_words
 from efir.attendance.models import Classification, Verdict
 from efir.followup.formatting import NAME_LENGTH, TITLE_LENGTH, address, shown
 from efir.telegram.models import OutboxMessage
-from efir.telegram.outbox.message_types import Composed, Gathering
+from efir.telegram.outbox.message_types import BatchPolicy, OutgoingMessage
 
 # So many verdicts still go one by one.
 SINGLY = 5
@@ -38,7 +38,7 @@ def arrange(messages: Sequence[OutboxMessage]) -> list[OutboxMessage]:
     )
 
 
-def compose(messages: Sequence[OutboxMessage]) -> Composed:
+def compose(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
     """Which webinar, how many attended, then a line for each candidate; perhaps one message of several."""
     first = messages[0]
     verdicts = _verdicts(messages)
@@ -54,7 +54,7 @@ def compose(messages: Sequence[OutboxMessage]) -> Composed:
         # Those with whom to begin; the page shows everybody once this webinar is no longer the last.
         begin_with = "attended" if any(verdict.attended for verdict in verdicts.values()) else "absent"
         button = (gettext("Открыть список"), address(f"/account/?show={begin_with}#candidates"))
-    return Composed("\n".join(lines), [button])
+    return OutgoingMessage("\n".join(lines), [button])
 
 
 def _verdicts(messages: Sequence[OutboxMessage]) -> dict[int, Verdict]:
@@ -95,4 +95,4 @@ def _advice(somebody_attended: bool) -> str:
     return gettext("Хороший повод написать и спросить, как дела.")
 
 
-GATHERING = Gathering(SINGLY, unfinished, arrange)
+GATHERING = BatchPolicy(SINGLY, unfinished, arrange)

@@ -10,7 +10,7 @@ from efir.attendance.models import Verdict
 from efir.hooks.bus import listen
 from efir.hooks.events import ClientWebinarAttendanceClassified, PostWebinarRoute
 from efir.telegram.models import Kind
-from efir.telegram.outbox.enqueue import Draft, enqueue
+from efir.telegram.outbox.enqueue import NewMessage, enqueue
 
 Event: TypeAlias = ClientWebinarAttendanceClassified | PostWebinarRoute
 Deciders: TypeAlias = dict[tuple[int, int], int]
@@ -58,8 +58,8 @@ def _deciders(events: Sequence[Event]) -> Deciders:
     }
 
 
-def _draft(event: Event, kind: Kind, person_id: int, deciders: Deciders) -> Draft:
-    return Draft(
+def _draft(event: Event, kind: Kind, person_id: int, deciders: Deciders) -> NewMessage:
+    return NewMessage(
         webinar_id=event.webinar_id,
         lead_id=event.lead_id,
         person_id=person_id,

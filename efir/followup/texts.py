@@ -14,7 +14,7 @@ from efir.attendance.models import Verdict
 from efir.followup import digest
 from efir.followup.formatting import NAME_LENGTH, TITLE_LENGTH, address, shown
 from efir.telegram.models import Kind, OutboxMessage
-from efir.telegram.outbox.message_types import Composed, Registered, register_kind
+from efir.telegram.outbox.message_types import OutgoingMessage, Registered, register_kind
 
 Button = tuple[str, str]
 
@@ -42,7 +42,7 @@ def register_kinds() -> None:
     )
 
 
-def partner_attendance(messages: Sequence[OutboxMessage]) -> Composed:
+def partner_attendance(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
     """To the inviter: who, which webinar, attended or not and why, minutes present; many of them as a list."""
     if len(messages) > 1:
         return digest.compose(messages)
@@ -59,10 +59,10 @@ def partner_attendance(messages: Sequence[OutboxMessage]) -> Composed:
             _advice(bool(verdict.attended)),
         ]
         button = (gettext("Контакты кандидата"), address(f"/account/candidates/{message.lead_id}/"))
-    return Composed("\n".join(lines), [button])
+    return OutgoingMessage("\n".join(lines), [button])
 
 
-def candidate_followup(messages: Sequence[OutboxMessage]) -> Composed:
+def candidate_followup(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
     """To the candidate: thanks and the next step, or sorry to have missed you; perhaps the recording."""
     message, *carried = messages
     verdict = _verdict(message)
@@ -76,17 +76,17 @@ def candidate_followup(messages: Sequence[OutboxMessage]) -> Composed:
             paragraphs.append(gettext("Запись вебинара придёт сюда, как только появится."))
         paragraphs.append(_next_step(bool(verdict.attended)))
         buttons.append((gettext("Контакты для связи"), address("/account/contacts/")))
-    return Composed("\n\n".join(paragraphs), buttons)
+    return OutgoingMessage("\n\n".join(paragraphs), buttons)
 
 
-def candidate_recording(messages: Sequence[OutboxMessage]) -> Composed:
+def candidate_recording(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
     """To a candidate who did not attend: the recording, as a button with its address."""
     (message,) = messages
     with translation.override(settings.LANGUAGE_CODE):
         text = gettext(
             "%(name)s, запись вебинара «%(title)s» готова. Её можно посмотреть в любое удобное время."
         ) % _names(message)
-        return Composed(text, [_recording_button(message)])
+        return OutgoingMessage(text, [_recording_button(message)])
 
 
 def _verdict(message: OutboxMessage) -> Verdict:

@@ -38,7 +38,7 @@ class Code(StrEnum):
     RECORDING_INVALID_STATE = "webinar_recording_invalid_state"
 
 
-class Refused(Exception):
+class ActionRefused(Exception):
     """An action was refused and nothing has changed."""
 
     def __init__(self, code: Code, detail: str = "") -> None:
@@ -61,7 +61,7 @@ class Context:
 
     def __post_init__(self) -> None:
         if self.actor_id is None and self.source is Source.WEB:
-            raise Refused(Code.FORBIDDEN, "an action from the web names its person")
+            raise ActionRefused(Code.FORBIDDEN, "an action from the web names its person")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class CoreWebinarSetStatus:
 
     def __post_init__(self) -> None:
         if self.status not in {"start", "stop"}:
-            raise Refused(Code.STATUS_INVALID, "say start or stop")
+            raise ActionRefused(Code.STATUS_INVALID, "say start or stop")
 
 
 @dataclass(frozen=True, slots=True)

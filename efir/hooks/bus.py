@@ -51,7 +51,7 @@ def listen(event: type[E], *, outside: bool = False) -> Callable[[Batch[E]], Bat
     return register
 
 
-def forget(call: Batch[Any]) -> None:
+def unlisten(call: Batch[Any]) -> None:
     """Take a listener off again (tests, and plug-ins that are switched off)."""
     name = f"{call.__module__}.{call.__qualname__}"
     for event, listeners in _listeners.items():
@@ -76,7 +76,7 @@ def emit(events: Sequence[E], *, actor_id: int | None = None) -> list[E]:
             log.info(
                 "emitted", hook=new[0].name, count=len(new), webinar_ids=sorted({e.webinar_id for e in new})
             )
-            _hand_over(new, batch)
+            dispatch(new, batch)
     return new
 
 
@@ -104,7 +104,7 @@ def _journal(events: Sequence[Event], actor_id: int | None, batch: UUID) -> set[
     return set(JournalEntry.objects.filter(batch=batch).values_list("webinar_id", "lead_id"))
 
 
-def _hand_over(events: Sequence[Event], batch: UUID) -> None:
+def dispatch(events: Sequence[Event], batch: UUID) -> None:
     listeners = _listeners.get(type(events[0]), [])
     for listener in (each for each in listeners if not each.outside):
         listener.call(events)
@@ -134,7 +134,7 @@ def _next_try(attempts: int) -> datetime:
     return clock.now() + timedelta(seconds=RETRY_AFTER_S[min(attempts, len(RETRY_AFTER_S)) - 1])
 
 
-def call_owed(limit: int = 100) -> int:
+def retry_failed_listeners(limit: int = 100) -> int:
     """Repeat the calls that outside listeners still owe; how many succeeded. Called by the worker."""
     done = 0
     for owed_id in OwedCall.objects.filter(due_at__lte=clock.now()).values_list("id", flat=True)[:limit]:

@@ -13,7 +13,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Lane:
+class ThreadPool:
     """Threads of their own for one sort of work, so that a rush in one lane holds up no other."""
 
     def __init__(self, name: str, threads: int) -> None:
@@ -41,7 +41,7 @@ def _give_back() -> None:
 
 
 # People who come in; and everything that must go on while they do.
-CROWD = Lane("crowd", 4)
-UPKEEP = Lane("upkeep", 8)
+REQUEST_POOL = ThreadPool("crowd", 4)
+BACKGROUND_POOL = ThreadPool("upkeep", 8)
 
-in_thread = UPKEEP.run
+in_thread = BACKGROUND_POOL.run

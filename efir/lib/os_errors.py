@@ -29,11 +29,11 @@ _OF_SQLITE = {
 }
 
 
-def told(exc: OSError) -> str:
+def describe(exc: OSError) -> str:
     """What is wrong and what to do about it."""
     return _BY_NUMBER.get(exc.errno or 0, f"{exc.strerror or exc}.")
 
 
-def told_of_database(exc: Exception) -> str:
+def describe_sqlite(exc: Exception) -> str:
     """The same of what SQLite says; nothing where that is not about this machine's files."""
     return next((sentence for text, sentence in _OF_SQLITE.items() if text in str(exc)), "")

@@ -8,7 +8,7 @@ from typing import Any
 AGAIN_S = 60.0
 
 
-class Recurring:
+class ThrottledErrorLog:
     """One thing that is tried again and again: its first failure is told, then one a minute, and the end of it."""
 
     def __init__(self, log: Any, event: str, **about: Any) -> None:

@@ -8,12 +8,12 @@ from django.http import QueryDict
 LONGEST = 100
 
 
-def sought(query: QueryDict, name: str) -> str:
+def clean_query(query: QueryDict, name: str) -> str:
     """What the address asks for under `name`, fit for the database."""
     return query.get(name, "").replace("\x00", "").strip()[:LONGEST]
 
 
-def named(text: str, field: str = "name") -> Q:
+def name_contains(text: str, field: str = "name") -> Q:
     """Whose name holds the text; everybody for an empty one."""
     found = Q()
     # SQLite folds only ASCII, so a Russian name is sought as typed and with a capital.

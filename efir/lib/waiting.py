@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 
-async def happens(event: asyncio.Event, within_s: float | None) -> bool:
+async def wait_for(event: asyncio.Event, within_s: float | None) -> bool:
     """Wait until the event is set, `within_s` seconds at most (None: for as long as it takes); whether it is."""
     try:
         async with asyncio.timeout(within_s):

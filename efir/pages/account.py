@@ -14,8 +14,8 @@ from efir.accounts.capabilities import Capability, capability_required
 from efir.accounts.forms import ContactsForm
 from efir.accounts.models import Person
 from efir.accounts.services import own_candidate
-from efir.accounts.sessions import person_of
-from efir.web.shortcuts import back_with
+from efir.accounts.sessions import current_person
+from efir.web.shortcuts import redirect_with_message
 
 
 @never_cache
@@ -23,7 +23,7 @@ from efir.web.shortcuts import back_with
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
     """Oneself."""
-    return _account(request, ContactsForm(instance=person_of(request)))
+    return _account(request, ContactsForm(instance=current_person(request)))
 
 
 @never_cache
@@ -33,15 +33,15 @@ def contact_details(request: HttpRequest) -> HttpResponse:
     """Save one's own ways to be reached. GET is a form with errors that was opened again: back to the account."""
     if request.method != "POST":
         return redirect("account")
-    form = ContactsForm(request.POST, instance=Person.objects.get(pk=person_of(request).pk))
+    form = ContactsForm(request.POST, instance=Person.objects.get(pk=current_person(request).pk))
     if not form.is_valid():
         return _account(request, form)
     form.save()
-    return back_with(request, "/account/", _("Контакты сохранены."))
+    return redirect_with_message(request, "/account/", _("Контакты сохранены."))
 
 
 def _account(request: HttpRequest, form: ContactsForm) -> HttpResponse:
-    person = person_of(request)
+    person = current_person(request)
     context = {"form": form, "referral_link": f"{settings.EFIR.public_url}/signup/?ref={person.ref_code}"}
     return render(request, "pages/account.html", context)
 
@@ -51,7 +51,7 @@ def _account(request: HttpRequest, form: ContactsForm) -> HttpResponse:
 @capability_required(Capability.ENTER_ROOM)
 def contacts(request: HttpRequest) -> HttpResponse:
     """The inviter and the ways to reach them: where the room's call-to-action leads."""
-    return render(request, "pages/contacts.html", {"inviter": person_of(request).invited_by})
+    return render(request, "pages/contacts.html", {"inviter": current_person(request).invited_by})
 
 
 @never_cache
@@ -59,7 +59,7 @@ def contacts(request: HttpRequest) -> HttpResponse:
 @capability_required(Capability.SEE_OWN_CANDIDATES)
 def candidate(request: HttpRequest, person_id: int) -> HttpResponse:
     """One of one's own candidates; other people's do not exist here."""
-    found = own_candidate(person_of(request), person_id)
+    found = own_candidate(current_person(request), person_id)
     if found is None:
         raise Http404
     return render(request, "pages/candidate.html", {"candidate": found, "own": [found]})

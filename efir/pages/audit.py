@@ -13,7 +13,7 @@ from efir.accounts.capabilities import Capability, capability_required
 from efir.accounts.models import Person, normalize_login
 from efir.audit.actions import Action
 from efir.lib import ids
-from efir.pages.audit_entries import Asked, places, read
+from efir.pages.audit_entries import AuditFilter, places, read
 from efir.pages.audit_labels import ACTIONS, action_words, actor_words, details_words
 
 ON_A_PAGE = 50
@@ -45,13 +45,13 @@ def audit_log(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/audit.html", context)
 
 
-def _asked(given: dict[str, str]) -> Asked:
+def _asked(given: dict[str, str]) -> AuditFilter:
     """What nobody and nothing fits finds nothing."""
     webinar_id = ids.parse(given["webinar"])
     person = (
         Person.objects.filter(login=normalize_login(given["person"])).first() if given["person"] else None
     )
-    return Asked(
+    return AuditFilter(
         (webinar_id or NOBODY_ID) if given["webinar"] else None,
         (person.pk if person else NOBODY_ID) if given["person"] else None,
         given["action"] if given["action"] in list(Action) else "",

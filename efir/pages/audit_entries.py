@@ -47,7 +47,7 @@ _MOVES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AuditFilter:
     """Which deeds: of one webinar, by or about one person, of one kind; all where nothing is said."""
 
     webinar_id: int | None = None
@@ -56,7 +56,7 @@ class Asked:
 
 
 @dataclass(slots=True)
-class Deed:
+class AuditRecord:
     """One deed as it is shown."""
 
     place: tuple[str, int]
@@ -74,7 +74,7 @@ class Deed:
     changes: dict[str, list[Any]] = field(default_factory=dict)
 
 
-def places(asked: Asked) -> Places:
+def places(asked: AuditFilter) -> Places:
     """Where the deeds are written, the latest first; to be paged through and handed to `read`."""
     return (
         _placed(_audit(asked), Origin.AUDIT, "at")
@@ -92,7 +92,7 @@ def _placed(rows: QuerySet[Any], origin: Origin, at: str) -> Places:
     return cast(Places, placed.values_list("origin", "deed_at", "pk"))
 
 
-def _audit(asked: Asked) -> QuerySet[AuditEntry]:
+def _audit(asked: AuditFilter) -> QuerySet[AuditEntry]:
     rows = AuditEntry.objects.all()
     if asked.webinar_id is not None:
         rows = rows.filter(webinar_id=asked.webinar_id)
@@ -104,7 +104,7 @@ def _audit(asked: Asked) -> QuerySet[AuditEntry]:
     return rows if asked.person_id is not None else rows.exclude(action=Action.CONSENT_GIVEN)
 
 
-def _ledger(asked: Asked) -> QuerySet[LedgerEntry]:
+def _ledger(asked: AuditFilter) -> QuerySet[LedgerEntry]:
     rows = LedgerEntry.objects.all()
     if asked.webinar_id is not None:
         rows = rows.filter(webinar_id=asked.webinar_id)
@@ -116,7 +116,7 @@ def _ledger(asked: Asked) -> QuerySet[LedgerEntry]:
     return rows
 
 
-def _journal(asked: Asked) -> QuerySet[JournalEntry]:
+def _journal(asked: AuditFilter) -> QuerySet[JournalEntry]:
     rows = JournalEntry.objects.filter(actor_id__isnull=False, event=ClientWebinarAttendanceClassified.name)
     if asked.webinar_id is not None:
         rows = rows.filter(webinar_id=asked.webinar_id)
@@ -125,7 +125,7 @@ def _journal(asked: Asked) -> QuerySet[JournalEntry]:
     return rows if asked.action in ("", Action.VERDICT_DECIDED) else rows.none()
 
 
-def read(page: Sequence[Place]) -> list[Deed]:
+def read(page: Sequence[Place]) -> list[AuditRecord]:
     """The deeds written in these places, in their order, with names, titles and addresses: a query for each table."""
     ids = {origin: [pk for where, _, pk in page if where == origin] for origin in Origin.values}
     deeds = [
@@ -139,17 +139,17 @@ def read(page: Sequence[Place]) -> list[Deed]:
     return [found[origin, pk] for origin, _, pk in page if (origin, pk) in found]
 
 
-def every_deed(asked: Asked) -> Iterator[Deed]:
+def every_deed(asked: AuditFilter) -> Iterator[AuditRecord]:
     """All of them, read a few at a time."""
     rows = list(places(asked))
     for start in range(0, len(rows), CHUNK):
         yield from read(rows[start : start + CHUNK])
 
 
-def _from_audit(row: AuditEntry) -> Deed:
+def _from_audit(row: AuditEntry) -> AuditRecord:
     details = dict(row.details)
     changes = details.pop("changes", {})
-    return Deed(
+    return AuditRecord(
         (Origin.AUDIT.value, row.pk),
         row.at,
         row.actor_id,
@@ -162,15 +162,15 @@ def _from_audit(row: AuditEntry) -> Deed:
     )
 
 
-def _from_ledger(row: LedgerEntry) -> Deed:
+def _from_ledger(row: LedgerEntry) -> AuditRecord:
     shown = Action.CTA_SHOWN if row.cta_visible else Action.CTA_HIDDEN
     action = _MOVES.get((Status(row.from_status), Status(row.to_status)), shown)
     place = (Origin.LEDGER.value, row.pk)
-    return Deed(place, row.at, row.actor_id, row.source, action.value, row.webinar_id, None, {})
+    return AuditRecord(place, row.at, row.actor_id, row.source, action.value, row.webinar_id, None, {})
 
 
-def _from_journal(row: JournalEntry) -> Deed:
-    return Deed(
+def _from_journal(row: JournalEntry) -> AuditRecord:
+    return AuditRecord(
         (Origin.JOURNAL.value, row.pk),
         row.recorded_at,
         row.actor_id,
@@ -182,7 +182,7 @@ def _from_journal(row: JournalEntry) -> Deed:
     )
 
 
-def _name(deeds: Sequence[Deed]) -> None:
+def _name(deeds: Sequence[AuditRecord]) -> None:
     people = Person.objects.in_bulk(
         [pk for deed in deeds for pk in (deed.actor_id, deed.person_id) if pk is not None]
     )
@@ -194,7 +194,7 @@ def _name(deeds: Sequence[Deed]) -> None:
         deed.webinar = titles.get(deed.webinar_id or 0, "")
 
 
-def _locate(deeds: Sequence[Deed], ids: dict[str, list[int]]) -> None:
+def _locate(deeds: Sequence[AuditRecord], ids: dict[str, list[int]]) -> None:
     sought = Q(pk__in=[])
     for origin, pks in ids.items():
         sought |= Q(origin=origin, entry_id__in=pks)
@@ -204,7 +204,7 @@ def _locate(deeds: Sequence[Deed], ids: dict[str, list[int]]) -> None:
         deed.address = addresses.get(deed.place, "")
 
 
-def deed_line(deed: Deed) -> dict[str, Any]:
+def deed_line(deed: AuditRecord) -> dict[str, Any]:
     """One deed for the command line: people by log-in, times in UTC."""
     return {
         "at": clock.iso(deed.at),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from efir.accounts.labels import role_label
 from efir.audit.actions import Action
 from efir.hooks.actions import Source
-from efir.pages.audit_entries import Deed
+from efir.pages.audit_entries import AuditRecord
 from efir.webinars.models import Webinar
 
 ACTIONS: dict[str, Promise] = {
@@ -55,14 +55,14 @@ def action_words(action: str) -> str:
     return str(ACTIONS.get(action, action))
 
 
-def actor_words(deed: Deed) -> str:
+def actor_words(deed: AuditRecord) -> str:
     """Who did it: a person, whoever had the command line, or the system."""
     if deed.actor:
         return deed.actor.name
     return _("командная строка") if deed.source == Source.CLI else _("система")
 
 
-def details_words(deed: Deed) -> list[tuple[str, str, str]]:
+def details_words(deed: AuditRecord) -> list[tuple[str, str, str]]:
     """What it changed: field, before, after; what is new, and a plain detail, has nothing before."""
     changed = [
         (_field(name), "" if before is None else _value(name, before), _value(name, after))

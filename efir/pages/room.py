@@ -9,21 +9,21 @@ from django.views.decorators.http import require_safe
 
 from efir.accounts.capabilities import Capability, capability_required
 from efir.accounts.models import Person
-from efir.accounts.sessions import person_of
+from efir.accounts.sessions import current_person
 from efir.room.state import state_of
 from efir.room.views import _visible, viewers_of
-from efir.web.shortcuts import tells_time
+from efir.web.shortcuts import with_server_time
 from efir.webinars.models import Webinar
-from efir.webinars.schedule import Programme, seats_of
+from efir.webinars.schedule import Schedule, seats_of
 
 
 @never_cache
 @require_safe
-@tells_time
+@with_server_time
 @capability_required(Capability.ENTER_ROOM)
 def room(request: HttpRequest, webinar_id: int | None = None) -> HttpResponse:
     """The room of one webinar, or of the current one. What the page shows at once is true without its script."""
-    person = person_of(request)
+    person = current_person(request)
     webinar = _current(person) if webinar_id is None else _visible(person, webinar_id)
     state = state_of(webinar, viewers_of(webinar)) if webinar else None
     context = {"webinar": webinar, "screen": screen_of(webinar), "state": state, "after": _after(webinar)}
@@ -40,11 +40,11 @@ def screen_of(webinar: Webinar | None) -> str:
 
 
 def _current(person: Person) -> Webinar | None:
-    return Programme.read().current(seats_of(person.pk))
+    return Schedule.read().current(seats_of(person.pk))
 
 
 def _after(webinar: Webinar | None) -> Webinar | None:
     """Where to go from this one: another that is on air, else the next one."""
-    programme = Programme.read()
+    programme = Schedule.read()
     others = (*programme.on_air, *programme.upcoming)
     return next((each for each in others if each != webinar and not each.withdrawn), None)

@@ -13,11 +13,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from efir.accounts.capabilities import Capability, can, capability_required
-from efir.hooks.actions import Code, Refused
-from efir.web.shortcuts import back_with, prefers_html, refused_json
+from efir.accounts.sessions import request_context
+from efir.hooks.actions import ActionRefused, Code
+from efir.web.shortcuts import prefers_html, redirect_with_message, refused_json
 from efir.webinars import core
 from efir.webinars.available_actions import panel_of
-from efir.webinars.endpoint import Invalid, acting, page_of
+from efir.webinars.endpoint import BadRequest, page_of
 from efir.webinars.forms import RecordingForm, WebinarForm
 from efir.webinars.labels import past_start_words, refusal_words
 from efir.webinars.models import GUARDED, Webinar
@@ -68,11 +69,13 @@ def new(request: HttpRequest) -> HttpResponse:
     form = _form(request, None)
     if form.is_bound and form.is_valid():
         try:
-            webinar = core.create(form.changes(), acting(request))
-        except Refused as refused:
+            webinar = core.create(form.changes(), request_context(request))
+        except ActionRefused as refused:
             return _refused(request, refused, None)
         sentence = _("Черновик создан. Опубликуйте его, когда будет готов.")
-        return back_with(request, page_of(webinar.pk), sentence, warning=past_start_words(webinar))
+        return redirect_with_message(
+            request, page_of(webinar.pk), sentence, warning=past_start_words(webinar)
+        )
     return _page(request, None, form)
 
 
@@ -88,9 +91,11 @@ def one(request: HttpRequest, webinar_id: int) -> HttpResponse:
     if form.is_bound and form.is_valid():
         try:
             saved = _save(request, webinar, form)
-        except Refused as refused:
+        except ActionRefused as refused:
             return _refused(request, refused, webinar)
-        return back_with(request, page_of(webinar.pk), _("Сохранено."), warning=past_start_words(saved))
+        return redirect_with_message(
+            request, page_of(webinar.pk), _("Сохранено."), warning=past_start_words(saved)
+        )
     return _page(request, webinar, form)
 
 
@@ -101,11 +106,11 @@ def _form(request: HttpRequest, webinar: Webinar | None) -> WebinarForm:
 
 def _save(request: HttpRequest, webinar: Webinar, form: WebinarForm) -> Webinar:
     if GUARDED & set(request.POST):
-        raise Refused(Code.MUTATION_FORBIDDEN, "the buttons change the status, the form does not")
-    return core.edit(webinar.pk, form.changes(), acting(request))
+        raise ActionRefused(Code.MUTATION_FORBIDDEN, "the buttons change the status, the form does not")
+    return core.edit(webinar.pk, form.changes(), request_context(request))
 
 
-def wrong_recording(request: HttpRequest, webinar_id: int, invalid: Invalid) -> HttpResponse:
+def wrong_recording(request: HttpRequest, webinar_id: int, invalid: BadRequest) -> HttpResponse:
     """The page again, with what was typed as the recording's address."""
     webinar = get_object_or_404(Webinar, pk=webinar_id)
     return _again(request, webinar, 400, invalid.sentence, recording=RecordingForm(request.POST))
@@ -125,7 +130,7 @@ def _page(
     return render(request, "pages/speaker.html", context, status=status)
 
 
-def _refused(request: HttpRequest, refused: Refused, webinar: Webinar | None) -> HttpResponse:
+def _refused(request: HttpRequest, refused: ActionRefused, webinar: Webinar | None) -> HttpResponse:
     if not prefers_html(request):
         return refused_json(refused)
     if refused.code is Code.FORBIDDEN:

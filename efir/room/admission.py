@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from efir.accounts.access_cache import Access, Accesses
+from efir.accounts.access_cache import AccessCache, SessionAccess
 from efir.accounts.capabilities import Capability
-from efir.lib.concurrency import CROWD
+from efir.lib.concurrency import REQUEST_POOL
 from efir.webinars.models import Webinar
-from efir.webinars.schedule import KeptProgramme
+from efir.webinars.schedule import ScheduleCache
 from efir.webinars.selectors import is_visible, visible_webinar
 
 
@@ -17,19 +17,19 @@ class Admission:
     """Who may watch what; or the HTTP status that says why not."""
 
     status: int
-    access: Access | None = None
+    access: SessionAccess | None = None
     webinar: Webinar | None = None
 
 
-class Door:
+class AdmissionChecker:
     """What this process keeps in mind to answer quickly. Its methods run on the event loop.
 
     They raise the database's errors.
     """
 
     def __init__(self) -> None:
-        self.accesses = Accesses()
-        self.programme = KeptProgramme()
+        self.accesses = AccessCache()
+        self.programme = ScheduleCache()
 
     async def admit(self, session_key: str, webinar_id: int) -> Admission:
         """Decide from the session alone."""
@@ -45,5 +45,5 @@ class Door:
         """The webinar, for somebody who sees drafts or does not."""
         webinar = (await self.programme.now()).get(webinar_id)
         if webinar is None:  # a draft, or long over
-            return await CROWD.run(visible_webinar, webinar_id, drafts=drafts)
+            return await REQUEST_POOL.run(visible_webinar, webinar_id, drafts=drafts)
         return webinar if is_visible(webinar, drafts=drafts) else None

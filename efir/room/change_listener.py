@@ -12,7 +12,7 @@ import structlog
 from django.conf import settings
 from psycopg.conninfo import make_conninfo
 
-from efir.room.hub import LiveRooms
+from efir.room.hub import RoomHub
 from efir.webinars.core import NOTIFY_CHANNEL
 
 POLL_S = 0.25
@@ -24,7 +24,7 @@ KEEP_ALIVES = {"keepalives_idle": 10, "keepalives_interval": 10, "keepalives_cou
 log = structlog.get_logger(__name__)
 
 
-async def watch(live: LiveRooms) -> None:
+async def watch(live: RoomHub) -> None:
     """Tell `live` what changed elsewhere, until cancelled."""
     if settings.EFIR.is_sqlite:
         await _poll(live)
@@ -32,7 +32,7 @@ async def watch(live: LiveRooms) -> None:
         await _listen(live)
 
 
-async def _poll(live: LiveRooms) -> None:
+async def _poll(live: RoomHub) -> None:
     """The number moves with every commit of another connection; reading it takes microseconds and no lock."""
     # Reading the number takes no lock, so there is nothing to wait for.
     connection = sqlite3.connect(settings.DATABASES["default"]["NAME"], timeout=0)
@@ -49,7 +49,7 @@ async def _poll(live: LiveRooms) -> None:
         connection.close()
 
 
-async def _listen(live: LiveRooms) -> None:
+async def _listen(live: RoomHub) -> None:
     while True:
         try:
             await _listen_once(live)
@@ -58,7 +58,7 @@ async def _listen(live: LiveRooms) -> None:
         await asyncio.sleep(RECONNECT_S)
 
 
-async def _listen_once(live: LiveRooms) -> None:
+async def _listen_once(live: RoomHub) -> None:
     async with await psycopg.AsyncConnection.connect(_address(), autocommit=True) as connection:
         await connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
         while True:

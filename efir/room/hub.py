@@ -19,13 +19,13 @@ from django.db import Error as DatabaseError
 from efir.accounts.access_changes import access_changed, changed_since
 from efir.lib import clock, metrics
 from efir.lib.concurrency import in_thread
-from efir.lib.recurring import Recurring
-from efir.lib.waiting import happens
+from efir.lib.recurring import ThrottledErrorLog
+from efir.lib.waiting import wait_for
 from efir.room import presence_store
-from efir.room.admission import Door
+from efir.room.admission import AdmissionChecker
 from efir.room.presence import Presence
-from efir.room.socket_viewer import Wires
-from efir.room.state import coarse, encode, state_of
+from efir.room.socket_viewer import SocketPoller
+from efir.room.state import encode, rounded_count, state_of
 from efir.room.viewer import Viewer
 from efir.webinars.core import webinar_changed
 from efir.webinars.models import Webinar
@@ -46,7 +46,7 @@ def flush_every_s() -> float:
     return float(min(5.0, max(0.25, settings.EFIR.grace_s / 10)))
 
 
-class Room:
+class RoomChannel:
     """One webinar's viewers in this process, and the message that they all get."""
 
     def __init__(self, webinar: Webinar) -> None:
@@ -89,13 +89,13 @@ def dismiss(viewer: Viewer) -> None:
     viewer.tell(f"retry: {retry_ms}\n\n".encode(), last=True)
 
 
-class LiveRooms:
+class RoomHub:
     """All rooms of this process. Its methods run on the event loop."""
 
     def __init__(self) -> None:
         self.presence = Presence(clock.now(), time.monotonic())
-        self.door = Door()
-        self._rooms: dict[int, Room] = {}
+        self.door = AdmissionChecker()
+        self._rooms: dict[int, RoomChannel] = {}
         self._streams: Counter[int] = Counter()
         self._elsewhere: dict[int, int] = {}
         self._loop = asyncio.get_running_loop()
@@ -106,20 +106,20 @@ class LiveRooms:
         self._news = asyncio.Event()
         self._closed = asyncio.Event()
         self._attended: dict[int, datetime] = {}
-        self._flushing = Recurring(log, "presence_flush_failed")
+        self._flushing = ThrottledErrorLog(log, "presence_flush_failed")
         self.closing = False
         self._presence_is_over = False
 
     @cached_property
-    def wires(self) -> Wires:
+    def wires(self) -> SocketPoller:
         """The connections that the server has handed over."""
-        return Wires(self.leave)
+        return SocketPoller(self.leave)
 
     def join(self, webinar: Webinar, viewer: Viewer) -> None:
         """A stream opened; `webinar` is as it was read last."""
         # Who comes may bring news; who hears it may leave then, and the last one closes the room.
         self._update(webinar)
-        room = self._rooms.setdefault(webinar.pk, Room(webinar))
+        room = self._rooms.setdefault(webinar.pk, RoomChannel(webinar))
         viewer.webinar_id = webinar.pk
         room.viewers.add(viewer)
         self._streams[viewer.person_id] += 1
@@ -230,7 +230,7 @@ class LiveRooms:
         """Send away who may not watch any more, within one flush period of the change."""
         looked = clock.now()
         while True:
-            await happens(self._news, flush_every_s())
+            await wait_for(self._news, flush_every_s())
             self._news.clear()
             with suppress(DatabaseError):  # it is looked for again, and a little earlier
                 now = clock.now()
@@ -296,7 +296,7 @@ class LiveRooms:
         # Who does not take a message leaves at once, and the last one closes the room.
         for webinar_id, room in tuple(self._rooms.items()):
             count = self.count(webinar_id)
-            if coarse(count) != coarse(room.told) and not room.has_ended:
+            if rounded_count(count) != rounded_count(room.told) and not room.has_ended:
                 room.tell(count)
 
     async def _hear_others(self) -> None:
@@ -305,7 +305,7 @@ class LiveRooms:
             with suppress(DatabaseError):  # what was known last goes on
                 since = clock.now() - ALIVE_WITHIN
                 self._elsewhere = await in_thread(
-                    presence_store.counts_elsewhere, self.presence.recorder_id, since
+                    presence_store.peer_counts, self.presence.recorder_id, since
                 )
             await asyncio.sleep(TICK_S)
 
@@ -328,7 +328,7 @@ class LiveRooms:
     async def _flush_is_due(self) -> None:
         latest = time.monotonic() + flush_every_s()
         while time.monotonic() < latest:
-            if await happens(self._must_flush, min(TICK_S, flush_every_s())) or self.presence.has_changes:
+            if await wait_for(self._must_flush, min(TICK_S, flush_every_s())) or self.presence.has_changes:
                 break
         self._must_flush.clear()
 
@@ -345,16 +345,16 @@ class LiveRooms:
         self._attended = {pk: moment for pk, moment in self._attended.items() if attended.get(pk) != moment}
 
 
-_rooms: LiveRooms | None = None
+_rooms: RoomHub | None = None
 
 
-def open_rooms() -> LiveRooms:
+def open_rooms() -> RoomHub:
     """The rooms of this process, opened by its server when it starts."""
     global _rooms  # noqa: PLW0603  # one set of rooms for the process
-    _rooms = LiveRooms()
+    _rooms = RoomHub()
     return _rooms
 
 
-def rooms() -> LiveRooms | None:
+def rooms() -> RoomHub | None:
     """The rooms of this process, or None where no room server runs (tests of pages, the command line)."""
     return _rooms

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
-class Seen:
+class PresenceSpan:
     """A stretch in which a person was seen. `lost`: the recorder's pulse stopped while the person was there."""
 
     start: datetime
@@ -71,26 +71,26 @@ def _write(pending: Pending, attended: Mapping[int, datetime] | None) -> None:
         )
 
 
-def seen_by_person(webinar_id: int, person_ids: Iterable[int] | None = None) -> dict[int, list[Seen]]:
+def seen_by_person(webinar_id: int, person_ids: Iterable[int] | None = None) -> dict[int, list[PresenceSpan]]:
     """Every stretch in which these people (everybody, if None) were seen in the webinar's room."""
     rows = (
         PresenceInterval.objects.filter(webinar_id=webinar_id).select_related("recorder").order_by("began_at")
     )
     if person_ids is not None:
         rows = rows.filter(person_id__in=list(person_ids))
-    seen: dict[int, list[Seen]] = defaultdict(list)
+    seen: dict[int, list[PresenceSpan]] = defaultdict(list)
     for row in rows.iterator(CHUNK):
         seen[row.person_id].append(_seen(row))
     return dict(seen)
 
 
-def _seen(row: PresenceInterval) -> Seen:
+def _seen(row: PresenceInterval) -> PresenceSpan:
     # A recorder that ended cleanly has ended its intervals, too; an open one reaches to the last pulse.
     lost = row.ended_at is None
-    return Seen(row.began_at, max(row.began_at, row.ended_at or row.recorder.pulsed_at), lost)
+    return PresenceSpan(row.began_at, max(row.began_at, row.ended_at or row.recorder.pulsed_at), lost)
 
 
-def counts_elsewhere(recorder_id: UUID, alive_since: datetime) -> dict[int, int]:
+def peer_counts(recorder_id: UUID, alive_since: datetime) -> dict[int, int]:
     """How many people the other processes that live have in each room: webinar's id → people."""
     others = Recorder.objects.filter(closed_at=None, pulsed_at__gt=alive_since).exclude(id=recorder_id)
     total: Counter[int] = Counter()
@@ -99,7 +99,7 @@ def counts_elsewhere(recorder_id: UUID, alive_since: datetime) -> dict[int, int]
     return dict(total)
 
 
-def present(webinar_id: int, alive_since: datetime) -> QuerySet[PresenceInterval, int]:
+def present_person_ids(webinar_id: int, alive_since: datetime) -> QuerySet[PresenceInterval, int]:
     """The ids of the people in this room by every process that lives, each once, in the order in which they came.
 
     A query, so that who pages through it reads no more than a page.

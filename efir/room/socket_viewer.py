@@ -33,7 +33,7 @@ _HEAD = head_of(200, [*HEADERS, (b"connection", b"close")]) + b"\r\n"
 _LAST_ACK_RECV = 8 + 4 * 12
 
 
-class Wires:
+class SocketPoller:
     """The connections that this process has taken over; the event loop looks at them as at one file.
 
     `when_gone` is called once for each viewer, with the moment at which they were there last.
@@ -42,10 +42,10 @@ class Wires:
     def __init__(self, when_gone: Callable[[Viewer, datetime], None]) -> None:
         self.when_gone = when_gone
         self._epoll = select.epoll()
-        self._viewers: dict[int, WireViewer] = {}
+        self._viewers: dict[int, SocketViewer] = {}
         asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._look)
 
-    def add(self, fd: int, viewer: WireViewer) -> None:
+    def add(self, fd: int, viewer: SocketViewer) -> None:
         """Watch for the end of this connection."""
         self._epoll.register(fd, select.EPOLLIN | select.EPOLLRDHUP)
         self._viewers[fd] = viewer
@@ -61,12 +61,12 @@ class Wires:
                 viewer.look()
 
 
-class WireViewer(Viewer):
+class SocketViewer(Viewer):
     """A stream that has its connection to itself: no coroutine, no buffer and no copy while it lives."""
 
     __slots__ = ("_fd", "_wires")
 
-    def __init__(self, person_id: int, session_key: str, wires: Wires, fd: int) -> None:
+    def __init__(self, person_id: int, session_key: str, wires: SocketPoller, fd: int) -> None:
         super().__init__(person_id, session_key)
         self._wires = wires
         self._fd = fd

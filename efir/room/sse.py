@@ -16,8 +16,8 @@ from efir.accounts.sessions import is_key
 from efir.lib import clock, ids, metrics
 from efir.lib.asgi import HAND_OVER, HandOver, Receive, Scope, Send, answer, cookies_of
 from efir.room.admission import Admission
-from efir.room.hub import LiveRooms, rooms
-from efir.room.socket_viewer import WireViewer
+from efir.room.hub import RoomHub, rooms
+from efir.room.socket_viewer import SocketViewer
 from efir.room.viewer import HEADERS, AsgiViewer
 from efir.web.security_headers import EVERYWHERE
 from efir.webinars.models import Webinar
@@ -40,10 +40,10 @@ async def stream(scope: Scope, receive: Receive, send: Send, webinar_id: int) ->
     fd = hand_over() if hand_over else None
     if fd is None:
         return await _watch(live, admission.webinar, AsgiViewer(person_id, key), receive, send)
-    return live.join(admission.webinar, WireViewer(person_id, key, live.wires, fd))
+    return live.join(admission.webinar, SocketViewer(person_id, key, live.wires, fd))
 
 
-async def _admission(live: LiveRooms, method: str, key: str, webinar_id: int) -> Admission:
+async def _admission(live: RoomHub, method: str, key: str, webinar_id: int) -> Admission:
     if method != "GET":
         return Admission(405)
     try:
@@ -54,7 +54,7 @@ async def _admission(live: LiveRooms, method: str, key: str, webinar_id: int) ->
     return Admission(refusal) if refusal else admission
 
 
-async def _watch(live: LiveRooms, webinar: Webinar, viewer: AsgiViewer, receive: Receive, send: Send) -> None:
+async def _watch(live: RoomHub, webinar: Webinar, viewer: AsgiViewer, receive: Receive, send: Send) -> None:
     """The plain way, on any ASGI server: a coroutine for each viewer."""
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     if live.refusal(viewer.person_id):  # the process has begun to end meanwhile

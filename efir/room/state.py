@@ -22,9 +22,9 @@ def state_of(webinar: Webinar, viewers: int) -> dict[str, Any]:
         "cta_visible": webinar.cta_visible,
         "version": webinar.version,
         "server_time": clock.iso(clock.now()),
-        "viewers": coarse(viewers),
+        "viewers": rounded_count(viewers),
         "withdrawn": webinar.withdrawn,
-        "words": words_of(webinar),
+        "words": content_hash(webinar),
         "starts_at": clock.iso(webinar.starts_at) if webinar.starts_at else None,
         "started_at": clock.iso(webinar.started_at) if webinar.started_at else None,
     }
@@ -33,14 +33,14 @@ def state_of(webinar: Webinar, viewers: int) -> dict[str, Any]:
     return state
 
 
-def words_of(webinar: Webinar) -> str:
+def content_hash(webinar: Webinar) -> str:
     """A mark of what the page says of the webinar: where it is another, viewers read the page anew."""
     starts_at = clock.iso(webinar.starts_at) if webinar.starts_at else ""
     words = (webinar.title, webinar.speaker_name, webinar.description, starts_at, webinar.time_zone)
     return hashlib.sha256(repr((*words, webinar.poster_id)).encode()).hexdigest()[:12]
 
 
-def coarse(viewers: int) -> int:
+def rounded_count(viewers: int) -> int:
     """The count as it is up to 200, above that rounded down to tens or hundreds, so that it moves seldom."""
     if viewers <= COARSE_ABOVE:
         return viewers

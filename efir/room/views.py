@@ -10,12 +10,12 @@ from django.views.decorators.http import require_safe
 from efir.accounts.capabilities import Capability, can, capability_required
 from efir.accounts.labels import role_label
 from efir.accounts.models import Person
-from efir.accounts.sessions import person_of
-from efir.hooks.actions import Code, Refused
+from efir.accounts.sessions import current_person
+from efir.hooks.actions import ActionRefused, Code
 from efir.lib import clock
 from efir.room import presence_store
 from efir.room.hub import ALIVE_WITHIN, rooms
-from efir.webinars.endpoint import Done, control
+from efir.webinars.endpoint import ActionResult, control
 from efir.webinars.models import Webinar
 from efir.webinars.selectors import visible_webinar
 
@@ -30,8 +30,8 @@ def people(request: HttpRequest, webinar_id: int) -> JsonResponse:
 
     `?page=` beyond the last gives the last, and what is no number the first, as on the other pages.
     """
-    webinar = _visible(person_of(request), webinar_id)
-    present = presence_store.present(webinar.pk, clock.now() - ALIVE_WITHIN)
+    webinar = _visible(current_person(request), webinar_id)
+    present = presence_store.present_person_ids(webinar.pk, clock.now() - ALIVE_WITHIN)
     page = Paginator(present, ON_A_PAGE).get_page(request.GET.get("page"))
     ids = list(page)
     named = Person.objects.select_related("membership__group").in_bulk(ids)
@@ -46,13 +46,13 @@ def people(request: HttpRequest, webinar_id: int) -> JsonResponse:
 
 
 @control(Capability.MANAGE_STATUS)
-def here(request: HttpRequest, webinar_id: int) -> Done:
+def here(request: HttpRequest, webinar_id: int) -> ActionResult:
     """The speaker's page says every minute that it is open: a webinar somebody looks at is not a forgotten one."""
     if not Webinar.objects.filter(pk=webinar_id).exists():
-        raise Refused(Code.NOT_FOUND, "no such webinar")
+        raise ActionRefused(Code.NOT_FOUND, "no such webinar")
     if live := rooms():
         live.attend(webinar_id)
-    return Done("", {"webinar_id": webinar_id})
+    return ActionResult("", {"webinar_id": webinar_id})
 
 
 def viewers_of(webinar: Webinar) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from efir.attendance.models import Classification, Verdict
-from efir.hooks.actions import Code, Context, Refused
+from efir.hooks.actions import ActionRefused, Code, Context
 from efir.telegram.outbox import enqueue
 from efir.webinars import core
 from efir.webinars.lifecycle import Status
@@ -19,7 +19,7 @@ def archive(webinar_id: int, context: Context) -> Webinar:
             pk=webinar_id, status=Status.FINISHED
         )
         if finished.first() and not is_settled(webinar_id):
-            raise Refused(Code.INVALID_ARCHIVE, "verdicts or messages are not settled yet")
+            raise ActionRefused(Code.INVALID_ARCHIVE, "verdicts or messages are not settled yet")
         return core.archive(webinar_id, context)
 
 

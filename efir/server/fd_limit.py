@@ -24,7 +24,7 @@ TELL_EVERY_S = 60.0
 log = structlog.get_logger(__name__)
 
 
-class Crowding:
+class FdLimit:
     """Whether there is room for one connection more."""
 
     def __init__(self, limit: int) -> None:
@@ -47,10 +47,10 @@ class Crowding:
         return True
 
 
-def of_this_process() -> Crowding:
+def of_this_process() -> FdLimit:
     """By the limit that the process has now."""
     soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return Crowding(2**31 if soft == resource.RLIM_INFINITY else soft)
+    return FdLimit(2**31 if soft == resource.RLIM_INFINITY else soft)
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send) -> None:

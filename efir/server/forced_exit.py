@@ -21,7 +21,7 @@ PACKAGE = str(Path(__file__).parents[1])
 log = structlog.get_logger(__name__)
 
 
-def end_within(seconds: float) -> None:
+def exit_after(seconds: float) -> None:
     """From now on the process has so long: a thread that waits for a frozen database would be waited for without end.
 
     What it leaves is taken up as after a crash.
@@ -39,11 +39,11 @@ def _end_now() -> None:
 
 
 def _tell() -> None:
-    log.error("ended_by_force", hanging=hanging())
+    log.error("ended_by_force", hanging=stuck_threads())
     logging.shutdown()
 
 
-def hanging() -> list[str]:
+def stuck_threads() -> list[str]:
     """What each other thread is at in Efir's own code; those that rest, or only wait for the others, are left out."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     frames = [(names.get(ident, "?"), _own(frame)) for ident, frame in sys._current_frames().items()]

@@ -14,14 +14,14 @@ from efir.config import SQLITE_NAME, ConfigError
 
 
 @contextmanager
-def alone(job: str) -> Iterator[None]:
+def exclusive_lock(job: str) -> Iterator[None]:
     """On SQLite one process does each job: presence is kept in its memory, and there is one writer."""
     if not settings.EFIR.is_sqlite:
         yield
         return
     # One file where the database lies in the data directory, which nobody shares either.
     shared = {
-        of_database(job): f"the database {settings.EFIR.sqlite_file}",
+        database_lock_path(job): f"the database {settings.EFIR.sqlite_file}",
         settings.EFIR.data_dir / f"{job}.lock": f"EFIR_DATA_DIR={settings.EFIR.data_dir}",
     }
     with ExitStack() as locks:
@@ -30,7 +30,7 @@ def alone(job: str) -> Iterator[None]:
         yield
 
 
-def of_database(job: str) -> Path:
+def database_lock_path(job: str) -> Path:
     """The lock beside SQLite's file: whoever uses the file meets it there, whatever their data directory is."""
     file = settings.EFIR.sqlite_file
     return file.with_name(f"{job}.lock" if file.name == SQLITE_NAME else f"{file.name}.{job}.lock")
@@ -75,7 +75,7 @@ def is_held(path: Path) -> bool:
 
 
 @contextmanager
-def awaited(path: Path) -> Iterator[None]:
+def blocking_lock(path: Path) -> Iterator[None]:
     """Hold the file; wait for whoever holds it now."""
     with open(path, "a+", opener=_private) as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from efir.server.locks import awaited, of_database
+from efir.server.locks import blocking_lock, database_lock_path
 from efir.triggers import registry
 
 _ADVISORY_KEY = 0x65666972  # "efir"
@@ -18,18 +18,18 @@ _ADVISORY_KEY = 0x65666972  # "efir"
 
 def migrate(verbosity: int = 0) -> None:
     """Apply what is missing and put this version's guards in place. Several processes may call this at once."""
-    with one_migrates():
+    with migration_lock():
         executor = MigrationExecutor(connection)
         is_behind = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        if is_behind or registry.missing() or registry.left_over():
+        if is_behind or registry.missing() or registry.obsolete():
             call_command("migrate", interactive=False, verbosity=verbosity)
 
 
 @contextmanager
-def one_migrates() -> Iterator[None]:
+def migration_lock() -> Iterator[None]:
     """Whoever changes the schema waits for whoever does so now."""
     if settings.EFIR.is_sqlite:
-        with awaited(of_database("migrate")):
+        with blocking_lock(database_lock_path("migrate")):
             yield
         return
     with connection.cursor() as cursor:

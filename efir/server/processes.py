@@ -18,8 +18,8 @@ from django.conf import settings
 from efir.config import ConfigError
 from efir.lib.concurrency import in_thread
 from efir.server import readiness
-from efir.server.forced_exit import END_WITHIN_S, end_within
-from efir.server.locks import alone, awaited
+from efir.server.forced_exit import END_WITHIN_S, exit_after
+from efir.server.locks import blocking_lock, exclusive_lock
 from efir.server.web import listen, serve_web
 from efir.server.worker import Worker
 from efir.server.worker_http import serve_numbers
@@ -37,28 +37,28 @@ Part = Callable[[asyncio.Event], Awaitable[None]]
 
 def run_serve() -> int:
     """`efir serve`: web and worker in one."""
-    with alone("web"), alone("worker"):
+    with exclusive_lock("web"), exclusive_lock("worker"):
         return _run(_web(_application), _worker)
 
 
 def run_web() -> int:
     """`efir web`."""
-    with alone("web"):
+    with exclusive_lock("web"):
         return _run(_web(_application))
 
 
 def run_worker() -> int:
     """`efir worker`."""
-    with alone("worker"):
+    with exclusive_lock("worker"):
         port = settings.EFIR.metrics_port
-        return _run(_worker, *([_numbers(port)] if port else []))
+        return _run(_worker, *([metrics_server(port)] if port else []))
 
 
 def run_demo(*, reset: bool) -> int:
     """`efir demo`: everything, with sample people and the stand-in, on one address."""
     from efir.demo import seed, site
 
-    with alone("web"), alone("worker"):
+    with exclusive_lock("web"), exclusive_lock("worker"):
         seed.prepare(reset=reset)
         return _run(_web(site.application), _worker)
 
@@ -77,7 +77,9 @@ def _web(make_application: Callable[[], Application]) -> Part:
     async def web(stop: asyncio.Event) -> None:
         await serve_web(application, listening, stop)
 
-    log.info("web_starting", host=settings.EFIR.host, port=listening.getsockname()[1], files=_all_files())
+    log.info(
+        "web_starting", host=settings.EFIR.host, port=listening.getsockname()[1], files=raise_nofile_limit()
+    )
     return web
 
 
@@ -86,12 +88,12 @@ def with_static_files(make_application: Callable[[], Application]) -> Applicatio
 
     One process after the other: collecting takes hashed files away and puts them back.
     """
-    with awaited(settings.EFIR.data_dir / "static.lock"):
+    with blocking_lock(settings.EFIR.data_dir / "static.lock"):
         staticfiles.collect()
         return make_application()
 
 
-def _numbers(port: int) -> Part:
+def metrics_server(port: int) -> Part:
     """The worker's port for `/metrics`."""
     listening = _listening(port, "EFIR_METRICS_PORT")
     return lambda stop: serve_numbers(listening, stop)
@@ -106,7 +108,7 @@ def _listening(port: int, variable: str) -> socket.socket:
         raise ConfigError(f"cannot listen on {host}:{port} (EFIR_HOST, {variable}): {exc.strerror}.") from exc
 
 
-def _all_files() -> int:
+def raise_nofile_limit() -> int:
     """Every viewer is an open file: take as many as the system gives this process without asking; how many that is."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):  # a hard limit without an end is not taken everywhere
@@ -115,12 +117,12 @@ def _all_files() -> int:
 
 
 async def _worker(stop: asyncio.Event) -> None:
-    readiness.ready()
+    readiness.notify_ready()
     async with asyncio.TaskGroup() as group:
         group.create_task(Worker().run(stop))
         if settings.EFIR.telegram_token:
             if settings.EFIR.is_sqlite:  # `alone` has made sure of it: whoever held the lease is dead
-                await in_thread(lease.inherit)
+                await in_thread(lease.force_release)
             dispatcher = Dispatcher()
             group.create_task(dispatcher.run())
             await stop.wait()
@@ -128,19 +130,19 @@ async def _worker(stop: asyncio.Event) -> None:
 
 
 def _run(*parts: Part) -> int:
-    _share_arenas()
-    uvloop.run(_together(parts))
+    limit_malloc_arenas()
+    uvloop.run(run_all(parts))
     log.info("stopped")
     return 0
 
 
-def _share_arenas() -> None:
+def limit_malloc_arenas() -> None:
     """Let glibc's threads share two arenas of memory: with one for each, what a rush leaves behind in it is kept."""
     with suppress(AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
-async def _together(parts: tuple[Part, ...]) -> None:
+async def run_all(parts: tuple[Part, ...]) -> None:
     async with _stop_signal() as stop, asyncio.TaskGroup() as group:
         group.create_task(_end_in_time(stop))
         for part in parts:
@@ -149,7 +151,7 @@ async def _together(parts: tuple[Part, ...]) -> None:
 
 async def _end_in_time(stop: asyncio.Event) -> None:
     await stop.wait()
-    end_within(settings.EFIR.drain_s + END_WITHIN_S)
+    exit_after(settings.EFIR.drain_s + END_WITHIN_S)
 
 
 async def _until_stopped(part: Part, stop: asyncio.Event) -> None:

@@ -12,12 +12,12 @@ log = structlog.get_logger(__name__)
 _leaving = False
 
 
-def ready() -> None:
+def notify_ready() -> None:
     """Tell systemd (`Type=notify`) that the process serves."""
     _tell("READY=1")
 
 
-def leave() -> None:
+def start_draining() -> None:
     """From now on `/healthz` answers that the process is leaving, and no connection is kept for another request."""
     global _leaving  # noqa: PLW0603  # a process leaves once
     _leaving = True
@@ -25,7 +25,7 @@ def leave() -> None:
     log.info("leaving")
 
 
-def is_leaving() -> bool:
+def is_draining() -> bool:
     """Whether the process has been told to stop."""
     return _leaving
 

@@ -31,7 +31,7 @@ SETTLED = (MessageState.SENT, MessageState.FAILED, MessageState.EXPIRED)
 log = structlog.get_logger(__name__)
 
 
-class Retention:
+class RetentionJob:
     """The worker's duty: it looks every ten minutes, and goes on at once while there is more."""
 
     def __init__(self) -> None:

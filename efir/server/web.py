@@ -21,7 +21,7 @@ from efir.lib import clock, metrics
 from efir.lib.asgi import HAND_OVER, PREPARED, Headers, Receive, Scope, Send
 from efir.lib.concurrency import in_thread
 from efir.room.change_listener import watch
-from efir.room.hub import LiveRooms, open_rooms
+from efir.room.hub import RoomHub, open_rooms
 from efir.server import fd_limit, readiness
 
 # For requests under way; what comes after them fits into the ten seconds, too.
@@ -44,7 +44,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-class LineProtocol(HttpToolsProtocol):
+class HttpProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol that hands a connection over to the room's stream, and sends what is prepared as it is.
 
     What it touches of uvicorn is held by tests/web/test_server_contract.py; uvicorn is pinned exactly.
@@ -78,7 +78,7 @@ class LineProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         cycle = self.cycle
         if cycle is not None and cycle.scope is self.scope:  # not where it is an upgrade that was refused
-            if readiness.is_leaving():  # a balancer that keeps this connection finds another process
+            if readiness.is_draining():  # a balancer that keeps this connection finds another process
                 cycle.keep_alive = False
             # Neither is one of the standard ones. The request is bound: others may follow it on the same connection.
             offered: dict[str, Any] = {PREPARED: partial(self._send_prepared, cycle)}
@@ -131,18 +131,18 @@ async def _refuse_head(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @cache
-def _crowding() -> fd_limit.Crowding:
+def _crowding() -> fd_limit.FdLimit:
     return fd_limit.of_this_process()
 
 
 class WebServer(uvicorn.Server):
     """uvicorn that leaves signals to its caller and sends the viewers away before it waits for connections."""
 
-    def __init__(self, application: Callable[..., Any], live: LiveRooms) -> None:
+    def __init__(self, application: Callable[..., Any], live: RoomHub) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
-                http=LineProtocol,
+                http=HttpProtocol,
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -179,9 +179,9 @@ async def serve_web(application: Callable[..., Any], listening: socket.socket, s
         serving = group.create_task(server.serve(sockets=[listening]))
         helpers = [group.create_task(watch(live)), group.create_task(_keep_clock())]
         stopping = group.create_task(stop.wait())
-        readiness.ready()
+        readiness.notify_ready()
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        readiness.leave()
+        readiness.start_draining()
         await asyncio.wait({serving}, timeout=settings.EFIR.drain_s)
         server.should_exit = True
         await serving

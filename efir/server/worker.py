@@ -12,16 +12,16 @@ import structlog
 from django.conf import settings
 
 from efir.attendance import classifier, tracker
-from efir.hooks.actions import Context, Refused, Source
-from efir.hooks.bus import call_owed
+from efir.hooks.actions import ActionRefused, Context, Source
+from efir.hooks.bus import retry_failed_listeners
 from efir.lib import clock
 from efir.lib.concurrency import in_thread
-from efir.lib.recurring import Recurring
-from efir.lib.waiting import happens
+from efir.lib.recurring import ThrottledErrorLog
+from efir.lib.waiting import wait_for
 from efir.room.auto_stop import stop_forgotten
 from efir.server.archiving import archive
 from efir.server.models import WorkerBeat
-from efir.server.retention import Retention
+from efir.server.retention import RetentionJob
 from efir.telegram.outbox import enqueue
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
@@ -41,20 +41,20 @@ class Worker:
         self.id = uuid4()
         self.started_at = clock.now()
         self._seldom_at = 0.0
-        self._failing: dict[str, Recurring] = {}
-        self._retention = Retention()
+        self._failing: dict[str, ThrottledErrorLog] = {}
+        self._retention = RetentionJob()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Do the duties every second; at once again while there is more to do."""
         while not stop.is_set():
             busy = await self._round()
             if not busy:
-                await happens(stop, TICK_S)
+                await wait_for(stop, TICK_S)
         await in_thread(self._goodbye)
 
     async def _round(self) -> bool:
         busy = False
-        for duty in (tracker.track, *self._seldom()):
+        for duty in (tracker.record_new_entries, *self._seldom()):
             await self._do(duty)
         busy = await self._do(classifier.classify_due) is True
         await self._do(self._beat)
@@ -64,7 +64,7 @@ class Worker:
         try:
             done = await in_thread(duty)
         except Exception:  # one duty that fails (the database is away, say) must not stop the others
-            failing = Recurring(log, "duty_failed", duty=duty.__qualname__)
+            failing = ThrottledErrorLog(log, "duty_failed", duty=duty.__qualname__)
             self._failing.setdefault(duty.__name__, failing).failed()
             return None
         if over := self._failing.pop(duty.__name__, None):
@@ -78,7 +78,7 @@ class Worker:
         return [
             clock.refresh,
             enqueue.expire,
-            call_owed,
+            retry_failed_listeners,
             stop_forgotten,
             archive_settled,
             forget_unused,
@@ -110,6 +110,6 @@ def archive_settled() -> int:
 def _archived(webinar_id: int) -> bool:
     try:
         archive(webinar_id, Context(None, Source.SYSTEM))
-    except Refused:
+    except ActionRefused:
         return False  # a verdict or a message is still on its way: it is asked again in a few seconds
     return True

@@ -16,18 +16,18 @@ from efir.accounts.models import Person
 from efir.accounts.password_reset import one_time_link
 from efir.lib import clock
 from efir.telegram.bot.outcomes import (
-    BotRejected,
     ChatMoved,
     ChatUnreachable,
     Decision,
     MessageRefused,
     NotSent,
     OutcomeUnknown,
+    RateLimited,
     Sent,
-    Wait,
+    TokenRejected,
 )
 from efir.telegram.models import ChatNotice, Purpose, TelegramChat
-from efir.telegram.outbox.message_types import Composed
+from efir.telegram.outbox.message_types import OutgoingMessage
 
 TRIES = 2
 # A call is over by then, or its process is gone.
@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class NoticeClaim:
     """One call to be made for a notice; `tries` fences its outcome off from a later call's."""
 
     notice_id: int
@@ -48,20 +48,20 @@ class Errand:
     chat_id: int
     person: Person
 
-    def compose(self) -> Composed:
+    def compose(self) -> OutgoingMessage:
         """What the call will say: in Russian, as every message."""
         with translation.override(settings.LANGUAGE_CODE):
             return _COMPOSE[self.purpose](self.person).acceptable()
 
 
-def take(limit: int) -> list[Errand]:
+def claim_notices(limit: int) -> list[NoticeClaim]:
     """Claim up to `limit` notices that are due: each counts as perhaps sent from now on. Those in vain are deleted."""
     now = clock.now()
     due = ChatNotice.objects.filter(next_at__lte=now).order_by("next_at", "pk")[:limit]
     return [errand for notice in due if (errand := _claimed(notice, now))]
 
 
-def _claimed(notice: ChatNotice, now: datetime) -> Errand | None:
+def _claimed(notice: ChatNotice, now: datetime) -> NoticeClaim | None:
     same = ChatNotice.objects.filter(pk=notice.pk, tries=notice.tries, next_at=notice.next_at)
     chat = None
     if notice.expires_at > now and notice.tries < TRIES:
@@ -71,7 +71,7 @@ def _claimed(notice: ChatNotice, now: datetime) -> Errand | None:
         return None
     if not same.update(tries=F("tries") + 1, next_at=now + LOST_AFTER):
         return None  # another process has it
-    return Errand(notice.pk, notice.tries + 1, notice.purpose, chat.chat_id, chat.person)
+    return NoticeClaim(notice.pk, notice.tries + 1, notice.purpose, chat.chat_id, chat.person)
 
 
 def _chat_of(login: str) -> TelegramChat | None:
@@ -79,7 +79,7 @@ def _chat_of(login: str) -> TelegramChat | None:
     return chats.filter(person__login=login).first()
 
 
-def settle(errand: Errand, decision: Decision) -> None:
+def complete_notice(errand: NoticeClaim, decision: Decision) -> None:
     """Write what came of a call."""
     notice = ChatNotice.objects.filter(pk=errand.notice_id, tries=errand.tries)
     chat = TelegramChat.objects.filter(person=errand.person, chat_id=errand.chat_id)
@@ -95,9 +95,9 @@ def settle(errand: Errand, decision: Decision) -> None:
             _surely_not_sent(errand, AFTER_NOT_SENT)
         case OutcomeUnknown():
             notice.update(next_at=clock.now() + AFTER_UNKNOWN)
-        case Wait(seconds, _):
+        case RateLimited(seconds, _):
             _surely_not_sent(errand, timedelta(seconds=seconds))
-        case NotSent() | BotRejected():
+        case NotSent() | TokenRejected():
             _surely_not_sent(errand, AFTER_NOT_SENT)
     log.info(
         "notice_settled",
@@ -108,28 +108,28 @@ def settle(errand: Errand, decision: Decision) -> None:
     )
 
 
-def put_back(errand: Errand) -> None:
+def requeue_notice(errand: NoticeClaim) -> None:
     """The call was not made: it does not count."""
     _surely_not_sent(errand, timedelta(0))
 
 
-def _surely_not_sent(errand: Errand, wait: timedelta) -> None:
+def _surely_not_sent(errand: NoticeClaim, wait: timedelta) -> None:
     notice = ChatNotice.objects.filter(pk=errand.notice_id, tries=errand.tries)
     notice.update(tries=F("tries") - 1, next_at=clock.now() + wait)
 
 
-def _password_reset(person: Person) -> Composed:
+def _password_reset(person: Person) -> OutgoingMessage:
     text = gettext(
         "%(name)s, на сайте просят новый пароль для вашего аккаунта. Кнопка ниже откроет страницу, где его можно "
         "задать: она действует сутки и срабатывает один раз.\n\n"
         "Если это не ваша просьба, ничего делать не нужно: пароль остаётся прежним. Не пересылайте это сообщение."
     )
-    return Composed(text % _name(person), [(gettext("Задать новый пароль"), one_time_link(person))])
+    return OutgoingMessage(text % _name(person), [(gettext("Задать новый пароль"), one_time_link(person))])
 
 
-def _test(person: Person) -> Composed:
+def _test(person: Person) -> OutgoingMessage:
     text = gettext("Проверка связи: всё в порядке, %(name)s. Сообщения о вебинарах будут приходить сюда.")
-    return Composed(text % _name(person))
+    return OutgoingMessage(text % _name(person))
 
 
 def _name(person: Person) -> dict[str, str]:

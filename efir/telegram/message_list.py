@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from efir.telegram.health import BotHealth, bot_health
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.telegram.outbox.enqueue import summary
-from efir.web.shortcuts import query_with
+from efir.web.shortcuts import update_query
 from efir.webinars.models import Webinar
 
 ON_A_PAGE = 50
@@ -37,7 +37,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class MessageList:
     """What the page shows. `query` is the address's, `more` what the pager adds to its own."""
 
     webinar: Webinar
@@ -49,20 +49,20 @@ class Board:
     more: str
 
 
-def read_board(webinar: Webinar, query: QueryDict) -> Board:
+def read_board(webinar: Webinar, query: QueryDict) -> MessageList:
     """The messages that the address asks for: `state` filters, `messages` is the page; the rest is kept."""
     counts = summary(webinar.pk)
     asked = query.get(STATE, "")
     state = asked if asked in MessageState else ""
     paginator = Paginator(_messages(webinar, state), ON_A_PAGE)
     paginator.count = counts.get(state, 0) if state else sum(counts.values())  # known already
-    return Board(
+    return MessageList(
         webinar=webinar,
         page=paginator.get_page(query.get(PAGE)),
         choices=list(_choices(counts, state, query)),
         progress=_progress(counts),
         health=bot_health(),
-        query=query_with(query),
+        query=update_query(query),
         more=_more(query),
     )
 
@@ -85,11 +85,11 @@ def _choices(counts: dict[str, int], chosen: str, query: QueryDict) -> list[Choi
 
 
 def _address(query: QueryDict, state: str) -> str:
-    return f"{query_with(query, **{STATE: state, PAGE: ''}) or '?'}#messages"
+    return f"{update_query(query, **{STATE: state, PAGE: ''}) or '?'}#messages"
 
 
 def _more(query: QueryDict) -> str:
-    others = query_with(query, **{PAGE: ""}).removeprefix("?")
+    others = update_query(query, **{PAGE: ""}).removeprefix("?")
     return f"&{others}#messages" if others else "#messages"
 
 

@@ -20,7 +20,7 @@ from efir.telegram.models import (
     OutboxMessage,
     TelegramChat,
 )
-from efir.telegram.outbox.queries import give_back
+from efir.telegram.outbox.queries import requeue
 
 _OPEN = (MessageState.WAITING_LINK, MessageState.WAITING_RECORDING, MessageState.QUEUED)
 
@@ -85,7 +85,7 @@ def _call_off(person: Person) -> None:
     calls = about.filter(state=MessageState.SENDING, attempt_id__isnull=False).values_list(
         "attempt_id", flat=True
     )
-    give_back(OutboxMessage.objects.filter(attempt_id__in=list(calls), text=""))
+    requeue(OutboxMessage.objects.filter(attempt_id__in=list(calls), text=""))
     own = OutboxMessage.objects.filter(person=person).exclude(state=MessageState.SENT)
     gone = {"state": MessageState.EXPIRED, "expires_at": None, "error": PERSON_ERASED, "holder": None}
     own.update(**gone, attempt_id=None)

@@ -13,7 +13,7 @@ from efir.webinars.models import Webinar
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class LinkCounts:
     """How many people are linked and can be written to, are linked but cannot, and are not linked."""
 
     reachable: int
@@ -25,12 +25,12 @@ class Reach:
         return self.reachable + self.blocked + self.not_linked
 
 
-def seat_holders(webinar: Webinar) -> Reach:
+def seat_holders(webinar: Webinar) -> LinkCounts:
     """Those who have a seat, with one grouped query."""
     return _reach(Person.objects.filter(seats__webinar=webinar))
 
 
-def inviters(webinar: Webinar) -> Reach:
+def inviters(webinar: Webinar) -> LinkCounts:
     """Those who invited somebody who has a seat, each counted once, with one grouped query."""
     return _reach(Person.objects.filter(candidates__seats__webinar=webinar))
 
@@ -41,8 +41,8 @@ def reachable_by_person(people: Iterable[Person]) -> dict[int, bool]:
     return dict(chats.values_list("person_id", "reachable"))
 
 
-def _reach(people: QuerySet[Person]) -> Reach:
+def _reach(people: QuerySet[Person]) -> LinkCounts:
     by_link = dict(
         people.order_by().values_list("telegramchat__reachable").annotate(number=Count("pk", distinct=True))
     )
-    return Reach(by_link.get(True, 0), by_link.get(False, 0), by_link.get(None, 0))
+    return LinkCounts(by_link.get(True, 0), by_link.get(False, 0), by_link.get(None, 0))

@@ -19,7 +19,7 @@ from efir.telegram.bot import lease
 from efir.telegram.link_tokens import hash_of
 from efir.telegram.models import BotUpdate, LinkToken, TelegramChat
 from efir.telegram.outbox.enqueue import release_for_link
-from efir.telegram.outbox.message_types import Composed
+from efir.telegram.outbox.message_types import OutgoingMessage
 
 # After a week of silence Telegram begins a new count, perhaps below the old one.
 OFFSET_LIVES = timedelta(days=6)
@@ -41,9 +41,9 @@ class Reply:
     buttons: tuple[tuple[str, str], ...] = ()
     seldom: bool = False
 
-    def composed(self) -> Composed:
+    def composed(self) -> OutgoingMessage:
         """The answer as Telegram takes it."""
-        return Composed(self.text, self.buttons).acceptable()
+        return OutgoingMessage(self.text, self.buttons).acceptable()
 
 
 def next_offset() -> int | None:

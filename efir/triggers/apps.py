@@ -12,7 +12,7 @@ from django.db.models.signals import post_migrate, pre_migrate
 from efir.triggers import registry
 
 
-class GuardsConfig(AppConfig):
+class TriggersConfig(AppConfig):
     name = "efir.triggers"
     label = "guards"
 

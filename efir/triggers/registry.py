@@ -17,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 
 @dataclass(frozen=True)
-class Guard:
+class Trigger:
     """One rule on one table.
 
     `sqlite` maps a trigger event (`BEFORE UPDATE`, …) to its WHEN condition; `postgresql` is the body of a
@@ -35,16 +35,16 @@ class Guard:
     passed_over: bool = False
 
 
-_registry: dict[str, Guard] = {}
+_registry: dict[str, Trigger] = {}
 
 
-def register(*guards: Guard) -> None:
+def register(*guards: Trigger) -> None:
     """Called once by an app's `ready`."""
     for guard in guards:
         _registry[guard.name] = guard
 
 
-def append_only(table: str, name: str, code: str, unique: tuple[str, ...] = ()) -> tuple[Guard, ...]:
+def append_only(table: str, name: str, code: str, unique: tuple[str, ...] = ()) -> tuple[Trigger, ...]:
     """Rows are written once: no update, no delete, no truncate; `unique` are the columns of the table's unique key.
 
     SQLite's REPLACE deletes without asking the delete triggers, so a row that would replace another is refused by
@@ -54,15 +54,15 @@ def append_only(table: str, name: str, code: str, unique: tuple[str, ...] = ()) 
     same_id = f"EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id)"  # noqa: S608  # names of our own
     same_key = " AND ".join(f"{column} = NEW.{column}" for column in unique)
     same_fact = f"EXISTS (SELECT 1 FROM {table} WHERE {same_key})"  # noqa: S608
-    replaced = Guard(table, f"{name}_replace", code, {"BEFORE INSERT": same_id}, "", "")
-    repeated = Guard(table, f"{name}_repeat", code, {"BEFORE INSERT": same_fact}, "", "", passed_over=True)
+    replaced = Trigger(table, f"{name}_replace", code, {"BEFORE INSERT": same_id}, "", "")
+    repeated = Trigger(table, f"{name}_repeat", code, {"BEFORE INSERT": same_fact}, "", "", passed_over=True)
     return (
         replaced,
         *((repeated,) if unique else ()),
-        Guard(
+        Trigger(
             table, name, code, {"BEFORE UPDATE": "1", "BEFORE DELETE": "1"}, refuse, "BEFORE UPDATE OR DELETE"
         ),
-        Guard(table, f"{name}_truncate", code, {}, refuse, "BEFORE TRUNCATE", for_each="STATEMENT"),
+        Trigger(table, f"{name}_truncate", code, {}, refuse, "BEFORE TRUNCATE", for_each="STATEMENT"),
     )
 
 
@@ -80,13 +80,13 @@ def drop(using: str = "default") -> None:
     """Lift every registered guard: for migrations and for tests that truncate."""
     connection = connections[using]
     with connection.cursor() as cursor:
-        for trigger, table in standing(using).items():
+        for trigger, table in installed(using).items():
             suffix = f' ON "{table}"' if connection.vendor == "postgresql" else ""
             cursor.execute(f'DROP TRIGGER IF EXISTS "{trigger}"{suffix}')
 
 
 @contextmanager
-def lifted(using: str = "default") -> Iterator[None]:
+def disabled(using: str = "default") -> Iterator[None]:
     """Run the block without guards: the one helper through which tests truncate tables."""
     drop(using)
     try:
@@ -95,7 +95,7 @@ def lifted(using: str = "default") -> Iterator[None]:
         install(using)
 
 
-def standing(using: str = "default") -> dict[str, str]:
+def installed(using: str = "default") -> dict[str, str]:
     """The guards' triggers found in the database, whatever they do: trigger name → table."""
     connection = connections[using]
     query = _STANDING_IN_POSTGRESQL if connection.vendor == "postgresql" else _STANDING_IN_SQLITE
@@ -113,9 +113,9 @@ def missing(using: str = "default") -> set[str]:
     }
 
 
-def left_over(using: str = "default") -> set[str]:
+def obsolete(using: str = "default") -> set[str]:
     """The names of triggers of another version, which this one does not have."""
-    return set(standing(using)) - set(_wanted(connections[using]))
+    return set(installed(using)) - set(_wanted(connections[using]))
 
 
 Definition: TypeAlias = tuple[str | int, ...]
@@ -151,7 +151,7 @@ _STANDING_IN_SQLITE = (
 _EFFECTIVE_IN_SQLITE = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
 
 
-def _in_sqlite(guard: Guard) -> dict[str, _Trigger]:
+def _in_sqlite(guard: Trigger) -> dict[str, _Trigger]:
     """SQLite keeps the statement as it was spelled."""
     refusal = "RAISE(IGNORE)" if guard.passed_over else f"RAISE(ABORT, '{guard.code}')"
     triggers = {}
@@ -179,7 +179,7 @@ _EFFECTIVE_IN_POSTGRESQL = (
 _BITS = {"ROW": 1, "BEFORE": 2, "INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
 
 
-def _in_postgresql(guard: Guard) -> dict[str, _Trigger]:
+def _in_postgresql(guard: Trigger) -> dict[str, _Trigger]:
     """PostgreSQL keeps the function's source as it was spelled, and of the trigger its table and events."""
     if not guard.postgresql:
         return {}

@@ -10,17 +10,17 @@ from django.http import HttpRequest
 from efir.accounts.models import normalize_login
 
 
-def client_address(request: HttpRequest) -> str:
+def request_ip(request: HttpRequest) -> str:
     """The client's address. `X-Forwarded-For` counts only as far as `EFIR_TRUSTED_PROXIES` proxies wrote it."""
-    return believed(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
+    return client_ip(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
 
 
-def limited_address(request: HttpRequest) -> str:
+def request_rate_limit_key(request: HttpRequest) -> str:
     """What limits count by: see `network_of`."""
-    return network_of(client_address(request))
+    return rate_limit_key(request_ip(request))
 
 
-def believed(remote: str, forwarded: str) -> str:
+def client_ip(remote: str, forwarded: str) -> str:
     """The client behind the connection from `remote`, of which the header says `forwarded`."""
     proxies: int = settings.EFIR.trusted_proxies
     told = [part.strip() for part in forwarded.split(",") if part.strip()]
@@ -30,7 +30,7 @@ def believed(remote: str, forwarded: str) -> str:
     return nearest if _parsed(nearest) else remote
 
 
-def network_of(address: str) -> str:
+def rate_limit_key(address: str) -> str:
     """The address itself; of IPv6 its first 64 bits: one line has all the others."""
     parsed = _parsed(address)
     if parsed is None or parsed.version == 4:
@@ -47,7 +47,7 @@ def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
         return None
 
 
-def login_tried(request: HttpRequest, credentials: dict[str, str] | None = None) -> str:
+def attempted_login(request: HttpRequest, credentials: dict[str, str] | None = None) -> str:
     """The log-in that somebody tries, in its one spelling, so that 8 and +7 share one limit."""
     tried = (credentials or {}).get("username") or request.POST.get("username", "")
     return normalize_login(tried)[:254]

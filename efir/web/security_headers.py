@@ -46,7 +46,7 @@ def permissions_policy() -> str:
     return ", ".join([f"autoplay=({players})", f"fullscreen=({players})", *(f"{name}=()" for name in DENIED)])
 
 
-class PoliciesMiddleware(MiddlewareMixin):
+class SecurityHeadersMiddleware(MiddlewareMixin):
     """The same for every answer that Django makes."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

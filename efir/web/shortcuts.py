@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from efir.hooks.actions import Code, Refused
+from efir.hooks.actions import ActionRefused, Code
 from efir.lib import clock, ids
 
 View: TypeAlias = Callable[..., HttpResponseBase]
@@ -38,7 +38,7 @@ def prefers_html(request: HttpRequest) -> bool:
     return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
 
 
-def shows_wrong_method(view: View) -> View:
+def html_405(view: View) -> View:
     """A browser that comes with a method that `view` refuses gets a page; a program gets an empty 405."""
 
     @wraps(view)
@@ -58,7 +58,7 @@ def server_timing() -> tuple[bytes, bytes]:
     return b"server-timing", b"clock;dur=%d" % (clock.now().timestamp() * 1000)
 
 
-def tells_time(view: View) -> View:
+def with_server_time(view: View) -> View:
     """The page counts by the server's clock."""
 
     @wraps(view)
@@ -73,16 +73,16 @@ def tells_time(view: View) -> View:
 
 def post_only(view: View) -> View:
     """What only forms and programs call."""
-    return shows_wrong_method(require_POST(view))
+    return html_405(require_POST(view))
 
 
-def refused_json(refused: Refused, **more: Any) -> JsonResponse:
+def refused_json(refused: ActionRefused, **more: Any) -> JsonResponse:
     """A refusal for a program: 403, 404 or 409 with the contract's code."""
     body = {"error": refused.code.value, "detail": refused.detail, **more}
     return JsonResponse(body, status=_STATUS.get(refused.code, 409))
 
 
-def back_with(
+def redirect_with_message(
     request: HttpRequest, address: str, text: str, *, error: bool = False, warning: str = ""
 ) -> HttpResponse:
     """Send a person back to `address` with a sentence about what happened, and one about what looks wrong."""
@@ -92,7 +92,7 @@ def back_with(
     return redirect(address)
 
 
-def query_with(query: QueryDict, **changes: str) -> str:
+def update_query(query: QueryDict, **changes: str) -> str:
     """The address's query with these changes and its question mark; an empty value takes the parameter out."""
     changed = query.copy()
     for name, value in changes.items():

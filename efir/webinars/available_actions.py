@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from efir.hooks.actions import Code, Refused
+from efir.hooks.actions import ActionRefused, Code
 from efir.lib import clock
-from efir.webinars.labels import incomplete_words, lasting_words, refusal_words
+from efir.webinars.labels import absolute_time, incomplete_words, refusal_words
 from efir.webinars.lifecycle import EDITABLE, REQUIRED, Status, check_cta, next_status
 from efir.webinars.models import Webinar
 
@@ -52,7 +52,7 @@ def panel_of(webinar: Webinar) -> Panel:
 def _early(webinar: Webinar) -> str:
     at = webinar.starts_at
     is_early = webinar.state is Status.SCHEDULED and at and at - clock.now() > EARLY
-    return lasting_words(at, webinar.zone) if at and is_early else ""
+    return absolute_time(at, webinar.zone) if at and is_early else ""
 
 
 def _no(code: Code) -> Button:
@@ -66,7 +66,7 @@ def _is_withdrawn(webinar: Webinar) -> bool:
 def _step(webinar: Webinar, asked: str) -> Button:
     try:
         return Button(next_status(asked, webinar.state) is not None)
-    except Refused as refused:
+    except ActionRefused as refused:
         return _no(refused.code)
 
 
@@ -80,7 +80,7 @@ def _publish(webinar: Webinar) -> Button:
 def _cta(webinar: Webinar) -> Button:
     try:
         check_cta(webinar.state)
-    except Refused as refused:
+    except ActionRefused as refused:
         return _no(refused.code)
     return Button(offered=True)
 

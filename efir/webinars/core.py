@@ -19,11 +19,11 @@ from efir.audit.actions import Action
 from efir.audit.log import Change, note_address, record
 from efir.audit.models import Origin
 from efir.hooks.actions import (
+    ActionRefused,
     Code,
     Context,
     CoreWebinarSetCtaVisibility,
     CoreWebinarSetStatus,
-    Refused,
     Source,
 )
 from efir.lib import clock
@@ -57,7 +57,7 @@ def core_webinar_set_status(webinar_id: int, status: str, context: Context) -> W
         _authorize(action.context, Capability.MANAGE_STATUS)
         webinar = _locked(action.webinar_id)
         if action.status == "start" and webinar.withdrawn and webinar.state is Status.SCHEDULED:
-            raise Refused(Code.WITHDRAWN, "put it back first")
+            raise ActionRefused(Code.WITHDRAWN, "put it back first")
         return _move(webinar, action.status, action.context)
 
 
@@ -164,9 +164,9 @@ def publish_recording(webinar_id: int, url: str, context: Context) -> Webinar:
         _authorize(context, Capability.PUBLISH_RECORDING)
         webinar = _locked(webinar_id)
         if webinar.state is Status.ARCHIVED:
-            raise Refused(Code.LOCKED, "archived")
+            raise ActionRefused(Code.LOCKED, "archived")
         if webinar.state in (Status.DRAFT, Status.SCHEDULED):
-            raise Refused(Code.RECORDING_INVALID_STATE, f"a recording while {webinar.status}")
+            raise ActionRefused(Code.RECORDING_INVALID_STATE, f"a recording while {webinar.status}")
         if webinar.recording_url != url:
             changes = {"recording_url": (webinar.recording_url, url)}
             record(Action.RECORDING_PUBLISHED, context, webinar_id=webinar_id, changes=changes)
@@ -184,14 +184,14 @@ def book_seat(webinar_id: int, person: Person) -> Seat:
     """Book a seat until the stop; once for each person. Raises Refused."""
     with transaction.atomic():
         if not can(person, Capability.ENTER_ROOM):
-            raise Refused(Code.FORBIDDEN, Capability.ENTER_ROOM)
+            raise ActionRefused(Code.FORBIDDEN, Capability.ENTER_ROOM)
         webinar = _locked(webinar_id)
         if webinar.state is Status.DRAFT:
-            raise Refused(Code.NOT_FOUND)
+            raise ActionRefused(Code.NOT_FOUND)
         if webinar.state in (Status.FINISHED, Status.ARCHIVED):
-            raise Refused(Code.SEATS_CLOSED, webinar.status)
+            raise ActionRefused(Code.SEATS_CLOSED, webinar.status)
         if webinar.withdrawn:
-            raise Refused(Code.WITHDRAWN)
+            raise ActionRefused(Code.WITHDRAWN)
         seat, _ = Seat.objects.get_or_create(
             webinar=webinar, person=person, defaults={"booked_at": clock.now()}
         )
@@ -201,7 +201,7 @@ def book_seat(webinar_id: int, person: Person) -> Seat:
 def _require(values: Mapping[str, Any]) -> None:
     """What publishing demands is there, and what it demanded stays."""
     if lacking := [name for name, value in values.items() if not value]:
-        raise Refused(Code.INCOMPLETE, ", ".join(lacking))
+        raise ActionRefused(Code.INCOMPLETE, ", ".join(lacking))
 
 
 def _authorize(context: Context, capability: Capability) -> None:
@@ -209,7 +209,7 @@ def _authorize(context: Context, capability: Capability) -> None:
         return  # the system and the command line; Context refuses an action from the web without a person
     actor = Person.objects.filter(pk=context.actor_id, is_active=True).first()
     if actor is None or not can(actor, capability):
-        raise Refused(Code.FORBIDDEN, capability)
+        raise ActionRefused(Code.FORBIDDEN, capability)
 
 
 def _authorize_technical(context: Context, fields: set[str]) -> None:
@@ -219,7 +219,7 @@ def _authorize_technical(context: Context, fields: set[str]) -> None:
 
 def _by_system(webinar_id: int, asked: str, context: Context) -> Webinar:
     if context.source is Source.WEB:
-        raise Refused(Code.FORBIDDEN, f"{asked} is the system's")
+        raise ActionRefused(Code.FORBIDDEN, f"{asked} is the system's")
     with transaction.atomic():
         return _move(_locked(webinar_id), asked, context)
 
@@ -228,7 +228,7 @@ def _locked(webinar_id: int) -> Webinar:
     # no_key: who comes in and who is judged refers to the row, and need not wait for its lock.
     webinar: Webinar | None = Webinar.objects.select_for_update(no_key=True).filter(pk=webinar_id).first()
     if webinar is None:
-        raise Refused(Code.NOT_FOUND, str(webinar_id))
+        raise ActionRefused(Code.NOT_FOUND, str(webinar_id))
     return webinar
 
 

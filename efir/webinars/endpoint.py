@@ -16,9 +16,8 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
 
 from efir.accounts.capabilities import Capability, can
-from efir.accounts.sessions import acting as acting  # noqa: PLC0414  # part of what a control endpoint needs
-from efir.hooks.actions import Code, Refused
-from efir.web.shortcuts import View, back_with, post_only, prefers_html, refused_json
+from efir.hooks.actions import ActionRefused, Code
+from efir.web.shortcuts import View, post_only, prefers_html, redirect_with_message, refused_json
 from efir.webinars.labels import refusal_words
 from efir.webinars.models import Webinar
 
@@ -26,7 +25,7 @@ P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
-class Done:
+class ActionResult:
     """It is as asked: a sentence for a person (and what they should look at again), an object for a program.
 
     `where` is what a person sees of the speaker's page then: its query and fragment. `shown`: of which webinar, where
@@ -40,7 +39,7 @@ class Done:
     shown: int | None = None
 
 
-class Invalid(Exception):
+class BadRequest(Exception):
     """The request itself is wrong: 400 with this code."""
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -49,8 +48,8 @@ class Invalid(Exception):
         self.sentence = sentence
 
 
-Act = Callable[Concatenate[HttpRequest, int, P], Done]
-Show = Callable[[HttpRequest, int, Invalid], HttpResponse]
+Act = Callable[Concatenate[HttpRequest, int, P], ActionResult]
+Show = Callable[[HttpRequest, int, BadRequest], HttpResponse]
 
 
 def control(capability: Capability, *, show: Show | None = None) -> Callable[[Act[P]], View]:
@@ -69,13 +68,13 @@ def control(capability: Capability, *, show: Show | None = None) -> Callable[[Ac
                 return _not_allowed(request, webinar_id, capability)
             try:
                 done = act(request, webinar_id, *args, **kwargs)
-            except Refused as refused:
+            except ActionRefused as refused:
                 return _refused(request, webinar_id, refused)
-            except Invalid as invalid:
+            except BadRequest as invalid:
                 return _invalid(request, webinar_id, invalid, show)
             if prefers_html(request):
                 address = page_of(done.shown or webinar_id) + done.where
-                return back_with(request, address, done.sentence, warning=done.warning)
+                return redirect_with_message(request, address, done.sentence, warning=done.warning)
             return JsonResponse(done.body)
 
         return endpoint
@@ -99,35 +98,35 @@ def short_state(webinar: Webinar) -> dict[str, Any]:
     }
 
 
-def asked_for(request: HttpRequest, name: str) -> bool:
+def parse_bool(request: HttpRequest, name: str) -> bool:
     """A yes or no of the request, spelled `true` or `false`; raises Invalid."""
     answer = {"true": True, "false": False}.get(request.POST.get(name, ""))
     if answer is None:
-        raise Invalid(f"invalid_{name}", _("Скажите true или false."))
+        raise BadRequest(f"invalid_{name}", _("Скажите true или false."))
     return answer
 
 
 def _not_allowed(request: HttpRequest, webinar_id: int, capability: Capability) -> HttpResponse:
     if not prefers_html(request):
-        return refused_json(Refused(Code.FORBIDDEN, capability))
+        return refused_json(ActionRefused(Code.FORBIDDEN, capability))
     if not request.user.is_authenticated:
         return redirect_to_login(page_of(webinar_id))
     raise PermissionDenied(capability)
 
 
-def _refused(request: HttpRequest, webinar_id: int, refused: Refused) -> HttpResponse:
+def _refused(request: HttpRequest, webinar_id: int, refused: ActionRefused) -> HttpResponse:
     if not prefers_html(request):
         return refused_json(refused)
     if refused.code is Code.NOT_FOUND:
         raise Http404
     if refused.code is Code.FORBIDDEN:
         raise PermissionDenied
-    return back_with(request, page_of(webinar_id), refusal_words(refused.code), error=True)
+    return redirect_with_message(request, page_of(webinar_id), refusal_words(refused.code), error=True)
 
 
-def _invalid(request: HttpRequest, webinar_id: int, invalid: Invalid, show: Show | None) -> HttpResponse:
+def _invalid(request: HttpRequest, webinar_id: int, invalid: BadRequest, show: Show | None) -> HttpResponse:
     if prefers_html(request):
         if show:
             return show(request, webinar_id, invalid)
-        return back_with(request, page_of(webinar_id), invalid.sentence, error=True)
+        return redirect_with_message(request, page_of(webinar_id), invalid.sentence, error=True)
     return JsonResponse({"error": invalid.code, "detail": invalid.sentence}, status=400)

@@ -80,7 +80,7 @@ def moment_words(moment: datetime, zone: ZoneInfo) -> str:
     return _at_time(day_words(moment, zone), moment, zone)
 
 
-def lasting_words(moment: datetime, zone: ZoneInfo) -> str:
+def absolute_time(moment: datetime, zone: ZoneInfo) -> str:
     """«25 ноября в 19:00 МСК»: for what is read on another day, where «сегодня» would not be true any more."""
     return _at_time(date_format(moment.astimezone(zone), "j E"), moment, zone)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from efir.hooks.actions import Code, Refused
+from efir.hooks.actions import ActionRefused, Code
 
 
 class Status(models.TextChoices):
@@ -93,16 +93,16 @@ def next_status(asked: str, current: Status) -> Status | None:
     """The status that `asked` leads to from `current`, or None where it is so already; raises Refused."""
     answer = _ANSWERS[asked][current]
     if isinstance(answer, Code):
-        raise Refused(answer, f"{asked} while {current.value}")
+        raise ActionRefused(answer, f"{asked} while {current.value}")
     return answer
 
 
 def check_cta(current: Status) -> None:
     """Raise Refused unless the call-to-action may be shown or hidden in this status."""
     if current is Status.ARCHIVED:
-        raise Refused(Code.LOCKED, "archived")
+        raise ActionRefused(Code.LOCKED, "archived")
     if current not in ON_AIR:
-        raise Refused(Code.CTA_INVALID_STATE, f"call-to-action while {current.value}")
+        raise ActionRefused(Code.CTA_INVALID_STATE, f"call-to-action while {current.value}")
 
 
 # Which fields may be written in which status; what is not named here is refused.
@@ -136,4 +136,4 @@ def check_editable(current: Status, fields: set[str]) -> None:
     """Raise Refused where one of `fields` may not be written in this status."""
     refused = fields - EDITABLE[current]
     if refused:
-        raise Refused(Code.LOCKED, f"{', '.join(sorted(refused))} while {current.value}")
+        raise ActionRefused(Code.LOCKED, f"{', '.join(sorted(refused))} while {current.value}")

@@ -11,7 +11,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from efir.accounts.models import Person
-from efir.hooks.actions import Code, Refused, Source
+from efir.hooks.actions import ActionRefused, Code, Source
 from efir.lib import clock
 from efir.webinars.lifecycle import ON_AIR, Status
 
@@ -39,7 +39,7 @@ class GuardedQuerySet(models.QuerySet["Webinar"]):
 
 def _refuse_guarded(fields: Iterable[str]) -> None:
     if GUARDED & set(fields):
-        raise Refused(
+        raise ActionRefused(
             Code.MUTATION_FORBIDDEN, "call core_webinar_set_status or core_webinar_set_cta_visibility"
         )
 

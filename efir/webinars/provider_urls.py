@@ -34,7 +34,7 @@ _CHANNEL = re.compile(r"/(@|(channel|channels|c|user|u|person|video/person|club|
 
 
 @dataclass(frozen=True)
-class Copied:
+class ProviderPattern:
     """One kind of page: `page` is matched against the path, a question mark and the query."""
 
     hosts: frozenset[str]
@@ -42,8 +42,8 @@ class Copied:
     framed: str
 
 
-def _kind(hosts: frozenset[str] | set[str], page: str, framed: str) -> Copied:
-    return Copied(frozenset(hosts), re.compile(page, re.ASCII), framed)
+def _kind(hosts: frozenset[str] | set[str], page: str, framed: str) -> ProviderPattern:
+    return ProviderPattern(frozenset(hosts), re.compile(page, re.ASCII), framed)
 
 
 KINDS = (
@@ -129,7 +129,7 @@ def is_channel(address: str) -> bool:
     return _CHANNEL.match(urlsplit(address).path) is not None
 
 
-def _match(parts: SplitResult) -> tuple[Copied, dict[str, str]] | None:
+def _match(parts: SplitResult) -> tuple[ProviderPattern, dict[str, str]] | None:
     for kind in KINDS if parts.scheme in ("http", "https") else ():
         match = kind.page.match(f"{parts.path}?{parts.query}")
         if match and parts.hostname in kind.hosts:
@@ -137,7 +137,7 @@ def _match(parts: SplitResult) -> tuple[Copied, dict[str, str]] | None:
     return None
 
 
-def _start(parts: SplitResult, kind: Copied) -> str:
+def _start(parts: SplitResult, kind: ProviderPattern) -> str:
     """YouTube's start time: `t=1m30s` of a page is `start=90` of its player."""
     asked = parse_qs(parts.query)
     said = _DURATION.fullmatch((asked.get("t") or asked.get("start") or [""])[0])

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from efir.accounts.models import Person
 from efir.accounts.services import came_for_webinar, signed_up
-from efir.hooks.actions import Refused
+from efir.hooks.actions import ActionRefused
 from efir.webinars.core import book_seat
 from efir.webinars.labels import booked_words
 from efir.webinars.models import Seat, Webinar
@@ -24,7 +24,7 @@ def seat_the_new(person: Person, webinar_id: int, **kwargs: Any) -> None:
     """Book the seat that brought the person; a closed or unknown webinar costs nobody their account."""
     try:
         book_seat(webinar_id, person)
-    except Refused as refused:
+    except ActionRefused as refused:
         log.info(
             "seat_at_sign_up_refused", webinar_id=webinar_id, person_id=person.pk, code=refused.code.value
         )

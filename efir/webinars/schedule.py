@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from efir.lib.concurrency import CROWD
+from efir.lib.concurrency import REQUEST_POOL
 from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Seat, Webinar
 from efir.webinars.selectors import just_finished, on_air, upcoming
@@ -20,7 +20,7 @@ KEPT_S = 2.0
 
 
 @dataclass(frozen=True)
-class Programme:
+class Schedule:
     """The webinars that the schedule and the room show, in their order."""
 
     on_air: tuple[Webinar, ...]
@@ -28,7 +28,7 @@ class Programme:
     just_finished: tuple[Webinar, ...]
 
     @classmethod
-    def read(cls) -> Programme:
+    def read(cls) -> Schedule:
         """Read it from the database."""
         return cls(tuple(on_air()), tuple(upcoming()), tuple(just_finished()))
 
@@ -61,16 +61,16 @@ def seats_of(person_id: int) -> frozenset[int]:
     return frozenset(Seat.objects.filter(person_id=person_id).values_list("webinar_id", flat=True))
 
 
-class KeptProgramme:
+class ScheduleCache:
     """The programme as this process knows it. Its methods run on the event loop."""
 
     def __init__(self) -> None:
-        self._programme = Programme((), (), ())
+        self._programme = Schedule((), (), ())
         self._good_until = 0.0
         self._changes = 0
-        self._reading: tuple[int, asyncio.Task[Programme]] | None = None
+        self._reading: tuple[int, asyncio.Task[Schedule]] | None = None
 
-    async def now(self) -> Programme:
+    async def now(self) -> Schedule:
         """The programme, as it was read a moment ago at most. Raises the database's errors."""
         if time.monotonic() < self._good_until:
             return self._programme
@@ -84,8 +84,8 @@ class KeptProgramme:
         self._changes += 1
         self._good_until = 0.0
 
-    async def _read(self, before: int) -> Programme:
-        programme = await CROWD.run(Programme.read)
+    async def _read(self, before: int) -> Schedule:
+        programme = await REQUEST_POOL.run(Schedule.read)
         if self._changes == before:  # a change meanwhile may or may not be in it
             self._programme, self._good_until = programme, time.monotonic() + KEPT_S
         return programme

@@ -7,7 +7,7 @@ the ledger's latest row. Forging ledger and row both by raw SQL is out of scope.
 from __future__ import annotations
 
 from efir.hooks.actions import Code
-from efir.triggers.registry import Guard, append_only
+from efir.triggers.registry import Trigger, append_only
 from efir.webinars.lifecycle import ON_AIR, TRANSITIONS
 
 _CODE = Code.MUTATION_FORBIDDEN.value
@@ -39,7 +39,7 @@ def _refuse_if(condition: str) -> str:
 
 
 GUARDS = (
-    Guard(
+    Trigger(
         "webinars_webinar",
         "webinar_starts_as_draft",
         _CODE,
@@ -47,7 +47,7 @@ GUARDS = (
         _refuse_if(_NOT_FRESH),
         "BEFORE INSERT",
     ),
-    Guard(
+    Trigger(
         "webinars_webinar",
         "webinar_follows_ledger",
         _CODE,
@@ -55,7 +55,7 @@ GUARDS = (
         _refuse_if(_NOT_AS_WRITTEN),
         "BEFORE UPDATE",
     ),
-    Guard(
+    Trigger(
         "webinars_ledgerentry",
         "ledger_steps",
         _CODE,

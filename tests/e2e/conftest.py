@@ -11,16 +11,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from efir.fake_botapi import StandIn, running
+from efir.fake_botapi import FakeBotApi, running
 from tests.e2e.harness import TOKEN, Site, Visitor, eventually, fresh_database
 
 PLAYER = "https://www.youtube.com/embed/abc"
 
 
 @pytest.fixture(scope="session")
-def telegram() -> Iterator[tuple[StandIn, str]]:
+def telegram() -> Iterator[tuple[FakeBotApi, str]]:
     """The far end: a Bot API that keeps what it was sent."""
-    stand_in = StandIn(tokens={TOKEN})
+    stand_in = FakeBotApi(tokens={TOKEN})
     with running(stand_in) as address:
         yield stand_in, address
 
@@ -57,7 +57,7 @@ class Cast:
 
     site: Site
     speaker: Visitor
-    stand_in: StandIn
+    stand_in: FakeBotApi
     number: int = 0
 
     def webinar(self, **fields: str) -> int:

@@ -19,12 +19,12 @@ import pytest
 from django.db import OperationalError, connection
 
 from efir.accounts.capabilities import Role
-from efir.fake_botapi import Kind, StandIn, running
+from efir.fake_botapi import FakeBotApi, Kind, running
 from efir.telegram.bot import client, lease
 from efir.telegram.dispatcher import poller, replies, sender
 from efir.telegram.dispatcher.dispatcher import Dispatcher
-from efir.telegram.dispatcher.lease_term import Turn
-from efir.telegram.dispatcher.rate_limiter import CHAT_GAP_S, Pace
+from efir.telegram.dispatcher.lease_term import LeaseTerm
+from efir.telegram.dispatcher.rate_limiter import CHAT_GAP_S, RateLimiter
 from efir.telegram.health import telegram_health
 from efir.telegram.link_tokens import chat_of, make_link
 from efir.telegram.models import OutboxMessage, TelegramChat
@@ -40,8 +40,8 @@ RECORDING = "https://video.example.org/1"
 
 
 @pytest.fixture
-def stand_in() -> StandIn:
-    return StandIn(tokens={TOKEN})
+def stand_in() -> FakeBotApi:
+    return FakeBotApi(tokens={TOKEN})
 
 
 @pytest.fixture
@@ -270,7 +270,7 @@ def test_telegram_may_go_away_in_between(stand_in, settings, audience, monkeypat
             eventually(lambda: telegram_health() == "ok" and stand_in.polled)
         audience(2)
         eventually(lambda: OutboxMessage.objects.filter(failures__gt=1).count() == 2)
-        back = StandIn(tokens={TOKEN})
+        back = FakeBotApi(tokens={TOKEN})
         for chat in TelegramChat.objects.all():
             back.people.add(chat.chat_id, "Кто-то")
         with running(back, port=port):
@@ -296,7 +296,7 @@ def test_the_database_may_be_away_for_a_while(stand_in, bot_api, audience, monke
     monkeypatch.setattr(sender, "RECOVER_S", 0.05)
     monkeypatch.setattr(claims, "claim", away(3, claims.claim))
     monkeypatch.setattr(sender, "settle", away(3, sender.settle))
-    monkeypatch.setattr(lease, "trust", away(2, lease.trust))
+    monkeypatch.setattr(lease, "mark_token_accepted", away(2, lease.mark_token_accepted))
     monkeypatch.setattr(lease, "acquire", away(1, lease.acquire))
     audience(2)
     with dispatching():
@@ -341,7 +341,7 @@ def test_a_clean_stop_waits_for_no_webhook_to_be_deleted(stand_in, bot_api, monk
 
 def test_a_moment_that_was_given_back_is_not_waited_for():
     async def scenario():
-        pace, turn = Pace(rate=0.01), Turn()
+        pace, turn = RateLimiter(rate=0.01), LeaseTerm()
         assert await pace.slot(1, turn)
         waiting = asyncio.create_task(pace.slot(2, turn))
         await asyncio.sleep(0)

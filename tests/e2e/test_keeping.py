@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from efir.fake_botapi import StandIn, running
+from efir.fake_botapi import FakeBotApi, running
 from tests.e2e.harness import TOKEN, Site, Visitor, eventually, fresh_database
 from tests.e2e.kept_evening import CHAT
 from tests.web.test_backup_file import tampered
@@ -163,7 +163,7 @@ def test_a_running_installation_is_not_restored_into(place, tmp_path):
     assert new.count("accounts_person") == 0
 
 
-def arrived(telegram: StandIn, webinar: str, lead: str, kind: str, chat: int) -> int:
+def arrived(telegram: FakeBotApi, webinar: str, lead: str, kind: str, chat: int) -> int:
     """How many messages of this kind about this lead the chat got: who reads the chat sees it."""
     texts = [sent.message["text"] for sent in list(telegram.sent) if sent.message["chat"]["id"] == chat]
     name = f"Кандидат №{lead.removeprefix('candidate')}." if kind == "partner_attendance" else ""
@@ -181,7 +181,7 @@ def rows(site: Site) -> list[tuple[int, int, str, str, str, int]]:
 
 def test_a_backup_made_in_the_middle_of_a_webinar_carries_on(place, tmp_path):
     """The old installation goes on after the backup, and sends: nobody gets a message twice, and nobody none."""
-    telegram, file = StandIn(tokens={TOKEN}), tmp_path / "efir.zip"
+    telegram, file = FakeBotApi(tokens={TOKEN}), tmp_path / "efir.zip"
     with running(telegram) as api:
         bot = {"EFIR_TELEGRAM_API": api, "EFIR_TELEGRAM_TOKEN": TOKEN}
         # So slowly that the backup falls among the messages.
@@ -248,7 +248,7 @@ def test_a_backup_made_in_the_middle_of_a_webinar_carries_on(place, tmp_path):
 
 def test_what_was_stopped_before_its_backup_carries_on_by_itself(place, tmp_path):
     """A move to another machine: nothing has happened since the backup, and whoever moves says so."""
-    telegram, file = StandIn(tokens={TOKEN}), tmp_path / "efir.zip"
+    telegram, file = FakeBotApi(tokens={TOKEN}), tmp_path / "efir.zip"
     with running(telegram) as api:
         bot = {"EFIR_TELEGRAM_API": api, "EFIR_TELEGRAM_TOKEN": TOKEN, "EFIR_TELEGRAM_RATE": "5"}
         old = filled(place("old", **bot), COUNT)

@@ -9,7 +9,7 @@ import sys
 import httpx
 import pytest
 
-from efir.fake_botapi import StandIn, running
+from efir.fake_botapi import FakeBotApi, running
 from tests.e2e.conftest import Cast
 from tests.e2e.harness import TOKEN, Site, Visitor, eventually, free_port, fresh_database
 
@@ -19,7 +19,7 @@ on_postgresql = os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")
 @pytest.fixture
 def installation(tmp_path):
     """An installation of the test's own, not started yet, and its stand-in."""
-    telegram = StandIn(tokens={TOKEN})
+    telegram = FakeBotApi(tokens={TOKEN})
     with running(telegram) as address, fresh_database() as url:
         site = Site(tmp_path, url, EFIR_TELEGRAM_API=address, EFIR_TELEGRAM_TOKEN=TOKEN)
         yield site, telegram
@@ -54,7 +54,7 @@ def test_processes_that_start_at_once_have_all_the_static_files(tmp_path):
     assert int(files) > 20
 
 
-def prepared(site: Site, telegram: StandIn) -> Cast:
+def prepared(site: Site, telegram: FakeBotApi) -> Cast:
     site.add("speaker", "speaker")
     site.add("partner", "partner")
     return Cast(site, Visitor(site, "speaker"), telegram)

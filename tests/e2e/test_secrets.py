@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from efir.fake_botapi import Kind, StandIn, running
+from efir.fake_botapi import FakeBotApi, Kind, running
 from tests.e2e.harness import Site, Visitor, eventually, free_port, fresh_database
 from tests.faults.proxy import PASSWORD, USER, Proxy, proxying
 
@@ -60,7 +60,7 @@ class Told:
     """An installation, and all that it said."""
 
     site: Site
-    telegram: StandIn
+    telegram: FakeBotApi
     proxy: Proxy
     texts: list[str] = field(default_factory=list)
 
@@ -104,7 +104,7 @@ class Told:
 
 @pytest.fixture
 def told(tmp_path) -> Iterator[Told]:
-    telegram = StandIn(tokens={TOKEN})
+    telegram = FakeBotApi(tokens={TOKEN})
     with running(telegram) as address, proxying() as proxy, fresh_database() as url, ExitStack() as stack:
         site = Site(
             tmp_path,

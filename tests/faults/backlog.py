@@ -21,7 +21,7 @@ def fill(count: int) -> None:
 
     from efir.lib import clock
     from efir.telegram.models import Kind
-    from efir.telegram.outbox.enqueue import Draft, enqueue
+    from efir.telegram.outbox.enqueue import NewMessage, enqueue
 
     with transaction.atomic():
         webinar_id = _finished()
@@ -36,7 +36,7 @@ def fill(count: int) -> None:
         now = clock.now()
         enqueue(
             [
-                Draft(
+                NewMessage(
                     webinar_id=webinar_id,
                     lead_id=lead.pk,
                     person_id=receiver.pk,

@@ -16,8 +16,8 @@ import pytest
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
 from efir.attendance.models import Verdict
+from efir.fake_botapi import FakeBotApi, running
 from efir.fake_botapi import Kind as Answered
-from efir.fake_botapi import StandIn, running
 from efir.fake_botapi.errors_catalogue import OFFICIAL
 from efir.lib import clock
 from efir.telegram.bot import client, outcomes
@@ -25,7 +25,7 @@ from efir.telegram.dispatcher import sender
 from efir.telegram.health import telegram_health
 from efir.telegram.models import Kind, MessageState, OutboxMessage, TelegramChat
 from efir.telegram.outbox import completion
-from efir.telegram.outbox.enqueue import UNSETTLED, Draft, enqueue
+from efir.telegram.outbox.enqueue import UNSETTLED, NewMessage, enqueue
 from efir.webinars import core
 from efir.webinars.models import Webinar
 from tests.conftest import SYSTEM
@@ -63,7 +63,7 @@ class Line:
     answer: dict[str, Any] | None = None
     times: int | None = 1
 
-    def tell(self, stand_in: StandIn, chat_id: int) -> None:
+    def tell(self, stand_in: FakeBotApi, chat_id: int) -> None:
         """Make the far end answer so in this chat."""
         if self.answer is not None:
             stand_in.answer_with(method="sendMessage", chat_id=chat_id, times=self.times, **self.answer)
@@ -135,7 +135,7 @@ KINDS: list[Sequence[Kind]] = [
 
 
 @pytest.fixture
-def stand_in(settings, monkeypatch) -> Iterator[StandIn]:
+def stand_in(settings, monkeypatch) -> Iterator[FakeBotApi]:
     """The far end, and waits that are as short as they can be told apart.
 
     `READ_S` is long: it is for the calls that hang, and no answer of a busy machine may come after it.
@@ -148,7 +148,7 @@ def stand_in(settings, monkeypatch) -> Iterator[StandIn]:
         (completion, "FIRST_RETRY_S", 0.1),
     ):
         monkeypatch.setattr(module, name, seconds)
-    stand_in = StandIn(tokens={TOKEN})
+    stand_in = FakeBotApi(tokens={TOKEN})
     with running(stand_in) as address:
         with_bot(settings, telegram_api=address, telegram_rate=500.0)
         yield stand_in
@@ -175,7 +175,7 @@ def test_every_answer_leads_to_the_end_that_the_table_says(stand_in, make_person
     assert TelegramChat.objects.get(person=moved).chat_id == SUPERGROUPS[0] - moved.pk
 
 
-def upgrade(stand_in: StandIn, person: Person, *, again: bool) -> None:
+def upgrade(stand_in: FakeBotApi, person: Person, *, again: bool) -> None:
     """The person's chat has a new id, which the bot is told when it writes there; perhaps that has a new one, too."""
     first, second = (base - person.pk for base in SUPERGROUPS)
     stand_in.people.upgrade(7000 + person.pk, first)
@@ -203,14 +203,14 @@ def addressed(webinar: Webinar, make_person: Callable[..., Person], kinds: Seque
     )
     enqueue(
         [
-            Draft(webinar_id=webinar.pk, lead_id=lead.pk, person_id=receiver.pk, kind=kind, cause_at=now)
+            NewMessage(webinar_id=webinar.pk, lead_id=lead.pk, person_id=receiver.pk, kind=kind, cause_at=now)
             for kind in kinds
         ]
     )
     return receiver
 
 
-def ends_of(stand_in: StandIn, person: Person) -> list[End]:
+def ends_of(stand_in: FakeBotApi, person: Person) -> list[End]:
     """How each of the person's messages ended."""
     ours = {str(7000 + person.pk), *(str(base - person.pk) for base in SUPERGROUPS)}
     chat = TelegramChat.objects.get(person=person)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from efir.fake_botapi import StandIn, running
+from efir.fake_botapi import FakeBotApi, running
 from tests.e2e.harness import TOKEN, Site, eventually, fresh_database
 from tests.faults.test_many_processes import database_away
 from tools import postgres
@@ -62,7 +62,7 @@ class Evening:
     """An installation with a thousand messages, its far end, and a seeded source of bad luck."""
 
     site: Site
-    telegram: StandIn
+    telegram: FakeBotApi
     luck: random.Random
     # The messages that were on their way at each blow: of these nobody can know whether they had gone.
     hit: list[set[int]] = field(default_factory=list)
@@ -153,7 +153,7 @@ def evening(filled, tmp_path, record_property) -> Iterator[Callable[..., Evening
     with ExitStack() as stack:
 
         def make(rate: int, url: str = "", options: str = "") -> Evening:
-            telegram = StandIn(tokens={TOKEN}, latency_s=0.1)
+            telegram = FakeBotApi(tokens={TOKEN}, latency_s=0.1)
             address = stack.enter_context(running(telegram))
             data_dir = tmp_path / "data"
             shutil.copytree(filled[0], data_dir)

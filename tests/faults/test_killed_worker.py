@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from efir.fake_botapi import StandIn, running
+from efir.fake_botapi import FakeBotApi, running
 from tests.e2e.conftest import Cast
 from tests.e2e.harness import TOKEN, Site, Visitor, eventually, fresh_database
 
 STEPS = [
-    "efir.attendance.classifier:_take_up:before",
+    "efir.attendance.classifier:classify_webinar:before",
     "efir.attendance.tracker:complete:before",
     "efir.attendance.tracker:complete:after",
     "efir.attendance.classifier:_event:before",  # verdicts written, event not
@@ -43,7 +43,7 @@ class Stopped:
 
     data_dir: Path
     database_url: str
-    telegram: StandIn
+    telegram: FakeBotApi
     address: str
     webinar: int
     stayed: str
@@ -52,7 +52,7 @@ class Stopped:
 
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory):
-    telegram = StandIn(tokens={TOKEN})
+    telegram = FakeBotApi(tokens={TOKEN})
     data_dir = tmp_path_factory.mktemp("stopped")
     with running(telegram) as address, fresh_database() as url:
         site = Site(data_dir, url, EFIR_TELEGRAM_API=address, EFIR_TELEGRAM_TOKEN=TOKEN, EFIR_SETTLE_S="3600")
@@ -63,7 +63,7 @@ def stopped(tmp_path_factory):
         yield Stopped(data_dir, url, telegram, address, webinar, stayed, absent)
 
 
-def hold_evening(site: Site, telegram: StandIn) -> tuple[int, str, str]:
+def hold_evening(site: Site, telegram: FakeBotApi) -> tuple[int, str, str]:
     site.start()
     site.add("speaker", "speaker")
     site.add("partner", "partner")

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from efir.fake_botapi import StandIn, running
+from efir.fake_botapi import FakeBotApi, running
 from tests.e2e.conftest import Cast
 from tests.e2e.harness import TOKEN, Site, Stream, Visitor, eventually, fresh_database
 from tests.faults.test_killed_worker import ABSENT_CHAT, PARTNER_CHAT, STAYED_CHAT
@@ -24,7 +24,7 @@ on_postgresql = os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")
 class Evening:
     """One installation that is told to stop and started again, and those who come back to it each time."""
 
-    def __init__(self, site: Site, telegram: StandIn) -> None:
+    def __init__(self, site: Site, telegram: FakeBotApi) -> None:
         self.site, self.telegram = site, telegram
         self.process = site.start()
         site.add("speaker", "speaker")
@@ -38,7 +38,7 @@ class Evening:
         cast.link(self.viewer, STAYED_CHAT)
         cast.link(absentee, ABSENT_CHAT)
         self.before = len(telegram.sent)
-        self.blind_s = 0.0  # at most, while live
+        self.uncovered_seconds = 0.0  # at most, while live
 
     def terminate(self) -> None:
         """As an operator does."""
@@ -64,7 +64,7 @@ class Evening:
         with self.viewer.watching(self.webinar) as back:
             back.until(status=status)
             if status == "live":
-                self.blind_s += time.monotonic() - told
+                self.uncovered_seconds += time.monotonic() - told
 
     def press(self, button: str) -> None:
         assert self.speaker.post(f"/admin_webinar/{self.webinar}/{button}").status_code == 200
@@ -106,7 +106,7 @@ class Listening(Stream):
 
 @pytest.fixture
 def evening(tmp_path):
-    telegram = StandIn(tokens={TOKEN})
+    telegram = FakeBotApi(tokens={TOKEN})
     with ExitStack() as stack:
         address, url = stack.enter_context(running(telegram)), stack.enter_context(fresh_database())
         bot = {"EFIR_TELEGRAM_API": address, "EFIR_TELEGRAM_TOKEN": TOKEN}
@@ -186,7 +186,9 @@ def test_an_evening_told_to_stop_in_every_phase_loses_nothing(evening):
     assert site.run("webinar", "resume", str(webinar)).returncode == 0
     with evening.viewer.watching(webinar) as tab:
         tab.until(status="live")
-        time.sleep(evening.blind_s)  # who never came would be held where the system saw less than half of it
+        time.sleep(
+            evening.uncovered_seconds
+        )  # who never came would be held where the system saw less than half of it
         evening.press("stop")
         tab.until(status="finished")
 

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from efir.telegram.dispatcher import replies as module
-from efir.telegram.dispatcher.lease_term import Turn
-from efir.telegram.dispatcher.rate_limiter import Pace
-from efir.telegram.dispatcher.replies import AT_ONCE, TALKING_AT_ONCE, Replies
+from efir.telegram.dispatcher.lease_term import LeaseTerm
+from efir.telegram.dispatcher.rate_limiter import RateLimiter
+from efir.telegram.dispatcher.replies import AT_ONCE, TALKING_AT_ONCE, ReplyQueue
 from efir.telegram.updates import Reply
 
 
@@ -42,10 +42,12 @@ def command(chat_id: int, text: str = "linked") -> Reply:
 def run():
     """Runs a scenario with the bot's replies at a high rate; what was sent when nothing waits any more."""
 
-    def run(scenario: Callable[[Replies, Turn, Telegram, Pace], Awaitable[None]]) -> list[tuple[int, str]]:
+    def run(
+        scenario: Callable[[ReplyQueue, LeaseTerm, Telegram, RateLimiter], Awaitable[None]],
+    ) -> list[tuple[int, str]]:
         async def whole() -> list[tuple[int, str]]:
-            telegram, pace, turn = Telegram(), Pace(rate=1000), Turn()
-            replies = Replies(telegram, pace)
+            telegram, pace, turn = Telegram(), RateLimiter(rate=1000), LeaseTerm()
+            replies = ReplyQueue(telegram, pace)
             await scenario(replies, turn, telegram, pace)
             await replies.finish(60)
             return telegram.sent
@@ -129,7 +131,7 @@ def test_the_end_of_the_turn_leaves_what_waits_and_finishes_what_is_under_way(ru
 
 def test_the_outbox_goes_before_replies_that_wait_already():
     async def scenario():
-        pace, turn, order = Pace(rate=20), Turn(), []
+        pace, turn, order = RateLimiter(rate=20), LeaseTerm(), []
 
         async def note(name: str, moment: Awaitable[bool]) -> None:
             assert await moment
@@ -147,7 +149,7 @@ def test_the_outbox_goes_before_replies_that_wait_already():
 
 def test_replies_get_their_share_of_a_broadcast():
     async def scenario():
-        pace, turn, chats = Pace(rate=200), Turn(), itertools.count(100)
+        pace, turn, chats = RateLimiter(rate=200), LeaseTerm(), itertools.count(100)
 
         async def broadcast() -> None:
             while await pace.slot(next(chats), turn):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from efir.attendance.intervals import clip, union
 from efir.attendance.rules import Evening, Rule, end_gap_s, first_live_moment, judge
-from efir.room.presence_store import Seen
+from efir.room.presence_store import PresenceSpan
 
 ZERO = datetime(2026, 11, 23, 16, tzinfo=UTC)
 RULE = Rule(grace_s=90, settle_s=60)
@@ -21,8 +21,8 @@ def at(second: float) -> datetime:
     return ZERO + timedelta(seconds=second)
 
 
-def seen(*pairs: tuple[float, float]) -> list[Seen]:
-    return [Seen(at(start), at(end)) for start, end in pairs]
+def seen(*pairs: tuple[float, float]) -> list[PresenceSpan]:
+    return [PresenceSpan(at(start), at(end)) for start, end in pairs]
 
 
 def evening(*live: tuple[float, float], covered: list[tuple[float, float]] | None = None) -> Evening:
@@ -108,14 +108,14 @@ def test_a_no_show_needs_live_time_that_was_seen():
 
 
 def test_who_was_held_by_a_process_that_died_is_not_judged():
-    lost = [Seen(at(0), at(1000), lost=True)]
+    lost = [PresenceSpan(at(0), at(1000), lost=True)]
     assert judge(lost, HOUR, RULE).why_unknown == "process_died"
-    came_back_and_left = [*lost, Seen(at(1010), at(2000))]
+    came_back_and_left = [*lost, PresenceSpan(at(1010), at(2000))]
     assert judge(came_back_and_left, HOUR, RULE).reason == "left_early"
 
 
 def test_a_death_within_the_grace_costs_nobody_the_evening():
-    assert judge([Seen(at(0), at(3550), lost=True)], HOUR, RULE).reason == "stayed_to_end"
+    assert judge([PresenceSpan(at(0), at(3550), lost=True)], HOUR, RULE).reason == "stayed_to_end"
 
 
 def test_the_rule_names_its_values_and_reads_itself_back():
@@ -150,7 +150,7 @@ def test_order_tabs_and_processes_do_not_change_the_verdict(some, live, random, 
 def test_the_stored_intervals_give_the_same_verdict(some, live):
     room = Evening(live, live)
     first = judge(seen(*some), room, RULE)
-    second = judge([Seen(start, end) for start, end in first.intervals], room, RULE)
+    second = judge([PresenceSpan(start, end) for start, end in first.intervals], room, RULE)
     assert (second.attended, second.reason) == (first.attended, first.reason)
 
 

@@ -10,21 +10,21 @@ from typing import Any
 import httpx
 import pytest
 
-from efir.fake_botapi import Answer, StandIn, running
+from efir.fake_botapi import Answer, FakeBotApi, running
 
 TOKEN = "42:demo"
 
 
 @pytest.fixture
-def stand_in() -> StandIn:
-    stand_in = StandIn()
+def stand_in() -> FakeBotApi:
+    stand_in = FakeBotApi()
     stand_in.people.add(7, "Anna")
     stand_in.people.add(8, "Boris")
     return stand_in
 
 
 @pytest.fixture
-def client(stand_in: StandIn) -> Iterator[httpx.Client]:
+def client(stand_in: FakeBotApi) -> Iterator[httpx.Client]:
     with running(stand_in) as address, httpx.Client(base_url=address) as client:
         yield client
 
@@ -33,33 +33,33 @@ def send(client: httpx.Client, chat_id: int = 7) -> httpx.Response:
     return client.post(f"/bot{TOKEN}/sendMessage", data={"chat_id": chat_id, "text": "hi"})
 
 
-def test_a_rule_is_used_up(client: httpx.Client, stand_in: StandIn) -> None:
+def test_a_rule_is_used_up(client: httpx.Client, stand_in: FakeBotApi) -> None:
     stand_in.answer_with(403, method="sendMessage", times=2)
     assert [send(client).status_code for _ in range(3)] == [403, 403, 200]
     assert len(stand_in.sent) == 1
 
 
-def test_a_rule_without_times_stays_until_cleared(client: httpx.Client, stand_in: StandIn) -> None:
+def test_a_rule_without_times_stays_until_cleared(client: httpx.Client, stand_in: FakeBotApi) -> None:
     stand_in.answer_with(500, times=None)
     assert [send(client).status_code for _ in range(3)] == [500] * 3
     stand_in.clear_answers()
     assert send(client).status_code == 200
 
 
-def test_a_rule_fits_its_method_and_chat_only(client: httpx.Client, stand_in: StandIn) -> None:
+def test_a_rule_fits_its_method_and_chat_only(client: httpx.Client, stand_in: FakeBotApi) -> None:
     stand_in.answer_with(403, method="sendMessage", chat_id=8)
     assert send(client, 7).status_code == 200
     assert client.get(f"/bot{TOKEN}/getMe").status_code == 200
     assert send(client, 8).json()["description"] == "Forbidden: bot was blocked by the user"
 
 
-def test_rules_are_used_in_their_order(client: httpx.Client, stand_in: StandIn) -> None:
+def test_rules_are_used_in_their_order(client: httpx.Client, stand_in: FakeBotApi) -> None:
     for status in (500, 429, 403):
         stand_in.answer_with(status)
     assert [send(client).status_code for _ in range(4)] == [500, 429, 403, 200]
 
 
-def test_too_many_requests_says_how_long_to_wait(client: httpx.Client, stand_in: StandIn) -> None:
+def test_too_many_requests_says_how_long_to_wait(client: httpx.Client, stand_in: FakeBotApi) -> None:
     stand_in.answer_with(429, parameters={"retry_after": 5})
     answer = send(client)
     assert answer.headers["retry-after"] == "5"
@@ -101,7 +101,7 @@ def test_a_senseless_rule_is_refused(client: httpx.Client) -> None:
     assert client.get("/control/answers").json()["result"] == []
 
 
-def test_a_proxys_page_and_broken_json(client: httpx.Client, stand_in: StandIn) -> None:
+def test_a_proxys_page_and_broken_json(client: httpx.Client, stand_in: FakeBotApi) -> None:
     stand_in.answer_with(kind="html")
     stand_in.answer_with(kind="malformed")
     page, broken = send(client), send(client)
@@ -111,7 +111,7 @@ def test_a_proxys_page_and_broken_json(client: httpx.Client, stand_in: StandIn) 
         broken.json()
 
 
-def test_a_cut_connection_may_hide_a_delivery(client: httpx.Client, stand_in: StandIn) -> None:
+def test_a_cut_connection_may_hide_a_delivery(client: httpx.Client, stand_in: FakeBotApi) -> None:
     stand_in.answer_with(kind="cut", delivered=True)
     with pytest.raises(httpx.RemoteProtocolError):
         send(client)
@@ -120,7 +120,7 @@ def test_a_cut_connection_may_hide_a_delivery(client: httpx.Client, stand_in: St
 
 @pytest.mark.parametrize("delivered", [False, True])
 def test_a_dropped_connection_says_nothing_of_what_was_done(
-    client: httpx.Client, stand_in: StandIn, delivered: bool
+    client: httpx.Client, stand_in: FakeBotApi, delivered: bool
 ) -> None:
     stand_in.answer_with(kind="drop", delivered=delivered)
     with pytest.raises(httpx.RemoteProtocolError, match="without sending a response"):
@@ -130,7 +130,7 @@ def test_a_dropped_connection_says_nothing_of_what_was_done(
     assert send(client).status_code == 200
 
 
-def test_a_result_of_another_shape(client: httpx.Client, stand_in: StandIn) -> None:
+def test_a_result_of_another_shape(client: httpx.Client, stand_in: FakeBotApi) -> None:
     stand_in.answer_with(kind="foreign")
     assert send(client).json() == {"ok": True, "result": True}
 
@@ -145,7 +145,7 @@ def test_an_official_answer_goes_by_its_name(client: httpx.Client) -> None:
     assert "retry-after" not in untold.headers
 
 
-def test_a_chat_is_upgraded_over_http(client: httpx.Client, stand_in: StandIn) -> None:
+def test_a_chat_is_upgraded_over_http(client: httpx.Client, stand_in: FakeBotApi) -> None:
     assert client.post("/control/users/7/upgrade", json={"to": 5}).status_code == 400
     assert client.post("/control/users/9/upgrade", json={"to": -1001111111111}).status_code == 404
     client.post("/control/users/7/upgrade", json={"to": -1001111111111})
@@ -157,7 +157,7 @@ def test_a_chat_is_upgraded_over_http(client: httpx.Client, stand_in: StandIn) -
 
 def test_every_answer_has_its_moment() -> None:
     ticks = count(1_800_000_000)  # a clock that moves each time it is read, and at no other time
-    stand_in = StandIn(clock=lambda: float(next(ticks)))
+    stand_in = FakeBotApi(clock=lambda: float(next(ticks)))
     stand_in.people.add(7, "Anna")
     with running(stand_in) as address, httpx.Client(base_url=address) as client:
         send(client)
@@ -167,7 +167,7 @@ def test_every_answer_has_its_moment() -> None:
     assert len(moments) == 4
 
 
-def test_a_hanging_call_ends_when_the_client_leaves(client: httpx.Client, stand_in: StandIn) -> None:
+def test_a_hanging_call_ends_when_the_client_leaves(client: httpx.Client, stand_in: FakeBotApi) -> None:
     stand_in.answer_with(kind="hang")
 
     async def scenario() -> None:
@@ -183,7 +183,7 @@ def test_a_hanging_call_ends_when_the_client_leaves(client: httpx.Client, stand_
     assert (stand_in.calls[0].status, stand_in.calls[0].description) == (None, "hang")
 
 
-def test_the_calls_are_listed_with_their_outcome(client: httpx.Client, stand_in: StandIn) -> None:
+def test_the_calls_are_listed_with_their_outcome(client: httpx.Client, stand_in: FakeBotApi) -> None:
     send(client)
     send(client, 9)
     client.get(f"/bot{TOKEN}/getPigeon")
@@ -198,7 +198,7 @@ def test_the_calls_are_listed_with_their_outcome(client: httpx.Client, stand_in:
     assert [call.method for call in stand_in.calls] == ["sendMessage", "sendMessage", "getPigeon"]
 
 
-def test_every_call_takes_its_latency(client: httpx.Client, stand_in: StandIn) -> None:
+def test_every_call_takes_its_latency(client: httpx.Client, stand_in: FakeBotApi) -> None:
     stand_in.latency_s = 0.05
     assert client.get(f"/bot{TOKEN}/getMe").elapsed.total_seconds() >= 0.05
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from efir.fake_botapi import StandIn, running
+from efir.fake_botapi import FakeBotApi, running
 
 TOKEN = "42:demo"
 
@@ -16,7 +16,7 @@ TOKEN = "42:demo"
 @pytest.fixture(scope="module")
 def refusing() -> Iterator[httpx.Client]:
     """A client of a stand-in shared by the tests that change nothing in it."""
-    stand_in = StandIn()
+    stand_in = FakeBotApi()
     stand_in.people.add(7, "Anna")
     with running(stand_in) as address, httpx.Client(base_url=address) as client:
         yield client
@@ -25,7 +25,7 @@ def refusing() -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def client() -> Iterator[httpx.Client]:
-    stand_in = StandIn(prefix="/telegram", clock=lambda: 1_800_000_000.5)
+    stand_in = FakeBotApi(prefix="/telegram", clock=lambda: 1_800_000_000.5)
     with running(stand_in) as address, httpx.Client(base_url=address) as client:
         yield client
 

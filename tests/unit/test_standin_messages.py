@@ -11,20 +11,20 @@ import pytest
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
 from telegram.error import BadRequest, Forbidden, InvalidToken, RetryAfter
 
-from efir.fake_botapi import StandIn, running
+from efir.fake_botapi import FakeBotApi, running
 
 TOKEN = "42:demo"
 
 
 @pytest.fixture
-def stand_in() -> StandIn:
-    stand_in = StandIn(tokens={TOKEN})
+def stand_in() -> FakeBotApi:
+    stand_in = FakeBotApi(tokens={TOKEN})
     stand_in.people.add(7, "Anna")
     return stand_in
 
 
 @pytest.fixture
-def address(stand_in: StandIn) -> Iterator[str]:
+def address(stand_in: FakeBotApi) -> Iterator[str]:
     with running(stand_in) as address:
         yield address
 
@@ -32,7 +32,7 @@ def address(stand_in: StandIn) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def refusing() -> Iterator[str]:
     """The address of a stand-in shared by the tests that change nothing in it."""
-    stand_in = StandIn(tokens={TOKEN})
+    stand_in = FakeBotApi(tokens={TOKEN})
     stand_in.people.add(7, "Anna")
     with running(stand_in) as address:
         yield address
@@ -51,7 +51,7 @@ def send_with_library(address: str, token: str = TOKEN, **params: Any) -> Any:
     return asyncio.run(send())
 
 
-def test_the_library_sends_html_with_a_button(address: str, stand_in: StandIn) -> None:
+def test_the_library_sends_html_with_a_button(address: str, stand_in: FakeBotApi) -> None:
     keyboard = InlineKeyboardMarkup([[InlineKeyboardButton("Открыть", url="https://example.org/r/1")]])
     message = send_with_library(
         address,
@@ -68,7 +68,7 @@ def test_the_library_sends_html_with_a_button(address: str, stand_in: StandIn) -
     assert stand_in.sent[0].params["text"] == "<b>Эфир</b> начался"
 
 
-def test_message_ids_count_within_a_chat(address: str, stand_in: StandIn) -> None:
+def test_message_ids_count_within_a_chat(address: str, stand_in: FakeBotApi) -> None:
     stand_in.people.add(8, "Boris")
     stand_in.people.start(7)
     ids = [post(address, chat_id=chat, text="hi").json()["result"]["message_id"] for chat in (7, 7, 8)]
@@ -169,7 +169,7 @@ def test_white_space_around_the_text_goes(address: str) -> None:
     assert result["entities"] == [{"type": "bold", "offset": 0, "length": 3}]
 
 
-def test_no_chat_before_start(address: str, stand_in: StandIn) -> None:
+def test_no_chat_before_start(address: str, stand_in: FakeBotApi) -> None:
     stand_in.people.add(8, "Boris", chat=False)
     with pytest.raises(BadRequest, match="Chat not found"):
         send_with_library(address, chat_id=8, text="hi")
@@ -177,7 +177,7 @@ def test_no_chat_before_start(address: str, stand_in: StandIn) -> None:
     assert send_with_library(address, chat_id=8, text="hi").message_id == 2
 
 
-def test_a_blocked_bot_is_forbidden(address: str, stand_in: StandIn) -> None:
+def test_a_blocked_bot_is_forbidden(address: str, stand_in: FakeBotApi) -> None:
     stand_in.people.block(7)
     with pytest.raises(Forbidden, match="bot was blocked by the user"):
         send_with_library(address, chat_id=7, text="hi")
@@ -185,7 +185,7 @@ def test_a_blocked_bot_is_forbidden(address: str, stand_in: StandIn) -> None:
     assert send_with_library(address, chat_id=7, text="hi").text == "hi"
 
 
-def test_the_library_is_told_to_wait(address: str, stand_in: StandIn) -> None:
+def test_the_library_is_told_to_wait(address: str, stand_in: FakeBotApi) -> None:
     stand_in.answer_with(429, method="sendMessage", parameters={"retry_after": 17})
     with pytest.raises(RetryAfter) as caught:
         send_with_library(address, chat_id=7, text="hi")

@@ -14,7 +14,7 @@ from aiogram.methods.base import Response
 from aiogram.types import Message, Update, User, WebhookInfo
 from pydantic import BaseModel
 
-from efir.fake_botapi import StandIn, running
+from efir.fake_botapi import FakeBotApi, running
 from efir.fake_botapi.errors_catalogue import OFFICIAL
 
 TOKEN = "42:demo"
@@ -25,14 +25,14 @@ HTML = (
 
 
 @pytest.fixture
-def stand_in() -> StandIn:
-    stand_in = StandIn()
+def stand_in() -> FakeBotApi:
+    stand_in = FakeBotApi()
     stand_in.people.add(7, "Anna", "anna")
     return stand_in
 
 
 @pytest.fixture
-def call(stand_in: StandIn) -> Iterator[Any]:
+def call(stand_in: FakeBotApi) -> Iterator[Any]:
     with running(stand_in) as address, httpx.Client(base_url=f"{address}/bot{TOKEN}/") as client:
 
         def call(method: str, **params: Any) -> httpx.Response:
@@ -92,7 +92,7 @@ def test_a_sent_message_is_a_message(call: Any) -> None:
     assert message.link_preview_options.is_disabled
 
 
-def test_each_kind_of_update_is_an_update(call: Any, stand_in: StandIn) -> None:
+def test_each_kind_of_update_is_an_update(call: Any, stand_in: FakeBotApi) -> None:
     call(
         "sendMessage",
         chat_id=7,
@@ -109,7 +109,7 @@ def test_each_kind_of_update_is_an_update(call: Any, stand_in: StandIn) -> None:
     assert [update.my_chat_member.new_chat_member.status for update in updates[2:]] == ["kicked", "member"]
 
 
-def test_the_small_methods_answer_officially(call: Any, stand_in: StandIn) -> None:
+def test_the_small_methods_answer_officially(call: Any, stand_in: FakeBotApi) -> None:
     stand_in.people.start(7)
     assert official(call("getWebhookInfo"), WebhookInfo).pending_update_count == 1
     assert official(call("deleteWebhook", drop_pending_updates=True), bool) is True
@@ -119,7 +119,7 @@ def test_the_small_methods_answer_officially(call: Any, stand_in: StandIn) -> No
     )
 
 
-def test_a_pressed_button_is_answered_once(call: Any, stand_in: StandIn) -> None:
+def test_a_pressed_button_is_answered_once(call: Any, stand_in: FakeBotApi) -> None:
     call("sendMessage", chat_id=7, text="pick")
     stand_in.people.press(7, 1, "a")
     query = official(call("getUpdates"), list[Update])[0].callback_query
@@ -128,7 +128,7 @@ def test_a_pressed_button_is_answered_once(call: Any, stand_in: StandIn) -> None
 
 
 @pytest.mark.parametrize("status", [400, 403, 429, 500, 502])
-def test_errors_are_error_objects(call: Any, stand_in: StandIn, status: int) -> None:
+def test_errors_are_error_objects(call: Any, stand_in: FakeBotApi, status: int) -> None:
     stand_in.answer_with(status)
     parsed = official(call("sendMessage", chat_id=7, text="hi"), type(None))
     assert parsed.error_code == status
@@ -138,7 +138,7 @@ def test_errors_are_error_objects(call: Any, stand_in: StandIn, status: int) -> 
 
 @pytest.mark.parametrize("name", OFFICIAL)
 def test_each_official_answer_is_what_another_library_takes_it_for(
-    call: Any, stand_in: StandIn, name: str
+    call: Any, stand_in: FakeBotApi, name: str
 ) -> None:
     stand_in.answer_with(official=name)
     answer = call("sendMessage", chat_id=7, text="hi")
@@ -169,7 +169,7 @@ RAISED = {
 
 
 def test_a_chat_that_became_a_supergroup_tells_its_new_id_and_takes_messages_there(
-    call: Any, stand_in: StandIn
+    call: Any, stand_in: FakeBotApi
 ) -> None:
     stand_in.people.upgrade(7, -1001111111111)
     parsed = official(call("sendMessage", chat_id=7, text="hi"), type(None))

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from efir.fake_botapi import StandIn, serve
+from efir.fake_botapi import FakeBotApi, serve
 
 TOKEN = "42:demo"
 ROOT = Path(__file__).parents[2]
@@ -72,10 +72,10 @@ def test_serve_stops_when_told() -> None:
 
 
 def test_a_mounting_application_asks_what_to_hand_over() -> None:
-    mounted = StandIn(prefix="/demo/api/")
+    mounted = FakeBotApi(prefix="/demo/api/")
     assert mounted.owns("/demo/api/bot42:demo/getMe")
     assert not mounted.owns("/demo/apiary")
-    assert StandIn().owns("/anything")
+    assert FakeBotApi().owns("/anything")
 
 
 def test_lifespan_is_answered() -> None:
@@ -89,7 +89,7 @@ def test_lifespan_is_answered() -> None:
         async def send(message: object) -> None:
             answered.append(message["type"])  # type: ignore[index]
 
-        await StandIn()({"type": "lifespan"}, receive, send)
+        await FakeBotApi()({"type": "lifespan"}, receive, send)
         return answered
 
     assert asyncio.run(scenario()) == ["lifespan.startup.complete", "lifespan.shutdown.complete"]

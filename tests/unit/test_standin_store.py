@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from efir.fake_botapi import Person, StandIn
+from efir.fake_botapi import FakeBotApi, Person
 from efir.fake_botapi.methods import BotApi
 
 
-def call(stand_in: StandIn, method: str, **params: Any) -> Any:
+def call(stand_in: FakeBotApi, method: str, **params: Any) -> Any:
     return asyncio.run(BotApi(stand_in.state, stand_in.bot).call(method, params, received_at=5.0))
 
 
@@ -23,8 +23,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def first(path: Path) -> StandIn:
-    stand_in = StandIn(store=path)
+def first(path: Path) -> FakeBotApi:
+    stand_in = FakeBotApi(store=path)
     stand_in.people.add(7, "Anna")
     stand_in.people.start(7, "token")
     call(stand_in, "sendMessage", chat_id=7, text="привет")
@@ -33,8 +33,8 @@ def first(path: Path) -> StandIn:
     return stand_in
 
 
-def test_everything_but_the_calls_comes_back(first: StandIn, path: Path) -> None:
-    second = StandIn(store=path)
+def test_everything_but_the_calls_comes_back(first: FakeBotApi, path: Path) -> None:
+    second = FakeBotApi(store=path)
     assert second.state.people == {7: Person(7, "Anna", language_code="ru")}
     assert second.chats == first.chats
     assert second.chats[7].blocked
@@ -43,32 +43,32 @@ def test_everything_but_the_calls_comes_back(first: StandIn, path: Path) -> None
     assert second.state.last_update_id == first.state.last_update_id
 
 
-def test_confirmed_updates_stay_confirmed(first: StandIn, path: Path) -> None:
+def test_confirmed_updates_stay_confirmed(first: FakeBotApi, path: Path) -> None:
     last = first.state.last_update_id
     call(first, "getUpdates", offset=last)
-    assert [update["update_id"] for update in StandIn(store=path).state.pending] == [last]
+    assert [update["update_id"] for update in FakeBotApi(store=path).state.pending] == [last]
 
 
-def test_ids_go_on_where_they_were(first: StandIn, path: Path) -> None:
-    second = StandIn(store=path, clock=lambda: 0)
+def test_ids_go_on_where_they_were(first: FakeBotApi, path: Path) -> None:
+    second = FakeBotApi(store=path, clock=lambda: 0)
     second.people.start(7)
     assert second.state.pending[-1]["update_id"] == first.state.last_update_id + 2
     assert second.chats[7].messages[-1]["message_id"] == len(first.chats[7].messages) + 1
 
 
-def test_adding_the_same_person_again_writes_nothing(first: StandIn, path: Path) -> None:
+def test_adding_the_same_person_again_writes_nothing(first: FakeBotApi, path: Path) -> None:
     before = path.read_bytes()
-    StandIn(store=path).people.add(7, "Anna")
+    FakeBotApi(store=path).people.add(7, "Anna")
     assert path.read_bytes() == before
-    StandIn(store=path).people.add(7, "Anna Maria")
-    assert StandIn(store=path).chats[7].messages == first.chats[7].messages
+    FakeBotApi(store=path).people.add(7, "Anna Maria")
+    assert FakeBotApi(store=path).chats[7].messages == first.chats[7].messages
 
 
 @pytest.mark.usefixtures("first")
 def test_a_line_cut_short_by_a_crash_is_dropped(path: Path) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"event": "upd')
-    StandIn(store=path).people.unblock(7)
+    FakeBotApi(store=path).people.unblock(7)
     lines = path.read_bytes().removeprefix(whole).splitlines()
     assert [json.loads(line)["event"] for line in lines] == ["update"]
 
@@ -77,7 +77,7 @@ def test_a_broken_line_is_named(path: Path) -> None:
     path.parent.mkdir()
     path.write_text('{"event": "confirmed", "before": 1}\nnonsense\n')
     with pytest.raises(ValueError, match="line 2"):
-        StandIn(store=path)
+        FakeBotApi(store=path)
 
 
 @pytest.mark.usefixtures("first")

@@ -11,21 +11,21 @@ import pytest
 from telegram import Bot
 from telegram.error import Conflict
 
-from efir.fake_botapi import StandIn, running
+from efir.fake_botapi import FakeBotApi, running
 
 TOKEN = "42:demo"
 LONG_S = 40
 
 
 @pytest.fixture
-def stand_in() -> StandIn:
-    stand_in = StandIn()
+def stand_in() -> FakeBotApi:
+    stand_in = FakeBotApi()
     stand_in.people.add(7, "Anna", "anna")
     return stand_in
 
 
 @pytest.fixture
-def address(stand_in: StandIn) -> Iterator[str]:
+def address(stand_in: FakeBotApi) -> Iterator[str]:
     with running(stand_in) as address:
         yield address
 
@@ -53,7 +53,7 @@ def long_poll(bot: Bot) -> asyncio.Task[Any]:
     return asyncio.ensure_future(bot.get_updates(timeout=LONG_S, read_timeout=LONG_S + 5))
 
 
-def test_start_arrives_as_a_command(address: str, stand_in: StandIn) -> None:
+def test_start_arrives_as_a_command(address: str, stand_in: FakeBotApi) -> None:
     stand_in.people.start(7, "abc-DEF_1")
     message = updates(address)[0]["message"]
     assert message["text"] == "/start abc-DEF_1"
@@ -64,12 +64,12 @@ def test_start_arrives_as_a_command(address: str, stand_in: StandIn) -> None:
 
 
 @pytest.mark.parametrize("payload", ["x" * 65, "a b", "я"])
-def test_a_payload_telegram_does_not_carry_is_refused(stand_in: StandIn, payload: str) -> None:
+def test_a_payload_telegram_does_not_carry_is_refused(stand_in: FakeBotApi, payload: str) -> None:
     with pytest.raises(ValueError, match="payload"):
         stand_in.people.start(7, payload)
 
 
-def test_updates_stay_until_confirmed(address: str, stand_in: StandIn) -> None:
+def test_updates_stay_until_confirmed(address: str, stand_in: FakeBotApi) -> None:
     for text in ("a", "b", "c"):
         stand_in.people.say(7, text)
     first, second, third = (update["update_id"] for update in updates(address))
@@ -81,12 +81,12 @@ def test_updates_stay_until_confirmed(address: str, stand_in: StandIn) -> None:
     assert updates(address, offset=third + 1) == []
 
 
-def test_update_ids_outgrow_those_of_an_earlier_run(stand_in: StandIn) -> None:
-    later = StandIn(clock=lambda: stand_in.state.clock() + 60)
+def test_update_ids_outgrow_those_of_an_earlier_run(stand_in: FakeBotApi) -> None:
+    later = FakeBotApi(clock=lambda: stand_in.state.clock() + 60)
     assert later.state.last_update_id > stand_in.state.last_update_id
 
 
-def test_kinds_that_are_not_allowed_are_not_kept(address: str, stand_in: StandIn) -> None:
+def test_kinds_that_are_not_allowed_are_not_kept(address: str, stand_in: FakeBotApi) -> None:
     updates(address, allowed_updates=["message"])
     stand_in.people.block(7)
     stand_in.people.unblock(7)
@@ -97,7 +97,7 @@ def test_kinds_that_are_not_allowed_are_not_kept(address: str, stand_in: StandIn
     assert "my_chat_member" in updates(address)[0]
 
 
-def test_whoever_blocked_the_bot_unblocks_it_with_start(address: str, stand_in: StandIn) -> None:
+def test_whoever_blocked_the_bot_unblocks_it_with_start(address: str, stand_in: FakeBotApi) -> None:
     stand_in.people.block(7)
     stand_in.people.block(7)
     stand_in.people.start(7)
@@ -106,7 +106,7 @@ def test_whoever_blocked_the_bot_unblocks_it_with_start(address: str, stand_in: 
     assert not stand_in.chats[7].blocked
 
 
-def test_a_waiting_poll_is_woken_by_an_update(address: str, stand_in: StandIn) -> None:
+def test_a_waiting_poll_is_woken_by_an_update(address: str, stand_in: FakeBotApi) -> None:
     async def scenario(bot: Bot) -> None:
         poll = long_poll(bot)
         await until(lambda: stand_in.polled)
@@ -120,7 +120,7 @@ def test_a_poll_ends_empty_when_its_time_is_up(address: str) -> None:
     assert updates(address, timeout=1) == []
 
 
-def test_a_second_poll_ends_the_first(address: str, stand_in: StandIn) -> None:
+def test_a_second_poll_ends_the_first(address: str, stand_in: FakeBotApi) -> None:
     async def scenario(bot: Bot, other: httpx.AsyncClient) -> None:
         older = long_poll(bot)
         await until(lambda: stand_in.polled)
@@ -137,7 +137,7 @@ def test_a_second_poll_ends_the_first(address: str, stand_in: StandIn) -> None:
     with_bot(address, with_two)
 
 
-def test_a_poll_whose_client_left_is_over(address: str, stand_in: StandIn) -> None:
+def test_a_poll_whose_client_left_is_over(address: str, stand_in: FakeBotApi) -> None:
     async def scenario(_bot: Bot) -> None:
         async with httpx.AsyncClient() as client:
             poll = asyncio.ensure_future(client.get(f"{address}/bot{TOKEN}/getUpdates?timeout={LONG_S}"))
@@ -148,7 +148,7 @@ def test_a_poll_whose_client_left_is_over(address: str, stand_in: StandIn) -> No
     with_bot(address, scenario)
 
 
-def test_stopping_ends_a_waiting_poll(stand_in: StandIn) -> None:
+def test_stopping_ends_a_waiting_poll(stand_in: FakeBotApi) -> None:
     async def scenario(bot: Bot) -> None:
         poll = long_poll(bot)
         await until(lambda: stand_in.polled)

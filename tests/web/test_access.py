@@ -13,7 +13,7 @@ from django.db import connections
 from django.test import Client
 
 from efir.accounts import access_cache as access_module
-from efir.accounts.access_cache import Accesses, read_access
+from efir.accounts.access_cache import AccessCache, read_access
 from efir.accounts.access_changes import changed_since
 from efir.accounts.capabilities import Capability, LastAdmin, Role, assign_role, people_who_can
 from efir.accounts.models import AccessChange, Membership, Session
@@ -145,7 +145,7 @@ class TestKept:
         visitor = logged_in()
 
         async def scenario():
-            accesses = Accesses()
+            accesses = AccessCache()
             for _ in range(3):
                 assert await accesses.of(visitor.key)
             accesses.drop([visitor.person.pk])
@@ -158,7 +158,7 @@ class TestKept:
         keys = [logged_in().key for _ in range(20)]
 
         async def scenario():
-            accesses = Accesses()
+            accesses = AccessCache()
             return await asyncio.gather(*map(accesses.of, keys * 2))
 
         assert None not in asyncio.run(scenario())
@@ -176,7 +176,7 @@ class TestKept:
             return found
 
         async def scenario():
-            accesses = Accesses()
+            accesses = AccessCache()
             monkeypatch.setattr(access_module, "read_access", slow_read)
             early = asyncio.create_task(accesses.of(visitor.key))
             await asyncio.to_thread(has_read.wait, 30)
@@ -193,7 +193,7 @@ class TestKept:
         keys = [logged_in().key for _ in range(3)]
 
         async def scenario():
-            accesses = Accesses()
+            accesses = AccessCache()
             for key in [*keys, *keys[1:], keys[0]]:
                 await accesses.of(key)
 
@@ -209,7 +209,7 @@ class TestKept:
             raise ConnectionError
 
         async def scenario():
-            accesses = Accesses()
+            accesses = AccessCache()
             with monkeypatch.context() as patch:
                 patch.setattr(access_module, "read_access", broken)
                 with pytest.raises(ConnectionError):

@@ -11,7 +11,7 @@ from efir.accounts.capabilities import Role, assign_role
 from efir.attendance import classifier, tracker
 from efir.attendance.evidence import evening_of
 from efir.attendance.models import Participation, Verdict
-from efir.hooks.actions import Context, Refused, Source
+from efir.hooks.actions import ActionRefused, Context, Source
 from efir.hooks.models import JournalEntry
 from efir.ops.verify import verdicts
 from efir.room.presence import IntervalRow, Pending, RecorderRow
@@ -105,7 +105,7 @@ class TestAClockSetBack:
         evening.seen(stayed, -100)
         evening.pulse(600)
         evening.clock.moment = evening.at(600)
-        tracker.track()
+        tracker.record_new_entries()
         return stayed, absent
 
     @pytest.mark.parametrize("stopped_at", [-1800, 300])
@@ -136,8 +136,8 @@ def test_entered_is_said_once_at_the_first_live_moment(evening, make_person):
     evening.seen(lead, -100)
     evening.pulse(5)
     evening.clock.moment = evening.at(6)
-    assert tracker.track() == 1
-    assert tracker.track() == 0
+    assert tracker.record_new_entries() == 1
+    assert tracker.record_new_entries() == 0
     entry = JournalEntry.objects.get()
     assert entry.moment == evening.at(0)
     assert entry.payload["session_id"] == str(Participation.objects.get().session_id)
@@ -149,11 +149,11 @@ def test_nobody_enters_before_the_start_or_during_a_pause(evening, make_person):
     evening.seen(lead, 10)
     evening.pulse(20)
     evening.clock.moment = evening.at(20)
-    assert tracker.track() == 0
+    assert tracker.record_new_entries() == 0
     core.resume(evening.webinar.pk, SYSTEM)
     evening.pulse(25)
     evening.clock.moment = evening.at(25)
-    assert tracker.track() == 1
+    assert tracker.record_new_entries() == 1
     assert JournalEntry.objects.get().moment == evening.at(20)
 
 
@@ -163,9 +163,9 @@ def test_whether_somebody_is_a_lead_is_settled_when_they_enter(evening, make_per
         evening.seen(person, 0, 3600)
         core.book_seat(evening.webinar.pk, person)
     evening.pulse(10)
-    tracker.track()
+    tracker.record_new_entries()
     evening.clock.move(10)
-    tracker.track()
+    tracker.record_new_entries()
     assign_role(lead, Role.PARTNER)
     assign_role(partner, Role.CANDIDATE)
     evening.stop()
@@ -212,7 +212,7 @@ def test_a_held_verdict_is_decided_once_by_somebody_who_may(evening, make_person
     evening.stop(settle=False)  # nobody recorded anything
     evening.clock.move(600)
     assert evening.verdicts() == {lead.pk: (None, "unknown")}
-    with pytest.raises(Refused, match="forbidden"):
+    with pytest.raises(ActionRefused, match="forbidden"):
         classifier.decide(evening.webinar.pk, lead.pk, True, Context(speaker.pk, Source.WEB))
     for attended in (True, False):  # the second decision comes too late
         classifier.decide(evening.webinar.pk, lead.pk, attended, Context(admin.pk, Source.WEB))
@@ -229,7 +229,7 @@ def test_chunks_of_any_size_give_the_same_verdicts(evening, make_person):
     for number, lead in enumerate(leads):
         evening.seen(lead, 0, 3600 if number % 2 else 100)
     evening.stop()
-    tracker.track()
+    tracker.record_new_entries()
     evening.webinar.refresh_from_db()
     rounds = 0
     while classifier.classify_chunk(evening.webinar, size=2):
@@ -243,7 +243,7 @@ def test_nobody_is_left_out_in_whatever_order_they_were_judged(evening, make_per
     for lead in leads:
         evening.seen(lead, 0, 3600)
     evening.stop()
-    tracker.track()
+    tracker.record_new_entries()
     evening.webinar.refresh_from_db()
     classifier._judge(evening.webinar, [leads[3].pk])
     while classifier.classify_chunk(evening.webinar, size=2):
@@ -263,7 +263,7 @@ def test_recomputing_from_what_is_stored_gives_the_same_verdict(evening, make_pe
     evening.clock.move(600)
     evening.verdicts()
     for verdict in Verdict.objects.all():
-        again = classifier.rejudge(verdict, evening_of(evening.webinar, evening.at(3600)))
+        again = classifier.recompute(verdict, evening_of(evening.webinar, evening.at(3600)))
         assert (again.attended, again.reason) == (verdict.attended, verdict.reason)
         assert verdict.rule == "end_gap_within_grace grace_s=90 settle_s=60"
 

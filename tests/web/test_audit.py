@@ -19,8 +19,8 @@ from efir.attendance.models import Verdict
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.audit.models import AuditEntry
-from efir.hooks.actions import Refused
-from efir.pages.audit_entries import Asked, deed_line, every_deed
+from efir.hooks.actions import ActionRefused
+from efir.pages.audit_entries import AuditFilter, deed_line, every_deed
 from efir.pages.audit_labels import ACTIONS
 from efir.telegram.models import Kind, OutboxMessage
 from efir.webinars import core
@@ -40,7 +40,7 @@ def admin(make_person):
 
 
 def lines(**asked):
-    return [deed_line(deed) for deed in every_deed(Asked(**asked))]
+    return [deed_line(deed) for deed in every_deed(AuditFilter(**asked))]
 
 
 def message(webinar, lead, kind, state, clock):
@@ -134,7 +134,7 @@ def test_people_are_told_of_too(admin, make_person):
 
 def test_what_was_refused_leaves_nothing(make_webinar):
     webinar, before = make_webinar("archived"), AuditEntry.objects.count()
-    with pytest.raises(Refused):
+    with pytest.raises(ActionRefused):
         core.edit(webinar.pk, {"title": "Другое"}, SYSTEM)
     assert AuditEntry.objects.count() == before
 

@@ -15,7 +15,7 @@ import pytest
 from django.db import connection
 
 from efir.accounts.models import LONGEST_LOGIN
-from efir.ops.backup import KeepingRefused
+from efir.ops.backup import BackupRefused
 from efir.ops.backup.backup import backup
 from efir.ops.backup.restore import check
 from efir.ops.cli import backup as command_line
@@ -79,7 +79,7 @@ def file(make_person, make_webinar, tmp_path) -> Path:
 @pytest.mark.parametrize(("change", "sentence"), DAMAGES)
 def test_what_is_damaged_or_newer_is_refused(file, change, sentence):
     check(file)
-    with pytest.raises(KeepingRefused, match=sentence):
+    with pytest.raises(BackupRefused, match=sentence):
         check(tampered(file, change))
 
 
@@ -98,7 +98,7 @@ def test_a_text_that_is_too_long_for_postgresql_is_told_of(file):
     wrong = f"its login has 400 characters, and {LONGEST_LOGIN} are the most"
     other = tampered(file, grown_login)
     if connection.vendor == "postgresql":
-        with pytest.raises(KeepingRefused, match=wrong):
+        with pytest.raises(BackupRefused, match=wrong):
             check(other)
     else:
         assert [(text.table, text.wrong) for text in check(other).too_long] == [("accounts_person", wrong)]
@@ -107,17 +107,17 @@ def test_a_text_that_is_too_long_for_postgresql_is_told_of(file):
 def test_what_is_no_whole_file_is_refused(file, tmp_path):
     cut_off = tmp_path / "cut.zip"
     cut_off.write_bytes(file.read_bytes()[:-1000])
-    with pytest.raises(KeepingRefused, match="cut off"):
+    with pytest.raises(BackupRefused, match="cut off"):
         check(cut_off)
-    with pytest.raises(KeepingRefused, match="no file"):
+    with pytest.raises(BackupRefused, match="no file"):
         check(tmp_path / "none.zip")
 
 
 def test_nothing_is_overwritten_unless_told(file, tmp_path):
-    with pytest.raises(KeepingRefused, match="--overwrite"):
+    with pytest.raises(BackupRefused, match="--overwrite"):
         backup(file)
     backup(file, overwrite=True)
-    with pytest.raises(KeepingRefused, match="directory that exists"):
+    with pytest.raises(BackupRefused, match="directory that exists"):
         backup(tmp_path / "nowhere" / "efir.zip")
     assert [path.name for path in tmp_path.iterdir()] == ["efir.zip"]
     assert file.stat().st_mode & 0o777 == 0o600

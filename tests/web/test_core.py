@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from efir.accounts.capabilities import Role
-from efir.hooks.actions import Code, Context, Refused, Source
+from efir.hooks.actions import ActionRefused, Code, Context, Source
 from efir.webinars import core
 from efir.webinars.lifecycle import TRANSITIONS, Status
 from efir.webinars.models import LedgerEntry, Seat, Webinar
@@ -22,7 +22,7 @@ def ask(action, *args) -> str:
     """What came of it: the status, or the code of the refusal."""
     try:
         return action(*args).status
-    except Refused as refused:
+    except ActionRefused as refused:
         return refused.code.value
 
 
@@ -66,22 +66,22 @@ def test_asking_again_changes_nothing(make_webinar, action):
 def test_a_refusal_changes_nothing(make_webinar):
     webinar = make_webinar("finished")
     before = Webinar.objects.filter(pk=webinar.pk).values().get()
-    with pytest.raises(Refused, match="webinar_state_invalid_restart"):
+    with pytest.raises(ActionRefused, match="webinar_state_invalid_restart"):
         start(webinar.pk, SYSTEM)
-    with pytest.raises(Refused, match="webinar_state_locked"):
+    with pytest.raises(ActionRefused, match="webinar_state_locked"):
         core.edit(webinar.pk, {"title": "Другое"}, SYSTEM)
     assert Webinar.objects.filter(pk=webinar.pk).values().get() == before
 
 
 @pytest.mark.parametrize("status", ["", "START", "pause", "finished", "live", None, 1])
 def test_only_start_and_stop_are_actions(make_webinar, status):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ActionRefused) as refused:
         core.core_webinar_set_status(make_webinar("scheduled").pk, status, SYSTEM)
     assert refused.value.code is Code.STATUS_INVALID
 
 
 def test_an_unknown_webinar_is_not_found(db):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ActionRefused) as refused:
         start(4711, SYSTEM)
     assert refused.value.code is Code.NOT_FOUND
 
@@ -91,7 +91,7 @@ def test_the_hooks_check_the_capability_of_the_actor(make_person, make_webinar, 
     context = Context(make_person(role).pk, Source.WEB)
     webinar = make_webinar("live")
     for action in (start, stop, show, core.publish, core.pause):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(ActionRefused) as refused:
             action(webinar.pk, context)
         assert refused.value.code is Code.FORBIDDEN
 
@@ -102,7 +102,7 @@ def test_pause_belongs_to_the_system_even_for_an_admin(make_person, make_webinar
 
 
 def test_the_web_names_its_person():
-    with pytest.raises(Refused, match="forbidden"):
+    with pytest.raises(ActionRefused, match="forbidden"):
         Context(None, Source.WEB)
 
 
@@ -123,7 +123,7 @@ def test_the_ledger_says_who_and_through_which_door(make_person, make_webinar, c
 
 def test_a_webinar_is_published_once_it_is_complete(make_webinar):
     webinar = make_webinar("draft", player_url="", title="")
-    with pytest.raises(Refused, match=r"webinar_incomplete: title, player_url"):
+    with pytest.raises(ActionRefused, match=r"webinar_incomplete: title, player_url"):
         core.publish(webinar.pk, SYSTEM)
 
 
@@ -131,7 +131,7 @@ def test_a_webinar_is_published_once_it_is_complete(make_webinar):
 def test_what_publishing_demanded_cannot_be_emptied(make_webinar, status, field):
     webinar = make_webinar(status)
     emptied = {field: None if field == "starts_at" else ""}
-    with pytest.raises(Refused, match=rf"webinar_incomplete: {field}"):
+    with pytest.raises(ActionRefused, match=rf"webinar_incomplete: {field}"):
         core.edit(webinar.pk, emptied | {"chat_url": "https://rutube.ru/chat"}, SYSTEM)
     webinar.refresh_from_db()
     assert getattr(webinar, field)
@@ -207,7 +207,7 @@ def test_a_seat_is_booked_once_until_the_stop(make_person, make_webinar):
     webinar = make_webinar("live")
     assert core.book_seat(webinar.pk, person) == core.book_seat(webinar.pk, person)
     stop(webinar.pk, SYSTEM)
-    with pytest.raises(Refused, match="webinar_seats_closed"):
+    with pytest.raises(ActionRefused, match="webinar_seats_closed"):
         core.book_seat(webinar.pk, make_person())
 
 

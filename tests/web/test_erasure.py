@@ -18,7 +18,7 @@ from efir.accounts.capabilities import LastAdmin, Role
 from efir.accounts.erasure import erase
 from efir.accounts.models import Person
 from efir.attendance import classifier
-from efir.attendance.classifier import decide, rejudge
+from efir.attendance.classifier import decide, recompute
 from efir.attendance.evidence import evening_of
 from efir.attendance.models import Verdict
 from efir.audit.models import AuditEntry
@@ -32,7 +32,7 @@ from efir.telegram.bot.outcomes import OutcomeUnknown, Sent
 from efir.telegram.link_tokens import hash_of
 from efir.telegram.models import ChatNotice, Kind, LinkToken, OutboxMessage, Purpose, TelegramChat
 from efir.telegram.outbox import claims, enqueue
-from efir.telegram.outbox.completion import settle
+from efir.telegram.outbox.completion import complete
 from efir.webinars import core
 from tests.conftest import PASSWORD, SYSTEM
 from tests.telegram_kit import classified, held, linked, with_bot
@@ -98,8 +98,8 @@ def send_all():
     while ready := claims.claim(100, holder):
         for number, claim in enumerate(ready):
             said = claim.compose().text
-            claims.begin(claim, said)
-            settle(claim, Sent(number + 1), said)
+            claims.mark_sending(claim, said)
+            complete(claim, Sent(number + 1), said)
 
 
 def test_no_trace_stays_in_any_table(person, make_person, make_webinar, clock):
@@ -144,10 +144,10 @@ def test_a_call_under_way_does_not_bring_the_name_back(person, make_webinar, clo
     linked(inviter)
     classified(make_webinar("finished"), [person], "stayed_to_end", 600)
     calls = [(claim, claim.compose().text) for claim in claims.claim(10, held())]
-    assert all(claims.begin(claim, said) for claim, said in calls)
+    assert all(claims.mark_sending(claim, said) for claim, said in calls)
     erase(person.pk, CLI)
     for (claim, said), decision in zip(calls, (Sent(7), OutcomeUnknown("ReadTimeout")), strict=True):
-        settle(claim, decision, said)
+        complete(claim, decision, said)
     assert traces() == set()
 
 
@@ -156,7 +156,7 @@ def test_a_call_that_was_put_together_and_not_begun_is_not_made(person, make_web
     classified(make_webinar("finished"), [person], "stayed_to_end", 600)
     ready = [(claim, claim.compose().text) for claim in claims.claim(10, held())]
     erase(person.pk, CLI)
-    assert not any(claims.begin(claim, said) for claim, said in ready)
+    assert not any(claims.mark_sending(claim, said) for claim, said in ready)
     assert traces() == set()
 
 
@@ -172,7 +172,7 @@ def test_what_comes_after_is_written_and_not_sent(person, make_webinar, clock):
 def test_an_erasure_waits_for_messages_that_are_being_written(person, make_webinar, clock):
     """On SQLite any transaction that writes waits."""
     webinar = make_webinar("finished")
-    draft = enqueue.Draft(
+    draft = enqueue.NewMessage(
         webinar_id=webinar.pk,
         lead_id=person.pk,
         person_id=person.invited_by_id,
@@ -209,7 +209,7 @@ def test_verdicts_stay_true(person, make_webinar, make_person, clock):
     erase(person.pk, CLI)
     after = Verdict.objects.get(lead=person)
     webinar.refresh_from_db()
-    judged = rejudge(after, evening_of(webinar, webinar.finished_at))
+    judged = recompute(after, evening_of(webinar, webinar.finished_at))
     assert (after.attended, after.reason, after.intervals) == (
         before.attended,
         before.reason,

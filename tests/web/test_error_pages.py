@@ -35,7 +35,7 @@ def too_often(client, monkeypatch):
 
 
 def broken(client, monkeypatch):
-    monkeypatch.setattr(schedule.Programme, "read", lambda: 1 / 0)
+    monkeypatch.setattr(schedule.Schedule, "read", lambda: 1 / 0)
     return client.get("/webinars/")
 
 
@@ -43,7 +43,7 @@ def no_room_on_the_disk(client, monkeypatch):
     def full():
         raise OperationalError("database or disk is full")
 
-    monkeypatch.setattr(schedule.Programme, "read", full)
+    monkeypatch.setattr(schedule.Schedule, "read", full)
     return client.get("/webinars/")
 
 

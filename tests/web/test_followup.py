@@ -12,7 +12,7 @@ from efir.attendance import classifier
 from efir.attendance.models import Verdict
 from efir.followup.listeners import follow_up, tell_inviters
 from efir.hooks.actions import Context, Source
-from efir.hooks.bus import forget, listen
+from efir.hooks.bus import listen, unlisten
 from efir.hooks.events import ClientWebinarAttendanceClassified, PostWebinarRoute
 from efir.hooks.models import JournalEntry
 from efir.telegram.labels import why_not_sent
@@ -115,7 +115,7 @@ def test_facts_and_messages_are_written_together_or_not_at_all(make_person, part
         with pytest.raises(RuntimeError):
             classified(webinar, [make_person(invited_by=partner)], "no_show")
     finally:
-        forget(broken)
+        unlisten(broken)
     assert not JournalEntry.objects.exists()
     assert not OutboxMessage.objects.exists()
 

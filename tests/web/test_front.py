@@ -18,7 +18,7 @@ from PIL import Image
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Participation
 from efir.edge import posters, room_page
-from efir.edge.application import Front
+from efir.edge.application import EdgeApplication
 from efir.lib.concurrency import in_thread
 from efir.room import hub as live_module
 from efir.webinars import core, schedule
@@ -51,7 +51,7 @@ class Site:
         self.live = live_module.open_rooms()
         self.by_django = 0
         self._django = get_asgi_application()
-        self.front = Front(self._counted)
+        self.front = EdgeApplication(self._counted)
 
     async def _counted(self, scope, receive, send):
         self.by_django += 1
@@ -485,7 +485,7 @@ class TestProgramme:
             raise OperationalError
 
         async def scenario(site):
-            monkeypatch.setattr(schedule.Programme, "read", away)
+            monkeypatch.setattr(schedule.Schedule, "read", away)
             asking = (site.live.door.programme.now() for _ in range(20))
             return await asyncio.gather(*asking, return_exceptions=True)
 
@@ -496,13 +496,13 @@ class TestProgramme:
         webinar = make_webinar()
 
         async def scenario(site):
-            kept, read = site.live.door.programme, schedule.Programme.read
+            kept, read = site.live.door.programme, schedule.Schedule.read
 
             def read_while_something_changes():
                 kept.changed()
                 return read()
 
-            monkeypatch.setattr(schedule.Programme, "read", read_while_something_changes)
+            monkeypatch.setattr(schedule.Schedule, "read", read_while_something_changes)
             return [(await kept.now()).get(webinar.pk) for _ in range(3)]
 
         assert run(scenario) == [webinar] * 3

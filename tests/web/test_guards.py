@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from efir.hooks.actions import Refused
+from efir.hooks.actions import ActionRefused
 from efir.hooks.bus import emit
 from efir.hooks.events import ClientWebinarEntered
 from efir.ops.monitoring.health import parts_of_health
@@ -100,7 +100,7 @@ def dump(table):
 
 
 def test_a_webinar_is_born_a_draft(db):
-    with pytest.raises(Refused, match="webinar_status_mutation_forbidden"):
+    with pytest.raises(ActionRefused, match="webinar_status_mutation_forbidden"):
         Webinar(title="x", status="live").save()
     with pytest.raises(DatabaseError, match="webinar_status_mutation_forbidden"), transaction.atomic():
         Webinar.objects.bulk_create([Webinar(title="x", status="live")])
@@ -108,20 +108,20 @@ def test_a_webinar_is_born_a_draft(db):
 
 def test_queryset_updates_are_refused(make_webinar):
     webinar = make_webinar("scheduled")
-    with pytest.raises(Refused, match="webinar_status_mutation_forbidden"):
+    with pytest.raises(ActionRefused, match="webinar_status_mutation_forbidden"):
         Webinar.objects.filter(pk=webinar.pk).update(status="live")
     with pytest.raises(DatabaseError), transaction.atomic():
         Webinar._base_manager.filter(pk=webinar.pk).update(status="live")
     webinar.status = "live"
-    with pytest.raises(Refused, match="webinar_status_mutation_forbidden"):
+    with pytest.raises(ActionRefused, match="webinar_status_mutation_forbidden"):
         webinar.save()
-    with pytest.raises(Refused):
+    with pytest.raises(ActionRefused):
         Webinar.objects.bulk_update([webinar], ["status"])
 
 
 def test_every_guard_stands_after_migrating(db):
-    assert registry.standing()
-    assert registry.missing() == registry.left_over() == set()
+    assert registry.installed()
+    assert registry.missing() == registry.obsolete() == set()
 
 
 def again(when: str, condition: str = "", function: str = "webinar_follows_ledger") -> tuple[str, str]:
@@ -182,7 +182,7 @@ def test_a_guard_that_does_not_do_what_it_should_is_found_and_put_back(how, make
 def test_another_versions_guards_are_brought_to_this_one(monkeypatch):
     """Also where no migration comes with it."""
     seats = registry.append_only("webinars_seat", "seats_append_only", "seats_stay")
-    before = registry.standing()
+    before = registry.installed()
     with monkeypatch.context() as release:
         for guard in seats:
             release.setitem(registry._registry, guard.name, guard)
@@ -193,10 +193,10 @@ def test_another_versions_guards_are_brought_to_this_one(monkeypatch):
         release.setitem(registry._registry, changed.name, changed)
         assert registry.missing()
         migrate()
-        assert registry.missing() == registry.left_over() == set()
-    assert registry.left_over()
+        assert registry.missing() == registry.obsolete() == set()
+    assert registry.obsolete()
     migrate()
-    assert registry.standing() == before
+    assert registry.installed() == before
 
 
 def test_looking_at_the_guards_is_cheap(django_assert_max_num_queries):
@@ -240,7 +240,8 @@ def test_no_door_but_the_hook_moves_a_status(make_webinar, door, before):
         webinar = make_webinar(before)
         if after != before:
             with pytest.raises(
-                (DatabaseError, Refused), match=r"webinar_status_mutation_forbidden|webinar_state_locked"
+                (DatabaseError, ActionRefused),
+                match=r"webinar_status_mutation_forbidden|webinar_state_locked",
             ):
                 door(webinar, after)
         assert Webinar.objects.get(pk=webinar.pk).status == before

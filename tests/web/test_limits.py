@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 
 from efir.edge import body_limit
-from efir.edge.body_limit import Bounded
-from efir.edge.password_queue import Crowded, Turns
+from efir.edge.body_limit import BodyLimitMiddleware
+from efir.edge.password_queue import FairQueue, QueueFull
 from efir.web import client_ip
 from efir.web.security_headers import permissions_policy
 from tests.conftest import PASSWORD
@@ -37,12 +37,16 @@ def behind_a_proxy(settings):
 )
 def test_only_what_own_proxies_wrote_is_believed(settings, proxies, forwarded, address):
     settings.EFIR = replace(settings.EFIR, trusted_proxies=proxies)
-    assert client_ip.believed("9.9.9.9", forwarded) == address
+    assert client_ip.client_ip("9.9.9.9", forwarded) == address
 
 
 def test_a_line_with_many_addresses_is_one():
-    assert client_ip.network_of("2001:db8::1") == client_ip.network_of("2001:db8::ffff:2") == "2001:db8::"
-    assert client_ip.network_of("::ffff:1.2.3.4") == "1.2.3.4"
+    assert (
+        client_ip.rate_limit_key("2001:db8::1")
+        == client_ip.rate_limit_key("2001:db8::ffff:2")
+        == "2001:db8::"
+    )
+    assert client_ip.rate_limit_key("::ffff:1.2.3.4") == "1.2.3.4"
 
 
 @pytest.mark.django_db
@@ -100,7 +104,7 @@ class TestLogIn:
 class TestTurns:
     def test_addresses_take_turns(self):
         async def scenario():
-            turns, order = Turns(1, 10, 100), []
+            turns, order = FairQueue(1, 10, 100), []
 
             async def one(key):
                 await turns.take(key)
@@ -118,13 +122,13 @@ class TestTurns:
 
     def test_a_long_queue_is_refused_and_gives_way(self):
         async def scenario():
-            turns = Turns(1, 3, 4)
+            turns = FairQueue(1, 3, 4)
             await turns.take("first")
             flood = [asyncio.create_task(turns.take("flood")) for _ in range(4)]
             others = [asyncio.create_task(turns.take(key)) for key in ("a", "b")]
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-            refused = [task.done() and isinstance(task.exception(), Crowded) for task in flood]
+            refused = [task.done() and isinstance(task.exception(), QueueFull) for task in flood]
             waiting = [not task.done() for task in others]
             for task in (*flood, *others):
                 task.cancel()
@@ -153,7 +157,7 @@ def test_a_body_has_an_end(monkeypatch, told):
 
     headers = [(b"content-length", b"1000")] if told else []
     scope = {"type": "http", "method": "POST", "path": "/login/", "headers": headers}
-    asyncio.run(Bounded(inner)(scope, receive, send))
+    asyncio.run(BodyLimitMiddleware(inner)(scope, receive, send))
     assert sent[0]["status"] == 413
     # A proxy hears the answer when it has handed the body over; somebody who never ends is not heard to the end.
     assert 60 < sum(came) < 90

@@ -18,10 +18,10 @@ from efir.lib import clock
 from efir.lib.concurrency import in_thread
 from efir.room import hub as live_module
 from efir.room import presence_store
-from efir.room.hub import LiveRooms
+from efir.room.hub import RoomHub
 from efir.room.models import PresenceInterval
 from efir.room.presence import IntervalRow, Pending, RecorderRow
-from efir.room.socket_viewer import WireViewer
+from efir.room.socket_viewer import SocketViewer
 from efir.room.viewer import AsgiViewer
 from efir.webinars.models import Webinar
 from tests.conftest import SYSTEM, start, stop
@@ -57,7 +57,7 @@ def test_who_comes_with_news_brings_it_to_everybody(before_and_after, status, ac
     before, after = before_and_after(status, action)
 
     async def scenario():
-        rooms = LiveRooms()
+        rooms = RoomHub()
         waiting = AsgiViewer(1, "")
         room = joined(rooms, before, waiting)
         waiting.take()
@@ -75,7 +75,7 @@ def test_a_reader_of_an_old_row_takes_nobody_back(before_and_after):
     before, after = before_and_after("scheduled", start)
 
     async def scenario():
-        rooms = LiveRooms()
+        rooms = RoomHub()
         room = joined(rooms, after, AsgiViewer(1, ""))
         rooms.join(before, AsgiViewer(2, ""))
         return told(room)["status"]
@@ -87,7 +87,7 @@ def test_who_comes_after_the_end_is_not_present(before_and_after):
     _, after = before_and_after("live", stop)
 
     async def scenario():
-        rooms = LiveRooms()
+        rooms = RoomHub()
         viewer = AsgiViewer(1, "")
         room = joined(rooms, after, viewer)
         count = rooms.count(after.pk)
@@ -101,14 +101,14 @@ def wired(rooms, person_id):
     """A viewer on a bare connection, and the other end of it."""
     near, far = socket.socketpair()
     far.setblocking(False)
-    return WireViewer(person_id, "", rooms.wires, near.detach()), far
+    return SocketViewer(person_id, "", rooms.wires, near.detach()), far
 
 
 def test_who_brings_the_finish_to_a_waiting_room_hears_it_and_leaves(before_and_after):
     before, after = before_and_after("live", stop)
 
     async def scenario():
-        rooms = LiveRooms()
+        rooms = RoomHub()
         (waiting, waits), (late, comes) = wired(rooms, 1), wired(rooms, 2)
         rooms.join(before, waiting)
         rooms.join(after, late)
@@ -122,7 +122,7 @@ def test_who_takes_the_place_of_a_dead_line_is_in_the_room(before_and_after):
     before, after = before_and_after("scheduled", start)
 
     async def scenario():
-        rooms = LiveRooms()
+        rooms = RoomHub()
         (dead, gone), (new, end) = wired(rooms, 1), wired(rooms, 1)
         rooms.join(before, dead)
         gone.close()
@@ -140,7 +140,7 @@ def test_those_who_are_there_hear_of_who_comes(make_webinar):
     webinar = make_webinar("live")
 
     async def scenario():
-        rooms = LiveRooms()
+        rooms = RoomHub()
         first, second = AsgiViewer(1, ""), AsgiViewer(2, "")
         room = joined(rooms, webinar, first)
         rooms._recount()
@@ -178,7 +178,7 @@ def test_a_database_that_does_not_answer_is_no_blindness(before_and_after, monke
     monkeypatch.setattr(live_module, "TICK_S", 0.02)
 
     async def scenario():
-        rooms = LiveRooms()
+        rooms = RoomHub()
         rooms.join(before, AsgiViewer(1, ""))
         running = asyncio.create_task(rooms.run())
         while not writes:
@@ -208,7 +208,7 @@ def test_nobody_waits_for_the_database_to_be_sent_away(before_and_after, monkeyp
     monkeypatch.setattr(live_module.presence_store, "write", write)
 
     async def scenario():
-        rooms, viewer = LiveRooms(), AsgiViewer(1, "")
+        rooms, viewer = RoomHub(), AsgiViewer(1, "")
         rooms.join(before, viewer)
         viewer.take()
         running = asyncio.create_task(rooms.run())
@@ -234,7 +234,7 @@ def test_one_person_holds_so_many_streams_and_no_more(make_webinar, settings):
     webinar = make_webinar("live")
 
     async def scenario():
-        rooms = LiveRooms()
+        rooms = RoomHub()
         tabs = [AsgiViewer(1, "") for _ in range(settings.EFIR.streams_per_person)]
         for tab in tabs:
             rooms.join(webinar, tab)
@@ -252,7 +252,7 @@ def test_the_other_processes_viewers_count(make_webinar, clock):
     for recorder, pulse in ((mine, clock()), (other, clock()), (dead, since)):
         counts = {str(webinar.pk): 7}
         presence_store.write(Pending((RecorderRow(recorder, since, pulse, counts=counts),), ()))
-    assert presence_store.counts_elsewhere(mine, since) == {webinar.pk: 7}
+    assert presence_store.peer_counts(mine, since) == {webinar.pk: 7}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -269,7 +269,7 @@ class TestAccessIsLost:
 
         def watch(happened, wake):
             async def scenario():
-                rooms = LiveRooms()
+                rooms = RoomHub()
                 viewer = AsgiViewer(person.pk, key)
                 rooms.join(webinar, viewer)
                 viewer.take()

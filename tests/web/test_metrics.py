@@ -14,14 +14,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from efir.accounts.capabilities import Role
 from efir.attendance import classifier
-from efir.edge.request_id import Identified
+from efir.edge.request_id import RequestIdMiddleware
 from efir.ops.monitoring import collectors
 from efir.room.presence import Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.server import readiness
 from efir.server.worker import Worker
 from efir.telegram.models import Kind, TelegramChat
-from efir.telegram.outbox.enqueue import Draft, enqueue
+from efir.telegram.outbox.enqueue import NewMessage, enqueue
 from efir.webinars import core
 from tests.conftest import SYSTEM
 
@@ -70,7 +70,9 @@ def test_it_says_how_the_queue_the_verdicts_and_the_worker_are(make_webinar, mak
     TelegramChat.objects.create(person=partner, chat_id=1)
     enqueue(
         [
-            Draft(webinar_id=webinar.pk, lead_id=lead.pk, person_id=p.pk, kind=kind, cause_at=clock.moment)
+            NewMessage(
+                webinar_id=webinar.pk, lead_id=lead.pk, person_id=p.pk, kind=kind, cause_at=clock.moment
+            )
             for p, kind in ((partner, Kind.PARTNER_ATTENDANCE), (lead, Kind.CANDIDATE_FOLLOWUP))
         ]
     )
@@ -180,7 +182,9 @@ def test_a_requests_id_is_the_proxys_where_it_is_sane_and_else_our_own(settings,
     async def send(message):
         sent.append(message)
 
-    asyncio.run(Identified(inner)({"type": "http", "headers": [(b"x-request-id", given)]}, None, send))
+    asyncio.run(
+        RequestIdMiddleware(inner)({"type": "http", "headers": [(b"x-request-id", given)]}, None, send)
+    )
     (request_id,) = seen
     assert sent[0]["headers"] == [(b"a", b"b"), (b"x-request-id", request_id.encode())]
     assert (request_id.encode() == given) is taken

@@ -7,10 +7,10 @@ from uuid import uuid4
 import pytest
 
 from efir.accounts.capabilities import Role
-from efir.hooks.actions import Code, Context, Refused, Source
+from efir.hooks.actions import ActionRefused, Code, Context, Source
 from efir.telegram.models import Kind, MessageState, OutboxMessage
 from efir.telegram.outbox import enqueue as outbox
-from efir.telegram.outbox.enqueue import Draft, enqueue
+from efir.telegram.outbox.enqueue import NewMessage, enqueue
 from efir.webinars import core
 from tests.conftest import SYSTEM
 from tests.telegram_kit import linked, states_of
@@ -39,7 +39,9 @@ def write(clock, webinar, lead):
         core.publish_recording(about.pk, recording, SYSTEM)
         enqueue(
             [
-                Draft(webinar_id=about.pk, lead_id=lead.pk, person_id=lead.pk, kind=kind, cause_at=clock())
+                NewMessage(
+                    webinar_id=about.pk, lead_id=lead.pk, person_id=lead.pk, kind=kind, cause_at=clock()
+                )
                 for kind in kinds or (Kind.CANDIDATE_FOLLOWUP, Kind.CANDIDATE_RECORDING)
             ]
         )
@@ -162,7 +164,7 @@ def test_an_admin_sends_again(lead, write, make_person, state):
 def test_a_speaker_does_not_send_again(lead, write, make_person):
     write()
     OutboxMessage.objects.update(state=MessageState.FAILED)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ActionRefused) as refused:
         outbox.retry(OutboxMessage.objects.all(), Context(make_person(Role.SPEAKER).pk, Source.WEB))
     assert refused.value.code is Code.FORBIDDEN
     assert set(states_of(lead).values()) == {"failed"}
@@ -220,7 +222,7 @@ def test_only_what_is_uncertain_is_decided(uncertain, admin, state, delivered):
 
 @pytest.mark.parametrize("delivered", [True, False])
 def test_a_speaker_does_not_decide(uncertain, make_person, delivered):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ActionRefused) as refused:
         outbox.resolve(
             uncertain, delivered=delivered, context=Context(make_person(Role.SPEAKER).pk, Source.WEB)
         )
@@ -237,7 +239,7 @@ def test_each_message_knows_its_place_among_those_to_the_same_person(
     def tell(about, *receivers):
         enqueue(
             [
-                Draft(
+                NewMessage(
                     webinar_id=about.pk,
                     lead_id=make_person().pk,
                     person_id=receiver.pk,

@@ -10,18 +10,18 @@ import pytest
 from efir.accounts.capabilities import Role
 from efir.telegram.bot import lease
 from efir.telegram.bot.outcomes import (
-    BotRejected,
     ChatMoved,
     ChatUnreachable,
     MessageRefused,
     NotSent,
     OutcomeUnknown,
+    RateLimited,
     Sent,
-    Wait,
+    TokenRejected,
 )
 from efir.telegram.models import DispatcherState, Kind, OutboxMessage, TelegramChat
 from efir.telegram.outbox import claims, completion, enqueue
-from efir.telegram.outbox.completion import reap, settle
+from efir.telegram.outbox.completion import complete, recover_orphaned
 from efir.webinars import core
 from tests.conftest import SYSTEM
 from tests.telegram_kit import classified, held, linked, states_of, with_bot
@@ -108,13 +108,13 @@ def test_one_person_gets_theirs_in_the_order_of_the_causes(clock, webinar, make_
     """The recording of the first evening is out only now, but it is what they have waited for longest."""
     classified(webinar, [lead], "no_show")
     holder = held()
-    settle(claims.claim(10, holder)[0], Sent(1))
+    complete(claims.claim(10, holder)[0], Sent(1))
     clock.move(1)
     classified(make_webinar("finished"), [lead], "stayed_to_end")
     core.publish_recording(webinar.pk, RECORDING, SYSTEM)
     (claim,) = claims.claim(10, holder)
     assert [row.kind for row in claim.messages] == ["candidate_recording"]
-    settle(claim, Sent(2))
+    complete(claim, Sent(2))
     assert [row.kind for row in claims.claim(10, holder)[0].messages] == ["candidate_followup"]
 
 
@@ -128,7 +128,7 @@ def test_everybodys_first_message_goes_before_anybodys_second(webinar, make_pers
     while taken := claims.claim(2, holder):  # nobody is busy: who comes next is the queue's decision alone
         received += [claim.person_id for claim in taken]
         for claim in taken:
-            settle(claim, Sent(1))
+            complete(claim, Sent(1))
     first, second, third = (partner.pk for partner in partners)
     assert received == [first, second, third, first, second, first, second]
 
@@ -138,7 +138,7 @@ def test_the_follow_up_carries_a_recording_that_is_due_as_well(webinar, lead):
     classified(webinar, [lead], "no_show")
     (claim,) = claims.claim(10, held())
     assert [each.kind for each in claim.messages] == ["candidate_followup", "candidate_recording"]
-    settle(claim, Sent(77), "text")
+    complete(claim, Sent(77), "text")
     carrier, carried = OutboxMessage.objects.order_by("pk")
     assert (carrier.state, carried.state) == ("sent", "sent")
     assert carrier.message_id == carried.message_id == 77
@@ -159,7 +159,7 @@ def test_a_recording_published_later_goes_by_itself(webinar, lead):
     classified(webinar, [lead], "no_show")
     holder = held()
     (first,) = claims.claim(10, holder)
-    settle(first, Sent(1))
+    complete(first, Sent(1))
     core.publish_recording(webinar.pk, RECORDING, SYSTEM)
     (second,) = claims.claim(10, holder)
     assert [each.kind for each in second.messages] == ["candidate_recording"]
@@ -183,7 +183,7 @@ def test_a_recording_taken_back_meanwhile_is_waited_for(webinar, lead):
 
 
 def test_what_was_sent_is_written_down(clock, claimed, lead):
-    settle(claimed, Sent(55), "Привет")
+    complete(claimed, Sent(55), "Привет")
     sent = row()
     assert (sent.state, sent.message_id, sent.chat_id, sent.text) == ("sent", 55, 7000 + lead.pk, "Привет")
     assert sent.sent_at == clock()
@@ -194,20 +194,20 @@ def test_what_was_sent_is_written_down(clock, claimed, lead):
     [
         (MessageRefused("can't parse entities"), "failed", None),
         (ChatUnreachable("blocked", "Forbidden"), "failed", None),
-        (Wait(30, "Too Many Requests"), "queued", 0),
-        (BotRejected("Unauthorized"), "queued", 0),
+        (RateLimited(30, "Too Many Requests"), "queued", 0),
+        (TokenRejected("Unauthorized"), "queued", 0),
         (OutcomeUnknown("ReadTimeout"), "queued", completion.AFTER_UNKNOWN_S),
     ],
 )
 def test_each_outcome_has_its_state(clock, claimed, decision, state, delay_s):
-    settle(claimed, decision)
+    complete(claimed, decision)
     assert (row().state, row().error) == (state, decision.error)
     if delay_s is not None:
         assert (row().due_at - clock()).total_seconds() == delay_s
 
 
 def test_a_chat_that_refuses_us_is_not_tried_again_until_it_comes_back(claimed):
-    settle(claimed, ChatUnreachable("blocked", "Forbidden: bot was blocked by the user"))
+    complete(claimed, ChatUnreachable("blocked", "Forbidden: bot was blocked by the user"))
     chat = TelegramChat.objects.get()
     assert (chat.reachable, chat.unreachable_reason) == (False, "blocked")
 
@@ -216,7 +216,7 @@ SUPERGROUP = -1_002_000_000_001
 
 
 def test_a_chat_that_moved_is_followed_at_once(clock, claimed, lead):
-    settle(claimed, ChatMoved(SUPERGROUP, "upgraded"))
+    complete(claimed, ChatMoved(SUPERGROUP, "upgraded"))
     assert TelegramChat.objects.get().chat_id == SUPERGROUP
     assert (row().state, row().due_at, row().uncertain_count) == ("queued", clock(), 0)
     (again,) = claims.claim(10, held_again())
@@ -224,21 +224,21 @@ def test_a_chat_that_moved_is_followed_at_once(clock, claimed, lead):
 
 
 def test_a_chat_that_moves_on_and_on_is_not_followed_for_ever(claimed):
-    settle(claimed, ChatMoved(SUPERGROUP, "upgraded"))
+    complete(claimed, ChatMoved(SUPERGROUP, "upgraded"))
     (again,) = claims.claim(10, held_again())
-    settle(again, ChatMoved(SUPERGROUP - 1, "upgraded"))
+    complete(again, ChatMoved(SUPERGROUP - 1, "upgraded"))
     assert (row().state, row().attempts, row().error) == ("failed", 2, "upgraded")
     assert TelegramChat.objects.get().chat_id == SUPERGROUP - 1
     assert claims.claim(10, held_again()) == []
     enqueue.retry(OutboxMessage.objects.all(), SYSTEM)
     (once_more,) = claims.claim(10, held_again())
-    settle(once_more, ChatMoved(SUPERGROUP, "upgraded"))
+    complete(once_more, ChatMoved(SUPERGROUP, "upgraded"))
     assert row().state == "queued"
 
 
 def test_a_chat_that_became_somebody_elses_is_gone(claimed, lead, make_person):
     other = linked(make_person())
-    settle(claimed, ChatMoved(other.chat_id, "upgraded"))
+    complete(claimed, ChatMoved(other.chat_id, "upgraded"))
     assert row().state == "failed"
     other.refresh_from_db()
     assert other.reachable
@@ -247,20 +247,20 @@ def test_a_chat_that_became_somebody_elses_is_gone(claimed, lead, make_person):
 
 def test_a_chat_that_was_linked_anew_meanwhile_stays_as_it_is(claimed, lead):
     TelegramChat.objects.update(chat_id=5)
-    settle(claimed, ChatMoved(SUPERGROUP, "upgraded"))
+    complete(claimed, ChatMoved(SUPERGROUP, "upgraded"))
     assert TelegramChat.objects.get().chat_id == 5
     assert row().state == "queued"
 
 
 def test_what_may_have_arrived_says_where_and_what(claimed):
-    settle(claimed, OutcomeUnknown("ReadTimeout"), "Привет")
+    complete(claimed, OutcomeUnknown("ReadTimeout"), "Привет")
     assert (row().chat_id, row().text) == (claimed.chat_id, "Привет")
 
 
 def test_a_429_silences_the_queue_for_exactly_so_long(clock, claimed):
-    settle(claimed, Wait(30, "Too Many Requests: retry after 30"))
+    complete(claimed, RateLimited(30, "Too Many Requests: retry after 30"))
     assert (lease.paused_until() - clock()).total_seconds() == 30
-    settle(claimed, Wait(5, ""))
+    complete(claimed, RateLimited(5, ""))
     assert (lease.paused_until() - clock()).total_seconds() == 30
 
 
@@ -268,7 +268,7 @@ def test_what_was_surely_not_sent_is_tried_later_and_later(clock, claimed):
     delays = []
     claim = claimed
     for _ in range(10):
-        settle(claim, NotSent("ConnectError"))
+        complete(claim, NotSent("ConnectError"))
         delays.append((row().due_at - clock()).total_seconds())
         clock.move(completion.LAST_RETRY_S)
         (claim,) = claims.claim(10, held_again())
@@ -285,32 +285,32 @@ def held_again():
 
 
 def test_a_rejected_token_fails_no_message(claimed):
-    settle(claimed, BotRejected("Unauthorized"))
+    complete(claimed, TokenRejected("Unauthorized"))
     assert row().state == "queued"
     assert DispatcherState.objects.get().fault == "Unauthorized"
-    lease.trust("efir_bot")
+    lease.mark_token_accepted("efir_bot")
     assert DispatcherState.objects.get().fault == ""
 
 
 def test_an_unknown_outcome_is_sent_once_more_and_never_a_third_time(clock, claimed):
-    settle(claimed, OutcomeUnknown("ReadTimeout"))
+    complete(claimed, OutcomeUnknown("ReadTimeout"))
     clock.move(completion.AFTER_UNKNOWN_S)
     (again,) = claims.claim(10, held_again())
-    settle(again, OutcomeUnknown("ReadTimeout"))
+    complete(again, OutcomeUnknown("ReadTimeout"))
     assert (row().state, row().uncertain_count, row().attempts) == ("uncertain", 1, 2)
     clock.move(3600)
     assert claims.claim(10, held_again()) == []
 
 
 def test_a_process_that_died_while_sending_leaves_an_unknown_outcome(clock, claimed):
-    assert claims.begin(claimed, "текст")
+    assert claims.mark_sending(claimed, "текст")
     clock.move(lease.TTL_S + 1)
     heir = held()
-    assert reap(heir) == 1
+    assert recover_orphaned(heir) == 1
     (again,) = claims.claim(10, heir)
-    assert claims.begin(again, "текст")
+    assert claims.mark_sending(again, "текст")
     clock.move(lease.TTL_S + 1)
-    assert reap(held()) == 1
+    assert recover_orphaned(held()) == 1
     assert (row().state, row().attempts) == ("uncertain", 2)
     assert again.attempt_id != claimed.attempt_id
 
@@ -319,47 +319,47 @@ def test_what_was_claimed_and_not_begun_has_surely_not_been_sent(clock, claimed)
     for _ in range(3):
         clock.move(lease.TTL_S + 1)
         heir = held()
-        assert reap(heir) == 1
+        assert recover_orphaned(heir) == 1
         assert (row().state, row().uncertain_count, row().attempts) == ("queued", 0, 0)
         (again,) = claims.claim(10, heir)
-    assert not claims.begin(claimed, "текст")
-    assert claims.begin(again, "текст")
+    assert not claims.mark_sending(claimed, "текст")
+    assert claims.mark_sending(again, "текст")
 
 
 def test_nobody_reaps_without_the_lease(claimed):
-    assert reap(uuid4()) == 0
-    assert reap(row().holder) == 0
+    assert recover_orphaned(uuid4()) == 0
+    assert recover_orphaned(row().holder) == 0
     assert row().state == "sending"
 
 
 def test_an_answer_that_comes_after_the_reaping_is_believed(clock, claimed):
-    assert claims.begin(claimed, "текст")
+    assert claims.mark_sending(claimed, "текст")
     clock.move(lease.TTL_S + 1)
     heir = held()
-    reap(heir)
-    settle(claimed, Sent(9))
+    recover_orphaned(heir)
+    complete(claimed, Sent(9))
     assert (row().state, row().message_id) == ("sent", 9)
     assert claims.claim(10, heir) == []
 
 
 @pytest.mark.parametrize("late", [Sent(9), MessageRefused("late"), NotSent("late"), OutcomeUnknown("late")])
 def test_a_late_answer_cannot_touch_the_next_attempt(clock, claimed, late):
-    assert claims.begin(claimed, "текст")
+    assert claims.mark_sending(claimed, "текст")
     clock.move(lease.TTL_S + 1)
     heir = held()
-    reap(heir)
+    recover_orphaned(heir)
     (again,) = claims.claim(10, heir)
-    settle(claimed, late)
+    complete(claimed, late)
     assert (row().state, row().attempt_id, row().error) == ("sending", again.attempt_id, row().error)
     assert "late" not in row().error
 
 
 @pytest.mark.parametrize("late", [MessageRefused("late"), NotSent("late"), OutcomeUnknown("late")])
 def test_a_late_failure_does_not_undo_the_reaping(clock, claimed, late):
-    assert claims.begin(claimed, "текст")
+    assert claims.mark_sending(claimed, "текст")
     clock.move(lease.TTL_S + 1)
-    reap(held())
-    settle(claimed, late)
+    recover_orphaned(held())
+    complete(claimed, late)
     assert (row().state, row().uncertain_count) == ("queued", 1)
     assert "late" not in row().error
 

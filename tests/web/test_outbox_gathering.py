@@ -11,10 +11,10 @@ from efir.attendance.models import Classification, Verdict
 from efir.fake_botapi.markup import parse_html, utf16_length
 from efir.followup.digest import SINGLY
 from efir.telegram.bot import lease
-from efir.telegram.bot.outcomes import MessageRefused, NotSent, OutcomeUnknown, Sent, Wait
+from efir.telegram.bot.outcomes import MessageRefused, NotSent, OutcomeUnknown, RateLimited, Sent
 from efir.telegram.models import DispatcherState, OutboxMessage, TelegramChat
 from efir.telegram.outbox import claims, enqueue
-from efir.telegram.outbox.completion import AFTER_UNKNOWN_S, LAST_RETRY_S, reap, settle
+from efir.telegram.outbox.completion import AFTER_UNKNOWN_S, LAST_RETRY_S, complete, recover_orphaned
 from efir.telegram.outbox.message_types import MAX_TEXT
 from tests.conftest import SYSTEM
 from tests.telegram_kit import classified, held, linked, with_bot
@@ -79,7 +79,7 @@ def test_up_to_five_go_one_by_one(verdicts, claim):
     for number in range(SINGLY):
         (one,) = claim()
         assert len(one.messages) == 1
-        settle(one, Sent(number))
+        complete(one, Sent(number))
     assert claim() == []
 
 
@@ -88,7 +88,7 @@ def test_more_than_five_go_as_one(verdicts, claim, partner):
     (one,) = claim()
     carrier, *carried = one.messages
     assert {row.lead_id for row in one.messages} == {lead.pk for lead in leads}
-    settle(one, Sent(77), "text")
+    complete(one, Sent(77), "text")
     rows = to_partner()
     assert {(row.state, row.message_id, row.text, row.attempts) for row in rows} == {("sent", 77, "text", 1)}
     assert {row.pk for row in rows.filter(carried_by=carrier.pk)} == {row.pk for row in carried}
@@ -133,12 +133,12 @@ def test_candidates_need_not_wait_for_each_others_verdicts(verdicts, claim, webi
 
 def test_verdicts_that_an_admin_decides_later_go_on_their_own(verdicts, claim):
     verdicts(MANY)
-    settle(claim()[0], Sent(1))
+    complete(claim()[0], Sent(1))
     verdicts(1, "no_show", names="Позже")
     (one,) = claim()
     assert [row.lead.name for row in one.messages] == ["Позже 000"]
     assert "Кандидат: Позже 000" in shown(one)
-    settle(one, Sent(2))
+    complete(one, Sent(2))
     verdicts(MANY, "no_show", names="Ещё позже")
     assert [len(each.messages) for each in claim()] == [MANY]
 
@@ -174,7 +174,7 @@ def test_a_long_list_is_split_where_telegram_would_refuse_it(verdicts, claim, na
         (one,) = batch
         lengths.append(utf16_length(shown(one)))
         listed += [row.lead_id for row in one.messages]
-        settle(one, Sent(len(lengths)), one.compose().text)
+        complete(one, Sent(len(lengths)), one.compose().text)
     assert sorted(listed) == sorted(lead.pk for lead in leads)
     assert max(lengths) <= MAX_TEXT
     # No call could have carried one line more.
@@ -189,7 +189,7 @@ def test_few_that_are_left_of_a_long_list_still_go_as_one(verdicts, claim):
     while batch := claim():
         sizes.append(len(batch[0].messages))
         assert f"В этом сообщении: {sizes[-1]} из 25." in shown(batch[0])
-        settle(batch[0], Sent(len(sizes)))
+        complete(batch[0], Sent(len(sizes)))
     assert sum(sizes) == 25
     assert len(sizes) == 2
     assert 1 < sizes[1] <= SINGLY
@@ -199,26 +199,26 @@ def test_few_that_are_left_of_a_long_list_still_go_as_one(verdicts, claim):
     ("decision", "state"),
     [
         (MessageRefused("can't parse entities"), "failed"),
-        (Wait(3, "Too Many Requests"), "queued"),
+        (RateLimited(3, "Too Many Requests"), "queued"),
         (NotSent("ConnectError"), "queued"),
         (OutcomeUnknown("ReadTimeout"), "queued"),
     ],
 )
 def test_what_was_claimed_together_is_settled_together(verdicts, claim, decision, state):
     verdicts(MANY)
-    settle(claim()[0], decision, "text")
+    complete(claim()[0], decision, "text")
     assert {(row.state, row.error) for row in to_partner()} == {(state, decision.error)}
 
 
 def test_what_is_tried_again_goes_together_again(verdicts, claim, clock):
     verdicts(MANY)
     (first,) = claim()
-    settle(first, NotSent("ConnectError"))
+    complete(first, NotSent("ConnectError"))
     verdicts(2, names="Новый")
     clock.move(LAST_RETRY_S)
     (again,) = claim()
     assert [row.pk for row in again.messages] == [row.pk for row in first.messages]
-    settle(again, Sent(1))
+    complete(again, Sent(1))
     assert [len(each.messages) for each in claim()] == [1]
 
 
@@ -227,7 +227,7 @@ def test_an_unknown_outcome_is_that_of_all_and_repeated_once(verdicts, claim, cl
     for _ in range(2):
         (one,) = claim()
         assert len(one.messages) == MANY
-        settle(one, OutcomeUnknown("ReadTimeout"), "text")
+        complete(one, OutcomeUnknown("ReadTimeout"), "text")
         clock.move(AFTER_UNKNOWN_S)
     assert {(row.state, row.attempts, row.text) for row in to_partner()} == {("uncertain", 2, "text")}
     assert claim() == []
@@ -236,24 +236,24 @@ def test_an_unknown_outcome_is_that_of_all_and_repeated_once(verdicts, claim, cl
 def test_a_process_that_died_leaves_all_of_them_to_its_heir(verdicts, claim, clock):
     verdicts(MANY)
     (first,) = claim()
-    assert claims.begin(first, "текст")
+    assert claims.mark_sending(first, "текст")
     clock.move(lease.TTL_S + 1)
     heir = held()
-    assert reap(heir) == MANY
+    assert recover_orphaned(heir) == MANY
     (again,) = claims.claim(10, heir)
     assert [row.pk for row in again.messages] == [row.pk for row in first.messages]
-    settle(first, Sent(1))  # too late: another call is under way
-    settle(again, Sent(2))
+    complete(first, Sent(1))  # too late: another call is under way
+    complete(again, Sent(2))
     assert set(to_partner().values_list("message_id", flat=True)) == {2}
 
 
 def test_an_answer_that_comes_after_the_reaping_still_names_the_carrier(verdicts, claim, clock):
     verdicts(MANY)
     (first,) = claim()
-    assert claims.begin(first, "текст")
+    assert claims.mark_sending(first, "текст")
     clock.move(lease.TTL_S + 1)
-    reap(held())
-    settle(first, Sent(1), "text")
+    recover_orphaned(held())
+    complete(first, Sent(1), "text")
     assert to_partner().filter(state="sent", carried_by=first.messages[0].pk).count() == MANY - 1
 
 
@@ -268,10 +268,10 @@ def test_one_that_cannot_be_told_does_not_keep_the_others(verdicts, claim, webin
             one.compose()
         except Verdict.DoesNotExist:
             refused += lead_ids
-            settle(one, MessageRefused("not composed"))
+            complete(one, MessageRefused("not composed"))
         else:
             told += lead_ids
-            settle(one, Sent(len(told)))
+            complete(one, Sent(len(told)))
     assert refused == [leads[2].pk]
     assert told == [lead.pk for lead in leads if lead != leads[2]]
 
@@ -286,7 +286,7 @@ def test_who_is_linked_late_gets_one_message(verdicts, claim, partner):
 
 def test_what_is_sent_again_by_a_person_goes_together_too(verdicts, claim):
     verdicts(MANY)
-    settle(claim()[0], MessageRefused("too long"))
+    complete(claim()[0], MessageRefused("too long"))
     failed = to_partner().filter(state="failed")
     assert enqueue.retry(failed.filter(pk__in=list(failed.values_list("pk", flat=True)[:3])), SYSTEM) == 3
     (one,) = claim()

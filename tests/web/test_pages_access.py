@@ -74,7 +74,7 @@ def test_the_page_of_a_failure_stands_alone(visitor, monkeypatch):
     from efir.webinars.views import schedule
 
     client = Client(raise_request_exception=False)
-    monkeypatch.setattr(schedule.Programme, "read", lambda: 1 / 0)
+    monkeypatch.setattr(schedule.Schedule, "read", lambda: 1 / 0)
     answer = client.get("/webinars/")
     assert answer.status_code == 500
     assert "Обновите страницу" in answer.content.decode()

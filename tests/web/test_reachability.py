@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from efir.accounts.capabilities import Role
 from efir.telegram.bot import lease
-from efir.telegram.reachability import Reach, inviters, seat_holders
+from efir.telegram.reachability import LinkCounts, inviters, seat_holders
 from efir.webinars import core
 from tests.telegram_kit import held, linked, with_bot
 
@@ -39,9 +39,9 @@ def test_seat_holders_and_their_inviters_are_counted_once(make_person, make_webi
     seated(webinar, make_person(invited_by=second))
     seated(webinar, make_person())
     seated(other, make_person(invited_by=third), True)
-    assert seat_holders(webinar) == Reach(reachable=2, blocked=1, not_linked=3)
-    assert inviters(webinar) == Reach(reachable=1, blocked=1, not_linked=0)
-    assert (seat_holders(other).total, inviters(other)) == (1, Reach(0, 0, 1))
+    assert seat_holders(webinar) == LinkCounts(reachable=2, blocked=1, not_linked=3)
+    assert inviters(webinar) == LinkCounts(reachable=1, blocked=1, not_linked=0)
+    assert (seat_holders(other).total, inviters(other)) == (1, LinkCounts(0, 0, 1))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_the_evening_does_not_begin_with_a_silent_bot(make_person, make_webinar,
     with_bot(settings)
     assert "Отправка сейчас не работает" in page(speaker, webinar)
     held()
-    lease.trust("efir_test_bot")
+    lease.mark_token_accepted("efir_test_bot")
     assert "data-trouble" not in page(speaker, webinar)
-    lease.accuse("Unauthorized")
+    lease.mark_token_rejected("Unauthorized")
     assert "Telegram не принимает токен бота" in page(speaker, webinar)

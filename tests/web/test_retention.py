@@ -22,7 +22,7 @@ from efir.room.models import PresenceInterval, Recorder
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.server import retention
-from efir.server.retention import Retention, forget_some
+from efir.server.retention import RetentionJob, forget_some
 from efir.telegram.models import OutboxMessage
 from efir.webinars import core
 from tests.conftest import SYSTEM
@@ -75,7 +75,7 @@ def test_verdicts_stay_true_when_the_evidence_goes(archived, keep, clock):
     verdicts = list(Verdict.objects.select_related("webinar"))
     assert {verdict.reason for verdict in verdicts} == {"stayed_to_end", "left_early", "no_show"}
     for verdict in verdicts:
-        judged = classifier.rejudge(verdict, evening_of(archived, archived.finished_at))
+        judged = classifier.recompute(verdict, evening_of(archived, archived.finished_at))
         assert (judged.attended, judged.reason) == (verdict.attended, verdict.reason)
 
 
@@ -149,7 +149,7 @@ def test_it_goes_on_at_once_while_there_is_more_and_rests_after(make_person, kee
     Session.objects.bulk_create(
         Session(session_key=f"s{n}", session_data="", expire_date=run_out) for n in range(3)
     )
-    duty = Retention()
+    duty = RetentionJob()
     counts = []
     for _ in range(3):
         duty.prune()

@@ -19,7 +19,7 @@ from efir.room import views
 from efir.room.chat import framed_chat
 from efir.room.hub import ALIVE_WITHIN
 from efir.room.models import PresenceInterval, Recorder
-from efir.room.state import words_of
+from efir.room.state import content_hash
 from efir.webinars import core
 from tests.conftest import PLAYER, SYSTEM
 
@@ -353,7 +353,7 @@ class TestApi:
             "version": webinar.version,
             "viewers": 3,
             "withdrawn": False,
-            "words": words_of(webinar),
+            "words": content_hash(webinar),
             "player_url": PLAYER,
             "chat_url": f"{CHAT}&embed_domain={urlsplit(settings.EFIR.public_url).hostname}",
         }
@@ -376,7 +376,7 @@ class TestApi:
 
     def test_marks_what_the_page_says_and_nothing_else(self, make_webinar, clock):
         webinar = make_webinar()
-        marks = [words_of(webinar)]
+        marks = [content_hash(webinar)]
         for fields in (
             {"title": "Иначе"},
             {"speaker_name": "Вера"},
@@ -385,11 +385,11 @@ class TestApi:
             {"time_zone": "Asia/Yekaterinburg"},
         ):
             webinar = core.edit(webinar.pk, fields, SYSTEM)
-            marks.append(words_of(webinar))
+            marks.append(content_hash(webinar))
         assert len(set(marks)) == len(marks)
         core.edit(webinar.pk, {"chat_url": CHAT}, SYSTEM)
         webinar = core.core_webinar_set_status(webinar.pk, "start", SYSTEM)
-        assert words_of(webinar) == marks[-1]
+        assert content_hash(webinar) == marks[-1]
 
     @pytest.mark.parametrize("state", ["scheduled", "finished"])
     def test_names_no_player_off_the_air(self, member, make_webinar, state):

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from efir.lib.asgi import HAND_OVER, PREPARED, answer, head_of
-from efir.room.socket_viewer import SLOWEST_BYTES, Wires, WireViewer
+from efir.room.socket_viewer import SLOWEST_BYTES, SocketPoller, SocketViewer
 from efir.room.viewer import KEEP_ALIVE
 from efir.server.web import WebServer, listen
 
@@ -26,16 +26,16 @@ class Taken:
     """A server whose every request is taken over, with the viewers it has and those who left."""
 
     def __init__(self) -> None:
-        self.viewers: list[WireViewer] = []
+        self.viewers: list[SocketViewer] = []
         self.left: list[object] = []
         self.arrived = asyncio.Event()
         self.gone = asyncio.Event()
-        self.wires: Wires | None = None
+        self.wires: SocketPoller | None = None
 
     async def __call__(self, scope, receive, send) -> None:
         self.hand_over = scope["extensions"][HAND_OVER]
-        self.wires = self.wires or Wires(self._note)
-        viewer = WireViewer(len(self.viewers), "", self.wires, self.hand_over())
+        self.wires = self.wires or SocketPoller(self._note)
+        viewer = SocketViewer(len(self.viewers), "", self.wires, self.hand_over())
         viewer.open()
         self.viewers.append(viewer)
         self.arrived.set()

@@ -11,7 +11,7 @@ from efir.accounts.capabilities import Role
 from efir.accounts.forms import SignUpForm
 from efir.accounts.models import LONGEST_LOGIN, Person, normalize_login
 from efir.accounts.services import create_person
-from efir.edge.body_limit import Bounded
+from efir.edge.body_limit import BodyLimitMiddleware
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +38,7 @@ def answered(content_type: str) -> int:
         "path": "/login/",
         "headers": [(b"content-type", content_type.encode("latin-1"))],
     }
-    asyncio.run(Bounded(application)(scope, receive, send))
+    asyncio.run(BodyLimitMiddleware(application)(scope, receive, send))
     return statuses[0]
 
 

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from efir.telegram.bot.client import BotApiError, Reach
+from efir.telegram.bot.client import BotApiError, Delivery
 from efir.telegram.bot.outcomes import (
     DEFAULT_WAIT_S,
     LONGEST_WAIT_S,
-    BotRejected,
     ChatMoved,
     ChatUnreachable,
     MessageRefused,
     NotSent,
     OutcomeUnknown,
+    RateLimited,
     Sent,
-    Wait,
-    decide,
+    TokenRejected,
+    classify_outcome,
 )
 
 
 def answered(status, description="", parameters=None, *, official=True):
     return BotApiError(
-        Reach.ANSWERED,
+        Delivery.ANSWERED,
         description,
         status=status,
         error_code=status if official else None,
@@ -31,7 +31,7 @@ def answered(status, description="", parameters=None, *, official=True):
 
 
 def test_an_id_means_sent():
-    assert decide(7) == Sent(7)
+    assert classify_outcome(7) == Sent(7)
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_an_id_means_sent():
     ],
 )
 def test_403_means_that_the_chat_is_unreachable(description, reason):
-    assert decide(answered(403, description)) == ChatUnreachable(reason, description)
+    assert classify_outcome(answered(403, description)) == ChatUnreachable(reason, description)
 
 
 def test_400_chat_not_found_means_the_same():
     text = "Bad Request: chat not found"
-    assert decide(answered(400, text)) == ChatUnreachable("not_found", text)
+    assert classify_outcome(answered(400, text)) == ChatUnreachable("not_found", text)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_400_chat_not_found_means_the_same():
     ],
 )
 def test_429_means_to_wait_exactly_so_long(description, parameters, seconds):
-    assert decide(answered(429, description, parameters)) == Wait(seconds, description)
+    assert classify_outcome(answered(429, description, parameters)) == RateLimited(seconds, description)
 
 
 @pytest.mark.parametrize(
@@ -83,19 +83,21 @@ def test_429_means_to_wait_exactly_so_long(description, parameters, seconds):
 )
 def test_a_400_that_names_the_chats_new_id_means_to_go_there_whatever_it_says(description):
     moved = answered(400, description, {"migrate_to_chat_id": -1001234567890123})
-    assert decide(moved) == ChatMoved(-1001234567890123, description)
+    assert classify_outcome(moved) == ChatMoved(-1001234567890123, description)
 
 
 @pytest.mark.parametrize("told", [None, True, "-100123", 2**63, 0])
 def test_a_new_id_that_is_none_changes_nothing(told):
     text = "Bad Request: something"
-    assert decide(answered(400, text, {"migrate_to_chat_id": told})) == MessageRefused(text)
+    assert classify_outcome(answered(400, text, {"migrate_to_chat_id": told})) == MessageRefused(text)
 
 
 def test_only_telegrams_own_400_moves_a_chat():
     parameters = {"migrate_to_chat_id": -100123}
-    assert decide(answered(400, "x", parameters, official=False)) == NotSent("x")
-    assert decide(answered(403, "Forbidden", parameters)) == ChatUnreachable("forbidden", "Forbidden")
+    assert classify_outcome(answered(400, "x", parameters, official=False)) == NotSent("x")
+    assert classify_outcome(answered(403, "Forbidden", parameters)) == ChatUnreachable(
+        "forbidden", "Forbidden"
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,32 +105,32 @@ def test_only_telegrams_own_400_moves_a_chat():
     [(401, "Unauthorized"), (404, "Not Found"), (400, "Bad Request: Logged out"), (400, "Logged out")],
 )
 def test_a_wrong_token_is_the_bots_fault(status, description):
-    assert decide(answered(status, description)) == BotRejected(description)
+    assert classify_outcome(answered(status, description)) == TokenRejected(description)
 
 
 @pytest.mark.parametrize("status", [400, 405, 413])
 def test_another_refusal_is_the_messages_fault(status):
     text = "Bad Request: can't parse entities"
-    assert decide(answered(status, text)) == MessageRefused(text)
+    assert classify_outcome(answered(status, text)) == MessageRefused(text)
 
 
 @pytest.mark.parametrize("status", [302, 403, 400, 407])
 def test_a_page_from_something_in_between_is_not_telegrams_word(status):
-    assert decide(answered(status, f"HTTP {status}", official=False)) == NotSent(f"HTTP {status}")
+    assert classify_outcome(answered(status, f"HTTP {status}", official=False)) == NotSent(f"HTTP {status}")
 
 
 @pytest.mark.parametrize("status", [500, 502, 504])
 @pytest.mark.parametrize("official", [True, False])
 def test_a_server_error_leaves_the_outcome_unknown(status, official):
-    assert decide(answered(status, "x", official=official)) == OutcomeUnknown("x")
+    assert classify_outcome(answered(status, "x", official=official)) == OutcomeUnknown("x")
 
 
 def test_how_far_a_call_came_decides_where_there_is_no_answer():
-    assert decide(BotApiError(Reach.NOT_SENT, "ConnectError")) == NotSent("ConnectError")
-    assert decide(BotApiError(Reach.UNKNOWN, "ReadTimeout")) == OutcomeUnknown("ReadTimeout")
-    assert decide(RuntimeError("with details")) == OutcomeUnknown("RuntimeError")
+    assert classify_outcome(BotApiError(Delivery.NOT_SENT, "ConnectError")) == NotSent("ConnectError")
+    assert classify_outcome(BotApiError(Delivery.UNKNOWN, "ReadTimeout")) == OutcomeUnknown("ReadTimeout")
+    assert classify_outcome(RuntimeError("with details")) == OutcomeUnknown("RuntimeError")
 
 
 def test_no_token_is_kept_in_what_is_stored():
-    decision = decide(answered(400, "Bad Request: see /bot42:AAsecret/sendMessage"))
+    decision = classify_outcome(answered(400, "Bad Request: see /bot42:AAsecret/sendMessage"))
     assert decision == MessageRefused("Bad Request: see /bot***/sendMessage")

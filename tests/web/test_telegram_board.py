@@ -41,7 +41,7 @@ def admin(as_role):
 def bot(settings, clock):
     with_bot(settings)
     held()
-    lease.trust("efir_test_bot")
+    lease.mark_token_accepted("efir_test_bot")
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ class TestBoard:
 
     def test_a_rejected_token_is_said_loudly(self, admin, webinar, bot):
         assert "data-trouble" not in page(admin, webinar)
-        lease.accuse("Unauthorized")
+        lease.mark_token_rejected("Unauthorized")
         shown = board(admin, webinar)
         assert "Telegram не принимает токен бота" in shown.split('data-trouble="bot_rejected"')[1]
         assert "Telegram: Unauthorized" in shown

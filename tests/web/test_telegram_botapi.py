@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from efir.fake_botapi import Kind, StandIn, running
-from efir.telegram.bot.client import BotApi, BotApiError, Reach
-from efir.telegram.bot.outcomes import NotSent, decide
+from efir.fake_botapi import FakeBotApi, Kind, running
+from efir.telegram.bot.client import BotApi, BotApiError, Delivery
+from efir.telegram.bot.outcomes import NotSent, classify_outcome
 from tests.faults.proxy import PASSWORD, proxying
 from tests.telegram_kit import TOKEN
 
@@ -20,8 +20,8 @@ CHAT = 501
 
 
 @pytest.fixture
-def stand_in() -> StandIn:
-    stand_in = StandIn(tokens={TOKEN})
+def stand_in() -> FakeBotApi:
+    stand_in = FakeBotApi(tokens={TOKEN})
     stand_in.people.add(CHAT, "Ева")
     return stand_in
 
@@ -84,7 +84,7 @@ def test_updates_come_as_they_are(stand_in, address):
 def test_an_official_answer_keeps_its_words(stand_in, address, status, parameters):
     stand_in.answer_with(status, description="Bad Request: in their own words", parameters=parameters)
     error = failure(address)
-    assert (error.reach, error.status, error.error_code) == (Reach.ANSWERED, status, status)
+    assert (error.reach, error.status, error.error_code) == (Delivery.ANSWERED, status, status)
     assert error.description == "Bad Request: in their own words"
     assert error.parameters == (parameters or {})
     assert error.official
@@ -93,32 +93,32 @@ def test_an_official_answer_keeps_its_words(stand_in, address, status, parameter
 def test_a_page_of_a_proxy_is_an_answer_but_not_an_official_one(stand_in, address):
     stand_in.answer_with(kind=Kind.HTML)
     error = failure(address)
-    assert (error.reach, error.status, error.official) == (Reach.ANSWERED, 502, False)
+    assert (error.reach, error.status, error.official) == (Delivery.ANSWERED, 502, False)
 
 
 @pytest.mark.parametrize("kind", [Kind.CUT, Kind.MALFORMED])
 def test_a_success_that_cannot_be_read_is_unknown(stand_in, address, kind):
     stand_in.answer_with(kind=kind, delivered=True)
     error = failure(address)
-    assert error.reach is Reach.UNKNOWN or error.status == 200
+    assert error.reach is Delivery.UNKNOWN or error.status == 200
 
 
 def test_no_answer_in_time_is_unknown(stand_in, address, monkeypatch):
     monkeypatch.setattr("efir.telegram.bot.client.READ_S", 0.2)
     stand_in.answer_with(kind=Kind.HANG)
     error = failure(address)
-    assert (error.reach, error.description) == (Reach.UNKNOWN, "ReadTimeout")
+    assert (error.reach, error.description) == (Delivery.UNKNOWN, "ReadTimeout")
 
 
 def test_a_refused_connection_is_surely_not_sent():
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
     error = failure(address)
-    assert (error.reach, error.description) == (Reach.NOT_SENT, "ConnectError")
+    assert (error.reach, error.description) == (Delivery.NOT_SENT, "ConnectError")
 
 
 def test_a_name_that_does_not_resolve_is_surely_not_sent():
-    assert failure("http://bot-api.invalid").reach is Reach.NOT_SENT
+    assert failure("http://bot-api.invalid").reach is Delivery.NOT_SENT
 
 
 def test_a_wrong_token_is_told_in_telegrams_words(address):
@@ -170,7 +170,7 @@ def test_an_encrypted_call_goes_through_a_tunnel(through):
         listener.join()
     assert proxy.through == [("tunnel", target)]
     assert hello[0][:1] == b"\x16"  # the beginning of TLS: the proxy sees no token
-    assert error.reach is Reach.NOT_SENT
+    assert error.reach is Delivery.NOT_SENT
 
 
 def _first_bytes(listening: socket.socket) -> bytes:
@@ -186,7 +186,7 @@ def test_a_proxy_that_refuses_has_surely_sent_nothing(stand_in, address, through
         errors = [failure(address), failure("https://bot-api.invalid")]
     assert stand_in.calls == []
     assert proxy.refused == 2
-    assert [type(decide(error)) for error in errors] == [NotSent, NotSent]
+    assert [type(classify_outcome(error)) for error in errors] == [NotSent, NotSent]
     told = caplog.text + "".join(f"{each!r} {each}" for each in errors)
     assert "not-this-proxys-password" not in told
 
@@ -197,5 +197,5 @@ def test_a_proxy_that_is_away_has_surely_sent_nothing(through, caplog):
     for scheme in ("http", "https", "socks5"):
         through(f"{scheme}://efir:{PASSWORD}@127.0.0.1:{port}")
         error = failure("https://bot-api.invalid")
-        assert (error.reach, error.description) == (Reach.NOT_SENT, "ConnectError")
+        assert (error.reach, error.description) == (Delivery.NOT_SENT, "ConnectError")
     assert PASSWORD not in caplog.text

@@ -23,7 +23,7 @@ _numbers = itertools.count(100)
 def _bot(clock, settings):
     with_bot(settings, public_url="https://efir.example.org")
     lease.acquire(held())
-    lease.trust("efir_test_bot")
+    lease.mark_token_accepted("efir_test_bot")
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def browser(person):
 def bot(settings):
     with_bot(settings)
     held()
-    lease.trust("efir_test_bot")
+    lease.mark_token_accepted("efir_test_bot")
 
 
 def test_a_program_gets_the_link_as_json(browser, bot):
@@ -247,9 +247,9 @@ def test_health_tells_the_truth(clock, settings):
     assert telegram_health() == "dispatcher_down"
     holder = held()
     assert telegram_health() == "ok"
-    lease.accuse("Unauthorized")
+    lease.mark_token_rejected("Unauthorized")
     assert telegram_health() == "bot_rejected"
-    lease.trust("efir_test_bot")
+    lease.mark_token_accepted("efir_test_bot")
     clock.move(15)
     assert telegram_health() == "dispatcher_down"
     lease.acquire(holder)

@@ -12,7 +12,7 @@ from efir.hooks.models import JournalEntry
 from efir.telegram.bot.outcomes import MessageRefused, Sent
 from efir.telegram.models import OutboxMessage
 from efir.telegram.outbox import claims, enqueue, log
-from efir.telegram.outbox.completion import settle
+from efir.telegram.outbox.completion import complete
 from efir.webinars import core
 from efir.webinars.models import LedgerEntry
 from tests.conftest import SYSTEM
@@ -54,7 +54,7 @@ def settle_all():
 
     def settle_all(decision):
         for claim in claims.claim(100, holder):
-            settle(claim, decision)
+            complete(claim, decision)
 
     return settle_all
 

@@ -12,7 +12,7 @@ from django.db.models import CharField
 
 from efir.accounts.capabilities import Role
 from efir.attendance import classifier
-from efir.hooks.actions import Refused
+from efir.hooks.actions import ActionRefused
 from efir.room.auto_stop import stop_forgotten
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
@@ -118,7 +118,7 @@ def test_a_table_remake_loses_no_guard_for_longer_than_the_migration():
 
 def test_an_operator_archives_no_sooner_than_every_message_is_settled(make_webinar, make_person, clock):
     webinar = finished_with_a_message(make_webinar, make_person, clock)
-    with pytest.raises(Refused, match="webinar_state_invalid_archive"):
+    with pytest.raises(ActionRefused, match="webinar_state_invalid_archive"):
         archive(webinar.pk, SYSTEM)
     assert status(webinar) == "finished"
     OutboxMessage.objects.update(state="failed")

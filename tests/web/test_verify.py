@@ -20,7 +20,7 @@ from efir.hooks.actions import Context, Source
 from efir.hooks.models import JournalEntry
 from efir.ops.backup import held_messages
 from efir.ops.verify import database, verify
-from efir.ops.verify.problem import Problem, differences
+from efir.ops.verify.problem import Issue, differences
 from efir.room.models import PresenceInterval
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
@@ -67,7 +67,7 @@ def evening(make_person, make_webinar, clock):
 
 
 def found() -> list[str]:
-    return [each.line() for each in verify() if isinstance(each, Problem)]
+    return [each.line() for each in verify() if isinstance(each, Issue)]
 
 
 def test_an_evening_agrees_with_itself(evening):
@@ -83,9 +83,9 @@ def test_an_evening_agrees_with_itself(evening):
 
 
 def test_an_evening_agrees_also_after_a_restore_has_held_its_messages(evening):
-    assert held_messages.hold() == 10
+    assert held_messages.hold_unsettled() == 10
     assert found() == []
-    held_messages.decide(True)
+    held_messages.resolve_held(True)
     assert found() == []
 
 

@@ -305,8 +305,8 @@ def _settle_all() -> None:
         while claimed := claims.claim(50, holder):
             for each in claimed:
                 text = each.compose().text
-                claims.begin(each, text)
-                completion.settle(each, Sent(each.messages[0].pk), text)
+                claims.mark_sending(each, text)
+                completion.complete(each, Sent(each.messages[0].pk), text)
         lease.release(holder)
 
 
@@ -316,10 +316,10 @@ def _sent_in_every_way(webinar: Webinar) -> None:
         holder = _holder()
         arrived, refused, unknown, _under_way, *rest = claims.claim(6, holder)
         for each in (arrived, refused, unknown):
-            claims.begin(each, each.compose().text)
-        completion.settle(arrived, Sent(77), arrived.compose().text)
-        completion.settle(refused, MessageRefused("Bad Request: chat not found"))
-        completion.settle(unknown, OutcomeUnknown("timed out"))
+            claims.mark_sending(each, each.compose().text)
+        completion.complete(arrived, Sent(77), arrived.compose().text)
+        completion.complete(refused, MessageRefused("Bad Request: chat not found"))
+        completion.complete(unknown, OutcomeUnknown("timed out"))
         for each in rest:
             claims.release(each)
         lease.release(holder)
@@ -327,8 +327,8 @@ def _sent_in_every_way(webinar: Webinar) -> None:
         holder = _holder()
         for each in claims.claim(50, holder):
             if each.messages[0].pk == unknown.messages[0].pk:
-                claims.begin(each, each.compose().text)
-                completion.settle(each, OutcomeUnknown("timed out"))
+                claims.mark_sending(each, each.compose().text)
+                completion.complete(each, OutcomeUnknown("timed out"))
             else:
                 claims.release(each)
         lease.release(holder)

@@ -21,11 +21,11 @@ from efir.accounts.forms import EraseForm, PasswordAgainForm
 from efir.accounts.models import Person
 from efir.accounts.personal_data import data_of
 from efir.accounts.services import CONSENT_VERSION, accept_consent, needs_consent
-from efir.accounts.sessions import acting, person_of
+from efir.accounts.sessions import current_person, request_context
 from efir.accounts.views.login import HOUR_S, too_many
 from efir.audit.actions import Action
 from efir.audit.log import record
-from efir.web.shortcuts import back_with, post_only, safe_next
+from efir.web.shortcuts import post_only, redirect_with_message, safe_next
 
 # Rows of each section: more than any person has of a year's evenings.
 LONGEST_SECTION = 20_000
@@ -52,9 +52,9 @@ def export(request: HttpRequest) -> HttpResponse:
     form = PasswordAgainForm(_oneself(request), request.POST, prefix="export")
     if not form.is_valid():
         return _page(request, export_form=form)
-    person = person_of(request)
+    person = current_person(request)
     with transaction.atomic():
-        record(Action.DATA_EXPORTED, acting(request), person_id=person.pk)
+        record(Action.DATA_EXPORTED, request_context(request), person_id=person.pk)
     answer = JsonResponse(
         data_of(person, LONGEST_SECTION), json_dumps_params={"ensure_ascii": False, "indent": 1}
     )
@@ -74,12 +74,14 @@ def erase_oneself(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, erase_form=form)
     try:
-        erase(person_of(request).pk, acting(request))
+        erase(current_person(request).pk, request_context(request))
     except LastAdmin:
         sentence = _("Вы единственный администратор. Сначала назначьте ещё одного.")
-        return back_with(request, "/account/data/", sentence, error=True)
+        return redirect_with_message(request, "/account/data/", sentence, error=True)
     logout(request)
-    return back_with(request, "/webinars/", _("Аккаунт удалён, данные стёрты. Спасибо, что были с нами."))
+    return redirect_with_message(
+        request, "/webinars/", _("Аккаунт удалён, данные стёрты. Спасибо, что были с нами.")
+    )
 
 
 @never_cache
@@ -91,7 +93,7 @@ def consent_asked(request: HttpRequest) -> HttpResponse:
     if not needs_consent(person):
         return redirect(address)
     if request.method == "POST":
-        accept_consent(person, acting(request))
+        accept_consent(person, request_context(request))
         return redirect(address)
     context = {"version": CONSENT_VERSION, "next": address, "is_new": bool(person.consent_version)}
     return render(request, "accounts/consent_asked.html", context | {"bare": True})
@@ -112,7 +114,7 @@ def _page(request: HttpRequest, **forms: Any) -> HttpResponse:
 
 def _oneself(request: HttpRequest) -> Person:
     """The person as stored, to be written to: the session's is shared by everything that answers this request."""
-    return Person.objects.get(pk=person_of(request).pk)
+    return Person.objects.get(pk=current_person(request).pk)
 
 
 def _tries_too_often(request: HttpRequest) -> bool:

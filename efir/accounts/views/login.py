@@ -25,10 +25,10 @@ from efir.accounts.capabilities import Role
 from efir.accounts.forms import SignUpForm
 from efir.accounts.models import Person
 from efir.accounts.services import CONSENT_VERSION, LoginTaken, create_person, needs_consent, signed_up
-from efir.accounts.sessions import person_of
+from efir.accounts.sessions import current_person
 from efir.lib import ids
-from efir.web.client_ip import limited_address, login_tried
-from efir.web.shortcuts import safe_next, shows_wrong_method
+from efir.web.client_ip import attempted_login, request_rate_limit_key
+from efir.web.shortcuts import html_405, safe_next
 
 HOUR_S = 3600
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -41,26 +41,26 @@ class LogIn(LoginView):
 
     def get_success_url(self) -> str:
         address: str = super().get_success_url()
-        if needs_consent(person_of(self.request)):
+        if needs_consent(current_person(self.request)):
             return f"{reverse('consent_asked')}?{urlencode({'next': address})}"
         return address
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """A refusal costs no hash."""
-        if login_throttle.is_refused(request, login_tried(request)):
+        if login_throttle.is_throttled(request, attempted_login(request)):
             return locked_out(request)
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response: HttpResponse = super().form_valid(form)
-        login_throttle.know(response, person_of(self.request).login)
+        login_throttle.remember_browser(response, current_person(self.request).login)
         return response
 
 
 log_in = LogIn.as_view(
     template_name="accounts/login.html", redirect_authenticated_user=True, extra_context={"bare": True}
 )
-log_out = shows_wrong_method(LogoutView.as_view())
+log_out = html_405(LogoutView.as_view())
 
 
 def too_many(request: HttpRequest, sentence: str, wait_s: int) -> HttpResponse:
@@ -104,7 +104,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         return _form(request, form)
     login(request, person, backend=BACKEND)
     response = redirect(safe_next(request, _welcomed(request, person)))
-    login_throttle.know(response, person.login)
+    login_throttle.remember_browser(response, person.login)
     response.delete_cookie(referral.COOKIE, samesite="Lax")
     return response
 
@@ -189,11 +189,11 @@ def _was_taken_too_often(
 
 
 def _address(_group: str, request: HttpRequest) -> str:
-    return limited_address(request)
+    return request_rate_limit_key(request)
 
 
 def _login(_group: str, request: HttpRequest) -> str:
-    return login_tried(request)
+    return attempted_login(request)
 
 
 _TAKEN_KEYS = (_address, _login)

@@ -17,9 +17,9 @@ from django_ratelimit.core import is_ratelimited
 
 from efir.accounts.access_cache import read_access
 from efir.accounts.forms import ChangePasswordForm
-from efir.accounts.sessions import end_other_sessions, other_sessions, person_of
+from efir.accounts.sessions import current_person, end_other_sessions, other_sessions
 from efir.accounts.views.login import HOUR_S, too_many
-from efir.web.shortcuts import back_with, post_only
+from efir.web.shortcuts import post_only, redirect_with_message
 
 # Of one person, whichever session.
 RATE = "20/h"
@@ -58,5 +58,5 @@ change_password = never_cache(ChangePassword.as_view())
 def end_sessions(request: HttpRequest) -> HttpResponse:
     """Log out on every other device: a telephone that was lost, somebody else's computer."""
     end_other_sessions(request)
-    log.info("other_sessions_ended", person_id=person_of(request).pk)
-    return back_with(request, reverse("password_change"), _("Готово: вы вошли только здесь."))
+    log.info("other_sessions_ended", person_id=current_person(request).pk)
+    return redirect_with_message(request, reverse("password_change"), _("Готово: вы вошли только здесь."))

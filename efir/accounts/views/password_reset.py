@@ -14,7 +14,7 @@ from efir.accounts.forms import ForgottenForm
 from efir.accounts.models import Person
 from efir.accounts.password_reset import password_forgotten
 from efir.accounts.views.login import too_many
-from efir.web.client_ip import limited_address, login_tried
+from efir.web.client_ip import attempted_login, request_rate_limit_key
 
 # For one log-in from one address; for one address; and for one log-in from wherever, which nobody is told about.
 RATES = {"address": "60/h", "pair": "3/15m"}
@@ -52,12 +52,12 @@ def _asks_too_often(request: HttpRequest) -> bool:
 
 
 def _login(_group: str, request: HttpRequest) -> str:
-    return login_tried(request)
+    return attempted_login(request)
 
 
 def _address(_group: str, request: HttpRequest) -> str:
-    return limited_address(request)
+    return request_rate_limit_key(request)
 
 
 def _pair(_group: str, request: HttpRequest) -> str:
-    return f"{limited_address(request)} {login_tried(request)}"
+    return f"{request_rate_limit_key(request)} {attempted_login(request)}"

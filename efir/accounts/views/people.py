@@ -18,11 +18,11 @@ from efir.accounts.labels import ROLE_WORDS, role_label
 from efir.accounts.models import Person, normalize_login
 from efir.accounts.password_reset import one_time_link
 from efir.accounts.services import LoginTaken, create_person
-from efir.accounts.sessions import acting, person_of
+from efir.accounts.sessions import current_person, request_context
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Context
-from efir.web.shortcuts import back_with, post_only, prefers_html
+from efir.web.shortcuts import post_only, prefers_html, redirect_with_message
 
 ON_A_PAGE = 50
 PEOPLE = "/account/people/"
@@ -37,7 +37,7 @@ def people(request: HttpRequest) -> HttpResponse:
     """Everybody, a page at a time; POST adds somebody."""
     form = NewPersonForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
-        added = _added(form, acting(request))
+        added = _added(form, request_context(request))
         if added:
             return _show_link(request, added)
     sought = request.GET.get("q", "").replace("\x00", "").strip()[:100]
@@ -85,12 +85,12 @@ def role(request: HttpRequest, person_id: int) -> HttpResponse:
     asked = request.POST.get("role", "")
     if asked not in ROLE_WORDS:
         return _refused(request, "invalid_role", 400, _("Такой роли нет."))
-    if person.pk == person_of(request).pk:
+    if person.pk == current_person(request).pk:
         return _refused(
             request, "own_role", 409, _("Свою роль изменить нельзя: попросите другого администратора.")
         )
     try:
-        assign_role(person, Role(asked), acting(request))
+        assign_role(person, Role(asked), request_context(request))
     except LastAdmin:
         # Two who take the role from each other at once: the one who comes second is the last.
         return _refused(
@@ -100,12 +100,12 @@ def role(request: HttpRequest, person_id: int) -> HttpResponse:
     if not prefers_html(request):
         return JsonResponse({"person_id": person.pk, "role": asked})
     words = {"name": person.name, "role": role_label(asked)}
-    return back_with(request, PEOPLE, _("%(name)s теперь %(role)s.") % words)
+    return redirect_with_message(request, PEOPLE, _("%(name)s теперь %(role)s.") % words)
 
 
 def _refused(request: HttpRequest, code: str, status: int, sentence: str) -> HttpResponse:
     if prefers_html(request):
-        return back_with(request, PEOPLE, sentence, error=True)
+        return redirect_with_message(request, PEOPLE, sentence, error=True)
     return JsonResponse({"error": code, "detail": sentence}, status=status)
 
 
@@ -116,7 +116,7 @@ def password_reset(request: HttpRequest, person_id: int) -> HttpResponse:
     """A one-time link that the admin passes on."""
     person = get_object_or_404(Person, pk=person_id, is_active=True)
     with transaction.atomic():
-        record(Action.PASSWORD_LINK_MADE, acting(request), person_id=person.pk)
+        record(Action.PASSWORD_LINK_MADE, request_context(request), person_id=person.pk)
     log.info("password_link_made", person_id=person.pk, actor_id=request.user.pk)
     return _show_link(request, person)
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from efir.accounts import login_throttle
 from efir.accounts.forms import NewPasswordForm
 from efir.accounts.models import Person
-from efir.web.shortcuts import back_with
+from efir.web.shortcuts import redirect_with_message
 
 
 @never_cache
@@ -30,8 +30,8 @@ def reset(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
     if form.is_bound and form.is_valid():
         form.save()
         forget_attempts(username=person.login)  # whoever had forgotten the password has tried some
-        response = back_with(request, "/login/", _("Пароль сохранён. Войдите с ним."))
-        login_throttle.know(response, person.login)  # the way back in while others go on guessing
+        response = redirect_with_message(request, "/login/", _("Пароль сохранён. Войдите с ним."))
+        login_throttle.remember_browser(response, person.login)  # the way back in while others go on guessing
         return response
     response = render(request, "accounts/reset.html", {"form": form, "person": person, "bare": True})
     response["Referrer-Policy"] = "same-origin"

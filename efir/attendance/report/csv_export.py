@@ -126,7 +126,7 @@ def _verdict_row(verdict: Verdict, timeline: Timeline | None, webinar: Webinar) 
         verdict.lead.name,
         words.verdict_word(verdict),
         words.reason_words(verdict),
-        words.because(verdict, timeline),
+        words.explain(verdict, timeline),
         round(verdict.present_s),
         *([_local(each, webinar) for each in ends] or ["", ""]),
         *([_iso(each, webinar) for each in ends] or ["", ""]),

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
-from efir.attendance.classifier import subjects
+from efir.attendance.classifier import eligible_leads
 from efir.attendance.labels import spans_of
 from efir.attendance.models import Classification, Verdict
 from efir.attendance.report import charts
@@ -111,7 +111,7 @@ def progress_of(webinar: Webinar, judged: int) -> dict[str, Any]:
     return {
         "done": done,
         "judged": judged,
-        "total": judged if done else max(judged, subjects(webinar).count()),
+        "total": judged if done else max(judged, eligible_leads(webinar).count()),
         "settle_left_s": 0 if done else _settle_left_s(webinar),
         "without_inviter": Verdict.objects.filter(webinar=webinar, lead__invited_by=None).count(),
     }

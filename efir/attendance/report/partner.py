@@ -15,10 +15,10 @@ from efir.accounts.capabilities import Capability, people_who_can
 from efir.accounts.models import Person
 from efir.attendance.models import Classification, Participation, Verdict
 from efir.attendance.report.verdict_list import Choice
-from efir.lib.text import named, sought
-from efir.web.shortcuts import query_with
+from efir.lib.text import clean_query, name_contains
+from efir.web.shortcuts import update_query
 from efir.webinars.models import Seat, Webinar
-from efir.webinars.schedule import Programme
+from efir.webinars.schedule import Schedule
 
 ON_A_PAGE = 20
 WHO, SHOW, PAGE = "who", "show", "candidates"
@@ -53,20 +53,20 @@ class OwnCandidates:
     total: int
 
 
-def just_over(programme: Programme) -> Webinar | None:
+def last_finished(programme: Schedule) -> Webinar | None:
     """The webinar that has finished last, if that was lately."""
     return next(iter(programme.just_finished), None)
 
 
-def own_candidates(partner: Person, programme: Programme, query: QueryDict) -> OwnCandidates:
+def own_candidates(partner: Person, programme: Schedule, query: QueryDict) -> OwnCandidates:
     """Those whom the address asks for: `who` searches, `show` filters, `candidates` is the page."""
-    webinar, over = programme.ahead(), just_over(programme)
+    webinar, over = programme.ahead(), last_finished(programme)
     everybody = _told_of(Person.objects.filter(invited_by_id=partner.pk), webinar, over)
     kinds = _kinds(webinar, over)
-    who, asked = sought(query, WHO), query.get(SHOW, "")
+    who, asked = clean_query(query, WHO), query.get(SHOW, "")
     show = asked if asked in kinds else ""
-    others = query_with(query, **{PAGE: ""}).removeprefix("?")
-    found = everybody.filter(named(who), kinds[show])
+    others = update_query(query, **{PAGE: ""}).removeprefix("?")
+    found = everybody.filter(name_contains(who), kinds[show])
     return OwnCandidates(
         page=Paginator(_in_order(found), ON_A_PAGE).get_page(query.get(PAGE)),
         webinar=webinar,
@@ -112,7 +112,9 @@ def _told_of(
 def _in_order(people: QuerySet[Person]) -> QuerySet[Person]:
     return (
         people.select_related("membership__group")
-        .prefetch_related(Prefetch("verdicts", told().order_by("-webinar__starts_at"), to_attr="told"))
+        .prefetch_related(
+            Prefetch("verdicts", visible_verdicts().order_by("-webinar__starts_at"), to_attr="told")
+        )
         .order_by("-created_at", "-pk")
     )
 
@@ -125,14 +127,14 @@ def _choices(everybody: QuerySet[Person], kinds: dict[str, Q], chosen: str, quer
         Choice(
             label=str(SHOWN[kind]),
             count=counts[f"of_{kind}"],
-            address=(query_with(query, **{SHOW: kind, PAGE: ""}) or "?") + HERE,
+            address=(update_query(query, **{SHOW: kind, PAGE: ""}) or "?") + HERE,
             chosen=kind == chosen,
         )
         for kind in kinds
     ]
 
 
-def told() -> QuerySet[Verdict]:
+def visible_verdicts() -> QuerySet[Verdict]:
     """What a partner learns: verdicts that are decided."""
     return Verdict.objects.exclude(attended=None).select_related("webinar", "decided_by")
 
@@ -147,7 +149,7 @@ def own_result(partner: Person, webinar: Webinar) -> dict[str, Any]:
     ) | {"done": Classification.objects.filter(webinar=webinar).exclude(done_at=None).exists()}
 
 
-def own_turnout(partner: Person, webinar: Webinar) -> dict[str, int]:
+def partner_turnout(partner: Person, webinar: Webinar) -> dict[str, int]:
     """How many of the partner's own people have a seat, and how many have entered."""
     return {
         "seated": Seat.objects.filter(webinar=webinar, person__invited_by_id=partner.pk).count(),

@@ -13,8 +13,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from efir.attendance.models import Verdict
-from efir.lib.text import named, sought
-from efir.web.shortcuts import query_with
+from efir.lib.text import clean_query, name_contains
+from efir.web.shortcuts import update_query
 from efir.webinars.models import Webinar
 
 ON_A_PAGE = 50
@@ -42,7 +42,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class VerdictBoard:
+class VerdictList:
     """What the page shows. `kept` are the address's other parameters, for the form that searches."""
 
     page: Page[Verdict]
@@ -59,23 +59,23 @@ class VerdictBoard:
         return bool(self.who) or not self.choices[0].chosen
 
 
-def read_board(webinar: Webinar, query: QueryDict) -> VerdictBoard:
+def read_board(webinar: Webinar, query: QueryDict) -> VerdictList:
     """The verdicts that the address asks for: `who` searches, `verdict` filters, `verdicts` is the page."""
     verdicts = Verdict.objects.filter(webinar=webinar)
     counts = counts_of(webinar)
     asked = query.get(VERDICT, "")
     chosen = asked if asked in FILTERS else ""
-    who = sought(query, WHO)
-    found = verdicts.filter(FILTERS[chosen][1], named(who, "lead__name"))
+    who = clean_query(query, WHO)
+    found = verdicts.filter(FILTERS[chosen][1], name_contains(who, "lead__name"))
     paginator = Paginator(_held_first(found.select_related("lead", "webinar", "decided_by")), ON_A_PAGE)
-    others = query_with(query, **{PAGE: ""}).removeprefix("?")
-    return VerdictBoard(
+    others = update_query(query, **{PAGE: ""}).removeprefix("?")
+    return VerdictList(
         page=paginator.get_page(query.get(PAGE)),
         choices=_choices(counts, chosen, query),
         counts=counts,
         who=who,
         kept=[(name, query.get(name, "")) for name in query if name not in (WHO, PAGE)],
-        query=query_with(query),
+        query=update_query(query),
         more=f"&{others}{HERE}" if others else HERE,
     )
 
@@ -101,7 +101,7 @@ def _choices(counts: Mapping[str, int], chosen: str, query: QueryDict) -> list[C
         Choice(
             label=str(label),
             count=counts[name],
-            address=(query_with(query, **{VERDICT: name, PAGE: ""}) or "?") + HERE,
+            address=(update_query(query, **{VERDICT: name, PAGE: ""}) or "?") + HERE,
             chosen=name == chosen,
         )
         for name, (label, _) in FILTERS.items()

@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class KeepingRefused(Exception):
+class BackupRefused(Exception):
     """A backup or a restore was refused, and nothing has changed; the message says what to do."""

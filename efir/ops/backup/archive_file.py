@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
-from efir.ops.backup import KeepingRefused
+from efir.ops.backup import BackupRefused
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -149,7 +149,7 @@ def opened(path: Path) -> Iterator[Backup]:
         with ZipFile(path) as archive:
             yield Backup(archive, _manifest(archive))
     except FileNotFoundError as exc:
-        raise KeepingRefused(f"there is no file {path}.") from exc
+        raise BackupRefused(f"there is no file {path}.") from exc
     except BadZipFile as exc:
         raise _damaged(f"{path} is no ZIP file, or it is cut off") from exc
 
@@ -160,7 +160,7 @@ def _manifest(archive: ZipFile) -> Manifest:
             raise ValueError(MANIFEST)
         fields: Mapping[str, Any] = json.loads(archive.read(MANIFEST))
         if fields["format"] != FORMAT:
-            raise KeepingRefused(
+            raise BackupRefused(
                 f"the backup is in format {fields['format']!r}, and this Efir reads format {FORMAT}: "
                 "restore it with the version that the manifest names, or a newer one."
             )
@@ -171,7 +171,7 @@ def _manifest(archive: ZipFile) -> Manifest:
         raise _damaged("its manifest is missing or no manifest") from exc
 
 
-def _damaged(why: str) -> KeepingRefused:
-    return KeepingRefused(
+def _damaged(why: str) -> BackupRefused:
+    return BackupRefused(
         f"this is not a whole backup of Efir: {why}. Nothing was touched; take another backup."
     )

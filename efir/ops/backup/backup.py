@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from efir.lib import clock
-from efir.ops.backup import KeepingRefused
+from efir.ops.backup import BackupRefused
 from efir.ops.backup.archive_file import Manifest, Writer
 from efir.ops.backup.rows import columns, dump
 from efir.ops.backup.schema import applied, models_at, snapshot
@@ -31,7 +31,7 @@ def backup(path: Path, *, overwrite: bool = False) -> Manifest:
     with _appearing(path, overwrite) as file, Writer(file) as writer, snapshot():
         migrations = applied()
         if not migrations:
-            raise KeepingRefused("the database is empty: there is nothing to back up.")
+            raise BackupRefused("the database is empty: there is nothing to back up.")
         made_at = clock.iso(clock.now())
         for model in models_at(migrations):
             writer.add_table(model._meta.db_table, columns(model), dump(model))
@@ -56,9 +56,9 @@ def has_secret(manifest: Manifest) -> bool:
 
 def _refuse_existing(path: Path, overwrite: bool) -> None:
     if path.is_dir() or not path.parent.is_dir():
-        raise KeepingRefused(f"{path} must be a file in a directory that exists.")
+        raise BackupRefused(f"{path} must be a file in a directory that exists.")
     if path.exists() and not overwrite:
-        raise KeepingRefused(f"{path} exists: choose another name, or say --overwrite.")
+        raise BackupRefused(f"{path} exists: choose another name, or say --overwrite.")
 
 
 @contextmanager

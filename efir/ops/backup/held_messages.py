@@ -26,7 +26,7 @@ def forget_processes() -> None:
     DispatcherState.objects.update(holder=None, lease_until=None)
 
 
-def hold() -> int:
+def hold_unsettled() -> int:
     """Hold every message that may have gone out since, until somebody says what became of it; how many.
 
     A webinar that had ended is judged here and now: its messages may have gone out, too. What people had asked the bot
@@ -48,13 +48,13 @@ def held(webinar_id: int | None = None) -> QuerySet[OutboxMessage]:
     return rows if webinar_id is None else rows.filter(webinar_id=webinar_id)
 
 
-def counts(webinar_id: int | None = None) -> Iterable[Mapping[str, Any]]:
+def held_counts(webinar_id: int | None = None) -> Iterable[Mapping[str, Any]]:
     """How many are held of each webinar and kind, as JSON holds it."""
     groups = held(webinar_id).values("webinar_id", "kind").annotate(count=Count("pk"))
     return groups.order_by("webinar_id", "kind")
 
 
-def decide(delivered: bool, webinar_id: int | None = None) -> int:
+def resolve_held(delivered: bool, webinar_id: int | None = None) -> int:
     """Somebody knows: these arrived, or they go out (again) as soon as they can; how many."""
     context = Context(None, Source.CLI)
     return sum(

@@ -22,15 +22,15 @@ from django.db.migrations.loader import MigrationLoader
 from efir.accounts.models import Person
 from efir.hooks.models import JournalEntry
 from efir.lib import clock
-from efir.ops.backup import KeepingRefused, column_lengths, held_messages
+from efir.ops.backup import BackupRefused, column_lengths, held_messages
 from efir.ops.backup.archive_file import Backup, Manifest, opened
 from efir.ops.backup.backup import SECRET
 from efir.ops.backup.column_lengths import TooLong
 from efir.ops.backup.rows import columns, load
 from efir.ops.backup.schema import models_at, told, unknown_of
 from efir.room.models import Recorder
-from efir.server.locks import alone
-from efir.server.migrate import one_migrates
+from efir.server.locks import exclusive_lock
+from efir.server.migrate import migration_lock
 from efir.server.models import WorkerBeat
 from efir.triggers import registry
 from efir.webinars.models import Webinar
@@ -66,7 +66,7 @@ def check(path: Path) -> Checked:
         _check(backup)
         too_long = tuple(_too_long(backup))
         if too_long and connection.vendor == "postgresql":
-            raise KeepingRefused(
+            raise BackupRefused(
                 f"PostgreSQL takes no texts of such a length: {column_lengths.told(too_long)}. "
                 "Restore the backup on SQLite, shorten them there with SQL, and make another."
             )
@@ -80,7 +80,7 @@ def _too_long(backup: Backup) -> Iterator[TooLong]:
             part = parts[model._meta.db_table]
             yield from column_lengths.in_rows(model, part.columns, backup.rows(part))
     except ValueError as exc:
-        raise KeepingRefused(f"the backup's rows cannot be read ({exc}).") from exc
+        raise BackupRefused(f"the backup's rows cannot be read ({exc}).") from exc
 
 
 def restore(path: Path, *, nothing_sent_since: bool = False, end_sessions: bool = False) -> Restored:
@@ -98,7 +98,7 @@ def restore(path: Path, *, nothing_sent_since: bool = False, end_sessions: bool 
             _fill(backup)
             _bring_up_to_date()
             held_messages.forget_processes()
-            held = 0 if nothing_sent_since else held_messages.hold()
+            held = 0 if nothing_sent_since else held_messages.hold_unsettled()
             ended = held_messages.end_sessions() if end_sessions else 0
             connection.check_constraints()
             _put_secret(backup.read(SECRET))
@@ -108,7 +108,7 @@ def restore(path: Path, *, nothing_sent_since: bool = False, end_sessions: bool 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     with ExitStack() as locks:
-        for lock in (alone("web"), alone("worker"), one_migrates()):
+        for lock in (exclusive_lock("web"), exclusive_lock("worker"), migration_lock()):
             locks.enter_context(lock)
         yield
 
@@ -116,17 +116,17 @@ def _undisturbed() -> Iterator[None]:
 def _check(backup: Backup) -> None:
     manifest = backup.manifest
     if unknown := unknown_of(manifest.migrations):
-        raise KeepingRefused(
+        raise BackupRefused(
             f"the backup is of a newer Efir ({manifest.efir}; it has {told(unknown)}): restore it with that version."
         )
     if datetime.fromisoformat(manifest.made_at) > clock.now() + CLOCKS_DIFFER:
-        raise KeepingRefused(
+        raise BackupRefused(
             f"the backup was made at {manifest.made_at}, and the clock here is behind: set it first."
         )
     backup.check()
     wanted = {model._meta.db_table: sorted(columns(model)) for model in models_at(manifest.migrations)}
     if wanted != {table: sorted(part.columns) for table, part in manifest.tables.items()}:
-        raise KeepingRefused(
+        raise BackupRefused(
             "the backup's tables are not those of its migrations: it was not made by `efir backup`."
         )
 
@@ -134,7 +134,7 @@ def _check(backup: Backup) -> None:
 def _refuse_in_use() -> None:
     there = set(connection.introspection.table_names())
     if any(model._meta.db_table in there and model._base_manager.exists() for model in SOMEBODYS):
-        raise KeepingRefused(
+        raise BackupRefused(
             "there are people, webinars or facts here already: a backup is restored into an empty installation. "
             "Give it a place of its own: EFIR_DATA_DIR, and EFIR_DATABASE_URL if it is set."
         )
@@ -144,7 +144,7 @@ def _refuse_in_use() -> None:
         model._meta.db_table in there and model._base_manager.filter(**{f"{moment}__gt": since}).exists()
         for model, moment in alive.items()
     ):
-        raise KeepingRefused(
+        raise BackupRefused(
             "an Efir process runs on this database: stop them all, and try again in half a minute."
         )
 
@@ -202,12 +202,12 @@ def _fill(backup: Backup) -> None:
             load(model, part.columns, backup.rows(part))
         connection.check_constraints()
     except DataError as exc:
-        raise KeepingRefused(
+        raise BackupRefused(
             f"this database does not take a value of the backup ({exc}); of texts that are too long `efir restore "
             "--check` tells where they are. Nothing was restored."
         ) from exc
     except (IntegrityError, ValidationError, ValueError) as exc:
-        raise KeepingRefused(
+        raise BackupRefused(
             f"the backup's rows contradict each other ({exc}). Nothing was restored."
         ) from exc
     with connection.cursor() as cursor:

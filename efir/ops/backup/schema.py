@@ -9,7 +9,7 @@ from typing import TypeAlias
 from django.db import connection, models, transaction
 from django.db.migrations.loader import MigrationLoader
 
-from efir.ops.backup import KeepingRefused
+from efir.ops.backup import BackupRefused
 
 Migrations: TypeAlias = Sequence[tuple[str, str]]
 
@@ -44,7 +44,7 @@ def applied() -> list[tuple[str, str]]:
     loader = MigrationLoader(connection)
     found = sorted(loader.applied_migrations)
     if unknown := unknown_of(found):
-        raise KeepingRefused(
+        raise BackupRefused(
             f"the database is of a newer Efir (it has {told(unknown)}): use that version's `efir`."
         )
     return found

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from efir.lib import os_errors
-from efir.ops.backup import KeepingRefused, column_lengths, held_messages
+from efir.ops.backup import BackupRefused, column_lengths, held_messages
 from efir.ops.backup.archive_file import Manifest
 from efir.ops.backup.backup import backup, has_secret
 from efir.ops.backup.restore import check, restore
@@ -36,10 +36,10 @@ def run_backup(options: argparse.Namespace) -> int:
     with _whole_or_not_at_all():
         try:
             manifest = backup(options.file, overwrite=options.overwrite)
-        except KeepingRefused as refused:
+        except BackupRefused as refused:
             return _refused(refused)
         except OSError as exc:
-            return _refused(f"cannot write {options.file}: {os_errors.told(exc)} Nothing was written.")
+            return _refused(f"cannot write {options.file}: {os_errors.describe(exc)} Nothing was written.")
     print(f"{options.file}: {_told(manifest)}.")
     if has_secret(manifest):
         print(
@@ -58,10 +58,10 @@ def run_restore(options: argparse.Namespace) -> int:
         restored = restore(
             options.file, nothing_sent_since=options.nothing_sent_since, end_sessions=options.end_sessions
         )
-    except KeepingRefused as refused:
+    except BackupRefused as refused:
         return _refused(refused)
     except OSError as exc:
-        return _refused(f"cannot restore {options.file}: {os_errors.told(exc)} Nothing has changed.")
+        return _refused(f"cannot restore {options.file}: {os_errors.describe(exc)} Nothing has changed.")
     print(f"Restored {options.file}: {_told(restored.manifest)}.")
     if restored.ended:
         print(f"Sessions ended: {restored.ended}.")
@@ -85,10 +85,10 @@ def _run_check(file: Path) -> int:
 def run_held(options: argparse.Namespace) -> int:
     """`efir held`: what a restore holds, one JSON object a line; or the decision about it."""
     if options.decision is None:
-        for line in held_messages.counts(options.webinar):
+        for line in held_messages.held_counts(options.webinar):
             print(json.dumps(line))
         return 0
-    count = held_messages.decide(options.decision == "arrived", options.webinar)
+    count = held_messages.resolve_held(options.decision == "arrived", options.webinar)
     print(f"Messages: {count}.")
     return 0
 
@@ -112,7 +112,7 @@ def _told(manifest: Manifest) -> str:
     )
 
 
-def _refused(why: KeepingRefused | str) -> int:
+def _refused(why: BackupRefused | str) -> int:
     print(f"efir: {why}", file=sys.stderr)
     return 1
 

@@ -14,13 +14,13 @@ from efir.accounts.models import Person, normalize_login
 from efir.accounts.names import LONGEST_KEPT, clean_name
 from efir.accounts.services import LoginTaken, close_account, create_person, inviter_by_login
 from efir.config import ConfigError
-from efir.hooks.actions import Context, Refused, Source
+from efir.hooks.actions import ActionRefused, Context, Source
 from efir.lib import clock
 from efir.ops.cli import backup as keeping
 from efir.ops.cli import listings, people
 from efir.ops.cli.output import fail, print_lines
 from efir.ops.doctor.report import run_doctor
-from efir.pages.audit_entries import Asked, deed_line, every_deed
+from efir.pages.audit_entries import AuditFilter, deed_line, every_deed
 from efir.server.archiving import archive
 from efir.server.migrate import migrate
 from efir.server.models import DemoMark
@@ -139,7 +139,7 @@ def audit(options: argparse.Namespace) -> int:
     about = people.known_or_erased(options.person) if options.person else None
     if options.person and about is None:
         return people.nobody(options.person)
-    asked = Asked(options.webinar, about.pk if about else None, options.action or "")
+    asked = AuditFilter(options.webinar, about.pk if about else None, options.action or "")
     return print_lines(map(deed_line, every_deed(asked)))
 
 
@@ -169,7 +169,7 @@ def webinar(options: argparse.Namespace) -> int:
         return print_lines(listings.webinars())
     try:
         changed = _change(options.action, options.id)
-    except Refused as refused:
+    except ActionRefused as refused:
         return fail(refused.code.value, refused.detail)
     return print_lines([listings.webinar_line(changed)])
 

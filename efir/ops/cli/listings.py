@@ -69,7 +69,7 @@ def verdicts(webinar_id: int) -> Iterator[dict[str, Any]]:
             "attended": verdict.attended,
             "reason": verdict.reason,
             "rule": verdict.rule,
-            "recomputed": classifier.rejudge(verdict, evening).reason if evening else None,
+            "recomputed": classifier.recompute(verdict, evening).reason if evening else None,
             "intervals": verdict.intervals,
             "present_s": verdict.present_s,
             "why_unknown": verdict.why_unknown or None,

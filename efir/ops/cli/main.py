@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"efir: {exc}", file=sys.stderr)
         return 2
     except DatabaseError as exc:
-        trouble = os_errors.told_of_database(exc)
+        trouble = os_errors.describe_sqlite(exc)
         if not (trouble or isinstance(exc, OperationalError)):
             raise
         why = (
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"efir: the database of EFIR_DATABASE_URL {why}".rstrip(), file=sys.stderr)
         return 1
     except OSError as exc:
-        print(f"efir: {exc.filename or 'EFIR_DATA_DIR'}: {os_errors.told(exc)}", file=sys.stderr)
+        print(f"efir: {exc.filename or 'EFIR_DATA_DIR'}: {os_errors.describe(exc)}", file=sys.stderr)
         return 1
 
 

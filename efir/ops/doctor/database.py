@@ -12,7 +12,7 @@ from django.db.migrations.executor import MigrationExecutor
 from efir.lib import clock
 from efir.ops.doctor.report import Check, Finding, clock_off, failed, ok, warning
 from efir.ops.monitoring.health import WELL, parts_of_health
-from efir.server.locks import is_held, of_database
+from efir.server.locks import database_lock_path, is_held
 from efir.server.models import DemoMark
 
 LEAST_POSTGRESQL = 15
@@ -78,7 +78,7 @@ def one_owner() -> Iterator[Finding]:
     """On SQLite one process has the database; on another machine (NFS) locks may not be seen."""
     if not settings.EFIR.is_sqlite:
         return
-    held = [job for job in ("web", "worker") if is_held(of_database(job))]
+    held = [job for job in ("web", "worker") if is_held(database_lock_path(job))]
     if held:
         yield ok("owner of the database", f"one process runs its {' and '.join(held)}")
     else:

@@ -31,14 +31,14 @@ def healthz_web(request: HttpRequest) -> JsonResponse:
 
     Nothing else: a worker that is down, or a token that Telegram rejects, must not take every web process out.
     """
-    leaving = readiness.is_leaving()
+    leaving = readiness.is_draining()
     return JsonResponse(DRAINING if leaving else {"status": "ok"}, status=503 if leaving else 200)
 
 
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
     """Each part with its state; `failing` lists those that are not well."""
-    if readiness.is_leaving():
+    if readiness.is_draining():
         return JsonResponse(DRAINING, status=503)
     parts = parts_of_health()
     failing = sorted(name for name, state in parts.items() if state not in WELL)

@@ -11,7 +11,7 @@ from efir.attendance.models import Verdict
 from efir.hooks.models import JournalEntry
 from efir.ops.backup.schema import snapshot, unapplied
 from efir.ops.verify import database, journal, ledger, messages, verdicts
-from efir.ops.verify.problem import Problem
+from efir.ops.verify.problem import Issue
 from efir.telegram.models import OutboxMessage
 from efir.webinars.models import Webinar
 
@@ -24,7 +24,7 @@ COUNTED = {
 }
 
 
-def verify() -> Iterator[Problem | str]:
+def verify() -> Iterator[Issue | str]:
     """Every problem as it is found, and then, where there is none, one sentence with counts."""
     with snapshot():
         count = 0
@@ -34,11 +34,11 @@ def verify() -> Iterator[Problem | str]:
         yield f"{count} disagreements." if count else _all_well()
 
 
-def _problems() -> Iterator[Problem]:
+def _problems() -> Iterator[Issue]:
     if missing := unapplied():
         # Nothing else can be asked: the tables are not those that this version knows.
         for app, name in missing:
-            yield Problem("schema", {"migration": f"{app}.{name}"}, "is not applied", "run `efir migrate`")
+            yield Issue("schema", {"migration": f"{app}.{name}"}, "is not applied", "run `efir migrate`")
         return
     for check in (database, ledger, journal, verdicts, messages):
         yield from check.problems()

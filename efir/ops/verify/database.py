@@ -8,17 +8,17 @@ from django.apps import apps
 from django.db import connection, models
 
 from efir.ops.backup import column_lengths
-from efir.ops.verify.problem import Problem
+from efir.ops.verify.problem import Issue
 from efir.triggers import registry
 
 FROM_BACKUP = "restore the last backup that `efir verify` finds well"
 SHORTEN = "shorten it with SQL: as it is, no backup can be restored on PostgreSQL"
 
 
-def problems() -> Iterator[Problem]:
+def problems() -> Iterator[Issue]:
     """Everything that is missing or broken."""
     for name in sorted(registry.missing()):
-        yield Problem("guard", {"name": name}, "is missing or changed", "run `efir migrate`")
+        yield Issue("guard", {"name": name}, "is missing or changed", "run `efir migrate`")
     for model in apps.get_models(include_auto_created=True):
         if model._meta.managed and not model._meta.proxy:
             yield from _missing_constraints(model)
@@ -29,7 +29,7 @@ def problems() -> Iterator[Problem]:
         yield from _broken_pages()
 
 
-def _missing_constraints(model: type[models.Model]) -> Iterator[Problem]:
+def _missing_constraints(model: type[models.Model]) -> Iterator[Issue]:
     with connection.cursor() as cursor:
         there = connection.introspection.get_constraints(cursor, model._meta.db_table)
     named = {each.name for each in (*model._meta.constraints, *model._meta.indexes)}
@@ -44,13 +44,13 @@ def _missing_constraints(model: type[models.Model]) -> Iterator[Problem]:
             yield _missing(model, f"foreign key {field.column}")
 
 
-def _missing(model: type[models.Model], name: str) -> Problem:
-    return Problem(
+def _missing(model: type[models.Model], name: str) -> Issue:
+    return Issue(
         "constraint", {"table": model._meta.db_table, "name": name}, "is not in the database", FROM_BACKUP
     )
 
 
-def _orphans(model: type[models.Model]) -> Iterator[Problem]:
+def _orphans(model: type[models.Model]) -> Iterator[Issue]:
     for field in model._meta.local_concrete_fields:
         if isinstance(field, models.ForeignKey) and getattr(field, "db_constraint", False):
             yield from _orphans_of(model, field)
@@ -58,7 +58,7 @@ def _orphans(model: type[models.Model]) -> Iterator[Problem]:
 
 def _orphans_of(
     model: type[models.Model], field: models.ForeignKey[models.Model, models.Model]
-) -> Iterator[Problem]:
+) -> Iterator[Issue]:
     target = field.target_field
     key = model._meta.pk.column if model._meta.pk else field.column
     query = (
@@ -71,12 +71,12 @@ def _orphans_of(
         cursor.execute(query)
         for row_id, missing in cursor:
             ids = {"table": model._meta.db_table, "id": row_id, field.column: missing}
-            yield Problem("row", ids, "names a row that is not there", FROM_BACKUP)
+            yield Issue("row", ids, "names a row that is not there", FROM_BACKUP)
 
 
-def _too_long(model: type[models.Model]) -> Iterator[Problem]:
+def _too_long(model: type[models.Model]) -> Iterator[Issue]:
     for text in column_lengths.in_table(model):
-        yield Problem("text", {"table": text.table, "id": text.row_id}, text.wrong, SHORTEN)
+        yield Issue("text", {"table": text.table, "id": text.row_id}, text.wrong, SHORTEN)
 
 
 def quote(name: str | None) -> str:
@@ -84,9 +84,9 @@ def quote(name: str | None) -> str:
     return str(connection.ops.quote_name(name or ""))
 
 
-def _broken_pages() -> Iterator[Problem]:
+def _broken_pages() -> Iterator[Issue]:
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA integrity_check(100)")
         for (told,) in cursor:
             if told != "ok":
-                yield Problem("file", {"database": "sqlite"}, told, FROM_BACKUP)
+                yield Issue("file", {"database": "sqlite"}, told, FROM_BACKUP)

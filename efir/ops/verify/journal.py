@@ -18,12 +18,12 @@ from efir.hooks.events import (
 from efir.hooks.models import JournalEntry
 from efir.lib import clock
 from efir.ops.verify.database import FROM_BACKUP
-from efir.ops.verify.problem import Key, Problem, differences
+from efir.ops.verify.problem import Issue, Key, differences
 
 CHUNK = 2000
 
 
-def problems() -> Iterator[Problem]:
+def problems() -> Iterator[Issue]:
     """Entered and completed by the participations, classified by the verdicts, the route by the verdict's fact."""
     yield from _unreadable()
     yield from _differ(ClientWebinarEntered.name, "participation", _participations("entered_at"))
@@ -41,7 +41,7 @@ def facts(event: str) -> Iterator[tuple[Key, dict[str, Any]]]:
         yield (webinar_id, lead_id), payload
 
 
-def _unreadable() -> Iterator[Problem]:
+def _unreadable() -> Iterator[Issue]:
     """A fact says what its columns say, and is one that the contract knows."""
     for entry in JournalEntry.objects.order_by("pk").iterator(CHUNK):
         try:
@@ -56,12 +56,12 @@ def _unreadable() -> Iterator[Problem]:
             ):
                 continue
             wrong = "says something else in its columns than in its payload"
-        yield Problem(
+        yield Issue(
             "journal", {"id": entry.pk, **_ids((entry.webinar_id, entry.lead_id))}, wrong, FROM_BACKUP
         )
 
 
-def _differ(event: str, beside: str, expected: Iterator[tuple[Key, Any]]) -> Iterator[Problem]:
+def _differ(event: str, beside: str, expected: Iterator[tuple[Key, Any]]) -> Iterator[Issue]:
     journalled = ((key, _essence(event, payload)) for key, payload in facts(event))
     for key, stored, said in differences(expected, journalled):
         wrong = (
@@ -71,7 +71,7 @@ def _differ(event: str, beside: str, expected: Iterator[tuple[Key, Any]]) -> Ite
             if stored is None
             else f"{event} says {said}, and the {beside} {stored}"
         )
-        yield Problem("journal", _ids(key), wrong, FROM_BACKUP)
+        yield Issue("journal", _ids(key), wrong, FROM_BACKUP)
 
 
 def _essence(event: str, payload: dict[str, Any]) -> Any:

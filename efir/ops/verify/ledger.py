@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from efir.ops.verify.database import FROM_BACKUP
-from efir.ops.verify.problem import Problem
+from efir.ops.verify.problem import Issue
 from efir.webinars.lifecycle import TRANSITIONS, Status
 from efir.webinars.models import LedgerEntry, Webinar
 
 
-def problems() -> Iterator[Problem]:
+def problems() -> Iterator[Issue]:
     """Every webinar by itself: they are few, and so are the entries of one."""
     for webinar in Webinar._base_manager.order_by("pk").iterator():
         entries = list(LedgerEntry.objects.filter(webinar=webinar).order_by("pk"))
         for wrong in (*_forbidden_steps(entries), *_not_followed(webinar, entries)):
-            yield Problem("webinar", {"id": webinar.pk}, wrong, FROM_BACKUP)
+            yield Issue("webinar", {"id": webinar.pk}, wrong, FROM_BACKUP)
 
 
 def _forbidden_steps(entries: Sequence[LedgerEntry]) -> Iterator[str]:

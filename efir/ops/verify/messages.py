@@ -12,7 +12,7 @@ from efir.accounts.models import Person
 from efir.hooks.events import PostWebinarRoute
 from efir.ops.verify.database import FROM_BACKUP
 from efir.ops.verify.journal import facts
-from efir.ops.verify.problem import Key, Problem, differences
+from efir.ops.verify.problem import Issue, Key, differences
 from efir.telegram.models import NO_ACCESS, PERSON_ERASED, Kind, MessageState, OutboxMessage
 
 CHUNK = 2000
@@ -52,11 +52,11 @@ CARRIED = ~Q(carried_by=None) & (
 )
 
 
-def problems() -> Iterator[Problem]:
+def problems() -> Iterator[Issue]:
     """The messages by the facts, then by themselves."""
     for key, expected, there in differences(_expected(), _there()):
         wrong = f"should have {_told(expected)}, and has {_told(there)}"
-        yield Problem("messages", dict(zip(("webinar", "lead"), key, strict=True)), wrong, FROM_BACKUP)
+        yield Issue("messages", dict(zip(("webinar", "lead"), key, strict=True)), wrong, FROM_BACKUP)
     unknown = OutboxMessage.objects.exclude(state__in=MessageState.values)
     yield from _each(unknown.values_list("pk", "webinar_id", "state"), "is in a state that there is not")
     for state, contradiction, words in CONTRADICTIONS:
@@ -66,9 +66,9 @@ def problems() -> Iterator[Problem]:
     yield from _each(carried.values_list("pk", "webinar_id", "state"), "by a message that did not carry it")
 
 
-def _each(rows: Any, words: str) -> Iterator[Problem]:
+def _each(rows: Any, words: str) -> Iterator[Issue]:
     for message_id, webinar_id, state in rows.order_by("pk").iterator(CHUNK):
-        yield Problem("message", {"id": message_id, "webinar": webinar_id}, f"{state} {words}", RETRY)
+        yield Issue("message", {"id": message_id, "webinar": webinar_id}, f"{state} {words}", RETRY)
 
 
 def _expected() -> Iterator[tuple[Key, dict[str, int]]]:

@@ -10,7 +10,7 @@ Key: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Problem:
+class Issue:
     """What disagrees: the part, the ids by their names, what is wrong, and what to do."""
 
     part: str

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from efir.attendance.classifier import rejudge, subjects
+from efir.attendance.classifier import eligible_leads, recompute
 from efir.attendance.evidence import evening_of
 from efir.attendance.models import Verdict
-from efir.attendance.rules import Evening, Judgement, Rule, judge
+from efir.attendance.rules import Evening, Rule, VerdictResult, judge
 from efir.lib import clock
 from efir.ops.verify.database import FROM_BACKUP
-from efir.ops.verify.problem import Problem, differences
+from efir.ops.verify.problem import Issue, differences
 from efir.room.models import PresenceInterval
 from efir.room.presence_store import seen_by_person
 from efir.webinars.models import Webinar
@@ -20,7 +20,7 @@ DECIDED = "decided_by_admin"
 BY_HAND = "the message has gone out by it: tell the people concerned, and keep the presence as it is"
 
 
-def problems() -> Iterator[Problem]:
+def problems() -> Iterator[Issue]:
     """Each classified webinar: who is judged, and how."""
     ended = Webinar.objects.exclude(finished_at=None).select_related("classification")
     for webinar in ended.order_by("pk").iterator():
@@ -35,15 +35,15 @@ def problems() -> Iterator[Problem]:
             yield from _misjudged(webinar.pk, chunk, evening, kept)
 
 
-def _left_out(webinar: Webinar) -> Iterator[Problem]:
+def _left_out(webinar: Webinar) -> Iterator[Issue]:
     """Whoever entered, or held a seat, has one verdict, and nobody else."""
-    leads = subjects(webinar).order_by("pk").values_list("pk", flat=True).iterator(CHUNK)
+    leads = eligible_leads(webinar).order_by("pk").values_list("pk", flat=True).iterator(CHUNK)
     judged = Verdict.objects.filter(webinar=webinar).order_by("lead_id").values_list("lead_id", flat=True)
     for (lead_id,), is_subject, _ in differences(
         (((lead_id,), True) for lead_id in leads), (((lead_id,), True) for lead_id in judged.iterator(CHUNK))
     ):
         wrong = "has no verdict" if is_subject else "has a verdict, but neither entered nor held a seat"
-        yield Problem("verdict", {"webinar": webinar.pk, "lead": lead_id}, wrong, FROM_BACKUP)
+        yield Issue("verdict", {"webinar": webinar.pk, "lead": lead_id}, wrong, FROM_BACKUP)
 
 
 def _chunks(webinar: Webinar) -> Iterator[list[Verdict]]:
@@ -54,25 +54,25 @@ def _chunks(webinar: Webinar) -> Iterator[list[Verdict]]:
         yield chunk
 
 
-def _misjudged(webinar_id: int, chunk: Sequence[Verdict], evening: Evening, kept: bool) -> Iterator[Problem]:
+def _misjudged(webinar_id: int, chunk: Sequence[Verdict], evening: Evening, kept: bool) -> Iterator[Issue]:
     seen = seen_by_person(webinar_id, [verdict.lead_id for verdict in chunk]) if kept else {}
     for verdict in chunk:
         ids = {"webinar": webinar_id, "lead": verdict.lead_id}
         try:
             rule = Rule.parse(verdict.rule)
-            own = rejudge(verdict, evening)
+            own = recompute(verdict, evening)
         except (ValueError, TypeError):
-            yield Problem(
+            yield Issue(
                 "verdict", ids, f"keeps no rule or presence that can be read: {verdict.rule}", FROM_BACKUP
             )
             continue
         if wrong := _differs(verdict, own):
-            yield Problem("verdict", ids, f"{wrong} by what it keeps", FROM_BACKUP)
+            yield Issue("verdict", ids, f"{wrong} by what it keeps", FROM_BACKUP)
         elif kept and (wrong := _differs(verdict, judge(seen.get(verdict.lead_id, []), evening, rule))):
-            yield Problem("verdict", ids, f"{wrong} by the presence recorded", BY_HAND)
+            yield Issue("verdict", ids, f"{wrong} by the presence recorded", BY_HAND)
 
 
-def _differs(verdict: Verdict, again: Judgement) -> str:
+def _differs(verdict: Verdict, again: VerdictResult) -> str:
     """What is stored and what came out, where they are not the same."""
     stored = (verdict.attended, verdict.reason, verdict.why_unknown, verdict.intervals)
     intervals = [[clock.iso(start), clock.iso(end)] for start, end in again.intervals]
@@ -86,5 +86,5 @@ def _differs(verdict: Verdict, again: Judgement) -> str:
     return "" if abs(verdict.present_s - again.present_s) < 0.001 else "counts other seconds than there are"
 
 
-def _reason(judged: Verdict | Judgement) -> str:
+def _reason(judged: Verdict | VerdictResult) -> str:
     return f"{judged.reason} ({judged.why_unknown})" if judged.why_unknown else judged.reason

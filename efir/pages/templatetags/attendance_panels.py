@@ -9,7 +9,7 @@ from django.template.context import Context
 
 from efir.attendance import labels
 from efir.attendance.models import Verdict
-from efir.attendance.participation import Part, part_in
+from efir.attendance.participation import AttendanceStatus, attendance_status
 from efir.attendance.report.panels import Bar, bar_of, drawn, is_done, progress_of, scale_of
 from efir.attendance.report.stats import rule_of
 from efir.attendance.report.verdict_list import counts_of, held_by_webinar, read_board
@@ -26,17 +26,17 @@ register.filter("present_words", labels.present_words)
 
 
 @register.simple_tag(takes_context=True)
-def own_part(context: dict[str, Any], webinar: Webinar) -> Part:
+def own_part(context: dict[str, Any], webinar: Webinar) -> AttendanceStatus:
     """Once it is over: what part the person who looks had in it."""
     if webinar.state is not Status.FINISHED:
-        return Part()
-    return part_in(webinar.pk, context["request"].user.pk)
+        return AttendanceStatus()
+    return attendance_status(webinar.pk, context["request"].user.pk)
 
 
 @register.simple_tag
 def because(verdict: Verdict, timeline: Timeline | None) -> str:
     """The reason with this person's own times."""
-    return labels.because(verdict, timeline)
+    return labels.explain(verdict, timeline)
 
 
 @register.simple_tag

@@ -16,9 +16,9 @@ from efir.attendance.models import Participation, Verdict
 from efir.attendance.report import partner as own
 from efir.attendance.timeline import timeline_of
 from efir.lib import qrcode
-from efir.webinars.labels import lasting_words
+from efir.webinars.labels import absolute_time
 from efir.webinars.models import Webinar
-from efir.webinars.schedule import Programme, seats_of
+from efir.webinars.schedule import Schedule, seats_of
 
 register = template.Library()
 
@@ -26,7 +26,7 @@ register = template.Library()
 @register.filter
 def told_times(verdict: Verdict) -> str:
     """The reason with the candidate's own times; who decided is not the partner's matter."""
-    return "" if verdict.decided_by_id else words.because(verdict, timeline_of(verdict.webinar))
+    return "" if verdict.decided_by_id else words.explain(verdict, timeline_of(verdict.webinar))
 
 
 @register.simple_tag
@@ -38,7 +38,7 @@ def qr(text: str) -> SafeString:
 @register.inclusion_tag("attendance/invitation.html")
 def invitation(link: str) -> dict[str, Any]:
     """A text ready to send: what and when, and the partner's own link, which seats whoever signs up by it."""
-    webinar = Programme.read().ahead()
+    webinar = Schedule.read().ahead()
     words, by_link = _invitation_words(webinar)
     sent = _link_to(webinar, link)
     return {
@@ -61,7 +61,7 @@ def _invitation_words(webinar: Webinar | None) -> tuple[str, str]:
     if webinar is None or webinar.starts_at is None:
         words = _("Приглашаю на живые вебинары: можно задать вопросы и узнать, как всё устроено.")
         return words, _("Регистрация по ссылке:")
-    about = {"title": webinar.title, "moment": lasting_words(webinar.starts_at, webinar.zone)}
+    about = {"title": webinar.title, "moment": absolute_time(webinar.starts_at, webinar.zone)}
     words = _("Приглашаю на живой вебинар «%(title)s»: %(moment)s.") % about
     return words, _("Место бронируется по ссылке:")
 
@@ -69,11 +69,11 @@ def _invitation_words(webinar: Webinar | None) -> tuple[str, str]:
 @register.inclusion_tag("attendance/own_evening.html", takes_context=True)
 def own_evening_panel(context: Context) -> dict[str, Any]:
     """The next webinar (or the one on air) and the one just over, as far as one's own people are concerned."""
-    partner, programme = context["request"].user, Programme.read()
-    webinar, over = programme.ahead(), own.just_over(programme)
+    partner, programme = context["request"].user, Schedule.read()
+    webinar, over = programme.ahead(), own.last_finished(programme)
     return {
         "webinar": webinar,
-        "turnout": own.own_turnout(partner, webinar) if webinar else None,
+        "turnout": own.partner_turnout(partner, webinar) if webinar else None,
         "over": over,
         "result": own.own_result(partner, over) if over else None,
         "invited": Person.objects.filter(invited_by_id=partner.pk).count(),
@@ -84,17 +84,17 @@ def own_evening_panel(context: Context) -> dict[str, Any]:
 def own_candidates_panel(context: Context) -> dict[str, Any]:
     """The people whom this partner invited, each with their role, their seat and their latest verdict."""
     request = context["request"]
-    found = own.own_candidates(request.user, Programme.read(), request.GET)
+    found = own.own_candidates(request.user, Schedule.read(), request.GET)
     return {"found": found, "page": found.page}
 
 
 @register.inclusion_tag("attendance/candidate_verdicts.html")
 def candidate_verdicts(candidate: Person) -> dict[str, Any]:
     """Every verdict on one candidate, the latest first, and how they stand to what is on air or comes next."""
-    webinar = Programme.read().ahead()
+    webinar = Schedule.read().ahead()
     entries = Participation.objects.filter(webinar=webinar, person=candidate, is_lead=True)
     return {
-        "verdicts": own.told().filter(lead=candidate).order_by("-webinar__starts_at"),
+        "verdicts": own.visible_verdicts().filter(lead=candidate).order_by("-webinar__starts_at"),
         "webinar": webinar,
         "entered": webinar is not None and webinar.is_on_air and entries.exists(),
         "seated": webinar is not None and webinar.pk in seats_of(candidate.pk),
@@ -104,7 +104,7 @@ def candidate_verdicts(candidate: Person) -> dict[str, Any]:
 @register.simple_tag
 def what_to_say(candidate: Person) -> str:
     """With what to begin, by what came of their latest webinar."""
-    verdict = own.told().filter(lead=candidate).order_by("-webinar__starts_at").first()
+    verdict = own.visible_verdicts().filter(lead=candidate).order_by("-webinar__starts_at").first()
     if verdict is None:
         return _("Напишите или позвоните: познакомьтесь и напомните о ближайшем вебинаре.")
     if verdict.attended:

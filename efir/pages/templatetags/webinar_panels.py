@@ -9,7 +9,7 @@ from django.template.context import Context
 
 from efir.webinars import selectors
 from efir.webinars.models import Webinar
-from efir.webinars.schedule import Programme, seats_of
+from efir.webinars.schedule import Schedule, seats_of
 
 register = template.Library()
 
@@ -23,7 +23,7 @@ def open_webinar(webinar_id: int | None) -> Webinar | None:
 @register.simple_tag
 def next_webinar() -> Webinar | None:
     """The webinar on air, else the next one, for somebody who has no seat yet."""
-    return Programme.read().ahead()
+    return Schedule.read().ahead()
 
 
 @register.simple_tag(takes_context=True)
@@ -36,7 +36,7 @@ def has_seat(context: Context, webinar_id: int) -> bool:
 def webinar_card(context: Context) -> dict[str, Any]:
     """The webinar on air or the next one, and whether the person who looks has a seat there."""
     seats = seats_of(context["request"].user.pk)
-    webinar = Programme.read().ahead(seats)
+    webinar = Schedule.read().ahead(seats)
     return {
         "webinar": webinar,
         "seated": webinar is not None and webinar.pk in seats,

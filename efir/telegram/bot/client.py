@@ -32,7 +32,7 @@ _NEVER_SENT = (
 )
 
 
-class Reach(StrEnum):
+class Delivery(StrEnum):
     """How far a failed call came."""
 
     NOT_SENT = "not_sent"
@@ -48,7 +48,7 @@ class BotApiError(TelegramError):
 
     def __init__(
         self,
-        reach: Reach,
+        reach: Delivery,
         description: str,
         *,
         status: int | None = None,
@@ -82,7 +82,7 @@ class _Request(HTTPXRequest):
 
 def _unanswered(cause: BaseException) -> BotApiError:
     """Named by the exception's class alone: its text might hold the address, and so the token."""
-    reach = Reach.NOT_SENT if isinstance(cause, _NEVER_SENT) else Reach.UNKNOWN
+    reach = Delivery.NOT_SENT if isinstance(cause, _NEVER_SENT) else Delivery.UNKNOWN
     return BotApiError(reach, type(cause).__name__)
 
 
@@ -90,7 +90,7 @@ def _answered(status: int, body: bytes) -> BotApiError:
     answer = _parsed(body)
     error_code, parameters = answer.get("error_code"), answer.get("parameters")
     return BotApiError(
-        Reach.ANSWERED,
+        Delivery.ANSWERED,
         str(answer.get("description") or f"HTTP {status}"),
         status=status,
         error_code=error_code if isinstance(error_code, int) and answer.get("ok") is False else None,
@@ -168,7 +168,7 @@ class BotApi:
         except TelegramError:
             raise
         except Exception as exc:  # the library, on a result of another shape than a message
-            raise BotApiError(Reach.UNKNOWN, type(exc).__name__, status=200) from None
+            raise BotApiError(Delivery.UNKNOWN, type(exc).__name__, status=200) from None
         return message.message_id
 
     async def updates(self, offset: int | None, timeout_s: int) -> list[dict[str, Any]]:

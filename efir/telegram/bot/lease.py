@@ -39,7 +39,7 @@ def release(holder: UUID) -> None:
     state().filter(holder=holder).update(holder=None, lease_until=None)
 
 
-def inherit() -> None:
+def force_release() -> None:
     """Free the lease of a process that is certainly gone: the caller holds the lock of the only worker there can be."""
     state().update(holder=None, lease_until=None)
 
@@ -61,11 +61,11 @@ def paused_until() -> datetime | None:
     return state().values_list("paused_until", flat=True).first()
 
 
-def accuse(fault: str) -> None:
+def mark_token_rejected(fault: str) -> None:
     """Telegram rejects the token: say so wherever the state is shown."""
     state().update(fault=fault)
 
 
-def trust(username: str) -> None:
+def mark_token_accepted(username: str) -> None:
     """Telegram accepts the token and calls the bot so."""
     state().update(fault="", username=username)

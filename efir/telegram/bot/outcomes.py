@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from efir.lib.log import without_token
-from efir.telegram.bot.client import BotApiError, Reach
+from efir.telegram.bot.client import BotApiError, Delivery
 
 # For a 429 that does not say how long.
 DEFAULT_WAIT_S = 5.0
@@ -47,7 +47,7 @@ class MessageRefused:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class RateLimited:
     """Surely not sent; the whole queue is silent for this many seconds."""
 
     seconds: float
@@ -69,14 +69,14 @@ class OutcomeUnknown:
 
 
 @dataclass(frozen=True, slots=True)
-class BotRejected:
+class TokenRejected:
     """The token is wrong: nothing can be sent until it works."""
 
     error: str
 
 
 Failure: TypeAlias = (
-    ChatUnreachable | ChatMoved | MessageRefused | Wait | NotSent | OutcomeUnknown | BotRejected
+    ChatUnreachable | ChatMoved | MessageRefused | RateLimited | NotSent | OutcomeUnknown | TokenRejected
 )
 Decision: TypeAlias = Sent | Failure
 
@@ -90,15 +90,15 @@ _UNREACHABLE = {
 }
 
 
-def decide(outcome: int | BaseException) -> Decision:
+def classify_outcome(outcome: int | BaseException) -> Decision:
     """What to do about a message's id, or about the exception that came instead of one."""
     if isinstance(outcome, int):
         return Sent(outcome)
     if not isinstance(outcome, BotApiError):
         return OutcomeUnknown(type(outcome).__name__)
-    if outcome.reach is Reach.NOT_SENT:
+    if outcome.reach is Delivery.NOT_SENT:
         return NotSent(outcome.description)
-    if outcome.reach is Reach.UNKNOWN:
+    if outcome.reach is Delivery.UNKNOWN:
         return OutcomeUnknown(outcome.description)
     text = without_token(outcome.description)
     if chat_id := _new_chat_id(outcome):
@@ -108,9 +108,9 @@ def decide(outcome: int | BaseException) -> Decision:
 
 def _by_status(error: BotApiError, status: int, text: str) -> Decision:
     if status == 429:
-        return Wait(_wait_s(error), text)
+        return RateLimited(_wait_s(error), text)
     if status in {401, 404} or (status == 400 and "logged out" in text.lower()):
-        return BotRejected(text)
+        return TokenRejected(text)
     if 300 <= status < 500 and not error.official:
         return NotSent(text)  # a proxy or a login page: Telegram never saw the call
     if status == 403 or (status == 400 and "chat not found" in text.lower()):

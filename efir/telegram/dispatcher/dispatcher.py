@@ -9,14 +9,14 @@ import structlog
 from django.conf import settings
 
 from efir.lib.concurrency import in_thread
-from efir.lib.waiting import happens
+from efir.lib.waiting import wait_for
 from efir.telegram.bot import lease
 from efir.telegram.bot.client import BotApi
-from efir.telegram.dispatcher.lease_term import Turn
-from efir.telegram.dispatcher.poller import Linker
-from efir.telegram.dispatcher.rate_limiter import Pace
+from efir.telegram.dispatcher.lease_term import LeaseTerm
+from efir.telegram.dispatcher.poller import UpdatePoller
+from efir.telegram.dispatcher.rate_limiter import RateLimiter
 from efir.telegram.dispatcher.sender import Sender
-from efir.telegram.outbox.completion import reap
+from efir.telegram.outbox.completion import recover_orphaned
 
 RENEW_S = 2.0
 TAKE_OVER_S = 0.5
@@ -39,9 +39,9 @@ class Dispatcher:
         self.holder = uuid4()
         self._stopping = asyncio.Event()
         self._api = BotApi(config.telegram_token, config.telegram_api)
-        self._pace = Pace(config.telegram_rate)
+        self._pace = RateLimiter(config.telegram_rate)
         self._sender = Sender(self._api, self._pace, self.holder)
-        self._linker = Linker(self._api, self._pace)
+        self._linker = UpdatePoller(self._api, self._pace)
 
     def stop(self) -> None:
         """End after the calls that are under way; to be called in the event loop's thread."""
@@ -51,7 +51,7 @@ class Dispatcher:
         """Act for the bot until `stop`."""
         try:
             while not self._stopping.is_set():
-                turn = Turn()
+                turn = LeaseTerm()
                 if await self._renew(turn):
                     await self._act(turn)
                 else:
@@ -60,7 +60,7 @@ class Dispatcher:
             await self._give_back()
             await self._api.close()
 
-    async def _act(self, turn: Turn) -> None:
+    async def _act(self, turn: LeaseTerm) -> None:
         log.info("turn_began")
         stop, over = asyncio.create_task(self._stopping.wait()), asyncio.create_task(turn.wait())
         keeper = asyncio.create_task(self._keep(turn))
@@ -74,25 +74,25 @@ class Dispatcher:
                 task.cancel()
             log.info("turn_ended")
 
-    async def _send(self, turn: Turn) -> None:
+    async def _send(self, turn: LeaseTerm) -> None:
         await self._sender.run(turn)
         if self._stopping.is_set():
             await self._sender.drain(STOP_WITHIN_S)
 
-    async def _keep(self, turn: Turn) -> None:
+    async def _keep(self, turn: LeaseTerm) -> None:
         while await self._renew(turn) is not False:
             await asyncio.sleep(RENEW_S)
         log.warning("lease_lost")
         turn.end()
 
-    async def _renew(self, turn: Turn) -> bool | None:
+    async def _renew(self, turn: LeaseTerm) -> bool | None:
         """Take or renew the lease, and see to what another holder left; None where the database is away."""
         until = asyncio.get_running_loop().time() + lease.TTL_S - MARGIN_S
         try:
             if not await in_thread(lease.acquire, self.holder):
                 return False
             turn.extend(until)
-            await in_thread(reap, self.holder)
+            await in_thread(recover_orphaned, self.holder)
             if paused_until := await in_thread(lease.paused_until):
                 self._pace.pause_until(paused_until)
         except Exception:  # the turn ends by itself, unless a later renewal succeeds in time
@@ -101,7 +101,7 @@ class Dispatcher:
         return True
 
     async def _rest(self) -> None:
-        await happens(self._stopping, TAKE_OVER_S)
+        await wait_for(self._stopping, TAKE_OVER_S)
 
     async def _give_back(self) -> None:
         """Whoever takes over does not know when which chat got its last message."""

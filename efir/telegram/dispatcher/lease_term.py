@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from efir.lib.waiting import happens
+from efir.lib.waiting import wait_for
 
 T = TypeVar("T")
 
 
-class Turn:
+class LeaseTerm:
     """Ends by `end`, or by itself when `extend` has not been called in time."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Turn:
 
     async def wait(self, seconds: float | None = None) -> bool:
         """Sleep for so long, or until the turn is over; whether it is."""
-        return await happens(self._over, seconds)
+        return await wait_for(self._over, seconds)
 
     async def cut(self, work: Coroutine[Any, Any, T]) -> T | None:
         """What `work` gives, or nothing where the turn ended first."""

@@ -13,11 +13,11 @@ import structlog
 from efir.lib.concurrency import in_thread
 from efir.telegram import updates
 from efir.telegram.bot.client import BotApi, BotApiError
-from efir.telegram.bot.outcomes import Wait, decide
-from efir.telegram.dispatcher.lease_term import Turn
-from efir.telegram.dispatcher.notice_sender import END_WITHIN_S, Courier
-from efir.telegram.dispatcher.rate_limiter import Pace
-from efir.telegram.dispatcher.replies import Replies
+from efir.telegram.bot.outcomes import RateLimited, classify_outcome
+from efir.telegram.dispatcher.lease_term import LeaseTerm
+from efir.telegram.dispatcher.notice_sender import END_WITHIN_S, NoticeSender
+from efir.telegram.dispatcher.rate_limiter import RateLimiter
+from efir.telegram.dispatcher.replies import ReplyQueue
 
 POLL_S = 25
 RECOVER_S = 1.0
@@ -27,20 +27,20 @@ TROUBLE_S = 5.0
 log = structlog.get_logger(__name__)
 
 
-class Linker:
+class UpdatePoller:
     """Polls for as long as the dispatcher's turn lasts: one poller for each bot."""
 
-    def __init__(self, api: BotApi, pace: Pace) -> None:
+    def __init__(self, api: BotApi, pace: RateLimiter) -> None:
         self._api = api
         self._pace = pace
-        self._courier = Courier(api, pace)
-        self._replies = Replies(api, pace)
+        self._courier = NoticeSender(api, pace)
+        self._replies = ReplyQueue(api, pace)
 
-    async def run(self, turn: Turn) -> None:
+    async def run(self, turn: LeaseTerm) -> None:
         """Take updates, and send notices, until the turn is over."""
         await asyncio.gather(self._hear(turn), self._courier.run(turn))
 
-    async def _hear(self, turn: Turn) -> None:
+    async def _hear(self, turn: LeaseTerm) -> None:
         """What could not be saved is asked for again."""
         while not turn.over:
             try:
@@ -52,17 +52,17 @@ class Linker:
                 await turn.wait(RECOVER_S)
         await self._replies.finish(END_WITHIN_S)
 
-    async def _poll(self, turn: Turn) -> None:
+    async def _poll(self, turn: LeaseTerm) -> None:
         offset = await in_thread(updates.next_offset)
         for update in await turn.cut(self._api.updates(offset, POLL_S)) or ():
             reply = await in_thread(updates.take, update)
             if reply:
                 self._replies.soon(reply, turn)
 
-    async def _recover(self, error: BotApiError, turn: Turn) -> None:
-        decision = decide(error)
+    async def _recover(self, error: BotApiError, turn: LeaseTerm) -> None:
+        decision = classify_outcome(error)
         log.warning("updates_failed", status=error.status, outcome=type(decision).__name__)
-        if isinstance(decision, Wait):
+        if isinstance(decision, RateLimited):
             await self._pace.obey(decision.seconds)
         if error.status == 409 and "webhook" in error.description.lower():
             await turn.cut(self._drop_webhook())
@@ -76,6 +76,6 @@ class Linker:
 
 
 def _pause_s(error: BotApiError, decision: Any) -> float:
-    if isinstance(decision, Wait):
+    if isinstance(decision, RateLimited):
         return decision.seconds
     return TROUBLE_S if error.status else RECOVER_S

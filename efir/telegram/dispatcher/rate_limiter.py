@@ -11,7 +11,7 @@ from django.db import Error as DatabaseError
 from efir.lib import clock
 from efir.lib.concurrency import in_thread
 from efir.telegram.bot import lease
-from efir.telegram.dispatcher.lease_term import Turn
+from efir.telegram.dispatcher.lease_term import LeaseTerm
 
 # A little over the second, for what the network does to the distance between two calls.
 CHAT_GAP_S = 1.05
@@ -22,7 +22,7 @@ SHARE = 10
 log = structlog.get_logger(__name__)
 
 
-class Pace:
+class RateLimiter:
     """Gives each call its moment. Times are of the event loop's clock, but the pause is of the database's."""
 
     def __init__(self, rate: float) -> None:
@@ -67,7 +67,7 @@ class Pace:
         # A moment that is still to come was given back: with a low rate it may be many seconds away.
         return max(0.0, CHAT_GAP_S + min(latest - now, 0.0)) if latest else 0.0
 
-    async def slot(self, chat_id: int, turn: Turn) -> bool:
+    async def slot(self, chat_id: int, turn: LeaseTerm) -> bool:
         """Wait until one call to this chat may begin; False where the turn ended or a pause began meanwhile."""
         loop = asyncio.get_running_loop()
         if not await self._is_free(chat_id, turn):
@@ -80,7 +80,7 @@ class Pace:
                 return False
         return not turn.over and not self.paused_s
 
-    async def spare(self, chat_id: int, turn: Turn) -> bool:
+    async def spare(self, chat_id: int, turn: LeaseTerm) -> bool:
         """As `slot`, for what can wait: a moment that nobody else wants, or one in `SHARE` of theirs."""
         if not await self._is_free(chat_id, turn):
             return False
@@ -92,7 +92,7 @@ class Pace:
                     return False
         return await self.slot(chat_id, turn)
 
-    async def _is_free(self, chat_id: int, turn: Turn) -> bool:
+    async def _is_free(self, chat_id: int, turn: LeaseTerm) -> bool:
         """Wait until the chat may get its next message; False where the turn ended."""
         while (free_in := self.chat_free_at(chat_id) - asyncio.get_running_loop().time()) > 0:
             if await turn.wait(free_in):

@@ -7,9 +7,9 @@ import asyncio
 import structlog
 
 from efir.telegram.bot.client import BotApi, BotApiError
-from efir.telegram.bot.outcomes import Wait, decide
-from efir.telegram.dispatcher.lease_term import Turn
-from efir.telegram.dispatcher.rate_limiter import Pace
+from efir.telegram.bot.outcomes import RateLimited, classify_outcome
+from efir.telegram.dispatcher.lease_term import LeaseTerm
+from efir.telegram.dispatcher.rate_limiter import RateLimiter
 from efir.telegram.updates import Reply
 
 # Whoever goes on talking is not told again and again that nobody listens.
@@ -22,10 +22,10 @@ REMEMBERED_CHATS = 1000
 log = structlog.get_logger(__name__)
 
 
-class Replies:
+class ReplyQueue:
     """What is to be answered to whom. One reply waits for each chat: that to a later command takes its place."""
 
-    def __init__(self, api: BotApi, pace: Pace) -> None:
+    def __init__(self, api: BotApi, pace: RateLimiter) -> None:
         self._api = api
         self._pace = pace
         self._waiting: dict[int, Reply] = {}
@@ -33,7 +33,7 @@ class Replies:
         self._told: dict[int, float] = {}
         self._is_full = False
 
-    def soon(self, reply: Reply, turn: Turn) -> None:
+    def soon(self, reply: Reply, turn: LeaseTerm) -> None:
         """Say it when the outbox leaves a moment for it; not at all, where this chat or too many others wait."""
         if reply.chat_id in self._waiting:
             if not reply.seldom:
@@ -62,7 +62,7 @@ class Replies:
             log.warning("replies_full", waiting=len(self._waiting))
         return False
 
-    async def _answer(self, chat_id: int, turn: Turn) -> None:
+    async def _answer(self, chat_id: int, turn: LeaseTerm) -> None:
         try:
             is_now = await self._its_moment(chat_id, turn)
         finally:
@@ -79,7 +79,7 @@ class Replies:
             self._told = {chat: until for chat, until in self._told.items() if until > now}
         self._told[chat_id] = now + SELDOM_S
 
-    async def _its_moment(self, chat_id: int, turn: Turn) -> bool:
+    async def _its_moment(self, chat_id: int, turn: LeaseTerm) -> bool:
         """Wait for it, through any pause; False where the turn ended."""
         while not await self._pace.spare(chat_id, turn):
             if await turn.wait(self._pace.paused_s):
@@ -91,7 +91,7 @@ class Replies:
         try:
             await self._api.send(reply.chat_id, message.text, message.buttons)
         except BotApiError as exc:
-            decision = decide(exc)
-            if isinstance(decision, Wait):
+            decision = classify_outcome(exc)
+            if isinstance(decision, RateLimited):
                 await self._pace.obey(decision.seconds)
             log.warning("reply_failed", outcome=type(decision).__name__)

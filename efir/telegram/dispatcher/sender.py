@@ -15,19 +15,26 @@ from django.db import Error as DatabaseError
 
 from efir.lib import metrics
 from efir.lib.concurrency import in_thread
-from efir.lib.recurring import Recurring
+from efir.lib.recurring import ThrottledErrorLog
 from efir.telegram.bot import lease
 from efir.telegram.bot.client import BotApi, BotApiError
-from efir.telegram.bot.outcomes import BotRejected, Decision, MessageRefused, OutcomeUnknown, Wait, decide
-from efir.telegram.dispatcher.lease_term import Turn
-from efir.telegram.dispatcher.rate_limiter import Pace
+from efir.telegram.bot.outcomes import (
+    Decision,
+    MessageRefused,
+    OutcomeUnknown,
+    RateLimited,
+    TokenRejected,
+    classify_outcome,
+)
+from efir.telegram.dispatcher.lease_term import LeaseTerm
+from efir.telegram.dispatcher.rate_limiter import RateLimiter
 from efir.telegram.outbox import claims
 from efir.telegram.outbox.claims import Claim
-from efir.telegram.outbox.completion import settle
-from efir.telegram.outbox.message_types import Composed
+from efir.telegram.outbox.completion import complete
+from efir.telegram.outbox.message_types import OutgoingMessage
 
 P = ParamSpec("P")
-Message: TypeAlias = Composed | Exception
+Message: TypeAlias = OutgoingMessage | Exception
 
 IDLE_S = 0.4
 RECOVER_S = 1.0
@@ -43,7 +50,7 @@ log = structlog.get_logger(__name__)
 class Sender:
     """Empties the queue for as long as turns last; what is under way when one ends is still brought to its end."""
 
-    def __init__(self, api: BotApi, pace: Pace, holder: UUID) -> None:
+    def __init__(self, api: BotApi, pace: RateLimiter, holder: UUID) -> None:
         self._api = api
         self._pace = pace
         self._holder = holder
@@ -53,12 +60,12 @@ class Sender:
         self._busy: dict[int, float] = {}
         self._in_turn = asyncio.Lock()
         self._attempts: set[UUID] = set()
-        self._rounds = Recurring(log, "sender_failed")
+        self._rounds = ThrottledErrorLog(log, "sender_failed")
         self._certain = False
         self._trusted = False
         self._ask_at = 0.0
 
-    async def run(self, turn: Turn) -> None:
+    async def run(self, turn: LeaseTerm) -> None:
         """Send what is due until the turn is over."""
         self._trusted = self._certain = False
         while not turn.over:
@@ -78,7 +85,7 @@ class Sender:
         for call in list(self._calls):
             call.cancel()
 
-    async def _round(self, turn: Turn) -> None:
+    async def _round(self, turn: LeaseTerm) -> None:
         if not self._trusted:
             await self._introduce(turn)
         elif self._pace.paused_s:
@@ -88,29 +95,29 @@ class Sender:
         elif not await self._take(room, turn):
             await turn.wait(self._idle_s())
 
-    async def _introduce(self, turn: Turn) -> None:
+    async def _introduce(self, turn: LeaseTerm) -> None:
         """Ask Telegram who we are: nothing is sent with a token that it rejects."""
         await turn.wait(max(self._ask_at - asyncio.get_running_loop().time(), 0))
         try:
             username = await turn.cut(self._api.username())
         except BotApiError as exc:
-            await self._not_introduced(decide(exc))
+            await self._not_introduced(classify_outcome(exc))
         else:
             if username is not None:
-                await in_thread(lease.trust, username)
+                await in_thread(lease.mark_token_accepted, username)
                 self._trusted = True
 
     async def _not_introduced(self, decision: Decision) -> None:
         self._react(decision)
         self._ask_later()
-        if isinstance(decision, Wait):
+        if isinstance(decision, RateLimited):
             await self._pace.obey(decision.seconds)
         error = getattr(decision, "error", None)
         log.warning("bot_not_reached", outcome=type(decision).__name__, error=error)
-        if isinstance(decision, BotRejected):
-            await in_thread(lease.accuse, decision.error)
+        if isinstance(decision, TokenRejected):
+            await in_thread(lease.mark_token_rejected, decision.error)
 
-    async def _take(self, room: int, turn: Turn) -> bool:
+    async def _take(self, room: int, turn: LeaseTerm) -> bool:
         if not self._certain:  # what is claimed: the turn is new, or the database was away
             await in_thread(claims.recover, self._holder, frozenset(self._attempts))
             self._certain = True
@@ -118,67 +125,67 @@ class Sender:
         for claimed, message in taken:
             self._attempts.add(claimed.attempt_id)
             self._busy[claimed.person_id] = math.inf
-            self._waiting += isinstance(message, Composed)
+            self._waiting += isinstance(message, OutgoingMessage)
             # They begin in this order, and so get their moments in this order.
             call = asyncio.create_task(self._deliver(claimed, message, turn))
             self._calls.add(call)
             call.add_done_callback(self._calls.discard)
         return bool(taken)
 
-    async def _deliver(self, claimed: Claim, message: Message, turn: Turn) -> None:
+    async def _deliver(self, claimed: Claim, message: Message, turn: LeaseTerm) -> None:
         try:
             await self._carry_out(claimed, message, turn)
             self._attempts.discard(claimed.attempt_id)
         finally:
             self._busy[claimed.person_id] = self._pace.chat_free_at(claimed.chat_id)
 
-    async def _carry_out(self, claimed: Claim, message: Message, turn: Turn) -> None:
+    async def _carry_out(self, claimed: Claim, message: Message, turn: LeaseTerm) -> None:
         try:
-            if not isinstance(message, Composed):
-                await _surely(_give_up, claimed, message)
+            if not isinstance(message, OutgoingMessage):
+                await retry_until_written(_give_up, claimed, message)
             elif await self._its_moment(claimed, turn):
                 await self._send(claimed, message)
             else:
-                await _surely(claims.release, claimed)
+                await retry_until_written(claims.release, claimed)
         except Exception as exc:  # nobody knows how far it came: the policy of uncertain outcomes decides
             log.exception("delivery_failed", message_id=claimed.messages[0].pk)
-            await _surely(settle, claimed, OutcomeUnknown(type(exc).__name__))
+            await retry_until_written(complete, claimed, OutcomeUnknown(type(exc).__name__))
 
-    async def _its_moment(self, claimed: Claim, turn: Turn) -> bool:
+    async def _its_moment(self, claimed: Claim, turn: LeaseTerm) -> bool:
         """Wait for it; False where the message is not to be sent now."""
         try:
             return await self._pace.slot(claimed.chat_id, turn)
         finally:
             self._waiting -= 1
 
-    async def _send(self, claimed: Claim, message: Composed) -> None:
+    async def _send(self, claimed: Claim, message: OutgoingMessage) -> None:
         try:
             async with self._in_turn:  # noted one after another, calls stay in the order of their moments
-                begun = await in_thread(claims.begin, claimed, message.text)
+                begun = await in_thread(claims.mark_sending, claimed, message.text)
         except DatabaseError:  # no call is made that is not noted
-            return await _surely(claims.release, claimed)
+            return await retry_until_written(claims.release, claimed)
         if not begun:
             return None
         if not await self._pace.gate(claimed.chat_id):
-            return await _surely(claims.release, claimed)
+            return await retry_until_written(claims.release, claimed)
         return await self._call(claimed, message)
 
-    async def _call(self, claimed: Claim, message: Composed) -> None:
+    async def _call(self, claimed: Claim, message: OutgoingMessage) -> None:
         began = time.monotonic()
         try:
-            decision = decide(await self._api.send(claimed.chat_id, message.text, message.buttons))
+            decision = classify_outcome(await self._api.send(claimed.chat_id, message.text, message.buttons))
         except Exception as exc:  # whatever it is, the row must not stay in `sending`
-            decision = decide(exc)
+            decision = classify_outcome(exc)
         metrics.CALL.observe(time.monotonic() - began)
         metrics.SENDS.labels(type(decision).__name__).inc()
         self._react(decision)
-        await _surely(settle, claimed, decision, message.text)
+        await retry_until_written(complete, claimed, decision, message.text)
 
     def _react(self, decision: Decision) -> None:
-        if isinstance(decision, Wait):
+        if isinstance(decision, RateLimited):
             self._pace.pause(decision.seconds)
             log.warning("told_to_wait", seconds=decision.seconds)
-        if isinstance(decision, BotRejected):
+        if isinstance(decision, TokenRejected):
             self._trusted = False
             self._ask_later()
             log.error("bot_rejected", error=decision.error)
@@ -215,10 +222,10 @@ def _give_up(claimed: Claim, problem: Exception) -> None:
     if isinstance(problem, DatabaseError):
         claims.release(claimed)
     else:
-        settle(claimed, MessageRefused(f"not composed: {type(problem).__name__}"))
+        complete(claimed, MessageRefused(f"not composed: {type(problem).__name__}"))
 
 
-async def _surely(work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+async def retry_until_written(work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
     """Write to the database however long it is away: what came of a call is known here alone.
 
     Raises DataError and IntegrityError: what the database will never take.

@@ -24,18 +24,18 @@ MANY = MAX_TEXT // 10
 log = structlog.get_logger(__name__)
 
 
-def together(first: OutboxMessage, now: datetime) -> list[OutboxMessage]:
+def batch_for(first: OutboxMessage, now: datetime) -> list[OutboxMessage]:
     """What one call carries where `first` is due, in the order in which it is told; part of a claim's transaction."""
     gathering = registered(first.kind).gathering
     if gathering is None:
         return [first]
-    rows = _company(first, now)
+    rows = batch_candidates(first, now)
     if first.batch is None and len(rows) <= gathering.singly:
         return [first]
     if first.batch is None:
-        _bind(rows)
+        assign_batch(rows)
     try:
-        return _what_fits(gathering.arrange(rows))
+        return fit_to_limit(gathering.arrange(rows))
     except DatabaseError:
         raise
     except Exception:  # one that cannot be told must not keep the others: each goes by itself
@@ -43,7 +43,7 @@ def together(first: OutboxMessage, now: datetime) -> list[OutboxMessage]:
         return [first]
 
 
-def _company(first: OutboxMessage, now: datetime) -> list[OutboxMessage]:
+def batch_candidates(first: OutboxMessage, now: datetime) -> list[OutboxMessage]:
     """The due messages of its kind and batch; one that perhaps went out already never goes with one that did not."""
     same = due(now).filter(
         person_id=first.person_id,
@@ -55,14 +55,14 @@ def _company(first: OutboxMessage, now: datetime) -> list[OutboxMessage]:
     return list(locked(same).order_by("pk"))
 
 
-def _bind(rows: Sequence[OutboxMessage]) -> None:
+def assign_batch(rows: Sequence[OutboxMessage]) -> None:
     batch = uuid4()
     OutboxMessage.objects.filter(pk__in=[row.pk for row in rows]).update(batch=batch)
     for row in rows:
         row.batch = batch
 
 
-def _what_fits(rows: list[OutboxMessage]) -> list[OutboxMessage]:
+def fit_to_limit(rows: list[OutboxMessage]) -> list[OutboxMessage]:
     """As many as one message holds, and one at least."""
     if len(rows) <= MANY and compose(rows).length <= MAX_TEXT:
         return rows

@@ -14,7 +14,6 @@ from django.db.models import Case, F, QuerySet, Value, When
 from efir.lib import clock
 from efir.telegram.bot import lease
 from efir.telegram.bot.outcomes import (
-    BotRejected,
     ChatMoved,
     ChatUnreachable,
     Decision,
@@ -22,13 +21,14 @@ from efir.telegram.bot.outcomes import (
     MessageRefused,
     NotSent,
     OutcomeUnknown,
+    RateLimited,
     Sent,
-    Wait,
+    TokenRejected,
 )
 from efir.telegram.models import ERASED_TEXT, MessageState, OutboxMessage, TelegramChat
 from efir.telegram.outbox.claims import Claim
 from efir.telegram.outbox.log import causes_of
-from efir.telegram.outbox.queries import give_back
+from efir.telegram.outbox.queries import requeue
 
 FIRST_RETRY_S = 1.0
 LAST_RETRY_S = 60.0
@@ -38,7 +38,7 @@ AFTER_UNKNOWN_S = 10.0
 log = structlog.get_logger(__name__)
 
 
-def settle(claimed: Claim, decision: Decision, text: str = "") -> None:
+def complete(claimed: Claim, decision: Decision, text: str = "") -> None:
     """Write what came of a claim; a row that is no longer this attempt's is left alone. `text` is what was sent."""
     causes = causes_of(claimed.messages)
     with transaction.atomic():
@@ -66,10 +66,10 @@ def _write(rows: QuerySet[OutboxMessage], claimed: Claim, decision: Decision, te
     match decision:
         case ChatUnreachable(reason, _):
             _close_chat(claimed, reason)
-        case Wait(seconds, _):
+        case RateLimited(seconds, _):
             lease.pause(seconds)
-        case BotRejected(error):
-            lease.accuse(error)
+        case TokenRejected(error):
+            lease.mark_token_rejected(error)
     return _unsent(ours, claimed, decision, text)
 
 
@@ -79,7 +79,7 @@ def _unsent(ours: QuerySet[OutboxMessage], claimed: Claim, decision: Failure, te
             return _follow(ours, claimed, chat_id, error)
         case ChatUnreachable(_, error) | MessageRefused(error):
             return ours.update(state=MessageState.FAILED, error=error)
-        case Wait(_, error) | BotRejected(error):
+        case RateLimited(_, error) | TokenRejected(error):
             return _requeue(ours, error)
         case NotSent(error):
             delay_s = retry_after_s(claimed.messages[0].failures)
@@ -158,7 +158,7 @@ def set_uncertain(rows: QuerySet[OutboxMessage], error: str, delay_s: float = 0.
     return given_up + again
 
 
-def reap(holder: UUID) -> int:
+def recover_orphaned(holder: UUID) -> int:
     """What another holder was sending when it lost the lease has an unknown outcome; how many messages."""
     lost = OutboxMessage.objects.filter(state=MessageState.SENDING).exclude(holder=holder)
     if not lost.exists():
@@ -166,7 +166,7 @@ def reap(holder: UUID) -> int:
     with transaction.atomic():
         if not lease.holds(holder):
             return 0
-        count = give_back(lost.filter(text=""))  # claimed, but the call was not begun
+        count = requeue(lost.filter(text=""))  # claimed, but the call was not begun
         count += set_uncertain(lost, "the process that sent it is gone")
     if count:
         log.warning("reaped", count=count)

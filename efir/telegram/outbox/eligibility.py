@@ -10,7 +10,7 @@ from efir.telegram.models import NO_ACCESS, PERSON_ERASED, MessageState, OutboxM
 from efir.telegram.outbox.message_types import registered
 
 
-def bar(rows: Sequence[OutboxMessage], people: Mapping[int, Person]) -> list[OutboxMessage]:
+def expire_ineligible(rows: Sequence[OutboxMessage], people: Mapping[int, Person]) -> list[OutboxMessage]:
     """Mark those of these messages that are for nobody, each with why; give them back. Nothing is written.
 
     `people`: id → each receiver and each lead.

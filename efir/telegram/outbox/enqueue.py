@@ -23,7 +23,7 @@ from efir.telegram.models import (
     OutboxMessage,
     TelegramChat,
 )
-from efir.telegram.outbox.eligibility import bar
+from efir.telegram.outbox.eligibility import expire_ineligible
 from efir.telegram.outbox.log import tell
 from efir.telegram.outbox.message_types import registered
 from efir.telegram.outbox.resend import resolve as resolve  # noqa: PLC0414  # part of what an outbox does
@@ -44,7 +44,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class NewMessage:
     """A message to be queued. Its waits are counted from `cause_at`, the moment of the event.
 
     `caused_by_id` is whoever decided it; nobody where the system did.
@@ -58,7 +58,7 @@ class Draft:
     caused_by_id: int | None = None
 
 
-def enqueue(drafts: Sequence[Draft]) -> None:
+def enqueue(drafts: Sequence[NewMessage]) -> None:
     """Write messages in the caller's transaction; what is there already is passed over."""
     if not drafts:
         return
@@ -72,7 +72,7 @@ def enqueue(drafts: Sequence[Draft]) -> None:
     )
     now = clock.now()
     rows = [_row(each, now, each.person_id in reachable, each.webinar_id in published) for each in drafts]
-    bar(rows, _locked_people(rows))
+    expire_ineligible(rows, _locked_people(rows))
     _give_places(rows)
     OutboxMessage.objects.bulk_create(rows, batch_size=INSERT_CHUNK, ignore_conflicts=True)
     log.info("enqueued", kinds=sorted({row.kind for row in rows}), count=len(rows))
@@ -102,7 +102,7 @@ def _give_places(rows: Sequence[OutboxMessage]) -> None:
         places[whose] += 1
 
 
-def _row(draft: Draft, now: datetime, linked: bool, published: bool) -> OutboxMessage:
+def _row(draft: NewMessage, now: datetime, linked: bool, published: bool) -> OutboxMessage:
     kind = registered(draft.kind)
     if not linked:
         wait = _wait_for_link(draft.cause_at)
@@ -188,8 +188,8 @@ def _unblock(waiting: QuerySet[OutboxMessage]) -> int:
     return len(moved)
 
 
-def _draft(row: OutboxMessage) -> Draft:
-    return Draft(
+def _draft(row: OutboxMessage) -> NewMessage:
+    return NewMessage(
         webinar_id=row.webinar_id,
         lead_id=row.lead_id,
         person_id=row.person_id,
@@ -198,7 +198,7 @@ def _draft(row: OutboxMessage) -> Draft:
     )
 
 
-def park(messages: Iterable[OutboxMessage]) -> None:
+def move_to_waiting(messages: Iterable[OutboxMessage]) -> None:
     """Put queued messages that cannot go (no link any more, no recording any more) back to waiting."""
     for row in messages:
         needs_link = not _reachable().filter(person_id=row.person_id).exists()

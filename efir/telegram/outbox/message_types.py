@@ -20,7 +20,7 @@ _TAG = re.compile(r"<[^>]*>")
 
 
 @dataclass(frozen=True, slots=True)
-class Composed:
+class OutgoingMessage:
     """A message as Telegram gets it: HTML of the Bot API, and buttons as (label, absolute address)."""
 
     text: str
@@ -31,7 +31,7 @@ class Composed:
         """As Telegram counts it: UTF-16 code units, without the markup."""
         return len(unescape(_TAG.sub("", self.text)).encode("utf-16-le")) // 2
 
-    def acceptable(self) -> Composed:
+    def acceptable(self) -> OutgoingMessage:
         """The same, with addresses that Telegram refuses in a button (a host without a dot) as lines of the text."""
         refused = [
             (label, address)
@@ -44,14 +44,14 @@ class Composed:
             f"{escape(label, quote=False)}: {escape(address, quote=False)}" for label, address in refused
         ]
         kept = [button for button in self.buttons if button not in refused]
-        return Composed("\n".join([self.text, "", *lines]), kept)
+        return OutgoingMessage("\n".join([self.text, "", *lines]), kept)
 
 
-Compose = Callable[[Sequence[OutboxMessage]], Composed]
+Compose = Callable[[Sequence[OutboxMessage]], OutgoingMessage]
 
 
 @dataclass(frozen=True, slots=True)
-class Gathering:
+class BatchPolicy:
     """One person's messages of a kind from one webinar, where there are many: they go out as one.
 
     Up to `singly` still go one by one. `unfinished` gives the ids of the webinars that are still to cause more of
@@ -75,7 +75,7 @@ class Registered:
     priority: int
     needs_recording: bool = False
     joins: Kind | None = None
-    gathering: Gathering | None = None
+    gathering: BatchPolicy | None = None
     needs: Capability | None = None
 
 
@@ -95,7 +95,7 @@ def registered(kind: str) -> Registered:
     return _kinds[kind]
 
 
-def compose(messages: Sequence[OutboxMessage]) -> Composed:
+def compose(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
     """What the call that carries these messages will say."""
     return registered(messages[0].kind).compose(messages).acceptable()
 
@@ -105,6 +105,6 @@ def joining(carrier: str) -> list[str]:
     return [each.kind for each in _kinds.values() if each.joins == carrier]
 
 
-def gatherings() -> list[tuple[Kind, Gathering]]:
+def gatherings() -> list[tuple[Kind, BatchPolicy]]:
     """The kinds of which many may become one."""
     return [(each.kind, each.gathering) for each in _kinds.values() if each.gathering]

@@ -44,7 +44,7 @@ def locked(rows: QuerySet[OutboxMessage]) -> QuerySet[OutboxMessage]:
     return rows.select_for_update(skip_locked=True, of=("self",)).select_related("webinar", "lead", "person")
 
 
-def give_back(rows: QuerySet[OutboxMessage]) -> int:
+def requeue(rows: QuerySet[OutboxMessage]) -> int:
     """Queue again, as if they had not been claimed, those of these messages that are being sent; how many."""
     return rows.filter(state=MessageState.SENDING).update(
         state=MessageState.QUEUED,

@@ -14,7 +14,7 @@ from efir.accounts.capabilities import Capability, can
 from efir.accounts.models import Person
 from efir.audit.actions import Action
 from efir.audit.log import record
-from efir.hooks.actions import Code, Context, Refused
+from efir.hooks.actions import ActionRefused, Code, Context
 from efir.lib import clock
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.telegram.outbox.log import tell
@@ -69,7 +69,7 @@ def _require_retry_delivery(context: Context) -> None:
         return
     actor = Person.objects.filter(pk=context.actor_id, is_active=True).first()
     if actor is None or not can(actor, Capability.RETRY_DELIVERY):
-        raise Refused(Code.FORBIDDEN, Capability.RETRY_DELIVERY)
+        raise ActionRefused(Code.FORBIDDEN, Capability.RETRY_DELIVERY)
 
 
 def _once_more(messages: QuerySet[OutboxMessage], context: Context) -> int:

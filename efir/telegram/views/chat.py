@@ -14,12 +14,12 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django_ratelimit.core import is_ratelimited
 
-from efir.accounts.sessions import person_of
+from efir.accounts.sessions import current_person
 from efir.accounts.views.login import too_many
 from efir.lib import qrcode
 from efir.telegram import notices
 from efir.telegram.link_tokens import BotUnknown, chat_of, make_link, unlink
-from efir.web.shortcuts import View, back_with, post_only, prefers_html
+from efir.web.shortcuts import View, post_only, prefers_html, redirect_with_message
 
 ACCOUNT = "/account/"
 TEST_RATE = "3/10m"
@@ -62,7 +62,7 @@ def _linked(request: HttpRequest, show: Callable[[str], HttpResponse]) -> HttpRe
     if is_ratelimited(request, group="telegram-link", key="user", rate=LINK_RATE, increment=True):
         return _link_too_often(request)
     try:
-        url = make_link(person_of(request))
+        url = make_link(current_person(request))
     except BotUnknown:
         return _no_bot(request)
     return show(url)
@@ -71,7 +71,7 @@ def _linked(request: HttpRequest, show: Callable[[str], HttpResponse]) -> HttpRe
 @_own
 def test(request: HttpRequest) -> HttpResponse:
     """Have the bot write to oneself; what comes of it is seen in Telegram, or on the account page."""
-    chat = chat_of(person_of(request))
+    chat = chat_of(current_person(request))
     if chat is None or not chat.reachable:
         return _refused(
             request, "not_linked", 409, gettext("Сначала привяжите Telegram: писать пока некуда.")
@@ -81,23 +81,25 @@ def test(request: HttpRequest) -> HttpResponse:
         response = _refused(request, "too_often", 429, words)
         response["Retry-After"] = str(RATES_S)
         return response
-    notices.ask_test(person_of(request))
+    notices.ask_test(current_person(request))
     if not prefers_html(request):
         return JsonResponse({"queued": True}, status=202)
     words = gettext(
         "Сообщение отправляется: через несколько секунд оно придёт в Telegram. Если его нет и через минуту, "
         "обновите эту страницу: если чат недоступен, здесь будет сказано почему."
     )
-    return back_with(request, ACCOUNT, words)
+    return redirect_with_message(request, ACCOUNT, words)
 
 
 @_own
 def unlink_chat(request: HttpRequest) -> HttpResponse:
     """Forget the chat; asking again changes nothing."""
-    unlink(person_of(request))
+    unlink(current_person(request))
     if not prefers_html(request):
         return JsonResponse({"linked": False})
-    return back_with(request, ACCOUNT, gettext("Telegram отвязан. Привязать его снова можно в любой момент."))
+    return redirect_with_message(
+        request, ACCOUNT, gettext("Telegram отвязан. Привязать его снова можно в любой момент.")
+    )
 
 
 def _no_bot(request: HttpRequest) -> HttpResponse:
@@ -116,5 +118,5 @@ def _link_too_often(request: HttpRequest) -> HttpResponse:
 
 def _refused(request: HttpRequest, code: str, status: int, sentence: str) -> HttpResponse:
     if prefers_html(request):
-        return back_with(request, ACCOUNT, sentence, error=True)
+        return redirect_with_message(request, ACCOUNT, sentence, error=True)
     return JsonResponse({"error": code, "detail": sentence}, status=status)

@@ -8,52 +8,53 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from efir.accounts.capabilities import Capability
-from efir.hooks.actions import Code, Refused
+from efir.accounts.sessions import request_context
+from efir.hooks.actions import ActionRefused, Code
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.telegram.outbox import enqueue
-from efir.webinars.endpoint import Done, acting, asked_for, control
+from efir.webinars.endpoint import ActionResult, control, parse_bool
 from efir.webinars.models import Webinar
 
 
 @control(Capability.RETRY_DELIVERY)
-def retry_failed(request: HttpRequest, webinar_id: int) -> Done:
+def retry_failed(request: HttpRequest, webinar_id: int) -> ActionResult:
     """Every message of the webinar that has failed goes into the queue again."""
     if not Webinar.objects.filter(pk=webinar_id).exists():
-        raise Refused(Code.NOT_FOUND, "no such webinar")
+        raise ActionRefused(Code.NOT_FOUND, "no such webinar")
     failed = OutboxMessage.objects.filter(webinar_id=webinar_id, state=MessageState.FAILED)
-    count = enqueue.retry(failed, acting(request))
+    count = enqueue.retry(failed, request_context(request))
     sentence = ngettext(
         "Снова в очереди: %(count)d сообщение.", "Снова в очереди: %(count)d сообщения.", count
     ) % {"count": count}
     if not count:
         sentence = _("Повторять нечего: недоставленных сообщений нет.")
-    return Done(sentence, {"webinar_id": webinar_id, "retried": count}, where=_back_to(request))
+    return ActionResult(sentence, {"webinar_id": webinar_id, "retried": count}, where=_back_to(request))
 
 
 @control(Capability.RETRY_DELIVERY)
-def retry_one(request: HttpRequest, webinar_id: int, message_id: int) -> Done:
+def retry_one(request: HttpRequest, webinar_id: int, message_id: int) -> ActionResult:
     """One message that has failed goes into the queue again."""
     message = _message(webinar_id, message_id)
-    count = enqueue.retry(message.filter(state=MessageState.FAILED), acting(request))
+    count = enqueue.retry(message.filter(state=MessageState.FAILED), request_context(request))
     sentence = _("Сообщение снова в очереди.") if count else _too_late()
-    return Done(sentence, _body(webinar_id, message_id, count), where=_back_to(request))
+    return ActionResult(sentence, _body(webinar_id, message_id, count), where=_back_to(request))
 
 
 @control(Capability.RETRY_DELIVERY)
-def resolve(request: HttpRequest, webinar_id: int, message_id: int) -> Done:
+def resolve(request: HttpRequest, webinar_id: int, message_id: int) -> ActionResult:
     """Somebody knows what became of a message with an unknown outcome: it arrived, or it is sent again."""
-    delivered = asked_for(request, "delivered")
-    count = enqueue.resolve(_message(webinar_id, message_id), delivered, acting(request))
+    delivered = parse_bool(request, "delivered")
+    count = enqueue.resolve(_message(webinar_id, message_id), delivered, request_context(request))
     done = _("Записано: сообщение дошло.") if delivered else _("Сообщение снова в очереди.")
     sentence = done if count else _too_late()
-    return Done(sentence, _body(webinar_id, message_id, count), where=_back_to(request))
+    return ActionResult(sentence, _body(webinar_id, message_id, count), where=_back_to(request))
 
 
 def _message(webinar_id: int, message_id: int) -> QuerySet[OutboxMessage]:
     """The message as a queryset of one row; raises Refused where the webinar has no such message."""
     found = OutboxMessage.objects.filter(pk=message_id, webinar_id=webinar_id)
     if not found.exists():
-        raise Refused(Code.NOT_FOUND, "no such message")
+        raise ActionRefused(Code.NOT_FOUND, "no such message")
     return found
 
 

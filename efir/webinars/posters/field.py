@@ -20,7 +20,7 @@ _GONE = _("Эта картинка уже не хранится. Выберит�
 
 
 @dataclass(frozen=True)
-class Asked:
+class PosterRequest:
     """What the request says: a file, else the id of a poster that is kept already; unless it is to be removed."""
 
     file: UploadedFile[bytes] | None
@@ -31,8 +31,10 @@ class Asked:
 class PosterInput(forms.FileInput):
     """Three parts under one name: `NAME` (a file), `NAME_kept` (an id) and `NAME_removed`."""
 
-    def value_from_datadict(self, data: Mapping[str, Any], files: Mapping[str, Any], name: str) -> Asked:
-        return Asked(files.get(name), data.get(f"{name}_kept", ""), bool(data.get(f"{name}_removed")))
+    def value_from_datadict(
+        self, data: Mapping[str, Any], files: Mapping[str, Any], name: str
+    ) -> PosterRequest:
+        return PosterRequest(files.get(name), data.get(f"{name}_kept", ""), bool(data.get(f"{name}_removed")))
 
     def value_omitted_from_data(self, data: Mapping[str, Any], files: Mapping[str, Any], name: str) -> bool:
         return name not in files and f"{name}_kept" not in data and f"{name}_removed" not in data
@@ -56,9 +58,9 @@ class PosterField(forms.Field):
             widget=PosterInput(attrs={"accept": accept, "data-largest": LARGEST_BYTES}),
         )
 
-    def clean(self, value: Asked | Poster | None) -> Poster | None:
+    def clean(self, value: PosterRequest | Poster | None) -> Poster | None:
         """Raises ValidationError with what to do."""
-        if not isinstance(value, Asked):
+        if not isinstance(value, PosterRequest):
             return value  # not asked for: as it is
         if value.file is not None:
             return _stored(value.file)

@@ -20,27 +20,27 @@ _ONE_AT_A_TIME = Lock()
 
 
 @dataclass(frozen=True)
-class Drawn:
+class RenderedPoster:
     """A poster's files by name, and its id, which is made from them."""
 
     digest: str
     files: Mapping[str, bytes]
 
 
-def drawn(content: bytes) -> Drawn:
+def drawn(content: bytes) -> RenderedPoster:
     """The poster from an uploaded file: 16:9 in three widths, and one for link previews. Raises ValidationError."""
     with _ONE_AT_A_TIME:
         return from_picture(picture(content))
 
 
-def from_picture(image: Image.Image) -> Drawn:
+def from_picture(image: Image.Image) -> RenderedPoster:
     """The poster from a picture in RGB, cut to its middle."""
     wide = _cut(image, WIDTH, HEIGHT)
     files = {f"{width}.webp": _small(_no_wider(wide, width), "WEBP") for width in WIDTHS}
     shared = ImageOps.fit(image, (SHARED_WIDTH, SHARED_HEIGHT), Image.Resampling.LANCZOS)
     files[SHARED] = _small(shared, "JPEG")
     whole = hashlib.sha256(b"".join(files[name] for name in sorted(files)))
-    return Drawn(whole.hexdigest()[:32], files)
+    return RenderedPoster(whole.hexdigest()[:32], files)
 
 
 def _cut(image: Image.Image, width: int, height: int) -> Image.Image:

@@ -10,13 +10,13 @@ from django.db.models import Exists, OuterRef
 from efir.lib import clock
 from efir.webinars.models import Poster, PosterFile, Webinar
 from efir.webinars.posters.formats import TYPES, is_id
-from efir.webinars.posters.render import Drawn
+from efir.webinars.posters.render import RenderedPoster
 
 # A form that was refused for another field's sake still finds its poster when it is sent again.
 KEPT_FOR = timedelta(days=1)
 
 
-def keep(poster: Drawn) -> Poster:
+def keep(poster: RenderedPoster) -> Poster:
     """Store the poster, or mark the one that is there as uploaded again."""
     with transaction.atomic():
         kept, new = Poster.objects.update_or_create(id=poster.digest, defaults={"kept_at": clock.now()})

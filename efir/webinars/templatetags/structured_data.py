@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 
 from efir.webinars import absolute_urls
-from efir.webinars.labels import lasting_words
+from efir.webinars.labels import absolute_time
 from efir.webinars.models import Webinar
 from efir.webinars.posters.formats import SHARED_HEIGHT, SHARED_WIDTH
 
@@ -40,7 +40,7 @@ def link_preview(webinar: Webinar | None) -> dict[str, Any]:
     starts_at = webinar.starts_at if webinar else None
     return {
         "webinar": webinar,
-        "when": lasting_words(starts_at, webinar.zone) if webinar and starts_at else "",
+        "when": absolute_time(starts_at, webinar.zone) if webinar and starts_at else "",
         "page": absolute_urls.absolute("/webinars/"),
         "picture": absolute_urls.shared_picture(webinar) if webinar else "",
         "width": SHARED_WIDTH,

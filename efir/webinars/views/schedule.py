@@ -9,16 +9,16 @@ from django.views.decorators.http import require_safe
 
 from efir.accounts import referral
 from efir.accounts.models import Person
-from efir.web.shortcuts import tells_time
-from efir.webinars.schedule import Programme, seats_of
+from efir.web.shortcuts import with_server_time
+from efir.webinars.schedule import Schedule, seats_of
 
 
 @never_cache
 @require_safe
-@tells_time
+@with_server_time
 def schedule(request: HttpRequest) -> HttpResponse:
     """What is on air, then the next, large, then the others."""
-    programme = Programme.read()
+    programme = Schedule.read()
     first = next((webinar for webinar in programme.upcoming if not webinar.withdrawn), None)
     seated = seats_of(request.user.pk) if isinstance(request.user, Person) else frozenset()
     context = {

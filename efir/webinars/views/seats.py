@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from efir.accounts.sessions import person_of
-from efir.hooks.actions import Refused
-from efir.web.shortcuts import back_with, post_only, prefers_html, refused_json
+from efir.accounts.sessions import current_person
+from efir.hooks.actions import ActionRefused
+from efir.web.shortcuts import post_only, prefers_html, redirect_with_message, refused_json
 from efir.webinars.core import book_seat
 from efir.webinars.labels import booked_words, refusal_words
 
@@ -20,13 +20,13 @@ def seat(request: HttpRequest, webinar_id: int) -> HttpResponse:
     if not request.user.is_authenticated:
         return _log_in_first(request)
     try:
-        seat = book_seat(webinar_id, person_of(request))
-    except Refused as refused:
+        seat = book_seat(webinar_id, current_person(request))
+    except ActionRefused as refused:
         if prefers_html(request):
-            return back_with(request, SCHEDULE, refusal_words(refused.code), error=True)
+            return redirect_with_message(request, SCHEDULE, refusal_words(refused.code), error=True)
         return refused_json(refused)
     if prefers_html(request):
-        return back_with(request, SCHEDULE, booked_words(seat.webinar))
+        return redirect_with_message(request, SCHEDULE, booked_words(seat.webinar))
     return JsonResponse({"webinar_id": webinar_id, "seat": True})
 
 
