@@ -12,8 +12,8 @@ demo: .venv/.base
 	@$(BIN)/efir demo $(if $(RESET),--reset)
 
 test: .venv/.dev
-	@$(BIN)/python -m tools.postgres $(PYTEST) -m "not one_database" tests/faults tests/e2e tests/web
-	@$(PYTEST) tests/faults tests/browser tests/e2e tests/web tests/unit
+	@$(BIN)/python -m tools.postgres $(PYTEST) -m "not one_database" tests/faults tests/e2e tests/integration
+	@$(PYTEST) tests/faults tests/browser tests/e2e tests/integration tests/unit
 
 check: .venv/.dev
 	$(BIN)/ruff format --check .
@@ -28,7 +28,7 @@ bench: .venv/.dev
 
 # Every page in every state, from a running installation into docs/screenshots/. Needs Chromium.
 screenshots: .venv/.dev
-	@$(BIN)/python -m tools.gallery
+	@$(BIN)/python -m tools.screenshots
 
 # Lock files carry hashes and no host names. --group dev first: the two must agree.
 lock: .venv/.dev

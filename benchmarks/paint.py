@@ -24,7 +24,7 @@ from efir.hooks.actions import Context, Source  # noqa: E402
 from efir.webinars import core  # noqa: E402
 from efir.webinars.posters.render import from_picture  # noqa: E402
 from efir.webinars.posters.store import keep  # noqa: E402
-from tools.gallery.browser import MISSING, PHONE, chromium  # noqa: E402
+from tools.screenshots.browser import MISSING, PHONE, chromium  # noqa: E402
 
 RUNS = 5
 AIM_MS = 1500

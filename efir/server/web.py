@@ -47,7 +47,7 @@ def listen(host: str, port: int) -> socket.socket:
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol that hands a connection over to the room's stream, and sends what is prepared as it is.
 
-    What it touches of uvicorn is held by tests/web/test_server_contract.py; uvicorn is pinned exactly.
+    What it touches of uvicorn is held by tests/integration/server/test_uvicorn_contract.py; uvicorn is pinned exactly.
     """
 
     # How much of a request's head has come while its end has not; none between heads.

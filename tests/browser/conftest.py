@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.e2e.conftest import cast, site, speaker, telegram  # noqa: F401  # fixtures
-from tools.gallery import browser
-from tools.gallery.site import Worlds
+from tools.screenshots import browser
+from tools.screenshots.site import Worlds
 
 
 # For this package alone: Playwright's loop runs in the main thread, where others start loops of their own.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tools.gallery.browser import DESKTOP, PHONE, opened
-from tools.gallery.catalogue import CATALOGUE
-from tools.gallery.site import Worlds
+from tools.screenshots.browser import DESKTOP, PHONE, opened
+from tools.screenshots.catalogue import CATALOGUE
+from tools.screenshots.site import Worlds
 
 STATES = {state.name: state for state in CATALOGUE}
 KB = 1000

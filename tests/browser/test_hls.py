@@ -8,10 +8,10 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.broadcast import Broadcast, broadcasting
 from tests.browser.test_smoke import a_page
 from tests.e2e.conftest import PLAYER, Cast
-from tests.e2e.harness import Site, Visitor
+from tests.support.broadcast import Broadcast, broadcasting
+from tests.support.site import Site, Visitor
 
 BY_LIBRARY = "HTMLMediaElement.prototype.canPlayType = () => '';"
 AT_ONCE = "Math.random = () => 0;"  # of the spans within which it tries again

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.test_smoke import a_page
 from tests.browser.test_tabs import WATCHED
 from tests.e2e.conftest import PLAYER
-from tests.e2e.harness import Site, Visitor, eventually
+from tests.support.site import Site, Visitor, eventually
 
 # How far what was in view moved, without the viewer's doing, each time.
 SHIFTS = """

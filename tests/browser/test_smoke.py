@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.harness import PASSWORD
+from tests.support.site import PASSWORD
 
 
 def a_page(chromium: Browser, site, login: str = "", password: str = PASSWORD) -> Page:

@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.test_smoke import a_page
-from tests.e2e.harness import Site, Visitor, eventually
+from tests.support.site import Site, Visitor, eventually
 
 # Every stream that a page ever opens is kept. The test says what is hidden, and no one else: headless pages are all
 # visible, but for a moment as they are closed.

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from efir.fake_botapi import FakeBotApi, running
-from tests.e2e.harness import TOKEN, Site, Visitor, eventually, fresh_database
+from tests.support.site import TOKEN, Site, Visitor, eventually, fresh_database
 
 PLAYER = "https://www.youtube.com/embed/abc"
 

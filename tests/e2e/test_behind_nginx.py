@@ -18,9 +18,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e import caddy, nginx
-from tests.e2e.harness import Site, eventually, free_port, fresh_database
-from tests.e2e.nginx import TRUSTING
+from tests.support import caddy, nginx
+from tests.support.nginx import TRUSTING
+from tests.support.site import Site, eventually, free_port, fresh_database
 
 on_postgresql = os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")
 NGINX, CADDY = (
@@ -82,7 +82,7 @@ def hall(tmp_path, request) -> Iterator[Hall]:
         )
         try:
             assert site.run("migrate").returncode == 0
-            words = [sys.executable, "-m", "tests.e2e.hall", str(viewers)]
+            words = [sys.executable, "-m", "tests.support.crowd", str(viewers)]
             done = subprocess.run(words, env=site.environ, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
             given = json.loads(done.stdout)

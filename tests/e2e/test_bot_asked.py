@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.e2e.harness import Visitor, eventually
+from tests.support.site import Visitor, eventually
 
 NEW = "совсем-новый-7"
 

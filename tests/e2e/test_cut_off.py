@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.harness import Stream, Visitor, eventually
+from tests.support.site import Stream, Visitor, eventually
 
 
 @pytest.fixture

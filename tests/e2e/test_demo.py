@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.harness import Site, Visitor, eventually
+from tests.support.site import Site, Visitor, eventually
 
 pytestmark = pytest.mark.one_database  # its own
 

@@ -31,8 +31,8 @@ from efir.telegram.models import OutboxMessage, TelegramChat
 from efir.telegram.outbox import claims, completion
 from efir.webinars import core
 from tests.conftest import SYSTEM
-from tests.e2e.harness import eventually, free_port
-from tests.telegram_kit import TOKEN, classified, linked, with_bot
+from tests.support.site import eventually, free_port
+from tests.support.telegram import TOKEN, classified, linked, with_bot
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -21,7 +21,6 @@ from efir.telegram.models import Kind, OutboxMessage, TelegramChat
 from efir.telegram.outbox import claims
 from efir.webinars import core
 from tests.conftest import SYSTEM
-from tests.e2e.harness import eventually
 from tests.e2e.test_dispatcher import (  # noqa: F401  # fixtures
     _RUN,
     RECORDING,
@@ -32,7 +31,8 @@ from tests.e2e.test_dispatcher import (  # noqa: F401  # fixtures
     settled,
     stand_in,
 )
-from tests.telegram_kit import classified, linked, with_bot
+from tests.support.site import eventually
+from tests.support.telegram import classified, linked, with_bot
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from efir.fake_botapi import FakeBotApi, running
-from tests.e2e.harness import TOKEN, Site, Visitor, eventually, fresh_database
-from tests.e2e.kept_evening import CHAT
-from tests.web.test_backup_file import tampered
+from tests.integration.ops.test_backup_file import tampered
+from tests.support.evening_fixture import CHAT
+from tests.support.site import TOKEN, Site, Visitor, eventually, fresh_database
 
 COUNT = 20
 # Who only stays while a process lives.
@@ -46,7 +46,7 @@ def place(tmp_path) -> Iterator[Callable[..., Site]]:
 
 
 def filled(site: Site, count: int) -> Site:
-    seeding = site.start("python", "-m", "tests.e2e.kept_evening", str(count), wait=False)
+    seeding = site.start("python", "-m", "tests.support.evening_fixture", str(count), wait=False)
     assert seeding.wait(60) == 0, site.log.read_text()[-2000:]
     return site
 

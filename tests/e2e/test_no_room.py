@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import EFIR, WITHIN_S, Site, free_port
+from tests.support.site import EFIR, WITHIN_S, Site, free_port
 
 pytestmark = pytest.mark.one_database
 

@@ -11,7 +11,7 @@ import pytest
 
 from efir.fake_botapi import FakeBotApi, running
 from tests.e2e.conftest import Cast
-from tests.e2e.harness import TOKEN, Site, Visitor, eventually, free_port, fresh_database
+from tests.support.site import TOKEN, Site, Visitor, eventually, free_port, fresh_database
 
 on_postgresql = os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")
 

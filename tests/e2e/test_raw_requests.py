@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from efir.server.web import LARGEST_HEAD
-from tests.e2e.harness import Site
+from tests.support.site import Site
 
 LINES = st.sampled_from(
     [

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.e2e.harness import PASSWORD, Site, Visitor, eventually
+from tests.support.site import PASSWORD, Site, Visitor, eventually
 
 JSON = {"Accept": "application/json"}
 

@@ -7,7 +7,7 @@ import re
 
 import httpx
 
-from tests.e2e.harness import Visitor, eventually
+from tests.support.site import Visitor, eventually
 
 
 def test_a_a_guest_sees_the_schedule(site, cast):

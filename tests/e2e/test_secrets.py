@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from efir.fake_botapi import FakeBotApi, Kind, running
-from tests.e2e.harness import Site, Visitor, eventually, free_port, fresh_database
-from tests.faults.proxy import PASSWORD, USER, Proxy, proxying
+from tests.support.proxy import PASSWORD, USER, Proxy, proxying
+from tests.support.site import Site, Visitor, eventually, free_port, fresh_database
 
 pytestmark = pytest.mark.one_database
 
@@ -68,7 +68,7 @@ class Told:
         """Start it anew, with this environment."""
         self.site.stop()
         self.site.environ |= environ
-        self.site.start("python", "-m", "tests.faults.hurried", *WAITS, "--", "serve", wait=False)
+        self.site.start("python", "-m", "tests.support.time_warp", *WAITS, "--", "serve", wait=False)
 
     def until_health(self, state: str) -> None:
         eventually(lambda: self._health().get("telegram") == state)
@@ -118,7 +118,7 @@ def told(tmp_path) -> Iterator[Told]:
         for login in ("admin", "speaker", "partner"):
             site.add(login, login)
         assert (
-            site.start("python", "-m", "tests.faults.backlog", str(len(ANSWERS) + 1), wait=False).wait(60)
+            site.start("python", "-m", "tests.support.backlog", str(len(ANSWERS) + 1), wait=False).wait(60)
             == 0
         )
         yield Told(site, telegram, proxy)

@@ -12,7 +12,7 @@ from datetime import datetime
 import pytest
 
 from tests.e2e.conftest import PLAYER, Cast
-from tests.e2e.harness import Site, Stream, Visitor, eventually
+from tests.support.site import Site, Stream, Visitor, eventually
 
 RECONNECTS = 100
 

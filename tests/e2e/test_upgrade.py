@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import Site, fresh_database
+from tests.support.site import Site, fresh_database
 
 COUNT = 2000
 # Django's own table of sessions is taken over by ours (ADR 0013).

@@ -29,9 +29,9 @@ from efir.telegram.outbox.enqueue import UNSETTLED, NewMessage, enqueue
 from efir.webinars import core
 from efir.webinars.models import Webinar
 from tests.conftest import SYSTEM
-from tests.e2e.harness import eventually
 from tests.e2e.test_dispatcher import dispatching
-from tests.telegram_kit import TOKEN, linked, with_bot
+from tests.support.site import eventually
+from tests.support.telegram import TOKEN, linked, with_bot
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_database]
 

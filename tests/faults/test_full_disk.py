@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 import httpx
 import pytest
 
-from tests.e2e.harness import EFIR, Site, Visitor, eventually
 from tests.e2e.test_no_room import OWN_MOUNTS, mounting
 from tests.faults.test_no_files_left import person
+from tests.support.site import EFIR, Site, Visitor, eventually
 
 pytestmark = [pytest.mark.one_database, mounting]
 
@@ -47,7 +47,7 @@ def hall(tmp_path):
         directory.mkdir()
     prepared = Site(seed)
     assert prepared.run("migrate").returncode == 0
-    hall = [sys.executable, "-m", "tests.e2e.hall", "2"]
+    hall = [sys.executable, "-m", "tests.support.crowd", "2"]
     made = subprocess.run(hall, env=prepared.environ, capture_output=True, text=True, check=True)
     prepared.log.unlink(missing_ok=True)
 

@@ -21,8 +21,8 @@ from pathlib import Path
 import pytest
 
 from efir.fake_botapi import FakeBotApi, running
-from tests.e2e.harness import TOKEN, Site, eventually, fresh_database
 from tests.faults.test_many_processes import database_away
+from tests.support.site import TOKEN, Site, eventually, fresh_database
 from tools import postgres
 
 MESSAGES = 1000
@@ -70,7 +70,7 @@ class Evening:
     def worker(self, **waits: float) -> subprocess.Popen[bytes]:
         """One more worker, with short waits."""
         words = [f"{where}={seconds}" for where, seconds in (WAITS | waits).items()]
-        return self.site.start("python", "-m", "tests.faults.hurried", *words, "--", "worker", wait=False)
+        return self.site.start("python", "-m", "tests.support.time_warp", *words, "--", "worker", wait=False)
 
     def calls(self) -> int:
         return sum(call.method == "sendMessage" for call in self.telegram.calls)
@@ -141,7 +141,7 @@ def filled(tmp_path_factory) -> Iterator[tuple[Path, str]]:
 
 
 def fill(site: Site) -> None:
-    module = ["python", "-m", "tests.faults.backlog", str(MESSAGES)]
+    module = ["python", "-m", "tests.support.backlog", str(MESSAGES)]
     assert site.start(*module, wait=False).wait(60) == 0, site.log.read_text()[-2000:]
 
 

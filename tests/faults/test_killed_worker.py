@@ -12,7 +12,7 @@ import pytest
 
 from efir.fake_botapi import FakeBotApi, running
 from tests.e2e.conftest import Cast
-from tests.e2e.harness import TOKEN, Site, Visitor, eventually, fresh_database
+from tests.support.site import TOKEN, Site, Visitor, eventually, fresh_database
 
 STEPS = [
     "efir.attendance.classifier:classify_webinar:before",
@@ -93,7 +93,7 @@ def test_a_restart_ends_with_the_same_journal_and_outbox(stopped, tmp_path, step
             data_dir, url, EFIR_TELEGRAM_API=stopped.address, EFIR_TELEGRAM_TOKEN=TOKEN, EFIR_SETTLE_S="0"
         )
         try:
-            doomed = site.start("python", "-m", "tests.faults.launcher", step, "serve", wait=False)
+            doomed = site.start("python", "-m", "tests.support.launcher", step, "serve", wait=False)
             eventually(lambda: doomed.poll() is not None)
             assert doomed.returncode == -9, site.log.read_text()[-2000:]
             site.start()

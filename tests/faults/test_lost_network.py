@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import nginx
-from tests.e2e.harness import EFIR, PASSWORD, Site, eventually, free_port
+from tests.support import nginx
+from tests.support.site import EFIR, PASSWORD, Site, eventually, free_port
 
 SERVER, CLIENT = "192.0.2.1", "192.0.2.2"
 MISSING = "Network namespaces (root and iproute2) are not here: apt-get install iproute2, and run as root"

@@ -20,7 +20,7 @@ import pytest
 
 from efir.room.presence import BLIND_AFTER_S
 from tests.e2e.conftest import Cast
-from tests.e2e.harness import Site, Stream, Visitor, eventually
+from tests.support.site import Site, Stream, Visitor, eventually
 from tools import postgres
 
 __test__ = os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")
@@ -59,7 +59,7 @@ def web(site) -> Iterator[Callable[..., tuple[Strangers, subprocess.Popen[bytes]
     started: list[subprocess.Popen[bytes]] = []
 
     def start(ahead_s: int = 0) -> tuple[Strangers, subprocess.Popen[bytes]]:
-        words = ["python", "-m", "tests.faults.wrong_clock", str(ahead_s)] if ahead_s else []
+        words = ["python", "-m", "tests.support.wrong_clock", str(ahead_s)] if ahead_s else []
         place = site.beside()
         started.append(place.start(*words, "web"))
         return Strangers(place, Visitor(place, "speaker"), stand_in=None, number=next(numbers)), started[-1]

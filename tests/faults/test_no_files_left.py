@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.harness import Site, Stream, Visitor, eventually
+from tests.support.site import Site, Stream, Visitor, eventually
 
 pytestmark = pytest.mark.one_database
 
@@ -33,7 +33,7 @@ def hall(tmp_path_factory):
     site = Site(tmp_path_factory.mktemp("hall"), EFIR_STREAMS_PER_PERSON="0")
     assert site.run("migrate").returncode == 0
     made = subprocess.run(
-        [sys.executable, "-m", "tests.e2e.hall", "2"],
+        [sys.executable, "-m", "tests.support.crowd", "2"],
         env=site.environ,
         capture_output=True,
         text=True,

@@ -13,9 +13,9 @@ import sys
 
 import pytest
 
-from tests.e2e.harness import EFIR, Site, eventually
 from tests.faults.test_full_disk import health, press
 from tests.faults.test_no_files_left import person
+from tests.support.site import EFIR, Site, eventually
 
 pytestmark = pytest.mark.one_database
 
@@ -25,7 +25,7 @@ def hall(tmp_path):
     """A server whose log goes through a pipe, and a webinar on air."""
     site = Site(tmp_path)
     assert site.run("migrate").returncode == 0
-    words = [sys.executable, "-m", "tests.e2e.hall", "2"]
+    words = [sys.executable, "-m", "tests.support.crowd", "2"]
     made = subprocess.run(words, env=site.environ, capture_output=True, text=True, check=True)
     with site.log.open("ab") as log, subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=log) as keeping:
         process = subprocess.Popen([str(EFIR), "serve"], env=site.environ, stderr=keeping.stdin)

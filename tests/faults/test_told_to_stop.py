@@ -14,8 +14,8 @@ import pytest
 
 from efir.fake_botapi import FakeBotApi, running
 from tests.e2e.conftest import Cast
-from tests.e2e.harness import TOKEN, Site, Stream, Visitor, eventually, fresh_database
 from tests.faults.test_killed_worker import ABSENT_CHAT, PARTNER_CHAT, STAYED_CHAT
+from tests.support.site import TOKEN, Site, Stream, Visitor, eventually, fresh_database
 
 ENDS_WITHIN_S = 10.0
 on_postgresql = os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")
@@ -197,7 +197,7 @@ def test_an_evening_told_to_stop_in_every_phase_loses_nothing(evening):
 
     site.environ["EFIR_SETTLE_S"] = "0"
     classifying = "efir.attendance.classifier:_event:term"  # in the middle of a transaction
-    evening.process = site.start("python", "-m", "tests.faults.launcher", classifying, "serve", wait=False)
+    evening.process = site.start("python", "-m", "tests.support.launcher", classifying, "serve", wait=False)
     evening.telegram.latency_s = 2
     assert evening.process.wait(120) == 0
     assert site.count("attendance_verdict") in (0, 2)

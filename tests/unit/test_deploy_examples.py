@@ -11,8 +11,8 @@ import pytest
 
 from efir.config import MOST_DRAIN_S, ConfigError, read_config
 from efir.server.processes import END_WITHIN_S
-from tests.e2e import caddy
-from tests.e2e.nginx import IN_CI
+from tests.support import caddy
+from tests.support.nginx import IN_CI
 
 pytestmark = pytest.mark.one_database
 

@@ -1,0 +1,319 @@
+"""A forgotten password: the same answer for everybody, and a link through the linked chat for whom it is meant."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from efir.accounts.capabilities import Role
+from efir.telegram import errands, notices
+from efir.telegram.bot.outcomes import (
+    ChatMoved,
+    ChatUnreachable,
+    MessageRefused,
+    NotSent,
+    OutcomeUnknown,
+    RateLimited,
+    Sent,
+    TokenRejected,
+)
+from efir.telegram.models import ChatNotice, Purpose, TelegramChat
+from tests.conftest import PASSWORD
+from tests.support.telegram import linked, with_bot
+
+pytestmark = pytest.mark.django_db
+
+ADDRESS = "/login/forgotten/"
+
+
+@pytest.fixture(autouse=True)
+def _bot(clock, settings):
+    with_bot(settings, public_url="https://efir.example.org")
+
+
+@pytest.fixture
+def person(make_person):
+    return make_person(login="anna@example.ru", name="Анна <b>", password=PASSWORD)
+
+
+@pytest.fixture
+def chat(person):
+    return linked(person)
+
+
+def ask(login, client=None, **extra):
+    return (client or Client()).post(ADDRESS, {"username": login}, **extra)
+
+
+def link_in(message):
+    ((_label, address),) = message.buttons
+    assert address.startswith("https://efir.example.org/account/reset/")
+    return address.removeprefix("https://efir.example.org")
+
+
+class TestPage:
+    def test_the_way_there(self):
+        assert f'href="{ADDRESS}"' in Client().get("/login/").content.decode()
+        page = Client().get(ADDRESS)
+        assert 'name="username"' in page.content.decode()
+        assert "no-store" in page["Cache-Control"]
+
+    def test_every_log_in_gets_the_same_answer_at_the_same_cost(self, make_person, person, chat):
+        linked(make_person(login="blocked@example.ru"), reachable=False)
+        make_person(login="unlinked@example.ru")
+        linked(closed := make_person(login="closed@example.ru"))
+        type(closed).objects.filter(pk=closed.pk).update(is_active=False)
+        logins = [
+            "anna@example.ru",
+            "blocked@example.ru",
+            "unlinked@example.ru",
+            "closed@example.ru",
+            "nobody@x.ru",
+        ]
+        answers, costs = set(), set()
+        for number, login in enumerate(logins):
+            with CaptureQueriesContext(connection) as queries:
+                answer = ask(login, REMOTE_ADDR=f"10.0.0.{number}")
+            answers.add((answer.status_code, re.sub(r'value="\w{64}"', "", answer.content.decode())))
+            costs.add(tuple(re.sub(r"'[^']*'|\d", "?", query["sql"]) for query in queries))
+        assert len(answers) == 1
+        assert len(costs) == 1
+        assert "Если такой аккаунт есть" in answers.pop()[1]
+        assert not any("accounts_person" in sql for sql in costs.pop())
+
+    @pytest.mark.parametrize("login", ["", " ", "a\x00b", "x" * 300])
+    def test_what_is_no_log_in_is_asked_for_again(self, login):
+        answer = ask(login)
+        assert answer.status_code == 200
+        assert 'class="error"' in answer.content.decode()
+        assert not ChatNotice.objects.exists()
+
+    def test_without_a_bot_it_says_whom_to_ask(self, settings, person):
+        settings.EFIR = replace(settings.EFIR, telegram_token="")
+        assert (
+            "<form method" not in Client().get(ADDRESS).content.decode().split("<main")[1].split("</main")[0]
+        )
+        ask("anna@example.ru")
+        assert not ChatNotice.objects.exists()
+
+    def test_the_token_is_required(self):
+        assert ask("anna@example.ru", Client(enforce_csrf_checks=True)).status_code == 403
+
+
+class TestLimits:
+    def test_one_log_in_from_one_address(self, person, chat):
+        answers = [ask("anna@example.ru").status_code for _ in range(4)]
+        assert answers == [200, 200, 200, 429]
+        late = ask(" ANNA@example.ru ")
+        assert (late.status_code, late["Retry-After"]) == (429, "900")
+        assert ask("nobody@example.ru").status_code == 200
+        assert ask("anna@example.ru", REMOTE_ADDR="10.0.0.9").status_code == 200
+
+    def test_nobody_that_there_is_is_limited_otherwise(self):
+        assert [ask("nobody@example.ru").status_code for _ in range(4)] == [200, 200, 200, 429]
+
+    def test_one_address(self):
+        answers = [ask(f"n{number}@example.ru").status_code for number in range(61)]
+        assert (set(answers[:60]), answers[60]) == ({200}, 429)
+
+    def test_nobody_is_flooded_from_many_addresses(self, person, chat):
+        for number in range(12):
+            assert ask("anna@example.ru", REMOTE_ADDR=f"10.0.1.{number}").status_code == 200
+            ChatNotice.objects.all().delete()
+        ask("anna@example.ru", REMOTE_ADDR="10.0.2.1")
+        assert not ChatNotice.objects.exists()
+
+
+class TestLink:
+    def test_goes_to_the_linked_chat_and_sets_the_password_once(self, person, chat):
+        ask("Anna@Example.ru")
+        (errand,) = errands.claim_notices(10)
+        assert errand.chat_id == chat.chat_id
+        message = errand.compose()
+        assert "Анна &lt;b&gt;" in message.text
+        client = Client()
+        address = link_in(message)
+        assert client.get(address).status_code == 200
+        new = {"new_password1": "совсем-новый-7", "new_password2": "совсем-новый-7"}
+        assert client.post(address, new).url == "/login/"
+        assert client.get(address).status_code == 404
+        person.refresh_from_db()
+        assert person.check_password("совсем-новый-7")
+
+    def test_who_tried_too_many_passwords_may_come_in_at_once(self, person, chat, settings):
+        client = Client()
+        for _ in range(settings.AXES_FAILURE_LIMIT + 1):
+            client.post("/login/", {"username": person.login, "password": "не тот"})
+        assert client.post("/login/", {"username": person.login, "password": PASSWORD}).status_code == 429
+        ask(person.login)
+        address = link_in(errands.claim_notices(1)[0].compose())
+        client.post(address, {"new_password1": "совсем-новый-7", "new_password2": "совсем-новый-7"})
+        answer = client.post("/login/", {"username": person.login, "password": "совсем-новый-7"})
+        assert answer.status_code == 302
+
+    def test_lives_for_a_day(self, clock, person, chat, monkeypatch):
+        ask(person.login)
+        address = link_in(errands.claim_notices(1)[0].compose())
+        later = datetime.now() + timedelta(days=1, minutes=1)  # noqa: DTZ005  # as the generator has it
+        monkeypatch.setattr(PasswordResetTokenGenerator, "_now", lambda _self: later)
+        assert Client().get(address).status_code == 404
+
+    @pytest.mark.parametrize("who", ["nobody", "unlinked", "blocked", "closed"])
+    def test_nothing_is_sent_where_nobody_is_reached(self, person, who):
+        if who == "blocked":
+            linked(person, reachable=False)
+        if who == "closed":
+            linked(person)
+            type(person).objects.update(is_active=False)
+        ask("nobody@example.ru" if who == "nobody" else person.login)
+        assert errands.claim_notices(10) == []
+        assert not ChatNotice.objects.exists()
+
+    def test_nobody_elses_chat_gets_it(self, make_person, person, chat):
+        other = linked(make_person(login="+79990000001"))
+        ask("8 999 000 00 01")
+        (errand,) = errands.claim_notices(10)
+        assert errand.chat_id == other.chat_id
+
+    def test_what_is_stored_and_logged_holds_no_secret(self, person, chat, capfd):
+        ask(person.login)
+        stored = str(list(ChatNotice.objects.values()))
+        (errand,) = errands.claim_notices(1)
+        address = link_in(errand.compose())
+        errands.complete_notice(errand, MessageRefused(f"Bad Request: button URL '{address}' is invalid"))
+        logged = "".join(capfd.readouterr())
+        token = address.rstrip("/").split("/")[-1]
+        assert token not in stored + logged
+        assert str(chat.chat_id) not in logged
+        assert person.login not in logged
+
+
+class TestOutcomes:
+    @pytest.fixture
+    def errand(self, person, chat):
+        notices.ask_test(person)
+        (errand,) = errands.claim_notices(10)
+        return errand
+
+    def test_one_is_asked_for_once_at_a_time(self, person, chat):
+        for _ in range(3):
+            notices.ask_test(person)
+        assert len(errands.claim_notices(10)) == 1
+        assert errands.claim_notices(10) == []
+
+    @pytest.mark.parametrize("decision", [Sent(7), MessageRefused("no")])
+    def test_what_is_settled_is_forgotten(self, errand, decision):
+        errands.complete_notice(errand, decision)
+        assert not ChatNotice.objects.exists()
+
+    def test_a_chat_that_is_not_reached_is_marked(self, errand, chat):
+        errands.complete_notice(errand, ChatUnreachable("blocked", "Forbidden"))
+        chat.refresh_from_db()
+        assert (chat.reachable, chat.unreachable_reason) == (False, "blocked")
+        assert not ChatNotice.objects.exists()
+
+    def test_a_chat_that_has_moved_is_followed(self, clock, errand, chat):
+        errands.complete_notice(errand, ChatMoved(-1009, "moved"))
+        clock.move(5)
+        assert errands.claim_notices(10)[0].chat_id == -1009
+        assert TelegramChat.objects.get().chat_id == -1009
+
+    @pytest.mark.parametrize(
+        ("decision", "wait_s"),
+        [(RateLimited(30, "429"), 30), (NotSent("ConnectError"), 5), (TokenRejected("401"), 5)],
+    )
+    def test_what_surely_was_not_sent_is_tried_until_nobody_waits(self, clock, errand, decision, wait_s):
+        for _ in range(10):
+            errands.complete_notice(errand, decision)
+            assert errands.claim_notices(10) == []
+            clock.move(wait_s)
+            (errand,) = errands.claim_notices(10)
+        errands.complete_notice(errand, decision)
+        clock.move(15 * 60)
+        assert errands.claim_notices(10) == []
+        assert not ChatNotice.objects.exists()
+
+    def test_what_perhaps_was_sent_is_sent_once_more_and_no_third_time(self, clock, errand):
+        errands.complete_notice(errand, OutcomeUnknown("ReadTimeout"))
+        assert errands.claim_notices(10) == []
+        clock.move(10)
+        (again,) = errands.claim_notices(10)
+        errands.complete_notice(again, OutcomeUnknown("ReadTimeout"))
+        clock.move(10)
+        assert errands.claim_notices(10) == []
+        assert not ChatNotice.objects.exists()
+
+    def test_a_process_that_dies_leaves_it_to_the_next(self, clock, errand):
+        clock.move(60)
+        (again,) = errands.claim_notices(10)
+        assert again.tries == 2
+        errands.complete_notice(
+            errand, Sent(7)
+        )  # the first was only slow: its answer is no longer this call's
+        assert ChatNotice.objects.exists()
+
+    def test_a_call_that_was_not_made_does_not_count(self, errand):
+        errands.requeue_notice(errand)
+        (again,) = errands.claim_notices(10)
+        assert again.tries == 1
+
+    def test_after_it_expired_one_may_ask_anew(self, clock, person, errand):
+        clock.move(15 * 60)
+        notices.ask_test(person)
+        assert ChatNotice.objects.get().created_at == clock.moment
+
+    def test_each_purpose_is_by_itself(self, person, chat):
+        notices.ask_test(person)
+        notices.ask_password_reset(login=person.login)
+        assert {errand.purpose for errand in errands.claim_notices(10)} == set(Purpose)
+
+
+class TestOwnTest:
+    """«Проверить: прислать сообщение» on the account page."""
+
+    ADDRESS = "/account/telegram/test"
+
+    @pytest.fixture
+    def browser(self, person):
+        client = Client()
+        client.force_login(person)
+        return client
+
+    def test_is_sent_to_oneself(self, browser, make_person, person, chat):
+        linked(make_person(Role.PARTNER))
+        assert browser.post(self.ADDRESS, {"login": "someone@else.ru"}).status_code == 202
+        (errand,) = errands.claim_notices(10)
+        assert errand.chat_id == chat.chat_id
+        assert "всё в порядке" in errand.compose().text
+
+    def test_says_what_will_happen(self, browser, chat):
+        answer = browser.post(self.ADDRESS, follow=True, headers={"accept": "text/html"})
+        assert "через несколько секунд" in answer.content.decode()
+
+    @pytest.mark.parametrize("has_chat", [False, True])
+    def test_there_must_be_a_chat(self, browser, person, has_chat):
+        if has_chat:
+            linked(person, reachable=False)
+        answer = browser.post(self.ADDRESS)
+        assert (answer.status_code, answer.json()["error"]) == (409, "not_linked")
+        assert not ChatNotice.objects.exists()
+
+    def test_three_in_ten_minutes_for_each_person(self, browser, make_person, chat):
+        assert [browser.post(self.ADDRESS).status_code for _ in range(4)] == [202, 202, 202, 429]
+        other = Client()
+        other.force_login(linked(make_person()).person)
+        assert other.post(self.ADDRESS).status_code == 202
+
+    def test_only_by_oneself(self, client, browser, chat):
+        assert client.post(self.ADDRESS).url == "/login/?next=/account/"
+        assert browser.get(self.ADDRESS).status_code == 405
+        strict = Client(enforce_csrf_checks=True)
+        strict.cookies = browser.cookies
+        assert strict.post(self.ADDRESS).status_code == 403

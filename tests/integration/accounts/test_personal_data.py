@@ -1,0 +1,220 @@
+"""One's own data: consent by version, and an export that holds all of oneself and nobody else."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.apps import apps
+from django.core.cache import cache
+from django.db.models import F, ForeignKey
+from django.test import Client
+
+from efir.accounts import services
+from efir.accounts.capabilities import Role
+from efir.accounts.models import Person
+from efir.accounts.personal_data import data_of
+from efir.audit.models import AuditEntry
+from efir.ops.cli.people import export_person
+from efir.room.models import PresenceInterval, Recorder
+from efir.telegram.models import LinkToken, OutboxMessage
+from efir.webinars import core
+from tests.conftest import PASSWORD, SYSTEM
+from tests.support.telegram import classified, linked, with_bot
+
+pytestmark = pytest.mark.django_db
+
+# Every column that refers to a person, and the section of the export that tells of it.
+TOLD = {
+    "accounts.Membership.person": "account",
+    "accounts.Person.invited_by": "invited_by_you",
+    "accounts.Session.person": "sessions",
+    "webinars.LedgerEntry.actor": "webinars_you_changed",
+    "webinars.Seat.person": "seats",
+    "webinars.Webinar.created_by": "webinars_you_created",
+    "room.PresenceInterval.person": "presence",
+    "attendance.Participation.person": "participations",
+    "attendance.Verdict.lead": "verdicts",
+    "attendance.Verdict.decided_by": "verdicts_you_decided",
+    "telegram.TelegramChat.person": "telegram",
+    "telegram.LinkToken.person": "telegram_invitations",
+    "telegram.OutboxMessage.lead": "messages",
+    "telegram.OutboxMessage.person": "messages",
+    "telegram.OutboxMessage.caused_by": "messages_you_handled",
+    "telegram.OutboxMessage.retried_by": "messages_you_handled",
+    "telegram.OutboxMessage.resolved_by": "messages_you_handled",
+}
+# Tables that know people by their number or log-in alone, and the section.
+TOLD_WITHOUT_KEY = {
+    "hooks.JournalEntry": "facts",
+    "audit.AuditEntry": "audit_log",
+    "audit.AuditAddress": "addresses",
+    "axes.AccessAttempt": "failed_log_ins",
+    "telegram.ChatNotice": "asked_of_the_bot",
+}
+# Tables in which there is nobody. Those of axes that would hold somebody are never written (see the settings).
+NOBODYS = {
+    *("auth.Permission", "auth.Group", "auth.Group_permissions", "contenttypes.ContentType"),
+    *("axes.AccessFailureLog", "axes.AccessLog", "axes.AccessAttemptExpiration"),
+    *("webinars.Poster", "webinars.PosterFile", "hooks.OwedCall", "attendance.Classification"),
+    *("room.Recorder", "room.Attention"),
+    *("telegram.BotUpdate", "telegram.DispatcherState", "ops.WorkerBeat", "ops.DemoMark"),
+}
+# Bookkeeping that tells nothing of the person: when their access changed, Django's unused permissions.
+UNTOLD = {"accounts.AccessChange.person", "accounts.Person_user_permissions.person"}
+
+
+@pytest.fixture(autouse=True)
+def _bot(settings):
+    with_bot(settings)
+    cache.clear()
+
+
+@pytest.fixture
+def visitor():
+    def log_in(person):
+        client = Client()
+        client.force_login(person)
+        return client
+
+    return log_in
+
+
+def test_every_table_that_knows_people_is_told_of(make_person):
+    columns = {
+        f"{model._meta.label}.{field.name}"
+        for model in apps.get_models(include_auto_created=True)
+        for field in model._meta.get_fields()
+        if isinstance(field, ForeignKey) and field.related_model is Person
+    }
+    assert columns == set(TOLD) | UNTOLD
+    others = {model._meta.label for model in apps.get_models(include_auto_created=True)} - {
+        column.rpartition(".")[0] for column in columns
+    }
+    assert others == set(TOLD_WITHOUT_KEY) | NOBODYS
+    assert {*TOLD.values(), *TOLD_WITHOUT_KEY.values()} <= set(data_of(make_person()))
+
+
+def test_addresses_and_wrong_passwords_are_told_of(make_person, make_webinar):
+    speaker = make_person(Role.SPEAKER, login="speaker@example.org")
+    client = Client(REMOTE_ADDR="203.0.113.9", HTTP_USER_AGENT="Firefox")
+    for login in ("Speaker@example.org", "another@example.org"):
+        client.post("/login/", {"username": login, "password": "wrong-password"})
+    client.force_login(speaker)
+    webinar = make_webinar("scheduled")
+    client.post(f"/admin_webinar/{webinar.pk}/", {"title": "Другое"})
+    client.post(f"/admin_webinar/{webinar.pk}/start")
+    told = data_of(speaker)
+    assert [(row["address"], row["origin"]) for row in told["addresses"]] == [
+        ("203.0.113.9", "audit"),
+        ("203.0.113.9", "ledger"),
+    ]
+    (failed,) = told["failed_log_ins"]
+    assert (failed["ip_address"], failed["user_agent"], failed["tries"]) == ("203.0.113.9", "Firefox", 1)
+    assert "wrong-password" not in json.dumps(told)
+    assert data_of(make_person())["addresses"] == []
+
+
+def test_it_holds_all_of_oneself_and_nobody_else(make_person, make_webinar, visitor, clock):
+    inviter = make_person(Role.PARTNER, name="Другой Партнёр", login="partner@example.org")
+    person = make_person(name="Сама Собой", login="own@example.org", password=PASSWORD, invited_by=inviter)
+    other = make_person(name="Чужой Кандидат", login="other@example.org", invited_by=inviter)
+    for somebody in (inviter, person, other):
+        linked(somebody)
+    webinar = make_webinar("live")
+    recorder = Recorder.objects.create(started_at=clock(), pulsed_at=clock())
+    for somebody in (person, other):
+        core.book_seat(webinar.pk, somebody)
+        PresenceInterval.objects.create(recorder=recorder, webinar=webinar, person=somebody, began_at=clock())
+    core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
+    classified(webinar, [person, other], "left_early", 60)
+    OutboxMessage.objects.update(text="Чужой Кандидат", chat_id=F("person_id") + 7000)
+    OutboxMessage.objects.filter(person=person).update(text="Сама Собой, спасибо")
+    LinkToken.objects.create(person=person, token_hash="x", expires_at=clock() + timedelta(days=1))
+
+    answer = visitor(person).post("/account/data/export", {"export-password": PASSWORD})
+    text = answer.content.decode()
+    told = json.loads(text)
+    assert "attachment" in answer["Content-Disposition"]
+    for section in (
+        "account",
+        "sessions",
+        "seats",
+        "presence",
+        "verdicts",
+        "telegram",
+        "telegram_invitations",
+    ):
+        assert len(told[section]) == 1, section
+    assert [fact["event"] for fact in told["facts"]] == [
+        "client_webinar_attendance_classified",
+        "post_webinar_route",
+    ]
+    assert {(row["kind"], row["text"]) for row in told["messages"]} == {
+        ("partner_attendance", None),
+        ("candidate_followup", "Сама Собой, спасибо"),
+        ("candidate_recording", "Сама Собой, спасибо"),
+    }
+    assert {row["chat_id"] for row in told["messages"]} == {None, 7000 + person.pk}
+    assert told["account"][0]["consent_version"] == services.CONSENT_VERSION
+    assert [row["action"] for row in told["audit_log"]] == ["consent_given", "data_exported"]
+    for theirs in ("Чужой", "other@", "Другой", "partner@", str(7000 + other.pk), str(7000 + inviter.pk)):
+        assert theirs not in text
+    told_inviter = json.dumps(data_of(inviter), default=str, ensure_ascii=False)
+    assert "Сама" not in told_inviter
+    assert "Чужой" not in told_inviter
+
+
+def test_it_takes_the_password(make_person, visitor):
+    client = visitor(make_person(password=PASSWORD))
+    assert client.post("/account/data/export", {"export-password": "wrong"}).status_code == 400
+    assert not AuditEntry.objects.filter(action="data_exported").exists()
+
+
+def test_a_section_that_is_too_long_says_what_it_leaves_out(make_person, make_webinar):
+    person = make_person()
+    for _ in range(3):
+        core.book_seat(make_webinar().pk, person)
+    told = data_of(person, limit=2)
+    assert (len(told["seats"]), told["left_out"]) == (2, {"seats": 1})
+
+
+def test_the_command_line_writes_a_file_of_ones_own(make_person, tmp_path, capsys):
+    options = SimpleNamespace(login=make_person().login, file=tmp_path / "person.json")
+    assert export_person(options) == 0
+    assert json.loads(options.file.read_text())["efir_export"] == 1
+    assert options.file.stat().st_mode & 0o777 == 0o600
+    assert export_person(options) == 1
+    assert "file_not_written" in capsys.readouterr().err
+
+
+class TestConsent:
+    def log_in(self, client, person, **more):
+        return client.post("/login/", {"username": person.login, "password": PASSWORD, **more})
+
+    def test_whoever_was_added_is_asked_at_the_first_log_in_and_goes_on(self, make_person):
+        person, client = make_person(password=PASSWORD), Client()
+        Person.objects.update(consent_at=None, consent_version="")
+        asked = self.log_in(client, person, next="/account/contacts/").url
+        assert asked == "/account/consent/?next=%2Faccount%2Fcontacts%2F"
+        assert "завели за вас" in client.get(asked).content.decode()
+        assert not Person.objects.get(pk=person.pk).consent_version  # that it was not given is recorded
+        answer = client.post("/account/consent/", {"next": "/account/contacts/"})
+        assert answer.url == "/account/contacts/"
+        assert Person.objects.get(pk=person.pk).consent_version == services.CONSENT_VERSION
+        assert client.get("/account/consent/").url == "/account/"
+
+    def test_a_new_text_is_asked_about_again_and_the_old_consent_is_remembered(
+        self, make_person, monkeypatch
+    ):
+        person, client = make_person(password=PASSWORD), Client()
+        assert self.log_in(client, person).url == "/account/"
+        before = services.CONSENT_VERSION
+        monkeypatch.setattr(services, "CONSENT_VERSION", "next")
+        client.post("/logout/")
+        assert "изменился" in client.get(self.log_in(client, person).url).content.decode()
+        client.post("/account/consent/")
+        versions = [row.details["changes"]["consent_version"] for row in AuditEntry.objects.order_by("pk")]
+        assert versions == [["", before], [before, "next"]]

@@ -1,0 +1,369 @@
+"""The evening in numbers: the funnel and the curve against a naive count, the board of verdicts, what it draws."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.core.cache import cache
+from django.db.models import F
+from django.test import Client
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from efir.accounts.capabilities import Role
+from efir.attendance import classifier
+from efir.attendance.models import Classification, Participation, Verdict
+from efir.attendance.report.stats import Funnel, curve_of, funnel_of
+from efir.attendance.timeline import timeline_of
+from efir.room.models import PresenceInterval, Recorder
+from efir.room.presence import RecorderRow
+from efir.room.presence_store import write
+from efir.webinars import core
+from tests.conftest import SYSTEM, start, stop
+from tests.integration.attendance.test_classifier import Evening
+
+pytestmark = pytest.mark.django_db
+
+# Live from 0 to 600 and from 900 to 1800, with the call-to-action shown from 500 to 700 and from 1000 to 1100.
+STEPS = [(500, "show"), (600, "pause"), (700, "hide"), (900, "resume"), (1000, "show"), (1100, "hide")]
+LIVE, END, GRACE = [(0, 600), (900, 1800)], 1800, 90
+SHOWN_LIVE = [(500, 600), (1000, 1100)]
+PULSE = 1850
+
+STRETCH = st.tuples(
+    st.integers(0, 3), st.integers(-300, 1900), st.none() | st.integers(0, 2000), st.booleans()
+)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept():
+    cache.clear()  # numbers are kept by webinar and moment, and tests share both
+
+
+@pytest.fixture
+def evening(clock, make_webinar):
+    return Evening(clock, make_webinar)
+
+
+def act(evening, second, step):
+    evening.clock.moment = evening.at(second)
+    actions = {
+        "show": lambda pk: core.core_webinar_set_cta_visibility(pk, True, SYSTEM),
+        "hide": lambda pk: core.core_webinar_set_cta_visibility(pk, False, SYSTEM),
+        "pause": lambda pk: core.pause(pk, SYSTEM),
+        "resume": lambda pk: core.resume(pk, SYSTEM),
+    }
+    actions[step](evening.webinar.pk)
+
+
+@pytest.fixture
+def over(evening, make_person):
+    """A finished webinar with a pause and a call-to-action; three leads, two of them with a seat, and a partner."""
+    people = [make_person(), make_person(), make_person(), make_person(Role.PARTNER)]
+    for person in (people[0], people[1], people[3]):
+        core.book_seat(evening.webinar.pk, person)
+    for second, step in STEPS:
+        act(evening, second, step)
+    evening.stop(END, settle=False)
+    evening.webinar.refresh_from_db()
+    Participation.objects.bulk_create(
+        Participation(webinar=evening.webinar, person=person, is_lead=number < 3)
+        for number, person in enumerate(people)
+    )
+    recorders = [
+        Recorder.objects.create(started_at=evening.at(-400), pulsed_at=evening.at(PULSE)) for _ in range(2)
+    ]
+    return evening, people, recorders
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+)
+@given(stretches=st.lists(STRETCH, max_size=8, unique_by=lambda each: (each[0], each[1], each[3])))
+@example(stretches=[(0, 0, 1, False), (0, 600, 1, False)])  # on air, and again in the pause only
+def test_the_funnel_and_the_curve_are_what_a_naive_count_says(over, stretches):
+    evening, people, recorders = over
+    PresenceInterval.objects.all().delete()
+    PresenceInterval.objects.bulk_create(
+        PresenceInterval(
+            recorder=recorders[other],
+            webinar=evening.webinar,
+            person=people[who],
+            began_at=evening.at(came),
+            ended_at=None if length is None else evening.at(came + length),
+        )
+        for who, came, length, other in stretches
+    )
+    seen = {who: [] for who in range(3)}
+    for who, came, length, _ in stretches:
+        if who in seen:
+            seen[who].append((came, PULSE if length is None else came + length))
+    timeline = timeline_of(evening.webinar)
+    assert funnel_of(evening.webinar, timeline) == naive_funnel(seen)
+    assert curve_of(evening.webinar, timeline) == [
+        sum(any(came <= second < went for came, went in seen[who]) for who in seen)
+        for second in range(0, END + 1, 60)
+    ]
+
+
+def test_what_was_shown_in_a_pause_only_nobody_saw_on_air(evening):
+    for second, step in [(100, "pause"), (200, "show"), (300, "hide"), (400, "resume")]:
+        act(evening, second, step)
+    evening.stop(END, settle=False)
+    evening.webinar.refresh_from_db()
+    assert funnel_of(evening.webinar, timeline_of(evening.webinar)).saw_cta == 0
+
+
+def naive_funnel(seen):
+    """Second by second."""
+
+    def there(who, spans):
+        return {
+            second
+            for low, high in spans
+            for second in range(low, high)
+            if any(came <= second < went for came, went in seen[who])
+        }
+
+    entered = [who for who in seen if there(who, LIVE)]
+    last = range(END - GRACE, END)
+    return Funnel(
+        seats=2,
+        entered=len(entered),
+        walk_ins=len([who for who in entered if who == 2]),
+        saw_cta=len([who for who in entered if there(who, SHOWN_LIVE)]),
+        stayed=len([who for who in entered if there(who, [(last.start, last.stop)])]),
+    )
+
+
+def page(client, webinar, query=""):
+    answer = client.get(f"/admin_webinar/{webinar.pk}/{query}", headers={"accept": "text/html"})
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def panel(text, name):
+    return text.split(f'id="{name}"')[1].split("</section>")[0]
+
+
+@pytest.fixture
+def as_role(make_person):
+    def visit(role):
+        client = Client()
+        client.force_login(make_person(role))
+        return client
+
+    return visit
+
+
+def test_numbers_are_there_from_the_start_on_and_watched_while_live(evening, as_role, make_webinar):
+    speaker = as_role(Role.SPEAKER)
+    assert 'id="numbers"' not in page(speaker, make_webinar("scheduled"))
+    assert 'id="numbers"' not in page(speaker, make_webinar("draft"))
+    evening.clock.moment = evening.at(300)
+    text = page(speaker, evening.webinar)
+    assert re.search(r'id="after"[^>]* data-recent', text)
+    live = panel(text, "numbers")
+    assert "сейчас в эфире" in live
+    evening.stop()
+    over = panel(page(speaker, evening.webinar), "numbers")
+    assert "остались до конца" in over
+
+
+def test_right_after_the_start_the_page_says_that_numbers_will_come_and_looks_for_them(evening, as_role):
+    evening.pulse(0)
+    evening.clock.moment = evening.at(2)
+    assert timeline_of(evening.webinar) is None
+    soon = page(as_role(Role.SPEAKER), evening.webinar)
+    assert "data-busy" in soon.split('id="numbers"')[1].split(">")[0]
+    assert "через несколько секунд" in panel(soon, "numbers")
+
+
+def test_what_a_living_process_has_not_told_yet_is_nobodys_leaving(evening, make_person):
+    evening.seen(make_person(), 0)
+    evening.pulse(299)
+    evening.clock.moment = evening.at(302)
+    Participation.objects.create(
+        webinar=evening.webinar, person_id=PresenceInterval.objects.get().person_id, is_lead=True
+    )
+    timeline = timeline_of(evening.webinar)
+    assert curve_of(evening.webinar, timeline) == [1, 1, 1, 1, 1]
+    assert timeline.blind == []
+
+
+@pytest.fixture
+def judged(evening, make_person):
+    """An hour with a pause from 1800 to 2400, a blind spell from 600 to 900, and somebody of each verdict."""
+    people = {
+        name: make_person(name=name) for name in ("Ольга Осталась", "Ульяна Ушла", "Нина Не", "Тёма Туман")
+    }
+    for name in ("Нина Не", "Ульяна Ушла"):
+        core.book_seat(evening.webinar.pk, people[name])
+    evening.seen(people["Ольга Осталась"], 0, 600)
+    evening.seen(people["Ульяна Ушла"], 60, 360)
+    evening.seen(people["Тёма Туман"], 0, 400)
+    evening.pulse(600)
+    evening.recorder = RecorderRow(uuid4(), evening.at(900), evening.at(900))
+    evening.seen(people["Ольга Осталась"], 900, 3600)
+    lost = RecorderRow(uuid4(), evening.at(901), evening.at(1000))
+    evening.seen(people["Тёма Туман"], 902, recorder=lost)
+    write_nothing_more(lost)
+    for second, step in ((1800, "pause"), (2400, "resume")):
+        act(evening, second, step)
+    evening.stop(settle=False)
+    evening.pulse(3601)
+    evening.clock.move(600)
+    while classifier.classify_due():
+        pass
+    return evening.webinar
+
+
+def write_nothing_more(recorder):
+    from efir.room.presence import Pending
+
+    write(Pending((recorder,), ()))
+
+
+def test_who_left_unseen_is_not_counted_as_gone(judged, as_role):
+    """Тёма's process died with him; Нина may have been there in the blind spell, and entered never."""
+    before = funnel_of(judged, timeline_of(judged))
+    assert (before.entered, before.stayed, before.unseen) == (3, 1, 1)
+    admin = as_role(Role.ADMIN)
+    assert "ещё о 1 не известно" in panel(page(admin, judged), "numbers")
+    lead = Verdict.objects.get(lead__name="Тёма Туман").lead_id
+    admin.post(f"/admin_webinar/{judged.pk}/verdicts/{lead}", {"attended": "true"})
+    assert funnel_of(judged, timeline_of(judged)) == before
+    PresenceInterval.objects.all().delete()
+    Classification.objects.update(evidence_pruned_at=F("done_at"))
+    assert funnel_of(judged, timeline_of(judged)) == before
+
+
+def test_the_list_of_webinars_tells_where_a_decision_is_due(judged, as_role, make_webinar):
+    make_webinar("finished")
+    for role in (Role.ADMIN, Role.SPEAKER):
+        text = as_role(role).get("/admin_webinar/").content.decode()
+        (address, waits) = re.findall(
+            r'<a href="([^"]+)#verdicts">' + judged.title + r"</a>: ([^<]+)", text
+        ).pop()
+        assert (address, waits) == (f"/admin_webinar/{judged.pk}/?verdict=held", "ждут 2 человека")
+    decide_all(judged, as_role(Role.ADMIN))
+    assert "Решает администратор" not in as_role(Role.ADMIN).get("/admin_webinar/").content.decode()
+
+
+def decide_all(webinar, admin):
+    for lead_id in Verdict.objects.filter(attended=None).values_list("lead_id", flat=True):
+        admin.post(f"/admin_webinar/{webinar.pk}/verdicts/{lead_id}", {"attended": "false"})
+
+
+def row_of(text, name):
+    (row,) = [
+        row for row in panel(text, "verdicts").split("<tbody>")[1].split("<tr>") if f"<td>{name}</td>" in row
+    ]
+    return row
+
+
+def test_bars_lie_on_the_webinars_real_length(judged, as_role):
+    text = page(as_role(Role.ADMIN), judged)
+
+    def drawn(name, kind):
+        return [
+            tuple(map(int, found))
+            for found in re.findall(
+                rf'<rect class="{kind}" x="(\d+)" width="(\d+)" y="\d+" height="1', row_of(text, name)
+            )
+        ]
+
+    assert drawn("Ольга Осталась", "there") == [(0, 167), (250, 250), (667, 333)]
+    assert drawn("Ульяна Ушла", "there") == [(17, 83)]
+    assert drawn("Нина Не", "there") == []
+    for name in ("Ольга Осталась", "Нина Не"):
+        assert drawn(name, "paused") == [(500, 167)]
+        assert drawn(name, "blind") == [(167, 83)]
+    assert 'aria-label="в эфире: 19:00–19:10, 19:15–19:30, 19:40–20:00"' in row_of(text, "Ольга Осталась")
+    assert "последний раз в эфире в 19:06, до конца оставалось 44 минуты" in row_of(text, "Ульяна Ушла")
+    legend = panel(text, "verdicts")
+    assert "пауза: 19:30–19:40" in legend
+    assert "система не видела: 19:10–19:15" in legend
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", {"Ольга Осталась", "Ульяна Ушла", "Нина Не", "Тёма Туман"}),
+        ("?verdict=attended", {"Ольга Осталась"}),
+        ("?verdict=left_early", {"Ульяна Ушла"}),
+        ("?verdict=held", {"Нина Не", "Тёма Туман"}),
+        ("?verdict=nonsense", {"Ольга Осталась", "Ульяна Ушла", "Нина Не", "Тёма Туман"}),
+        ("?who=ульяна", {"Ульяна Ушла"}),
+        ("?who=ТУМАН&verdict=held", {"Тёма Туман"}),
+        ("?who=Ольга&verdict=held", set()),
+        ("?who=%00%00", {"Ольга Осталась", "Ульяна Ушла", "Нина Не", "Тёма Туман"}),
+        ("?verdicts=99", {"Ольга Осталась", "Ульяна Ушла", "Нина Не", "Тёма Туман"}),
+    ],
+)
+def test_verdicts_are_searched_and_filtered(judged, as_role, query, names):
+    shown = panel(page(as_role(Role.SPEAKER), judged, query), "verdicts")
+    assert set(re.findall(r"<tr>\s*<td>([^<]+)</td>", shown)) == names
+    assert ("Показать всех" in shown) == (not names)
+
+
+def test_held_ones_are_decided_where_they_are_listed(judged, as_role):
+    assert "Засчитать" not in panel(page(as_role(Role.SPEAKER), judged), "verdicts")
+    admin = as_role(Role.ADMIN)
+    held = panel(page(admin, judged, "?verdict=held"), "verdicts")
+    actions = re.findall(r'action="([^"]+)" data-confirm="([^"]+)"', held)
+    assert len(actions) == 4
+    address, asked = actions[0]
+    assert "Засчитать участие: " in asked
+    answer = admin.post(address, {"attended": "true"}, headers={"accept": "text/html"})
+    assert answer.url == f"/admin_webinar/{judged.pk}/?verdict=held#verdicts"
+    decided = panel(page(admin, judged, "?verdict=decided"), "verdicts")
+    assert "решение администратора" in decided
+
+
+def test_kept_numbers_are_those_of_a_finished_count(evening, make_person, as_role):
+    """While verdicts are being made the numbers are counted anew each time."""
+    speaker, lead = as_role(Role.SPEAKER), make_person()
+    core.book_seat(evening.webinar.pk, lead)
+    evening.stop(settle=False)
+    funnels = []
+    for late in (False, True):
+        if late:
+            evening.seen(lead, 0, 3600)
+            Participation.objects.create(webinar=evening.webinar, person=lead, is_lead=True)
+        funnels.append(panel(page(speaker, evening.webinar), "numbers"))
+    assert "<b>0</b>\n      <span>вошли в эфир" in funnels[0]
+    assert "<b>1</b>\n      <span>вошли в эфир" in funnels[1]
+    Classification.objects.create(webinar=evening.webinar, done_at=evening.clock())
+    page(speaker, evening.webinar)
+    PresenceInterval.objects.all().delete()
+    assert "<b>1</b>\n      <span>вошли в эфир" in panel(page(speaker, evening.webinar), "numbers")
+
+
+def test_a_webinar_judged_by_a_rule_of_another_version_is_still_shown(make_webinar, make_person, as_role):
+    webinar = make_webinar("archived")
+    Verdict.objects.create(
+        webinar=webinar,
+        lead=make_person(),
+        attended=False,
+        reason="no_show",
+        rule="an older rule",
+        intervals=[],
+        present_s=0,
+        classified_at=webinar.finished_at,
+    )
+    assert "без входа в эфир" in panel(page(as_role(Role.SPEAKER), webinar), "verdicts")
+
+
+def test_a_webinar_of_no_length_is_drawn(clock, make_webinar, as_role):
+    webinar = make_webinar("scheduled")
+    start(webinar.pk, SYSTEM)
+    clock.move(0)
+    assert (
+        timeline_of(webinar) is None or timeline_of(webinar).end - timeline_of(webinar).start == timedelta()
+    )
+    stop(webinar.pk, SYSTEM)
+    assert 'id="panel"' in page(as_role(Role.SPEAKER), webinar)

@@ -1,0 +1,174 @@
+"""What the messages say."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import replace
+
+import pytest
+
+from efir.accounts.capabilities import Role
+from efir.attendance.models import Verdict
+from efir.followup import digest, formatting, texts
+from efir.telegram.models import Kind, OutboxMessage
+from efir.webinars import core
+from tests.conftest import SYSTEM
+from tests.support.telegram import classified
+
+pytestmark = pytest.mark.django_db
+
+RECORDING = "https://video.example.org/watch?a=1&b=2"
+
+
+@pytest.fixture(autouse=True)
+def _public_address(settings):
+    settings.EFIR = replace(settings.EFIR, public_url="https://efir.example.org")
+
+
+@pytest.fixture
+def told(make_person, make_webinar):
+    """Classify somebody, and give the message of a kind as it would go out now."""
+
+    def tell(kind, reason="no_show", *, present_s=0.0, name="Ева", title="Как начать", carry=False):
+        lead = make_person(name=name, invited_by=make_person(Role.PARTNER))
+        webinar = make_webinar("finished", title=title)
+        classified(webinar, [lead], reason, present_s)
+        core.publish_recording(webinar.pk, RECORDING, SYSTEM)
+        kinds = [kind, Kind.CANDIDATE_RECORDING] if carry else [kind]
+        messages = [OutboxMessage.objects.get(lead=lead, kind=each) for each in kinds]
+        return lead, getattr(texts, kind.value)(messages)
+
+    return tell
+
+
+@pytest.mark.parametrize(
+    ("reason", "present_s", "parts"),
+    [
+        ("stayed_to_end", 47 * 60, ["до самого конца", "В эфире: 47 "]),
+        ("left_early", 60, ["раньше времени", "В эфире: 1 минута"]),
+        ("left_early", 125, ["В эфире: 2 минуты"]),
+        ("left_early", 20, ["меньше минуты"]),
+        ("no_show", 0, ["забронировано, но входа в эфир не было"]),
+    ],
+)
+def test_the_inviter_reads_who_and_why_and_how_long(told, reason, present_s, parts):
+    lead, message = told(Kind.PARTNER_ATTENDANCE, reason, present_s=present_s)
+    for part in ["Как начать", "<b>Ева</b>", *parts]:
+        assert part in message.text
+    assert [url for _, url in message.buttons] == [f"https://efir.example.org/account/candidates/{lead.pk}/"]
+
+
+def test_nobody_who_was_absent_has_minutes(told):
+    _, message = told(Kind.PARTNER_ATTENDANCE, "no_show")
+    assert "В эфире" not in message.text
+
+
+@pytest.mark.parametrize(("attended", "part"), [(True, "участие засчитано"), (False, "участие не засчитано")])
+def test_the_inviter_reads_that_an_admin_decided(told, attended, part):
+    lead, _ = told(Kind.PARTNER_ATTENDANCE)
+    Verdict.objects.filter(lead=lead).update(reason="decided_by_admin", attended=attended)
+    message = texts.partner_attendance([OutboxMessage.objects.get(lead=lead, kind=Kind.PARTNER_ATTENDANCE)])
+    assert part in message.text
+    assert "решение администратора" in message.text
+
+
+@pytest.mark.parametrize(
+    ("reason", "part"),
+    [
+        ("stayed_to_end", "спасибо"),
+        ("left_early", "остаться до конца"),
+        ("no_show", "не удалось встретиться"),
+    ],
+)
+def test_the_candidate_is_thanked_or_missed(told, reason, part):
+    _, message = told(Kind.CANDIDATE_FOLLOWUP, reason)
+    assert part in message.text
+    assert [url for _, url in message.buttons] == ["https://efir.example.org/account/contacts/"]
+
+
+def test_the_recording_is_a_button_with_its_address(told):
+    _, message = told(Kind.CANDIDATE_RECORDING)
+    assert [url for _, url in message.buttons] == [RECORDING]
+    assert "запись вебинара «Как начать» готова" in message.text
+
+
+def test_one_message_carries_the_follow_up_and_the_recording(told):
+    _, message = told(Kind.CANDIDATE_FOLLOWUP, carry=True)
+    assert "не удалось встретиться" in message.text
+    assert "Запись уже готова" in message.text
+    assert [url for _, url in message.buttons] == [RECORDING, "https://efir.example.org/account/contacts/"]
+
+
+def test_names_and_titles_cannot_be_markup(told):
+    _, message = told(Kind.PARTNER_ATTENDANCE, name="<b>Ева</b> & Ко", title="5 < 6 <script>")
+    assert "&lt;b&gt;Ева&lt;/b&gt; &amp; Ко" in message.text
+    assert "5 &lt; 6 &lt;script&gt;" in message.text
+    assert message.text.count("<") == 2  # our own bold
+
+
+def test_a_name_with_a_percent_sign_is_only_a_name(told):
+    _, message = told(Kind.CANDIDATE_FOLLOWUP, name="100%(title)s %d", title="50% %s")
+    assert "100%(title)s %d" in message.text
+    assert "50% %s" in message.text
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_the_longest_names_keep_a_message_short_and_its_entities_whole(told, kind):
+    _, message = told(kind, name="&" * 150, title="<" * 200)
+    shown = html.unescape(message.text)
+    assert len(shown) <= 4096
+    assert "&a…" not in message.text
+    assert "&l…" not in message.text
+
+
+def test_a_title_is_cut_before_it_is_escaped():
+    assert formatting.shown("&" * 10, 4) == "&amp;&amp;&amp;…"
+    assert formatting.shown("две\nстроки", 20) == "две строки"
+
+
+@pytest.fixture
+def listed(make_person, make_webinar):
+    """Classify candidates of one inviter, and give the message that lists them."""
+
+    def tell(*verdicts, title="Как начать"):
+        inviter, webinar = make_person(Role.PARTNER), make_webinar("finished", title=title)
+        for name, reason, present_s in verdicts:
+            classified(webinar, [make_person(name=name, invited_by=inviter)], reason, present_s)
+        messages = OutboxMessage.objects.filter(person=inviter)
+        return texts.partner_attendance(digest.arrange(list(messages)))
+
+    return tell
+
+
+def test_a_list_tells_of_each_candidate_in_one_line(listed):
+    message = listed(
+        ("Без входа", "no_show", 0),
+        ("Недолго", "left_early", 20),
+        ("Дольше", "left_early", 125),
+        ("До конца", "stayed_to_end", 47 * 60),
+    )
+    assert message.text.splitlines()[1:7] == [
+        "Ваши кандидаты: участие засчитано — 1, не засчитано — 3.",
+        "",
+        "✅ <b>До конца</b> — до конца, 47 минут",
+        "• Дольше — выход раньше времени, 2 минуты",
+        "• Недолго — выход раньше времени, меньше минуты",
+        "• Без входа — без входа в эфир",
+    ]
+    assert "отмечен ✅" in message.text
+    assert [url for _, url in message.buttons] == [
+        "https://efir.example.org/account/?show=attended#candidates"
+    ]
+
+
+def test_a_list_in_which_nobody_attended_still_says_what_to_do(listed):
+    message = listed(("Ева", "no_show", 0), ("Ада", "no_show", 0))
+    assert "отмечен ✅" not in message.text
+    assert "Хороший повод написать" in message.text
+
+
+def test_names_in_a_list_cannot_be_markup_either(listed):
+    message = listed(("<b>Ева", "stayed_to_end", 60), ("%(x)s & Ко", "no_show", 0), title="5 < 6")
+    assert "«5 &lt; 6»" in message.text
+    assert "<b>&lt;b&gt;Ева</b>" in message.text
+    assert "%(x)s &amp; Ко" in message.text

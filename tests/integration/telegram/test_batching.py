@@ -1,0 +1,325 @@
+"""Few words for many verdicts: when messages go as one, which of them, and what becomes of them together."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from efir.accounts.capabilities import Role
+from efir.attendance.models import Classification, Verdict
+from efir.fake_botapi.markup import parse_html, utf16_length
+from efir.followup.digest import SINGLY
+from efir.telegram.bot import lease
+from efir.telegram.bot.outcomes import MessageRefused, NotSent, OutcomeUnknown, RateLimited, Sent
+from efir.telegram.models import DispatcherState, OutboxMessage, TelegramChat
+from efir.telegram.outbox import claims, enqueue
+from efir.telegram.outbox.completion import AFTER_UNKNOWN_S, LAST_RETRY_S, complete, recover_orphaned
+from efir.telegram.outbox.message_types import MAX_TEXT
+from tests.conftest import SYSTEM
+from tests.support.telegram import classified, held, linked, with_bot
+
+pytestmark = pytest.mark.django_db
+
+MANY = SINGLY + 1
+
+
+@pytest.fixture(autouse=True)
+def _bot(settings):
+    with_bot(settings)
+
+
+@pytest.fixture
+def webinar(clock, make_webinar):
+    return make_webinar("finished")
+
+
+@pytest.fixture
+def partner(make_person):
+    partner = make_person(Role.PARTNER)
+    linked(partner)
+    return partner
+
+
+@pytest.fixture
+def verdicts(webinar, partner, make_person):
+    """So many verdicts on candidates of the partner, who themselves are not linked."""
+
+    def give(count, reason="stayed_to_end", *, names="Кандидат", about=webinar, to=partner):
+        leads = [make_person(name=f"{names} {number:03}", invited_by=to) for number in range(count)]
+        classified(about, leads, reason, 0 if reason == "no_show" else 600)
+        return leads
+
+    return give
+
+
+@pytest.fixture
+def claim():
+    """Claim once more, as the same process."""
+    holder = held()
+
+    def again(limit=10):
+        assert lease.acquire(holder)
+        return claims.claim(limit, holder)
+
+    return again
+
+
+def to_partner():
+    return OutboxMessage.objects.filter(kind="partner_attendance").order_by("pk")
+
+
+def shown(claim):
+    """What is left of the text when Telegram has parsed it."""
+    return parse_html(claim.compose().text)[0]
+
+
+def test_up_to_five_go_one_by_one(verdicts, claim):
+    verdicts(SINGLY)
+    for number in range(SINGLY):
+        (one,) = claim()
+        assert len(one.messages) == 1
+        complete(one, Sent(number))
+    assert claim() == []
+
+
+def test_more_than_five_go_as_one(verdicts, claim, partner):
+    leads = verdicts(MANY)
+    (one,) = claim()
+    carrier, *carried = one.messages
+    assert {row.lead_id for row in one.messages} == {lead.pk for lead in leads}
+    complete(one, Sent(77), "text")
+    rows = to_partner()
+    assert {(row.state, row.message_id, row.text, row.attempts) for row in rows} == {("sent", 77, "text", 1)}
+    assert {row.pk for row in rows.filter(carried_by=carrier.pk)} == {row.pk for row in carried}
+    assert claim() == []
+
+
+def test_each_webinar_and_each_partner_by_itself(verdicts, claim, make_webinar, make_person):
+    other_webinar, other_partner = make_webinar("finished"), make_person(Role.PARTNER)
+    linked(other_partner)
+    verdicts(SINGLY)
+    verdicts(SINGLY, about=other_webinar)
+    verdicts(SINGLY, to=other_partner)
+    assert [len(each.messages) for each in claim()] == [1, 1]
+
+
+def test_a_partners_messages_wait_until_all_verdicts_are_there(verdicts, claim, webinar, clock):
+    work = Classification.objects.create(webinar=webinar)
+    verdicts(2)
+    assert claim() == []
+    verdicts(4)
+    work.done_at = clock()
+    work.save()
+    (one,) = claim()
+    assert len(one.messages) == 6
+
+
+def test_a_webinar_that_is_being_classified_holds_up_no_other(verdicts, claim, webinar, make_webinar):
+    Classification.objects.create(webinar=webinar)
+    verdicts(1)
+    other = make_webinar("finished")
+    verdicts(1, about=other)
+    assert [each.messages[0].webinar_id for each in claim()] == [other.pk]
+
+
+def test_candidates_need_not_wait_for_each_others_verdicts(verdicts, claim, webinar):
+    Classification.objects.create(webinar=webinar)
+    (lead,) = verdicts(1)
+    linked(lead)
+    enqueue.release_for_link(lead)
+    assert [each.messages[0].kind for each in claim()] == ["candidate_followup"]
+
+
+def test_verdicts_that_an_admin_decides_later_go_on_their_own(verdicts, claim):
+    verdicts(MANY)
+    complete(claim()[0], Sent(1))
+    verdicts(1, "no_show", names="Позже")
+    (one,) = claim()
+    assert [row.lead.name for row in one.messages] == ["Позже 000"]
+    assert "Кандидат: Позже 000" in shown(one)
+    complete(one, Sent(2))
+    verdicts(MANY, "no_show", names="Ещё позже")
+    assert [len(each.messages) for each in claim()] == [MANY]
+
+
+def test_the_list_begins_with_those_who_attended_and_has_everybody(verdicts, claim, webinar):
+    verdicts(2, "no_show", names="Пропавший")
+    verdicts(2, "left_early", names="Ушедший")
+    verdicts(2, "stayed_to_end", names="Бывший")
+    (one,) = claim()
+    assert [address for _, address in one.compose().buttons] == [
+        "http://127.0.0.1:8000/account/?show=attended#candidates"
+    ]
+    assert shown(one).splitlines() == [
+        f"Вебинар «{webinar.title}» завершён.",
+        "Ваши кандидаты: участие засчитано — 2, не засчитано — 4.",
+        "",
+        "✅ Бывший 000 — до конца, 10 минут",
+        "✅ Бывший 001 — до конца, 10 минут",
+        "• Ушедший 000 — выход раньше времени, 10 минут",
+        "• Ушедший 001 — выход раньше времени, 10 минут",
+        "• Пропавший 000 — без входа в эфир",
+        "• Пропавший 001 — без входа в эфир",
+        "",
+        "Начать стоит с тех, кто отмечен ✅: впечатления ещё свежи.",
+    ]
+
+
+@pytest.mark.parametrize("names", ["Кандидат", "🎈" * 100, "<&>" * 40])
+def test_a_long_list_is_split_where_telegram_would_refuse_it(verdicts, claim, names):
+    leads = verdicts(100, names=names)
+    listed, lengths = [], []
+    while batch := claim():
+        (one,) = batch
+        lengths.append(utf16_length(shown(one)))
+        listed += [row.lead_id for row in one.messages]
+        complete(one, Sent(len(lengths)), one.compose().text)
+    assert sorted(listed) == sorted(lead.pk for lead in leads)
+    assert max(lengths) <= MAX_TEXT
+    # No call could have carried one line more.
+    assert all(length > MAX_TEXT - utf16_length(names) - 40 for length in lengths[:-1])
+    assert set(to_partner().values_list("state", flat=True)) == {"sent"}
+    assert to_partner().filter(carried_by=None).count() == len(lengths)
+
+
+def test_few_that_are_left_of_a_long_list_still_go_as_one(verdicts, claim):
+    verdicts(25, names="И" * 145)
+    sizes = []
+    while batch := claim():
+        sizes.append(len(batch[0].messages))
+        assert f"В этом сообщении: {sizes[-1]} из 25." in shown(batch[0])
+        complete(batch[0], Sent(len(sizes)))
+    assert sum(sizes) == 25
+    assert len(sizes) == 2
+    assert 1 < sizes[1] <= SINGLY
+
+
+@pytest.mark.parametrize(
+    ("decision", "state"),
+    [
+        (MessageRefused("can't parse entities"), "failed"),
+        (RateLimited(3, "Too Many Requests"), "queued"),
+        (NotSent("ConnectError"), "queued"),
+        (OutcomeUnknown("ReadTimeout"), "queued"),
+    ],
+)
+def test_what_was_claimed_together_is_settled_together(verdicts, claim, decision, state):
+    verdicts(MANY)
+    complete(claim()[0], decision, "text")
+    assert {(row.state, row.error) for row in to_partner()} == {(state, decision.error)}
+
+
+def test_what_is_tried_again_goes_together_again(verdicts, claim, clock):
+    verdicts(MANY)
+    (first,) = claim()
+    complete(first, NotSent("ConnectError"))
+    verdicts(2, names="Новый")
+    clock.move(LAST_RETRY_S)
+    (again,) = claim()
+    assert [row.pk for row in again.messages] == [row.pk for row in first.messages]
+    complete(again, Sent(1))
+    assert [len(each.messages) for each in claim()] == [1]
+
+
+def test_an_unknown_outcome_is_that_of_all_and_repeated_once(verdicts, claim, clock):
+    verdicts(MANY)
+    for _ in range(2):
+        (one,) = claim()
+        assert len(one.messages) == MANY
+        complete(one, OutcomeUnknown("ReadTimeout"), "text")
+        clock.move(AFTER_UNKNOWN_S)
+    assert {(row.state, row.attempts, row.text) for row in to_partner()} == {("uncertain", 2, "text")}
+    assert claim() == []
+
+
+def test_a_process_that_died_leaves_all_of_them_to_its_heir(verdicts, claim, clock):
+    verdicts(MANY)
+    (first,) = claim()
+    assert claims.mark_sending(first, "текст")
+    clock.move(lease.TTL_S + 1)
+    heir = held()
+    assert recover_orphaned(heir) == MANY
+    (again,) = claims.claim(10, heir)
+    assert [row.pk for row in again.messages] == [row.pk for row in first.messages]
+    complete(first, Sent(1))  # too late: another call is under way
+    complete(again, Sent(2))
+    assert set(to_partner().values_list("message_id", flat=True)) == {2}
+
+
+def test_an_answer_that_comes_after_the_reaping_still_names_the_carrier(verdicts, claim, clock):
+    verdicts(MANY)
+    (first,) = claim()
+    assert claims.mark_sending(first, "текст")
+    clock.move(lease.TTL_S + 1)
+    recover_orphaned(held())
+    complete(first, Sent(1), "text")
+    assert to_partner().filter(state="sent", carried_by=first.messages[0].pk).count() == MANY - 1
+
+
+def test_one_that_cannot_be_told_does_not_keep_the_others(verdicts, claim, webinar):
+    leads = verdicts(MANY)
+    Verdict.objects.filter(lead=leads[2]).delete()
+    told, refused = [], []
+    while batch := claim():
+        (one,) = batch
+        lead_ids = [row.lead_id for row in one.messages]
+        try:
+            one.compose()
+        except Verdict.DoesNotExist:
+            refused += lead_ids
+            complete(one, MessageRefused("not composed"))
+        else:
+            told += lead_ids
+            complete(one, Sent(len(told)))
+    assert refused == [leads[2].pk]
+    assert told == [lead.pk for lead in leads if lead != leads[2]]
+
+
+def test_who_is_linked_late_gets_one_message(verdicts, claim, partner):
+    TelegramChat.objects.all().delete()
+    verdicts(MANY)
+    linked(partner)
+    enqueue.release_for_link(partner)
+    assert [len(each.messages) for each in claim()] == [MANY]
+
+
+def test_what_is_sent_again_by_a_person_goes_together_too(verdicts, claim):
+    verdicts(MANY)
+    complete(claim()[0], MessageRefused("too long"))
+    failed = to_partner().filter(state="failed")
+    assert enqueue.retry(failed.filter(pk__in=list(failed.values_list("pk", flat=True)[:3])), SYSTEM) == 3
+    (one,) = claim()
+    assert len(one.messages) == 3
+    assert f"В этом сообщении: 3 из {MANY}." in shown(one)
+
+
+def test_one_claim_does_not_take_more_than_it_can_write_at_once(verdicts, claim, make_person, monkeypatch):
+    monkeypatch.setattr(claims, "ROWS_AT_ONCE", MANY)
+    for _ in range(2):
+        other = make_person(Role.PARTNER)
+        linked(other)
+        verdicts(MANY, to=other)
+    assert [len(each.messages) for each in claim()] == [MANY]
+    assert to_partner().filter(state="queued").count() == MANY
+    assert [len(each.messages) for each in claim()] == [MANY]
+
+
+def test_a_claim_lost_on_the_way_is_given_back(verdicts, claim, clock):
+    """The database did the commit, and the connection broke before it said so."""
+    verdicts(MANY)
+    (lost,) = claim()
+    holder = DispatcherState.objects.get().holder
+    assert claims.recover(holder, [lost.attempt_id]) == 0
+    assert claims.recover(holder, []) == MANY
+    assert {(row.state, row.attempts, row.uncertain_count) for row in to_partner()} == {("queued", 0, 0)}
+    assert len(claim()[0].messages) == MANY
+
+
+def test_later_messages_wait_for_an_earlier_one_but_not_for_ever(verdicts, claim, clock):
+    verdicts(2)
+    first, second = to_partner()
+    OutboxMessage.objects.filter(pk=first.pk).update(failures=1, due_at=clock() + timedelta(minutes=1))
+    assert claim() == []
+    OutboxMessage.objects.filter(pk=first.pk).update(failures=9)
+    assert [row.pk for each in claim() for row in each.messages] == [second.pk]

@@ -1,0 +1,201 @@
+"""The Bot API's failures, told apart over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from efir.fake_botapi import FakeBotApi, Kind, running
+from efir.telegram.bot.client import BotApi, BotApiError, Delivery
+from efir.telegram.bot.outcomes import NotSent, classify_outcome
+from tests.support.proxy import PASSWORD, proxying
+from tests.support.telegram import TOKEN
+
+CHAT = 501
+
+
+@pytest.fixture
+def stand_in() -> FakeBotApi:
+    stand_in = FakeBotApi(tokens={TOKEN})
+    stand_in.people.add(CHAT, "Ева")
+    return stand_in
+
+
+@pytest.fixture
+def address(stand_in) -> Iterator[str]:
+    with running(stand_in) as address:
+        yield address
+
+
+def call(address, work, token=TOKEN):
+    async def scenario():
+        api = BotApi(token, address)
+        try:
+            return await work(api)
+        finally:
+            await api.close()
+
+    return asyncio.run(scenario())
+
+
+def send(api):
+    return api.send(CHAT, "Привет, <b>Ева</b>", [("Сайт", "https://efir.example.org/")])
+
+
+def failure(address, work=send, token=TOKEN) -> BotApiError:
+    with pytest.raises(BotApiError) as raised:
+        call(address, work, token)
+    return raised.value
+
+
+def test_a_message_arrives_with_its_markup_and_buttons(stand_in, address):
+    message_id = call(address, send)
+    (sent,) = stand_in.sent
+    assert sent.message["message_id"] == message_id
+    assert sent.message["text"] == "Привет, Ева"
+    assert sent.message["entities"] == [{"type": "bold", "offset": 8, "length": 3}]
+    assert sent.message["reply_markup"]["inline_keyboard"][0][0]["url"] == "https://efir.example.org/"
+
+
+def test_a_reply_is_plain_text(stand_in, address):
+    call(address, lambda api: api.send(CHAT, "1 < 2 & 3", html=False))
+    assert stand_in.sent[0].message["text"] == "1 < 2 & 3"
+
+
+def test_the_bot_tells_its_name(address):
+    assert call(address, lambda api: api.username()) == "efir_demo_bot"
+
+
+def test_updates_come_as_they_are(stand_in, address):
+    stand_in.people.start(CHAT, "payload")
+    (update,) = call(address, lambda api: api.updates(None, 5))
+    assert update["message"]["text"] == "/start payload"
+    assert call(address, lambda api: api.updates(update["update_id"] + 1, 0)) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "parameters"), [(400, None), (403, None), (409, None), (429, {"retry_after": 3}), (500, None)]
+)
+def test_an_official_answer_keeps_its_words(stand_in, address, status, parameters):
+    stand_in.answer_with(status, description="Bad Request: in their own words", parameters=parameters)
+    error = failure(address)
+    assert (error.reach, error.status, error.error_code) == (Delivery.ANSWERED, status, status)
+    assert error.description == "Bad Request: in their own words"
+    assert error.parameters == (parameters or {})
+    assert error.official
+
+
+def test_a_page_of_a_proxy_is_an_answer_but_not_an_official_one(stand_in, address):
+    stand_in.answer_with(kind=Kind.HTML)
+    error = failure(address)
+    assert (error.reach, error.status, error.official) == (Delivery.ANSWERED, 502, False)
+
+
+@pytest.mark.parametrize("kind", [Kind.CUT, Kind.MALFORMED])
+def test_a_success_that_cannot_be_read_is_unknown(stand_in, address, kind):
+    stand_in.answer_with(kind=kind, delivered=True)
+    error = failure(address)
+    assert error.reach is Delivery.UNKNOWN or error.status == 200
+
+
+def test_no_answer_in_time_is_unknown(stand_in, address, monkeypatch):
+    monkeypatch.setattr("efir.telegram.bot.client.READ_S", 0.2)
+    stand_in.answer_with(kind=Kind.HANG)
+    error = failure(address)
+    assert (error.reach, error.description) == (Delivery.UNKNOWN, "ReadTimeout")
+
+
+def test_a_refused_connection_is_surely_not_sent():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"http://127.0.0.1:{free.getsockname()[1]}"
+    error = failure(address)
+    assert (error.reach, error.description) == (Delivery.NOT_SENT, "ConnectError")
+
+
+def test_a_name_that_does_not_resolve_is_surely_not_sent():
+    assert failure("http://bot-api.invalid").reach is Delivery.NOT_SENT
+
+
+def test_a_wrong_token_is_told_in_telegrams_words(address):
+    error = failure(address, lambda api: api.username(), token="42:another-token")
+    assert (error.status, error.description) == (401, "Unauthorized")
+
+
+def test_a_token_is_in_no_log_and_no_exception(stand_in, address, caplog):
+    stand_in.answer_with(kind=Kind.MALFORMED)
+    stand_in.answer_with(500)
+    errors = [failure(address), failure(address), failure("http://bot-api.invalid")]
+    call(address, send)
+    ours = [record for record in caplog.records if not record.name.startswith("uvicorn")]
+    told = "".join(record.getMessage() for record in ours) + "".join(f"{each!r} {each}" for each in errors)
+    assert TOKEN not in told
+    assert TOKEN.partition(":")[2] not in told
+
+
+@pytest.fixture
+def through(settings):
+    """Let the calls go through a proxy of this address."""
+
+    def use(proxy: str) -> None:
+        settings.EFIR = replace(settings.EFIR, telegram_proxy=proxy)
+
+    return use
+
+
+@pytest.mark.parametrize(
+    ("scheme", "how"), [("http", "forward"), ("socks5", "socks5"), ("socks5h", "socks5")]
+)
+def test_every_call_goes_through_the_proxy(stand_in, address, through, scheme, how):
+    with proxying() as proxy:
+        through(proxy.address(scheme))
+        call(address, send)
+        call(address, lambda api: api.updates(None, 0))
+    assert proxy.through == [(how, address.removeprefix("http://"))] * 2
+    assert [each.method for each in stand_in.calls] == ["sendMessage", "getUpdates"]
+
+
+def test_an_encrypted_call_goes_through_a_tunnel(through):
+    with proxying() as proxy, socket.create_server(("127.0.0.1", 0)) as silent:
+        target = f"127.0.0.1:{silent.getsockname()[1]}"
+        hello: list[bytes] = []
+        listener = threading.Thread(target=lambda: hello.append(_first_bytes(silent)))
+        listener.start()
+        through(proxy.address())
+        error = failure(f"https://{target}")
+        listener.join()
+    assert proxy.through == [("tunnel", target)]
+    assert hello[0][:1] == b"\x16"  # the beginning of TLS: the proxy sees no token
+    assert error.reach is Delivery.NOT_SENT
+
+
+def _first_bytes(listening: socket.socket) -> bytes:
+    connection, _ = listening.accept()
+    with connection:
+        return connection.recv(1000)
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5"])
+def test_a_proxy_that_refuses_has_surely_sent_nothing(stand_in, address, through, scheme, caplog):
+    with proxying() as proxy:
+        through(proxy.address(scheme, password="not-this-proxys-password"))
+        errors = [failure(address), failure("https://bot-api.invalid")]
+    assert stand_in.calls == []
+    assert proxy.refused == 2
+    assert [type(classify_outcome(error)) for error in errors] == [NotSent, NotSent]
+    told = caplog.text + "".join(f"{each!r} {each}" for each in errors)
+    assert "not-this-proxys-password" not in told
+
+
+def test_a_proxy_that_is_away_has_surely_sent_nothing(through, caplog):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    for scheme in ("http", "https", "socks5"):
+        through(f"{scheme}://efir:{PASSWORD}@127.0.0.1:{port}")
+        error = failure("https://bot-api.invalid")
+        assert (error.reach, error.description) == (Delivery.NOT_SENT, "ConnectError")
+    assert PASSWORD not in caplog.text

@@ -1,0 +1,281 @@
+"""The board of a webinar's messages: what it says, who sees it, and sending again."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from efir.accounts.capabilities import Role
+from efir.ops.cli.listings import outbox as outbox_lines
+from efir.ops.cli.main import MESSAGE_STATES
+from efir.telegram.bot import lease
+from efir.telegram.models import MessageState, OutboxMessage
+from tests.support.telegram import classified, held, linked, with_bot
+
+pytestmark = pytest.mark.django_db
+
+HTML = {"HTTP_ACCEPT": "text/html"}
+
+
+@pytest.fixture
+def as_role(make_person):
+    def visit(role: Role, **kwargs: object) -> Client:
+        client = Client(**kwargs)
+        client.person = make_person(role, name=f"Кто-то: {role}")
+        client.force_login(client.person)
+        return client
+
+    return visit
+
+
+@pytest.fixture
+def admin(as_role):
+    return as_role(Role.ADMIN)
+
+
+@pytest.fixture
+def bot(settings, clock):
+    with_bot(settings)
+    held()
+    lease.mark_token_accepted("efir_test_bot")
+
+
+@pytest.fixture
+def webinar(make_person, make_webinar):
+    """Three candidates with two messages each; one message has failed, one has an unknown outcome, one was sent."""
+    webinar = make_webinar("finished")
+    leads = [make_person(name=f"Кандидат {name}") for name in "АБВ"]
+    linked(leads[0])
+    classified(webinar, leads, "no_show")
+    put(leads[0], state="failed", error="Forbidden: bot was blocked by the user", attempts=1)
+    put(leads[1], state="uncertain", error="ReadTimeout", attempts=2, uncertain_count=2)
+    put(leads[2], state="sent")
+    return webinar
+
+
+def put(lead, **fields):
+    OutboxMessage.objects.filter(lead=lead, kind="candidate_followup").update(**fields)
+
+
+def the(state):
+    return OutboxMessage.objects.get(state=state)
+
+
+def page(client, webinar, query=""):
+    answer = client.get(f"/admin_webinar/{webinar.pk}/{query}", **HTML)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def board(client, webinar, query=""):
+    return page(client, webinar, query).split('id="messages"')[1].split("</section>")[0]
+
+
+def rows(text):
+    return text.split("<tbody>")[1].split("</tbody>")[0].split("<tr>")[1:]
+
+
+class TestBoard:
+    def test_says_state_reason_attempts_and_when(self, clock, admin, webinar):
+        shown = {
+            re.search(r"badge--(\w+)", row)[1]: row
+            for row in rows(board(admin, webinar))
+            if "сообщение кандидату" in row
+        }
+        assert "бот заблокирован в Telegram" in shown["failed"]
+        assert "возможно, сообщение дошло" in shown["uncertain"]
+        assert "попыток: 2<" in shown["uncertain"]
+        assert "создано" in shown["sent"]
+        assert ">23.11, 19:00</time>" in shown["sent"]
+        assert "Когда, МСК" in board(admin, webinar)
+        assert "попыток: 0" not in board(admin, webinar)
+        assert "автоматически" in shown["sent"]
+
+    def test_says_why_somebody_waits(self, admin, make_person, make_webinar):
+        webinar = make_webinar("finished")
+        classified(webinar, [make_person(), lead := make_person()], "stayed_to_end")
+        linked(lead, reachable=False)
+        type(lead.telegramchat).objects.update(unreachable_reason="deactivated")
+        shown = board(admin, webinar)
+        assert "Telegram не привязан" in shown
+        assert "аккаунт Telegram удалён" in shown
+
+    def test_names_whoever_sent_it_again(self, admin, webinar):
+        admin.post(f"/admin_webinar/{webinar.pk}/messages/retry")
+        (row,) = [row for row in rows(board(admin, webinar)) if "ещё раз: " in row]
+        assert "ещё раз: Кто-то: admin" in row
+
+    @pytest.mark.parametrize(
+        ("state", "count"),
+        [("failed", 1), ("uncertain", 1), ("waiting_link", 2), ("sent", 1), ("nonsense", 6)],
+    )
+    def test_filters_by_state(self, admin, webinar, state, count):
+        assert len(rows(board(admin, webinar, f"?state={state}"))) == count
+
+    def test_a_state_that_nobody_is_in_any_more_says_so(self, admin, webinar):
+        OutboxMessage.objects.filter(state="failed").update(state="queued")
+        shown = board(admin, webinar, "?state=failed")
+        assert "Таких сообщений сейчас нет" in shown
+        assert 'aria-current="true">не доставлено <b>0</b>' in shown
+
+    def test_the_filter_keeps_what_else_the_address_says(self, admin, webinar):
+        shown = board(admin, webinar, "?verdicts=2&messages=3&state=sent&x=%22%3E")
+        addresses = re.findall(r'<a href="([^"]*)"', shown)
+        assert "?verdicts=2&amp;state=failed&amp;x=%22%3E#messages" in addresses
+        assert "?verdicts=2&amp;x=%22%3E#messages" in addresses  # all of them
+
+    def test_the_pager_keeps_the_filter(self, admin, make_person, make_webinar):
+        webinar = make_webinar("finished")
+        classified(webinar, [make_person(name=f"Кандидат {n:02}") for n in range(60)], "stayed_to_end")
+        shown = board(admin, webinar, "?verdicts=2&state=waiting_link")
+        assert 'href="?messages=2&amp;verdicts=2&amp;state=waiting_link#messages"' in shown
+        assert len(rows(board(admin, webinar, "?messages=2&state=waiting_link"))) == 10
+
+    def test_costs_as_much_however_many_there_are(self, admin, make_person, make_webinar):
+        few, many = make_webinar("finished"), make_webinar("finished")
+        classified(few, [make_person()], "no_show")
+        classified(many, [make_person(invited_by=make_person(Role.PARTNER)) for _ in range(12)], "no_show")
+        page(admin, few)
+        costs = []
+        for webinar in (few, many):
+            with CaptureQueriesContext(connection) as queries:
+                page(admin, webinar)
+            costs.append(len(queries))
+        assert costs[0] == costs[1]
+
+    def test_the_progress_looks_again_while_something_moves(self, admin, webinar, bot):
+        island = board(admin, webinar).split('id="messages-progress"')[1].split(">")[0]
+        assert "data-island" in island
+        assert "data-busy" not in island
+        OutboxMessage.objects.filter(state="failed").update(state="queued")
+        shown = board(admin, webinar).split('id="messages-progress"')[1]
+        assert "data-busy" in shown.split(">")[0]
+        assert '<progress max="6" value="1"' in shown
+
+    def test_a_rejected_token_is_said_loudly(self, admin, webinar, bot):
+        assert "data-trouble" not in page(admin, webinar)
+        lease.mark_token_rejected("Unauthorized")
+        shown = board(admin, webinar)
+        assert "Telegram не принимает токен бота" in shown.split('data-trouble="bot_rejected"')[1]
+        assert "Telegram: Unauthorized" in shown
+
+    def test_a_dispatcher_that_is_down_is_said_where_something_is_to_be_sent(self, admin, webinar, settings):
+        with_bot(settings)
+        assert "Отправка сейчас не работает" not in board(admin, webinar)
+        OutboxMessage.objects.filter(state="failed").update(state="queued")
+        assert "Отправка сейчас не работает" in board(admin, webinar)
+
+
+class TestAccess:
+    ACTIONS = ("messages/retry", "messages/{}/retry", "messages/{}/resolve")
+
+    def test_buttons_are_for_those_who_may_press_them(self, as_role, webinar):
+        mine, theirs = board(as_role(Role.ADMIN), webinar), board(as_role(Role.SPEAKER), webinar)
+        assert mine.count("<form") == 3
+        assert "data-confirm" in mine
+        assert "<form" not in theirs
+        assert "Кандидат А" in theirs
+
+    @pytest.mark.parametrize("action", ACTIONS)
+    @pytest.mark.parametrize("role", [Role.CANDIDATE, Role.PARTNER, Role.LEADER, Role.SPEAKER])
+    def test_without_the_capability_nothing_is_sent(self, as_role, webinar, role, action):
+        address = f"/admin_webinar/{webinar.pk}/{action.format(the('failed').pk)}"
+        client = as_role(role)
+        answer = client.post(address, {"delivered": "true"})
+        assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
+        assert client.post(address, **HTML).status_code == 403
+        assert the("failed")
+        assert the("uncertain")
+
+    @pytest.mark.parametrize("action", ACTIONS)
+    def test_a_guest_is_refused_or_sent_to_log_in(self, webinar, action):
+        address = f"/admin_webinar/{webinar.pk}/{action.format(the('failed').pk)}"
+        assert Client().post(address).status_code == 403
+        assert Client().post(address, **HTML).url.startswith("/login/?next=")
+
+    @pytest.mark.parametrize("action", ACTIONS)
+    def test_the_token_is_required_and_get_does_nothing(self, as_role, webinar, action):
+        address = f"/admin_webinar/{webinar.pk}/{action.format(the('failed').pk)}"
+        client = as_role(Role.ADMIN, enforce_csrf_checks=True)
+        assert client.post(address).status_code == 403
+        assert client.get(address).status_code == 405
+        assert the("failed")
+
+    @pytest.mark.parametrize("action", ACTIONS)
+    def test_another_webinars_message_does_not_exist_here(self, admin, webinar, make_webinar, action):
+        other = make_webinar("finished")
+        for number in (other.pk, 999):
+            address = f"/admin_webinar/{number}/{action.format(the('failed').pk)}"
+            answer = admin.post(address, {"delivered": "true"})
+            if action == "messages/retry" and number == other.pk:
+                assert answer.json() == {"webinar_id": other.pk, "retried": 0}
+            else:
+                assert (answer.status_code, answer.json()["error"]) == (404, "webinar_not_found")
+                assert admin.post(address, {"delivered": "true"}, **HTML).status_code == 404
+        assert the("failed")
+
+
+class TestSendingAgain:
+    def test_one_that_failed(self, admin, webinar):
+        message = the("failed")
+        address = f"/admin_webinar/{webinar.pk}/messages/{message.pk}/retry"
+        body = {"webinar_id": webinar.pk, "message_id": message.pk}
+        assert admin.post(address).json() == body | {"changed": True}
+        message.refresh_from_db()
+        assert (message.state, message.retried_by) == ("queued", admin.person)
+        assert admin.post(address).json() == body | {"changed": False}
+        assert "уже разобрались" in admin.post(address, follow=True, **HTML).content.decode()
+
+    def test_all_that_failed_and_nothing_else(self, admin, webinar):
+        address = f"/admin_webinar/{webinar.pk}/messages/retry"
+        assert admin.post(address).json() == {"webinar_id": webinar.pk, "retried": 1}
+        assert the("uncertain")
+        assert "Повторять нечего" in admin.post(address, follow=True, **HTML).content.decode()
+
+    def test_the_number_is_said_and_the_place_is_kept(self, admin, webinar):
+        address = f"/admin_webinar/{webinar.pk}/messages/retry?state=failed&messages=2&next=//evil.example"
+        answer = admin.post(address, **HTML)
+        assert answer.url == (
+            f"/admin_webinar/{webinar.pk}/?state=failed&messages=2&next=%2F%2Fevil.example#messages"
+        )
+        assert "Снова в очереди: 1 сообщение." in admin.get(answer.url).content.decode()
+
+    @pytest.mark.parametrize(("delivered", "state"), [("true", "sent"), ("false", "queued")])
+    def test_an_unknown_outcome_is_resolved(self, admin, webinar, delivered, state):
+        message = the("uncertain")
+        address = f"/admin_webinar/{webinar.pk}/messages/{message.pk}/resolve"
+        assert admin.post(address, {"delivered": delivered}).json()["changed"] is True
+        message.refresh_from_db()
+        assert message.state == state
+        assert admin.post(address, {"delivered": delivered}).json()["changed"] is False
+
+    @pytest.mark.parametrize("delivered", ["", "yes", "1"])
+    def test_delivered_is_true_or_false(self, admin, webinar, delivered):
+        address = f"/admin_webinar/{webinar.pk}/messages/{the('uncertain').pk}/resolve"
+        answer = admin.post(address, {"delivered": delivered})
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_delivered")
+        assert the("uncertain")
+
+    def test_what_failed_is_not_resolved_and_what_is_unknown_not_retried(self, admin, webinar):
+        base = f"/admin_webinar/{webinar.pk}/messages"
+        assert not admin.post(f"{base}/{the('failed').pk}/resolve", {"delivered": "true"}).json()["changed"]
+        assert not admin.post(f"{base}/{the('uncertain').pk}/retry").json()["changed"]
+
+
+class TestCommandLine:
+    def test_its_states_are_the_models(self):
+        assert set(MESSAGE_STATES) == set(MessageState)
+
+    def test_prints_the_same_facts(self, clock, admin, webinar):
+        admin.post(f"/admin_webinar/{webinar.pk}/messages/{the('failed').pk}/retry")
+        (line,) = outbox_lines(webinar.pk, "queued")
+        assert (line["attempts"], line["retried_by"]) == (1, admin.person.login)
+        assert line["created_at"] == line["due_at"] == "2026-11-23T16:00:00Z"
+        (line,) = outbox_lines(webinar.pk, "uncertain")
+        assert line["reason"] == "Telegram дважды не ответил: возможно, сообщение дошло"
+        assert not {"text", "chat_id"} & line.keys()
+        assert len(list(outbox_lines(webinar.pk))) == 6

@@ -1,0 +1,263 @@
+"""The outbox: in which state a message begins, and what moves it on."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from efir.accounts.capabilities import Role
+from efir.hooks.actions import ActionRefused, Code, Context, Source
+from efir.telegram.models import Kind, MessageState, OutboxMessage
+from efir.telegram.outbox import enqueue as outbox
+from efir.telegram.outbox.enqueue import NewMessage, enqueue
+from efir.webinars import core
+from tests.conftest import SYSTEM
+from tests.support.telegram import linked, states_of
+
+pytestmark = pytest.mark.django_db
+
+RECORDING = "https://video.example.org/1"
+DAY_S = 24 * 3600
+
+
+@pytest.fixture
+def webinar(clock, make_webinar):
+    return make_webinar("finished")
+
+
+@pytest.fixture
+def lead(make_person):
+    return make_person()
+
+
+@pytest.fixture
+def write(clock, webinar, lead):
+    """Queue these kinds for the lead, as the follow-up does."""
+
+    def write(*kinds, about=webinar, recording=""):
+        core.publish_recording(about.pk, recording, SYSTEM)
+        enqueue(
+            [
+                NewMessage(
+                    webinar_id=about.pk, lead_id=lead.pk, person_id=lead.pk, kind=kind, cause_at=clock()
+                )
+                for kind in kinds or (Kind.CANDIDATE_FOLLOWUP, Kind.CANDIDATE_RECORDING)
+            ]
+        )
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("chat", "recording", "states"),
+    [
+        (None, "", ["waiting_link", "waiting_link"]),
+        (None, RECORDING, ["waiting_link", "waiting_link"]),
+        ("unreachable", RECORDING, ["waiting_link", "waiting_link"]),
+        ("reachable", "", ["queued", "waiting_recording"]),
+        ("reachable", RECORDING, ["queued", "queued"]),
+    ],
+)
+def test_a_message_begins_where_its_first_obstacle_is(lead, write, chat, recording, states):
+    if chat:
+        linked(lead, reachable=chat == "reachable")
+    write(recording=recording)
+    assert list(states_of(lead).values()) == states
+
+
+def test_a_message_is_written_once(write):
+    write()
+    write()
+    assert OutboxMessage.objects.count() == 2
+
+
+def test_a_link_releases_what_waited_for_it(lead, write):
+    write()
+    linked(lead)
+    assert outbox.release_for_link(lead) == 2
+    assert states_of(lead) == {"candidate_followup": "queued", "candidate_recording": "waiting_recording"}
+
+
+def test_publishing_the_recording_releases_it(webinar, lead, write, make_webinar):
+    other = make_webinar("finished")
+    linked(lead)
+    write(Kind.CANDIDATE_RECORDING)
+    write(Kind.CANDIDATE_RECORDING, about=other)
+    core.publish_recording(webinar.pk, RECORDING, SYSTEM)
+    assert OutboxMessage.objects.get(webinar=webinar).state == MessageState.QUEUED
+    assert OutboxMessage.objects.get(webinar=other).state == MessageState.WAITING_RECORDING
+
+
+def test_a_recording_that_is_taken_back_releases_nothing(webinar, lead, write):
+    linked(lead)
+    core.publish_recording(webinar.pk, RECORDING, SYSTEM)
+    write(Kind.CANDIDATE_RECORDING)
+    core.publish_recording(webinar.pk, "", SYSTEM)
+    assert states_of(lead) == {"candidate_recording": "waiting_recording"}
+
+
+def test_a_recording_for_somebody_who_unlinked_meanwhile_waits_for_the_link(webinar, lead, write):
+    chat = linked(lead)
+    write(Kind.CANDIDATE_RECORDING)
+    chat.delete()
+    core.publish_recording(webinar.pk, RECORDING, SYSTEM)
+    assert states_of(lead) == {"candidate_recording": "waiting_link"}
+
+
+def test_who_never_links_is_given_up_after_a_week(clock, lead, write):
+    write()
+    clock.move(7 * DAY_S - 1)
+    assert outbox.expire() == 0
+    clock.move(1)
+    assert outbox.expire() == 2
+    linked(lead)
+    assert outbox.release_for_link(lead) == 0
+    assert set(states_of(lead).values()) == {"expired"}
+
+
+def test_a_link_that_comes_too_late_releases_nothing_before_the_expiry_is_written(clock, lead, write):
+    write()
+    clock.move(7 * DAY_S)
+    linked(lead)
+    assert outbox.release_for_link(lead) == 0
+
+
+def test_a_recording_that_never_comes_is_given_up_after_thirty_days(clock, lead, write):
+    linked(lead)
+    write()
+    clock.move(30 * DAY_S)
+    assert outbox.expire() == 1
+    assert states_of(lead) == {"candidate_followup": "queued", "candidate_recording": "expired"}
+
+
+def test_a_link_that_a_message_did_not_see_still_releases_it(lead, write):
+    """Two transactions at once: the message was written before the link was committed."""
+    write()
+    linked(lead)
+    outbox.expire()
+    assert states_of(lead) == {"candidate_followup": "queued", "candidate_recording": "waiting_recording"}
+
+
+def test_a_webinar_is_settled_when_nothing_moves_by_itself_any_more(webinar, write):
+    write()
+    rows = OutboxMessage.objects.filter(webinar=webinar)
+    for state in MessageState:
+        rows.update(state=state)
+        assert outbox.all_settled(webinar.pk) is (state in {"sent", "failed", "uncertain", "expired"})
+    assert outbox.summary(webinar.pk) == {"expired": 2}
+    assert outbox.all_settled(webinar.pk + 1)
+
+
+@pytest.mark.parametrize("state", ["failed", "uncertain"])
+def test_an_admin_sends_again(lead, write, make_person, state):
+    linked(lead)
+    write()
+    OutboxMessage.objects.filter(kind=Kind.CANDIDATE_FOLLOWUP).update(state=state)
+    context = Context(make_person(Role.ADMIN).pk, Source.WEB)
+    assert outbox.retry(OutboxMessage.objects.all(), context) == 1
+    assert states_of(lead) == {"candidate_followup": "queued", "candidate_recording": "waiting_recording"}
+    retried = OutboxMessage.objects.values_list("retried_by", flat=True).order_by("pk")
+    assert list(retried) == [context.actor_id, None]
+
+
+def test_a_speaker_does_not_send_again(lead, write, make_person):
+    write()
+    OutboxMessage.objects.update(state=MessageState.FAILED)
+    with pytest.raises(ActionRefused) as refused:
+        outbox.retry(OutboxMessage.objects.all(), Context(make_person(Role.SPEAKER).pk, Source.WEB))
+    assert refused.value.code is Code.FORBIDDEN
+    assert set(states_of(lead).values()) == {"failed"}
+
+
+@pytest.fixture
+def admin(make_person):
+    return Context(make_person(Role.ADMIN).pk, Source.WEB)
+
+
+@pytest.fixture
+def uncertain(lead, write):
+    """A follow-up that carried a recording, twice without an answer."""
+    linked(lead)
+    write(recording=RECORDING)
+    OutboxMessage.objects.update(
+        state="uncertain", attempt_id=uuid4(), uncertain_count=1, error="ReadTimeout"
+    )
+    return OutboxMessage.objects.filter(kind=Kind.CANDIDATE_FOLLOWUP)
+
+
+def test_somebody_says_that_it_arrived(clock, uncertain, admin):
+    assert outbox.resolve(uncertain, delivered=True, context=admin) == 2
+    for row in OutboxMessage.objects.all():
+        assert (row.state, row.sent_at, row.error) == ("sent", clock(), "")
+        assert (row.resolved_by_id, row.retried_by_id) == (admin.actor_id, None)
+
+
+def test_somebody_says_that_it_did_not_and_it_goes_once_more(clock, uncertain, admin):
+    clock.move(5)
+    assert outbox.resolve(uncertain, delivered=False, context=admin) == 2
+    for row in OutboxMessage.objects.all():
+        assert (row.state, row.due_at, row.attempt_id) == ("queued", clock(), None)
+        assert (row.resolved_by_id, row.retried_by_id) == (None, admin.actor_id)
+        assert row.uncertain_count == 1  # if nobody knows again, a person decides again
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+def test_saying_it_again_changes_nothing(uncertain, admin, make_person, delivered):
+    outbox.resolve(uncertain, delivered=True, context=admin)
+    other = Context(make_person(Role.ADMIN).pk, Source.WEB)
+    assert outbox.resolve(uncertain, delivered=delivered, context=other) == 0
+    assert {(row.state, row.resolved_by_id) for row in OutboxMessage.objects.all()} == {
+        ("sent", admin.actor_id)
+    }
+
+
+@pytest.mark.parametrize("state", [state for state in MessageState if state != "uncertain"])
+@pytest.mark.parametrize("delivered", [True, False])
+def test_only_what_is_uncertain_is_decided(uncertain, admin, state, delivered):
+    OutboxMessage.objects.update(state=state)
+    assert outbox.resolve(OutboxMessage.objects.all(), delivered=delivered, context=admin) == 0
+    assert set(OutboxMessage.objects.values_list("state", flat=True)) == {state}
+
+
+@pytest.mark.parametrize("delivered", [True, False])
+def test_a_speaker_does_not_decide(uncertain, make_person, delivered):
+    with pytest.raises(ActionRefused) as refused:
+        outbox.resolve(
+            uncertain, delivered=delivered, context=Context(make_person(Role.SPEAKER).pk, Source.WEB)
+        )
+    assert refused.value.code is Code.FORBIDDEN
+    assert set(OutboxMessage.objects.values_list("state", flat=True)) == {"uncertain"}
+
+
+def test_each_message_knows_its_place_among_those_to_the_same_person(
+    clock, webinar, make_person, make_webinar
+):
+    partner, other = make_person(Role.PARTNER), make_person(Role.PARTNER)
+    second = make_webinar("finished")
+
+    def tell(about, *receivers):
+        enqueue(
+            [
+                NewMessage(
+                    webinar_id=about.pk,
+                    lead_id=make_person().pk,
+                    person_id=receiver.pk,
+                    kind=Kind.PARTNER_ATTENDANCE,
+                    cause_at=clock(),
+                )
+                for receiver in receivers
+            ]
+        )
+
+    tell(webinar, partner, other, partner)
+    tell(webinar, partner)
+    tell(second, partner)
+    places = OutboxMessage.objects.order_by("pk").values_list("webinar_id", "person_id", "place")
+    assert list(places) == [
+        (webinar.pk, partner.pk, 0),
+        (webinar.pk, other.pk, 0),
+        (webinar.pk, partner.pk, 1),
+        (webinar.pk, partner.pk, 2),
+        (second.pk, partner.pk, 0),
+    ]

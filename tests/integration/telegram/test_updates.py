@@ -1,0 +1,228 @@
+"""What people do in Telegram, and what it does to their link."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from efir.accounts.models import Person
+from efir.telegram import updates
+from efir.telegram.bot import lease
+from efir.telegram.link_tokens import BotUnknown, chat_of, make_link
+from efir.telegram.models import BotUpdate, DispatcherState, LinkToken, TelegramChat
+from tests.support.telegram import classified, held, linked, states_of, with_bot
+
+pytestmark = pytest.mark.django_db
+
+CHAT = 900_000_000_001
+_numbers = itertools.count(100)
+
+
+@pytest.fixture(autouse=True)
+def _bot(clock, settings):
+    with_bot(settings, public_url="https://efir.example.org")
+    lease.acquire(held())
+    lease.mark_token_accepted("efir_test_bot")
+
+
+@pytest.fixture
+def person(make_person):
+    return make_person(name="Ева")
+
+
+def said(text, chat_id=CHAT, kind="private"):
+    """Somebody writes to the bot; what it answers."""
+    message = {"message_id": 1, "date": 0, "chat": {"id": chat_id, "type": kind}, "from": {"id": chat_id}}
+    return updates.take({"update_id": next(_numbers), "message": message | {"text": text}})
+
+
+def became(status, chat_id=CHAT, kind="private"):
+    membership = {"chat": {"id": chat_id, "type": kind}, "new_chat_member": {"status": status}}
+    return updates.take({"update_id": next(_numbers), "my_chat_member": membership})
+
+
+def token_for(person):
+    return make_link(person).partition("?start=")[2]
+
+
+def test_the_link_is_one_that_telegram_carries(person):
+    url = make_link(person)
+    prefix, _, token = url.partition("?start=")
+    assert prefix == "https://t.me/efir_test_bot"
+    assert 1 <= len(token) <= 64
+    assert token.replace("-", "").replace("_", "").isalnum()
+    assert token.isascii()
+    assert token not in str(LinkToken.objects.values().get())
+
+
+def test_there_is_no_link_without_a_bot(person, settings):
+    DispatcherState.objects.update(username="")
+    with pytest.raises(BotUnknown):
+        make_link(person)
+
+
+def test_pressing_start_links_the_chat_and_releases_what_waited(person, make_webinar):
+    classified(make_webinar("finished"), [person], "stayed_to_end")
+    reply = said(f"/start {token_for(person)}")
+    assert chat_of(person).chat_id == CHAT
+    assert states_of(person) == {"candidate_followup": "queued"}
+    assert "Готово, Ева!" in reply.text
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_token_works_once_and_for_a_day(clock, person, make_person, late):
+    token = token_for(person)
+    if late:
+        clock.move(24 * 3600)
+    else:
+        said(f"/start {token}", chat_id=CHAT + 1)
+    reply = said(f"/start {token}")
+    assert not TelegramChat.objects.filter(chat_id=CHAT).exists()
+    assert reply.buttons[0][1] == "https://efir.example.org/account/"
+
+
+def test_pressing_the_same_start_again_is_answered_kindly(person):
+    token = token_for(person)
+    said(f"/start {token}")
+    assert "Всё в порядке, Ева" in said(f"/start {token}").text
+
+
+def test_other_links_of_the_person_work_no_more(person, make_person):
+    seen_by_another, other = token_for(person), token_for(make_person())
+    said(f"/start {token_for(person)}")
+    said(f"/start {seen_by_another}", chat_id=CHAT + 1)
+    assert chat_of(person).chat_id == CHAT
+    assert "Готово" in said(f"/start {other}", chat_id=CHAT + 2).text
+
+
+def test_what_telegram_would_refuse_is_no_button(person, settings):
+    with_bot(settings, public_url="http://127.0.0.1:8000")
+    assert list(said("/start").composed().buttons) == [("Открыть аккаунт", "http://127.0.0.1:8000/account/")]
+    with_bot(settings, public_url="http://localhost:8000")
+    message = said("/start").composed()
+    assert not message.buttons
+    assert message.text.endswith("Открыть аккаунт: http://localhost:8000/account/")
+
+
+def test_a_name_is_no_markup(make_person):
+    person = make_person(name="Ева <b>&")
+    assert "Готово, Ева &lt;b&gt;&amp;!" in said(f"/start {token_for(person)}").text
+
+
+def test_somebody_who_may_not_log_in_is_not_linked(person):
+    token = token_for(person)
+    Person.objects.filter(pk=person.pk).update(is_active=False)
+    said(f"/start {token}")
+    assert chat_of(person) is None
+
+
+def test_a_new_chat_takes_the_place_of_the_old_one(person):
+    said(f"/start {token_for(person)}")
+    said(f"/start {token_for(person)}", chat_id=CHAT + 1)
+    assert chat_of(person).chat_id == CHAT + 1
+    assert TelegramChat.objects.count() == 1
+
+
+def test_a_chat_moves_from_one_person_to_another(person, make_person):
+    other = make_person()
+    said(f"/start {token_for(other)}")
+    said(f"/start {token_for(person)}")
+    assert chat_of(person).chat_id == CHAT
+    assert chat_of(other) is None
+
+
+def test_two_people_swap_chats(person, make_person):
+    other = make_person()
+    said(f"/start {token_for(person)}", chat_id=1)
+    said(f"/start {token_for(other)}", chat_id=2)
+    said(f"/start {token_for(person)}", chat_id=2)
+    assert (chat_of(person).chat_id, chat_of(other)) == (2, None)
+
+
+@pytest.mark.parametrize("text", ["/start", "/START", "/start@efir_test_bot", "привет", ""])
+def test_whoever_writes_can_be_reached_again(person, make_webinar, text):
+    chat = linked(person, reachable=False)
+    classified(make_webinar("finished"), [person], "stayed_to_end")
+    assert said(text, chat_id=chat.chat_id)
+    assert chat_of(person).reachable
+    assert states_of(person) == {"candidate_followup": "queued"}
+
+
+def test_blocking_and_coming_back(person, make_webinar):
+    chat = linked(person)
+    became("kicked", chat.chat_id)
+    assert (chat_of(person).reachable, chat_of(person).unreachable_reason) == (False, "blocked")
+    classified(make_webinar("finished"), [person], "stayed_to_end")
+    assert states_of(person) == {"candidate_followup": "waiting_link"}
+    became("member", chat.chat_id)
+    assert (chat_of(person).reachable, chat_of(person).unreachable_reason) == (True, "")
+    assert states_of(person) == {"candidate_followup": "queued"}
+
+
+def test_stop_unlinks(person):
+    chat = linked(person)
+    assert "отвязан" in said("/stop", chat.chat_id).text
+    assert chat_of(person) is None
+    assert "ни к чему не привязан" in said("/stop", chat.chat_id).text
+
+
+@pytest.mark.parametrize("text", ["/start", "/start nonsense", "/help", "Здравствуйте!"])
+def test_a_stranger_is_answered_and_forgotten(text):
+    reply = said(text)
+    assert reply.chat_id == CHAT
+    assert reply.buttons[0][1] == "https://efir.example.org/account/"
+    assert not TelegramChat.objects.exists()
+    assert str(CHAT) not in str(list(BotUpdate.objects.values()))
+
+
+@pytest.mark.parametrize("kind", ["group", "supergroup", "channel"])
+def test_groups_are_not_our_business(person, kind):
+    assert said(f"/start {token_for(person)}", kind=kind) is None
+    became("kicked", kind=kind)
+    assert chat_of(person) is None
+
+
+def test_an_update_takes_effect_once(person):
+    token, number = token_for(person), next(_numbers)
+    message = {"chat": {"id": CHAT, "type": "private"}, "text": f"/start {token}"}
+    assert updates.take({"update_id": number, "message": message}) is not None
+    TelegramChat.objects.all().delete()
+    LinkToken.objects.update(used_at=None)
+    assert updates.take({"update_id": number, "message": message}) is None
+    assert chat_of(person) is None
+
+
+@pytest.mark.parametrize(
+    "odd", [{}, {"message": {}}, {"message": 7}, {"my_chat_member": {"chat": None}}, {"poll": {"id": "1"}}]
+)
+def test_an_update_that_nobody_expects_does_not_block_the_next(odd):
+    number = next(_numbers)
+    assert updates.take({"update_id": number} | odd) is None
+    assert updates.next_offset() == number + 1
+
+
+def test_a_failure_keeps_the_update_for_another_time(person, monkeypatch):
+    token, before = token_for(person), updates.next_offset()
+    update = {
+        "update_id": next(_numbers),
+        "message": {"chat": {"id": CHAT, "type": "private"}, "text": f"/start {token}"},
+    }
+
+    def broken(person):
+        raise RuntimeError("the database has gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(updates, "release_for_link", broken)
+        with pytest.raises(RuntimeError):
+            updates.take(update)
+    assert updates.next_offset() == before
+    assert updates.take(update)
+    assert chat_of(person).chat_id == CHAT
+
+
+def test_after_days_of_silence_telegram_begins_to_count_anew(clock):
+    said("/start")
+    assert updates.next_offset() is not None
+    clock.move(6 * 24 * 3600)
+    assert updates.next_offset() is None

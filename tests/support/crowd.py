@@ -1,0 +1,30 @@
+"""`python -m tests.support.crowd COUNT`: log in that many candidates and a speaker, in front of a live webinar.
+
+Prints one JSON object: the webinar's id, and everybody's Cookie header; the speaker's is the last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import django
+
+
+def fill(count: int) -> dict[str, object]:
+    """Make them; what is printed."""
+    from django.conf import settings
+
+    from benchmarks.people import CSRF, enrol, live_webinar, log_in
+    from efir.accounts.capabilities import Role
+
+    people = [*enrol(count), *enrol(1, Role.SPEAKER, prefix="s")]
+    cookies = [f"{cookie}; {settings.CSRF_COOKIE_NAME}={CSRF}" for cookie in log_in(people)]
+    return {"webinar": live_webinar().pk, "cookies": cookies, "csrf": CSRF}
+
+
+if __name__ == "__main__":
+    os.environ["DJANGO_SETTINGS_MODULE"] = "efir.settings"
+    django.setup()
+    print(json.dumps(fill(int(sys.argv[1]))))

@@ -1,0 +1,183 @@
+"""What a visitor does on a page to bring it into its state. By selectors: the words are in two languages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+from playwright.sync_api import Page, Route, expect
+
+Act = Callable[[Page], None]
+
+HLS_HOST = "live.example.org"
+ANYBODY = {"Access-Control-Allow-Origin": "*"}
+HLS_PARTS = Path(__file__).parents[2] / "tests" / "support" / "hls"
+PLAYLIST = "\n".join(
+    ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:2", "#EXT-X-MEDIA-SEQUENCE:0"]
+    + ["#EXT-X-DISCONTINUITY\n#EXTINF:2.0,\npart0.ts\n#EXT-X-DISCONTINUITY\n#EXTINF:2.0,\npart1.ts"] * 9
+)
+
+# A stream whose one message is the state of now, but live.
+STARTS = """
+window.EventSource = class extends EventTarget {
+  constructor(address) { super(); this.say(address.match(/[0-9]+/)[0]); }
+  async say(id) {
+    const state = await (await fetch(`/api/webinars/${id}/state`)).json();
+    Object.assign(state, { status: "live", viewers: 1, started_at: state.server_time, version: state.version + 1 });
+    this.dispatchEvent(new MessageEvent("state", { data: JSON.stringify(state) }));
+  }
+  close() {}
+};
+"""
+
+
+def _submit(page: Page, within: str = "main form") -> None:
+    """Press the first form's last button, past the browser's own validation: the server is to answer."""
+    form = page.locator(within).first
+    form.evaluate("form => { form.noValidate = true; }")
+    with page.expect_navigation():
+        form.locator("button").last.click()
+
+
+def sign_up_wrong(page: Page) -> None:
+    page.fill("[name=name]", "Катя")
+    page.fill("[name=username]", "катя")
+    page.fill("[name=password]", "12345678")
+    _submit(page)
+
+
+def log_in_wrong(page: Page) -> None:
+    page.fill("[name=username]", "nobody@example.org")
+    page.fill("[name=password]", "not-my-password")
+    _submit(page)
+
+
+def log_in_without_cookies(page: Page) -> None:
+    page.context.clear_cookies(name="csrftoken")
+    log_in_wrong(page)
+
+
+def ask_for_password(page: Page) -> None:
+    page.fill("[name=username]", "nobody@example.org")
+    _submit(page)
+
+
+def ask_too_often(page: Page) -> None:
+    """Three times unseen, and once more; each time that the page is shown somebody else asks."""
+    page.fill("[name=username]", f"{uuid4()}@example.org")
+    page.locator("main form").first.evaluate(
+        "async (form) => { for (let i = 0; i < 3; i++)"
+        " await fetch(form.action, { method: 'POST', body: new URLSearchParams(new FormData(form)) }); }"
+    )
+    _submit(page)
+
+
+def contacts_wrong(page: Page) -> None:
+    page.fill("#contact-details [name=email]", "не адрес")
+    _submit(page, "#contact-details form")
+
+
+def password_wrong(page: Page) -> None:
+    page.fill("[name=old_password]", "not-my-password")
+    page.fill("[name=new_password1]", "123")
+    page.fill("[name=new_password2]", "456")
+    _submit(page)
+
+
+def data_wrong(page: Page) -> None:
+    page.fill("#export input[type=password]", "not-my-password")
+    _submit(page, "#export form")
+
+
+def show_qr(page: Page) -> None:
+    with page.expect_navigation():
+        page.locator("#telegram form[action$=qr] button").click()
+
+
+def new_wrong(page: Page) -> None:
+    page.fill("[name=title]", "Вебинар с чужим плеером")
+    page.fill("[name=player_url]", "https://video.example.com/watch/1")
+    page.fill("[name=time_zone]", "Europe/Moskva")
+    _submit(page)
+
+
+def poster_wrong(page: Page) -> None:
+    poster = {"name": "poster.png", "mimeType": "image/png", "buffer": b"not a picture"}
+    page.set_input_files("[name=poster]", poster)
+    _submit(page, "form:has([name=poster])")
+
+
+def copy(page: Page) -> None:
+    with page.expect_navigation():
+        page.locator("form[action$='/copy'] button").click()
+
+
+def ask_to_stop(page: Page) -> None:
+    page.locator("form[action$='/stop'] button").click()
+    expect(page.locator("dialog#confirm")).to_be_visible()
+
+
+def ask_to_decide(page: Page) -> None:
+    page.locator("#verdicts form[data-confirm] button").first.click()
+    expect(page.locator("dialog#confirm")).to_be_visible()
+
+
+def open_gear(page: Page) -> None:
+    page.locator("details.gear > summary").click()
+
+
+def enter_air(page: Page) -> None:
+    page.locator("#enter-button").click()
+    expect(page.frame_locator("#player iframe").locator("body")).to_be_visible()
+
+
+def enter_in_another_tab(page: Page) -> None:
+    """Of one browser's tabs the last one entered plays; this one says so."""
+    enter_air(page)
+    other = page.context.new_page()
+    other.goto(page.url)
+    enter_air(other)
+    expect(page.locator("#enter-button")).to_be_visible()
+
+
+def see_it_start(page: Page) -> None:
+    """As when the speaker starts: the stream says so, and the webinar of the world goes on waiting."""
+    page.add_init_script(STARTS)
+    page.reload()
+    expect(page.locator("#enter-button")).to_be_visible()
+
+
+def watch_hls(page: Page) -> None:
+    """A media server that this test is: the playlist, and the two parts that it repeats."""
+    page.route(f"https://{HLS_HOST}/**", _serve_hls)
+    page.locator("#enter-button").click()
+    page.wait_for_function("() => document.querySelector('#player video')?.readyState >= 2")
+
+
+def watch_before_it_comes(page: Page) -> None:
+    """The webinar is on air, and OBS is not yet."""
+    page.route(f"https://{HLS_HOST}/**", lambda route: route.fulfill(status=404, headers=ANYBODY))
+    page.locator("#enter-button").click()
+    expect(page.locator("#player-says")).not_to_be_empty()
+
+
+def _serve_hls(route: Route) -> None:
+    name = route.request.url.partition("?")[0].rpartition("/")[2]
+    if name.endswith(".ts"):
+        body, kind = (HLS_PARTS / name).read_bytes(), "video/mp2t"
+    else:
+        body, kind = PLAYLIST.encode(), "application/vnd.apple.mpegurl"
+    route.fulfill(body=body, content_type=kind, headers=ANYBODY)
+
+
+def open_people(page: Page) -> None:
+    page.locator("#people > summary").click()
+    expect(page.locator("#people-list li").first).to_be_visible(timeout=30_000)
+
+
+def lose_connection(page: Page) -> None:
+    """As where the page was kept and the network is gone: nothing of the room's stream gets through."""
+    page.route("**/stream", lambda route: route.abort())
+    page.reload()
+    expect(page.locator("#lost")).to_be_visible(timeout=30_000)

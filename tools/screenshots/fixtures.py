@@ -1,0 +1,345 @@
+"""Installations whose pages are in the states of the catalogue, made through Core, the classifier and the outbox.
+
+Each world is a function that fills an empty database and gives the words that the catalogue's addresses name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from django.conf import settings
+
+from efir.accounts.capabilities import Role
+from efir.accounts.models import Person
+from efir.accounts.password_reset import one_time_link
+from efir.accounts.services import create_person
+from efir.attendance import classifier, tracker
+from efir.attendance.models import Verdict
+from efir.demo.posters import painted
+from efir.hooks.actions import Context, Source
+from efir.lib import clock
+from efir.room.presence import IntervalRow, Pending, RecorderRow
+from efir.room.presence_store import write
+from efir.telegram.bot import lease
+from efir.telegram.bot.outcomes import MessageRefused, OutcomeUnknown, Sent
+from efir.telegram.models import TelegramChat
+from efir.telegram.outbox import claims, completion, enqueue
+from efir.webinars import core
+from efir.webinars.models import Poster, Webinar
+from efir.webinars.posters.render import from_picture
+from efir.webinars.posters.store import keep
+from tools.screenshots.actions import HLS_HOST
+from tools.screenshots.catalogue import NOW
+
+SYSTEM = Context(None, Source.SYSTEM)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+
+ABOUT = (
+    "Живой эфир: рассказываем, как всё устроено, и отвечаем на вопросы.\n\n"
+    "Подойдёт тем, кто только присматривается. Ничего готовить не нужно."
+)
+
+# Log-in: name, role, who invited them, whether Telegram is linked (None: linked, but blocked).
+PEOPLE: dict[str, tuple[str, Role, str, bool | None]] = {
+    "admin": ("Ольга Кузнецова", Role.ADMIN, "", True),
+    "speaker": ("Анна Ветрова", Role.SPEAKER, "", True),
+    "leader": ("Лев Горин", Role.LEADER, "", True),
+    "partner": ("Павел Соколов", Role.PARTNER, "leader", True),
+    "newpartner": ("Полина Новикова", Role.PARTNER, "leader", False),
+    "kate": ("Катя Морозова", Role.CANDIDATE, "partner", True),
+    "kolya": ("Коля Белов", Role.CANDIDATE, "partner", False),
+    "ksyusha": ("Ксюша Лебедева", Role.CANDIDATE, "partner", None),
+    "kirill": ("Кирилл Зайцев", Role.CANDIDATE, "partner", True),
+    "klara": ("Клара Орлова", Role.CANDIDATE, "partner", True),
+    "kostya": ("Константин Константинопольский-Задунайский", Role.CANDIDATE, "partner", True),
+    "alone": ("Юля Егорова", Role.CANDIDATE, "", False),
+}
+
+
+def at(moment: datetime) -> AbstractContextManager[None]:
+    """What happens in the block happens at this moment."""
+    return clock.replaced(lambda: moment)
+
+
+def empty() -> dict[str, str]:
+    """People and nothing else: no webinar yet."""
+    people = _people()
+    return _words(people)
+
+
+def quiet() -> dict[str, str]:
+    """One webinar ahead: what a newcomer meets."""
+    people = _people()
+    webinar = _scheduled("Своё дело без вложений", NOW + 40 * MINUTE, poster=_poster(0))
+    core.book_seat(webinar.pk, people["kate"])
+    return _words(people) | {"next": str(webinar.pk)}
+
+
+def evening() -> dict[str, str]:
+    """Webinars in every status, with what came of them."""
+    people = _people()
+    ahead = _ahead(people)
+    over = _over(people)
+    on_air = _on_air(people)
+    lease.acquire(uuid4())  # somebody sends: the clock stands, so the lease does not run out
+    return _words(people) | {name: str(webinar.pk) for name, webinar in (ahead | over | on_air).items()}
+
+
+WORLDS: dict[str, Callable[[], dict[str, str]]] = {"empty": empty, "quiet": quiet, "evening": evening}
+
+
+def _people() -> dict[str, Person]:
+    made: dict[str, Person] = {}
+    with at(NOW - 60 * DAY):
+        for number, (login, (name, role, inviter, linked)) in enumerate(PEOPLE.items()):
+            person = made[login] = create_person(
+                login=login,
+                name=name,
+                role=role,
+                password=None,
+                invited_by=made.get(inviter),
+                consented=login != "kolya",
+            )
+            person.ref_code = f"{login}1"
+            if login != "newpartner":
+                person.email, person.phone = f"{login}@example.org", f"+7000000{number:04}"
+                person.telegram_name = f"efir_{login}"
+            person.save()
+            if linked is not False:
+                reason = "" if linked else "blocked"
+                TelegramChat.objects.create(
+                    person=person, chat_id=1000 + number, reachable=bool(linked), unreachable_reason=reason
+                )
+    return made
+
+
+def _words(people: dict[str, Person]) -> dict[str, str]:
+    reset = one_time_link(people["kolya"]).removeprefix(settings.EFIR.public_url)
+    ids = {f"person_{login}": str(person.pk) for login, person in people.items()}
+    return ids | {"ref": people["partner"].ref_code, "reset": reset}
+
+
+def _scheduled(title: str, starts_at: datetime, **fields: object) -> Webinar:
+    with at(min(NOW, starts_at) - 3 * DAY):
+        webinar = core.create(
+            {
+                "title": title,
+                "description": ABOUT,
+                "speaker_name": "Анна Ветрова",
+                "starts_at": starts_at,
+                "player_url": f"{settings.EFIR.public_url}/demo/player/",
+            }
+            | fields,
+            SYSTEM,
+        )
+        return core.publish(webinar.pk, SYSTEM)
+
+
+def _poster(number: int) -> Poster:
+    return keep(from_picture(painted(number)))
+
+
+def _ahead(people: dict[str, Person]) -> dict[str, Webinar]:
+    soon = _scheduled("Своё дело без вложений", NOW + 10 * MINUTE, poster=_poster(0))
+    for login in ("kate", "kolya", "ksyusha"):
+        core.book_seat(soon.pk, people[login])
+    withdrawn = _scheduled("Как говорить о деньгах", NOW + 2 * DAY)
+    return {
+        "draft": core.create({"title": "Без названия пока", "speaker_name": "Анна Ветрова"}, SYSTEM),
+        "soon": soon,
+        "due": _scheduled("Утро предпринимателя", NOW - MINUTE),
+        "delayed": _scheduled("Ответы на вопросы", NOW - 40 * MINUTE),
+        "later": _scheduled(
+            "Первые сто клиентов", NOW + DAY, time_zone="Asia/Yekaterinburg", poster=_poster(1)
+        ),
+        "withdrawn": core.edit(withdrawn.pk, {"withdrawn": True}, SYSTEM),
+    }
+
+
+def _on_air(people: dict[str, Person]) -> dict[str, Webinar]:
+    chat = f"{settings.EFIR.public_url}/demo/player/"
+    hls = f"https://{HLS_HOST}/live/stream.m3u8"
+    live, cta, paused, by_hls = (
+        _started(_scheduled(title, NOW - 12 * MINUTE, **fields))
+        for title, fields in (
+            ("Зачем нам живые эфиры", {"poster": _poster(2)}),
+            ("Первый шаг за один вечер", {"chat_url": chat}),
+            ("Разбор ваших историй", {}),
+            ("Эфир из студии", {"player_url": hls}),
+        )
+    )
+    core.book_seat(live.pk, people["kate"])
+    with at(NOW - 2 * MINUTE):
+        cta = core.core_webinar_set_cta_visibility(cta.pk, True, SYSTEM)
+        paused = core.pause(paused.pk, SYSTEM)
+    return {"live": live, "cta": cta, "paused": paused, "hls": by_hls}
+
+
+def _started(webinar: Webinar) -> Webinar:
+    assert webinar.starts_at  # noqa: S101  # it is scheduled
+    with at(webinar.starts_at):
+        return core.core_webinar_set_status(webinar.pk, "start", SYSTEM)
+
+
+def _over(people: dict[str, Person]) -> dict[str, Webinar]:
+    candidates = [login for login, (_, role, *_rest) in PEOPLE.items() if role is Role.CANDIDATE]
+    archived = _held("Что было осенью", NOW - 45 * DAY, people, {"kate": (0, 60)}, seats=["kate"])
+    _settle_all()
+    with at(NOW - DAY):
+        archived = core.archive(archived.pk, SYSTEM)
+    finished = _held(
+        "Знакомство с делом",
+        NOW - DAY,
+        people,
+        {"kate": (-5, 60), "kirill": (2, 25), "partner": (0, 60)},
+        seats=["kate", "kirill", "klara"],
+    )
+    with at(NOW - DAY + 70 * MINUTE):
+        core.publish_recording(finished.pk, f"{settings.EFIR.public_url}/demo/recording/", SYSTEM)
+    _settle_all()
+    mixed = _held(
+        "Вечер вопросов",
+        NOW - 8 * DAY,
+        people,
+        {
+            "kate": (-5, 60),
+            "kirill": (2, 25),
+            "klara": (0, 60),
+            "kostya": (10, 60),
+            "kolya": (3, 20),
+            "alone": (0, 30),
+        },
+        seats=candidates,
+        died={"kolya": 20, "alone": 30},
+    )
+    _sent_in_every_way(mixed)
+    with at(NOW - DAY):
+        classifier.decide(mixed.pk, people["kolya"].pk, False, Context(people["admin"].pk, Source.WEB))
+    enqueue.expire()
+    whole = _whole_evening(people)
+    _settle_all()
+    fresh = _held(
+        "Час с командой", NOW - 60.4 * MINUTE, people, {"kate": (0, 60)}, seats=["kate"], judged=False
+    )
+    return {"archived": archived, "mixed": mixed, "finished": finished, "fresh": fresh, "whole": whole}
+
+
+def _whole_evening(people: dict[str, Person]) -> Webinar:
+    """Everything that an evening may have: a pause, the call-to-action shown twice, people who leave at each step."""
+    start = NOW - 3 * DAY
+    seen = {"kate": (-5, 60), "klara": (0, 60), "kirill": (2, 25), "kolya": (0, 45), "alone": (12, 60)}
+    steps = {
+        20: lambda pk: core.pause(pk, SYSTEM),
+        26: lambda pk: core.resume(pk, SYSTEM),
+        30: lambda pk: core.core_webinar_set_cta_visibility(pk, True, SYSTEM),
+        38: lambda pk: core.core_webinar_set_cta_visibility(pk, False, SYSTEM),
+        50: lambda pk: core.core_webinar_set_cta_visibility(pk, True, SYSTEM),
+    }
+    seats = ["kate", "klara", "kirill", "kolya", "ksyusha", "kostya"]
+    return _held("От вопроса до решения", start, people, seen, seats=seats, steps=steps)
+
+
+def _held(  # noqa: PLR0913  # an evening, all by name
+    title: str,
+    start: datetime,
+    people: dict[str, Person],
+    seen: dict[str, tuple[int, int]],
+    *,
+    seats: list[str],
+    died: dict[str, int] | None = None,
+    judged: bool = True,
+    steps: dict[int, Callable[[int], object]] | None = None,
+) -> Webinar:
+    """A webinar of an hour: who was there from which minute to which, and at which the process of whom died.
+
+    `steps` is what its speaker and the operator did at which minute.
+    """
+    webinar = _scheduled(title, start)
+    with at(start - DAY):
+        for login in seats:
+            core.book_seat(webinar.pk, people[login])
+    webinar = _started(webinar)
+    for minute, step in (steps or {}).items():
+        with at(start + minute * MINUTE):
+            step(webinar.pk)
+    stop = start + 60 * MINUTE
+    with at(stop):
+        _watched(webinar, people, start, seen, died or {})
+        webinar = core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
+    with at(stop + timedelta(seconds=settings.EFIR.settle_s + 1)):
+        tracker.record_entries(webinar)
+        while judged and classifier.classify_due():
+            pass
+    return webinar
+
+
+def _watched(
+    webinar: Webinar,
+    people: dict[str, Person],
+    start: datetime,
+    seen: dict[str, tuple[int, int]],
+    died: dict[str, int],
+) -> None:
+    well = RecorderRow(uuid4(), start - 60 * MINUTE, start + 60 * MINUTE, closed_at=start + 60 * MINUTE)
+    dead = {minute: RecorderRow(uuid4(), start, start + minute * MINUTE) for minute in set(died.values())}
+    rows = [
+        IntervalRow(
+            (dead[died[login]] if login in died else well).id,
+            webinar.pk,
+            people[login].pk,
+            start + came * MINUTE,
+            None if login in died else start + went * MINUTE,
+        )
+        for login, (came, went) in seen.items()
+    ]
+    write(Pending((well, *dead.values()), tuple(rows)))
+
+
+def _settle_all() -> None:
+    """Everything that is due goes out and arrives."""
+    with at(_latest_verdict() + MINUTE):
+        holder = _holder()
+        while claimed := claims.claim(50, holder):
+            for each in claimed:
+                text = each.compose().text
+                claims.mark_sending(each, text)
+                completion.complete(each, Sent(each.messages[0].pk), text)
+        lease.release(holder)
+
+
+def _sent_in_every_way(webinar: Webinar) -> None:
+    """One call arrives, one is refused, of one nobody knows twice, one is under way; the rest waits."""
+    with at(_latest_verdict() + MINUTE):
+        holder = _holder()
+        arrived, refused, unknown, _under_way, *rest = claims.claim(6, holder)
+        for each in (arrived, refused, unknown):
+            claims.mark_sending(each, each.compose().text)
+        completion.complete(arrived, Sent(77), arrived.compose().text)
+        completion.complete(refused, MessageRefused("Bad Request: chat not found"))
+        completion.complete(unknown, OutcomeUnknown("timed out"))
+        for each in rest:
+            claims.release(each)
+        lease.release(holder)
+    with at(_latest_verdict() + 3 * MINUTE):
+        holder = _holder()
+        for each in claims.claim(50, holder):
+            if each.messages[0].pk == unknown.messages[0].pk:
+                claims.mark_sending(each, each.compose().text)
+                completion.complete(each, OutcomeUnknown("timed out"))
+            else:
+                claims.release(each)
+        lease.release(holder)
+
+
+def _holder() -> UUID:
+    holder = uuid4()
+    assert lease.acquire(holder)  # noqa: S101  # nobody else sends here
+    return holder
+
+
+def _latest_verdict() -> datetime:
+    latest = Verdict.objects.latest("classified_at")
+    return latest.classified_at

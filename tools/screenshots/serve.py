@@ -1,0 +1,85 @@
+"""One world, served: `python -m tools.screenshots.serve WORLD` prints a line of JSON as soon as it answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from typing import NoReturn
+
+import uvloop
+from django.db import OperationalError
+from django.http import HttpRequest
+
+from efir.lib import clock
+from tools.screenshots.catalogue import NOW
+
+
+def main(world: str) -> None:
+    """Fill the database of EFIR_DATA_DIR and serve it until terminated."""
+    from efir.demo.environment import prepare
+
+    prepare(os.environ)
+
+    import django
+
+    django.setup()
+
+    from django.conf import settings
+    from django.core.management import call_command
+    from django.urls import path
+
+    from efir import urls
+    from efir.server.web import listen
+    from efir.web import staticfiles
+    from tools.screenshots.fixtures import WORLDS
+
+    urls.urlpatterns += [path("broken/", broken), path("unavailable/", unavailable)]
+    call_command("migrate", verbosity=0)
+    staticfiles.collect()
+    with clock.replaced(lambda: NOW):
+        words = WORLDS[world]()
+        listening = listen(settings.EFIR.host, settings.EFIR.port)
+        print(json.dumps({"words": words, "sessions": _sessions()}), flush=True)
+        uvloop.run(_serve(listening))
+
+
+def broken(_request: HttpRequest) -> NoReturn:
+    """What breaks."""
+    raise RuntimeError("the gallery's page that breaks")
+
+
+def unavailable(_request: HttpRequest) -> NoReturn:
+    """What a full disk refuses."""
+    raise OperationalError("database or disk is full")
+
+
+async def _serve(listening: object) -> None:
+    from efir.demo import site
+    from efir.server.web import serve_web
+
+    await serve_web(site.application(), listening, asyncio.Event())
+
+
+def _sessions() -> dict[str, str]:
+    """A session of everybody: log-in → the cookie's value."""
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+
+    from efir.accounts.models import Person
+    from efir.accounts.sessions import SessionStore
+    from efir.accounts.views.login import BACKEND
+
+    sessions = {}
+    for person in Person.objects.all():
+        session = SessionStore()
+        session[SESSION_KEY] = str(person.pk)
+        session[BACKEND_SESSION_KEY] = BACKEND
+        session[HASH_SESSION_KEY] = person.get_session_auth_hash()
+        session.create()
+        sessions[person.login] = session.session_key
+    return sessions
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,80 @@
+"""The worlds as running installations, each started when it is first asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tools.screenshots.actions import HLS_HOST
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One world that answers at `url`; `words` fill the catalogue's addresses, `sessions` are people's cookies."""
+
+    url: str
+    words: dict[str, str]
+    sessions: dict[str, str]
+
+
+@dataclass
+class Worlds:
+    """Use it as a context manager: what it started ends with it. `first_port`: of the first world; any, if 0."""
+
+    first_port: int = 0
+    _running: dict[str, Installation] = field(default_factory=dict)
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Worlds:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def get(self, world: str) -> Installation:
+        """The installation that is in this world. Raises RuntimeError where it does not start."""
+        if world not in self._running:
+            self._running[world] = self._start(world)
+        return self._running[world]
+
+    def _start(self, world: str) -> Installation:
+        data_dir = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="efir-gallery-"))
+        port = self.first_port + len(self._running) if self.first_port else _free_port()
+        command = [sys.executable, "-m", "tools.screenshots.serve", world]
+        log = self._stack.enter_context((Path(data_dir) / "log").open("w+"))
+        process = subprocess.Popen(command, env=_environ(data_dir, port), stdout=subprocess.PIPE, stderr=log)
+        self._stack.callback(process.wait, 30)
+        self._stack.callback(process.terminate)
+        assert process.stdout  # noqa: S101  # piped above
+        line = process.stdout.readline()
+        if not line:
+            log.seek(0)
+            raise RuntimeError(f"the world {world!r} did not start:\n{log.read()[-3000:]}")
+        told: dict[str, Any] = json.loads(line)
+        return Installation(f"http://127.0.0.1:{port}", told["words"], told["sessions"])
+
+
+def _environ(data_dir: str, port: int) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("EFIR_", "DJANGO_"))}
+    return kept | {
+        "DJANGO_SETTINGS_MODULE": "efir.settings",
+        "EFIR_DATA_DIR": data_dir,
+        "EFIR_PORT": str(port),
+        "EFIR_LOG_LEVEL": "ERROR",
+        "EFIR_HLS_HOSTS": HLS_HOST,
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
