@@ -9,8 +9,6 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "efir.settings")
 django.setup()
 
-from django.core.asgi import get_asgi_application  # noqa: E402  # after setup
+from efir.edge.application import make_application  # noqa: E402  # after setup
 
-from efir.edge.application import EdgeApplication  # noqa: E402
-
-application = EdgeApplication(get_asgi_application())
+application = make_application()

@@ -30,6 +30,15 @@ KEPT_DAYS = "days, from 0 to 36500; 0 keeps for ever"
 LOG_FORMATS = ("auto", "json", "text")
 OFFICIAL_BOT_API = "https://api.telegram.org"
 SQLITE_NAME = "efir.sqlite3"
+PROVIDER_HOSTS = (
+    "www.youtube.com",
+    "www.youtube-nocookie.com",
+    "vk.com",
+    "vkvideo.ru",
+    "rutube.ru",
+    "kinescope.io",
+    "player.vimeo.com",
+)
 MOST_DRAIN_S = 60  # deploy/systemd waits for longer
 
 

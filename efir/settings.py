@@ -8,9 +8,8 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
-from efir.config import bracketed, read_config
+from efir.config import PROVIDER_HOSTS, bracketed, read_config
 from efir.lib.log import configure_logging
-from efir.webinars.embeds import PROVIDER_HOSTS
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -119,7 +118,7 @@ AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 # A browser in which the person has logged in before has a limit of its own: see efir.accounts.login_throttle.
 AXES_WHITELIST_CALLABLE = "efir.accounts.login_throttle.is_known_browser"
 AXES_CLIENT_IP_CALLABLE = "efir.web.client_ip.request_rate_limit_key"
-AXES_USERNAME_CALLABLE = "efir.web.client_ip.attempted_login"
+AXES_USERNAME_CALLABLE = "efir.accounts.login_throttle.attempted_login"
 AXES_LOCKOUT_CALLABLE = "efir.accounts.views.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False

@@ -21,7 +21,8 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django_ratelimit.core import is_ratelimited
 
-from efir.web.client_ip import attempted_login, request_rate_limit_key
+from efir.accounts.models import normalize_login
+from efir.web.client_ip import request_rate_limit_key
 
 COOKIE = f"{settings.COOKIE_PREFIX}efir_known"
 KEPT_S = 180 * 24 * 3600
@@ -29,6 +30,12 @@ KEPT_S = 180 * 24 * 3600
 RATE = "10/15m"
 
 _signer = signing.TimestampSigner(salt="efir.known-browser")
+
+
+def attempted_login(request: HttpRequest, credentials: dict[str, str] | None = None) -> str:
+    """The log-in that somebody tries, in its one spelling, so that 8 and +7 share one limit."""
+    tried = (credentials or {}).get("username") or request.POST.get("username", "")
+    return normalize_login(tried)[:254]
 
 
 def is_throttled(request: HttpRequest, login: str) -> bool:

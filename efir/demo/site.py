@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from efir.demo.environment import STANDIN_PREFIX
+from efir.edge.application import make_application as make_efir_application
 from efir.fake_botapi import FakeBotApi
 
 
@@ -24,10 +25,9 @@ def fake_bot_api() -> FakeBotApi | None:
     )
 
 
-def application() -> Callable[..., Any]:
+def make_application() -> Callable[..., Any]:
     """Efir's application with the stand-in beside it."""
-    from efir.asgi import application as efir_application
-
+    efir_application = make_efir_application()
     bot_api = fake_bot_api()
 
     async def demo(scope: Any, receive: Any, send: Any) -> None:

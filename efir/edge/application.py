@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import structlog
 from django.conf import settings
+from django.core.asgi import get_asgi_application
 from django.db import Error as DatabaseError
 from django.http.request import split_domain_port, validate_host
 
@@ -111,3 +112,8 @@ def _is_ours(scope: Scope) -> bool:
 @lru_cache(maxsize=100)
 def _is_known(host: bytes) -> bool:
     return validate_host(split_domain_port(host.decode("latin-1"))[0], settings.ALLOWED_HOSTS)
+
+
+def make_application() -> Application:
+    """Build the whole ASGI application. Django must be set up."""
+    return EdgeApplication(get_asgi_application())

@@ -1,4 +1,4 @@
-"""Database work away from the event loop, in a few threads that give their connection back while they rest."""
+"""Run database work in threads beside the event loop, and wait for events with a timeout."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ from django.db import connection, connections
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+async def wait_for(event: asyncio.Event, within_s: float | None) -> bool:
+    """Wait until the event is set, `within_s` seconds at most (None: for as long as it takes); whether it is."""
+    try:
+        async with asyncio.timeout(within_s):
+            return await event.wait()
+    except TimeoutError:
+        return event.is_set()
 
 
 class ThreadPool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import time
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -20,6 +21,8 @@ _QUIET = {
     "axes": logging.ERROR,
     "telegram": logging.WARNING,
 }
+
+AGAIN_S = 60.0
 
 
 def without_token(text: str) -> str:
@@ -80,3 +83,26 @@ def configure_logging(level: str, form: str = "auto") -> None:
     root.setLevel(level)
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(least)
+
+
+class ThrottledErrorLog:
+    """One thing that is tried again and again: its first failure is told, then one a minute, and the end of it."""
+
+    def __init__(self, log: Any, event: str, **about: Any) -> None:
+        self._log = log.bind(**about)
+        self._event = event
+        self._count = 0
+        self._told_at = 0.0
+
+    def failed(self, **about: Any) -> None:
+        """To be called in the `except` of a try that failed."""
+        self._count += 1
+        if self._count == 1 or time.monotonic() - self._told_at >= AGAIN_S:
+            self._told_at = time.monotonic()
+            self._log.exception(self._event, count=self._count, **about)
+
+    def succeeded(self) -> None:
+        """To be called after a try that did not fail."""
+        if self._count:
+            self._log.info(f"{self._event}_over", count=self._count)
+            self._count = 0

@@ -18,9 +18,8 @@ from django.db import Error as DatabaseError
 
 from efir.accounts.access_changes import access_changed, changed_since
 from efir.lib import clock, metrics
-from efir.lib.concurrency import in_thread
-from efir.lib.recurring import ThrottledErrorLog
-from efir.lib.waiting import wait_for
+from efir.lib.concurrency import in_thread, wait_for
+from efir.lib.log import ThrottledErrorLog
 from efir.room import presence_store
 from efir.room.admission import AdmissionChecker
 from efir.room.presence import Presence

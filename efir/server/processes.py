@@ -16,6 +16,7 @@ import uvloop
 from django.conf import settings
 
 from efir.config import ConfigError
+from efir.edge.application import make_application
 from efir.lib.concurrency import in_thread
 from efir.server import readiness
 from efir.server.forced_exit import END_WITHIN_S, exit_after
@@ -38,38 +39,23 @@ Part = Callable[[asyncio.Event], Awaitable[None]]
 def run_serve() -> int:
     """`efir serve`: web and worker in one."""
     with exclusive_lock("web"), exclusive_lock("worker"):
-        return _run(_web(_application), _worker)
+        return run_parts(web_part(make_application), worker_part)
 
 
 def run_web() -> int:
     """`efir web`."""
     with exclusive_lock("web"):
-        return _run(_web(_application))
+        return run_parts(web_part(make_application))
 
 
 def run_worker() -> int:
     """`efir worker`."""
     with exclusive_lock("worker"):
         port = settings.EFIR.metrics_port
-        return _run(_worker, *([metrics_server(port)] if port else []))
+        return run_parts(worker_part, *([metrics_server(port)] if port else []))
 
 
-def run_demo(*, reset: bool) -> int:
-    """`efir demo`: everything, with sample people and the stand-in, on one address."""
-    from efir.demo import seed, site
-
-    with exclusive_lock("web"), exclusive_lock("worker"):
-        seed.prepare(reset=reset)
-        return _run(_web(site.application), _worker)
-
-
-def _application() -> Application:
-    from efir.asgi import application
-
-    return application
-
-
-def _web(make_application: Callable[[], Application]) -> Part:
+def web_part(make_application: Callable[[], Application]) -> Part:
     """The web part."""
     application = with_static_files(make_application)
     listening = _listening(settings.EFIR.port, "EFIR_PORT")
@@ -116,7 +102,7 @@ def raise_nofile_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-async def _worker(stop: asyncio.Event) -> None:
+async def worker_part(stop: asyncio.Event) -> None:
     readiness.notify_ready()
     async with asyncio.TaskGroup() as group:
         group.create_task(Worker().run(stop))
@@ -129,7 +115,7 @@ async def _worker(stop: asyncio.Event) -> None:
             dispatcher.stop()
 
 
-def _run(*parts: Part) -> int:
+def run_parts(*parts: Part) -> int:
     limit_malloc_arenas()
     uvloop.run(run_all(parts))
     log.info("stopped")

@@ -15,9 +15,8 @@ from efir.attendance import classifier, tracker
 from efir.hooks.actions import ActionRefused, Context, Source
 from efir.hooks.bus import retry_failed_listeners
 from efir.lib import clock
-from efir.lib.concurrency import in_thread
-from efir.lib.recurring import ThrottledErrorLog
-from efir.lib.waiting import wait_for
+from efir.lib.concurrency import in_thread, wait_for
+from efir.lib.log import ThrottledErrorLog
 from efir.room.auto_stop import stop_forgotten
 from efir.server.archiving import archive
 from efir.server.models import WorkerBeat

@@ -7,8 +7,6 @@ import ipaddress
 from django.conf import settings
 from django.http import HttpRequest
 
-from efir.accounts.models import normalize_login
-
 
 def request_ip(request: HttpRequest) -> str:
     """The client's address. `X-Forwarded-For` counts only as far as `EFIR_TRUSTED_PROXIES` proxies wrote it."""
@@ -45,9 +43,3 @@ def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
         return ipaddress.ip_address(address)
     except ValueError:
         return None
-
-
-def attempted_login(request: HttpRequest, credentials: dict[str, str] | None = None) -> str:
-    """The log-in that somebody tries, in its one spelling, so that 8 and +7 share one limit."""
-    tried = (credentials or {}).get("username") or request.POST.get("username", "")
-    return normalize_login(tried)[:254]

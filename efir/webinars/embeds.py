@@ -13,18 +13,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from efir.config import bracketed
+from efir.config import PROVIDER_HOSTS, bracketed
 from efir.webinars.provider_urls import chat_framed, framed, is_channel, is_mere_page
-
-PROVIDER_HOSTS = (
-    "www.youtube.com",
-    "www.youtube-nocookie.com",
-    "vk.com",
-    "vkvideo.ru",
-    "rutube.ru",
-    "kinescope.io",
-    "player.vimeo.com",
-)
 
 LONGEST = 2000  # as the columns are
 _NEVER = frozenset("\0<>\"'\\" + string.whitespace)

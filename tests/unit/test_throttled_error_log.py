@@ -8,7 +8,7 @@ import structlog
 from structlog.testing import LogCapture
 
 from efir.lib import recurring
-from efir.lib.recurring import ThrottledErrorLog
+from efir.lib.log import ThrottledErrorLog
 
 
 def told(monkeypatch, outcomes: str, *, seconds_each: float) -> list[dict[str, Any]]:

@@ -59,7 +59,7 @@ async def _serve(listening: object) -> None:
     from efir.demo import site
     from efir.server.web import serve_web
 
-    await serve_web(site.application(), listening, asyncio.Event())
+    await serve_web(site.make_application(), listening, asyncio.Event())
 
 
 def _sessions() -> dict[str, str]:

@@ -23,11 +23,12 @@ from django_ratelimit.core import is_ratelimited
 from efir.accounts import login_throttle, referral
 from efir.accounts.capabilities import Role
 from efir.accounts.forms import SignUpForm
+from efir.accounts.login_throttle import attempted_login
 from efir.accounts.models import Person
 from efir.accounts.services import CONSENT_VERSION, LoginTaken, create_person, needs_consent, signed_up
 from efir.accounts.sessions import current_person
 from efir.lib import ids
-from efir.web.client_ip import attempted_login, request_rate_limit_key
+from efir.web.client_ip import request_rate_limit_key
 from efir.web.shortcuts import html_405, safe_next
 
 HOUR_S = 3600

@@ -11,10 +11,11 @@ from django.views.decorators.http import require_http_methods
 from django_ratelimit.core import is_ratelimited
 
 from efir.accounts.forms import ForgottenForm
+from efir.accounts.login_throttle import attempted_login
 from efir.accounts.models import Person
 from efir.accounts.password_reset import password_forgotten
 from efir.accounts.views.login import too_many
-from efir.web.client_ip import attempted_login, request_rate_limit_key
+from efir.web.client_ip import request_rate_limit_key
 
 # For one log-in from one address; for one address; and for one log-in from wherever, which nobody is told about.
 RATES = {"address": "60/h", "pair": "3/15m"}

@@ -19,7 +19,7 @@ from efir.lib import clock
 from efir.ops.cli import backup as keeping
 from efir.ops.cli import listings, people
 from efir.ops.cli.output import fail, print_lines
-from efir.ops.doctor.report import run_doctor
+from efir.ops.doctor.runner import run_doctor
 from efir.pages.audit_entries import AuditFilter, deed_line, every_deed
 from efir.server.archiving import archive
 from efir.server.migrate import migrate
@@ -60,10 +60,11 @@ def run(options: argparse.Namespace) -> int:
 def long_running(options: argparse.Namespace) -> int:
     """`efir serve`, `web`, `worker`, `demo`."""
     # Servers and the Bot API's client: half a second that no other command has to wait for.
+    from efir.demo.run import run_demo
     from efir.server import processes
 
     if options.command == "demo":
-        return processes.run_demo(reset=options.reset)
+        return run_demo(reset=options.reset)
     return {"serve": processes.run_serve, "web": processes.run_web, "worker": processes.run_worker}[
         options.command
     ]()

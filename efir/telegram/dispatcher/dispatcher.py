@@ -8,8 +8,7 @@ from uuid import uuid4
 import structlog
 from django.conf import settings
 
-from efir.lib.concurrency import in_thread
-from efir.lib.waiting import wait_for
+from efir.lib.concurrency import in_thread, wait_for
 from efir.telegram.bot import lease
 from efir.telegram.bot.client import BotApi
 from efir.telegram.dispatcher.lease_term import LeaseTerm

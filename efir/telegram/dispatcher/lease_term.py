@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from efir.lib.waiting import wait_for
+from efir.lib.concurrency import wait_for
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from django.db import Error as DatabaseError
 
 from efir.lib import metrics
 from efir.lib.concurrency import in_thread
-from efir.lib.recurring import ThrottledErrorLog
+from efir.lib.log import ThrottledErrorLog
 from efir.telegram.bot import lease
 from efir.telegram.bot.client import BotApi, BotApiError
 from efir.telegram.bot.outcomes import (

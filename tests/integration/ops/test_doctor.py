@@ -17,7 +17,7 @@ from django.db import connection
 
 from efir.ops.cli import main
 from efir.ops.doctor import machine
-from efir.ops.doctor.report import run_doctor
+from efir.ops.doctor.runner import run_doctor
 from efir.ops.monitoring.health import parts_of_health
 from efir.server.worker import Worker
 
