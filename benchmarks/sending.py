@@ -88,7 +88,7 @@ def _measure_waits(fake_bot_api: FakeBotApi) -> None:
     lot = random.Random(1)  # noqa: S311  # spreads the refusals, guards nothing
     for chat_id in lot.sample(chats, int(LIMITED_MESSAGES * LIMITED_SHARE)):
         parameters = {"retry_after": RETRY_AFTER_S}
-        fake_bot_api.answer_with(429, method="sendMessage", chat_id=chat_id, parameters=parameters)
+        fake_bot_api.respond_with(429, method="sendMessage", chat_id=chat_id, parameters=parameters)
     _send_all()
     calls = [call for call in fake_bot_api.calls[calls_before:] if call.method == "sendMessage"]
     refused = [call for call in calls if call.status == 429]

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from efir.fake_botapi.app import FakeBotApi
 from efir.fake_botapi.errors import UnknownPersonError
-from efir.fake_botapi.scripted_responses import Answer, Kind
+from efir.fake_botapi.scripted_responses import ResponseKind, ScriptedResponse
 from efir.fake_botapi.server import running, serve
 from efir.fake_botapi.state import Call, Chat, Person, Sent
 
 __all__ = [
-    "Answer",
     "Call",
     "Chat",
     "FakeBotApi",
-    "Kind",
     "Person",
+    "ResponseKind",
+    "ScriptedResponse",
     "Sent",
     "UnknownPersonError",
     "running",

@@ -15,7 +15,7 @@ from efir.fake_botapi.errors import ApiError, Json, not_found
 from efir.fake_botapi.methods import BotApi
 from efir.fake_botapi.people import People
 from efir.fake_botapi.polling import Waiter
-from efir.fake_botapi.scripted_responses import Answer, Answers, Kind
+from efir.fake_botapi.scripted_responses import ResponseKind, ResponseQueue, ScriptedResponse
 from efir.fake_botapi.state import Call, Chat, Sent, State
 
 _BOT_PATH = re.compile(r"/bot(?P<token>(?P<id>\d{1,16}):[A-Za-z0-9_-]+)/(?P<method>[A-Za-z0-9_]+)")
@@ -47,7 +47,7 @@ class FakeBotApi:
         self.bot: Json = {"id": bot_id, "is_bot": True, "first_name": "Efir", "username": username}
         self.state = State(store, clock)
         self.people = People(self.state, self.bot)
-        self._answers = Answers()
+        self._answers = ResponseQueue()
         self._api = BotApi(self.state, self.bot)
         self._control = Control(self.state, self.people, self._answers)
         self._hanging: set[Waiter] = set()
@@ -68,7 +68,7 @@ class FakeBotApi:
         return list(self.state.calls)
 
     @property
-    def polled(self) -> bool:
+    def is_polling(self) -> bool:
         """Whether a getUpdates waits right now."""
         return self._api.polling.waiting
 
@@ -77,13 +77,13 @@ class FakeBotApi:
         """How many calls hang because of an answer of kind `hang`."""
         return len(self._hanging)
 
-    def answer_with(self, status: int = 0, **rule: Any) -> Answer:
+    def respond_with(self, status: int = 0, **rule: Any) -> ScriptedResponse:
         """Tells it to answer otherwise than it would; takes the fields of Answer, returns the rule."""
-        answer = Answer(status=status, **rule)
+        answer = ScriptedResponse(status=status, **rule)
         self._answers.add(answer)
         return answer
 
-    def clear_answers(self) -> None:
+    def clear_responses(self) -> None:
         """Forgets what it was told to answer."""
         self._answers.clear()
 
@@ -150,9 +150,9 @@ class FakeBotApi:
             return await self._carried_out(call, request.receive)
         if rule.delivered:
             await self._carried_out(call, request.receive)
-        if rule.kind is Kind.HANG or (rule.kind is Kind.DROP and request.drop):
+        if rule.kind is ResponseKind.HANG or (rule.kind is ResponseKind.DROP and request.drop):
             call.status, call.description = None, rule.kind
-            await (self._drop(request) if rule.kind is Kind.DROP else self._hang(request.receive))
+            await (self._drop(request) if rule.kind is ResponseKind.DROP else self._hang(request.receive))
             return None
         reply = rule.reply()
         call.status, call.description = reply.status, rule.told()

@@ -12,7 +12,7 @@ from typing import Any
 from efir.fake_botapi.asgi import Reply, Request
 from efir.fake_botapi.errors import Json
 from efir.fake_botapi.people import People
-from efir.fake_botapi.scripted_responses import Answer, Answers
+from efir.fake_botapi.scripted_responses import ResponseQueue, ScriptedResponse
 from efir.fake_botapi.state import Chat, State
 
 Action = Callable[[Json], Any]
@@ -46,7 +46,7 @@ def chat_json(state: State, chat_id: int, chat: Chat) -> Json:
 class Control:
     """Finds the action for a path below `/control/` and carries it out."""
 
-    def __init__(self, state: State, people: People, answers: Answers) -> None:
+    def __init__(self, state: State, people: People, answers: ResponseQueue) -> None:
         self._state = state
         self._people = people
         self._answers = answers
@@ -57,7 +57,7 @@ class Control:
             ("GET", "sent"): lambda _: [asdict(sent) for sent in state.sent],
             ("GET", "calls"): lambda _: [asdict(call) for call in state.calls],
             ("GET", "answers"): lambda _: answers.listed(),
-            ("POST", "answers"): lambda params: answers.add(Answer(**_typed(params, RULE_FIELDS))),
+            ("POST", "answers"): lambda params: answers.add(ScriptedResponse(**_typed(params, RULE_FIELDS))),
             ("DELETE", "answers"): lambda _: answers.clear(),
         }
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from efir.fake_botapi.errors import ApiError, Json, bad_request, not_found
-from efir.fake_botapi.errors_catalogue import OFFICIAL
+from efir.fake_botapi.errors_catalogue import OFFICIAL_ERRORS
 from efir.fake_botapi.keyboard import inline_keyboard
 from efir.fake_botapi.markup import parse_html, trim, utf16_length
 from efir.fake_botapi.polling import Polling
@@ -79,7 +79,7 @@ class BotApi:
             raise bad_request("chat_id is empty")
         chat_id = _integer(params, "chat_id", 0)
         if chat_id in self._state.upgraded:
-            migrated = OFFICIAL["migrated"]
+            migrated = OFFICIAL_ERRORS["migrated"]
             parameters = {"migrate_to_chat_id": self._state.upgraded[chat_id]}
             raise ApiError(migrated.status, str(migrated.description), parameters)
         if chat_id not in self._state.chats:

@@ -9,10 +9,10 @@ from http import HTTPStatus
 
 from efir.fake_botapi.asgi import Reply
 from efir.fake_botapi.errors import ApiError, Json
-from efir.fake_botapi.errors_catalogue import OFFICIAL, Official
+from efir.fake_botapi.errors_catalogue import OFFICIAL_ERRORS, OfficialError
 
 
-class Kind(StrEnum):
+class ResponseKind(StrEnum):
     """What the answer looks like on the wire."""
 
     ERROR = "error"  # the official error object
@@ -24,12 +24,12 @@ class Kind(StrEnum):
     DROP = "drop"  # the connection is closed without a word
 
 
-_DESCRIPTIONS = {403: OFFICIAL["blocked"].description}
-_BODIES = {Kind.MALFORMED: b'{"ok":true,"resu', Kind.FOREIGN: b'{"ok":true,"result":true}'}
+_DESCRIPTIONS = {403: OFFICIAL_ERRORS["blocked"].description}
+_BODIES = {ResponseKind.MALFORMED: b'{"ok":true,"resu', ResponseKind.FOREIGN: b'{"ok":true,"result":true}'}
 
 
 @dataclass
-class Answer:
+class ScriptedResponse:
     """A rule: the next `times` calls it fits (None: all of them) get this answer.
 
     `method` and `chat_id` None fit any. `official` names one of OFFICIAL, which fills in what is left out.
@@ -40,7 +40,7 @@ class Answer:
     method: str | None = None
     chat_id: int | None = None
     times: int | None = 1
-    kind: Kind = Kind.ERROR
+    kind: ResponseKind = ResponseKind.ERROR
     status: int = 0
     description: str | None = None
     parameters: Json | None = None
@@ -49,21 +49,21 @@ class Answer:
 
     def __post_init__(self) -> None:
         """Fills in what was left out; ValueError for a value that makes no sense."""
-        self.kind = Kind(self.kind)
+        self.kind = ResponseKind(self.kind)
         if self.official is not None:
-            self._adopt(OFFICIAL.get(self.official))
-        self.status = self.status or {Kind.HTML: 502, Kind.ERROR: 500}.get(self.kind, 200)
+            self._adopt(OFFICIAL_ERRORS.get(self.official))
+        self.status = self.status or {ResponseKind.HTML: 502, ResponseKind.ERROR: 500}.get(self.kind, 200)
         HTTPStatus(self.status)
         if self.times is not None and self.times < 1:
             raise ValueError(f"times must be at least 1, not {self.times}")
-        if self.kind is Kind.ERROR and not 400 <= self.status < 600:
+        if self.kind is ResponseKind.ERROR and not 400 <= self.status < 600:
             raise ValueError(f"the status of an error must be 400 to 599, not {self.status}")
         if self.status == 429 and self.parameters is None:
             self.parameters = {"retry_after": 1}
 
-    def _adopt(self, official: Official | None) -> None:
+    def _adopt(self, official: OfficialError | None) -> None:
         if official is None:
-            raise ValueError(f"unknown official answer {self.official}; known: {', '.join(OFFICIAL)}")
+            raise ValueError(f"unknown official answer {self.official}; known: {', '.join(OFFICIAL_ERRORS)}")
         self.status = self.status or official.status
         self.description = self.description or official.description
         self.parameters = official.parameters if self.parameters is None else self.parameters
@@ -79,17 +79,19 @@ class Answer:
 
     def reply(self) -> Reply:
         """What goes over the wire; HANG has nothing that does, and DROP only where the server cannot drop."""
-        if self.kind is Kind.ERROR:
+        if self.kind is ResponseKind.ERROR:
             error = self.error()
             return Reply.of_json(error.status, error.body(), error.headers())
-        if self.kind is Kind.HTML:
+        if self.kind is ResponseKind.HTML:
             title = f"{self.status} {HTTPStatus(self.status).phrase}"
             return Reply(self.status, f"<html><h1>{title}</h1></html>".encode(), content_type="text/html")
-        return Reply(self.status, _BODIES.get(self.kind, b"?"), cut=self.kind in {Kind.CUT, Kind.DROP})
+        return Reply(
+            self.status, _BODIES.get(self.kind, b"?"), cut=self.kind in {ResponseKind.CUT, ResponseKind.DROP}
+        )
 
     def told(self) -> str:
         """How the list of calls names this answer."""
-        return self.error().description if self.kind is Kind.ERROR else self.kind.value
+        return self.error().description if self.kind is ResponseKind.ERROR else self.kind.value
 
     def as_json(self) -> Json:
         return asdict(self)
@@ -101,14 +103,14 @@ class Answer:
         return _DESCRIPTIONS.get(self.status) or HTTPStatus(self.status).phrase
 
 
-class Answers:
+class ResponseQueue:
     """The rules, in the order they were given; the first that fits is used."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._rules: list[Answer] = []
+        self._rules: list[ScriptedResponse] = []
 
-    def add(self, rule: Answer) -> None:
+    def add(self, rule: ScriptedResponse) -> None:
         with self._lock:
             self._rules.append(rule)
 
@@ -121,7 +123,7 @@ class Answers:
         with self._lock:
             return [rule.as_json() for rule in self._rules]
 
-    def take(self, method: str, params: Json) -> Answer | None:
+    def take(self, method: str, params: Json) -> ScriptedResponse | None:
         """The rule for this call, used up by one."""
         with self._lock:
             rule = next((rule for rule in self._rules if rule.fits(method, params)), None)

@@ -41,14 +41,14 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=STOP_AFTER_S,
             )
         )
-        self._stand_in = fake_bot_api
+        self._fake_bot_api = fake_bot_api
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._stand_in.close()
+        self._fake_bot_api.close()
         await super().shutdown(sockets)
 
 

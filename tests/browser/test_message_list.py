@@ -20,7 +20,7 @@ def troubled(site, cast, speaker) -> tuple[int, list[int]]:
         cast.candidate(webinar=webinar)
         if refused:
             chats.append(5000 + cast.number)
-            cast.stand_in.answer_with(method="sendMessage", chat_id=chats[-1], official="cannot_parse")
+            cast.fake_bot_api.respond_with(method="sendMessage", chat_id=chats[-1], official="cannot_parse")
     for action in ("start", "stop"):
         assert speaker.post(f"/admin_webinar/{webinar}/{action}").status_code == 200
     eventually(lambda: followups(site, webinar) == ["failed", "failed", "sent"])
@@ -49,10 +49,10 @@ def test_filtering_sending_again_and_watching(chromium, site, cast, troubled):
     assert "state=failed" in page.url
 
     # Telegram asks for a while of silence: the page sees the queue standing, and then draining.
-    cast.stand_in.answer_with(
+    cast.fake_bot_api.respond_with(
         method="sendMessage", chat_id=chats[0], status=429, parameters={"retry_after": 7}
     )
-    cast.stand_in.answer_with(
+    cast.fake_bot_api.respond_with(
         method="sendMessage", chat_id=chats[1], status=429, parameters={"retry_after": 7}
     )
     board.get_by_role("button", name="Отправить все недоставленные ещё раз").click()
@@ -70,7 +70,7 @@ def test_filtering_sending_again_and_watching(chromium, site, cast, troubled):
     assert page.evaluate("window.notReloaded")
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert page.complaints == []
-    cast.stand_in.clear_answers()
+    cast.fake_bot_api.clear_responses()
 
 
 def _one_goes(page, board) -> None:
@@ -123,8 +123,8 @@ def test_the_qr_page_on_a_phone(chromium, site, cast):
     assert page.complaints == []
     cast.number += 1
     chat_id = 5000 + cast.number
-    cast.stand_in.people.add(chat_id, "Кто-то", chat=False)
-    cast.stand_in.people.start(chat_id, url.partition("start=")[2])
+    cast.fake_bot_api.people.add(chat_id, "Кто-то", chat=False)
+    cast.fake_bot_api.people.start(chat_id, url.partition("start=")[2])
     eventually(lambda: cast.received(chat_id))
     page.get_by_role("link", name="Готово, вернуться в аккаунт").click()
     expect(page.locator("#telegram .badge")).to_have_text("Привязан")

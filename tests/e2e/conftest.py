@@ -20,9 +20,9 @@ PLAYER = "https://www.youtube.com/embed/abc"
 @pytest.fixture(scope="session")
 def telegram() -> Iterator[tuple[FakeBotApi, str]]:
     """The far end: a Bot API that keeps what it was sent."""
-    stand_in = FakeBotApi(tokens={TOKEN})
-    with running(stand_in) as address:
-        yield stand_in, address
+    fake_bot_api = FakeBotApi(tokens={TOKEN})
+    with running(fake_bot_api) as address:
+        yield fake_bot_api, address
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +57,7 @@ class Cast:
 
     site: Site
     speaker: Visitor
-    stand_in: FakeBotApi
+    fake_bot_api: FakeBotApi
     number: int = 0
 
     def webinar(self, **fields: str) -> int:
@@ -115,13 +115,15 @@ class Cast:
         url: str = answer.json()["url"]
         assert url.startswith("https://t.me/efir_demo_bot?start=")
         before = len(self.received(chat_id))
-        self.stand_in.people.add(chat_id, "Кто-то", chat=False)
-        self.stand_in.people.start(chat_id, url.partition("start=")[2])
+        self.fake_bot_api.people.add(chat_id, "Кто-то", chat=False)
+        self.fake_bot_api.people.start(chat_id, url.partition("start=")[2])
         eventually(lambda: len(self.received(chat_id)) > before)  # the bot confirms
 
     def received(self, chat_id: int) -> list[dict[str, Any]]:
         """What the bot wrote into this chat."""
-        return [sent.message for sent in list(self.stand_in.sent) if sent.message["chat"]["id"] == chat_id]
+        return [
+            sent.message for sent in list(self.fake_bot_api.sent) if sent.message["chat"]["id"] == chat_id
+        ]
 
     def settled(self, webinar_id: int, count: int) -> dict[tuple[str, str], str]:
         """Wait until the webinar has this many messages and none of them is on its way; their states."""

@@ -30,12 +30,12 @@ def test_a_forgotten_password_comes_back_through_the_chat(site, cast):
 
 
 def test_nobody_that_is_not_there_gets_anything(site, cast):
-    sent = len(cast.stand_in.sent)
+    sent = len(cast.fake_bot_api.sent)
     visitor = Visitor(site)
     for login in ("nobody@example.org", cast.candidate(linked=False)[0]):
         assert "Если такой аккаунт есть" in visitor.post("/login/forgotten/", username=login).text
     eventually(lambda: site.count("telegram_chatnotice") == 0)
-    assert len(cast.stand_in.sent) == sent
+    assert len(cast.fake_bot_api.sent) == sent
 
 
 def test_a_partner_tries_out_whether_they_are_reached(site, cast):
@@ -49,6 +49,6 @@ def test_a_partner_tries_out_whether_they_are_reached(site, cast):
 def test_a_test_message_to_a_closed_chat_says_so_on_the_account_page(site, cast):
     _, visitor = cast.candidate()
     chat_id = 5000 + cast.number
-    cast.stand_in.answer_with(method="sendMessage", chat_id=chat_id, official="blocked")
+    cast.fake_bot_api.respond_with(method="sendMessage", chat_id=chat_id, official="blocked")
     assert visitor.post("/account/telegram/test").status_code == 202
     eventually(lambda: "бот заблокирован в Telegram" in visitor.get("/account/").text)

@@ -19,7 +19,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from efir.accounts.capabilities import Role
-from efir.fake_botapi import FakeBotApi, Kind, running
+from efir.fake_botapi import FakeBotApi, ResponseKind, running
 from efir.telegram.bot import client, lease
 from efir.telegram.dispatcher import poller, replies, sender
 from efir.telegram.dispatcher.dispatcher import Dispatcher
@@ -40,13 +40,13 @@ RECORDING = "https://video.example.org/1"
 
 
 @pytest.fixture
-def stand_in() -> FakeBotApi:
+def fake_bot_api() -> FakeBotApi:
     return FakeBotApi(tokens={TOKEN})
 
 
 @pytest.fixture
-def bot_api(stand_in, settings) -> Iterator[str]:
-    with running(stand_in) as address:
+def bot_api(fake_bot_api, settings) -> Iterator[str]:
+    with running(fake_bot_api) as address:
         with_bot(settings, telegram_api=address, telegram_rate=100.0)
         yield address
 
@@ -72,14 +72,14 @@ def dispatching() -> Iterator[Callable[[], None]]:
 
 
 @pytest.fixture
-def audience(stand_in, make_person, make_webinar):
+def audience(fake_bot_api, make_person, make_webinar):
     """A finished webinar, and so many linked candidates without an inviter who stayed."""
 
     def gather(count=1, reason="stayed_to_end"):
         webinar = make_webinar("finished")
         leads = [make_person() for _ in range(count)]
         for lead in leads:
-            stand_in.people.add(linked(lead).chat_id, lead.name)
+            fake_bot_api.people.add(linked(lead).chat_id, lead.name)
         classified(webinar, leads, reason)
         return webinar, leads
 
@@ -91,36 +91,36 @@ def settled(*states: str) -> bool:
     return set(OutboxMessage.objects.values_list("state", flat=True)) <= set(states or ("sent",))
 
 
-def sends(stand_in):
-    return [call for call in stand_in.calls if call.method == "sendMessage"]
+def sends(fake_bot_api):
+    return [call for call in fake_bot_api.calls if call.method == "sendMessage"]
 
 
-def test_what_is_queued_is_sent_and_written_down(stand_in, bot_api, audience):
+def test_what_is_queued_is_sent_and_written_down(fake_bot_api, bot_api, audience):
     webinar, _ = audience()
     with dispatching():
         eventually(settled)
         assert telegram_health() == "ok"
     row = OutboxMessage.objects.get()
-    (sent,) = stand_in.sent
+    (sent,) = fake_bot_api.sent
     assert (row.message_id, row.chat_id) == (sent.message["message_id"], sent.message["chat"]["id"])
     assert (row.text, row.attempts, row.error) == (sent.params["text"], 1, "")
     assert f"«{webinar.title}»" in sent.message["text"]
     assert telegram_health() == "dispatcher_down"
 
 
-def test_the_inviter_and_the_candidate_hear_of_it(stand_in, bot_api, make_person, make_webinar):
+def test_the_inviter_and_the_candidate_hear_of_it(fake_bot_api, bot_api, make_person, make_webinar):
     partner = make_person(Role.PARTNER)
     lead = make_person(name="Ева", invited_by=partner)
     for person in (partner, lead):
-        stand_in.people.add(linked(person).chat_id, person.name)
+        fake_bot_api.people.add(linked(person).chat_id, person.name)
     webinar = make_webinar("finished")
     classified(webinar, [lead], "left_early", 600)
     with dispatching():
         eventually(lambda: settled("sent", "waiting_recording"))
         core.publish_recording(webinar.pk, RECORDING, SYSTEM)
         eventually(settled)
-    texts = {sent.message["chat"]["id"]: [] for sent in stand_in.sent}
-    for sent in stand_in.sent:
+    texts = {sent.message["chat"]["id"]: [] for sent in fake_bot_api.sent}
+    for sent in fake_bot_api.sent:
         texts[sent.message["chat"]["id"]].append(sent.message)
     (to_partner,) = texts[7000 + partner.pk]
     followup, recording = texts[7000 + lead.pk]
@@ -129,27 +129,27 @@ def test_the_inviter_and_the_candidate_hear_of_it(stand_in, bot_api, make_person
     assert recording["reply_markup"]["inline_keyboard"][0][0]["url"] == RECORDING
 
 
-def test_a_recording_that_is_out_already_goes_along_with_the_follow_up(stand_in, bot_api, audience):
+def test_a_recording_that_is_out_already_goes_along_with_the_follow_up(fake_bot_api, bot_api, audience):
     webinar, _ = audience(reason="no_show")
     core.publish_recording(webinar.pk, RECORDING, SYSTEM)
     with dispatching():
         eventually(settled)
-    assert len(stand_in.sent) == 1
+    assert len(fake_bot_api.sent) == 1
     assert OutboxMessage.objects.count() == 2
     assert len(set(OutboxMessage.objects.values_list("message_id"))) == 1
 
 
-def test_work_that_comes_while_it_runs_is_done(stand_in, bot_api, audience):
+def test_work_that_comes_while_it_runs_is_done(fake_bot_api, bot_api, audience):
     with dispatching():
         eventually(lambda: telegram_health() == "ok")
         audience()
         eventually(settled)
-    assert len(stand_in.sent) == 1
+    assert len(fake_bot_api.sent) == 1
 
 
-def test_a_person_who_blocked_the_bot_does_not_hold_up_the_others(stand_in, bot_api, audience):
+def test_a_person_who_blocked_the_bot_does_not_hold_up_the_others(fake_bot_api, bot_api, audience):
     _, leads = audience(3)
-    stand_in.answer_with(403, method="sendMessage", chat_id=7000 + leads[1].pk, times=None)
+    fake_bot_api.respond_with(403, method="sendMessage", chat_id=7000 + leads[1].pk, times=None)
     with dispatching():
         eventually(lambda: settled("sent", "failed"))
     failed = OutboxMessage.objects.get(state="failed")
@@ -158,116 +158,116 @@ def test_a_person_who_blocked_the_bot_does_not_hold_up_the_others(stand_in, bot_
     assert [chat.person_id for chat in TelegramChat.objects.filter(reachable=False)] == [leads[1].pk]
 
 
-def test_a_429_is_obeyed_to_the_second_by_the_whole_queue(stand_in, bot_api, audience):
+def test_a_429_is_obeyed_to_the_second_by_the_whole_queue(fake_bot_api, bot_api, audience):
     audience(12)
-    stand_in.answer_with(429, method="sendMessage", parameters={"retry_after": 3})
+    fake_bot_api.respond_with(429, method="sendMessage", parameters={"retry_after": 3})
     with dispatching():
         eventually(settled)
-    calls = sends(stand_in)
+    calls = sends(fake_bot_api)
     told = next(call for call in calls if call.status == 429)
     # What had left before the answer arrived cannot be called back; nothing leaves afterwards.
     later = [call for call in calls if call.received_at > told.received_at + 1]
     assert min(call.received_at for call in later) - told.received_at >= 3
-    assert len(stand_in.sent) == 12
-    assert {sent.message["chat"]["id"] for sent in stand_in.sent} == set(
+    assert len(fake_bot_api.sent) == 12
+    assert {sent.message["chat"]["id"] for sent in fake_bot_api.sent} == set(
         TelegramChat.objects.values_list("chat_id", flat=True)
     )
 
 
-def test_a_pause_outlives_the_process(stand_in, bot_api, audience):
+def test_a_pause_outlives_the_process(fake_bot_api, bot_api, audience):
     audience(1)
-    stand_in.answer_with(429, method="sendMessage", parameters={"retry_after": 3})
+    fake_bot_api.respond_with(429, method="sendMessage", parameters={"retry_after": 3})
     with dispatching():
-        eventually(lambda: sends(stand_in) and lease.paused_until())
+        eventually(lambda: sends(fake_bot_api) and lease.paused_until())
     with dispatching():
         eventually(settled)
-    first, second = sends(stand_in)
+    first, second = sends(fake_bot_api)
     assert second.received_at - first.received_at >= 3
 
 
 @pytest.mark.parametrize("rate", [10.0, 25.0])
-def test_the_bot_keeps_to_its_rate(stand_in, bot_api, settings, audience, rate):
+def test_the_bot_keeps_to_its_rate(fake_bot_api, bot_api, settings, audience, rate):
     with_bot(settings, telegram_api=bot_api, telegram_rate=rate)
     audience(int(rate * 1.5))
     with dispatching():
         eventually(settled)
-    moments = [call.received_at for call in sends(stand_in)]
+    moments = [call.received_at for call in sends(fake_bot_api)]
     busiest = max(sum(start <= moment < start + 0.95 for moment in moments) for start in moments)
     assert busiest <= rate
 
 
-def test_a_chat_gets_one_message_a_second(stand_in, bot_api, make_person, make_webinar):
+def test_a_chat_gets_one_message_a_second(fake_bot_api, bot_api, make_person, make_webinar):
     partner = make_person(Role.PARTNER)
-    stand_in.people.add(linked(partner).chat_id, partner.name)
+    fake_bot_api.people.add(linked(partner).chat_id, partner.name)
     classified(make_webinar("finished"), [make_person(invited_by=partner) for _ in range(3)], "stayed_to_end")
     with dispatching():
         eventually(lambda: settled("sent", "waiting_link"))
-    moments = [call.received_at for call in sends(stand_in)]
+    moments = [call.received_at for call in sends(fake_bot_api)]
     assert len(moments) == 3
     assert min(later - earlier for earlier, later in pairwise(moments)) >= 1
 
 
-def test_a_wrong_token_fails_no_message_and_is_said_loudly(stand_in, bot_api, audience, monkeypatch):
+def test_a_wrong_token_fails_no_message_and_is_said_loudly(fake_bot_api, bot_api, audience, monkeypatch):
     monkeypatch.setattr(sender, "ASK_AGAIN_S", 0.1)
-    stand_in.answer_with(401, description="Unauthorized", times=None)
+    fake_bot_api.respond_with(401, description="Unauthorized", times=None)
     audience()
     with dispatching():
         eventually(lambda: telegram_health() == "bot_rejected")
         assert settled("queued")
-        stand_in.clear_answers()
+        fake_bot_api.clear_responses()
         eventually(settled)
         assert telegram_health() == "ok"
-    assert len(stand_in.sent) == 1
+    assert len(fake_bot_api.sent) == 1
 
 
-def test_a_token_that_is_withdrawn_later_stops_the_queue(stand_in, bot_api, audience, monkeypatch):
+def test_a_token_that_is_withdrawn_later_stops_the_queue(fake_bot_api, bot_api, audience, monkeypatch):
     monkeypatch.setattr(sender, "ASK_AGAIN_S", 0.1)
     with dispatching():
         eventually(lambda: telegram_health() == "ok")
-        stand_in.answer_with(401, description="Unauthorized", times=None)
+        fake_bot_api.respond_with(401, description="Unauthorized", times=None)
         audience(3)
         eventually(lambda: telegram_health() == "bot_rejected")
         assert settled("queued", "sending")
-        stand_in.clear_answers()
+        fake_bot_api.clear_responses()
         eventually(settled)
-    assert len(stand_in.sent) == 3
+    assert len(fake_bot_api.sent) == 3
 
 
-@pytest.mark.parametrize("answer", [{"kind": Kind.HTML}, {"kind": Kind.CUT}, {"status": 500}])
+@pytest.mark.parametrize("answer", [{"kind": ResponseKind.HTML}, {"kind": ResponseKind.CUT}, {"status": 500}])
 def test_an_unknown_outcome_is_sent_once_more_and_then_left_to_a_person(
-    stand_in, bot_api, audience, monkeypatch, answer
+    fake_bot_api, bot_api, audience, monkeypatch, answer
 ):
     monkeypatch.setattr(completion, "AFTER_UNKNOWN_S", 0.1)
     _, leads = audience(2)
-    stand_in.answer_with(method="sendMessage", chat_id=7000 + leads[0].pk, times=None, **answer)
-    stand_in.answer_with(method="sendMessage", chat_id=7000 + leads[1].pk, delivered=True, **answer)
+    fake_bot_api.respond_with(method="sendMessage", chat_id=7000 + leads[0].pk, times=None, **answer)
+    fake_bot_api.respond_with(method="sendMessage", chat_id=7000 + leads[1].pk, delivered=True, **answer)
     with dispatching():
         eventually(lambda: settled("sent", "uncertain"))
     rows = {row.person_id: row for row in OutboxMessage.objects.all()}
     assert (rows[leads[0].pk].state, rows[leads[0].pk].attempts) == ("uncertain", 2)
     assert (rows[leads[1].pk].state, rows[leads[1].pk].attempts) == ("sent", 2)
-    assert len(sends(stand_in)) == 4
+    assert len(sends(fake_bot_api)) == 4
 
 
-def test_telegram_may_be_away_for_a_while(stand_in, settings, audience, monkeypatch):
+def test_telegram_may_be_away_for_a_while(fake_bot_api, settings, audience, monkeypatch):
     monkeypatch.setattr(sender, "ASK_AGAIN_S", 0.1)
     port = free_port()
     with_bot(settings, telegram_api=f"http://127.0.0.1:{port}")
     audience(2)
     with dispatching():
         eventually(lambda: lease.state().exclude(holder=None).exists())
-        with running(stand_in, port=port):
+        with running(fake_bot_api, port=port):
             eventually(settled)
-    assert len(stand_in.sent) == 2
+    assert len(fake_bot_api.sent) == 2
 
 
-def test_telegram_may_go_away_in_between(stand_in, settings, audience, monkeypatch):
+def test_telegram_may_go_away_in_between(fake_bot_api, settings, audience, monkeypatch):
     monkeypatch.setattr(completion, "FIRST_RETRY_S", 0.2)
     port = free_port()
     with_bot(settings, telegram_api=f"http://127.0.0.1:{port}")
     with dispatching():
-        with running(stand_in, port=port):
-            eventually(lambda: telegram_health() == "ok" and stand_in.polled)
+        with running(fake_bot_api, port=port):
+            eventually(lambda: telegram_health() == "ok" and fake_bot_api.is_polling)
         audience(2)
         eventually(lambda: OutboxMessage.objects.filter(failures__gt=1).count() == 2)
         back = FakeBotApi(tokens={TOKEN})
@@ -292,7 +292,7 @@ def away(times, work):
     return tried
 
 
-def test_the_database_may_be_away_for_a_while(stand_in, bot_api, audience, monkeypatch):
+def test_the_database_may_be_away_for_a_while(fake_bot_api, bot_api, audience, monkeypatch):
     monkeypatch.setattr(sender, "RECOVER_S", 0.05)
     monkeypatch.setattr(claims, "claim", away(3, claims.claim))
     monkeypatch.setattr(sender, "settle", away(3, sender.settle))
@@ -301,10 +301,10 @@ def test_the_database_may_be_away_for_a_while(stand_in, bot_api, audience, monke
     audience(2)
     with dispatching():
         eventually(settled)
-    assert len(sends(stand_in)) == 2
+    assert len(sends(fake_bot_api)) == 2
 
 
-def test_a_message_that_cannot_be_made_does_not_stop_the_others(stand_in, bot_api, audience):
+def test_a_message_that_cannot_be_made_does_not_stop_the_others(fake_bot_api, bot_api, audience):
     webinar, leads = audience(2)
     webinar.verdicts.filter(lead=leads[0]).delete()
     with dispatching():
@@ -314,29 +314,29 @@ def test_a_message_that_cannot_be_made_does_not_stop_the_others(stand_in, bot_ap
 
 
 def test_a_clean_stop_finishes_what_is_under_way_and_gives_the_rest_back(
-    stand_in, bot_api, settings, audience
+    fake_bot_api, bot_api, settings, audience
 ):
     with_bot(settings, telegram_api=bot_api, telegram_rate=4.0)
-    stand_in.latency_s = 0.5
+    fake_bot_api.latency_s = 0.5
     audience(8)
     with dispatching() as stop:
-        eventually(lambda: sends(stand_in))
+        eventually(lambda: sends(fake_bot_api))
         stop()
         assert settled("sent", "queued")
-        assert len(stand_in.sent) == OutboxMessage.objects.filter(state="sent").count() > 0
+        assert len(fake_bot_api.sent) == OutboxMessage.objects.filter(state="sent").count() > 0
         assert not OutboxMessage.objects.filter(state="queued").exclude(attempts=0).exists()
-    stand_in.latency_s = 0
+    fake_bot_api.latency_s = 0
     with dispatching():
         eventually(settled)
-    assert len(stand_in.sent) == 8
+    assert len(fake_bot_api.sent) == 8
 
 
-def test_a_clean_stop_waits_for_no_webhook_to_be_deleted(stand_in, bot_api, monkeypatch):
+def test_a_clean_stop_waits_for_no_webhook_to_be_deleted(fake_bot_api, bot_api, monkeypatch):
     monkeypatch.setattr(client, "READ_S", 3600.0)
-    stand_in.answer_with(409, method="getUpdates", description="Conflict: webhook is active", times=None)
-    stand_in.answer_with(method="deleteWebhook", kind=Kind.HANG, times=None)
+    fake_bot_api.respond_with(409, method="getUpdates", description="Conflict: webhook is active", times=None)
+    fake_bot_api.respond_with(method="deleteWebhook", kind=ResponseKind.HANG, times=None)
     with dispatching():
-        eventually(lambda: stand_in.hanging)
+        eventually(lambda: fake_bot_api.hanging)
 
 
 def test_a_moment_that_was_given_back_is_not_waited_for():
@@ -351,7 +351,7 @@ def test_a_moment_that_was_given_back_is_not_waited_for():
     assert asyncio.run(scenario()) == (False, True)
 
 
-def test_of_two_dispatchers_one_acts_and_the_other_takes_over_at_once(stand_in, bot_api, audience):
+def test_of_two_dispatchers_one_acts_and_the_other_takes_over_at_once(fake_bot_api, bot_api, audience):
     with dispatching() as stop_first:
         eventually(lambda: telegram_health() == "ok")
         (first,) = lease.state().values_list("holder", flat=True)
@@ -363,15 +363,15 @@ def test_of_two_dispatchers_one_acts_and_the_other_takes_over_at_once(stand_in, 
             audience(2)
             eventually(settled, within=5)
             assert lease.state().values_list("holder", flat=True)[0] not in (first, None)
-    assert len(stand_in.sent) == 5
+    assert len(fake_bot_api.sent) == 5
 
 
-def test_a_killed_dispatcher_is_replaced_and_its_call_repeated_once(stand_in, bot_api, audience):
+def test_a_killed_dispatcher_is_replaced_and_its_call_repeated_once(fake_bot_api, bot_api, audience):
     audience()
-    stand_in.answer_with(method="sendMessage", kind=Kind.HANG)
+    fake_bot_api.respond_with(method="sendMessage", kind=ResponseKind.HANG)
     process = subprocess.Popen([sys.executable, "-c", _RUN], env=os.environ | _environment(bot_api))
     try:
-        eventually(lambda: stand_in.hanging)
+        eventually(lambda: fake_bot_api.hanging)
         assert settled("sending")
     finally:
         process.send_signal(signal.SIGKILL)
@@ -380,7 +380,7 @@ def test_a_killed_dispatcher_is_replaced_and_its_call_repeated_once(stand_in, bo
         eventually(settled)
     row = OutboxMessage.objects.get()
     assert (row.attempts, row.uncertain_count) == (2, 1)
-    assert len(sends(stand_in)) == 2
+    assert len(sends(fake_bot_api)) == 2
 
 
 _RUN = (
@@ -404,46 +404,48 @@ def _environment(bot_api: str) -> dict[str, str]:
     }
 
 
-def test_pressing_start_links_and_brings_what_waited(stand_in, bot_api, make_person, make_webinar):
+def test_pressing_start_links_and_brings_what_waited(fake_bot_api, bot_api, make_person, make_webinar):
     lead = make_person(name="Ева")
     classified(make_webinar("finished"), [lead], "stayed_to_end")
     assert settled("waiting_link")
     with dispatching():
         eventually(lambda: lease.state().exclude(username="").exists())
-        stand_in.people.add(321, "Ева", chat=False)
-        stand_in.people.start(321, make_link(lead).partition("?start=")[2])
+        fake_bot_api.people.add(321, "Ева", chat=False)
+        fake_bot_api.people.start(321, make_link(lead).partition("?start=")[2])
         eventually(settled)
-        eventually(lambda: len(stand_in.sent) == 2)
-    texts = [sent.message["text"] for sent in stand_in.sent]
+        eventually(lambda: len(fake_bot_api.sent) == 2)
+    texts = [sent.message["text"] for sent in fake_bot_api.sent]
     assert any("Готово, Ева!" in text for text in texts)
     assert any("спасибо" in text for text in texts)
     assert chat_of(lead).chat_id == 321
 
 
-def test_blocking_and_coming_back_are_heard(stand_in, bot_api, make_person):
+def test_blocking_and_coming_back_are_heard(fake_bot_api, bot_api, make_person):
     person = make_person()
-    stand_in.people.add(linked(person).chat_id, person.name)
+    fake_bot_api.people.add(linked(person).chat_id, person.name)
     with dispatching():
-        stand_in.people.block(7000 + person.pk)
+        fake_bot_api.people.block(7000 + person.pk)
         eventually(lambda: not chat_of(person).reachable)
-        stand_in.people.unblock(7000 + person.pk)
+        fake_bot_api.people.unblock(7000 + person.pk)
         eventually(lambda: chat_of(person).reachable)
 
 
-def test_strangers_who_talk_and_talk_are_answered_once(stand_in, bot_api, audience, make_person, monkeypatch):
+def test_strangers_who_talk_and_talk_are_answered_once(
+    fake_bot_api, bot_api, audience, make_person, monkeypatch
+):
     monkeypatch.setattr(replies, "SELDOM_S", 3600.0)
     strangers = range(1, 31)
     for number in strangers:
-        stand_in.people.add(number, "Кто-то")
+        fake_bot_api.people.add(number, "Кто-то")
     for number in [*strangers] * 5:
-        stand_in.people.say(number, "привет")
-    stand_in.people.add(321, "Ева", chat=False)
+        fake_bot_api.people.say(number, "привет")
+    fake_bot_api.people.add(321, "Ева", chat=False)
     audience(3)
     with dispatching():
         eventually(settled)
-        stand_in.people.start(321, make_link(make_person(name="Ева")).partition("?start=")[2])
-        eventually(lambda: len(stand_in.sent) == len(strangers) + 3 + 1)
-    assert set(Counter(sent.message["chat"]["id"] for sent in stand_in.sent).values()) == {1}
+        fake_bot_api.people.start(321, make_link(make_person(name="Ева")).partition("?start=")[2])
+        eventually(lambda: len(fake_bot_api.sent) == len(strangers) + 3 + 1)
+    assert set(Counter(sent.message["chat"]["id"] for sent in fake_bot_api.sent).values()) == {1}
 
 
 @pytest.mark.parametrize(
@@ -452,30 +454,30 @@ def test_strangers_who_talk_and_talk_are_answered_once(stand_in, bot_api, audien
         {"status": 409, "description": "Conflict: can't use getUpdates method while webhook is active"},
         {"status": 409, "description": "Conflict: terminated by other getUpdates request"},
         {"status": 429, "parameters": {"retry_after": 1}},
-        {"kind": Kind.HTML},
-        {"kind": Kind.CUT},
-        {"kind": Kind.MALFORMED},
+        {"kind": ResponseKind.HTML},
+        {"kind": ResponseKind.CUT},
+        {"kind": ResponseKind.MALFORMED},
     ],
 )
-def test_hearing_survives_what_may_go_wrong(stand_in, bot_api, make_person, monkeypatch, answer):
+def test_hearing_survives_what_may_go_wrong(fake_bot_api, bot_api, make_person, monkeypatch, answer):
     monkeypatch.setattr(poller, "TROUBLE_S", 0.1)
     monkeypatch.setattr(poller, "RECOVER_S", 0.1)
     person = make_person()
-    stand_in.people.add(linked(person).chat_id, person.name)
-    stand_in.answer_with(method="getUpdates", times=2, **answer)
+    fake_bot_api.people.add(linked(person).chat_id, person.name)
+    fake_bot_api.respond_with(method="getUpdates", times=2, **answer)
     with dispatching():
-        stand_in.people.say(7000 + person.pk, "/stop")
+        fake_bot_api.people.say(7000 + person.pk, "/stop")
         eventually(lambda: chat_of(person) is None)
-    webhook = [call for call in stand_in.calls if call.method == "deleteWebhook"]
+    webhook = [call for call in fake_bot_api.calls if call.method == "deleteWebhook"]
     assert bool(webhook) is ("webhook" in answer.get("description", ""))
 
 
-def test_nothing_personal_is_logged(stand_in, bot_api, audience, caplog):
+def test_nothing_personal_is_logged(fake_bot_api, bot_api, audience, caplog):
     _, (lead,) = audience()
     with dispatching():
         eventually(settled)
-        stand_in.people.say(7000 + lead.pk, "мой телефон +79991234567")
-        eventually(lambda: len(stand_in.sent) == 2)
+        fake_bot_api.people.say(7000 + lead.pk, "мой телефон +79991234567")
+        eventually(lambda: len(fake_bot_api.sent) == 2)
     ours = [record for record in caplog.records if not record.name.startswith("uvicorn")]
     told = json.dumps([record.getMessage() for record in ours], ensure_ascii=False)
     assert "message_settled" in told

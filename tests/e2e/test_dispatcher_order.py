@@ -13,7 +13,7 @@ import pytest
 from django.db import OperationalError
 
 from efir.accounts.capabilities import Role
-from efir.fake_botapi import Kind as Answered
+from efir.fake_botapi import ResponseKind
 from efir.telegram.bot import lease
 from efir.telegram.dispatcher import sender
 from efir.telegram.health import telegram_health
@@ -27,9 +27,9 @@ from tests.e2e.test_dispatcher import (  # noqa: F401  # fixtures
     _environment,
     bot_api,
     dispatching,
+    fake_bot_api,
     sends,
     settled,
-    stand_in,
 )
 from tests.support.site import eventually
 from tests.support.telegram import classified, linked, with_bot
@@ -41,12 +41,12 @@ SLOWLY = 20.0
 
 
 @pytest.fixture
-def add(stand_in, make_person):  # noqa: F811
+def add(fake_bot_api, make_person):  # noqa: F811
     """Somebody with a chat."""
 
     def add(role=Role.CANDIDATE, **fields):
         person = make_person(role, **fields)
-        stand_in.people.add(linked(person).chat_id, person.name)
+        fake_bot_api.people.add(linked(person).chat_id, person.name)
         return person
 
     return add
@@ -63,12 +63,12 @@ def partner_of(add, make_person):
     return gather
 
 
-def receivers(stand_in):  # noqa: F811
+def receivers(fake_bot_api):  # noqa: F811
     """Whose chats got something, in order."""
-    return [sent.message["chat"]["id"] - 7000 for sent in stand_in.sent]
+    return [sent.message["chat"]["id"] - 7000 for sent in fake_bot_api.sent]
 
 
-def test_partners_first_then_follow_ups_then_recordings(stand_in, bot_api, settings, add, make_webinar):  # noqa: F811
+def test_partners_first_then_follow_ups_then_recordings(fake_bot_api, bot_api, settings, add, make_webinar):  # noqa: F811
     with_bot(settings, telegram_api=bot_api, telegram_rate=SLOWLY)
     earlier, webinar = make_webinar("finished"), make_webinar("finished")
     absent = [add() for _ in range(5)]
@@ -80,11 +80,11 @@ def test_partners_first_then_follow_ups_then_recordings(stand_in, bot_api, setti
     classified(webinar, leads, "stayed_to_end")
     with dispatching():
         eventually(settled)
-    assert receivers(stand_in) == [person.pk for person in [*partners, *leads, *absent]]
+    assert receivers(fake_bot_api) == [person.pk for person in [*partners, *leads, *absent]]
 
 
 def test_who_has_many_candidates_does_not_delay_who_has_one(
-    stand_in,  # noqa: F811
+    fake_bot_api,  # noqa: F811
     bot_api,  # noqa: F811
     settings,
     partner_of,
@@ -100,24 +100,26 @@ def test_who_has_many_candidates_does_not_delay_who_has_one(
         classified(webinar, leads, "stayed_to_end")
     with dispatching():
         eventually(lambda: settled("sent", "waiting_link"))
-    order = receivers(stand_in)
+    order = receivers(fake_bot_api)
     everybody = {partner.pk for partner, _ in (*many, *several, one)}
     assert set(order[: len(everybody)]) == everybody, "everybody got one message before anybody got two"
     for partner, _ in many:
         texts = [
-            sent.message["text"] for sent in stand_in.sent if sent.message["chat"]["id"] == 7000 + partner.pk
+            sent.message["text"]
+            for sent in fake_bot_api.sent
+            if sent.message["chat"]["id"] == 7000 + partner.pk
         ]
         assert 2 <= len(texts) <= 4
         assert sum(text.count("✅ Имя") for text in texts) == 200
-    assert len(order) == len(stand_in.sent) < 30 * 5 + 1 + 2 * 4 + 1
+    assert len(order) == len(fake_bot_api.sent) < 30 * 5 + 1 + 2 * 4 + 1
 
 
-def test_one_call_carries_all_verdicts_and_each_row_knows_it(stand_in, bot_api, partner_of, make_webinar):  # noqa: F811
+def test_one_call_carries_all_verdicts_and_each_row_knows_it(fake_bot_api, bot_api, partner_of, make_webinar):  # noqa: F811
     partner, leads = partner_of(6)
     classified(make_webinar("finished"), leads, "left_early", 600)
     with dispatching():
         eventually(lambda: settled("sent", "waiting_link"))
-    (sent,) = stand_in.sent
+    (sent,) = fake_bot_api.sent
     assert all(lead.name in sent.message["text"] for lead in leads)
     rows = OutboxMessage.objects.filter(person=partner)
     assert set(rows.values_list("message_id", "text", "attempts")) == {
@@ -127,17 +129,17 @@ def test_one_call_carries_all_verdicts_and_each_row_knows_it(stand_in, bot_api, 
 
 
 def test_a_standby_takes_over_within_ten_seconds_and_repeats_the_call_once(
-    stand_in,  # noqa: F811
+    fake_bot_api,  # noqa: F811
     bot_api,  # noqa: F811
     partner_of,
     make_webinar,
 ):
     partner, leads = partner_of(6)
     classified(make_webinar("finished"), leads, "stayed_to_end")
-    stand_in.answer_with(method="sendMessage", kind=Answered.HANG)
+    fake_bot_api.respond_with(method="sendMessage", kind=ResponseKind.HANG)
     process = subprocess.Popen([sys.executable, "-c", _RUN], env=os.environ | _environment(bot_api))
     try:
-        eventually(lambda: stand_in.hanging)
+        eventually(lambda: fake_bot_api.hanging)
         with dispatching():
             process.send_signal(signal.SIGKILL)
             died_at = time.time()
@@ -145,7 +147,7 @@ def test_a_standby_takes_over_within_ten_seconds_and_repeats_the_call_once(
     finally:
         process.kill()
         process.wait()
-    first, second = sends(stand_in)
+    first, second = sends(fake_bot_api)
     assert second.received_at - died_at < 10
     assert first.params["text"] == second.params["text"]
     rows = OutboxMessage.objects.filter(person=partner)
@@ -153,7 +155,7 @@ def test_a_standby_takes_over_within_ten_seconds_and_repeats_the_call_once(
 
 
 def test_who_takes_over_keeps_the_distance_to_what_was_sent_before(
-    stand_in,  # noqa: F811
+    fake_bot_api,  # noqa: F811
     bot_api,  # noqa: F811
     partner_of,
     make_webinar,
@@ -163,41 +165,43 @@ def test_who_takes_over_keeps_the_distance_to_what_was_sent_before(
         with dispatching():
             _, leads = partner_of(2)
             classified(make_webinar("finished"), leads, "stayed_to_end")
-            eventually(lambda: stand_in.sent)
+            eventually(lambda: fake_bot_api.sent)
             stop_first()
             eventually(lambda: settled("sent", "waiting_link"))
-    moments = [call.received_at for call in sends(stand_in)]
+    moments = [call.received_at for call in sends(fake_bot_api)]
     assert [later - earlier >= 1 for earlier, later in pairwise(moments)] == [True]
 
 
-def test_a_chat_that_says_it_moved_every_time_is_left_after_the_second(stand_in, bot_api, add, make_webinar):  # noqa: F811
+def test_chat_is_left_after_second_migration(fake_bot_api, bot_api, add, make_webinar):  # noqa: F811
     lead = add()
-    stand_in.answer_with(400, method="sendMessage", parameters={"migrate_to_chat_id": -1009}, times=None)
+    fake_bot_api.respond_with(400, method="sendMessage", parameters={"migrate_to_chat_id": -1009}, times=None)
     classified(make_webinar("finished"), [lead], "stayed_to_end")
     with dispatching():
         eventually(lambda: settled("failed"))
-    assert [int(call.params["chat_id"]) for call in sends(stand_in)] == [7000 + lead.pk, -1009]
+    assert [int(call.params["chat_id"]) for call in sends(fake_bot_api)] == [7000 + lead.pk, -1009]
     assert TelegramChat.objects.get().chat_id == -1009
 
 
 @pytest.mark.parametrize("method", ["getMe", "getUpdates", "sendMessage"])
-def test_a_429_to_any_call_silences_the_next_process_too(stand_in, bot_api, add, make_webinar, method):  # noqa: F811
+def test_a_429_to_any_call_silences_the_next_process_too(fake_bot_api, bot_api, add, make_webinar, method):  # noqa: F811
     person = add()
-    stand_in.answer_with(429, method=method, parameters={"retry_after": 3})
+    fake_bot_api.respond_with(429, method=method, parameters={"retry_after": 3})
     if method == "sendMessage":
-        stand_in.people.say(7000 + person.pk, "Привет")  # the bot replies, which is no message of the outbox
+        fake_bot_api.people.say(
+            7000 + person.pk, "Привет"
+        )  # the bot replies, which is no message of the outbox
     with dispatching():
         eventually(lease.paused_until)
     classified(make_webinar("finished"), [person], "stayed_to_end")
     with dispatching():
         eventually(settled)
-    told = next(call for call in stand_in.calls if call.status == 429)
-    follow_up = next(call for call in sends(stand_in) if "спасибо, что были" in call.params["text"])
+    told = next(call for call in fake_bot_api.calls if call.status == 429)
+    follow_up = next(call for call in sends(fake_bot_api) if "спасибо, что были" in call.params["text"])
     assert follow_up.received_at - told.received_at >= 3
 
 
 def test_a_commit_that_was_done_but_not_heard_of_loses_nothing(
-    stand_in,  # noqa: F811
+    fake_bot_api,  # noqa: F811
     bot_api,  # noqa: F811
     add,
     make_webinar,
@@ -218,5 +222,5 @@ def test_a_commit_that_was_done_but_not_heard_of_loses_nothing(
     with dispatching():
         eventually(settled)
     assert not left[0]
-    assert len(sends(stand_in)) == 2
+    assert len(sends(fake_bot_api)) == 2
     assert set(OutboxMessage.objects.values_list("attempts", "uncertain_count")) == {(1, 0)}

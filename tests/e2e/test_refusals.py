@@ -208,7 +208,7 @@ def test_no_log_says_who_anybody_is(site, cast, speaker):
     with visitor.watching(webinar):
         eventually(lambda: site.facts(webinar))
     log = site.log.read_text()
-    chat_ids = [str(sent.message["chat"]["id"]) for sent in cast.stand_in.sent]
+    chat_ids = [str(sent.message["chat"]["id"]) for sent in cast.fake_bot_api.sent]
     assert "webinar_changed" in log
     for secret in (
         login,

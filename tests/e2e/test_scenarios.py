@@ -81,7 +81,9 @@ def test_c_and_d_an_evening_and_what_everybody_hears(site, cast, speaker):
     assert answer.status_code == 200
     assert set(cast.settled(webinar, 8).values()) == {"sent"}
     with_button = [
-        sent.params["reply_markup"] for sent in cast.stand_in.sent if "rutube.ru/video/1" in str(sent.params)
+        sent.params["reply_markup"]
+        for sent in cast.fake_bot_api.sent
+        if "rutube.ru/video/1" in str(sent.params)
     ]
     assert len(with_button) == 2
     messages = {line["id"]: line["kind"] for line in site.lines("outbox", "--webinar", str(webinar))}

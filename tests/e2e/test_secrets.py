@@ -12,7 +12,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from efir.fake_botapi import FakeBotApi, Kind, running
+from efir.fake_botapi import FakeBotApi, ResponseKind, running
 from tests.support.proxy import PASSWORD, USER, Proxy, proxying
 from tests.support.site import Site, Visitor, eventually, free_port, fresh_database
 
@@ -37,12 +37,12 @@ ANSWERS: list[dict[str, object]] = [
     {"official": "cannot_parse"},
     {"official": "server_error"},
     {"status": 400, "description": f"Bad Request: see https://api.telegram.org/bot{TOKEN}/sendMessage"},
-    {"kind": Kind.HTML},
-    {"kind": Kind.MALFORMED},
-    {"kind": Kind.FOREIGN},
-    {"kind": Kind.CUT},
-    {"kind": Kind.DROP},
-    {"kind": Kind.HANG},
+    {"kind": ResponseKind.HTML},
+    {"kind": ResponseKind.MALFORMED},
+    {"kind": ResponseKind.FOREIGN},
+    {"kind": ResponseKind.CUT},
+    {"kind": ResponseKind.DROP},
+    {"kind": ResponseKind.HANG},
 ]
 WAITS = [
     "efir.telegram.dispatcher.sender:ASK_AGAIN_S=0.1",
@@ -131,7 +131,7 @@ def test_no_secret_comes_out_whatever_goes_wrong(told):
     for chat, answer in zip(chats, [*ANSWERS, None], strict=True):
         told.telegram.people.add(chat, "Кто-то")
         if answer:
-            told.telegram.answer_with(method="sendMessage", chat_id=chat, times=2, **answer)
+            told.telegram.respond_with(method="sendMessage", chat_id=chat, times=2, **answer)
     # Through the proxy, with every sort of answer.
     told.serve()
     moving = "telegram_outboxmessage WHERE state IN ('queued', 'sending')"
@@ -141,7 +141,7 @@ def test_no_secret_comes_out_whatever_goes_wrong(told):
     assert len(told.telegram.sent) >= 1
     assert {how for how, _ in told.proxy.through} == {"forward"}
     # A token that is not accepted.
-    told.telegram.answer_with(official="unauthorized", times=None)
+    told.telegram.respond_with(official="unauthorized", times=None)
     told.serve()
     told.until_health("bot_rejected")
     told.look_around()

@@ -16,9 +16,8 @@ import pytest
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
 from efir.attendance.models import Verdict
-from efir.fake_botapi import FakeBotApi, running
-from efir.fake_botapi import Kind as Answered
-from efir.fake_botapi.errors_catalogue import OFFICIAL
+from efir.fake_botapi import FakeBotApi, ResponseKind, running
+from efir.fake_botapi.errors_catalogue import OFFICIAL_ERRORS
 from efir.lib import clock
 from efir.telegram.bot import client, outcomes
 from efir.telegram.dispatcher import sender
@@ -63,10 +62,10 @@ class Line:
     answer: dict[str, Any] | None = None
     times: int | None = 1
 
-    def tell(self, stand_in: FakeBotApi, chat_id: int) -> None:
+    def tell(self, fake_bot_api: FakeBotApi, chat_id: int) -> None:
         """Make the far end answer so in this chat."""
         if self.answer is not None:
-            stand_in.answer_with(method="sendMessage", chat_id=chat_id, times=self.times, **self.answer)
+            fake_bot_api.respond_with(method="sendMessage", chat_id=chat_id, times=self.times, **self.answer)
 
 
 def closed(reason: str) -> Line:
@@ -76,13 +75,13 @@ def closed(reason: str) -> Line:
 
 UNKNOWN: dict[str, dict[str, Any]] = {
     **{name: {"official": name} for name in ("server_error", "restart", "bad_gateway", "gateway_timeout")},
-    "page_502": {"kind": Answered.HTML},
-    "page_504": {"kind": Answered.HTML, "status": 504},
-    "hang": {"kind": Answered.HANG},
-    "cut": {"kind": Answered.CUT},
-    "drop": {"kind": Answered.DROP},
-    "malformed": {"kind": Answered.MALFORMED},
-    "foreign": {"kind": Answered.FOREIGN},
+    "page_502": {"kind": ResponseKind.HTML},
+    "page_504": {"kind": ResponseKind.HTML, "status": 504},
+    "hang": {"kind": ResponseKind.HANG},
+    "cut": {"kind": ResponseKind.CUT},
+    "drop": {"kind": ResponseKind.DROP},
+    "malformed": {"kind": ResponseKind.MALFORMED},
+    "foreign": {"kind": ResponseKind.FOREIGN},
 }
 TABLE = {
     "ok": Line(SENT_AT_ONCE),
@@ -111,9 +110,9 @@ TABLE = {
     # surely not sent
     **{name: Line(NOT_SENT_ONCE, {"official": name}) for name in ("wait", "wait_in_words", "wait_untold")},
     "wait_again": Line(NOT_SENT_TWICE, {"official": "wait"}, 2),
-    "page_403": Line(NOT_SENT_TWICE, {"kind": Answered.HTML, "status": 403}, 2),
-    "page_407": Line(NOT_SENT_ONCE, {"kind": Answered.HTML, "status": 407}),
-    "page_302": Line(NOT_SENT_ONCE, {"kind": Answered.HTML, "status": 302}),
+    "page_403": Line(NOT_SENT_TWICE, {"kind": ResponseKind.HTML, "status": 403}, 2),
+    "page_407": Line(NOT_SENT_ONCE, {"kind": ResponseKind.HTML, "status": 407}),
+    "page_302": Line(NOT_SENT_ONCE, {"kind": ResponseKind.HTML, "status": 302}),
     # perhaps sent, perhaps not: once more, and never a third time
     **{f"{name}_once": Line(End("sent", 2, 1), answer) for name, answer in UNKNOWN.items()},
     **{
@@ -135,7 +134,7 @@ KINDS: list[Sequence[Kind]] = [
 
 
 @pytest.fixture
-def stand_in(settings, monkeypatch) -> Iterator[FakeBotApi]:
+def fake_bot_api(settings, monkeypatch) -> Iterator[FakeBotApi]:
     """The far end, and waits that are as short as they can be told apart.
 
     `READ_S` is long: it is for the calls that hang, and no answer of a busy machine may come after it.
@@ -148,40 +147,40 @@ def stand_in(settings, monkeypatch) -> Iterator[FakeBotApi]:
         (completion, "FIRST_RETRY_S", 0.1),
     ):
         monkeypatch.setattr(module, name, seconds)
-    stand_in = FakeBotApi(tokens={TOKEN})
-    with running(stand_in) as address:
+    fake_bot_api = FakeBotApi(tokens={TOKEN})
+    with running(fake_bot_api) as address:
         with_bot(settings, telegram_api=address, telegram_rate=500.0)
-        yield stand_in
+        yield fake_bot_api
 
 
 @pytest.mark.parametrize("kinds", KINDS, ids="+".join)
-def test_every_answer_leads_to_the_end_that_the_table_says(stand_in, make_person, make_webinar, kinds):
+def test_every_answer_leads_to_the_end_that_the_table_says(fake_bot_api, make_person, make_webinar, kinds):
     webinar = make_webinar("finished")
     core.publish_recording(webinar.pk, "https://video.example.org/1", SYSTEM)
     receivers = {name: addressed(webinar, make_person, kinds) for name in TABLE}
     for name, line in TABLE.items():
         chat_id = 7000 + receivers[name].pk
-        stand_in.people.add(chat_id, name)
-        line.tell(stand_in, chat_id)
+        fake_bot_api.people.add(chat_id, name)
+        line.tell(fake_bot_api, chat_id)
     for name in ("upgraded", "upgraded_again"):
-        upgrade(stand_in, receivers[name], again=name == "upgraded_again")
+        upgrade(fake_bot_api, receivers[name], again=name == "upgraded_again")
     with dispatching():
         eventually(lambda: not OutboxMessage.objects.filter(state__in=UNSETTLED).exists())
         # After the last refusal of its token the bot asks once more who it is.
         eventually(lambda: telegram_health() == "ok")
-    ends = {name: ends_of(stand_in, person) for name, person in receivers.items()}
+    ends = {name: ends_of(fake_bot_api, person) for name, person in receivers.items()}
     assert ends == {name: [line.end] * len(kinds) for name, line in TABLE.items()}
     moved = receivers["upgraded"]
     assert TelegramChat.objects.get(person=moved).chat_id == SUPERGROUPS[0] - moved.pk
 
 
-def upgrade(stand_in: FakeBotApi, person: Person, *, again: bool) -> None:
+def upgrade(fake_bot_api: FakeBotApi, person: Person, *, again: bool) -> None:
     """The person's chat has a new id, which the bot is told when it writes there; perhaps that has a new one, too."""
     first, second = (base - person.pk for base in SUPERGROUPS)
-    stand_in.people.upgrade(7000 + person.pk, first)
+    fake_bot_api.people.upgrade(7000 + person.pk, first)
     if again:
         parameters = {"migrate_to_chat_id": second}
-        stand_in.answer_with(chat_id=first, times=None, official="migrated", parameters=parameters)
+        fake_bot_api.respond_with(chat_id=first, times=None, official="migrated", parameters=parameters)
 
 
 def addressed(webinar: Webinar, make_person: Callable[..., Person], kinds: Sequence[Kind]) -> Person:
@@ -210,16 +209,16 @@ def addressed(webinar: Webinar, make_person: Callable[..., Person], kinds: Seque
     return receiver
 
 
-def ends_of(stand_in: FakeBotApi, person: Person) -> list[End]:
+def ends_of(fake_bot_api: FakeBotApi, person: Person) -> list[End]:
     """How each of the person's messages ended."""
     ours = {str(7000 + person.pk), *(str(base - person.pk) for base in SUPERGROUPS)}
     chat = TelegramChat.objects.get(person=person)
     calls = [
         call
-        for call in stand_in.calls
+        for call in fake_bot_api.calls
         if call.method == "sendMessage" and str(call.params["chat_id"]) in ours
     ]
-    received = sum(str(sent.message["chat"]["id"]) in ours for sent in stand_in.sent)
+    received = sum(str(sent.message["chat"]["id"]) in ours for sent in fake_bot_api.sent)
     rows = list(OutboxMessage.objects.filter(person=person).order_by("pk"))
     assert {row.attempts for row in rows} == {len(calls)}, "a row knows how often it was tried"
     assert chat.reachable is not bool(chat.unreachable_reason)
@@ -228,7 +227,7 @@ def ends_of(stand_in: FakeBotApi, person: Person) -> list[End]:
 
 def test_the_table_has_every_official_answer_and_every_state_that_ends():
     told = {line.answer.get("official") for line in TABLE.values() if line.answer}
-    assert set(OFFICIAL) - told == {"migrated"}  # told by a chat that was upgraded
+    assert set(OFFICIAL_ERRORS) - told == {"migrated"}  # told by a chat that was upgraded
     assert Counter(line.end.state for line in TABLE.values()).keys() == {
         MessageState.SENT,
         MessageState.FAILED,

@@ -62,7 +62,9 @@ def web(site) -> Iterator[Callable[..., tuple[Strangers, subprocess.Popen[bytes]
         words = ["python", "-m", "tests.support.wrong_clock", str(ahead_s)] if ahead_s else []
         place = site.beside()
         started.append(place.start(*words, "web"))
-        return Strangers(place, Visitor(place, "speaker"), stand_in=None, number=next(numbers)), started[-1]
+        return Strangers(place, Visitor(place, "speaker"), fake_bot_api=None, number=next(numbers)), started[
+            -1
+        ]
 
     yield start
     for process in started:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from efir.fake_botapi import FakeBotApi, Kind, running
+from efir.fake_botapi import FakeBotApi, ResponseKind, running
 from efir.telegram.bot.client import BotApi, BotApiError, Delivery
 from efir.telegram.bot.outcomes import NotSent, classify_outcome
 from tests.support.proxy import PASSWORD, proxying
@@ -20,15 +20,15 @@ CHAT = 501
 
 
 @pytest.fixture
-def stand_in() -> FakeBotApi:
-    stand_in = FakeBotApi(tokens={TOKEN})
-    stand_in.people.add(CHAT, "Ева")
-    return stand_in
+def fake_bot_api() -> FakeBotApi:
+    fake_bot_api = FakeBotApi(tokens={TOKEN})
+    fake_bot_api.people.add(CHAT, "Ева")
+    return fake_bot_api
 
 
 @pytest.fixture
-def address(stand_in) -> Iterator[str]:
-    with running(stand_in) as address:
+def address(fake_bot_api) -> Iterator[str]:
+    with running(fake_bot_api) as address:
         yield address
 
 
@@ -53,26 +53,26 @@ def failure(address, work=send, token=TOKEN) -> BotApiError:
     return raised.value
 
 
-def test_a_message_arrives_with_its_markup_and_buttons(stand_in, address):
+def test_a_message_arrives_with_its_markup_and_buttons(fake_bot_api, address):
     message_id = call(address, send)
-    (sent,) = stand_in.sent
+    (sent,) = fake_bot_api.sent
     assert sent.message["message_id"] == message_id
     assert sent.message["text"] == "Привет, Ева"
     assert sent.message["entities"] == [{"type": "bold", "offset": 8, "length": 3}]
     assert sent.message["reply_markup"]["inline_keyboard"][0][0]["url"] == "https://efir.example.org/"
 
 
-def test_a_reply_is_plain_text(stand_in, address):
+def test_a_reply_is_plain_text(fake_bot_api, address):
     call(address, lambda api: api.send(CHAT, "1 < 2 & 3", html=False))
-    assert stand_in.sent[0].message["text"] == "1 < 2 & 3"
+    assert fake_bot_api.sent[0].message["text"] == "1 < 2 & 3"
 
 
 def test_the_bot_tells_its_name(address):
     assert call(address, lambda api: api.username()) == "efir_demo_bot"
 
 
-def test_updates_come_as_they_are(stand_in, address):
-    stand_in.people.start(CHAT, "payload")
+def test_updates_come_as_they_are(fake_bot_api, address):
+    fake_bot_api.people.start(CHAT, "payload")
     (update,) = call(address, lambda api: api.updates(None, 5))
     assert update["message"]["text"] == "/start payload"
     assert call(address, lambda api: api.updates(update["update_id"] + 1, 0)) == []
@@ -81,8 +81,8 @@ def test_updates_come_as_they_are(stand_in, address):
 @pytest.mark.parametrize(
     ("status", "parameters"), [(400, None), (403, None), (409, None), (429, {"retry_after": 3}), (500, None)]
 )
-def test_an_official_answer_keeps_its_words(stand_in, address, status, parameters):
-    stand_in.answer_with(status, description="Bad Request: in their own words", parameters=parameters)
+def test_an_official_answer_keeps_its_words(fake_bot_api, address, status, parameters):
+    fake_bot_api.respond_with(status, description="Bad Request: in their own words", parameters=parameters)
     error = failure(address)
     assert (error.reach, error.status, error.error_code) == (Delivery.ANSWERED, status, status)
     assert error.description == "Bad Request: in their own words"
@@ -90,22 +90,22 @@ def test_an_official_answer_keeps_its_words(stand_in, address, status, parameter
     assert error.official
 
 
-def test_a_page_of_a_proxy_is_an_answer_but_not_an_official_one(stand_in, address):
-    stand_in.answer_with(kind=Kind.HTML)
+def test_a_page_of_a_proxy_is_an_answer_but_not_an_official_one(fake_bot_api, address):
+    fake_bot_api.respond_with(kind=ResponseKind.HTML)
     error = failure(address)
     assert (error.reach, error.status, error.official) == (Delivery.ANSWERED, 502, False)
 
 
-@pytest.mark.parametrize("kind", [Kind.CUT, Kind.MALFORMED])
-def test_a_success_that_cannot_be_read_is_unknown(stand_in, address, kind):
-    stand_in.answer_with(kind=kind, delivered=True)
+@pytest.mark.parametrize("kind", [ResponseKind.CUT, ResponseKind.MALFORMED])
+def test_a_success_that_cannot_be_read_is_unknown(fake_bot_api, address, kind):
+    fake_bot_api.respond_with(kind=kind, delivered=True)
     error = failure(address)
     assert error.reach is Delivery.UNKNOWN or error.status == 200
 
 
-def test_no_answer_in_time_is_unknown(stand_in, address, monkeypatch):
+def test_no_answer_in_time_is_unknown(fake_bot_api, address, monkeypatch):
     monkeypatch.setattr("efir.telegram.bot.client.READ_S", 0.2)
-    stand_in.answer_with(kind=Kind.HANG)
+    fake_bot_api.respond_with(kind=ResponseKind.HANG)
     error = failure(address)
     assert (error.reach, error.description) == (Delivery.UNKNOWN, "ReadTimeout")
 
@@ -126,9 +126,9 @@ def test_a_wrong_token_is_told_in_telegrams_words(address):
     assert (error.status, error.description) == (401, "Unauthorized")
 
 
-def test_a_token_is_in_no_log_and_no_exception(stand_in, address, caplog):
-    stand_in.answer_with(kind=Kind.MALFORMED)
-    stand_in.answer_with(500)
+def test_a_token_is_in_no_log_and_no_exception(fake_bot_api, address, caplog):
+    fake_bot_api.respond_with(kind=ResponseKind.MALFORMED)
+    fake_bot_api.respond_with(500)
     errors = [failure(address), failure(address), failure("http://bot-api.invalid")]
     call(address, send)
     ours = [record for record in caplog.records if not record.name.startswith("uvicorn")]
@@ -150,13 +150,13 @@ def through(settings):
 @pytest.mark.parametrize(
     ("scheme", "how"), [("http", "forward"), ("socks5", "socks5"), ("socks5h", "socks5")]
 )
-def test_every_call_goes_through_the_proxy(stand_in, address, through, scheme, how):
+def test_every_call_goes_through_the_proxy(fake_bot_api, address, through, scheme, how):
     with proxying() as proxy:
         through(proxy.address(scheme))
         call(address, send)
         call(address, lambda api: api.updates(None, 0))
     assert proxy.through == [(how, address.removeprefix("http://"))] * 2
-    assert [each.method for each in stand_in.calls] == ["sendMessage", "getUpdates"]
+    assert [each.method for each in fake_bot_api.calls] == ["sendMessage", "getUpdates"]
 
 
 def test_an_encrypted_call_goes_through_a_tunnel(through):
@@ -180,11 +180,11 @@ def _first_bytes(listening: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
-def test_a_proxy_that_refuses_has_surely_sent_nothing(stand_in, address, through, scheme, caplog):
+def test_a_proxy_that_refuses_has_surely_sent_nothing(fake_bot_api, address, through, scheme, caplog):
     with proxying() as proxy:
         through(proxy.address(scheme, password="not-this-proxys-password"))
         errors = [failure(address), failure("https://bot-api.invalid")]
-    assert stand_in.calls == []
+    assert fake_bot_api.calls == []
     assert proxy.refused == 2
     assert [type(classify_outcome(error)) for error in errors] == [NotSent, NotSent]
     told = caplog.text + "".join(f"{each!r} {each}" for each in errors)

@@ -16,17 +16,17 @@ TOKEN = "42:demo"
 @pytest.fixture(scope="module")
 def refusing() -> Iterator[httpx.Client]:
     """A client of a stand-in shared by the tests that change nothing in it."""
-    stand_in = FakeBotApi()
-    stand_in.people.add(7, "Anna")
-    with running(stand_in) as address, httpx.Client(base_url=address) as client:
+    fake_bot_api = FakeBotApi()
+    fake_bot_api.people.add(7, "Anna")
+    with running(fake_bot_api) as address, httpx.Client(base_url=address) as client:
         yield client
-    assert list(stand_in.state.people) == [7]
+    assert list(fake_bot_api.state.people) == [7]
 
 
 @pytest.fixture
 def client() -> Iterator[httpx.Client]:
-    stand_in = FakeBotApi(prefix="/telegram", clock=lambda: 1_800_000_000.5)
-    with running(stand_in) as address, httpx.Client(base_url=address) as client:
+    fake_bot_api = FakeBotApi(prefix="/telegram", clock=lambda: 1_800_000_000.5)
+    with running(fake_bot_api) as address, httpx.Client(base_url=address) as client:
         yield client
 
 

@@ -17,26 +17,26 @@ TOKEN = "42:demo"
 
 
 @pytest.fixture
-def stand_in() -> FakeBotApi:
-    stand_in = FakeBotApi(tokens={TOKEN})
-    stand_in.people.add(7, "Anna")
-    return stand_in
+def fake_bot_api() -> FakeBotApi:
+    fake_bot_api = FakeBotApi(tokens={TOKEN})
+    fake_bot_api.people.add(7, "Anna")
+    return fake_bot_api
 
 
 @pytest.fixture
-def address(stand_in: FakeBotApi) -> Iterator[str]:
-    with running(stand_in) as address:
+def address(fake_bot_api: FakeBotApi) -> Iterator[str]:
+    with running(fake_bot_api) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def refusing() -> Iterator[str]:
     """The address of a stand-in shared by the tests that change nothing in it."""
-    stand_in = FakeBotApi(tokens={TOKEN})
-    stand_in.people.add(7, "Anna")
-    with running(stand_in) as address:
+    fake_bot_api = FakeBotApi(tokens={TOKEN})
+    fake_bot_api.people.add(7, "Anna")
+    with running(fake_bot_api) as address:
         yield address
-    assert stand_in.sent == []
+    assert fake_bot_api.sent == []
 
 
 def post(address: str, method: str = "sendMessage", token: str = TOKEN, **params: Any) -> httpx.Response:
@@ -51,7 +51,7 @@ def send_with_library(address: str, token: str = TOKEN, **params: Any) -> Any:
     return asyncio.run(send())
 
 
-def test_the_library_sends_html_with_a_button(address: str, stand_in: FakeBotApi) -> None:
+def test_the_library_sends_html_with_a_button(address: str, fake_bot_api: FakeBotApi) -> None:
     keyboard = InlineKeyboardMarkup([[InlineKeyboardButton("Открыть", url="https://example.org/r/1")]])
     message = send_with_library(
         address,
@@ -64,13 +64,13 @@ def test_the_library_sends_html_with_a_button(address: str, stand_in: FakeBotApi
     assert (message.message_id, message.text, message.chat.id) == (1, "Эфир начался", 7)
     assert message.parse_entities() == {message.entities[0]: "Эфир"}
     assert message.reply_markup == keyboard
-    assert [sent.message["text"] for sent in stand_in.sent] == ["Эфир начался"]
-    assert stand_in.sent[0].params["text"] == "<b>Эфир</b> начался"
+    assert [sent.message["text"] for sent in fake_bot_api.sent] == ["Эфир начался"]
+    assert fake_bot_api.sent[0].params["text"] == "<b>Эфир</b> начался"
 
 
-def test_message_ids_count_within_a_chat(address: str, stand_in: FakeBotApi) -> None:
-    stand_in.people.add(8, "Boris")
-    stand_in.people.start(7)
+def test_message_ids_count_within_a_chat(address: str, fake_bot_api: FakeBotApi) -> None:
+    fake_bot_api.people.add(8, "Boris")
+    fake_bot_api.people.start(7)
     ids = [post(address, chat_id=chat, text="hi").json()["result"]["message_id"] for chat in (7, 7, 8)]
     assert ids == [2, 3, 1]
 
@@ -169,24 +169,24 @@ def test_white_space_around_the_text_goes(address: str) -> None:
     assert result["entities"] == [{"type": "bold", "offset": 0, "length": 3}]
 
 
-def test_no_chat_before_start(address: str, stand_in: FakeBotApi) -> None:
-    stand_in.people.add(8, "Boris", chat=False)
+def test_no_chat_before_start(address: str, fake_bot_api: FakeBotApi) -> None:
+    fake_bot_api.people.add(8, "Boris", chat=False)
     with pytest.raises(BadRequest, match="Chat not found"):
         send_with_library(address, chat_id=8, text="hi")
-    stand_in.people.start(8)
+    fake_bot_api.people.start(8)
     assert send_with_library(address, chat_id=8, text="hi").message_id == 2
 
 
-def test_a_blocked_bot_is_forbidden(address: str, stand_in: FakeBotApi) -> None:
-    stand_in.people.block(7)
+def test_a_blocked_bot_is_forbidden(address: str, fake_bot_api: FakeBotApi) -> None:
+    fake_bot_api.people.block(7)
     with pytest.raises(Forbidden, match="bot was blocked by the user"):
         send_with_library(address, chat_id=7, text="hi")
-    stand_in.people.unblock(7)
+    fake_bot_api.people.unblock(7)
     assert send_with_library(address, chat_id=7, text="hi").text == "hi"
 
 
-def test_the_library_is_told_to_wait(address: str, stand_in: FakeBotApi) -> None:
-    stand_in.answer_with(429, method="sendMessage", parameters={"retry_after": 17})
+def test_the_library_is_told_to_wait(address: str, fake_bot_api: FakeBotApi) -> None:
+    fake_bot_api.respond_with(429, method="sendMessage", parameters={"retry_after": 17})
     with pytest.raises(RetryAfter) as caught:
         send_with_library(address, chat_id=7, text="hi")
     assert caught.value._retry_after.total_seconds() == 17

@@ -15,7 +15,7 @@ from aiogram.types import Message, Update, User, WebhookInfo
 from pydantic import BaseModel
 
 from efir.fake_botapi import FakeBotApi, running
-from efir.fake_botapi.errors_catalogue import OFFICIAL
+from efir.fake_botapi.errors_catalogue import OFFICIAL_ERRORS
 
 TOKEN = "42:demo"
 HTML = (
@@ -25,15 +25,15 @@ HTML = (
 
 
 @pytest.fixture
-def stand_in() -> FakeBotApi:
-    stand_in = FakeBotApi()
-    stand_in.people.add(7, "Anna", "anna")
-    return stand_in
+def fake_bot_api() -> FakeBotApi:
+    fake_bot_api = FakeBotApi()
+    fake_bot_api.people.add(7, "Anna", "anna")
+    return fake_bot_api
 
 
 @pytest.fixture
-def call(stand_in: FakeBotApi) -> Iterator[Any]:
-    with running(stand_in) as address, httpx.Client(base_url=f"{address}/bot{TOKEN}/") as client:
+def call(fake_bot_api: FakeBotApi) -> Iterator[Any]:
+    with running(fake_bot_api) as address, httpx.Client(base_url=f"{address}/bot{TOKEN}/") as client:
 
         def call(method: str, **params: Any) -> httpx.Response:
             return client.post(method, json=params)
@@ -92,25 +92,25 @@ def test_a_sent_message_is_a_message(call: Any) -> None:
     assert message.link_preview_options.is_disabled
 
 
-def test_each_kind_of_update_is_an_update(call: Any, stand_in: FakeBotApi) -> None:
+def test_each_kind_of_update_is_an_update(call: Any, fake_bot_api: FakeBotApi) -> None:
     call(
         "sendMessage",
         chat_id=7,
         text="pick",
         reply_markup={"inline_keyboard": [[{"text": "A", "callback_data": "a"}]]},
     )
-    stand_in.people.start(7, "token")
-    stand_in.people.press(7, 1, "a")
-    stand_in.people.block(7)
-    stand_in.people.unblock(7)
+    fake_bot_api.people.start(7, "token")
+    fake_bot_api.people.press(7, 1, "a")
+    fake_bot_api.people.block(7)
+    fake_bot_api.people.unblock(7)
     updates = official(call("getUpdates"), list[Update])
     kinds = [update.event_type for update in updates]
     assert kinds == ["message", "callback_query", "my_chat_member", "my_chat_member"]
     assert [update.my_chat_member.new_chat_member.status for update in updates[2:]] == ["kicked", "member"]
 
 
-def test_the_small_methods_answer_officially(call: Any, stand_in: FakeBotApi) -> None:
-    stand_in.people.start(7)
+def test_the_small_methods_answer_officially(call: Any, fake_bot_api: FakeBotApi) -> None:
+    fake_bot_api.people.start(7)
     assert official(call("getWebhookInfo"), WebhookInfo).pending_update_count == 1
     assert official(call("deleteWebhook", drop_pending_updates=True), bool) is True
     assert official(call("getWebhookInfo"), WebhookInfo).pending_update_count == 0
@@ -119,31 +119,34 @@ def test_the_small_methods_answer_officially(call: Any, stand_in: FakeBotApi) ->
     )
 
 
-def test_a_pressed_button_is_answered_once(call: Any, stand_in: FakeBotApi) -> None:
+def test_a_pressed_button_is_answered_once(call: Any, fake_bot_api: FakeBotApi) -> None:
     call("sendMessage", chat_id=7, text="pick")
-    stand_in.people.press(7, 1, "a")
+    fake_bot_api.people.press(7, 1, "a")
     query = official(call("getUpdates"), list[Update])[0].callback_query
     assert official(call("answerCallbackQuery", callback_query_id=query.id), bool) is True
     assert call("answerCallbackQuery", callback_query_id=query.id).status_code == 400
 
 
 @pytest.mark.parametrize("status", [400, 403, 429, 500, 502])
-def test_errors_are_error_objects(call: Any, stand_in: FakeBotApi, status: int) -> None:
-    stand_in.answer_with(status)
+def test_errors_are_error_objects(call: Any, fake_bot_api: FakeBotApi, status: int) -> None:
+    fake_bot_api.respond_with(status)
     parsed = official(call("sendMessage", chat_id=7, text="hi"), type(None))
     assert parsed.error_code == status
     assert parsed.description
     assert (parsed.parameters is not None) == (status == 429)
 
 
-@pytest.mark.parametrize("name", OFFICIAL)
+@pytest.mark.parametrize("name", OFFICIAL_ERRORS)
 def test_each_official_answer_is_what_another_library_takes_it_for(
-    call: Any, stand_in: FakeBotApi, name: str
+    call: Any, fake_bot_api: FakeBotApi, name: str
 ) -> None:
-    stand_in.answer_with(official=name)
+    fake_bot_api.respond_with(official=name)
     answer = call("sendMessage", chat_id=7, text="hi")
     parsed = official(answer, type(None))
-    assert (parsed.error_code, answer.status_code) == (OFFICIAL[name].status, OFFICIAL[name].status)
+    assert (parsed.error_code, answer.status_code) == (
+        OFFICIAL_ERRORS[name].status,
+        OFFICIAL_ERRORS[name].status,
+    )
     with pytest.raises(exceptions.TelegramAPIError) as raised:
         AiohttpSession().check_response(
             Bot(TOKEN), SendMessage(chat_id=7, text="hi"), answer.status_code, answer.text
@@ -169,9 +172,9 @@ RAISED = {
 
 
 def test_a_chat_that_became_a_supergroup_tells_its_new_id_and_takes_messages_there(
-    call: Any, stand_in: FakeBotApi
+    call: Any, fake_bot_api: FakeBotApi
 ) -> None:
-    stand_in.people.upgrade(7, -1001111111111)
+    fake_bot_api.people.upgrade(7, -1001111111111)
     parsed = official(call("sendMessage", chat_id=7, text="hi"), type(None))
     assert (parsed.error_code, parsed.parameters.migrate_to_chat_id) == (400, -1001111111111)
     message = official(call("sendMessage", chat_id=-1001111111111, text="hi"), Message)

@@ -13,8 +13,8 @@ from efir.fake_botapi import FakeBotApi, Person
 from efir.fake_botapi.methods import BotApi
 
 
-def call(stand_in: FakeBotApi, method: str, **params: Any) -> Any:
-    return asyncio.run(BotApi(stand_in.state, stand_in.bot).call(method, params, received_at=5.0))
+def call(fake_bot_api: FakeBotApi, method: str, **params: Any) -> Any:
+    return asyncio.run(BotApi(fake_bot_api.state, fake_bot_api.bot).call(method, params, received_at=5.0))
 
 
 @pytest.fixture
@@ -24,13 +24,13 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def first(path: Path) -> FakeBotApi:
-    stand_in = FakeBotApi(store=path)
-    stand_in.people.add(7, "Anna")
-    stand_in.people.start(7, "token")
-    call(stand_in, "sendMessage", chat_id=7, text="привет")
-    stand_in.people.say(7, "hi")
-    stand_in.people.block(7)
-    return stand_in
+    fake_bot_api = FakeBotApi(store=path)
+    fake_bot_api.people.add(7, "Anna")
+    fake_bot_api.people.start(7, "token")
+    call(fake_bot_api, "sendMessage", chat_id=7, text="привет")
+    fake_bot_api.people.say(7, "hi")
+    fake_bot_api.people.block(7)
+    return fake_bot_api
 
 
 def test_everything_but_the_calls_comes_back(first: FakeBotApi, path: Path) -> None:

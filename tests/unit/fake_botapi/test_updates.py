@@ -18,15 +18,15 @@ LONG_S = 40
 
 
 @pytest.fixture
-def stand_in() -> FakeBotApi:
-    stand_in = FakeBotApi()
-    stand_in.people.add(7, "Anna", "anna")
-    return stand_in
+def fake_bot_api() -> FakeBotApi:
+    fake_bot_api = FakeBotApi()
+    fake_bot_api.people.add(7, "Anna", "anna")
+    return fake_bot_api
 
 
 @pytest.fixture
-def address(stand_in: FakeBotApi) -> Iterator[str]:
-    with running(stand_in) as address:
+def address(fake_bot_api: FakeBotApi) -> Iterator[str]:
+    with running(fake_bot_api) as address:
         yield address
 
 
@@ -53,8 +53,8 @@ def long_poll(bot: Bot) -> asyncio.Task[Any]:
     return asyncio.ensure_future(bot.get_updates(timeout=LONG_S, read_timeout=LONG_S + 5))
 
 
-def test_start_arrives_as_a_command(address: str, stand_in: FakeBotApi) -> None:
-    stand_in.people.start(7, "abc-DEF_1")
+def test_start_arrives_as_a_command(address: str, fake_bot_api: FakeBotApi) -> None:
+    fake_bot_api.people.start(7, "abc-DEF_1")
     message = updates(address)[0]["message"]
     assert message["text"] == "/start abc-DEF_1"
     assert message["entities"] == [{"type": "bot_command", "offset": 0, "length": 6}]
@@ -64,14 +64,14 @@ def test_start_arrives_as_a_command(address: str, stand_in: FakeBotApi) -> None:
 
 
 @pytest.mark.parametrize("payload", ["x" * 65, "a b", "я"])
-def test_a_payload_telegram_does_not_carry_is_refused(stand_in: FakeBotApi, payload: str) -> None:
+def test_a_payload_telegram_does_not_carry_is_refused(fake_bot_api: FakeBotApi, payload: str) -> None:
     with pytest.raises(ValueError, match="payload"):
-        stand_in.people.start(7, payload)
+        fake_bot_api.people.start(7, payload)
 
 
-def test_updates_stay_until_confirmed(address: str, stand_in: FakeBotApi) -> None:
+def test_updates_stay_until_confirmed(address: str, fake_bot_api: FakeBotApi) -> None:
     for text in ("a", "b", "c"):
-        stand_in.people.say(7, text)
+        fake_bot_api.people.say(7, text)
     first, second, third = (update["update_id"] for update in updates(address))
     assert (second, third) == (first + 1, first + 2)
     assert [update["update_id"] for update in updates(address, limit=2)] == [first, second]
@@ -81,36 +81,36 @@ def test_updates_stay_until_confirmed(address: str, stand_in: FakeBotApi) -> Non
     assert updates(address, offset=third + 1) == []
 
 
-def test_update_ids_outgrow_those_of_an_earlier_run(stand_in: FakeBotApi) -> None:
-    later = FakeBotApi(clock=lambda: stand_in.state.clock() + 60)
-    assert later.state.last_update_id > stand_in.state.last_update_id
+def test_update_ids_outgrow_those_of_an_earlier_run(fake_bot_api: FakeBotApi) -> None:
+    later = FakeBotApi(clock=lambda: fake_bot_api.state.clock() + 60)
+    assert later.state.last_update_id > fake_bot_api.state.last_update_id
 
 
-def test_kinds_that_are_not_allowed_are_not_kept(address: str, stand_in: FakeBotApi) -> None:
+def test_kinds_that_are_not_allowed_are_not_kept(address: str, fake_bot_api: FakeBotApi) -> None:
     updates(address, allowed_updates=["message"])
-    stand_in.people.block(7)
-    stand_in.people.unblock(7)
-    stand_in.people.say(7, "hi")
+    fake_bot_api.people.block(7)
+    fake_bot_api.people.unblock(7)
+    fake_bot_api.people.say(7, "hi")
     assert [set(update) for update in updates(address)] == [{"update_id", "message"}]
     updates(address, allowed_updates=[], offset=2**40)
-    stand_in.people.block(7)
+    fake_bot_api.people.block(7)
     assert "my_chat_member" in updates(address)[0]
 
 
-def test_whoever_blocked_the_bot_unblocks_it_with_start(address: str, stand_in: FakeBotApi) -> None:
-    stand_in.people.block(7)
-    stand_in.people.block(7)
-    stand_in.people.start(7)
+def test_whoever_blocked_the_bot_unblocks_it_with_start(address: str, fake_bot_api: FakeBotApi) -> None:
+    fake_bot_api.people.block(7)
+    fake_bot_api.people.block(7)
+    fake_bot_api.people.start(7)
     kinds = [(set(update) - {"update_id"}).pop() for update in updates(address)]
     assert kinds == ["my_chat_member", "my_chat_member", "message"]
-    assert not stand_in.chats[7].blocked
+    assert not fake_bot_api.chats[7].blocked
 
 
-def test_a_waiting_poll_is_woken_by_an_update(address: str, stand_in: FakeBotApi) -> None:
+def test_a_waiting_poll_is_woken_by_an_update(address: str, fake_bot_api: FakeBotApi) -> None:
     async def scenario(bot: Bot) -> None:
         poll = long_poll(bot)
-        await until(lambda: stand_in.polled)
-        stand_in.people.start(7, "token")
+        await until(lambda: fake_bot_api.is_polling)
+        fake_bot_api.people.start(7, "token")
         assert [update.message.text for update in await poll] == ["/start token"]
 
     with_bot(address, scenario)
@@ -120,14 +120,14 @@ def test_a_poll_ends_empty_when_its_time_is_up(address: str) -> None:
     assert updates(address, timeout=1) == []
 
 
-def test_a_second_poll_ends_the_first(address: str, stand_in: FakeBotApi) -> None:
+def test_a_second_poll_ends_the_first(address: str, fake_bot_api: FakeBotApi) -> None:
     async def scenario(bot: Bot, other: httpx.AsyncClient) -> None:
         older = long_poll(bot)
-        await until(lambda: stand_in.polled)
+        await until(lambda: fake_bot_api.is_polling)
         newer = asyncio.ensure_future(other.get(f"{address}/bot{TOKEN}/getUpdates?timeout={LONG_S}"))
         with pytest.raises(Conflict, match="terminated by other getUpdates request; make sure that only one"):
             await older
-        stand_in.people.say(7, "hi")
+        fake_bot_api.people.say(7, "hi")
         assert len((await newer).json()["result"]) == 1
 
     async def with_two(bot: Bot) -> None:
@@ -137,23 +137,23 @@ def test_a_second_poll_ends_the_first(address: str, stand_in: FakeBotApi) -> Non
     with_bot(address, with_two)
 
 
-def test_a_poll_whose_client_left_is_over(address: str, stand_in: FakeBotApi) -> None:
+def test_a_poll_whose_client_left_is_over(address: str, fake_bot_api: FakeBotApi) -> None:
     async def scenario(_bot: Bot) -> None:
         async with httpx.AsyncClient() as client:
             poll = asyncio.ensure_future(client.get(f"{address}/bot{TOKEN}/getUpdates?timeout={LONG_S}"))
-            await until(lambda: stand_in.polled)
+            await until(lambda: fake_bot_api.is_polling)
             poll.cancel()
-        await until(lambda: not stand_in.polled)
+        await until(lambda: not fake_bot_api.is_polling)
 
     with_bot(address, scenario)
 
 
-def test_stopping_ends_a_waiting_poll(stand_in: FakeBotApi) -> None:
+def test_stopping_ends_a_waiting_poll(fake_bot_api: FakeBotApi) -> None:
     async def scenario(bot: Bot) -> None:
         poll = long_poll(bot)
-        await until(lambda: stand_in.polled)
-        stand_in.close()
+        await until(lambda: fake_bot_api.is_polling)
+        fake_bot_api.close()
         assert await poll == ()
 
-    with running(stand_in) as address:
+    with running(fake_bot_api) as address:
         with_bot(address, scenario)
