@@ -15,11 +15,11 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from efir.accounts import (
-            access_changes,  # noqa: F401  # their receivers and sections
-            comings,  # noqa: F401  # their receivers and sections
-            personal_data,  # noqa: F401  # their receivers and sections
+            access_changes,  # noqa: F401  # registers receivers
+            login_throttle,  # noqa: F401  # registers receivers
+            personal_data,  # noqa: F401  # registers sections
         )
-        from efir.accounts.capabilities import sync_roles
+        from efir.accounts.roles import sync_roles
         from efir.accounts.triggers import CHAIN, ERASED
 
         registry.register(CHAIN, ERASED)

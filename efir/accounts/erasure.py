@@ -7,8 +7,8 @@ from axes.models import AccessAttempt
 from django.db import transaction
 from django.dispatch import Signal
 
-from efir.accounts.capabilities import LastAdmin, is_last_admin, lock_admins, role_lost
 from efir.accounts.models import Membership, Person, Session, new_ref_code
+from efir.accounts.roles import LastAdmin, is_last_admin, lock_admins, role_lost
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.audit.models import AuditAddress

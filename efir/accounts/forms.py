@@ -17,10 +17,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from efir.accounts.capabilities import Role
-from efir.accounts.labels import ROLE_WORDS
 from efir.accounts.models import LONGEST_LOGIN, Person, is_phone, normalize_login
-from efir.accounts.names import LONGEST_NAME, clean_name
 from efir.accounts.services import inviter_by_login
+from efir.accounts.validators import NAME_FORM_MAX_LENGTH, clean_name
 
 if TYPE_CHECKING:
     PersonForm = forms.ModelForm[Person]
@@ -80,7 +79,7 @@ class SignUpForm(forms.Form):
 
     name = forms.CharField(
         label=_("Как вас зовут"),
-        max_length=LONGEST_NAME,
+        max_length=NAME_FORM_MAX_LENGTH,
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     username = forms.CharField(
@@ -232,9 +231,9 @@ class ContactsForm(PersonForm):
 class NewPersonForm(forms.Form):
     """A person whom the admin adds; they set their own password by a one-time link."""
 
-    name = forms.CharField(label=_("Имя"), max_length=LONGEST_NAME)
+    name = forms.CharField(label=_("Имя"), max_length=NAME_FORM_MAX_LENGTH)
     login = forms.CharField(label=_("E-mail или телефон"), max_length=254)
-    role = forms.ChoiceField(label=_("Роль"), choices=list(ROLE_WORDS.items()), initial=Role.CANDIDATE)
+    role = forms.ChoiceField(label=_("Роль"), choices=Role.choices, initial=Role.CANDIDATE)
     inviter = forms.CharField(
         label=_("Кто пригласил (логин)"),
         max_length=254,

@@ -12,16 +12,19 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from axes.models import AccessAttempt
 from django.conf import settings
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.core import signing
 from django.db.models import Sum
+from django.dispatch import receiver
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django_ratelimit.core import is_ratelimited
 
-from efir.accounts.models import normalize_login
+from efir.accounts.models import Person, normalize_login
 from efir.web.client_ip import request_rate_limit_key
 
 COOKIE = f"{settings.COOKIE_PREFIX}efir_known"
@@ -29,6 +32,7 @@ KEPT_S = 180 * 24 * 3600
 # Of one known browser.
 RATE = "10/15m"
 
+log = structlog.get_logger(__name__)
 _signer = signing.TimestampSigner(salt="efir.known-browser")
 
 
@@ -84,3 +88,20 @@ def _wrong(**whose: Any) -> int:
     since = timezone.now() - timedelta(hours=settings.AXES_COOLOFF_TIME)  # the clock that axes stamps with
     found = AccessAttempt.objects.filter(attempt_time__gte=since, **whose)
     return found.aggregate(wrong=Sum("failures_since_start"))["wrong"] or 0
+
+
+@receiver(user_logged_in)
+def _log_login(sender: object, user: Person, **_: Any) -> None:
+    log.info("logged_in", person_id=user.pk)
+
+
+@receiver(user_logged_out)
+def _log_logout(sender: object, user: Person | None, **_: Any) -> None:
+    if user:
+        log.info("logged_out", person_id=user.pk)
+
+
+@receiver(user_login_failed)
+def _log_failed_login(sender: object, **_: Any) -> None:
+    # Without the person: looking them up here would show by its time whether the account exists.
+    log.warning("log_in_failed")

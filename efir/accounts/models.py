@@ -15,6 +15,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from efir.accounts.capabilities import Role
 from efir.lib import clock
 
 REF_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -126,6 +127,11 @@ class Person(AbstractBaseUser, PermissionsMixin):
         """The name of the person's one group, for display; access is decided by capability."""
         membership = getattr(self, "membership", None)
         return membership.group.name if membership else ""
+
+    @property
+    def role_label(self) -> str:
+        """The role's name in the reader's language."""
+        return str(dict(Role.choices).get(self.role, self.role))
 
     @property
     def has_contact(self) -> bool:

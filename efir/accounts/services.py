@@ -7,8 +7,9 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.dispatch import Signal
 
-from efir.accounts.capabilities import Capability, Role, people_who_can, role_lost
+from efir.accounts.capabilities import Capability, Role, people_who_can
 from efir.accounts.models import LONGEST_LOGIN, Membership, Person, is_phone, normalize_login
+from efir.accounts.roles import role_lost
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Context, Source

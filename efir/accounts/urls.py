@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from efir.accounts.views import data, login, password, password_reset, people, reset
+from efir.accounts.views import data, login, password, password_reset, people
 
 urlpatterns = [
     path("login/", login.log_in, name="login"),
@@ -21,5 +21,5 @@ urlpatterns = [
     path("account/people/", people.people, name="people"),
     path("account/people/<id:person_id>/role", people.role, name="person_role"),
     path("account/people/<id:person_id>/password_reset", people.password_reset, name="person_password_reset"),
-    path("account/reset/<str:uidb64>/<str:token>/", reset.reset, name="password_reset_confirm"),
+    path("account/reset/<str:uidb64>/<str:token>/", password_reset.reset, name="password_reset_confirm"),
 ]

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 
-class Action(StrEnum):
+class Action(TextChoices):
     """One kind of deed. Those up to `VERDICT_DECIDED` are read from the ledger and the journal."""
 
-    WEBINAR_PUBLISHED = "webinar_published"
-    WEBINAR_STARTED = "webinar_started"
-    WEBINAR_STOPPED = "webinar_stopped"
-    WEBINAR_PAUSED = "webinar_paused"
-    WEBINAR_RESUMED = "webinar_resumed"
-    WEBINAR_ARCHIVED = "webinar_archived"
-    CTA_SHOWN = "cta_shown"
-    CTA_HIDDEN = "cta_hidden"
-    VERDICT_DECIDED = "verdict_decided"
+    WEBINAR_PUBLISHED = "webinar_published", _("публикация")
+    WEBINAR_STARTED = "webinar_started", _("начало эфира")
+    WEBINAR_STOPPED = "webinar_stopped", _("конец эфира")
+    WEBINAR_PAUSED = "webinar_paused", _("пауза")
+    WEBINAR_RESUMED = "webinar_resumed", _("конец паузы")
+    WEBINAR_ARCHIVED = "webinar_archived", _("перенос в архив")
+    CTA_SHOWN = "cta_shown", _("показ кнопки")
+    CTA_HIDDEN = "cta_hidden", _("скрытие кнопки")
+    VERDICT_DECIDED = "verdict_decided", _("решение об участии")
 
-    WEBINAR_CREATED = "webinar_created"
-    WEBINAR_EDITED = "webinar_edited"
-    RECORDING_PUBLISHED = "recording_published"
-    MESSAGES_RETRIED = "messages_retried"
-    MESSAGES_RESOLVED = "messages_resolved"
-    TABLE_EXPORTED = "table_exported"
-    PERSON_ADDED = "person_added"
-    ROLE_ASSIGNED = "role_assigned"
-    PASSWORD_LINK_MADE = "password_link_made"  # noqa: S105  # no password
-    ACCOUNT_CLOSED = "account_closed"
-    CONSENT_GIVEN = "consent_given"
-    DATA_EXPORTED = "data_exported"
-    PERSON_ERASED = "person_erased"
+    WEBINAR_CREATED = "webinar_created", _("создание вебинара")
+    WEBINAR_EDITED = "webinar_edited", _("правка вебинара")
+    RECORDING_PUBLISHED = "recording_published", _("публикация записи")
+    MESSAGES_RETRIED = "messages_retried", _("повтор сообщений")
+    MESSAGES_RESOLVED = "messages_resolved", _("решение о сообщениях")
+    TABLE_EXPORTED = "table_exported", _("выгрузка таблицы")
+    PERSON_ADDED = "person_added", _("новый человек")
+    ROLE_ASSIGNED = "role_assigned", _("смена роли")
+    PASSWORD_LINK_MADE = "password_link_made", _("ссылка для пароля")  # no password
+    ACCOUNT_CLOSED = "account_closed", _("закрытие аккаунта")
+    CONSENT_GIVEN = "consent_given", _("согласие на обработку данных")
+    DATA_EXPORTED = "data_exported", _("выгрузка своих данных")
+    PERSON_ERASED = "person_erased", _("удаление аккаунта")

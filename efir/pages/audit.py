@@ -14,7 +14,7 @@ from efir.accounts.models import Person, normalize_login
 from efir.audit.actions import Action
 from efir.lib import ids
 from efir.pages.audit_entries import AuditFilter, places, read
-from efir.pages.audit_labels import ACTIONS, action_words, actor_words, details_words
+from efir.pages.audit_labels import action_words, actor_words, details_words
 
 ON_A_PAGE = 50
 # Nobody has it.
@@ -41,7 +41,13 @@ def audit_log(request: HttpRequest) -> HttpResponse:
         for deed in read(list(page.object_list))
     ]
     kept = urlencode({name: value for name, value in given.items() if value})
-    context = {"page": page, "lines": lines, "actions": ACTIONS, "more": f"&{kept}" if kept else "", **given}
+    context = {
+        "page": page,
+        "lines": lines,
+        "actions": Action.choices,
+        "more": f"&{kept}" if kept else "",
+        **given,
+    }
     return render(request, "pages/audit.html", context)
 
 
@@ -54,5 +60,5 @@ def _asked(given: dict[str, str]) -> AuditFilter:
     return AuditFilter(
         (webinar_id or NOBODY_ID) if given["webinar"] else None,
         (person.pk if person else NOBODY_ID) if given["person"] else None,
-        given["action"] if given["action"] in list(Action) else "",
+        given["action"] if given["action"] in Action.values else "",
     )

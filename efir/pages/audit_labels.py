@@ -9,36 +9,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from efir.accounts.labels import role_label
+from efir.accounts.capabilities import Role
 from efir.audit.actions import Action
 from efir.hooks.actions import Source
 from efir.pages.audit_entries import AuditRecord
 from efir.webinars.models import Webinar
 
-ACTIONS: dict[str, Promise] = {
-    Action.WEBINAR_CREATED.value: gettext_lazy("создание вебинара"),
-    Action.WEBINAR_EDITED.value: gettext_lazy("правка вебинара"),
-    Action.WEBINAR_PUBLISHED.value: gettext_lazy("публикация"),
-    Action.WEBINAR_STARTED.value: gettext_lazy("начало эфира"),
-    Action.WEBINAR_PAUSED.value: gettext_lazy("пауза"),
-    Action.WEBINAR_RESUMED.value: gettext_lazy("конец паузы"),
-    Action.WEBINAR_STOPPED.value: gettext_lazy("конец эфира"),
-    Action.WEBINAR_ARCHIVED.value: gettext_lazy("перенос в архив"),
-    Action.CTA_SHOWN.value: gettext_lazy("показ кнопки"),
-    Action.CTA_HIDDEN.value: gettext_lazy("скрытие кнопки"),
-    Action.RECORDING_PUBLISHED.value: gettext_lazy("публикация записи"),
-    Action.VERDICT_DECIDED.value: gettext_lazy("решение об участии"),
-    Action.MESSAGES_RETRIED.value: gettext_lazy("повтор сообщений"),
-    Action.MESSAGES_RESOLVED.value: gettext_lazy("решение о сообщениях"),
-    Action.TABLE_EXPORTED.value: gettext_lazy("выгрузка таблицы"),
-    Action.PERSON_ADDED.value: gettext_lazy("новый человек"),
-    Action.ROLE_ASSIGNED.value: gettext_lazy("смена роли"),
-    Action.PASSWORD_LINK_MADE.value: gettext_lazy("ссылка для пароля"),
-    Action.ACCOUNT_CLOSED.value: gettext_lazy("закрытие аккаунта"),
-    Action.CONSENT_GIVEN.value: gettext_lazy("согласие на обработку данных"),
-    Action.DATA_EXPORTED.value: gettext_lazy("выгрузка своих данных"),
-    Action.PERSON_ERASED.value: gettext_lazy("удаление аккаунта"),
-}
 _FIELDS: dict[str, Promise] = {
     "role": gettext_lazy("роль"),
     "consent_version": gettext_lazy("редакция согласия"),
@@ -52,7 +28,7 @@ _FIELDS: dict[str, Promise] = {
 
 def action_words(action: str) -> str:
     """What was done."""
-    return str(ACTIONS.get(action, action))
+    return str(dict(Action.choices).get(action, action))
 
 
 def actor_words(deed: AuditRecord) -> str:
@@ -87,4 +63,4 @@ def _value(name: str, value: Any) -> str:
         return "—"
     if name == "untold":
         return ", ".join(map(_field, value))
-    return role_label(value) if name == "role" else str(value)
+    return str(dict(Role.choices).get(value, value) if name == "role" else value)

@@ -8,7 +8,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from efir.accounts.capabilities import Capability, can, capability_required
-from efir.accounts.labels import role_label
 from efir.accounts.models import Person
 from efir.accounts.sessions import current_person
 from efir.hooks.actions import ActionRefused, Code
@@ -37,7 +36,7 @@ def people(request: HttpRequest, webinar_id: int) -> JsonResponse:
     named = Person.objects.select_related("membership__group").in_bulk(ids)
     return JsonResponse(
         {
-            "people": [{"name": named[pk].name, "role": role_label(named[pk].role)} for pk in ids],
+            "people": [{"name": named[pk].name, "role": named[pk].role_label} for pk in ids],
             "total": page.paginator.count,
             "page": page.number,
             "pages": page.paginator.num_pages,

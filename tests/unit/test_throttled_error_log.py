@@ -7,14 +7,14 @@ from typing import Any
 import structlog
 from structlog.testing import LogCapture
 
-from efir.lib import recurring
+from efir.lib import log
 from efir.lib.log import ThrottledErrorLog
 
 
 def told(monkeypatch, outcomes: str, *, seconds_each: float) -> list[dict[str, Any]]:
     """What the log holds after these tries, f for a failure and s for a success, one after another."""
     capture, now = LogCapture(), 1000.0
-    monkeypatch.setattr(recurring.time, "monotonic", lambda: now)
+    monkeypatch.setattr(log.time, "monotonic", lambda: now)
     trouble = ThrottledErrorLog(structlog.wrap_logger(None, [capture]), "work_failed", duty="track")
     for outcome in outcomes:
         trouble.failed(rows=7) if outcome == "f" else trouble.succeeded()

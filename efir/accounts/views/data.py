@@ -15,11 +15,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 from django_ratelimit.core import is_ratelimited
 
-from efir.accounts.capabilities import LastAdmin, is_last_admin
 from efir.accounts.erasure import erase
 from efir.accounts.forms import EraseForm, PasswordAgainForm
 from efir.accounts.models import Person
 from efir.accounts.personal_data import data_of
+from efir.accounts.roles import LastAdmin, is_last_admin
 from efir.accounts.services import CONSENT_VERSION, accept_consent, needs_consent
 from efir.accounts.sessions import current_person, request_context
 from efir.accounts.views.login import HOUR_S, too_many

@@ -12,11 +12,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from efir.accounts.capabilities import Capability, LastAdmin, Role, assign_role, capability_required
+from efir.accounts.capabilities import Capability, Role, capability_required
 from efir.accounts.forms import NewPersonForm
-from efir.accounts.labels import ROLE_WORDS, role_label
 from efir.accounts.models import Person, normalize_login
 from efir.accounts.password_reset import one_time_link
+from efir.accounts.roles import LastAdmin, assign_role
 from efir.accounts.services import LoginTaken, create_person
 from efir.accounts.sessions import current_person, request_context
 from efir.audit.actions import Action
@@ -42,7 +42,7 @@ def people(request: HttpRequest) -> HttpResponse:
             return _show_link(request, added)
     sought = request.GET.get("q", "").replace("\x00", "").strip()[:100]
     page = Paginator(_sought(sought), ON_A_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "sought": sought, "form": form, "roles": ROLE_WORDS}
+    context = {"page": page, "sought": sought, "form": form, "roles": Role.choices}
     return render(request, "accounts/people.html", context)
 
 
@@ -83,7 +83,7 @@ def role(request: HttpRequest, person_id: int) -> HttpResponse:
     """Give somebody a role; one's own stays, so that there always is an admin."""
     person = get_object_or_404(Person, pk=person_id, erased_at=None)
     asked = request.POST.get("role", "")
-    if asked not in ROLE_WORDS:
+    if asked not in Role.values:
         return _refused(request, "invalid_role", 400, _("Такой роли нет."))
     if person.pk == current_person(request).pk:
         return _refused(
@@ -99,7 +99,7 @@ def role(request: HttpRequest, person_id: int) -> HttpResponse:
     log.info("role_assigned", person_id=person.pk, role=asked, actor_id=request.user.pk)
     if not prefers_html(request):
         return JsonResponse({"person_id": person.pk, "role": asked})
-    words = {"name": person.name, "role": role_label(asked)}
+    words = {"name": person.name, "role": Role(asked).label}
     return redirect_with_message(request, PEOPLE, _("%(name)s теперь %(role)s.") % words)
 
 

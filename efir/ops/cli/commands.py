@@ -11,8 +11,8 @@ from django.core.exceptions import ValidationError
 
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person, normalize_login
-from efir.accounts.names import LONGEST_KEPT, clean_name
 from efir.accounts.services import LoginTaken, close_account, create_person, inviter_by_login
+from efir.accounts.validators import NAME_MAX_LENGTH, clean_name
 from efir.config import ConfigError
 from efir.hooks.actions import ActionRefused, Context, Source
 from efir.lib import clock
@@ -96,7 +96,8 @@ def add_person(options: argparse.Namespace) -> int:
         name = clean_name(options.name or _name_for(options.login))
     except ValidationError:
         return fail(
-            "invalid_name", f"a name is one line of letters, {LONGEST_KEPT} characters at most: --name NAME"
+            "invalid_name",
+            f"a name is one line of letters, {NAME_MAX_LENGTH} characters at most: --name NAME",
         )
     inviter = _inviter(options.inviter) if options.inviter else None
     password = _password(options.login) if options.password_stdin else None

@@ -11,10 +11,10 @@ from typing import Any
 
 from django.db import transaction
 
-from efir.accounts.capabilities import LastAdmin
 from efir.accounts.erasure import erase
 from efir.accounts.models import Person, normalize_login
 from efir.accounts.personal_data import data_of
+from efir.accounts.roles import LastAdmin
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Context, Source

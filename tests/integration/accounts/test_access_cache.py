@@ -15,8 +15,9 @@ from django.test import Client
 from efir.accounts import access_cache as access_module
 from efir.accounts.access_cache import AccessCache, read_access
 from efir.accounts.access_changes import changed_since
-from efir.accounts.capabilities import Capability, LastAdmin, Role, assign_role, people_who_can
+from efir.accounts.capabilities import Capability, Role, people_who_can
 from efir.accounts.models import AccessChange, Membership, Session
+from efir.accounts.roles import LastAdmin, assign_role
 from efir.lib.concurrency import in_thread
 from tests.conftest import PASSWORD
 

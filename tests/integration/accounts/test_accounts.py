@@ -444,7 +444,7 @@ def test_who_comes_goes_and_is_not_let_in_is_logged_by_number(make_person, clien
     client.post("/login/", {"username": person.login, "password": "a-wrong-password"})
     client.post("/login/", {"username": person.login, "password": PASSWORD})
     client.post("/logout/")
-    told = [record.msg for record in caplog.records if record.name == "efir.accounts.comings"]
+    told = [record.msg for record in caplog.records if record.name == "efir.accounts.login_throttle"]
     assert [(each["event"], each.get("person_id")) for each in told] == [
         ("log_in_failed", None),
         ("logged_in", person.pk),

@@ -14,9 +14,10 @@ from django.test import Client
 
 from efir.accounts.access_cache import read_access
 from efir.accounts.access_changes import changed_since
-from efir.accounts.capabilities import LastAdmin, Role
+from efir.accounts.capabilities import Role
 from efir.accounts.erasure import erase
 from efir.accounts.models import Person
+from efir.accounts.roles import LastAdmin
 from efir.attendance import classifier
 from efir.attendance.classifier import decide, recompute
 from efir.attendance.evidence import evening_of

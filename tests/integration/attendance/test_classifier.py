@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from efir.accounts.capabilities import Role, assign_role
+from efir.accounts.capabilities import Role
+from efir.accounts.roles import assign_role
 from efir.attendance import classifier, tracker
 from efir.attendance.evidence import evening_of
 from efir.attendance.models import Participation, Verdict

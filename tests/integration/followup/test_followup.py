@@ -6,7 +6,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from efir.accounts.capabilities import Role, assign_role
+from efir.accounts.capabilities import Role
+from efir.accounts.roles import assign_role
 from efir.accounts.services import close_account
 from efir.attendance import classifier
 from efir.attendance.models import Verdict

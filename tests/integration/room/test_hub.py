@@ -12,8 +12,9 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from efir.accounts.capabilities import Role, assign_role
+from efir.accounts.capabilities import Role
 from efir.accounts.models import AccessChange, Membership, Person
+from efir.accounts.roles import assign_role
 from efir.lib import clock
 from efir.lib.concurrency import in_thread
 from efir.room import hub as live_module

@@ -212,7 +212,7 @@ def test_a_seat_is_booked_once_until_the_stop(make_person, make_webinar):
 
 
 def test_the_stop_settles_who_of_the_seat_holders_is_a_lead(make_person, make_webinar):
-    from efir.accounts.capabilities import assign_role
+    from efir.accounts.roles import assign_role
 
     webinar = make_webinar("live")
     lead, partner = make_person(), make_person(Role.PARTNER)
