@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
-from django.dispatch import Signal
 
 from efir.accounts.capabilities import Capability, Role, people_who_can
 from efir.accounts.models import LONGEST_LOGIN, Membership, Person, is_phone, normalize_login
@@ -17,12 +18,6 @@ from efir.lib import clock
 
 # Moves with every change of what the text promises: everybody is asked again at their next log-in.
 CONSENT_VERSION = "2026-11-23"
-
-# Sent within the transaction that makes a person who came through a webinar's call-to-action: `person`, `webinar_id`.
-came_for_webinar = Signal()
-# Sent when somebody has signed up and is logged in: `request`, `person`, `webinar_id` (or none). A receiver may
-# leave a message for them, and may return the address at which they go on.
-signed_up = Signal()
 
 log = structlog.get_logger(__name__)
 
@@ -39,12 +34,12 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
     password: str | None,
     invited_by: Person | None = None,
     consented: bool = False,
-    webinar_id: int | None = None,
     context: Context | None = None,
+    on_created: Callable[[Person], object] | None = None,
 ) -> Person:
     """Make an account with its role; without a password nobody can log in until one is set.
 
-    `webinar_id` is the webinar that brought the person, if one did; `context` tells who adds somebody else. Who has
+    `context` tells who adds somebody else; `on_created` is called in the transaction that makes the account. Who has
     not consented is asked at their first log-in. Raises LoginTaken, and ValueError for a log-in that is too long.
     """
     login = normalize_login(login)
@@ -66,8 +61,8 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
                 record(Action.PERSON_ADDED, context, person_id=person.pk, role=role.value)
             if consented:
                 accept_consent(person, Context(person.pk, Source.WEB))
-            if webinar_id is not None:
-                came_for_webinar.send(sender=Person, person=person, webinar_id=webinar_id)
+            if on_created:
+                on_created(person)
     except IntegrityError as exc:
         # Two sign-ups at once: the database let one of them in.
         if Person.objects.filter(login=login).exists():

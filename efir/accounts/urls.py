@@ -10,7 +10,6 @@ urlpatterns = [
     path("login/", login.log_in, name="login"),
     path("login/forgotten/", password_reset.forgotten, name="password_forgotten"),
     path("logout/", login.log_out, name="logout"),
-    path("signup/", login.sign_up, name="signup"),
     path("consent/", login.consent, name="consent"),
     path("account/consent/", data.consent_asked, name="consent_asked"),
     path("account/data/", data.own_data, name="own_data"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.urls import path
 
-from efir.pages import account, audit, room, speaker, speaker_actions
+from efir.pages import account, audit, room, signup, speaker, speaker_actions
 
 urlpatterns = [
+    path("signup/", signup.sign_up, name="signup"),
     path("account/", account.account, name="account"),
     path("account/contact_details", account.contact_details, name="contact_details"),
     path("account/contacts/", account.contacts, name="contacts"),

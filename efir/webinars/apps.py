@@ -13,10 +13,7 @@ class WebinarsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from efir.webinars import (
-            personal_data,  # noqa: F401  # listen for erasures and sign-ups
-            receivers,  # noqa: F401  # listen for erasures and sign-ups
-        )
+        from efir.webinars import personal_data  # noqa: F401  # listens for erasures
         from efir.webinars.triggers import GUARDS
 
         registry.register(*GUARDS)

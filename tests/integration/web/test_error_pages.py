@@ -29,7 +29,7 @@ def wrong_method(client, monkeypatch):
 
 
 def too_often(client, monkeypatch):
-    monkeypatch.setattr("efir.accounts.views.login._tries_too_often", lambda _request: True)
+    monkeypatch.setattr("efir.pages.signup._is_throttled", lambda _request: True)
     guest = Client(headers=client.defaults_of_language | {"accept": "text/html"})
     return guest.post("/signup/", {"name": "Анна"})
 

@@ -1,0 +1,157 @@
+"""`/signup/`: make an account, and book the seat of the webinar whose link brought the visitor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlencode
+
+import structlog
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+from django_ratelimit.core import is_ratelimited
+
+from efir.accounts import login_throttle, referral
+from efir.accounts.capabilities import Role
+from efir.accounts.forms import SignUpForm
+from efir.accounts.login_throttle import attempted_login
+from efir.accounts.models import Person
+from efir.accounts.services import LoginTaken, create_person
+from efir.accounts.sessions import current_person
+from efir.accounts.views.login import BACKEND, HOUR_S, too_many
+from efir.hooks.actions import ActionRefused
+from efir.lib import ids
+from efir.web.client_ip import request_rate_limit_key
+from efir.web.shortcuts import safe_next
+from efir.webinars.core import book_seat
+from efir.webinars.labels import booked_words
+from efir.webinars.models import Seat, Webinar
+from efir.webinars.schedule import Schedule, seats_of
+from efir.webinars.selectors import open_webinar
+
+log = structlog.get_logger(__name__)
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_up(request: HttpRequest) -> HttpResponse:
+    """Show the form and make the account. Show a logged-in person the webinar of their link instead."""
+    webinar_id = ids.parse(request.POST.get("webinar") or request.GET.get("webinar", ""))
+    if request.user.is_authenticated:
+        return _seat_page(request, webinar_id)
+    if request.method != "POST":
+        return _form_page(request, SignUpForm(), webinar_id)
+    if _is_throttled(request):
+        sentence = _("Слишком много регистраций с этого адреса. Подождите час и попробуйте ещё раз.")
+        return too_many(request, sentence, HOUR_S)
+    form = SignUpForm(request.POST)
+    if not form.is_valid():
+        return _form_page(request, form, webinar_id)
+    try:
+        person, webinar = _create(request, form, webinar_id)
+    except LoginTaken:
+        form.say_taken(_login_address(request, webinar_id))
+        for key in _TAKEN_KEYS:
+            _found_taken_too_often(request, key, increment=True)
+        return _form_page(request, form, webinar_id)
+    login(request, person, backend=BACKEND)
+    address = "/account/"
+    if webinar:
+        messages.success(request, booked_words(webinar))
+        if webinar.is_on_air:
+            address = f"/account/webinar_room/{webinar.pk}/"
+    response = redirect(safe_next(request, address))
+    login_throttle.remember_browser(response, person.login)
+    response.delete_cookie(referral.COOKIE, samesite="Lax")
+    return response
+
+
+def _create(request: HttpRequest, form: SignUpForm, webinar_id: int | None) -> tuple[Person, Webinar | None]:
+    """Make the account and book the seat in one transaction; also return the webinar if a seat was booked."""
+    seats: list[Seat] = []
+
+    def book(person: Person) -> None:
+        if webinar_id is None:
+            return
+        try:
+            seats.append(book_seat(webinar_id, person))
+        except ActionRefused as refused:  # a closed or unknown webinar must not cost anybody the account
+            code = refused.code.value
+            log.info("seat_at_sign_up_refused", webinar_id=webinar_id, person_id=person.pk, code=code)
+
+    given = form.cleaned_data
+    person = create_person(
+        login=given["username"],
+        name=given["name"],
+        role=Role.CANDIDATE,
+        password=given["password"],
+        invited_by=referral.inviter_of(request),
+        consented=True,
+        on_created=book,
+    )
+    return person, seats[0].webinar if seats else None
+
+
+def _seat_page(request: HttpRequest, webinar_id: int | None) -> HttpResponse:
+    if webinar_id is None:
+        return redirect("account")
+    seated = webinar_id in seats_of(current_person(request).pk)
+    return render(request, "pages/seat.html", {"webinar": open_webinar(webinar_id), "seated": seated})
+
+
+def _form_page(request: HttpRequest, form: SignUpForm, webinar_id: int | None) -> HttpResponse:
+    webinar = None if webinar_id is None else open_webinar(webinar_id)
+    context = {
+        "form": form,
+        "next": safe_next(request, ""),
+        "log_in": _login_address(request, webinar_id),
+        "inviter": referral.inviter_of(request),
+        "ref_is_dead": referral.is_dead(request),
+        "webinar_id": webinar_id,
+        "webinar": webinar,
+        "ahead": None if webinar else Schedule.read().ahead(),
+        "bare": True,
+    }
+    response = render(request, "pages/signup.html", context)
+    referral.remember(request, response)
+    return response
+
+
+def _login_address(request: HttpRequest, webinar_id: int | None) -> str:
+    """Return the login page's address, which leads on to the wanted page or to the webinar's seat."""
+    seat = f"{reverse('signup')}?{urlencode({'webinar': webinar_id})}" if webinar_id else ""
+    address = safe_next(request, seat)
+    return f"{reverse('login')}?{urlencode({'next': address})}" if address else reverse("login")
+
+
+def _is_throttled(request: HttpRequest) -> bool:
+    often = is_ratelimited(request, group="signup", key=_address, rate=settings.SIGNUP_RATE, increment=True)
+    return bool(often) or any(_found_taken_too_often(request, key) for key in _TAKEN_KEYS)
+
+
+def _found_taken_too_often(
+    request: HttpRequest, key: Callable[[str, HttpRequest], str], *, increment: bool = False
+) -> bool:
+    """Return whether "this login is taken" was answered too often, so that nobody can probe for accounts."""
+    group = f"signup-taken-{key.__name__}"
+    return bool(is_ratelimited(request, group=group, key=key, rate=settings.TAKEN_RATE, increment=increment))
+
+
+def _address(_group: str, request: HttpRequest) -> str:
+    return request_rate_limit_key(request)
+
+
+def _login(_group: str, request: HttpRequest) -> str:
+    return attempted_login(request)
+
+
+# Counted for one address, and for one login from wherever.
+_TAKEN_KEYS = (_address, _login)
