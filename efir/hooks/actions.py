@@ -1,4 +1,4 @@
-"""The two inbound actions, as typed payloads, and everything that can be refused."""
+"""The two inbound actions as typed payloads, and the codes with which they are refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from efir.lib import clock
 
 
 class Source(StrEnum):
-    """Through which door an action came in."""
+    """The channel through which an action came in."""
 
     WEB = "web"
     CLI = "cli"
@@ -18,7 +18,7 @@ class Source(StrEnum):
 
 
 class Code(StrEnum):
-    """Every refusal of the contract, by the code that callers see."""
+    """The refusals of the contract, by the code that callers see."""
 
     INVALID_START = "webinar_state_invalid_start"
     INVALID_STOP = "webinar_state_invalid_stop"
@@ -32,14 +32,14 @@ class Code(StrEnum):
     MUTATION_FORBIDDEN = "webinar_status_mutation_forbidden"
     NOT_FOUND = "webinar_not_found"
     FORBIDDEN = "forbidden"
-    # Not in the contract's list, which names no code for these three:
+    # The contract names no code for these three:
     INCOMPLETE = "webinar_incomplete"
     SEATS_CLOSED = "webinar_seats_closed"
     RECORDING_INVALID_STATE = "webinar_recording_invalid_state"
 
 
 class ActionRefused(Exception):
-    """An action was refused and nothing has changed."""
+    """An action is refused; nothing has changed."""
 
     def __init__(self, code: Code, detail: str = "") -> None:
         super().__init__(f"{code.value}: {detail}" if detail else code.value)
@@ -49,9 +49,9 @@ class ActionRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Who acts (`actor_id`, none for the system), through which door, when they asked, and from which address.
+    """The person who acts (`actor_id`, None for the system), the channel, the time of the request and its IP address.
 
-    The ledger keeps when it was done, under the row's lock: its order is the order of the changes.
+    The ledger records its own time under the row's lock, so that its order is the order of the changes.
     """
 
     actor_id: int | None
@@ -61,7 +61,7 @@ class Context:
 
     def __post_init__(self) -> None:
         if self.actor_id is None and self.source is Source.WEB:
-            raise ActionRefused(Code.FORBIDDEN, "an action from the web names its person")
+            raise ActionRefused(Code.FORBIDDEN, "an action from the web needs an actor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class CoreWebinarSetStatus:
 
     def __post_init__(self) -> None:
         if self.status not in {"start", "stop"}:
-            raise ActionRefused(Code.STATUS_INVALID, "say start or stop")
+            raise ActionRefused(Code.STATUS_INVALID, "the status must be start or stop")
 
 
 @dataclass(frozen=True, slots=True)

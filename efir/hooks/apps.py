@@ -1,4 +1,4 @@
-"""The hooks as a Django app."""
+"""The hooks as a Django app; its journal is append-only."""
 
 from __future__ import annotations
 

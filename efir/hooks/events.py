@@ -1,4 +1,4 @@
-"""The four events. Each is a fact that happens at most once for one lead and one webinar."""
+"""The four events of the contract. Each is a fact that happens at most once for one lead and one webinar."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Route: TypeAlias = Literal["attended", "not_attended"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What every event carries; `timestamp`s are instants in UTC by the database's clock."""
+    """Fields that every event has. `timestamp`s are instants in UTC by the database's clock."""
 
     name: ClassVar[str]
     moment_field: ClassVar[str] = "timestamp"
@@ -25,18 +25,17 @@ class Event:
 
     @property
     def moment(self) -> datetime:
-        """When the fact happened."""
         moment: datetime = getattr(self, self.moment_field)
         return moment
 
     def payload(self) -> dict[str, Any]:
-        """The fields as JSON holds them: times ISO 8601 ending in `Z`, UUIDs as text."""
+        """Return the fields for JSON: times in ISO 8601 ending in `Z`, UUIDs as text."""
         return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientWebinarEntered(Event):
-    """The lead was in the room at a live moment. `session_id` is the participation, never a browser's session."""
+    """The lead was in the room while it was live. `session_id` is the participation's, not a browser's."""
 
     name: ClassVar[str] = "client_webinar_entered"
 
@@ -46,7 +45,7 @@ class ClientWebinarEntered(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientWebinarCompleted(Event):
-    """The lead entered and was there at the end, give or take the grace."""
+    """The lead entered and was present at the end, within the grace period."""
 
     name: ClassVar[str] = "client_webinar_completed"
     moment_field: ClassVar[str] = "completed_at"
@@ -58,7 +57,7 @@ class ClientWebinarCompleted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientWebinarAttendanceClassified(Event):
-    """The verdict on one lead. `rule` names the rule and the values it used."""
+    """The verdict on one lead. `rule` names the rule of the classification and its values."""
 
     name: ClassVar[str] = "client_webinar_attendance_classified"
 
@@ -70,7 +69,7 @@ class ClientWebinarAttendanceClassified(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostWebinarRoute(Event):
-    """Where the lead goes after the webinar."""
+    """The follow-up route of the lead after the webinar."""
 
     name: ClassVar[str] = "post_webinar_route"
 
@@ -91,7 +90,7 @@ EVENTS: dict[str, type[Event]] = {
 
 
 def from_payload(name: str, payload: dict[str, Any]) -> Event:
-    """Build the event again from its journal row; raises KeyError for a name that is no event."""
+    """Rebuild the event from its journal row. Raises KeyError for an unknown event name."""
     event = EVENTS[name]
     moment = event.moment_field
     typed = payload | {moment: datetime.fromisoformat(payload[moment])}

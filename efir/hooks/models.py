@@ -1,4 +1,4 @@
-"""The journal: what happened, once and for ever; and calls to outside listeners that are still owed."""
+"""The journal of facts, and the calls of outside listeners that have to be repeated."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class JournalEntry(models.Model):
-    """One fact. `webinar_id` and `lead_id` are plain numbers: this package knows nobody."""
+    """One fact, written once. The ids are plain numbers, since this package knows no other model."""
 
     event = models.CharField(max_length=64)
     webinar_id = models.BigIntegerField()
@@ -15,7 +15,7 @@ class JournalEntry(models.Model):
     payload = models.JSONField()
     actor_id = models.BigIntegerField(null=True)
     recorded_at = models.DateTimeField()
-    # Which call of emit wrote the row: tells the winner of two equal facts at once.
+    # The call of emit that wrote the row: tells which of two concurrent emitters of the same fact was first.
     batch = models.UUIDField(db_index=True)
 
     class Meta:
@@ -34,17 +34,18 @@ class JournalEntry(models.Model):
         return f"{self.event} lead={self.lead_id} webinar={self.webinar_id}"
 
 
-class OwedCall(models.Model):
-    """An outside listener failed on a fact: it is called again until it succeeds."""
+class ListenerRetry(models.Model):
+    """A call of an outside listener that failed; it is repeated until it succeeds."""
 
     listener = models.CharField(max_length=200)
-    entry = models.ForeignKey(JournalEntry, models.PROTECT, related_name="owed_calls")
+    entry = models.ForeignKey(JournalEntry, models.PROTECT, related_name="listener_retries")
     attempts = models.PositiveIntegerField(default=1)
     due_at = models.DateTimeField(db_index=True)
     error = models.TextField()
 
     class Meta:
+        db_table = "hooks_owedcall"  # the model's earlier name: tables keep theirs
         constraints = [models.UniqueConstraint(fields=["listener", "entry"], name="owed_call_once")]
 
     def __str__(self) -> str:
-        return f"{self.listener} owes {self.entry_id}"
+        return f"{self.listener} entry={self.entry_id}"

@@ -1,4 +1,4 @@
-"""Archiving: the one step of the lifecycle whose guard looks at verdicts and messages."""
+"""Archiving: the one step of the lifecycle whose condition looks at verdicts and messages."""
 
 from __future__ import annotations
 

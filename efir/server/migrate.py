@@ -17,7 +17,7 @@ _ADVISORY_KEY = 0x65666972  # "efir"
 
 
 def migrate(verbosity: int = 0) -> None:
-    """Apply what is missing and put this version's guards in place. Several processes may call this at once."""
+    """Apply what is missing and install this version's triggers. Several processes may call this at once."""
     with migration_lock():
         executor = MigrationExecutor(connection)
         is_behind = executor.migration_plan(executor.loader.graph.leaf_nodes())

@@ -50,7 +50,7 @@ def forget_some() -> bool:
         _delete(Session.objects.filter(expire_date__lt=now)),
         _delete(AccessAttempt.objects.filter(attempt_time__lt=now - FORGET_ATTEMPTS_AFTER)),
         _older(kept.address_days, now, lambda limit: _delete(AuditAddress.objects.filter(at__lt=limit))),
-        _older(kept.text_days, now, _blot_texts),
+        _older(kept.text_days, now, _clear_texts),
         _older(kept.evidence_days, now, _prune_evidence),
         _older(kept.trace_days, now, _delete_traces),
     ]
@@ -69,7 +69,7 @@ def _delete(rows: QuerySet[Any]) -> int:
     return count
 
 
-def _blot_texts(limit: datetime) -> int:
+def _clear_texts(limit: datetime) -> int:
     """What the messages said; that they went, when and to whom stays."""
     old = OutboxMessage.objects.filter(state__in=SETTLED, created_at__lt=limit).exclude(text="")
     return old.filter(pk__in=list(old.values_list("pk", flat=True)[:BATCH])).update(text="")

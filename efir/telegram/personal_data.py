@@ -75,11 +75,11 @@ def forget(person: Person, **kwargs: Any) -> None:
     LinkToken.objects.filter(person=person).delete()
     TelegramChat.objects.filter(person=person).delete()
     ChatNotice.objects.filter(login=person.login).delete()
-    _call_off(person)
-    _blot_out(person)
+    _cancel_pending(person)
+    _clear_texts(person)
 
 
-def _call_off(person: Person) -> None:
+def _cancel_pending(person: Person) -> None:
     about = OutboxMessage.objects.filter(lead=person)
     # A call that names the person and has not begun is not made: it is put together again without the name.
     calls = about.filter(state=MessageState.SENDING, attempt_id__isnull=False).values_list(
@@ -93,7 +93,7 @@ def _call_off(person: Person) -> None:
     about.filter(state__in=(*_OPEN, *undecided)).update(**gone, attempt_id=None)
 
 
-def _blot_out(person: Person) -> None:
+def _clear_texts(person: Person) -> None:
     """Messages that went out as one have one text, so all of them lose it."""
     about = OutboxMessage.objects.filter(lead=person)
     together = Q(batch__in=list(about.exclude(batch=None).values_list("batch", flat=True).distinct()))

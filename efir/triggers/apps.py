@@ -1,4 +1,4 @@
-"""Keeps the guards in step with migrations, and checks that they stand."""
+"""Drop the triggers before migrations, install them afterwards, and check that they are in the database."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from efir.triggers import registry
 
 class TriggersConfig(AppConfig):
     name = "efir.triggers"
-    label = "guards"
+    label = "triggers"
 
     def ready(self) -> None:
-        # Both signals come once for each app; the first and the last of them are enough, and repeats do no harm.
-        pre_migrate.connect(_lift, dispatch_uid="efir.triggers")
-        post_migrate.connect(_put_back, dispatch_uid="efir.triggers")
-        register(check_guards, Tags.database)
+        pre_migrate.connect(_drop_triggers, dispatch_uid="efir.triggers")
+        post_migrate.connect(_install_triggers, dispatch_uid="efir.triggers")
+        register(check_triggers, Tags.database)
 
 
-def _lift(using: str, **kwargs: Any) -> None:
+def _drop_triggers(using: str, **kwargs: Any) -> None:
     registry.drop(using)
 
 
-def _put_back(using: str, **kwargs: Any) -> None:
-    registry.install(using)
+def _install_triggers(using: str, **kwargs: Any) -> None:
+    # Django sends this signal once for each app: the first one installs all triggers.
+    if registry.missing(using) or registry.obsolete(using):
+        registry.install(using)
 
 
-def check_guards(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
-    """efir.E001: a trigger that holds a rule of the contract is not in the database, or not as this version has it."""
+def check_triggers(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Report efir.E001 for each trigger that is not in the database as this version defines it."""
     return [
         Error(
-            f"The database guard {name} is missing or changed.",
-            hint="Run `efir migrate`: it puts every guard back.",
+            f"The database trigger {name} is missing or changed.",
+            hint="Run `efir migrate`: it installs every trigger.",
             id="efir.E001",
         )
         for using in databases or ()

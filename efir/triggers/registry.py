@@ -1,8 +1,8 @@
-"""Rules that the database itself holds: triggers on SQLite and PostgreSQL, one registry for all apps.
+"""Registry of the database triggers that enforce the contract's rules on SQLite and PostgreSQL.
 
 Django's SQLite table remake silently drops a table's triggers, and a trigger that reads a remade table makes the
-migration fail halfway. So the triggers are dropped before a migration, put back after it, and a system check
-looks whether they stand, word for word.
+migration fail halfway. So all triggers are dropped before a migration and installed after it, and a system check
+compares their definitions in the database with the expected ones.
 """
 
 from __future__ import annotations
@@ -10,19 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
 
-from django.db import connections
+from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 
 @dataclass(frozen=True)
 class Trigger:
-    """One rule on one table.
+    """One rule on one table, which raises `code` when it is broken.
 
-    `sqlite` maps a trigger event (`BEFORE UPDATE`, …) to its WHEN condition; `postgresql` is the body of a
-    plpgsql function whose last statement is RETURN, called for the events in `postgresql_events`; an empty one is
-    not needed there. Either raises `code`; with `passed_over`, SQLite leaves the row out in silence instead.
+    `sqlite` maps a trigger event (`BEFORE UPDATE`, …) to its WHEN condition. `postgresql` is the body of a plpgsql
+    function whose last statement is RETURN, called on `postgresql_events`; leave it empty if PostgreSQL needs no
+    trigger. With `ignore_row`, SQLite skips the row without an error.
     """
 
     table: str
@@ -32,33 +31,33 @@ class Trigger:
     postgresql: str
     postgresql_events: str
     for_each: str = "ROW"
-    passed_over: bool = False
+    ignore_row: bool = False
 
 
 _registry: dict[str, Trigger] = {}
 
 
-def register(*guards: Trigger) -> None:
-    """Called once by an app's `ready`."""
-    for guard in guards:
-        _registry[guard.name] = guard
+def register(*triggers: Trigger) -> None:
+    """Add an app's triggers; to be called in its `AppConfig.ready`."""
+    for trigger in triggers:
+        _registry[trigger.name] = trigger
 
 
 def append_only(table: str, name: str, code: str, unique: tuple[str, ...] = ()) -> tuple[Trigger, ...]:
-    """Rows are written once: no update, no delete, no truncate; `unique` are the columns of the table's unique key.
+    """Return the triggers that forbid UPDATE, DELETE and TRUNCATE; `unique` names the columns of the unique key.
 
-    SQLite's REPLACE deletes without asking the delete triggers, so a row that would replace another is refused by
-    its id, and passed over by its key, as an insert that ignores conflicts would have it.
+    SQLite's REPLACE deletes rows without firing delete triggers. So an insert that would replace a row with the same
+    id is refused, and one with the same unique key is ignored (as INSERT OR IGNORE would do).
     """
     refuse = f"RAISE EXCEPTION '{code}'; RETURN NULL;"
     same_id = f"EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id)"  # noqa: S608  # names of our own
     same_key = " AND ".join(f"{column} = NEW.{column}" for column in unique)
-    same_fact = f"EXISTS (SELECT 1 FROM {table} WHERE {same_key})"  # noqa: S608
-    replaced = Trigger(table, f"{name}_replace", code, {"BEFORE INSERT": same_id}, "", "")
-    repeated = Trigger(table, f"{name}_repeat", code, {"BEFORE INSERT": same_fact}, "", "", passed_over=True)
+    same_row = f"EXISTS (SELECT 1 FROM {table} WHERE {same_key})"  # noqa: S608
+    replace = Trigger(table, f"{name}_replace", code, {"BEFORE INSERT": same_id}, "", "")
+    repeat = Trigger(table, f"{name}_repeat", code, {"BEFORE INSERT": same_row}, "", "", ignore_row=True)
     return (
-        replaced,
-        *((repeated,) if unique else ()),
+        replace,
+        *((repeat,) if unique else ()),
         Trigger(
             table, name, code, {"BEFORE UPDATE": "1", "BEFORE DELETE": "1"}, refuse, "BEFORE UPDATE OR DELETE"
         ),
@@ -67,27 +66,27 @@ def append_only(table: str, name: str, code: str, unique: tuple[str, ...] = ()) 
 
 
 def install(using: str = "default") -> None:
-    """Put every registered guard in place (again)."""
+    """Replace this project's triggers by the registered ones, in one transaction: it is faster and leaves no gap."""
     connection = connections[using]
-    drop(using)
-    with connection.cursor() as cursor:
-        for trigger in _wanted(connection).values():
-            for statement in trigger.statements:
+    with transaction.atomic(using=using), connection.cursor() as cursor:
+        drop(using)
+        for compiled in _expected(connection).values():
+            for statement in compiled.statements:
                 cursor.execute(statement)
 
 
 def drop(using: str = "default") -> None:
-    """Lift every registered guard: for migrations and for tests that truncate."""
+    """Drop every trigger of this project, for migrations and for tests that truncate tables."""
     connection = connections[using]
     with connection.cursor() as cursor:
-        for trigger, table in installed(using).items():
+        for name, table in installed(using).items():
             suffix = f' ON "{table}"' if connection.vendor == "postgresql" else ""
-            cursor.execute(f'DROP TRIGGER IF EXISTS "{trigger}"{suffix}')
+            cursor.execute(f'DROP TRIGGER IF EXISTS "{name}"{suffix}')
 
 
 @contextmanager
 def disabled(using: str = "default") -> Iterator[None]:
-    """Run the block without guards: the one helper through which tests truncate tables."""
+    """Run the block without triggers, as tests need to truncate tables."""
     drop(using)
     try:
         yield
@@ -96,98 +95,92 @@ def disabled(using: str = "default") -> Iterator[None]:
 
 
 def installed(using: str = "default") -> dict[str, str]:
-    """The guards' triggers found in the database, whatever they do: trigger name → table."""
+    """Return the table of each trigger of this project that is in the database, whatever the trigger does."""
     connection = connections[using]
-    query = _STANDING_IN_POSTGRESQL if connection.vendor == "postgresql" else _STANDING_IN_SQLITE
+    query = _INSTALLED_IN_POSTGRESQL if connection.vendor == "postgresql" else _INSTALLED_IN_SQLITE
     with connection.cursor() as cursor:
         cursor.execute(query)
         return dict(cursor.fetchall())
 
 
 def missing(using: str = "default") -> set[str]:
-    """The names of triggers that do not stand as this version makes them: gone, changed, hollowed or disabled."""
+    """Return the names of triggers that are not in the database as this version defines them, or are disabled."""
     connection = connections[using]
-    effective = _effective(connection)
+    query = _DEFINITIONS_IN_POSTGRESQL if connection.vendor == "postgresql" else _DEFINITIONS_IN_SQLITE
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        found = {name: tuple(definition) for name, *definition in cursor.fetchall()}
     return {
-        name for name, trigger in _wanted(connection).items() if effective.get(name) != trigger.definition
+        name for name, compiled in _expected(connection).items() if found.get(name) != compiled.definition
     }
 
 
 def obsolete(using: str = "default") -> set[str]:
-    """The names of triggers of another version, which this one does not have."""
-    return set(installed(using)) - set(_wanted(connections[using]))
-
-
-Definition: TypeAlias = tuple[str | int, ...]
+    """Return the names of installed triggers that this version does not define."""
+    return set(installed(using)) - set(_expected(connections[using]))
 
 
 @dataclass(frozen=True)
-class _Trigger:
-    """How it is made, and what the database then says of it."""
+class _Compiled:
+    """The statements that create a trigger, and how the database's catalogue then describes it."""
 
     statements: tuple[str, ...]
-    definition: Definition
+    definition: tuple[str | int, ...]
 
 
-def _wanted(connection: BaseDatabaseWrapper) -> dict[str, _Trigger]:
-    """Every trigger that should stand, by its name."""
+def _expected(connection: BaseDatabaseWrapper) -> dict[str, _Compiled]:
+    """Compile every registered trigger whose table exists, by the trigger's name in the database."""
     tables = set(connection.introspection.table_names())
-    spelled = _in_postgresql if connection.vendor == "postgresql" else _in_sqlite
-    guards = [guard for guard in _registry.values() if guard.table in tables]
-    return {name: trigger for guard in guards for name, trigger in spelled(guard).items()}
+    compile_for = _compile_postgresql if connection.vendor == "postgresql" else _compile_sqlite
+    triggers = [trigger for trigger in _registry.values() if trigger.table in tables]
+    return {name: compiled for trigger in triggers for name, compiled in compile_for(trigger).items()}
 
 
-def _effective(connection: BaseDatabaseWrapper) -> dict[str, Definition]:
-    """What the database says of each trigger that it obeys, by its name."""
-    query = _EFFECTIVE_IN_POSTGRESQL if connection.vendor == "postgresql" else _EFFECTIVE_IN_SQLITE
-    with connection.cursor() as cursor:
-        cursor.execute(query)
-        return {name: tuple(definition) for name, *definition in cursor.fetchall()}
-
-
-_STANDING_IN_SQLITE = (
+_INSTALLED_IN_SQLITE = (
     "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'efir\\_%' ESCAPE '\\'"
 )
-_EFFECTIVE_IN_SQLITE = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+_DEFINITIONS_IN_SQLITE = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
 
 
-def _in_sqlite(guard: Trigger) -> dict[str, _Trigger]:
-    """SQLite keeps the statement as it was spelled."""
-    refusal = "RAISE(IGNORE)" if guard.passed_over else f"RAISE(ABORT, '{guard.code}')"
-    triggers = {}
-    for event, when in guard.sqlite.items():
-        name = f"efir_{guard.name}_{event.split()[1].lower()}"
+def _compile_sqlite(trigger: Trigger) -> dict[str, _Compiled]:
+    """SQLite's catalogue keeps the statement word for word."""
+    action = "RAISE(IGNORE)" if trigger.ignore_row else f"RAISE(ABORT, '{trigger.code}')"
+    compiled = {}
+    for event, when in trigger.sqlite.items():
+        name = f"efir_{trigger.name}_{event.split()[1].lower()}"
         statement = (
-            f'CREATE TRIGGER "{name}" {event} ON "{guard.table}" FOR EACH ROW WHEN {when} '
-            f"BEGIN SELECT {refusal}; END"
+            f'CREATE TRIGGER "{name}" {event} ON "{trigger.table}" FOR EACH ROW WHEN {when} '
+            f"BEGIN SELECT {action}; END"
         )
-        triggers[name] = _Trigger((statement,), (statement,))
-    return triggers
+        compiled[name] = _Compiled((statement,), (statement,))
+    return compiled
 
 
-_STANDING_IN_POSTGRESQL = (
+_INSTALLED_IN_POSTGRESQL = (
     "SELECT tgname, relname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
     "WHERE NOT tgisinternal AND tgname LIKE 'efir\\_%' AND pg_table_is_visible(tgrelid)"
 )
-# Neither disabled, nor bound to a condition or to columns; and its function looks for tables where everybody does.
-_EFFECTIVE_IN_POSTGRESQL = (
+# Only triggers that always fire: enabled, without a WHEN condition or a column list, and whose function has no settings
+# (another search_path would make it read other tables).
+_DEFINITIONS_IN_POSTGRESQL = (
     "SELECT tgname, relname, tgtype, prosrc FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
     "JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal AND pg_table_is_visible(tgrelid) "
     "AND tgenabled IN ('O', 'A') AND tgqual IS NULL AND tgattr::text = '' AND proconfig IS NULL"
 )
-# The bits of tgtype (pg_trigger.h).
-_BITS = {"ROW": 1, "BEFORE": 2, "INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
+# The bits of pg_trigger.tgtype (PostgreSQL's pg_trigger.h).
+_TGTYPE_BITS = {"ROW": 1, "BEFORE": 2, "INSERT": 4, "DELETE": 8, "UPDATE": 16, "TRUNCATE": 32}
 
 
-def _in_postgresql(guard: Trigger) -> dict[str, _Trigger]:
-    """PostgreSQL keeps the function's source as it was spelled, and of the trigger its table and events."""
-    if not guard.postgresql:
+def _compile_postgresql(trigger: Trigger) -> dict[str, _Compiled]:
+    """PostgreSQL's catalogue keeps the function's source word for word, and the trigger's table and events."""
+    if not trigger.postgresql:
         return {}
-    name, source = f"efir_{guard.name}", f" BEGIN {guard.postgresql} END "
+    name, source = f"efir_{trigger.name}", f" BEGIN {trigger.postgresql} END "
     statements = (
         f'CREATE OR REPLACE FUNCTION "{name}"() RETURNS trigger LANGUAGE plpgsql AS $${source}$$',
-        f'CREATE TRIGGER "{name}" {guard.postgresql_events} ON "{guard.table}" '
-        f'FOR EACH {guard.for_each} EXECUTE FUNCTION "{name}"()',
+        f'CREATE TRIGGER "{name}" {trigger.postgresql_events} ON "{trigger.table}" '
+        f'FOR EACH {trigger.for_each} EXECUTE FUNCTION "{name}"()',
     )
-    words = (*guard.postgresql_events.split(), guard.for_each)
-    return {name: _Trigger(statements, (guard.table, sum(_BITS.get(word, 0) for word in words), source))}
+    words = (*trigger.postgresql_events.split(), trigger.for_each)
+    tgtype = sum(_TGTYPE_BITS.get(word, 0) for word in words)
+    return {name: _Compiled(statements, (trigger.table, tgtype, source))}

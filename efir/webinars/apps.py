@@ -14,6 +14,6 @@ class WebinarsConfig(AppConfig):
 
     def ready(self) -> None:
         from efir.webinars import personal_data  # noqa: F401  # listens for erasures
-        from efir.webinars.triggers import GUARDS
+        from efir.webinars.triggers import TRIGGERS
 
-        registry.register(*GUARDS)
+        registry.register(*TRIGGERS)

@@ -23,7 +23,7 @@ def default_time_zone() -> str:
 
 
 class GuardedQuerySet(models.QuerySet["Webinar"]):
-    """Refuses to write what only Core may write; the database refuses it, too (see `guards`)."""
+    """Refuses to write what only Core may write; the database refuses it, too (see `triggers`)."""
 
     def update(self, **fields: Any) -> int:
         _refuse_guarded(fields)

@@ -38,7 +38,7 @@ def _refuse_if(condition: str) -> str:
     return f"IF {condition} THEN RAISE EXCEPTION '{_CODE}'; END IF; RETURN NEW;"
 
 
-GUARDS = (
+TRIGGERS = (
     Trigger(
         "webinars_webinar",
         "webinar_starts_as_draft",

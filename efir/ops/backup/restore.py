@@ -216,7 +216,7 @@ def _fill(backup: Backup) -> None:
 
 
 def _bring_up_to_date() -> None:
-    """What is missing to this version, the roles, and the guards."""
+    """What is missing to this version, the roles, and the triggers."""
     ContentType.objects.clear_cache()
     call_command("migrate", interactive=False, verbosity=0)
 

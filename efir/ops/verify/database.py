@@ -1,4 +1,4 @@
-"""What the database holds by itself: guards, constraints, foreign keys, lengths of texts, and whole pages."""
+"""What the database holds by itself: triggers, constraints, foreign keys, lengths of texts, and whole pages."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ TOLD_WITHOUT_KEY = {
 NOBODYS = {
     *("auth.Permission", "auth.Group", "auth.Group_permissions", "contenttypes.ContentType"),
     *("axes.AccessFailureLog", "axes.AccessLog", "axes.AccessAttemptExpiration"),
-    *("webinars.Poster", "webinars.PosterFile", "hooks.OwedCall", "attendance.Classification"),
+    *("webinars.Poster", "webinars.PosterFile", "hooks.ListenerRetry", "attendance.Classification"),
     *("room.Recorder", "room.Attention"),
     *("telegram.BotUpdate", "telegram.DispatcherState", "ops.WorkerBeat", "ops.DemoMark"),
 }

@@ -14,7 +14,7 @@ from efir.hooks.events import (
     PostWebinarRoute,
     from_payload,
 )
-from efir.hooks.models import JournalEntry, OwedCall
+from efir.hooks.models import JournalEntry, ListenerRetry
 
 pytestmark = pytest.mark.django_db
 
@@ -81,12 +81,12 @@ def test_an_outside_listener_that_fails_is_called_again_and_costs_no_fact(clock,
     assert bus.retry_failed_listeners() == 0  # not due yet
     clock.move(11)
     assert bus.retry_failed_listeners() == 0  # fails again, waits longer
-    assert OwedCall.objects.get().attempts == 2
+    assert ListenerRetry.objects.get().attempts == 2
     broken.clear()
     clock.move(61)
     assert bus.retry_failed_listeners() == 1
     assert heard == [event]
-    assert not OwedCall.objects.exists()
+    assert not ListenerRetry.objects.exists()
 
 
 def test_a_batch_holds_events_of_one_kind(clock):

@@ -15,7 +15,7 @@ from efir.ops.monitoring.health import parts_of_health
 from efir.ops.verify import verify
 from efir.server.migrate import migrate
 from efir.triggers import registry
-from efir.triggers.apps import check_guards
+from efir.triggers.apps import check_triggers
 from efir.webinars import core
 from efir.webinars.models import LedgerEntry, Webinar
 from tests.conftest import SYSTEM
@@ -171,7 +171,7 @@ def test_a_guard_that_does_not_do_what_it_should_is_found_and_put_back(how, make
     (name,) = registry.missing()
     assert name.startswith("efir_webinar_follows_ledger")
     assert parts_of_health()["database"] == "guards_missing"
-    assert [check.id for check in check_guards(["default"])] == ["efir.E001"]
+    assert [check.id for check in check_triggers(["default"])] == ["efir.E001"]
     problem, _ = verify()
     assert problem.line() == f"guard name={name}: is missing or changed. To do: run `efir migrate`."
     migrate()

@@ -1,0 +1,41 @@
+"""Write facts to the journal, each of them once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+from efir.hooks.events import Event
+from efir.hooks.models import JournalEntry
+from efir.lib import clock
+
+# Rows per INSERT, so that a hall of thousands makes several statements of a moderate size.
+INSERT_CHUNK = 500
+
+
+def append(events: Sequence[Event], actor_id: int | None = None) -> dict[tuple[int, int], int]:
+    """Journal the events that are not there yet; return the new entries' ids by (webinar id, lead id).
+
+    All events must be of one kind. `actor_id` is the person whose decision made them facts, if there is one.
+    """
+    recorded_at, batch = clock.now(), uuid4()
+    JournalEntry.objects.bulk_create(
+        [
+            JournalEntry(
+                event=event.name,
+                webinar_id=event.webinar_id,
+                lead_id=event.lead_id,
+                moment=event.moment,
+                payload=event.payload(),
+                actor_id=actor_id,
+                recorded_at=recorded_at,
+                batch=batch,
+            )
+            for event in events
+        ],
+        batch_size=INSERT_CHUNK,
+        ignore_conflicts=True,
+    )
+    # Django returns no ids for inserts that ignore conflicts, so the rows are found by the batch's number.
+    entries = JournalEntry.objects.filter(batch=batch).values_list("webinar_id", "lead_id", "pk")
+    return {(webinar_id, lead_id): pk for webinar_id, lead_id, pk in entries}
