@@ -1,0 +1,48 @@
+"""The documentation points at files, headings and names that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.one_database
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+# A path of the repository in backticks, perhaps with a name in that file: `efir/config.py:read_config`.
+PATH = re.compile(r"`((?:efir|tests|tools|deploy|benchmarks)/[\w./-]*)(?::(\w+))?`")
+
+
+def slug(heading: str) -> str:
+    """Return the anchor that GitHub and GitLab give a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def anchors(page: Path) -> set[str]:
+    return {slug(title) for title in re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_docs_link_to_what_exists(page):
+    broken = []
+    for target in LINK.findall(page.read_text()):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name) if name else page
+        if not file.exists() or (anchor and anchor not in anchors(file)):
+            broken.append(target)
+    assert not broken
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_docs_name_paths_and_symbols_that_exist(page):
+    missing = []
+    for path, name in PATH.findall(page.read_text()):
+        file = ROOT / path
+        if not file.exists() or (name and not re.search(rf"\b{name}\b", file.read_text())):
+            missing.append(f"{path}:{name}" if name else path)
+    assert not missing
