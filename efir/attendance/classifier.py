@@ -30,7 +30,7 @@ from efir.hooks.events import (
     Reason,
 )
 from efir.lib import clock, metrics
-from efir.room.presence_store import PresenceSpan, flushed_past, seen_by_person
+from efir.room.presence_store import PresenceSpan, all_recorded_past, spans_by_person
 from efir.webinars.correlation import stop_of
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
@@ -73,7 +73,7 @@ def due_webinars() -> list[Webinar]:
     return [
         webinar
         for webinar in settled
-        if webinar.finished_at and flushed_past(webinar.finished_at, now, dead_after)
+        if webinar.finished_at and all_recorded_past(webinar.finished_at, now, dead_after)
     ]
 
 
@@ -158,7 +158,7 @@ def _judge(webinar: Webinar, lead_ids: Sequence[int]) -> None:
 def _judgements(
     webinar: Webinar, lead_ids: Sequence[int], evening: Evening, rule: Rule
 ) -> dict[int, VerdictResult]:
-    seen = seen_by_person(webinar.pk, lead_ids)
+    seen = spans_by_person(webinar.pk, lead_ids)
     return {lead_id: judge(seen.get(lead_id, []), evening, rule) for lead_id in lead_ids}
 
 

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from efir.attendance.intervals import Span, union
 from efir.attendance.rules import Evening, Rule
-from efir.room.presence_store import coverage, repeats
+from efir.room.presence_store import clock_went_back, recorded_spans
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import LedgerEntry, Webinar
 
@@ -41,7 +41,7 @@ def evening_of(webinar: Webinar, until: datetime) -> Evening:
     if not live:
         return Evening([], [], _runs_back(ledger))
     start, end = live[0][0], live[-1][1]
-    return Evening(live, union(coverage(start, end)), _runs_back(ledger) or repeats(start, end))
+    return Evening(live, union(recorded_spans(start, end)), _runs_back(ledger) or clock_went_back(start, end))
 
 
 def _runs_back(ledger: Sequence[LedgerEntry]) -> bool:

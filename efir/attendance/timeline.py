@@ -12,7 +12,7 @@ from django.conf import settings
 from efir.attendance.evidence import evening_of
 from efir.attendance.intervals import Span, clip, union, without
 from efir.lib import clock
-from efir.room.presence_store import told_until
+from efir.room.presence_store import recorded_until
 from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import LedgerEntry, Webinar
 
@@ -71,7 +71,7 @@ def timeline_of(webinar: Webinar) -> Timeline | None:
 def _told(webinar: Webinar) -> datetime:
     """Up to when every web process that lives has told what it saw."""
     now = clock.now()
-    return told_until(now, timedelta(seconds=settings.EFIR.grace_s))
+    return recorded_until(now, timedelta(seconds=settings.EFIR.grace_s))
 
 
 def spans_while(

@@ -20,7 +20,7 @@ from efir.hooks.bus import emit
 from efir.hooks.events import ClientWebinarCompleted, ClientWebinarEntered
 from efir.lib import clock
 from efir.room.models import PresenceInterval
-from efir.room.presence_store import seen_by_person
+from efir.room.presence_store import spans_by_person
 from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Webinar
 
@@ -65,7 +65,7 @@ def record_entries(webinar: Webinar) -> int:
         .distinct()
     )
     people = list(strangers)
-    seen = seen_by_person(webinar.pk, people) if people else {}
+    seen = spans_by_person(webinar.pk, people) if people else {}
     entries = {person: moment for person in seen if (moment := first_live_moment(seen[person], live))}
     for start in range(0, len(entries), CHUNK):
         _enter(webinar.pk, dict(list(entries.items())[start : start + CHUNK]))

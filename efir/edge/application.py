@@ -23,7 +23,7 @@ from efir.edge.room_page import RoomPage, room_state
 from efir.edge.schedule_page import SchedulePage
 from efir.lib import ids, metrics
 from efir.lib.asgi import Application, Receive, Scope, Send
-from efir.room.hub import rooms
+from efir.room.hub import current_hub
 from efir.room.sse import PATH as STREAM
 from efir.room.sse import stream
 from efir.webinars.posters.formats import ID as POSTER_ID
@@ -90,17 +90,17 @@ class EdgeApplication:
         return None
 
     def _page(self, scope: Scope, send: Send) -> Answering | None:
-        path, live = scope["path"], rooms()
-        if live is None:
+        path, hub = scope["path"], current_hub()
+        if hub is None:
             return None
         if path == "/webinars/":
-            return "webinars/", partial(self._schedule, live, scope, send)
+            return "webinars/", partial(self._schedule, hub, scope, send)
         if match := ROOM.fullmatch(path):
             return "account/webinar_room/", partial(
-                self._room, live, scope, send, int(match[1]) if match[1] else None
+                self._room, hub, scope, send, int(match[1]) if match[1] else None
             )
         if match := STATE.fullmatch(path):
-            return "api/webinars/<id>/state", partial(room_state, live, scope, send, int(match[1]))
+            return "api/webinars/<id>/state", partial(room_state, hub, scope, send, int(match[1]))
         return None
 
 

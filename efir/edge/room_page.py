@@ -36,15 +36,15 @@ class RoomPage:
     def __init__(self, django: Application) -> None:
         self._pages = Pages(django, kept_s=KEPT_S)
 
-    async def __call__(self, live: RoomHub, scope: Scope, send: Send, webinar_id: int | None) -> int:
+    async def __call__(self, hub: RoomHub, scope: Scope, send: Send, webinar_id: int | None) -> int:
         """Answer, or leave it: the HTTP status, or 0."""
         cookies = cookies_of(scope)
         if scope["query_string"] or HostCookieStorage.cookie_name in cookies:
             return 0
-        access = await live.door.accesses.of(session_key(cookies))
+        access = await hub.admission.access_cache.of(session_key(cookies))
         if access is None or not access.can(Capability.ENTER_ROOM):
             return 0
-        webinar = await _webinar(live, access, webinar_id)
+        webinar = await _webinar(hub, access, webinar_id)
         if webinar is None:
             return 0
         over = webinar.state is Status.FINISHED
@@ -63,21 +63,21 @@ class RoomPage:
         return await page.answer(scope, send, (server_timing(),))
 
 
-async def room_state(live: RoomHub, scope: Scope, send: Send, webinar_id: int) -> int:
+async def room_state(hub: RoomHub, scope: Scope, send: Send, webinar_id: int) -> int:
     """`/api/webinars/<id>/state`: the same object as on the stream. The HTTP status, or 0 where it is left."""
-    admission = await live.door.admit(session_key(cookies_of(scope)), webinar_id)
+    admission = await hub.admission.admit(session_key(cookies_of(scope)), webinar_id)
     if admission.webinar is None:
         return 0
-    state = state_of(admission.webinar, live.count(webinar_id))
+    state = state_of(admission.webinar, hub.count(webinar_id))
     body = json.dumps(state, ensure_ascii=False, separators=(",", ":")).encode()
     await answer(send, 200, (*STATE_HEADERS, (b"content-length", b"%d" % len(body))), body)
     return 200
 
 
-async def _webinar(live: RoomHub, access: SessionAccess, webinar_id: int | None) -> Webinar | None:
+async def _webinar(hub: RoomHub, access: SessionAccess, webinar_id: int | None) -> Webinar | None:
     if webinar_id is not None:
-        return await live.door.webinar(webinar_id, drafts=access.can(Capability.EDIT_WEBINAR))
-    programme = await live.door.programme.now()
+        return await hub.admission.webinar(webinar_id, drafts=access.can(Capability.EDIT_WEBINAR))
+    programme = await hub.admission.schedule_cache.now()
     # A seat decides only between several webinars on air.
     seats = await REQUEST_POOL.run(seats_of, access.person_id) if len(programme.on_air) > 1 else ()
     return programme.current(seats)

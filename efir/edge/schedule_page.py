@@ -43,13 +43,13 @@ class SchedulePage:
         self._pages = Pages(django, kept_s=QUARTER_S)
         self._shown: dict[Hashable, _Shown] = {}
 
-    async def __call__(self, live: RoomHub, scope: Scope, send: Send) -> int:
+    async def __call__(self, hub: RoomHub, scope: Scope, send: Send) -> int:
         """Answer, or leave it: the HTTP status, or 0."""
         cookies = cookies_of(scope)
         if scope["query_string"] or not PERSONAL.isdisjoint(cookies):
             return 0  # an inviter's code is remembered by Django, and somebody's own page is Django's
         language = language_of(cookies, header_of(scope, b"accept-language"))
-        page = await self._page(await live.door.programme.now(), scope, language)
+        page = await self._page(await hub.admission.schedule_cache.now(), scope, language)
         if page is None:
             return 0
         return await page.answer(scope, send, (server_timing(),))

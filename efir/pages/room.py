@@ -11,7 +11,7 @@ from efir.accounts.capabilities import Capability, capability_required
 from efir.accounts.models import Person
 from efir.accounts.sessions import current_person
 from efir.room.state import state_of
-from efir.room.views import _visible, viewers_of
+from efir.room.views import viewer_count, visible_or_404
 from efir.web.shortcuts import with_server_time
 from efir.webinars.models import Webinar
 from efir.webinars.schedule import Schedule, seats_of
@@ -24,8 +24,8 @@ from efir.webinars.schedule import Schedule, seats_of
 def room(request: HttpRequest, webinar_id: int | None = None) -> HttpResponse:
     """The room of one webinar, or of the current one. What the page shows at once is true without its script."""
     person = current_person(request)
-    webinar = _current(person) if webinar_id is None else _visible(person, webinar_id)
-    state = state_of(webinar, viewers_of(webinar)) if webinar else None
+    webinar = _current(person) if webinar_id is None else visible_or_404(person, webinar_id)
+    state = state_of(webinar, viewer_count(webinar)) if webinar else None
     context = {"webinar": webinar, "screen": screen_of(webinar), "state": state, "after": _after(webinar)}
     return render(request, "pages/room.html", context)
 

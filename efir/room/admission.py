@@ -1,4 +1,4 @@
-"""The room's door: who may watch what. Asked when a page or a stream is opened, and when somebody's access changes."""
+"""Decides who may watch what: when a page or a stream is opened, and when somebody's access changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from efir.webinars.selectors import is_visible, visible_webinar
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Who may watch what; or the HTTP status that says why not."""
+    """The person's access and the webinar, or the HTTP status with which to refuse."""
 
     status: int
     access: SessionAccess | None = None
@@ -22,18 +22,15 @@ class Admission:
 
 
 class AdmissionChecker:
-    """What this process keeps in mind to answer quickly. Its methods run on the event loop.
-
-    They raise the database's errors.
-    """
+    """Decides from the caches of this process. Its methods run on the event loop and raise the database's errors."""
 
     def __init__(self) -> None:
-        self.accesses = AccessCache()
-        self.programme = ScheduleCache()
+        self.access_cache = AccessCache()
+        self.schedule_cache = ScheduleCache()
 
     async def admit(self, session_key: str, webinar_id: int) -> Admission:
-        """Decide from the session alone."""
-        access = await self.accesses.of(session_key)
+        """Return whether the session may watch the webinar: status 200, 401 (no session), 403 or 404."""
+        access = await self.access_cache.of(session_key)
         if access is None:
             return Admission(401)
         if not access.can(Capability.ENTER_ROOM):
@@ -42,8 +39,8 @@ class AdmissionChecker:
         return Admission(200, access, webinar) if webinar else Admission(404, access)
 
     async def webinar(self, webinar_id: int, *, drafts: bool) -> Webinar | None:
-        """The webinar, for somebody who sees drafts or does not."""
-        webinar = (await self.programme.now()).get(webinar_id)
-        if webinar is None:  # a draft, or long over
+        """Return the webinar if it exists and is visible; `drafts`: whether drafts are."""
+        webinar = (await self.schedule_cache.now()).get(webinar_id)
+        if webinar is None:  # a draft, or finished long ago
             return await REQUEST_POOL.run(visible_webinar, webinar_id, drafts=drafts)
         return webinar if is_visible(webinar, drafts=drafts) else None

@@ -14,24 +14,28 @@ from efir.accounts.models import Person
 from efir.hooks.actions import Code
 from efir.lib import ids
 from efir.room.state import state_of
-from efir.room.views import viewers_of
+from efir.room.views import viewer_count
 from efir.webinars.selectors import visible_webinar
 
-# The built-in documentation page wants scripts from elsewhere, which the content security policy refuses.
+# No documentation page: the built-in one loads scripts that the content security policy forbids.
 api = NinjaAPI(title="Efir", version="1", description="The room's state, read-only.", docs_url=None)
 
 
 class RoomState(Schema):
-    """What a viewer may know of a room. `player_url` and `chat_url` are there only while it is on air."""
+    """The state of a room. `player_url` and `chat_url` are present only while it is on air."""
 
     webinar_id: int
     status: str = Field(description="draft, scheduled, live, paused, finished or archived")
     cta_visible: bool
-    version: int = Field(description="Moves with every change of the webinar; an older one is out of date.")
+    version: int = Field(
+        description="Grows with every change of the webinar; ignore a state with a smaller one."
+    )
     server_time: str = Field(description="ISO 8601 in UTC")
-    viewers: int = Field(description="People in the room; above 200 rounded down.")
+    viewers: int = Field(description="People in the room; rounded down above 200.")
     withdrawn: bool
-    words: str = Field(description="Another one as soon as title, speaker, text, time or poster has changed.")
+    words: str = Field(
+        description="Changes whenever the title, speaker, description, time or poster changes."
+    )
     starts_at: str | None
     started_at: str | None
     player_url: str | None = None
@@ -39,7 +43,7 @@ class RoomState(Schema):
 
 
 class Problem(Schema):
-    """Why not."""
+    """The reason for a refusal."""
 
     error: str
 
@@ -52,7 +56,7 @@ class _Problem(Exception):
 
 
 @api.exception_handler(_Problem)
-def _say(request: HttpRequest, problem: _Problem) -> HttpResponse:
+def _problem_response(request: HttpRequest, problem: _Problem) -> HttpResponse:
     return api.create_response(request, {"error": problem.code}, status=problem.status)
 
 
@@ -60,13 +64,13 @@ def _say(request: HttpRequest, problem: _Problem) -> HttpResponse:
     "/webinars/{id:webinar_id}/state",
     response={200: RoomState, 401: Problem, 403: Problem, 404: Problem},
     exclude_unset=True,
-    summary="The room's state, as the stream tells it",
+    summary="The room's state, the same object as on the event stream",
     url_name="room_state",
 )
 def room_state(
     request: HttpRequest, webinar_id: Annotated[int, InPath(ge=1, le=ids.LARGEST)]
 ) -> dict[str, Any]:
-    """Needs the session of somebody with `enter_room`; a draft is there only for those with `edit_webinar`."""
+    """Return the room's state. Requires a session with `enter_room`, and `edit_webinar` for a draft."""
     if not isinstance(request.user, Person):
         raise _Problem(401, "login_required")
     if not can(request.user, Capability.ENTER_ROOM):
@@ -75,9 +79,9 @@ def room_state(
     webinar = visible_webinar(webinar_id, drafts=drafts)
     if webinar is None:
         raise _Problem(404, Code.NOT_FOUND)
-    return state_of(webinar, viewers_of(webinar))
+    return state_of(webinar, viewer_count(webinar))
 
 
-def nothing_here(request: HttpRequest) -> HttpResponse:
-    """Any other address of the API, in the API's own form."""
+def not_found(request: HttpRequest) -> HttpResponse:
+    """Answer any other URL below `/api/` with 404 as JSON."""
     return api.create_response(request, {"error": "not_found"}, status=404)

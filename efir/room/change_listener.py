@@ -1,4 +1,4 @@
-"""How a room hears of changes that another process made: `LISTEN` on PostgreSQL, `PRAGMA data_version` on SQLite."""
+"""Notifies the hub of changes made by other processes: `LISTEN` on PostgreSQL, `PRAGMA data_version` on SQLite."""
 
 from __future__ import annotations
 
@@ -15,59 +15,56 @@ from psycopg.conninfo import make_conninfo
 from efir.room.hub import RoomHub
 from efir.webinars.core import NOTIFY_CHANNEL
 
+# Reading `data_version` takes microseconds, so a change by the command line is seen within a quarter of a second.
 POLL_S = 0.25
 RECONNECT_S = 1.0
-LOOK_EVERY_S = 30.0
-# A connection whose other end is gone without a word is noticed within a minute.
+# Without a notification for this long everything is reloaded, in case one was lost.
+RELOAD_S = 30.0
+# A connection whose other end has vanished is noticed within 40 s.
 KEEP_ALIVES = {"keepalives_idle": 10, "keepalives_interval": 10, "keepalives_count": 3}
 
 log = structlog.get_logger(__name__)
 
 
-async def watch(live: RoomHub) -> None:
-    """Tell `live` what changed elsewhere, until cancelled."""
+async def notify_of_changes(hub: RoomHub) -> None:
+    """Notify the hub of webinars that other processes change, until cancelled."""
     if settings.EFIR.is_sqlite:
-        await _poll(live)
+        await _poll(hub)
     else:
-        await _listen(live)
+        await _listen(hub)
 
 
-async def _poll(live: RoomHub) -> None:
-    """The number moves with every commit of another connection; reading it takes microseconds and no lock."""
-    # Reading the number takes no lock, so there is nothing to wait for.
+async def _poll(hub: RoomHub) -> None:
+    # `data_version` changes with every commit of another connection. Reading it takes no lock, hence no timeout.
     connection = sqlite3.connect(settings.DATABASES["default"]["NAME"], timeout=0)
     try:
         known = None
         while True:
-            with suppress(sqlite3.OperationalError):  # busy for a moment: the next look sees it
+            with suppress(sqlite3.OperationalError):  # busy: the next poll sees the change
                 (version,) = connection.execute("PRAGMA data_version").fetchone()
                 if version != known:
                     known = version
-                    live.changed()
+                    hub.notify_changed()
             await asyncio.sleep(POLL_S)
     finally:
         connection.close()
 
 
-async def _listen(live: RoomHub) -> None:
+async def _listen(hub: RoomHub) -> None:
     while True:
         try:
-            await _listen_once(live)
+            async with await psycopg.AsyncConnection.connect(_conninfo(), autocommit=True) as connection:
+                await connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
+                while True:
+                    hub.notify_changed()  # whatever was missed before this connection listened, or was lost
+                    async for notify in connection.notifies(timeout=RELOAD_S):
+                        hub.notify_changed([int(notify.payload)])
         except (psycopg.Error, OSError) as exc:
             log.warning("room_listen_lost", error=type(exc).__name__)
         await asyncio.sleep(RECONNECT_S)
 
 
-async def _listen_once(live: RoomHub) -> None:
-    async with await psycopg.AsyncConnection.connect(_address(), autocommit=True) as connection:
-        await connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
-        while True:
-            live.changed()  # what was missed while nobody listened, or was not heard for some other reason
-            async for notify in connection.notifies(timeout=LOOK_EVERY_S):
-                live.changed([int(notify.payload)])
-
-
-def _address() -> str:
+def _conninfo() -> str:
     database = settings.DATABASES["default"]
     options: dict[str, Any] = {name: value for name, value in database["OPTIONS"].items() if name != "pool"}
     named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}

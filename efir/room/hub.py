@@ -1,14 +1,13 @@
-"""The rooms of this process: who is connected, what they were told last, and the loop that keeps both true."""
+"""The rooms of this process: who is connected, and the loops that send every viewer the current state."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -16,344 +15,272 @@ import structlog
 from django.conf import settings
 from django.db import Error as DatabaseError
 
-from efir.accounts.access_changes import access_changed, changed_since
-from efir.lib import clock, metrics
-from efir.lib.concurrency import in_thread, wait_for
-from efir.lib.log import ThrottledErrorLog
+from efir.accounts.access_changes import access_changed
+from efir.lib import metrics
+from efir.lib.concurrency import in_thread
 from efir.room import presence_store
+from efir.room.access_watch import AccessWatch
 from efir.room.admission import AdmissionChecker
-from efir.room.presence import Presence
+from efir.room.recorder import PresenceRecorder
 from efir.room.socket_viewer import SocketPoller
 from efir.room.state import encode, rounded_count, state_of
 from efir.room.viewer import Viewer
 from efir.webinars.core import webinar_changed
 from efir.webinars.models import Webinar
 
+# The heartbeat; it also limits how often a changed number of viewers is broadcast.
 TICK_S = 1.0
+# Proxies close a connection that is silent for a minute or less.
 KEEP_ALIVE_S = 15.0
-AT_ONCE = 500
-# A process whose pulse is older has no viewers any more.
-ALIVE_WITHIN = timedelta(seconds=15)
-RETRY_MS = (1000, 5000)  # how soon a viewer comes back: spread, so that all do not come at once
+# Viewers that get their keep-alive in one go, before other work of the event loop gets its turn.
+KEEP_ALIVE_BATCH = 500
 ENDED = frozenset({"finished", "archived"})
 
 log = structlog.get_logger(__name__)
 
 
-def flush_every_s() -> float:
-    """How often the pulse is written while nobody comes or goes: well within the grace that covers its loss."""
-    return float(min(5.0, max(0.25, settings.EFIR.grace_s / 10)))
-
-
 class RoomChannel:
-    """One webinar's viewers in this process, and the message that they all get."""
+    """The viewers of one webinar in this process, and the message that they all get."""
 
     def __init__(self, webinar: Webinar) -> None:
         self.webinar = webinar
         self.viewers: set[Viewer] = set()
-        self.told = -1  # the count of viewers that everybody has heard
+        self.broadcast_count = -1  # the number of viewers in the last broadcast
         self.message = b""
-        self._encoded = 0.0
+        self._encoded_at = 0.0
 
     @property
     def has_ended(self) -> bool:
         return self.webinar.status in ENDED
 
-    def tell(self, count: int) -> None:
-        """Encode the state once and send it to everybody; after the finish it is the last they hear."""
-        self.told = count
+    def broadcast(self, count: int) -> None:
+        """Encode the state once and send it to every viewer; after the finish this ends their streams."""
+        self.broadcast_count = count
         self._encode(count)
         for viewer in tuple(self.viewers):
-            viewer.tell(self.message, last=self.has_ended)
+            viewer.send(self.message, last=self.has_ended)
 
-    def greet(self, viewer: Viewer, count: int) -> None:
-        """Send one viewer a message whose server time is not older than a tick."""
-        if time.monotonic() - self._encoded > TICK_S:
+    def send_snapshot(self, viewer: Viewer, count: int) -> None:
+        """Send one viewer the current state; its server time is a tick old at most."""
+        if time.monotonic() - self._encoded_at > TICK_S:
             self._encode(count)
-        viewer.tell(self.message, last=self.has_ended)
+        viewer.send(self.message, last=self.has_ended)
 
-    def dismiss(self) -> None:
-        """Send everybody away; each comes back after a while of their own."""
+    def close(self) -> None:
+        """End the stream of every viewer."""
         for viewer in tuple(self.viewers):
-            dismiss(viewer)
+            viewer.close()
 
     def _encode(self, count: int) -> None:
-        self._encoded = time.monotonic()
+        self._encoded_at = time.monotonic()
         self.message = encode(state_of(self.webinar, count))
 
 
-def dismiss(viewer: Viewer) -> None:
-    """Send one viewer away: they come back, to whatever they are told then."""
-    retry_ms = random.randint(*RETRY_MS)  # noqa: S311  # jitter, not a secret
-    viewer.tell(f"retry: {retry_ms}\n\n".encode(), last=True)
-
-
 class RoomHub:
-    """All rooms of this process. Its methods run on the event loop."""
+    """All rooms of this process. Its methods run on the event loop unless they say otherwise."""
 
     def __init__(self) -> None:
-        self.presence = Presence(clock.now(), time.monotonic())
-        self.door = AdmissionChecker()
-        self._rooms: dict[int, RoomChannel] = {}
-        self._streams: Counter[int] = Counter()
-        self._elsewhere: dict[int, int] = {}
+        self.admission = AdmissionChecker()
+        self.recorder = PresenceRecorder()
+        self.closing = False
+        self._access_watch = AccessWatch(self.admission, self._viewers)
+        self._channels: dict[int, RoomChannel] = {}
+        self._streams: Counter[int] = Counter()  # by person
+        self._peer_counts: dict[int, int] = {}
         self._loop = asyncio.get_running_loop()
         self._changed: set[int] = set()
-        self._noticed_at: float | None = None
-        self._stir = asyncio.Event()
-        self._must_flush = asyncio.Event()
-        self._news = asyncio.Event()
+        self._changed_at: float | None = None
+        self._wake_event = asyncio.Event()
         self._closed = asyncio.Event()
-        self._attended: dict[int, datetime] = {}
-        self._flushing = ThrottledErrorLog(log, "presence_flush_failed")
-        self.closing = False
-        self._presence_is_over = False
 
     @cached_property
-    def wires(self) -> SocketPoller:
-        """The connections that the server has handed over."""
+    def socket_poller(self) -> SocketPoller:
+        """The poller of the connections that the server has handed over."""
         return SocketPoller(self.leave)
 
     def join(self, webinar: Webinar, viewer: Viewer) -> None:
-        """A stream opened; `webinar` is as it was read last."""
-        # Who comes may bring news; who hears it may leave then, and the last one closes the room.
+        """Add a stream that has just been opened; `webinar` is as it was last read."""
+        # The row may be newer than the channel's: those who are there hear of it first. If it is the finish, they
+        # leave, and the last of them removes the channel.
         self._update(webinar)
-        room = self._rooms.setdefault(webinar.pk, RoomChannel(webinar))
+        channel = self._channels.setdefault(webinar.pk, RoomChannel(webinar))
         viewer.webinar_id = webinar.pk
-        room.viewers.add(viewer)
+        channel.viewers.add(viewer)
         self._streams[viewer.person_id] += 1
-        viewer.recorded = not room.has_ended  # who connects after the finish is not present
+        viewer.recorded = not channel.has_ended  # a stream opened after the finish is not presence
         if viewer.recorded:
-            self.presence.enter(webinar.pk, viewer.person_id, clock.now())
+            self.recorder.enter(webinar.pk, viewer.person_id)
         viewer.open()
-        room.greet(viewer, self.count(webinar.pk))
+        channel.send_snapshot(viewer, self.count(webinar.pk))
 
     def leave(self, viewer: Viewer, until: datetime) -> None:
-        """A stream closed, seen alive last at `until`."""
-        room = self._rooms[viewer.webinar_id]
-        room.viewers.discard(viewer)
+        """Remove a stream that has ended, last seen alive at `until`."""
+        channel = self._channels[viewer.webinar_id]
+        channel.viewers.discard(viewer)
         self._streams[viewer.person_id] -= 1
         if not self._streams[viewer.person_id]:
             del self._streams[viewer.person_id]
-        if viewer.recorded and not self._presence_is_over:
-            self.presence.leave(room.webinar.pk, viewer.person_id, until)
-        if not room.viewers:
-            self._rooms.pop(room.webinar.pk, None)
+        if viewer.recorded:
+            self.recorder.leave(viewer.webinar_id, viewer.person_id, until)
+        if not channel.viewers:
+            self._channels.pop(viewer.webinar_id, None)
 
-    def refusal(self, person_id: int) -> int:
-        """The HTTP status with which a stream is refused now: the process ends, or one person has too many; else 0."""
-        limit = settings.EFIR.streams_per_person
+    def refusal_status(self, person_id: int) -> int:
+        """Return the HTTP status with which to refuse this person a stream now, or 0.
+
+        503 if the process is shutting down, 429 if the person has `EFIR_STREAMS_PER_PERSON` streams already.
+        """
         if self.closing:
             return 503
+        limit = settings.EFIR.streams_per_person
         return 429 if limit and self._streams.get(person_id, 0) >= limit else 0
 
     def count(self, webinar_id: int) -> int:
-        """How many people are in the room, by this process and what the others last wrote."""
-        return self.presence.count(webinar_id) + self._elsewhere.get(webinar_id, 0)
+        """Return the number of people in the room, in this process and as the others last wrote."""
+        return self.recorder.presence.count(webinar_id) + self._peer_counts.get(webinar_id, 0)
 
-    def audience(self) -> dict[int, tuple[int, int]]:
-        """Webinar's id → people and streams, in this process alone; safe to call from any thread."""
-        return {pk: (self.presence.count(pk), len(room.viewers)) for pk, room in tuple(self._rooms.items())}
+    def viewer_counts(self) -> dict[int, tuple[int, int]]:
+        """Return the people and the streams of this process by webinar id. Thread-safe."""
+        presence = self.recorder.presence
+        return {pk: (presence.count(pk), len(room.viewers)) for pk, room in tuple(self._channels.items())}
 
-    def tasks(self) -> int:
-        """How many tasks the event loop of this process has; safe to call from any thread."""
+    def task_count(self) -> int:
+        """Return the number of tasks of this process's event loop. Thread-safe."""
         return len(asyncio.all_tasks(self._loop))
 
-    def attend(self, webinar_id: int) -> None:
-        """Somebody with `manage_status` has the speaker's page open; safe to call from any thread."""
-        self._loop.call_soon_threadsafe(self._attended.__setitem__, webinar_id, clock.now())
+    def mark_speaker_active(self, webinar_id: int) -> None:
+        """Record that somebody with `manage_status` has the speaker's page open. Thread-safe."""
+        self._loop.call_soon_threadsafe(self.recorder.mark_speaker_active, webinar_id)
 
-    def changed(self, webinar_ids: Iterable[int] | None = None) -> None:
-        """These webinars (all that are watched, if None) may have changed; safe to call from any thread."""
-        self._loop.call_soon_threadsafe(self._note, webinar_ids)
-
-    def _note(self, webinar_ids: Iterable[int] | None) -> None:
-        self.door.programme.changed()
-        self._changed.update(self._rooms if webinar_ids is None else webinar_ids)
-        self._noticed_at = self._noticed_at or time.monotonic()
-        self._stir.set()
+    def notify_changed(self, webinar_ids: Iterable[int] | None = None) -> None:
+        """Reload these webinars (None: all that are watched here) and broadcast what changed. Thread-safe."""
+        self._loop.call_soon_threadsafe(self._mark_changed, webinar_ids)
 
     async def run(self) -> None:
-        """Tell viewers what changed, count them at most once a second, and write what was seen, until `close`."""
-        webinar_changed.connect(self._on_change)
-        access_changed.connect(self._on_access)
+        """Serve the rooms until `close`: broadcast changes and counts, record presence, recheck access."""
+        webinar_changed.connect(self._on_webinar_changed)
+        access_changed.connect(self._access_watch.on_access_changed)
+        loops = [self._heartbeat, self._broadcast_changes, self._send_keep_alives, self._access_watch.run]
+        if not settings.EFIR.is_sqlite:  # on SQLite there is one process
+            loops.append(self._poll_peers)
         try:
             async with asyncio.TaskGroup() as group:
-                jobs = [group.create_task(job()) for job in self._jobs()]
-                group.create_task(self._record())
+                tasks = [group.create_task(loop()) for loop in loops]
+                group.create_task(self.recorder.run())
                 await self._closed.wait()
-                for job in jobs:
-                    job.cancel()
-                self._dismiss_all()
-                # The recorder is let finish: a write cut off here might come after the last one.
-                self._must_flush.set()
+                for task in tasks:
+                    task.cancel()
+                # The recorder is not cancelled: a write that is cut off here could be committed after the last one.
+                self._close_channels()
         finally:
-            access_changed.disconnect(self._on_access)
-            webinar_changed.disconnect(self._on_change)
-            self._dismiss_all()
-            await self._flush()
-
-    def _jobs(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
-        alone = settings.EFIR.is_sqlite
-        return [
-            self._pulse,
-            self._tell,
-            self._keep_alive,
-            self._keep_out,
-            *([] if alone else [self._hear_others]),
-        ]
+            access_changed.disconnect(self._access_watch.on_access_changed)
+            webinar_changed.disconnect(self._on_webinar_changed)
+            self._close_channels()
+            await self.recorder.flush()
 
     def close(self) -> None:
-        """End `run`: everybody is sent away and the end is written."""
+        """Make `run` return: every stream is ended, and the end of everybody's presence is written."""
         self.closing = True
         self._closed.set()
 
-    def _dismiss_all(self) -> None:
-        """They come back to another process, or to the next start; nobody waits for the database to hear that."""
-        if self._presence_is_over:
+    def _close_channels(self) -> None:
+        """End all streams at once, without waiting for the database; browsers reconnect to another process."""
+        if self.recorder.closed:
             return
         self.closing = True
-        for room in tuple(self._rooms.values()):
-            room.dismiss()
-        self._presence_is_over = True
-        self.presence.close(clock.now())
+        for channel in tuple(self._channels.values()):
+            channel.close()
+        self.recorder.close()
 
-    def _on_access(self, person_ids: Iterable[int], **kwargs: Any) -> None:
-        self._loop.call_soon_threadsafe(self._hear_of_access, person_ids)
+    def _viewers(self) -> Iterator[Viewer]:
+        return (viewer for channel in self._channels.values() for viewer in channel.viewers)
 
-    def _hear_of_access(self, person_ids: Iterable[int]) -> None:
-        self.door.accesses.drop(person_ids)
-        self._news.set()
+    def _on_webinar_changed(self, webinar_id: int, **kwargs: Any) -> None:
+        self.notify_changed([webinar_id])
 
-    async def _keep_out(self) -> None:
-        """Send away who may not watch any more, within one flush period of the change."""
-        looked = clock.now()
+    def _mark_changed(self, webinar_ids: Iterable[int] | None) -> None:
+        self.admission.schedule_cache.changed()
+        self._changed.update(self._channels if webinar_ids is None else webinar_ids)
+        self._changed_at = self._changed_at or time.monotonic()
+        self._wake_event.set()
+
+    async def _broadcast_changes(self) -> None:
+        """Reload the webinars that changed and broadcast their state."""
         while True:
-            await wait_for(self._news, flush_every_s())
-            self._news.clear()
-            with suppress(DatabaseError):  # it is looked for again, and a little earlier
-                now = clock.now()
-                await self._recheck(await in_thread(changed_since, looked))
-                looked = now
-
-    async def _recheck(self, person_ids: set[int]) -> None:
-        self.door.accesses.drop(person_ids)
-        viewers = [v for room in self._rooms.values() for v in room.viewers if v.person_id in person_ids]
-        # All at once: they are read together.
-        admitted = await asyncio.gather(*(self.door.admit(v.session_key, v.webinar_id) for v in viewers))
-        for viewer, admission in zip(viewers, admitted, strict=True):
-            if admission.webinar is None:
-                log.info("viewer_sent_away", person_id=viewer.person_id, webinar_id=viewer.webinar_id)
-                dismiss(viewer)
-
-    def _on_change(self, webinar_id: int, **kwargs: Any) -> None:
-        self.changed([webinar_id])
-
-    async def _pulse(self) -> None:
-        """Say every second that this process sees. It waits for nothing else: a slow database is no blindness."""
-        while True:
-            self.presence.tick(clock.now(), time.monotonic())
-            self._recount()
-            await asyncio.sleep(TICK_S)
-
-    async def _tell(self) -> None:
-        """Read the webinars that changed and tell their viewers."""
-        while True:
-            await self._stir.wait()
-            self._stir.clear()
-            wanted, self._changed = self._changed & set(self._rooms), set()
-            noticed_at, self._noticed_at = self._noticed_at, None
-            if wanted and await self._refresh(wanted) and noticed_at:
-                metrics.FAN_OUT.observe(time.monotonic() - noticed_at)
-
-    async def _refresh(self, wanted: set[int]) -> bool:
-        """Whether there was something to tell."""
-        try:
-            webinars = await in_thread(lambda: list(Webinar.objects.filter(pk__in=wanted)))
-        except DatabaseError:
-            log.exception("room_refresh_failed")
-            await asyncio.sleep(TICK_S)
-            self._note(wanted)
-            return False
-        told = [self._update(webinar) for webinar in webinars]
-        return any(told)
+            await self._wake_event.wait()
+            self._wake_event.clear()
+            watched, self._changed = self._changed & self._channels.keys(), set()
+            changed_at, self._changed_at = self._changed_at, None
+            if not watched:
+                continue
+            try:
+                webinars = await in_thread(list, Webinar.objects.filter(pk__in=watched))
+            except DatabaseError:
+                log.exception("room_refresh_failed")
+                await asyncio.sleep(TICK_S)
+                self._mark_changed(watched)
+                continue
+            updated = [self._update(webinar) for webinar in webinars]
+            if any(updated) and changed_at:
+                metrics.FAN_OUT.observe(time.monotonic() - changed_at)
 
     def _update(self, webinar: Webinar) -> bool:
-        room = self._rooms.get(webinar.pk)
-        if room is None or webinar.version <= room.webinar.version:
+        """Broadcast this row if it is newer than the channel's; return whether it is."""
+        channel = self._channels.get(webinar.pk)
+        if channel is None or webinar.version <= channel.webinar.version:
             return False
-        moved = webinar.status != room.webinar.status
-        room.webinar = webinar
-        room.tell(self.count(webinar.pk))
-        if moved:
-            # What was seen up to a change of status is written at once: entries and verdicts wait for it.
-            self.presence.tick(clock.now(), time.monotonic())
-            self._must_flush.set()
+        status_changed = webinar.status != channel.webinar.status
+        channel.webinar = webinar
+        channel.broadcast(self.count(webinar.pk))
+        if status_changed:
+            self.recorder.flush_soon()
         return True
 
-    def _recount(self) -> None:
-        # Who does not take a message leaves at once, and the last one closes the room.
-        for webinar_id, room in tuple(self._rooms.items()):
-            count = self.count(webinar_id)
-            if rounded_count(count) != rounded_count(room.told) and not room.has_ended:
-                room.tell(count)
+    async def _heartbeat(self) -> None:
+        """Update the heartbeat and the counts every second.
 
-    async def _hear_others(self) -> None:
-        """Learn how many people the other processes have."""
+        Never block on the database here: slow writes must not look like downtime.
+        """
         while True:
-            with suppress(DatabaseError):  # what was known last goes on
-                since = clock.now() - ALIVE_WITHIN
-                self._elsewhere = await in_thread(
-                    presence_store.peer_counts, self.presence.recorder_id, since
-                )
+            self.recorder.heartbeat()
+            self._broadcast_counts()
             await asyncio.sleep(TICK_S)
 
-    async def _keep_alive(self) -> None:
-        """Send everybody a sign of life now and then, a few at a time."""
+    def _broadcast_counts(self) -> None:
+        # A copy: a viewer that takes no message leaves at once, and the last one removes the channel.
+        for webinar_id, channel in tuple(self._channels.items()):
+            count = self.count(webinar_id)
+            if rounded_count(count) != rounded_count(channel.broadcast_count) and not channel.has_ended:
+                channel.broadcast(count)
+
+    async def _poll_peers(self) -> None:
+        """Read how many people are in the rooms of the other processes, every second."""
+        while True:
+            with suppress(DatabaseError):  # the last known counts stay
+                own_id = self.recorder.presence.recorder_id
+                self._peer_counts = await in_thread(presence_store.peer_counts, own_id)
+            await asyncio.sleep(TICK_S)
+
+    async def _send_keep_alives(self) -> None:
         while True:
             await asyncio.sleep(KEEP_ALIVE_S)
-            viewers = [viewer for room in self._rooms.values() for viewer in room.viewers]
-            for start in range(0, len(viewers), AT_ONCE):
-                for viewer in viewers[start : start + AT_ONCE]:
+            viewers = list(self._viewers())
+            for start in range(0, len(viewers), KEEP_ALIVE_BATCH):
+                for viewer in viewers[start : start + KEEP_ALIVE_BATCH]:
                     viewer.keep_alive()
                 await asyncio.sleep(0)
 
-    async def _record(self) -> None:
-        """Write what was seen: soon when somebody came or went or a status moved, else the pulse alone."""
-        while not self.closing:
-            await self._flush_is_due()
-            await self._flush()
 
-    async def _flush_is_due(self) -> None:
-        latest = time.monotonic() + flush_every_s()
-        while time.monotonic() < latest:
-            if await wait_for(self._must_flush, min(TICK_S, flush_every_s())) or self.presence.has_changes:
-                break
-        self._must_flush.clear()
-
-    async def _flush(self) -> None:
-        pending, attended = self.presence.pending(), dict(self._attended)
-        try:
-            await in_thread(presence_store.write, pending, attended)
-        except DatabaseError:
-            # Kept in memory: the next flush writes it.
-            self._flushing.failed(intervals=len(pending.intervals))
-            return
-        self._flushing.succeeded()
-        self.presence.written(pending)
-        self._attended = {pk: moment for pk, moment in self._attended.items() if attended.get(pk) != moment}
+_hub: RoomHub | None = None
 
 
-_rooms: RoomHub | None = None
+def open_hub() -> RoomHub:
+    """Create the hub of this process; called by its server when it starts."""
+    global _hub  # noqa: PLW0603  # one hub per process
+    _hub = RoomHub()
+    return _hub
 
 
-def open_rooms() -> RoomHub:
-    """The rooms of this process, opened by its server when it starts."""
-    global _rooms  # noqa: PLW0603  # one set of rooms for the process
-    _rooms = RoomHub()
-    return _rooms
-
-
-def rooms() -> RoomHub | None:
-    """The rooms of this process, or None where no room server runs (tests of pages, the command line)."""
-    return _rooms
+def current_hub() -> RoomHub | None:
+    """Return the hub of this process, or None if it serves no rooms (tests of pages, the command line)."""
+    return _hub

@@ -1,4 +1,4 @@
-"""Who was in which room when, as the web processes recorded it."""
+"""Presence in the rooms, as the web processes recorded it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from efir.webinars.models import Webinar
 
 
 class Recorder(models.Model):
-    """A stretch of a web process's life without a blind moment: from `started_at` to `pulsed_at` it was recording.
+    """A period in which one web process recorded presence without a gap, from `started_at` to `pulsed_at`.
 
-    `pulsed_at` moves with every flush, so everything up to then is in the database. `closed_at` is set by a clean
-    end; without it, a pulse that no longer moves is a process that died unseen. `repeats_until`: the clock had been set
-    back, and what lies between `started_at` and this moment came twice.
+    `pulsed_at` is the heartbeat: it moves with every flush, and everything up to it is in the database. `closed_at` is
+    set by a clean shutdown; without it, a heartbeat that no longer moves means that the process has died.
+    `repeats_until`: the clock was set back, and the time between `started_at` and this moment occurred twice.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4)
@@ -23,17 +23,17 @@ class Recorder(models.Model):
     pulsed_at = models.DateTimeField(db_index=True)
     closed_at = models.DateTimeField(null=True)
     repeats_until = models.DateTimeField(null=True)
-    counts = models.JSONField(default=dict)  # webinar's id → people in its room at the pulse
+    counts = models.JSONField(default=dict)  # webinar id → people in its room at the heartbeat
 
     def __str__(self) -> str:
         return str(self.id)
 
 
 class PresenceInterval(models.Model):
-    """One person in one room, seen by one recorder, from `began_at` until `ended_at`.
+    """One person in one room, recorded by one process, from `began_at` until `ended_at`.
 
-    Several connections of a person at once are one interval. While it is open, it reaches to the recorder's pulse,
-    so a viewer who sits still costs no writing.
+    Simultaneous connections of a person are one interval. An open interval reaches to the recorder's heartbeat, so a
+    viewer who stays costs no writes.
     """
 
     recorder = models.ForeignKey(Recorder, models.PROTECT, related_name="intervals")
@@ -57,11 +57,14 @@ class PresenceInterval(models.Model):
         return f"{self.person_id} in {self.webinar_id} from {self.began_at}"
 
 
-class Attention(models.Model):
-    """When somebody with `manage_status` last had the webinar's speaker's page open."""
+class SpeakerPageSeen(models.Model):
+    """When somebody with `manage_status` last had the webinar's speaker page open."""
 
-    webinar = models.OneToOneField(Webinar, models.PROTECT, related_name="attention")
+    webinar = models.OneToOneField(Webinar, models.PROTECT, related_name="+")
     seen_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "room_attention"  # the model's name in the first release
 
     def __str__(self) -> str:
         return f"{self.webinar_id} at {self.seen_at}"

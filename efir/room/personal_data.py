@@ -1,4 +1,4 @@
-"""What is kept of a person here: when they were in which room."""
+"""Personal data of this app: when a person was in which room."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Presence in memory: the union of a person's connections, kept by one process and flushed in bulk.
+"""Presence in memory: the union of each person's connections in one process, flushed in bulk.
 
-Used from one thread (the event loop's); `efir.room.presence_store` writes what `pending` gives.
+Not thread-safe: used on the event loop. `efir.room.presence_store` writes what `pending` returns.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from uuid import UUID, uuid4
 K = TypeVar("K")
 V = TypeVar("V")
 
-# A loop that stood still for longer than this did not see who came and went. Nor did a machine that slept, where only
-# the wall clock went on; and by a wall clock that was set nobody can say when something was.
-BLIND_AFTER_S = 10.0
+# If the event loop was blocked for longer than this, nobody saw who came and went. The same if the machine slept, so
+# that only the wall clock went on, or if the wall clock was set, so that its times cannot be compared.
+MAX_GAP_S = 10.0
 
 
 @dataclass(frozen=True)
 class RecorderRow:
-    """One recorder as the database should hold it; `counts`: webinar's id → people in its room, as JSON has it."""
+    """A row of `Recorder` to write. `counts`: webinar id → people in its room, with the keys as in JSON."""
 
     id: UUID
     started_at: datetime
@@ -34,7 +34,7 @@ class RecorderRow:
 
 @dataclass(frozen=True)
 class IntervalRow:
-    """One interval as the database should hold it; open while `ended_at` is None."""
+    """A row of `PresenceInterval` to write; open while `ended_at` is None."""
 
     recorder_id: UUID
     webinar_id: int
@@ -45,40 +45,40 @@ class IntervalRow:
 
 @dataclass(frozen=True)
 class Pending:
-    """What is not in the database yet."""
+    """The rows that are not in the database yet."""
 
     recorders: tuple[RecorderRow, ...]
     intervals: tuple[IntervalRow, ...]
 
 
 @dataclass
-class _Seen:
+class _PersonPresence:
     row: IntervalRow
     connections: int = 0
-    until: datetime | None = None  # the latest end among connections that are gone
+    until: datetime | None = None  # the latest end of the connections that have ended
 
 
 class Presence:
-    """Who is in which room, by this process."""
+    """The people in each room of this process."""
 
     def __init__(self, now: datetime, monotonic: float) -> None:
-        self._rooms: dict[int, dict[int, _Seen]] = defaultdict(dict)
+        self._rooms: dict[int, dict[int, _PersonPresence]] = defaultdict(dict)
         self._intervals: dict[tuple[UUID, int, int, datetime], IntervalRow] = {}
         self._recorders: dict[UUID, RecorderRow] = {}
         self._ticked = monotonic
         self._current = self._begin(now)
 
     def enter(self, webinar_id: int, person_id: int, now: datetime) -> bool:
-        """A connection opened; whether the person was not here before."""
+        """Add a connection. Return whether it is the person's first one."""
         room = self._rooms[webinar_id]
         seen = room.get(person_id)
         if seen is None:
-            seen = room[person_id] = _Seen(self._open(webinar_id, person_id, now))
+            seen = room[person_id] = _PersonPresence(self._open(webinar_id, person_id, now))
         seen.connections += 1
         return seen.connections == 1
 
     def leave(self, webinar_id: int, person_id: int, until: datetime) -> bool:
-        """A connection ended, seen alive last at `until`; whether it was the person's last one."""
+        """Remove a connection, last seen alive at `until`. Return whether it was the person's last one."""
         room = self._rooms[webinar_id]
         seen = room[person_id]
         seen.connections -= 1
@@ -86,30 +86,30 @@ class Presence:
         if seen.connections:
             return False
         del room[person_id]
-        if not room:  # a dict keeps the size that it once had
+        if not room:  # an emptied dict keeps its memory
             del self._rooms[webinar_id]
         self._end(seen.row, seen.until)
         return True
 
     def count(self, webinar_id: int) -> int:
-        """How many people are in this room."""
+        """Return the number of people in this room."""
         return len(self._rooms.get(webinar_id, ()))
 
     @property
     def has_changes(self) -> bool:
-        """Whether somebody came or went since the last flush."""
+        """Whether somebody has come or gone since the last flush."""
         return bool(self._intervals)
 
     def tick(self, now: datetime, monotonic: float) -> None:
-        """Say that this process is up and seeing; called every second or so.
+        """Update the heartbeat; called every second.
 
-        After a blind gap, or where the clock was set, a new recorder begins: what the old one had open stays open at
-        its last pulse, as for a process that died, and those who are still connected are seen anew.
+        After a gap, or if the clock was set, begin a new recorder. The intervals of the old one stay open at its last
+        heartbeat, as if the process had died, and those who are still connected get new intervals.
         """
-        stood_s, last = monotonic - self._ticked, self._current.pulsed_at
-        was_set_s = (now - last).total_seconds() - stood_s
+        gap_s, last = monotonic - self._ticked, self._current.pulsed_at
+        clock_set_by_s = (now - last).total_seconds() - gap_s
         self._ticked = monotonic
-        if stood_s <= BLIND_AFTER_S and abs(was_set_s) <= BLIND_AFTER_S:
+        if gap_s <= MAX_GAP_S and abs(clock_set_by_s) <= MAX_GAP_S:
             self._current = replace(self._current, pulsed_at=now, counts=self._counts())
             self._recorders[self._current.id] = self._current
             return
@@ -119,7 +119,7 @@ class Presence:
                 seen.row = self._open(webinar_id, person_id, now)
 
     def close(self, now: datetime) -> None:
-        """A clean end: everybody's interval ends now."""
+        """End everybody's interval now: a clean shutdown."""
         for room in self._rooms.values():
             for seen in room.values():
                 self._end(seen.row, now)
@@ -128,18 +128,18 @@ class Presence:
 
     @property
     def recorder_id(self) -> UUID:
-        """Under which recorder this process writes now."""
+        """The id of the recorder that this process writes now."""
         return self._current.id
 
     def _counts(self) -> dict[str, int]:
         return {str(webinar_id): len(people) for webinar_id, people in self._rooms.items() if people}
 
     def pending(self) -> Pending:
-        """What to write now; `written` confirms it."""
+        """Return the rows to write; pass them to `written` afterwards."""
         return Pending(tuple(self._recorders.values()), tuple(self._intervals.values()))
 
     def written(self, pending: Pending) -> None:
-        """Forget what is in the database now; what has changed meanwhile stays."""
+        """Forget rows that have been written, unless they have changed meanwhile."""
         _forget(self._recorders, ((row.id, row) for row in pending.recorders))
         _forget(self._intervals, ((_key(row), row) for row in pending.intervals))
 

@@ -1,7 +1,7 @@
-"""Streams on bare connections: written to directly, and watched all together.
+"""Streams on bare connections: written to directly, and polled all together.
 
-Once Efir's own server has handed a connection over, nothing of the server and nothing of the event loop belongs to it:
-a viewer is a file descriptor. The kernel's send buffer is the bounded buffer that each has.
+Efir's own server hands a connection over: from then on neither the server nor the event loop holds an object for it,
+and a viewer is a file descriptor. The kernel's send buffer is the bounded buffer of each viewer.
 """
 
 from __future__ import annotations
@@ -20,30 +20,31 @@ from efir.lib import clock
 from efir.lib.asgi import head_of
 from efir.room.viewer import HEADERS, Viewer
 
-# Who reads so slowly that this much waits in the kernel is dropped, and comes back to a snapshot.
-SLOWEST_BYTES = 64 * 1024
-AT_ONCE = 500
-# What the kernel says when it gives up: that nothing was acknowledged, or what a router on the way told it.
-GIVEN_UP = frozenset({errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
+# The send buffer. A viewer who reads so slowly that it is full is dropped, and reconnects to a snapshot.
+SEND_BUFFER_BYTES = 64 * 1024
+# Connections handled in one go, before other work of the event loop gets its turn.
+POLL_BATCH = 500
+# The kernel gave the connection up: nothing was acknowledged, or a router reported the host unreachable.
+LOST = frozenset({errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
 FULL = errno.EAGAIN
 
-# The end of the connection is the end of the stream: no length, and no chunks to wrap each message in.
+# The stream ends with the connection, so there is no length and no message is wrapped in a chunk.
 _HEAD = head_of(200, [*HEADERS, (b"connection", b"close")]) + b"\r\n"
 # struct tcp_info (linux/tcp.h): eight bytes of flags, then 32-bit fields.
 _LAST_ACK_RECV = 8 + 4 * 12
 
 
 class SocketPoller:
-    """The connections that this process has taken over; the event loop looks at them as at one file.
+    """Polls the connections that this process has taken over; to the event loop they are one file.
 
-    `when_gone` is called once for each viewer, with the moment at which they were there last.
+    `on_gone` is called once for each viewer, with the moment at which the viewer was last seen alive.
     """
 
-    def __init__(self, when_gone: Callable[[Viewer, datetime], None]) -> None:
-        self.when_gone = when_gone
+    def __init__(self, on_gone: Callable[[Viewer, datetime], None]) -> None:
+        self.on_gone = on_gone
         self._epoll = select.epoll()
         self._viewers: dict[int, SocketViewer] = {}
-        asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._look)
+        asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._poll)
 
     def add(self, fd: int, viewer: SocketViewer) -> None:
         """Watch for the end of this connection."""
@@ -51,44 +52,44 @@ class SocketPoller:
         self._viewers[fd] = viewer
 
     def drop(self, fd: int) -> None:
-        """Watch it no more."""
+        """Stop watching this connection."""
         if self._viewers.pop(fd, None):
             self._epoll.unregister(fd)
 
-    def _look(self) -> None:
-        for fd, _events in self._epoll.poll(0, AT_ONCE):
+    def _poll(self) -> None:
+        for fd, _events in self._epoll.poll(0, POLL_BATCH):
             if viewer := self._viewers.get(fd):
-                viewer.look()
+                viewer.on_readable()
 
 
 class SocketViewer(Viewer):
-    """A stream that has its connection to itself: no coroutine, no buffer and no copy while it lives."""
+    """A stream that owns its connection: no coroutine, no buffer and no copy per viewer."""
 
-    __slots__ = ("_fd", "_wires")
+    __slots__ = ("_fd", "_poller")
 
-    def __init__(self, person_id: int, session_key: str, wires: SocketPoller, fd: int) -> None:
+    def __init__(self, person_id: int, session_key: str, poller: SocketPoller, fd: int) -> None:
         super().__init__(person_id, session_key)
-        self._wires = wires
+        self._poller = poller
         self._fd = fd
 
     def open(self) -> None:
         connection = _socket_of(self._fd)
         try:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SLOWEST_BYTES)
-            self._wires.add(self._fd, self)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+            self._poller.add(self._fd, self)
         except OSError as exc:
             return self._end(exc.errno or 0)
         finally:
-            connection.detach()  # it was only asked by this name
+            connection.detach()  # the descriptor stays open
         return self._write(_HEAD)
 
-    def tell(self, message: bytes, *, last: bool = False) -> None:
+    def send(self, message: bytes, *, last: bool = False) -> None:
         self._write(message)
         if last:
             self._end(0)
 
-    def look(self) -> None:
-        """Something came from the viewer: their end, as a rule."""
+    def on_readable(self) -> None:
+        """Read what the viewer sent; as a rule it is the end of the connection."""
         try:
             if not os.read(self._fd, 4096):
                 self._end(0)
@@ -103,33 +104,33 @@ class SocketViewer(Viewer):
         try:
             if os.write(self._fd, message) < len(message):
                 self._end(FULL)
-        except OSError as exc:  # a full buffer, too
+        except OSError as exc:  # EAGAIN if the buffer is full
             self._end(exc.errno or 0)
 
     def _end(self, error: int) -> None:
-        """Close the connection; `error` is why, if there was one."""
+        """Close the connection; `error` is the errno that ended it, or 0."""
         if self._fd < 0:
             return
         fd, self._fd = self._fd, -1
-        self._wires.drop(fd)
+        self._poller.drop(fd)
         with _socket_of(fd) as connection:
-            until = _last_sign(connection, error, clock.now())
+            until = _last_seen_at(connection, error, clock.now())
             if error == FULL:
-                # Cut off in the middle: what waits must not be taken for the rest of a message.
+                # The last message is cut off: reset, so that the browser does not get a part of it.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._wires.when_gone(self, until)
+        self._poller.on_gone(self, until)
 
 
 def _socket_of(fd: int) -> socket.socket:
     return socket.socket(socket.AF_INET, socket.SOCK_STREAM, fileno=fd)
 
 
-def _last_sign(connection: socket.socket, error: int, now: datetime) -> datetime:
-    """When the viewer was there last: now, unless the line is dead or stuck; then, when they acknowledged last.
+def _last_seen_at(connection: socket.socket, error: int, now: datetime) -> datetime:
+    """Return when the viewer was last seen alive: now, or at the last acknowledgement if the line is lost or stuck.
 
-    A phone out of coverage says no goodbye. What it acknowledged last is the evidence: the kernel knows when that was.
+    A phone that loses coverage does not close its connection; the kernel knows when it last acknowledged something.
     """
-    if error not in GIVEN_UP | {FULL} or not hasattr(socket, "TCP_INFO"):
+    if error not in LOST | {FULL} or not hasattr(socket, "TCP_INFO"):
         return now
     with suppress(OSError, struct.error):
         info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)

@@ -1,6 +1,6 @@
 """The room's event stream: plain ASGI before Django, so that a viewer holds no thread and no database connection.
 
-`GET /account/webinar_room/<id>/stream` is authenticated on connect (session, capability, webinar); then it waits.
+`GET /account/webinar_room/<id>/stream` is authorized on connect by session, capability and webinar.
 """
 
 from __future__ import annotations
@@ -15,68 +15,62 @@ from django.db import Error as DatabaseError
 from efir.accounts.sessions import is_key
 from efir.lib import clock, ids, metrics
 from efir.lib.asgi import HAND_OVER, HandOver, Receive, Scope, Send, answer, cookies_of
-from efir.room.admission import Admission
-from efir.room.hub import RoomHub, rooms
+from efir.room.hub import RoomHub, current_hub
 from efir.room.socket_viewer import SocketViewer
 from efir.room.viewer import HEADERS, AsgiViewer
 from efir.web.security_headers import EVERYWHERE
 from efir.webinars.models import Webinar
 
-ROUTE = "account/webinar_room/<id>/stream"  # as it is counted
+ROUTE = "account/webinar_room/<id>/stream"  # its label in the metrics
 PATH = re.compile(rf"/account/webinar_room/({ids.PATTERN})/stream")
 
 
 async def stream(scope: Scope, receive: Receive, send: Send, webinar_id: int) -> None:
-    """Answer one stream request, and stay until either side ends it."""
-    live, key = rooms(), session_key(cookies_of(scope))
-    if live is None:
+    """Answer one stream request, and stay until either side ends it.
+
+    Refused with 401, 403 or 404 by `AdmissionChecker.admit`, with 429 or 503 by `RoomHub.refusal_status`, and with 503
+    if this process has no hub or the database is away.
+    """
+    hub, key = current_hub(), session_key(cookies_of(scope))
+    if hub is None or scope["method"] != "GET":
+        return await _refuse(send, 503 if hub is None else 405)
+    try:
+        admission = await hub.admission.admit(key, webinar_id)
+    except DatabaseError:
         return await _refuse(send, 503)
-    admission = await _admission(live, scope["method"], key, webinar_id)
-    if admission.access is None or admission.webinar is None:
+    access, webinar = admission.access, admission.webinar
+    if access and (status := hub.refusal_status(access.person_id)):
+        return await _refuse(send, status)
+    if access is None or webinar is None:
         return await _refuse(send, admission.status)
     metrics.answered(ROUTE, 200)
-    person_id = admission.access.person_id
     hand_over: HandOver | None = scope.get("extensions", {}).get(HAND_OVER)
     fd = hand_over() if hand_over else None
     if fd is None:
-        return await _watch(live, admission.webinar, AsgiViewer(person_id, key), receive, send)
-    return live.join(admission.webinar, SocketViewer(person_id, key, live.wires, fd))
+        return await _serve_asgi(hub, webinar, AsgiViewer(access.person_id, key), receive, send)
+    return hub.join(webinar, SocketViewer(access.person_id, key, hub.socket_poller, fd))
 
 
-async def _admission(live: RoomHub, method: str, key: str, webinar_id: int) -> Admission:
-    if method != "GET":
-        return Admission(405)
-    try:
-        admission = await live.door.admit(key, webinar_id)
-    except DatabaseError:
-        return Admission(503)
-    refusal = live.refusal(admission.access.person_id) if admission.access else 0
-    return Admission(refusal) if refusal else admission
-
-
-async def _watch(live: RoomHub, webinar: Webinar, viewer: AsgiViewer, receive: Receive, send: Send) -> None:
-    """The plain way, on any ASGI server: a coroutine for each viewer."""
+async def _serve_asgi(
+    hub: RoomHub, webinar: Webinar, viewer: AsgiViewer, receive: Receive, send: Send
+) -> None:
+    """Serve a stream on any ASGI server, with a coroutine per viewer."""
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-    if live.refusal(viewer.person_id):  # the process has begun to end meanwhile
+    if hub.refusal_status(viewer.person_id):  # the hub was closed meanwhile
         return await send({"type": "http.response.body"})
-    live.join(webinar, viewer)
-    gone = asyncio.ensure_future(_until_disconnect(receive))
-    gone.add_done_callback(lambda _: viewer.woken.set())
+    hub.join(webinar, viewer)
+    disconnected = asyncio.ensure_future(_until_disconnect(receive))
+    disconnected.add_done_callback(lambda _: viewer.woken.set())
     try:
-        await _pass_on(viewer, gone, send)
+        last = False
+        while not (last or disconnected.done()):
+            await viewer.woken.wait()
+            message, last = viewer.pop_message()
+            if message or last:
+                await send({"type": "http.response.body", "body": message, "more_body": not last})
     finally:
-        live.leave(viewer, clock.now())
-        gone.cancel()
-
-
-async def _pass_on(viewer: AsgiViewer, gone: asyncio.Future[None], send: Send) -> None:
-    while not gone.done():
-        await viewer.woken.wait()
-        message, last = viewer.take()
-        if message or last:
-            await send({"type": "http.response.body", "body": message, "more_body": not last})
-        if last:
-            return
+        hub.leave(viewer, clock.now())
+        disconnected.cancel()
 
 
 async def _until_disconnect(receive: Receive) -> None:
@@ -91,6 +85,6 @@ async def _refuse(send: Send, status: int) -> None:
 
 
 def session_key(cookies: Mapping[str, str]) -> str:
-    """The session's key that these cookies carry, or nothing."""
+    """Return the well-formed session key among these cookies, or an empty string."""
     key = cookies.get(settings.SESSION_COOKIE_NAME, "")
     return key if is_key(key) else ""

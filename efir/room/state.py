@@ -1,4 +1,4 @@
-"""The room's state: one small object, the same on the stream and in the API."""
+"""The room's state: one small object, the same on the event stream and in the API."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import json
 from typing import Any
 
 from efir.lib import clock
-from efir.room.chat import framed_chat
+from efir.webinars.embeds import framed_chat
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
-COARSE_ABOVE = 200
+# Above this a viewer cannot tell the exact number, and every change of it is a broadcast to everybody.
+EXACT_UP_TO = 200
 
 
 def state_of(webinar: Webinar, viewers: int) -> dict[str, Any]:
-    """What a viewer may know. The player's and the chat's addresses are not there before the start."""
+    """Return the state as JSON-ready data. The player's and the chat's URLs are present only while on air."""
     state: dict[str, Any] = {
         "webinar_id": webinar.pk,
         "status": webinar.status,
@@ -34,20 +35,20 @@ def state_of(webinar: Webinar, viewers: int) -> dict[str, Any]:
 
 
 def content_hash(webinar: Webinar) -> str:
-    """A mark of what the page says of the webinar: where it is another, viewers read the page anew."""
+    """Return a hash of what the room's page shows of the webinar; if it changes, viewers reload these parts."""
     starts_at = clock.iso(webinar.starts_at) if webinar.starts_at else ""
     words = (webinar.title, webinar.speaker_name, webinar.description, starts_at, webinar.time_zone)
     return hashlib.sha256(repr((*words, webinar.poster_id)).encode()).hexdigest()[:12]
 
 
 def rounded_count(viewers: int) -> int:
-    """The count as it is up to 200, above that rounded down to tens or hundreds, so that it moves seldom."""
-    if viewers <= COARSE_ABOVE:
+    """Return the count, rounded down to tens above 200 and to hundreds from 1000 on, so that it changes rarely."""
+    if viewers <= EXACT_UP_TO:
         return viewers
     step = 10 if viewers < 1000 else 100
     return viewers - viewers % step
 
 
 def encode(state: dict[str, Any]) -> bytes:
-    """The state as one server-sent event."""
+    """Encode the state as one server-sent event."""
     return f"event: state\ndata: {json.dumps(state, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()

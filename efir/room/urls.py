@@ -1,4 +1,4 @@
-"""Addresses of the room and of the read-only API."""
+"""URLs of the room and of the read-only API."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from django.urls import path, re_path
 from django.views.generic import RedirectView
 
 from efir.room import views
-from efir.room.api import api, nothing_here
+from efir.room.api import api, not_found
 
 urlpatterns = [
     path("live_room/", RedirectView.as_view(url="/account/webinar_room/", permanent=True)),
     path("account/webinar_room/<id:webinar_id>/people", views.people, name="room_people"),
     path("admin_webinar/<id:webinar_id>/here", views.here, name="speaker_here"),
     path("api/", api.urls),
-    re_path("^api/", nothing_here),
+    re_path("^api/", not_found),
 ]

@@ -1,12 +1,18 @@
-"""One open stream: on the bare connection where the server hands it over (`wires`), through ASGI where it does not."""
+"""One open stream of one person: the interface, and the implementation through plain ASGI.
+
+`efir.room.socket_viewer` has the other implementation, on a connection that the server has handed over.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import random
 
 from efir.web.security_headers import EVERYWHERE
 
 KEEP_ALIVE = b": here\n\n"
+# How soon a browser reconnects: spread, so that a full room does not come back in the same second.
+RETRY_MS = (1000, 5000)
 
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -28,15 +34,20 @@ class Viewer:
         self.recorded = False
 
     def open(self) -> None:
-        """Begin the answer, once the room knows the viewer."""
+        """Begin the response; called once the viewer is in its channel."""
 
-    def tell(self, message: bytes, *, last: bool = False) -> None:
-        """Send a prepared message; after the `last` one the stream ends. Never waits."""
+    def send(self, message: bytes, *, last: bool = False) -> None:
+        """Send an encoded event; end the stream after the `last` one. Never block."""
         raise NotImplementedError
 
     def keep_alive(self) -> None:
-        """Send a sign of life; called every few seconds."""
-        self.tell(KEEP_ALIVE)
+        """Send a comment, so that no proxy takes the stream for dead."""
+        self.send(KEEP_ALIVE)
+
+    def close(self) -> None:
+        """End the stream; the browser reconnects after a random delay and is admitted or refused anew."""
+        retry_ms = random.randint(*RETRY_MS)  # noqa: S311  # jitter, not a secret
+        self.send(f"retry: {retry_ms}\n\n".encode(), last=True)
 
 
 class AsgiViewer(Viewer):
@@ -50,8 +61,8 @@ class AsgiViewer(Viewer):
         self._message = b""
         self._last = False
 
-    def tell(self, message: bytes, *, last: bool = False) -> None:
-        # A state is whole: who has not read the one before needs only this one.
+    def send(self, message: bytes, *, last: bool = False) -> None:
+        # Each message is the whole state: a slow reader needs only the latest one.
         self._message, self._last = message, self._last or last
         self.woken.set()
 
@@ -59,8 +70,8 @@ class AsgiViewer(Viewer):
         if not self._message:
             super().keep_alive()
 
-    def take(self) -> tuple[bytes, bool]:
-        """The message that waits, if any, and whether it is the last."""
+    def pop_message(self) -> tuple[bytes, bool]:
+        """Return the waiting message (or b"") and whether it is the last one."""
         self.woken.clear()
         message, self._message = self._message, b""
         return message, self._last

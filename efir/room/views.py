@@ -1,4 +1,7 @@
-"""Who is in the room. The page is in `efir.pages.room`, the stream beside Django in `efir.room.sse`."""
+"""The people in the room, and the speaker page's heartbeat.
+
+The room's page is in `efir.pages.room`, its event stream in `efir.room.sse`.
+"""
 
 from __future__ import annotations
 
@@ -11,27 +14,26 @@ from efir.accounts.capabilities import Capability, can, capability_required
 from efir.accounts.models import Person
 from efir.accounts.sessions import current_person
 from efir.hooks.actions import ActionRefused, Code
-from efir.lib import clock
 from efir.room import presence_store
-from efir.room.hub import ALIVE_WITHIN, rooms
+from efir.room.hub import current_hub
 from efir.webinars.endpoint import ActionResult, control
 from efir.webinars.models import Webinar
 from efir.webinars.selectors import visible_webinar
 
-ON_A_PAGE = 50
+PAGE_SIZE = 50
 
 
 @never_cache
 @require_safe
 @capability_required(Capability.ENTER_ROOM)
 def people(request: HttpRequest, webinar_id: int) -> JsonResponse:
-    """Who is in the room: names and roles, never contacts; a page at a time.
+    """Return a page of the people in the room: names and roles, never contacts.
 
-    `?page=` beyond the last gives the last, and what is no number the first, as on the other pages.
+    `?page=` beyond the last page gives the last one, and anything but a number the first, as on the other pages.
     """
-    webinar = _visible(current_person(request), webinar_id)
-    present = presence_store.present_person_ids(webinar.pk, clock.now() - ALIVE_WITHIN)
-    page = Paginator(present, ON_A_PAGE).get_page(request.GET.get("page"))
+    webinar = visible_or_404(current_person(request), webinar_id)
+    present = presence_store.present_person_ids(webinar.pk)
+    page = Paginator(present, PAGE_SIZE).get_page(request.GET.get("page"))
     ids = list(page)
     named = Person.objects.select_related("membership__group").in_bulk(ids)
     return JsonResponse(
@@ -46,21 +48,22 @@ def people(request: HttpRequest, webinar_id: int) -> JsonResponse:
 
 @control(Capability.MANAGE_STATUS)
 def here(request: HttpRequest, webinar_id: int) -> ActionResult:
-    """The speaker's page says every minute that it is open: a webinar somebody looks at is not a forgotten one."""
+    """Record that the speaker's page is open, as it reports every minute: its webinar is not stopped as forgotten."""
     if not Webinar.objects.filter(pk=webinar_id).exists():
         raise ActionRefused(Code.NOT_FOUND, "no such webinar")
-    if live := rooms():
-        live.attend(webinar_id)
+    if hub := current_hub():
+        hub.mark_speaker_active(webinar_id)
     return ActionResult("", {"webinar_id": webinar_id})
 
 
-def viewers_of(webinar: Webinar) -> int:
-    """How many people are in the room, as this process sees it."""
-    live = rooms()
-    return live.count(webinar.pk) if live else 0
+def viewer_count(webinar: Webinar) -> int:
+    """Return the number of people in the room as this process knows it; 0 if it serves no rooms."""
+    hub = current_hub()
+    return hub.count(webinar.pk) if hub else 0
 
 
-def _visible(person: Person, webinar_id: int) -> Webinar:
+def visible_or_404(person: Person, webinar_id: int) -> Webinar:
+    """Return the webinar; raise Http404 if it does not exist or is a draft that the person may not see."""
     webinar = visible_webinar(webinar_id, drafts=can(person, Capability.EDIT_WEBINAR))
     if webinar is None:
         raise Http404

@@ -20,8 +20,8 @@ from efir.edge.error_responses import refuse
 from efir.lib import clock, metrics
 from efir.lib.asgi import HAND_OVER, PREPARED, Headers, Receive, Scope, Send
 from efir.lib.concurrency import in_thread
-from efir.room.change_listener import watch
-from efir.room.hub import RoomHub, open_rooms
+from efir.room.change_listener import notify_of_changes
+from efir.room.hub import RoomHub, open_hub
 from efir.server import fd_limit, readiness
 
 # For requests under way; what comes after them fits into the ten seconds, too.
@@ -138,7 +138,7 @@ def _crowding() -> fd_limit.FdLimit:
 class WebServer(uvicorn.Server):
     """uvicorn that leaves signals to its caller and sends the viewers away before it waits for connections."""
 
-    def __init__(self, application: Callable[..., Any], live: RoomHub) -> None:
+    def __init__(self, application: Callable[..., Any], hub: RoomHub) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
@@ -152,7 +152,7 @@ class WebServer(uvicorn.Server):
                 timeout_graceful_shutdown=GRACEFUL_S,
             )
         )
-        self._live = live
+        self._hub = hub
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -163,7 +163,7 @@ class WebServer(uvicorn.Server):
 
         `close` only asks for it: before anybody is sent away, uvicorn has closed the listening socket.
         """
-        self._live.close()
+        self._hub.close()
         await super().shutdown(sockets)
 
 
@@ -172,12 +172,12 @@ async def serve_web(application: Callable[..., Any], listening: socket.socket, s
 
     Between the two lies `EFIR_DRAIN_S`: everything is still served, but `/healthz` says that this process leaves.
     """
-    live = open_rooms()
-    server = WebServer(application, live)
+    hub = open_hub()
+    server = WebServer(application, hub)
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(live.run())
+        running = group.create_task(hub.run())
         serving = group.create_task(server.serve(sockets=[listening]))
-        helpers = [group.create_task(watch(live)), group.create_task(_keep_clock())]
+        helpers = [group.create_task(notify_of_changes(hub)), group.create_task(_keep_clock())]
         stopping = group.create_task(stop.wait())
         readiness.notify_ready()
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

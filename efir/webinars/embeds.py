@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 from html import unescape
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -17,6 +17,7 @@ from efir.config import PROVIDER_HOSTS, bracketed
 from efir.webinars.provider_urls import chat_framed, framed, is_channel, is_mere_page
 
 LONGEST = 2000  # as the columns are
+_YOUTUBE = frozenset({"www.youtube.com", "youtube.com"})
 _NEVER = frozenset("\0<>\"'\\" + string.whitespace)
 
 _OF_A_CHANNEL = gettext_lazy("Это страница канала. Откройте на ней сам эфир и скопируйте его адрес.")
@@ -91,6 +92,19 @@ def chat_address(text: str) -> str:
         raise _no_address() from None
     _check(address, _("Чат с этого адреса не разрешён. Разрешены: %(hosts)s."))
     return address
+
+
+def framed_chat(address: str) -> str:
+    """Return the stored chat URL as the room frames it.
+
+    YouTube shows its live chat only in frames of the host that `embed_domain` names.
+    """
+    parts = urlsplit(address)
+    if parts.hostname not in _YOUTUBE or parts.path != "/live_chat":
+        return address
+    query = [(name, value) for name, value in parse_qsl(parts.query) if name != "embed_domain"]
+    own = ("embed_domain", urlsplit(settings.EFIR.public_url).hostname or "")
+    return parts._replace(query=urlencode([*query, own])).geturl()
 
 
 def _is_code(text: str) -> bool:

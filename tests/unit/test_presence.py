@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from hypothesis.strategies import integers, sampled_from
 
-from efir.room.presence import BLIND_AFTER_S, Presence
+from efir.room.presence import MAX_GAP_S, Presence
 
 ZERO = datetime(2026, 11, 23, 16, tzinfo=UTC)
 
@@ -78,7 +78,7 @@ def test_a_blind_gap_begins_a_new_recorder_and_leaves_the_old_one_at_its_last_pu
     presence = Presence(at(0), 0)
     presence.enter(1, 7, at(1))
     presence.tick(at(5), 5)
-    presence.tick(at(100), 5 + BLIND_AFTER_S + 1)
+    presence.tick(at(100), 5 + MAX_GAP_S + 1)
     old, new = presence.pending().recorders
     assert (old.pulsed_at, old.closed_at, new.started_at) == (at(5), None, at(100))
     assert [(row.recorder_id, row.began_at, row.ended_at) for row in presence.pending().intervals] == [

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from efir.lib import clock
 from efir.ops.monitoring.health import WELL, parts_of_health
-from efir.room.hub import rooms
+from efir.room.hub import current_hub
 from efir.server.models import WorkerBeat
 from efir.telegram.bot import lease
 from efir.telegram.models import MessageState, OutboxMessage
@@ -45,9 +45,9 @@ class Gauges(Collector):
 
 def _process() -> Iterator[GaugeMetricFamily]:
     """What must not grow from one evening to the next."""
-    live = rooms()
-    if live is not None:
-        yield GaugeMetricFamily("efir_tasks", "Tasks of the event loop.", value=live.tasks())
+    hub = current_hub()
+    if hub is not None:
+        yield GaugeMetricFamily("efir_tasks", "Tasks of the event loop.", value=hub.task_count())
     yield GaugeMetricFamily("efir_threads", "Threads of this process.", value=threading.active_count())
 
 
@@ -56,10 +56,10 @@ def _wells() -> dict[str, float]:
 
 
 def _audience() -> Iterator[GaugeMetricFamily]:
-    live = rooms()
-    if live is None:
+    hub = current_hub()
+    if hub is None:
         return
-    audience = live.audience()
+    audience = hub.viewer_counts()
     people = {str(webinar_id): float(people) for webinar_id, (people, _) in audience.items()}
     streams = {str(webinar_id): float(streams) for webinar_id, (_, streams) in audience.items()}
     yield _labelled("efir_viewers", "People in the room by this process.", "webinar", people)

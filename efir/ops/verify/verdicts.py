@@ -12,7 +12,7 @@ from efir.lib import clock
 from efir.ops.verify.database import FROM_BACKUP
 from efir.ops.verify.problem import Issue, differences
 from efir.room.models import PresenceInterval
-from efir.room.presence_store import seen_by_person
+from efir.room.presence_store import spans_by_person
 from efir.webinars.models import Webinar
 
 CHUNK = 500
@@ -55,7 +55,7 @@ def _chunks(webinar: Webinar) -> Iterator[list[Verdict]]:
 
 
 def _misjudged(webinar_id: int, chunk: Sequence[Verdict], evening: Evening, kept: bool) -> Iterator[Issue]:
-    seen = seen_by_person(webinar_id, [verdict.lead_id for verdict in chunk]) if kept else {}
+    seen = spans_by_person(webinar_id, [verdict.lead_id for verdict in chunk]) if kept else {}
     for verdict in chunk:
         ids = {"webinar": webinar_id, "lead": verdict.lead_id}
         try:

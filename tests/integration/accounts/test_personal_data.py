@@ -59,7 +59,7 @@ NOBODYS = {
     *("auth.Permission", "auth.Group", "auth.Group_permissions", "contenttypes.ContentType"),
     *("axes.AccessFailureLog", "axes.AccessLog", "axes.AccessAttemptExpiration"),
     *("webinars.Poster", "webinars.PosterFile", "hooks.ListenerRetry", "attendance.Classification"),
-    *("room.Recorder", "room.Attention"),
+    *("room.Recorder", "room.SpeakerPageSeen"),
     *("telegram.BotUpdate", "telegram.DispatcherState", "ops.WorkerBeat", "ops.DemoMark"),
 }
 # Bookkeeping that tells nothing of the person: when their access changed, Django's unused permissions.

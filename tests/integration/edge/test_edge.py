@@ -20,7 +20,7 @@ from efir.attendance.models import Participation
 from efir.edge import posters, room_page
 from efir.edge.application import EdgeApplication
 from efir.lib.concurrency import in_thread
-from efir.room import hub as live_module
+from efir.room import hub as hub_module
 from efir.webinars import core, schedule
 from efir.webinars.models import Webinar
 from efir.webinars.posters.render import from_picture
@@ -48,7 +48,7 @@ class Site:
     """Efir's application with rooms that are open; counts what Django had to answer."""
 
     def __init__(self) -> None:
-        self.live = live_module.open_rooms()
+        self.hub = hub_module.open_hub()
         self.by_django = 0
         self._django = get_asgi_application()
         self.front = EdgeApplication(self._counted)
@@ -91,7 +91,7 @@ class Site:
 @pytest.fixture
 def run(monkeypatch, clock):
     """Runs a scenario with a site of its own; its rooms are gone afterwards. What is kept does not age by itself."""
-    monkeypatch.setattr(live_module, "_rooms", None)
+    monkeypatch.setattr(hub_module, "_hub", None)
     monkeypatch.setattr(room_page, "KEPT_S", 3600)
     monkeypatch.setattr(schedule, "KEPT_S", 3600)
 
@@ -161,7 +161,7 @@ class TestSchedule:
         async def scenario(site):
             before = await site.get("/webinars/")
             await in_thread(start, webinar.pk, SYSTEM)
-            site.live.changed([webinar.pk])
+            site.hub.notify_changed([webinar.pk])
             await asyncio.sleep(0)
             return before.text, (await site.get("/webinars/")).text
 
@@ -175,7 +175,7 @@ class TestSchedule:
         async def scenario(site):
             await site.get("/webinars/")
             await in_thread(core.edit, webinar.pk, {"title": "Новое"}, SYSTEM)
-            later = site.live.door.programme._good_until + 1
+            later = site.hub.admission.schedule_cache._good_until + 1
             monkeypatch.setattr("efir.webinars.schedule.time.monotonic", lambda: later)
             return (await site.get("/webinars/")).text
 
@@ -486,7 +486,7 @@ class TestProgramme:
 
         async def scenario(site):
             monkeypatch.setattr(schedule.Schedule, "read", away)
-            asking = (site.live.door.programme.now() for _ in range(20))
+            asking = (site.hub.admission.schedule_cache.now() for _ in range(20))
             return await asyncio.gather(*asking, return_exceptions=True)
 
         assert {type(each) for each in run(scenario)} == {OperationalError}
@@ -496,7 +496,7 @@ class TestProgramme:
         webinar = make_webinar()
 
         async def scenario(site):
-            kept, read = site.live.door.programme, schedule.Schedule.read
+            kept, read = site.hub.admission.schedule_cache, schedule.Schedule.read
 
             def read_while_something_changes():
                 kept.changed()
@@ -533,7 +533,7 @@ class TestState:
             for action in (None, stop):
                 if action:
                     await in_thread(action, webinar.pk, SYSTEM)
-                    site.live.changed([webinar.pk])
+                    site.hub.notify_changed([webinar.pk])
                     await asyncio.sleep(0)
                 told.append(
                     json.loads((await site.get(f"/api/webinars/{webinar.pk}/state", member.key)).text)

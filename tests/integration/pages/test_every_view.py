@@ -16,7 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from efir.accounts.capabilities import Role
 from efir.edge import application as front
 from efir.lib import clock as efir_clock
-from efir.room import hub as live_module
+from efir.room import hub as hub_module
 from efir.telegram.models import OutboxMessage
 from tests.integration.edge.test_edge import Site
 
@@ -283,7 +283,7 @@ def test_everything_that_is_answered_before_django_has_its_row():
 
 @pytest.mark.django_db(transaction=True)
 def test_before_django_it_is_the_same(places, monkeypatch):
-    monkeypatch.setattr(live_module, "_rooms", None)
+    monkeypatch.setattr(hub_module, "_hub", None)
     found, people = places
     keys = {"guest": ""}
     for role, person in people.items():
@@ -300,7 +300,7 @@ def test_before_django_it_is_the_same(places, monkeypatch):
             answers[page] = tuple([(await site.get(path, keys[role])).status for role in ROLES])
         streams = []
         for role in ROLES:
-            admitted = await site.live.door.admit(keys[role], found["live"])
+            admitted = await site.hub.admission.admit(keys[role], found["live"])
             streams.append(admitted.status)
         return answers, tuple(streams)
 

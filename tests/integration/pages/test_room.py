@@ -16,11 +16,11 @@ from efir.accounts.capabilities import Role
 from efir.attendance.models import Participation, Verdict
 from efir.lib import clock as time
 from efir.room import views
-from efir.room.chat import framed_chat
-from efir.room.hub import ALIVE_WITHIN
 from efir.room.models import PresenceInterval, Recorder
+from efir.room.presence_store import ALIVE_WITHIN
 from efir.room.state import content_hash
 from efir.webinars import core
+from efir.webinars.embeds import framed_chat
 from tests.conftest import PLAYER, SYSTEM
 
 pytestmark = pytest.mark.django_db
@@ -340,7 +340,7 @@ class TestPeople:
 
 class TestApi:
     def test_gives_the_same_object_as_the_stream(self, member, make_webinar, monkeypatch, settings):
-        monkeypatch.setattr(views, "rooms", lambda: _live(1, 2, 3))
+        monkeypatch.setattr(views, "current_hub", lambda: _live(1, 2, 3))
         webinar = make_webinar("live", chat_url=CHAT)
         state = member.get(f"/api/webinars/{webinar.pk}/state").json()
         assert state.pop("server_time").endswith("Z")

@@ -1,4 +1,4 @@
-"""The rooms of one process: who is told what, and what a slow database may not do."""
+"""The hub of one process: what each viewer is sent, and what a slow database must not delay."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from efir.accounts.models import AccessChange, Membership, Person
 from efir.accounts.roles import assign_role
 from efir.lib import clock
 from efir.lib.concurrency import in_thread
-from efir.room import hub as live_module
-from efir.room import presence_store
+from efir.room import hub as hub_module
+from efir.room import presence_store, recorder
 from efir.room.hub import RoomHub
 from efir.room.models import PresenceInterval
 from efir.room.presence import IntervalRow, Pending, RecorderRow
@@ -28,20 +28,19 @@ from efir.webinars.models import Webinar
 from tests.conftest import SYSTEM, start, stop
 
 
-def told(room) -> dict[str, object]:
-    """What the room's viewers are told now."""
-    return json.loads(room.message.decode().partition("data: ")[2])
+def state_in(message: bytes) -> dict[str, object]:
+    return json.loads(message.decode().partition("data: ")[2])
 
 
-def joined(rooms, webinar, viewer):
-    """The room that the viewer is in now."""
-    rooms.join(webinar, viewer)
-    return rooms._rooms[webinar.pk]
+def join(hub, webinar, viewer):
+    """Join the viewer and return the channel."""
+    hub.join(webinar, viewer)
+    return hub._channels[webinar.pk]
 
 
 @pytest.fixture
 def before_and_after(make_webinar):
-    """A webinar as two people read it, one before a change of status and one after."""
+    """The row of a webinar as read before and after a change of status."""
 
     def change(status, action):
         webinar = make_webinar(status)
@@ -54,110 +53,108 @@ def before_and_after(make_webinar):
 @pytest.mark.parametrize(
     ("status", "action", "now"), [("scheduled", start, "live"), ("live", stop, "finished")]
 )
-def test_who_comes_with_news_brings_it_to_everybody(before_and_after, status, action, now):
+def test_join_with_newer_row_broadcasts_it(before_and_after, status, action, now):
     before, after = before_and_after(status, action)
 
     async def scenario():
-        rooms = RoomHub()
+        hub = RoomHub()
         waiting = AsgiViewer(1, "")
-        room = joined(rooms, before, waiting)
-        waiting.take()
-        rooms.join(after, AsgiViewer(2, ""))
+        channel = join(hub, before, waiting)
+        waiting.pop_message()
+        hub.join(after, AsgiViewer(2, ""))
         return (
-            told(room)["status"],
-            waiting.take() == (room.message, now == "finished"),
-            rooms._must_flush.is_set(),
+            state_in(channel.message)["status"],
+            waiting.pop_message() == (channel.message, now == "finished"),
+            hub.recorder._flush_event.is_set(),
         )
 
     assert asyncio.run(scenario()) == (now, True, True)
 
 
-def test_a_reader_of_an_old_row_takes_nobody_back(before_and_after):
+def test_join_with_older_row_changes_nothing(before_and_after):
     before, after = before_and_after("scheduled", start)
 
     async def scenario():
-        rooms = RoomHub()
-        room = joined(rooms, after, AsgiViewer(1, ""))
-        rooms.join(before, AsgiViewer(2, ""))
-        return told(room)["status"]
+        hub = RoomHub()
+        channel = join(hub, after, AsgiViewer(1, ""))
+        hub.join(before, AsgiViewer(2, ""))
+        return state_in(channel.message)["status"]
 
     assert asyncio.run(scenario()) == "live"
 
 
-def test_who_comes_after_the_end_is_not_present(before_and_after):
+def test_stream_opened_after_the_finish_is_not_presence(before_and_after):
     _, after = before_and_after("live", stop)
 
     async def scenario():
-        rooms = RoomHub()
+        hub = RoomHub()
         viewer = AsgiViewer(1, "")
-        room = joined(rooms, after, viewer)
-        count = rooms.count(after.pk)
-        rooms.leave(viewer, after.finished_at)
-        return count, room.has_ended
+        channel = join(hub, after, viewer)
+        count = hub.count(after.pk)
+        hub.leave(viewer, after.finished_at)
+        return count, channel.has_ended
 
     assert asyncio.run(scenario()) == (0, True)
 
 
-def wired(rooms, person_id):
-    """A viewer on a bare connection, and the other end of it."""
+def socket_viewer(hub, person_id):
+    """Return a viewer on a bare connection, and the other end of the connection."""
     near, far = socket.socketpair()
     far.setblocking(False)
-    return SocketViewer(person_id, "", rooms.wires, near.detach()), far
+    return SocketViewer(person_id, "", hub.socket_poller, near.detach()), far
 
 
-def test_who_brings_the_finish_to_a_waiting_room_hears_it_and_leaves(before_and_after):
+def test_join_with_the_finish_ends_every_stream(before_and_after):
     before, after = before_and_after("live", stop)
 
     async def scenario():
-        rooms = RoomHub()
-        (waiting, waits), (late, comes) = wired(rooms, 1), wired(rooms, 2)
-        rooms.join(before, waiting)
-        rooms.join(after, late)
+        hub = RoomHub()
+        (waiting, waits), (late, comes) = socket_viewer(hub, 1), socket_viewer(hub, 2)
+        hub.join(before, waiting)
+        hub.join(after, late)
         told = [b'"status":"finished"' in end.recv(65536) for end in (waits, comes)]
-        return told, dict(rooms._streams), rooms._rooms, rooms.count(before.pk)
+        return told, dict(hub._streams), hub._channels, hub.count(before.pk)
 
     assert asyncio.run(scenario()) == ([True, True], {}, {}, 0)
 
 
-def test_who_takes_the_place_of_a_dead_line_is_in_the_room(before_and_after):
+def test_new_stream_replaces_a_dead_one_of_the_same_person(before_and_after):
     before, after = before_and_after("scheduled", start)
 
     async def scenario():
-        rooms = RoomHub()
-        (dead, gone), (new, end) = wired(rooms, 1), wired(rooms, 1)
-        rooms.join(before, dead)
+        hub = RoomHub()
+        (dead, gone), (new, end) = socket_viewer(hub, 1), socket_viewer(hub, 1)
+        hub.join(before, dead)
         gone.close()
-        rooms.join(after, new)
-        joined = rooms._rooms[after.pk].viewers == {new}, rooms.count(after.pk)
+        hub.join(after, new)
+        joined = hub._channels[after.pk].viewers == {new}, hub.count(after.pk)
         end.close()
-        while rooms._rooms:
+        while hub._channels:
             await asyncio.sleep(0.01)
-        return *joined, rooms.count(after.pk), dict(rooms._streams)
+        return *joined, hub.count(after.pk), dict(hub._streams)
 
     assert asyncio.run(asyncio.wait_for(scenario(), 30)) == (True, 1, 0, {})
 
 
-def test_those_who_are_there_hear_of_who_comes(make_webinar):
+def test_join_broadcasts_the_new_count(make_webinar):
     webinar = make_webinar("live")
 
     async def scenario():
-        rooms = RoomHub()
+        hub = RoomHub()
         first, second = AsgiViewer(1, ""), AsgiViewer(2, "")
-        room = joined(rooms, webinar, first)
-        rooms._recount()
-        first.take()
-        room._encoded = 0.0  # it has been quiet for a while
-        rooms.join(webinar, second)
-        rooms._recount()
-        return json.loads(first.take()[0].decode().partition("data: ")[2])["viewers"]
+        channel = join(hub, webinar, first)
+        hub._broadcast_counts()
+        first.pop_message()
+        channel._encoded_at = 0.0  # an old message
+        hub.join(webinar, second)
+        hub._broadcast_counts()
+        return state_in(first.pop_message()[0])["viewers"]
 
     assert asyncio.run(scenario()) == 2
 
 
 @pytest.mark.django_db(transaction=True)
-def test_somebody_who_was_deleted_keeps_nobody_elses_presence_from_being_written(
-    make_webinar, make_person, clock
-):
+def test_write_drops_intervals_of_deleted_people(make_webinar, make_person, clock):
     webinar, stays, gone = make_webinar("live"), make_person(), make_person()
     recorder = RecorderRow(uuid4(), clock(), clock())
     rows = tuple(IntervalRow(recorder.id, webinar.pk, each.pk, clock()) for each in (stays, gone))
@@ -166,57 +163,59 @@ def test_somebody_who_was_deleted_keeps_nobody_elses_presence_from_being_written
     assert [row.person_id for row in PresenceInterval.objects.all()] == [stays.pk]
 
 
-def test_a_database_that_does_not_answer_is_no_blindness(before_and_after, monkeypatch, settings):
+def test_heartbeat_goes_on_while_a_write_hangs(before_and_after, monkeypatch, settings):
     before, _ = before_and_after("scheduled", start)
     answers = threading.Event()
     writes: list[object] = []
 
-    def write(pending, attended):
+    def write(pending, speaker_pages):
         writes.append(pending)
         answers.wait(30)
 
-    monkeypatch.setattr(live_module.presence_store, "write", write)
-    monkeypatch.setattr(live_module, "TICK_S", 0.02)
+    monkeypatch.setattr(hub_module.presence_store, "write", write)
+    monkeypatch.setattr(hub_module, "TICK_S", 0.02)
+    monkeypatch.setattr(recorder, "CHANGES_WITHIN_S", 0.02)
 
     async def scenario():
-        rooms = RoomHub()
-        rooms.join(before, AsgiViewer(1, ""))
-        running = asyncio.create_task(rooms.run())
+        hub = RoomHub()
+        hub.join(before, AsgiViewer(1, ""))
+        running = asyncio.create_task(hub.run())
         while not writes:
             await asyncio.sleep(0.01)
-        (recorder,) = rooms.presence.pending().recorders
-        pulses = {recorder.pulsed_at}
+        presence = hub.recorder.presence
+        (row,) = presence.pending().recorders
+        pulses = {row.pulsed_at}
         while len(pulses) < 5:
             await asyncio.sleep(0.01)
-            pulses |= {each.pulsed_at for each in rooms.presence.pending().recorders}
-        known = {each.id for each in rooms.presence.pending().recorders}
+            pulses |= {each.pulsed_at for each in presence.pending().recorders}
+        known = {each.id for each in presence.pending().recorders}
         answers.set()
-        rooms.close()
+        hub.close()
         await running
-        return known == {recorder.id}
+        return known == {row.id}
 
     assert asyncio.run(asyncio.wait_for(scenario(), 30))
 
 
-def test_nobody_waits_for_the_database_to_be_sent_away(before_and_after, monkeypatch):
+def test_close_ends_streams_while_a_write_hangs(before_and_after, monkeypatch):
     before, _ = before_and_after("scheduled", start)
     answers, writes = threading.Event(), []
 
-    def write(pending, attended):
+    def write(pending, speaker_pages):
         writes.append(pending)
         answers.wait(30)
 
-    monkeypatch.setattr(live_module.presence_store, "write", write)
+    monkeypatch.setattr(hub_module.presence_store, "write", write)
 
     async def scenario():
-        rooms, viewer = RoomHub(), AsgiViewer(1, "")
-        rooms.join(before, viewer)
-        viewer.take()
-        running = asyncio.create_task(rooms.run())
+        hub, viewer = RoomHub(), AsgiViewer(1, "")
+        hub.join(before, viewer)
+        viewer.pop_message()
+        running = asyncio.create_task(hub.run())
         while not writes:
             await asyncio.sleep(0.01)
-        rooms.close()
-        while not (told := viewer.take())[1]:
+        hub.close()
+        while not (told := viewer.pop_message())[1]:
             await viewer.woken.wait()
         waiting = not answers.is_set()
         answers.set()
@@ -227,91 +226,91 @@ def test_nobody_waits_for_the_database_to_be_sent_away(before_and_after, monkeyp
     assert message.startswith(b"retry: ")
     assert last
     assert waiting
-    assert writes[-1].recorders[-1].closed_at  # and in the end it is written that they left
+    assert writes[-1].recorders[-1].closed_at  # the end of presence is written
     assert [interval.ended_at for interval in writes[-1].intervals] != [None]
 
 
-def test_one_person_holds_so_many_streams_and_no_more(make_webinar, settings):
+def test_streams_per_person_are_limited(make_webinar, settings):
     webinar = make_webinar("live")
 
     async def scenario():
-        rooms = RoomHub()
+        hub = RoomHub()
         tabs = [AsgiViewer(1, "") for _ in range(settings.EFIR.streams_per_person)]
         for tab in tabs:
-            rooms.join(webinar, tab)
-        full = rooms.refusal(1), rooms.refusal(2)
-        rooms.leave(tabs[0], webinar.started_at)
-        return *full, rooms.refusal(1), rooms.count(webinar.pk)
+            hub.join(webinar, tab)
+        full = hub.refusal_status(1), hub.refusal_status(2)
+        hub.leave(tabs[0], webinar.started_at)
+        return *full, hub.refusal_status(1), hub.count(webinar.pk)
 
     assert asyncio.run(scenario()) == (429, 0, 0, 1)
 
 
-def test_the_other_processes_viewers_count(make_webinar, clock):
+def test_viewers_of_running_peers_are_counted(make_webinar, clock):
     webinar = make_webinar("live")
     mine, other, dead = uuid4(), uuid4(), uuid4()
     since = clock() - timedelta(seconds=15)
-    for recorder, pulse in ((mine, clock()), (other, clock()), (dead, since)):
+    for recorder_id, pulse in ((mine, clock()), (other, clock()), (dead, since)):
         counts = {str(webinar.pk): 7}
-        presence_store.write(Pending((RecorderRow(recorder, since, pulse, counts=counts),), ()))
-    assert presence_store.peer_counts(mine, since) == {webinar.pk: 7}
+        presence_store.write(Pending((RecorderRow(recorder_id, since, pulse, counts=counts),), ()))
+    assert presence_store.peer_counts(mine) == {webinar.pk: 7}
 
 
 @pytest.mark.django_db(transaction=True)
-class TestAccessIsLost:
+class TestAccessChanges:
     """While somebody watches."""
 
     @pytest.fixture
     def watching(self, make_webinar, make_person, monkeypatch, settings):
-        """Somebody in a room, in a process that runs; gives whether they were sent away once `happened` is over."""
+        """Watch in a running hub; return whether the stream was ended after `change` and the next recheck."""
         webinar, client = make_webinar("live"), Client()
         person = make_person()
         client.force_login(person)
         key = client.session.session_key
 
-        def watch(happened, wake):
+        def watch(change, wake):
             async def scenario():
-                rooms = RoomHub()
+                hub = RoomHub()
                 viewer = AsgiViewer(person.pk, key)
-                rooms.join(webinar, viewer)
-                viewer.take()
-                looked = asyncio.Event()
-                recheck = rooms._recheck
+                hub.join(webinar, viewer)
+                viewer.pop_message()
+                rechecked = asyncio.Event()
+                recheck = hub._access_watch.recheck
 
-                async def noted(person_ids):
+                async def noting_recheck(person_ids):
                     await recheck(person_ids)
                     if viewer.person_id in person_ids:
-                        looked.set()
+                        rechecked.set()
 
-                monkeypatch.setattr(rooms, "_recheck", noted)
-                running = asyncio.create_task(rooms.run())
+                monkeypatch.setattr(hub._access_watch, "recheck", noting_recheck)
+                running = asyncio.create_task(hub.run())
                 await asyncio.sleep(0)
-                await in_thread(happened, viewer.person_id)
+                await in_thread(change, viewer.person_id)
                 if wake:
-                    rooms._news.set()
-                await looked.wait()
-                sent_away = viewer.take()[1]
-                rooms.close()
+                    hub._access_watch._wake_event.set()
+                await rechecked.wait()
+                ended = viewer.pop_message()[1]
+                hub.close()
                 await running
-                return sent_away
+                return ended
 
             return asyncio.run(asyncio.wait_for(scenario(), 30))
 
         return watch
 
-    def test_by_this_process_it_is_noticed_at_once(self, watching):
+    def test_change_by_this_process_is_noticed_at_once(self, watching):
         def stripped(person_id):
             Membership.objects.get(person_id=person_id).delete()
 
         assert watching(stripped, wake=False)
 
-    def test_by_another_process_it_is_noticed_when_this_one_looks(self, watching):
+    def test_change_by_another_process_is_noticed_by_polling(self, watching):
         def stripped_elsewhere(person_id):
             Membership.objects.filter(person_id=person_id)._raw_delete("default")
             AccessChange.objects.create(person_id=person_id, at=clock.now())
 
         assert watching(stripped_elsewhere, wake=True)
 
-    def test_another_role_that_may_watch_interrupts_nobody(self, watching):
+    def test_role_that_may_watch_keeps_the_stream(self, watching):
         def promoted(person_id):
             assign_role(Person.objects.get(pk=person_id), Role.PARTNER)
 

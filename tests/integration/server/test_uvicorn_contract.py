@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from efir.lib.asgi import HAND_OVER, PREPARED, answer, head_of
-from efir.room.socket_viewer import SLOWEST_BYTES, SocketPoller, SocketViewer
+from efir.room.socket_viewer import SEND_BUFFER_BYTES, SocketPoller, SocketViewer
 from efir.room.viewer import KEEP_ALIVE
 from efir.server.web import WebServer, listen
 
@@ -30,12 +30,12 @@ class Taken:
         self.left: list[object] = []
         self.arrived = asyncio.Event()
         self.gone = asyncio.Event()
-        self.wires: SocketPoller | None = None
+        self.poller: SocketPoller | None = None
 
     async def __call__(self, scope, receive, send) -> None:
         self.hand_over = scope["extensions"][HAND_OVER]
-        self.wires = self.wires or SocketPoller(self._note)
-        viewer = SocketViewer(len(self.viewers), "", self.wires, self.hand_over())
+        self.poller = self.poller or SocketPoller(self._note)
+        viewer = SocketViewer(len(self.viewers), "", self.poller, self.hand_over())
         viewer.open()
         self.viewers.append(viewer)
         self.arrived.set()
@@ -87,7 +87,7 @@ def test_the_connection_is_the_streams_alone(scenario):
         await app.arrived.wait()
         while server.server_state.tasks:
             await asyncio.sleep(0.01)
-        app.viewers[0].tell(b"data: {}\n\n")
+        app.viewers[0].send(b"data: {}\n\n")
         message = await reader.readuntil(b"\n\n")
         connections = set(server.server_state.connections)
         writer.close()
@@ -106,7 +106,7 @@ def test_the_last_message_arrives_whole_and_ends_the_stream(scenario):
     async def body(app, server, port):
         reader, _ = await connected(port)
         await app.arrived.wait()
-        app.viewers[0].tell(b"data: bye\n\n", last=True)
+        app.viewers[0].send(b"data: bye\n\n", last=True)
         received = await reader.read()
         await app.gone.wait()
         return received
@@ -121,7 +121,7 @@ def test_who_does_not_read_is_dropped_and_holds_up_nobody(scenario):
         stuck.sendall(REQUEST)
         await app.arrived.wait()
         while not app.left:
-            app.viewers[0].tell(b"x" * SLOWEST_BYTES)
+            app.viewers[0].send(b"x" * SEND_BUFFER_BYTES)
             await asyncio.sleep(0)
         stuck.close()
         return len(app.left)
