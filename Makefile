@@ -21,6 +21,7 @@ check: .venv/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.catalogs
+	$(BIN)/python -m tools.settings_table --check
 	EFIR_DATA_DIR=$$(mktemp -d) DJANGO_SETTINGS_MODULE=efir.settings $(BIN)/python -m django makemigrations --check --dry-run
 
 bench: .venv/.dev

@@ -1,4 +1,8 @@
-"""Reads the environment, strictly: a wrong value stops the start with a sentence that says what is allowed."""
+"""Settings from the environment, as one table: the fields of `Config`.
+
+A field is one variable: `grace_s` is `EFIR_GRACE_S`. The table makes the reading, the listing of `efir settings` and
+README's tables (`python -m tools.settings_table`).
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,11 @@ import secrets
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -20,15 +26,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from efir.lib.os_errors import describe
 
-T = TypeVar("T")
-
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-# These go into the content security policy, where a space or a semicolon would begin something else.
-_HOST = re.compile(r"[a-z0-9][a-z0-9.-]*", re.ASCII)
-_HOST_WITH_PORT = re.compile(rf"(?:{_HOST.pattern}|\[[0-9a-f:.]+\])(?::\d+)?", re.ASCII)
-KEPT_DAYS = "days, from 0 to 36500; 0 keeps for ever"
-LOG_FORMATS = ("auto", "json", "text")
-OFFICIAL_BOT_API = "https://api.telegram.org"
+# Hosts go into the content security policy, where a space or a semicolon would begin another directive.
+HOST = r"[a-z0-9][a-z0-9.-]*"
+HOST_WITH_PORT = rf"(?:{HOST}|\[[0-9a-f:.]+\])(?::[0-9]+)?"
 SQLITE_NAME = "efir.sqlite3"
 PROVIDER_HOSTS = (
     "www.youtube.com",
@@ -39,256 +39,114 @@ PROVIDER_HOSTS = (
     "kinescope.io",
     "player.vimeo.com",
 )
-MOST_DRAIN_S = 60  # deploy/systemd waits for longer
+MOST_DRAIN_S = 60  # TimeoutStopSec in deploy/systemd is longer
 
 
 class ConfigError(ImproperlyConfigured):
-    """An environment variable has a value that Efir cannot use; the message is meant for the operator."""
+    """The environment or the call cannot be used; the message tells the operator what to do."""
+
+
+class Kind(NamedTuple):
+    """A kind of value: `parse` raises ValueError, KeyError or OSError; `allowed` ends the sentence "it must be …"."""
+
+    parse: Callable[[str], Any]
+    allowed: str
 
 
 @dataclass(frozen=True)
-class Config:
-    """Everything the environment decides. Durations are in the unit that the name ends with."""
+class Setting:
+    """One row of the table; `help` and `default_text` are translated in efir/locale/ru/LC_MESSAGES/cli.po.
 
-    data_dir: Path
-    database: dict[str, Any]
-    host: str
-    port: int
-    public_url: str
-    secret_key: str = field(repr=False)
-    time_zone: str
-    telegram_token: str = field(repr=False)
-    telegram_api: str
-    telegram_proxy: str = field(repr=False)
-    telegram_rate: float
-    grace_s: float
-    settle_s: float
-    link_days: float
-    recording_days: float
-    archive_days: float
-    evidence_days: float
-    text_days: float
-    address_days: float
-    trace_days: float
-    forgotten_h: float
-    trusted_proxies: int
-    streams_per_person: int
-    frame_hosts: tuple[str, ...]
-    hls_hosts: tuple[str, ...]
-    log_level: str
-    log_format: str
-    metrics_token: str = field(repr=False)
-    metrics_port: int
-    drain_s: float
-    demo: bool = False
+    A default may be a function of the fields before it. `default_text` says what the default is, if it is no constant.
+    A secret is masked wherever it is shown, and `NAME_FILE` may name a file that holds it.
+    """
+
+    kind: Kind
+    default: str | Callable[[Mapping[str, Any]], str]
+    help: str
+    default_text: str = ""
+    secret: bool = False
+    internal: bool = False
 
     @property
-    def is_sqlite(self) -> bool:
-        return bool(self.database["ENGINE"] == "django.db.backends.sqlite3")
-
-    @property
-    def sqlite_file(self) -> Path:
-        """Where SQLite keeps the database, whichever way it was named."""
-        return Path(self.database["NAME"]).resolve()
-
-    @property
-    def is_https(self) -> bool:
-        return self.public_url.startswith("https://")
+    def default_shown(self) -> str:
+        return self.default_text or str(self.default or "none")
 
 
-def read_config(environ: Mapping[str, str]) -> Config:
-    """Build the configuration from `environ`; raises ConfigError for a value that is not allowed."""
-    read = _Reader(environ)
-    data_dir = read("EFIR_DATA_DIR", "var", _directory, "a directory that this user can write")
-    host = read("EFIR_HOST", "127.0.0.1", _text, "a host name or an address")
-    port = read("EFIR_PORT", "8000", _up_to(65535), "a whole number from 0 to 65535")
-    return Config(
-        data_dir=data_dir,
-        database=read(
-            "EFIR_DATABASE_URL",
-            f"sqlite:///{data_dir / SQLITE_NAME}",
-            _database,
-            "postgresql://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH",
-            secret=True,
-        ),
-        host=host,
-        port=port,
-        public_url=read(
-            "EFIR_PUBLIC_URL",
-            f"http://{bracketed(host)}:{port}",
-            _address,
-            "an http:// or https:// address without a path",
-        ),
-        secret_key=read(
-            "EFIR_SECRET_KEY", "", lambda text: _secret(text, data_dir), "at least 32 characters", secret=True
-        ),
-        time_zone=read(
-            "EFIR_TIME_ZONE", "Europe/Moscow", time_zone_name, "an IANA zone such as Europe/Moscow"
-        ),
-        telegram_token=read(
-            "EFIR_TELEGRAM_TOKEN", "", _token, "a bot token such as 123456:ABC-DEF, or nothing", secret=True
-        ),
-        telegram_api=read(
-            "EFIR_TELEGRAM_API", OFFICIAL_BOT_API, _base_address, "an http:// or https:// address"
-        ),
-        telegram_proxy=read(
-            "EFIR_TELEGRAM_PROXY",
-            "",
-            _proxy,
-            "an http://, https:// or socks5:// address, perhaps with USER:PASSWORD@, without a path, or nothing",
-            secret=True,
-        ),
-        telegram_rate=read(
-            "EFIR_TELEGRAM_RATE", "25", _number(0.1, 1000), "messages a second, from 0.1 to 1000"
-        ),
-        grace_s=read("EFIR_GRACE_S", "90", _number(0.1, 3600), "seconds, from 0.1 to 3600"),
-        settle_s=read("EFIR_SETTLE_S", "60", _number(0, 3600), "seconds, from 0 to 3600"),
-        link_days=read("EFIR_LINK_DAYS", "7", _number(0, 365), "days, from 0 to 365"),
-        recording_days=read("EFIR_RECORDING_DAYS", "30", _number(0, 365), "days, from 0 to 365"),
-        archive_days=read("EFIR_ARCHIVE_DAYS", "30", _number(0, 3650), "days, from 0 to 3650"),
-        evidence_days=read("EFIR_EVIDENCE_DAYS", "0", _number(0, 36500), KEPT_DAYS),
-        text_days=read("EFIR_TEXT_DAYS", "180", _number(0, 36500), KEPT_DAYS),
-        address_days=read("EFIR_ADDRESS_DAYS", "90", _number(0, 36500), KEPT_DAYS),
-        trace_days=read("EFIR_TRACE_DAYS", "30", _number(0, 36500), KEPT_DAYS),
-        forgotten_h=read("EFIR_FORGOTTEN_H", "6", _number(0.01, 72), "hours, from 0.01 to 72"),
-        trusted_proxies=read(
-            "EFIR_TRUSTED_PROXIES", "0", _up_to(9), "how many proxies stand in front, from 0 to 9"
-        ),
-        streams_per_person=read(
-            "EFIR_STREAMS_PER_PERSON", "20", _up_to(10_000), "a whole number up to 10000, 0 for no limit"
-        ),
-        frame_hosts=read(
-            "EFIR_FRAME_HOSTS", "", _hosts, "host names such as player.example.org, with commas between"
-        ),
-        hls_hosts=read(
-            "EFIR_HLS_HOSTS",
-            "",
-            _hosts_with_ports,
-            "host names such as live.example.org or live.example.org:8443, with commas between",
-        ),
-        log_level=read("EFIR_LOG_LEVEL", "INFO", _one_of(LEVELS), f"one of {', '.join(LEVELS)}"),
-        log_format=read("EFIR_LOG_FORMAT", "auto", _one_of(LOG_FORMATS), f"one of {', '.join(LOG_FORMATS)}"),
-        metrics_token=read(
-            "EFIR_METRICS_TOKEN", "", _bearer, "at least 16 letters, digits, - or _, or nothing", secret=True
-        ),
-        metrics_port=read("EFIR_METRICS_PORT", "0", _up_to(65535), "a port, or 0 for none"),
-        drain_s=read("EFIR_DRAIN_S", "0", _number(0, MOST_DRAIN_S), f"seconds, from 0 to {MOST_DRAIN_S}"),
-        demo=read("EFIR_DEMO", "0", _switch, "0 or 1"),
-    )
+def setting(*args: Any, **kwargs: Any) -> Any:
+    """Declare a field of `Config` by what `Setting` takes."""
+    row = Setting(*args, **kwargs)
+    return field(repr=not row.secret, metadata={"setting": row})
 
 
-def bracketed(host: str | None) -> str:
-    """The host as an address spells it: IPv6 in brackets."""
-    return f"[{host}]" if host and ":" in host else host or "localhost"
+def number(unit: str, least: float, most: float, note: str = "", cast: type = float) -> Kind:
+    """Return the kind of a finite number in a range."""
 
-
-class _Reader:
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def __call__(
-        self, name: str, default: str, parse: Callable[[str], T], allowed: str, *, secret: bool = False
-    ) -> T:
-        text = self._environ.get(name, "").strip() or default
-        try:
-            return parse(text)
-        except (ValueError, KeyError, OSError) as exc:
-            shown = _masked(text) if secret else repr(text)
-            raise ConfigError(f"{name} is {shown}, but it must be {allowed}.") from exc
-
-
-def _masked(text: str) -> str:
-    """A secret by its shape: an address without what comes before its @, anything else by its length."""
-    if "://" in text:
-        return repr(re.sub(r"//[^/]*@", "//…@", text))
-    return f"a text of {len(text)} characters (not shown here)"
-
-
-def _text(text: str) -> str:
-    if not text or any(c.isspace() for c in text):
-        raise ValueError(text)
-    return text
-
-
-def _number(least: float, most: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        value = float(text)
-        if not math.isfinite(value) or not least <= value <= most:
+    def parse(text: str) -> Any:
+        value = cast(text)
+        if not (math.isfinite(value) and least <= value <= most):
             raise ValueError(text)
         return value
 
-    return parse
+    return Kind(parse, f"{unit}, from {least:g} to {most:g}{note}")
 
 
-def _one_of(allowed: tuple[str, ...]) -> Callable[[str], str]:
+def matching(pattern: str, allowed: str) -> Kind:
+    """Return the kind of a text that matches `pattern` as a whole."""
+
     def parse(text: str) -> str:
-        if text not in allowed:
+        if not re.fullmatch(pattern, text, re.ASCII | re.DOTALL):
             raise ValueError(text)
         return text
 
-    return parse
+    return Kind(parse, allowed)
 
 
-def _bearer(text: str) -> str:
-    if text and not re.fullmatch(r"[A-Za-z0-9_-]{16,}", text):
-        raise ValueError(text)
-    return text
+def one_of(*words: str) -> Kind:
+    """Return the kind of a closed list of words."""
+    return matching("|".join(words), f"one of {', '.join(words)}")
 
 
-def _switch(text: str) -> bool:
-    return {"0": False, "1": True}[text]
+def hosts(pattern: str, allowed: str) -> Kind:
+    """Return the kind of a list of hosts with commas between."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        names = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+        for name in names:
+            _ = urlsplit(f"//{name}").port  # raises ValueError if it is no port
+            if not re.fullmatch(pattern, name, re.ASCII):
+                raise ValueError(text)
+        return names
+
+    return Kind(parse, allowed)
 
 
-def _up_to(most: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        value = int(text)
-        if not 0 <= value <= most:
+def url(
+    schemes: str, allowed: str, *, netloc: str = ".+", path: bool = False, optional: bool = False
+) -> Kind:
+    """Return the kind of a URL without its trailing slash; `path` allows more than the host."""
+
+    def parse(text: str) -> str:
+        if optional and not text:
+            return text
+        parts = urlsplit(text)
+        _ = parts.port  # raises ValueError if it is no port
+        host_alone = not (parts.path.strip("/") or parts.query or parts.fragment)
+        if not (
+            parts.scheme in schemes.split()
+            and parts.hostname
+            and re.fullmatch(netloc, parts.netloc.lower(), re.ASCII)
+            and (path or host_alone)
+            and not re.search(r"\s", text)
+        ):
             raise ValueError(text)
-        return value
+        return text.rstrip("/")
 
-    return parse
-
-
-def _directory(text: str) -> Path:
-    path = Path(text).expanduser().resolve()
-    path.mkdir(parents=True, exist_ok=True)
-    if not os.access(path, os.W_OK):
-        raise PermissionError(text)
-    return path
-
-
-def _address(text: str) -> str:
-    parts = urlsplit(_base_address(text))
-    if parts.path or parts.query or parts.fragment or not _HOST_WITH_PORT.fullmatch(parts.netloc.lower()):
-        raise ValueError(text)
-    return text.rstrip("/")
-
-
-def _base_address(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(text)
-    _ = parts.port  # raises ValueError where it is no port
-    return text.rstrip("/")
-
-
-def _proxy(text: str) -> str:
-    parts = urlsplit(text)
-    if text and (
-        parts.scheme not in {"http", "https", "socks5", "socks5h"}
-        or not parts.hostname
-        or parts.path.strip("/")
-        or parts.query
-        or parts.fragment
-        or any(c.isspace() for c in text)
-    ):
-        raise ValueError(text)
-    _ = parts.port  # raises ValueError where it is no port
-    return text.rstrip("/")
+    return Kind(parse, allowed)
 
 
 def time_zone_name(text: str) -> str:
-    """Give back `text` where it names an IANA time zone; raises ValueError otherwise."""
+    """Return `text` if it names an IANA time zone. Raises ValueError."""
     try:
         ZoneInfo(text)
     except (ZoneInfoNotFoundError, OSError) as exc:
@@ -296,46 +154,314 @@ def time_zone_name(text: str) -> str:
     return text
 
 
-def _token(text: str) -> str:
-    bot_id, _, key = text.partition(":")
-    if text and not (
-        bot_id.isascii() and bot_id.isdigit() and key and key.replace("_", "").replace("-", "").isalnum()
-    ):
+def database_parameters(text: str) -> dict[str, Any]:
+    """Return Django's connection parameters for a database's address. Raises ValueError."""
+    if urlsplit(text).scheme not in {"sqlite", "postgresql", "postgres"}:
         raise ValueError(text)
+    parameters: dict[str, Any] = {**dj_database_url.parse(text)}
+    if parameters.get("NAME") in {
+        None,
+        "",
+        ":memory:",
+    }:  # in memory each thread would have a database of its own
+        raise ValueError(text)
+    return parameters
+
+
+def database_url(text: str) -> str:
+    """Return `text` if it is the address of a database that Efir can use. Raises ValueError."""
+    database_parameters(text)
     return text
 
 
-def _hosts(text: str) -> tuple[str, ...]:
-    hosts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
-    if not all(map(_HOST.fullmatch, hosts)):
-        raise ValueError(text)
-    return hosts
+def bracketed(host: str | None) -> str:
+    """Return the host as a URL spells it: IPv6 in brackets, localhost if there is none."""
+    return f"[{host}]" if host and ":" in host else host or "localhost"
 
 
-def _hosts_with_ports(text: str) -> tuple[str, ...]:
-    hosts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
-    for host in hosts:
-        if not _HOST_WITH_PORT.fullmatch(host):
-            raise ValueError(text)
-        _ = urlsplit(f"//{host}").port  # raises ValueError where it is no port
-    return hosts
+DIRECTORY = Kind(lambda text: Path(text).expanduser().resolve(), "a directory that this user can write")
+COUNT = number("a whole number", 0, 10_000, "; 0 for no limit", cast=int)
+PORT = number("a port", 0, 65535, cast=int)
+OPTIONAL_PORT = number("a port", 0, 65535, "; 0 for none", cast=int)
+WAIT = number("days", 0, 365)
+RETENTION = number("days", 0, 36500, "; 0 keeps for ever")
 
 
-def _secret(text: str, data_dir: Path) -> str:
-    if not text:
+@dataclass(frozen=True)
+class Config:
+    """Everything the environment decides. A duration is in the unit at the end of its name."""
+
+    data_dir: Path = setting(DIRECTORY, "var", "directory of the database, the key and the static files")
+    database_url: str = setting(
+        Kind(database_url, "postgresql://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH"),
+        lambda known: f"sqlite:///{known['data_dir']}/{SQLITE_NAME}",
+        "the database: `postgresql://USER:PASSWORD@HOST:PORT/NAME` or `sqlite:///PATH`",
+        default_text="SQLite in the data directory (mode 600)",
+        secret=True,
+    )
+    host: str = setting(
+        matching(r"\S+", "a host name or an address"), "127.0.0.1", "address that the web process listens on"
+    )
+    port: int = setting(PORT, "8000", "port that the web process listens on")
+    public_url: str = setting(
+        url("http https", "an http:// or https:// address without a path", netloc=HOST_WITH_PORT),
+        lambda known: f"http://{bracketed(known['host'])}:{known['port']}",
+        "the address people use; https switches on Secure cookies and HSTS",
+        default_text="`http://HOST:PORT`",
+    )
+    secret_key: str = setting(
+        matching(r"(.{32,})?", "at least 32 characters"),
+        "",
+        "signs links and log-ins: at least 32 characters, the same on every machine",
+        default_text="made once, kept in the data directory (mode 600)",
+        secret=True,
+    )
+    time_zone: str = setting(
+        Kind(time_zone_name, "an IANA zone such as Europe/Moscow"),
+        "Europe/Moscow",
+        "time zone of a new webinar",
+    )
+    telegram_token: str = setting(
+        matching(r"([0-9]+:[A-Za-z0-9_-]+)?", "a bot token such as 123456:ABC-DEF, or nothing"),
+        "",
+        "the bot's token, from @BotFather",
+        default_text="none: messages wait in the queue",
+        secret=True,
+    )
+    telegram_api: str = setting(
+        url("http https", "an http:// or https:// address", path=True),
+        "https://api.telegram.org",
+        "the Bot API server, if you run your own",
+    )
+    telegram_proxy: str = setting(
+        url(
+            "http https socks5 socks5h",
+            "an http://, https:// or socks5:// address, perhaps with USER:PASSWORD@, without a path, or nothing",
+            optional=True,
+        ),
+        "",
+        "proxy to Telegram, if needed: `http://`, `https://` or `socks5://USER:PASSWORD@HOST:PORT`",
+        secret=True,
+    )
+    telegram_rate: float = setting(
+        number("messages a second", 0.1, 1000), "25", "most messages a second to Telegram"
+    )
+    grace_s: float = setting(
+        number("seconds", 0.1, 3600),
+        "90",
+        "seconds before the end that may be missed and still count as attended",
+    )
+    settle_s: float = setting(number("seconds", 0, 3600), "60", "seconds from the stop to the verdicts")
+    min_watched: float = setting(
+        number("percent", 0, 100),
+        "50",
+        "reserved for the rule of watching enough, not used yet: percent of the live time",
+    )
+    link_days: float = setting(WAIT, "7", "days that a message waits for its receiver to link Telegram")
+    recording_days: float = setting(WAIT, "30", "days that a message waits for the recording")
+    archive_days: float = setting(
+        number("days", 0, 3650), "30", "days after which a finished webinar is archived"
+    )
+    evidence_days: float = setting(RETENTION, "0", "days to keep presence in archived webinars; 0 for ever")
+    text_days: float = setting(RETENTION, "180", "days to keep the texts of messages; 0 for ever")
+    address_days: float = setting(RETENTION, "90", "days to keep addresses in the audit log; 0 for ever")
+    trace_days: float = setting(RETENTION, "30", "days to keep records of idle processes; 0 for ever")
+    forgotten_h: float = setting(
+        number("hours", 0.01, 72), "6", "hours after which a forgotten broadcast is stopped"
+    )
+    trusted_proxies: int = setting(
+        number("how many proxies stand in front", 0, 9, cast=int), "0", "number of your own proxies in front"
+    )
+    streams_per_person: int = setting(
+        COUNT, "20", "streams (tabs, devices) that one person may hold open; 0 for no limit"
+    )
+    frame_hosts: tuple[str, ...] = setting(
+        hosts(HOST, "host names such as player.example.org, with commas between"),
+        "",
+        "more hosts whose players and chats may be framed, with commas between",
+    )
+    hls_hosts: tuple[str, ...] = setting(
+        hosts(
+            HOST_WITH_PORT,
+            "host names such as live.example.org or live.example.org:8443, with commas between",
+        ),
+        "",
+        "more hosts, perhaps with a port, from which the room plays HLS (`….m3u8`), with commas between",
+    )
+    log_level: str = setting(
+        one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+        "INFO",
+        "least level that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`",
+    )
+    log_format: str = setting(
+        one_of("auto", "json", "text"),
+        "auto",
+        "form of the log: `json`, `text`, or `auto` (text on a terminal, else JSON)",
+    )
+    metrics_token: str = setting(
+        matching(r"([A-Za-z0-9_-]{16,})?", "at least 16 letters, digits, - or _, or nothing"),
+        "",
+        "bearer token that `/metrics` asks for; at least 16 characters",
+        default_text="none: this machine alone",
+        secret=True,
+    )
+    metrics_port: int = setting(
+        OPTIONAL_PORT,
+        "0",
+        "port where a separate `efir worker` answers `/metrics` and `/healthz`; 0 for none",
+    )
+    drain_s: float = setting(
+        number("seconds", 0, MOST_DRAIN_S),
+        "0",
+        "seconds a stopping process goes on serving while `/healthz` says it leaves",
+    )
+    media_dir: Path = setting(
+        DIRECTORY,
+        lambda known: f"{known['data_dir']}/media",
+        "reserved for the own broadcast, not used yet: directory of media",
+        default_text="`media` in the data directory",
+    )
+    media_url: str = setting(
+        matching(r"(s3://\S+)?", "an s3:// address, or nothing"),
+        "",
+        "reserved for the own broadcast, not used yet: `s3://…` in place of the directory",
+    )
+    rtmp_port: int = setting(
+        OPTIONAL_PORT, "0", "reserved for the own broadcast, not used yet: port for OBS; 0 for none"
+    )
+    segment_s: float = setting(
+        number("seconds", 0.5, 10), "1", "reserved for the own broadcast, not used yet: length of a segment"
+    )
+    media_days: float = setting(
+        RETENTION, "0", "reserved for the own broadcast, not used yet: days to keep media; 0 for ever"
+    )
+    demo: bool = setting(Kind(lambda text: {"0": False, "1": True}[text], "0 or 1"), "0", "", internal=True)
+
+    @cached_property
+    def database(self) -> dict[str, Any]:
+        """Return Django's connection parameters."""
+        return database_parameters(self.database_url)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return bool(self.database["ENGINE"] == "django.db.backends.sqlite3")
+
+    @property
+    def sqlite_file(self) -> Path:
+        """Return the absolute path of SQLite's file."""
+        return Path(self.database["NAME"]).resolve()
+
+    @property
+    def is_https(self) -> bool:
+        return self.public_url.startswith("https://")
+
+
+SETTINGS: dict[str, Setting] = {
+    f"EFIR_{each.name.upper()}": each.metadata["setting"] for each in fields(Config)
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A setting in force: its text, whether that is from the "environment", a "file" or the "default", its value."""
+
+    name: str
+    text: str
+    source: str
+    value: Any
+
+    @property
+    def shown(self) -> str:
+        """Return the text to show: of a secret its length, or the address without user, password and query."""
+        if not SETTINGS[self.name].secret:
+            return self.text
+        if re.match(r"(postgres(ql)?|sqlite|https?|socks5h?)://", self.text):
+            return re.sub(r"//.*@", "//…@", self.text).partition("?")[0]
+        return f"(hidden, {len(self.text)} characters)" if self.text else ""
+
+
+def read_settings(environ: Mapping[str, str]) -> tuple[list[Reading], list[str]]:
+    """Return every setting, and a sentence for everything that is wrong. Changes nothing on the disk."""
+    public = [name for name, row in SETTINGS.items() if not row.internal]
+    public += [f"{name}_FILE" for name, row in SETTINGS.items() if row.secret]
+    problems = []
+    for name in sorted(environ):
+        if name.startswith("EFIR_") and name not in {*SETTINGS, *public}:
+            nearest = get_close_matches(name, public, 1, cutoff=0)[0]
+            problems.append(
+                f"{name} is no setting of Efir: did you mean {nearest}? `efir settings` lists all."
+            )
+    readings: list[Reading] = []
+    known: dict[str, Any] = {}
+    for name, row in SETTINGS.items():
+        text = row.default if isinstance(row.default, str) else row.default(known)
+        source, value = "default", text
         try:
-            return _kept_secret(data_dir / "secret.key")
-        except OSError as exc:
-            raise ConfigError(f"EFIR_DATA_DIR={data_dir} does not take secret.key: {describe(exc)}") from exc
-    if len(text) < 32:
-        raise ValueError(text)
-    return text
+            text, source = _given(name, environ) or (text, source)
+            value = row.kind.parse(text)
+        except ConfigError as exc:
+            problems.append(str(exc))
+        except (ValueError, KeyError, OSError):
+            shown = Reading(name, text, source, None).shown
+            problems.append(f"{name} is {shown!r}, but it must be {row.kind.allowed}.")
+        known[field_of(name)] = value
+        readings.append(Reading(name, text, source, value))
+    return readings, problems
 
 
-def _kept_secret(path: Path) -> str:
-    """The installation's own key: made once, readable by its user alone."""
+def field_of(name: str) -> str:
+    """Return the field of `Config` that a variable fills."""
+    return name.removeprefix("EFIR_").lower()
+
+
+def _given(name: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return what the environment gives and its source, or None if that is nothing."""
+    text = environ.get(name, "").strip()
+    path = environ.get(f"{name}_FILE", "").strip() if SETTINGS[name].secret else ""
+    if not path:
+        return (text, "environment") if text else None
+    if text:
+        raise ConfigError(f"{name} and {name}_FILE are both set: unset one of them.")
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+        why = "" if text else "it is empty."
+    except OSError as exc:
+        why = describe(exc)
+    except ValueError:
+        why = "it is not text in UTF-8."
+    if why:
+        raise ConfigError(f"{name}_FILE is {path!r}, but that file cannot be used: {why}")
+    return text, "file"
+
+
+def read_config(environ: Mapping[str, str]) -> Config:
+    """Return the configuration, and make the data directory, the key and SQLite's file. Raises ConfigError."""
+    readings, problems = read_settings(environ)
+    if problems:
+        raise ConfigError(" ".join(problems))
+    values = {field_of(each.name): each.value for each in readings}
+    data_dir: Path = values["data_dir"]
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        writable = os.access(data_dir, os.W_OK)
+    except OSError:
+        writable = False
+    if not writable:
+        raise ConfigError(f"EFIR_DATA_DIR is {str(data_dir)!r}, but it must be {DIRECTORY.allowed}.")
+    try:
+        values["secret_key"] = values["secret_key"] or _stored_secret_key(data_dir / "secret.key")
+    except OSError as exc:
+        raise ConfigError(f"EFIR_DATA_DIR={data_dir} does not take secret.key: {describe(exc)}") from exc
+    config = Config(**values)
+    if config.is_sqlite:
+        _create_privately(config.sqlite_file)
+    return config
+
+
+def _stored_secret_key(path: Path) -> str:
+    """Return the installation's own key, made at the first start and readable by its user alone."""
     if not path.exists():
-        # Whole or not at all, whoever else starts at this moment: the first link wins.
+        # Several processes may start at this moment: the first link wins, and the file appears as a whole.
         with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:
             file.write(secrets.token_urlsafe(64))
             file.flush()
@@ -344,54 +470,14 @@ def _kept_secret(path: Path) -> str:
     return path.read_text().strip()
 
 
-_SIGNS_OF_LIFE = {
-    "connect_timeout": 5,
-    "keepalives_idle": 5,
-    "keepalives_interval": 5,
-    "keepalives_count": 2,
-    "tcp_user_timeout": 15_000,  # ms
-}
+def _create_privately(path: Path) -> None:
+    """Create the database's file before SQLite does, for its user alone: -wal and -shm take their mode from it.
 
-
-def _database(text: str) -> dict[str, Any]:
-    if urlsplit(text).scheme not in {"sqlite", "postgresql", "postgres"}:
-        raise ValueError(text)
-    database: dict[str, Any] = {**dj_database_url.parse(text)}
-    if not database.get("NAME") or database["NAME"] == ":memory:":  # each thread would have one of its own
-        raise ValueError(text)
-    options: dict[str, Any] = database.pop("OPTIONS", None) or {}
-    if database["ENGINE"] == "django.db.backends.sqlite3":
-        _make_private(Path(database["NAME"]))
-        options |= {
-            # Writers queue at BEGIN instead of failing halfway when two of them meet.
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            # Of 128 statements each thread's connection would keep what it once prepared for 500 rows: megabytes, to
-            # save some microseconds.
-            "cached_statements": 0,
-            # FULL: a fact that was answered for survives a power cut, too. Every thread has a connection: a page cache
-            # of 512 KiB for each instead of SQLite's 2 MiB, since what it reads again the system keeps, too.
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-512",
-        }
-    else:
-        # The pool's own way is to try ever more seldom, for five minutes: a short outage would last twice as long.
-        # A process that stands still in the middle of a transaction, or is gone without a word, keeps no lock for long.
-        options.setdefault("options", "-c idle_in_transaction_session_timeout=15000")
-        # A server that is gone without a word is noticed within 15 s, not within hours.
-        for name, value in _SIGNS_OF_LIFE.items():
-            options.setdefault(name, value)
-        options |= {"pool": {"min_size": 1, "max_size": 16, "timeout": 10, "reconnect_timeout": 1}}
-    return database | {"OPTIONS": options, "CONN_MAX_AGE": 0}
-
-
-def _make_private(path: Path) -> None:
-    """Make the database's file before SQLite does, for its user alone: -wal and -shm take their mode from it.
-
-    One that is there is not opened: to close it would free what SQLite has locked in it.
+    An existing file is not opened: closing it would release the locks that SQLite holds in it.
     """
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         return
     except OSError as exc:
-        raise ConfigError(f"EFIR_DATABASE_URL: {path} cannot be made: {describe(exc)}") from exc
+        raise ConfigError(f"EFIR_DATABASE_URL: {path} cannot be created: {describe(exc)}") from exc

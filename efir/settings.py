@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
@@ -82,7 +83,33 @@ TEMPLATES = [
 
 # Database. One setting decides: SQLite for one process, PostgreSQL for any number.
 
-DATABASES = {"default": EFIR.database}
+url_options: dict[str, Any] = EFIR.database.get("OPTIONS", {})
+if EFIR.is_sqlite:
+    options = url_options | {
+        # Writers queue at BEGIN; with DEFERRED one of two writers would fail halfway.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,  # seconds
+        # Python's default of 128 prepared statements for each connection costs megabytes and saves microseconds.
+        "cached_statements": 0,
+        # FULL: a committed fact survives a power cut. A page cache of 512 KiB instead of 2 MiB, because every thread
+        # has a connection and the kernel caches the same pages.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-512",
+    }
+else:
+    options = {
+        # A process that hangs in a transaction must not hold its locks for longer than 15 s.
+        "options": "-c idle_in_transaction_session_timeout=15000",
+        # A server that vanishes is noticed within 15 s: 5 + 2 × 5, and for unacknowledged bytes the last line (in ms).
+        "connect_timeout": 5,
+        "keepalives_idle": 5,
+        "keepalives_interval": 5,
+        "keepalives_count": 2,
+        "tcp_user_timeout": 15_000,
+        **url_options,
+        # The pool's default backs off for up to five minutes: a short outage would last twice as long.
+        "pool": {"min_size": 1, "max_size": 16, "timeout": 10, "reconnect_timeout": 1},
+    }
+DATABASES = {"default": EFIR.database | {"OPTIONS": options, "CONN_MAX_AGE": 0}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # People

@@ -24,7 +24,7 @@ NO_GETTEXT = (
 
 def main() -> int:
     """Check every catalog; the exit code."""
-    wrong = [line for po in sorted(LOCALE.glob("*/LC_MESSAGES/django.po")) for line in _check(po)]
+    wrong = [line for po in sorted(LOCALE.glob("*/LC_MESSAGES/*.po")) for line in _check(po)]
     if shutil.which("xgettext"):
         wrong += _behind()
     else:
@@ -37,17 +37,18 @@ def main() -> int:
 
 def _check(po: Path) -> list[str]:
     catalog = _read(po)
-    lacking = [message.id for message in catalog if message.id and not _is_done(message, po.parts[2])]
+    is_source = po.parts[2:] == ("ru", "LC_MESSAGES", "django.po")
+    lacking = [message.id for message in catalog if message.id and not _is_done(message, is_source)]
     wrong = [f"{po}: not translated: {text!r}" for text in lacking]
     if not po.with_suffix(".mo").exists() or _compiled(po) != _translations(catalog):
         wrong.append(f"{po}: the compiled catalog is another one: run `make messages`")
     return wrong
 
 
-def _is_done(message: object, language: str) -> bool:
-    """English needs every text; Russian is the text itself, but for plurals."""
+def _is_done(message: object, is_source: bool) -> bool:
+    """A translation needs every text; a catalog in the language of its msgids needs plurals alone."""
     strings = message.string if isinstance(message.string, tuple) else (message.string,)
-    needed = language != "ru" or message.pluralizable
+    needed = not is_source or message.pluralizable
     return not message.fuzzy and (not needed or all(strings))
 
 

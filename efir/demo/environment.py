@@ -13,11 +13,11 @@ TOKEN = "42:demo"  # noqa: S105  # of a bot that does not exist
 
 def prepare(environ: MutableMapping[str, str]) -> None:
     """Switch the demo on, and its own Bot API where none is named. Raises ConfigError where a token is set."""
-    if environ.get("EFIR_TELEGRAM_TOKEN"):
-        raise ConfigError(
-            "EFIR_TELEGRAM_TOKEN is set, but the demo sends made-up messages to made-up people: unset it, "
-            "or run `efir serve`."
-        )
+    for name in ("EFIR_TELEGRAM_TOKEN", "EFIR_TELEGRAM_TOKEN_FILE"):
+        if environ.get(name):
+            raise ConfigError(
+                f"{name} is set, but the demo sends made-up messages to made-up people: unset it, or run `efir serve`."
+            )
     environ["EFIR_DEMO"] = "1"
     if sys.stderr.isatty():
         # On a terminal the addresses and log-ins are to be found again.

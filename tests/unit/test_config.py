@@ -1,15 +1,18 @@
-"""A wrong value stops the start with a sentence that names the variable, the value and what is allowed."""
+"""The table of settings: reading, refusing, listing."""
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import stat
 
 import pytest
 
-from efir.config import ConfigError, read_config
+from efir.config import SETTINGS, ConfigError, read_config, read_settings
 from efir.lib.log import without_token
+from efir.ops.cli.settings import list_settings
+from tools import settings_table
 
 
 @pytest.fixture
@@ -40,9 +43,14 @@ def environ(tmp_path):
         ("EFIR_HLS_HOSTS", "https://x.example"),
         ("EFIR_HLS_HOSTS", "x.example:port"),
         ("EFIR_HLS_HOSTS", "x.example;script-src"),
+        ("EFIR_MIN_WATCHED", "101"),
+        ("EFIR_MEDIA_URL", "https://media.example"),
+        ("EFIR_RTMP_PORT", "rtmp"),
+        ("EFIR_SEGMENT_S", "0"),
+        ("EFIR_MEDIA_DAYS", "-1"),
     ],
 )
-def test_a_wrong_value_is_named(environ, name, value):
+def test_wrong_value_is_refused_by_name(environ, name, value):
     with pytest.raises(ConfigError) as refused:
         read_config(environ | {name: value})
     assert name in str(refused.value)
@@ -62,7 +70,7 @@ def test_a_wrong_value_is_named(environ, name, value):
         ("EFIR_TELEGRAM_PROXY", "user:secret@host:3128"),
     ],
 )
-def test_a_wrong_secret_is_named_but_not_shown(environ, name, value):
+def test_wrong_secret_is_not_shown(environ, name, value):
     with pytest.raises(ConfigError) as refused:
         read_config(environ | {name: value})
     assert name in str(refused.value)
@@ -70,11 +78,107 @@ def test_a_wrong_secret_is_named_but_not_shown(environ, name, value):
     assert "secret" not in str(refused.value)
 
 
-def test_the_defaults_are_the_documented_ones(environ, tmp_path):
+def test_defaults(environ, tmp_path):
     config = read_config(environ)
     assert config.public_url == "http://127.0.0.1:8000"
     assert (config.grace_s, config.settle_s, config.link_days, config.telegram_rate) == (90, 60, 7, 25)
     assert config.database["NAME"] == str(tmp_path / "efir.sqlite3")
+    assert (config.min_watched, config.rtmp_port, config.segment_s, config.media_days) == (50, 0, 1, 0)
+    assert (config.media_dir, config.media_url) == (tmp_path / "media", "")
+    assert not config.media_dir.exists()
+
+
+def test_readme_tables_are_those_of_the_settings(capsys):
+    assert settings_table.main(["--check"]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("EFIR_TELEGRAM_TOKN", "EFIR_TELEGRAM_TOKEN"),
+        ("EFIR_GRACE", "EFIR_GRACE_S"),
+        ("EFIR_SECRETKEY_FILE", "EFIR_SECRET_KEY_FILE"),
+        ("EFIR_PORT_FILE", "EFIR_PORT"),
+    ],
+)
+def test_unknown_variable_is_refused_with_the_nearest_name(environ, name, nearest):
+    with pytest.raises(ConfigError, match=rf"{name} is no setting of Efir: did you mean {nearest}\?"):
+        read_config(environ | {name: ""})
+
+
+@pytest.mark.parametrize("name", [name for name, row in SETTINGS.items() if row.secret])
+def test_secret_is_read_from_a_file(environ, tmp_path, name):
+    values = {
+        "EFIR_DATABASE_URL": f"sqlite:///{tmp_path}/other.sqlite3",
+        "EFIR_SECRET_KEY": "k" * 40,
+        "EFIR_TELEGRAM_TOKEN": "42:token",
+        "EFIR_TELEGRAM_PROXY": "http://user:password@proxy.example",
+        "EFIR_METRICS_TOKEN": "m" * 20,
+    }
+    file = tmp_path / "secret"
+    file.write_text(f"{values[name]}\n")
+    config = read_config(environ | {f"{name}_FILE": str(file)})
+    assert getattr(config, name.removeprefix("EFIR_").lower()) == values[name]
+    file.write_text("wrong")
+    with pytest.raises(ConfigError, match=rf"{name} is '\(hidden, 5 characters\)', but it must be"):
+        read_config(environ | {f"{name}_FILE": str(file)})
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(None, "No such file or directory"), (b" \n", "it is empty"), (b"\xff", "it is not text in UTF-8")],
+)
+def test_unusable_secret_file_is_refused(environ, tmp_path, content, sentence):
+    file = tmp_path / "key"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=sentence) as refused:
+        read_config(environ | {"EFIR_SECRET_KEY_FILE": str(file)})
+    assert f"EFIR_SECRET_KEY_FILE is {str(file)!r}" in str(refused.value)
+    assert not (tmp_path / "secret.key").exists()
+
+
+def test_secret_given_twice_is_refused(environ, tmp_path):
+    (tmp_path / "key").write_text("k" * 40)
+    twice = {"EFIR_SECRET_KEY": "k" * 40, "EFIR_SECRET_KEY_FILE": str(tmp_path / "key")}
+    with pytest.raises(ConfigError, match="EFIR_SECRET_KEY and EFIR_SECRET_KEY_FILE are both set"):
+        read_config(environ | twice)
+
+
+def test_listing_shows_sources_and_masks_secrets(capsys, tmp_path):
+    (tmp_path / "token").write_text("42:hushhush")
+    environ = {
+        "EFIR_DATA_DIR": str(tmp_path / "new"),
+        "EFIR_DATABASE_URL": "postgresql://efir:hushhush@db.example/efir?password=hushhush",
+        "EFIR_TELEGRAM_TOKEN_FILE": str(tmp_path / "token"),
+        "EFIR_METRICS_TOKEN": "hushhush" * 2,
+    }
+    assert list_settings(environ, as_json=True) == 0
+    printed = capsys.readouterr().out
+    assert "hushhush" not in printed
+    found = {line["name"]: (line["value"], line["source"]) for line in json.loads(printed)}
+    assert found["EFIR_DATABASE_URL"] == ("postgresql://…@db.example/efir", "environment")
+    assert found["EFIR_TELEGRAM_TOKEN"] == ("(hidden, 11 characters)", "file")
+    assert found["EFIR_GRACE_S"] == ("90", "default")
+    assert set(found) == {name for name, row in SETTINGS.items() if not row.internal}
+    assert not (tmp_path / "new").exists()
+    assert list_settings(environ, as_json=False) == 0
+    printed = capsys.readouterr().out
+    assert "hushhush" not in printed
+    assert "EFIR_PORT=8000  (default: 8000)\n    port that the web process listens on\n" in printed
+
+
+def test_listing_goes_on_after_a_wrong_value(environ, capsys):
+    assert list_settings(environ | {"EFIR_PORT": "x", "EFIR_PROT": "1"}, as_json=False) == 2
+    printed = capsys.readouterr()
+    assert "EFIR_DRAIN_S=0" in printed.out
+    assert "EFIR_PROT is no setting of Efir" in printed.err
+    assert "EFIR_PORT is 'x', but it must be" in printed.err
+
+
+def test_every_wrong_value_is_named_at_once(environ):
+    _, problems = read_settings(environ | {"EFIR_HOST": "a b", "EFIR_PORT": "x", "EFIR_DATA_DIR": "\0"})
+    assert [problem.split()[0] for problem in problems] == ["EFIR_DATA_DIR", "EFIR_HOST", "EFIR_PORT"]
 
 
 @pytest.mark.parametrize(
@@ -87,13 +191,13 @@ def test_the_defaults_are_the_documented_ones(environ, tmp_path):
         "socks5h://host:1",
     ],
 )
-def test_a_proxy_is_taken_as_it_is_and_never_shown(environ, proxy):
+def test_proxy_is_never_shown(environ, proxy):
     config = read_config(environ | {"EFIR_TELEGRAM_PROXY": proxy})
     assert config.telegram_proxy == proxy
     assert not proxy or proxy not in repr(config)
 
 
-def test_the_key_is_made_once_and_readable_by_its_user_alone(environ, tmp_path):
+def test_secret_key_is_made_once_and_private(environ, tmp_path):
     first = read_config(environ).secret_key
     assert read_config(environ).secret_key == first
     assert stat.S_IMODE((tmp_path / "secret.key").stat().st_mode) == 0o600
@@ -101,8 +205,8 @@ def test_the_key_is_made_once_and_readable_by_its_user_alone(environ, tmp_path):
 
 
 @pytest.mark.parametrize("address", ["", "sqlite:///{}/of-its-own.sqlite3"])
-def test_the_database_is_readable_by_its_user_alone(environ, tmp_path, address):
-    """Whatever the umask is; SQLite gives its other files the same mode."""
+def test_database_file_is_private(environ, tmp_path, address):
+    """Independent of the umask, and SQLite gives -wal and -shm the same mode."""
     before = os.umask(0o022)
     try:
         config = read_config(environ | {"EFIR_DATABASE_URL": address.format(tmp_path)})
@@ -116,8 +220,8 @@ def test_the_database_is_readable_by_its_user_alone(environ, tmp_path, address):
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
 
 
-def test_a_database_that_is_there_is_left_as_it_is(environ, tmp_path):
-    """Who has let a group read it has done so; `efir doctor` tells."""
+def test_existing_database_keeps_its_mode(environ, tmp_path):
+    """An operator may have let a group read it; `efir doctor` warns."""
     file = tmp_path / "efir.sqlite3"
     file.write_bytes(b"kept")
     file.chmod(0o640)
@@ -129,13 +233,13 @@ def test_a_database_that_is_there_is_left_as_it_is(environ, tmp_path):
     ("address", "sentence"),
     [("sqlite:///{}/nowhere/efir.sqlite3", "No such file or directory"), ("sqlite://:memory:", "must be")],
 )
-def test_a_database_without_a_place_is_refused(environ, tmp_path, address, sentence):
+def test_impossible_database_is_refused(environ, tmp_path, address, sentence):
     with pytest.raises(ConfigError, match=sentence) as refused:
         read_config(environ | {"EFIR_DATABASE_URL": address.format(tmp_path)})
     assert "EFIR_DATABASE_URL" in str(refused.value)
 
 
-def test_no_log_line_shows_the_token():
+def test_log_lines_hide_tokens():
     reset = "Not Found: /account/reset/NA/diig2m-0123456789abcdef/"
     assert without_token(reset) == "Not Found: /account/reset/***"
     line = "HTTP Request: POST https://api.telegram.org/bot123:AAbb_cc-dd/sendMessage"

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from efir.accounts.capabilities import ROLES, Capability, Role
-from efir.config import read_config
 
 PACKAGE = Path(__file__).parents[2] / "efir"
 SOURCES = [
@@ -61,18 +60,3 @@ def test_nobody_asks_for_a_role_to_let_somebody_in():
         if isinstance(side, ast.Attribute) and isinstance(side.value, ast.Name) and side.value.id == "Role"
     ]
     assert compared == []
-
-
-@pytest.mark.parametrize("readme", ["README.md", "README.ru.md"])
-def test_the_readme_lists_every_variable(readme, tmp_path):
-    asked: set[str] = set()
-
-    class Environ(dict):
-        def get(self, name, default=None):
-            asked.add(name)
-            return str(tmp_path) if name == "EFIR_DATA_DIR" else default
-
-    read_config(Environ())
-    listed = set(re.findall(r"`(EFIR_\w+)`", (PACKAGE.parent / readme).read_text(encoding="utf-8")))
-    assert asked - listed - {"EFIR_DEMO"} == set()
-    assert listed - asked == set()

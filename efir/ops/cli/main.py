@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import gettext
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from django.db.utils import DatabaseError, OperationalError
 
 from efir.config import ConfigError
 from efir.lib import ids, os_errors
+from efir.ops.cli.settings import list_settings
 
+LOCALE = Path(__file__).parents[2] / "locale"
 # Of `efir.telegram.models.MessageState`, which wants Django.
 MESSAGE_STATES = (
     "waiting_recording",
@@ -29,6 +32,7 @@ MESSAGE_STATES = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 when done, 1 when refused, 2 when the call or the environment is wrong."""
+    _choose_language(os.environ)
     options = _parser().parse_args(argv)
     try:
         return run(options)
@@ -51,8 +55,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+def _choose_language(environ: Mapping[str, str]) -> None:
+    """Use the Russian catalog if that is the reader's language, else the English of the code."""
+    names = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+    language = next((environ[name] for name in names if environ.get(name)), "")
+    # A list such as en:ru must not fall through to Russian for want of an English catalog.
+    if language.startswith("ru"):
+        gettext.bindtextdomain("cli", LOCALE)
+        gettext.textdomain("cli")
+
+
 def run(options: argparse.Namespace) -> int:
     """Set Django up for the command and hand over to it. Raises ConfigError."""
+    if options.command == "settings":
+        return list_settings(os.environ, as_json=options.json)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "efir.settings")
     if options.command == "demo":
         from efir.demo.environment import prepare
@@ -77,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("migrate", help="bring the database to this version")
     doctor = commands.add_parser("doctor", help="look over the installation and say what to do")
     doctor.add_argument("--json", action="store_true", help="one JSON list instead of lines")
+    settings = commands.add_parser("settings", help="every setting in force, and where it comes from")
+    settings.add_argument("--json", action="store_true", help="one JSON list instead of lines")
     demo = commands.add_parser("demo", help="the whole system with sample people and a local Telegram")
     demo.add_argument("--reset", action="store_true", help="start over: delete the demo's data first")
     _person(commands.add_parser("person", help="people"))

@@ -73,8 +73,9 @@ def _disk(path: Path) -> Finding:
 def secret_key() -> Iterator[Finding]:
     """Whoever reads the key can make sessions."""
     path = settings.EFIR.data_dir / "secret.key"
-    if os.environ.get("EFIR_SECRET_KEY"):
-        return (yield ok("secret key", "from EFIR_SECRET_KEY"))
+    for name in ("EFIR_SECRET_KEY", "EFIR_SECRET_KEY_FILE"):
+        if os.environ.get(name):
+            return (yield ok("secret key", f"from {name}"))
     if not settings.EFIR.is_sqlite:
         advice = "with several machines set EFIR_SECRET_KEY to the same on each"
         yield warning("secret key", "each machine's own", advice)

@@ -70,7 +70,7 @@ def look(settings, far_end, capsys, tmp_path):
     file.touch(0o600)
     well = {
         "data_dir": tmp_path,
-        "database": settings.EFIR.database | {"NAME": str(file)},
+        "database_url": f"sqlite:///{file}",
         "public_url": far_end,
         "telegram_api": far_end,
         "telegram_token": TOKEN,
@@ -151,8 +151,7 @@ def test_the_disk_of_the_database_is_looked_at_too(look, settings, monkeypatch):
         monkeypatch.setattr(
             shutil, "disk_usage", lambda path: SimpleNamespace(free=free.get(str(path), 2**40))
         )
-        database = settings.EFIR.database | {"NAME": f"{elsewhere}/efir.sqlite3"}
-        assert look(database=database)[1]["disk"] == {"ok", "failed"}
+        assert look(database_url=f"sqlite:///{elsewhere}/efir.sqlite3")[1]["disk"] == {"ok", "failed"}
         assert parts_of_health()["database"] == "no_room"
 
 
