@@ -1,12 +1,15 @@
-"""The file of a backup: a ZIP whose parts carry their SHA-256 in a manifest. Nothing here knows the database."""
+"""The file of a backup: a ZIP with one entry per table and a manifest. Nothing here knows the database.
+
+Damage shows in the CRC-32 that ZIP keeps of each entry. Format 1 (Efir 0.1) also had a SHA-256 of each entry in the
+manifest; it is ignored.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -14,21 +17,21 @@ from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 from efir.ops.backup import BackupRefused
 
-FORMAT = 1
+FORMAT = 2
+READABLE_FORMATS = (1, 2)
 MANIFEST = "manifest.json"
-MANIFEST_BYTES = 16 * 1024 * 1024
+# A manifest has some 20 kB. The limit keeps a forged file from filling the memory.
+MAX_MANIFEST_BYTES = 16 * 1024 * 1024
 READ_BYTES = 256 * 1024
-# Rows of JSON shrink to a tenth at any level; the lowest costs a third of the time of the usual one.
-LEVEL = 1
+# Rows of JSON shrink to a tenth at any level; the lowest takes a third of the usual one's time.
+COMPRESSION_LEVEL = 1
 
 
 @dataclass(frozen=True)
 class Part:
-    """One entry. Of a table: `columns` in the order in which each line has them, and how many `rows`."""
+    """One entry of the ZIP. For a table: `columns` in the order of each line's values, and the number of `rows`."""
 
     name: str
-    sha256: str
-    bytes: int
     table: str = ""
     columns: tuple[str, ...] = ()
     rows: int = 0
@@ -36,7 +39,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the backup is. `migrations` are (app, name) pairs: the schema of the rows. `made_at`: ISO 8601."""
+    """What the backup is. `migrations` are (app, name) pairs: the schema of the rows. `made_at` is ISO 8601."""
 
     format: int
     efir: str
@@ -52,123 +55,96 @@ class Manifest:
 
     @property
     def rows(self) -> int:
-        """How many rows there are in all."""
+        """The number of rows of all tables."""
         return sum(part.rows for part in self.parts)
 
 
-class Writer:
-    """Writes parts one after another, each in one pass; `finish` adds the manifest."""
+def create(file: IO[bytes]) -> ZipFile:
+    """Begin a backup in a file open for writing; `write_manifest` completes it."""
+    return ZipFile(file, "w", ZIP_DEFLATED, compresslevel=COMPRESSION_LEVEL)
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._zip = ZipFile(file, "w", ZIP_DEFLATED, compresslevel=LEVEL)
-        self._parts: list[Part] = []
 
-    def add(self, name: str, chunks: Iterable[bytes]) -> None:
-        """A file of its own."""
-        digest, size = self._write(name, chunks)
-        self._parts.append(Part(name, digest, size))
+def write_table(archive: ZipFile, table: str, columns: Iterable[str], rows: Iterable[list[Any]]) -> Part:
+    """Add a table as one JSON array a line."""
+    name, count = f"tables/{table}.jsonl", 0
+    with archive.open(name, "w", force_zip64=True) as entry:
+        for count, row in enumerate(rows, 1):  # noqa: B007  # the last one is the number of rows
+            entry.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+    return Part(name, table, tuple(columns), count)
 
-    def add_table(self, table: str, columns: Iterable[str], rows: Iterable[list[Any]]) -> None:
-        """A table: one JSON array a line."""
-        count = 0
 
-        def lines() -> Iterator[bytes]:
-            nonlocal count
-            for row in rows:
-                count += 1
-                yield json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-        name = f"tables/{table}.jsonl"
-        digest, size = self._write(name, lines())
-        self._parts.append(Part(name, digest, size, table, tuple(columns), count))
-
-    def __enter__(self) -> Writer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):  # the disk is full: the file goes anyway
-            self._zip.close()
-
-    def finish(self, **fields: Any) -> Manifest:
-        """Write the manifest and the directory of the ZIP."""
-        manifest = Manifest(format=FORMAT, parts=tuple(self._parts), **fields)
-        self._zip.writestr(MANIFEST, json.dumps(asdict(manifest), ensure_ascii=False, indent=1))
-        self._zip.close()
-        return manifest
-
-    def _write(self, name: str, chunks: Iterable[bytes]) -> tuple[str, int]:
-        digest, size = hashlib.sha256(), 0
-        with self._zip.open(name, "w", force_zip64=True) as entry:
-            for chunk in chunks:
-                digest.update(chunk)
-                size += entry.write(chunk)
-        return digest.hexdigest(), size
+def write_manifest(archive: ZipFile, manifest: Manifest) -> None:
+    """Add the manifest."""
+    archive.writestr(MANIFEST, json.dumps(asdict(manifest), ensure_ascii=False, indent=1))
 
 
 class Backup:
-    """A backup's file, open for reading."""
+    """A backup's file, open for reading. Every method raises BackupRefused if the file is damaged."""
 
     def __init__(self, archive: ZipFile, manifest: Manifest) -> None:
         self._zip = archive
         self.manifest = manifest
 
     def check(self) -> None:
-        """Read every part and compare it with the manifest. Raises KeepingRefused."""
+        """Read every part to its end, where its CRC-32 is compared."""
         for part in self.manifest.parts:
-            digest, size = hashlib.sha256(), 0
-            for chunk in self._chunks(part):
-                digest.update(chunk)
-                size += len(chunk)
-            if (digest.hexdigest(), size) != (part.sha256, part.bytes):
-                raise _damaged(f"{part.name} is not what the manifest says")
+            with self._open(part) as entry:
+                while entry.read(READ_BYTES):
+                    pass
 
     def read(self, name: str) -> bytes | None:
-        """A small file of its own; None where the backup has none of that name."""
-        part = next((part for part in self.manifest.parts if part.name == name and not part.table), None)
-        return b"".join(self._chunks(part)) if part else None
+        """Return a small part that is no table; None if the backup has none of that name."""
+        for part in self.manifest.parts:
+            if part.name == name and not part.table:
+                with self._open(part) as entry:
+                    return entry.read()
+        return None
 
     def rows(self, part: Part) -> Iterator[list[Any]]:
-        """A table's rows as they were written."""
-        with self._zip.open(part.name) as entry:
+        """Yield a table's rows as they were written. Raises ValueError if a line is no JSON."""
+        with self._open(part) as entry:
             for line in entry:
                 yield json.loads(line)
 
-    def _chunks(self, part: Part) -> Iterator[bytes]:
+    @contextmanager
+    def _open(self, part: Part) -> Iterator[IO[bytes]]:
         try:
             with self._zip.open(part.name) as entry:
-                while chunk := entry.read(READ_BYTES):
-                    yield chunk
+                yield entry
         except (KeyError, BadZipFile, zlib.error, EOFError) as exc:
             raise _damaged(f"{part.name} cannot be read") from exc
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Backup]:
-    """Open a backup's file; its manifest is read, its parts are not looked at yet. Raises KeepingRefused."""
+    """Open a backup and read its manifest, but none of its parts. Raises BackupRefused."""
     try:
         with ZipFile(path) as archive:
-            yield Backup(archive, _manifest(archive))
+            yield Backup(archive, _read_manifest(archive))
     except FileNotFoundError as exc:
         raise BackupRefused(f"there is no file {path}.") from exc
     except BadZipFile as exc:
         raise _damaged(f"{path} is no ZIP file, or it is cut off") from exc
 
 
-def _manifest(archive: ZipFile) -> Manifest:
+def _read_manifest(archive: ZipFile) -> Manifest:
     try:
-        if archive.getinfo(MANIFEST).file_size > MANIFEST_BYTES:
+        if archive.getinfo(MANIFEST).file_size > MAX_MANIFEST_BYTES:
             raise ValueError(MANIFEST)
-        fields: Mapping[str, Any] = json.loads(archive.read(MANIFEST))
-        if fields["format"] != FORMAT:
+        fields = json.loads(archive.read(MANIFEST))
+        if fields["format"] not in READABLE_FORMATS:
             raise BackupRefused(
-                f"the backup is in format {fields['format']!r}, and this Efir reads format {FORMAT}: "
+                f"the backup is in format {fields['format']!r}, and this Efir reads formats 1 to {FORMAT}: "
                 "restore it with the version that the manifest names, or a newer one."
             )
-        parts = tuple(Part(**{**part, "columns": tuple(part["columns"])}) for part in fields["parts"])
+        parts = tuple(
+            Part(part["name"], part["table"], tuple(part["columns"]), part["rows"])
+            for part in fields["parts"]
+        )
         migrations = tuple((str(app), str(name)) for app, name in fields["migrations"])
         return Manifest(**{**fields, "parts": parts, "migrations": migrations})
     except (KeyError, TypeError, ValueError) as exc:
-        raise _damaged("its manifest is missing or no manifest") from exc
+        raise _damaged("its manifest is missing or cannot be read") from exc
 
 
 def _damaged(why: str) -> BackupRefused:

@@ -15,43 +15,47 @@ from django.db import connection
 
 from efir.lib import clock
 from efir.ops.backup import BackupRefused
-from efir.ops.backup.archive_file import Manifest, Writer
-from efir.ops.backup.rows import columns, dump
-from efir.ops.backup.schema import applied, models_at, snapshot
+from efir.ops.backup.archive_file import FORMAT, Manifest, Part, create, write_manifest, write_table
+from efir.ops.backup.tables import applied_migrations, columns, dump, models_at, snapshot
 
 SECRET = "secret.key"  # noqa: S105  # a file's name
 
 
 def backup(path: Path, *, overwrite: bool = False) -> Manifest:
-    """Write a backup; the file appears whole or not at all, readable by its owner alone.
+    """Write a backup. The file appears whole or not at all, and only its owner can read it.
 
-    Raises KeepingRefused, and OSError where the disk is full.
+    Raises BackupRefused, and OSError if the file cannot be written.
     """
     _refuse_existing(path, overwrite)
-    with _appearing(path, overwrite) as file, Writer(file) as writer, snapshot():
-        migrations = applied()
+    with _new_file(path, overwrite) as file, create(file) as archive, snapshot():
+        migrations = applied_migrations()
         if not migrations:
             raise BackupRefused("the database is empty: there is nothing to back up.")
         made_at = clock.iso(clock.now())
-        for model in models_at(migrations):
-            writer.add_table(model._meta.db_table, columns(model), dump(model))
+        parts = [
+            write_table(archive, model._meta.db_table, columns(model), dump(model))
+            for model in models_at(migrations)
+        ]
         if secret := _secret_in_force():
-            writer.add(SECRET, [secret])
-        return writer.finish(
-            efir=version("efir"), made_at=made_at, database=connection.vendor, migrations=tuple(migrations)
+            archive.writestr(SECRET, secret)
+            parts.append(Part(SECRET))
+        manifest = Manifest(
+            FORMAT, version("efir"), made_at, connection.vendor, tuple(migrations), tuple(parts)
         )
-
-
-def _secret_in_force() -> bytes:
-    """The data directory's key where it is the one that signs; with EFIR_SECRET_KEY an earlier one may lie there."""
-    path = settings.EFIR.data_dir / SECRET
-    kept = path.read_bytes() if path.exists() else b""
-    return kept if kept.strip() == settings.EFIR.secret_key.encode() else b""
+        write_manifest(archive, manifest)
+        return manifest
 
 
 def has_secret(manifest: Manifest) -> bool:
-    """Whether the key that signs links is in the backup."""
+    """Tell whether the key that signs links is in the backup."""
     return any(part.name == SECRET for part in manifest.parts)
+
+
+def _secret_in_force() -> bytes:
+    """Return the key file of the data directory, or nothing if EFIR_SECRET_KEY overrides it."""
+    path = settings.EFIR.data_dir / SECRET
+    content = path.read_bytes() if path.exists() else b""
+    return content if content.strip() == settings.EFIR.secret_key.encode() else b""
 
 
 def _refuse_existing(path: Path, overwrite: bool) -> None:
@@ -62,26 +66,21 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
 
 
 @contextmanager
-def _appearing(path: Path, overwrite: bool) -> Iterator[IO[bytes]]:
-    """A file beside `path` that takes its name when the block has ended well and every byte is on the disk."""
+def _new_file(path: Path, overwrite: bool) -> Iterator[IO[bytes]]:
+    """Give a temporary file that takes the name `path` once the block has ended well and all bytes are on the disk."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        _refuse_existing(path, overwrite)  # somebody else's may have come meanwhile
+        _refuse_existing(path, overwrite)  # another process may have written it meanwhile
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    _remember_names(path.parent)
-
-
-def _remember_names(directory: Path) -> None:
-    """The new name survives a power cut, too."""
-    descriptor = os.open(directory, os.O_RDONLY)
+    directory = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        os.fsync(directory)  # the new name must survive a power cut, too
     finally:
-        os.close(descriptor)
+        os.close(directory)

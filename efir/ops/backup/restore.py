@@ -1,10 +1,10 @@
-"""`efir restore`: a backup becomes an empty installation, all of it or nothing."""
+"""`efir restore`: fill an empty installation from a backup, all of it or nothing."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,111 +15,114 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.core.management.color import no_style
-from django.db import DataError, IntegrityError, connection, models, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
-from django.db.migrations.loader import MigrationLoader
 
-from efir.accounts.models import Person
+from efir.accounts.models import Person, Session
 from efir.hooks.models import JournalEntry
 from efir.lib import clock
-from efir.ops.backup import BackupRefused, column_lengths, held_messages
+from efir.ops.backup import BackupRefused
 from efir.ops.backup.archive_file import Backup, Manifest, opened
 from efir.ops.backup.backup import SECRET
-from efir.ops.backup.column_lengths import TooLong
-from efir.ops.backup.rows import columns, load
-from efir.ops.backup.schema import models_at, told, unknown_of
+from efir.ops.backup.held_messages import hold_unsettled
+from efir.ops.backup.tables import (
+    OverlongText,
+    columns,
+    describe_migrations,
+    describe_overlong,
+    load,
+    models_at,
+    overlong_texts,
+    unknown_migrations,
+)
 from efir.room.models import Recorder
 from efir.server.locks import exclusive_lock
 from efir.server.migrate import migration_lock
 from efir.server.models import WorkerBeat
+from efir.telegram.models import DispatcherState
 from efir.triggers import registry
 from efir.webinars.models import Webinar
 
-# What a process writes at least so often while it runs.
-SIGN_OF_LIFE = timedelta(seconds=30)
-# Clocks of two machines may differ by so much.
-CLOCKS_DIFFER = timedelta(minutes=5)
-# Whoever has one row in any of these is somebody's installation.
-SOMEBODYS = (Person, Webinar, JournalEntry)
+# Twice the longest pause between two heartbeats of a running process.
+HEARTBEAT_WITHIN = timedelta(seconds=30)
+# The clocks of the two machines may differ by this much.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+# One row in any of these makes an installation one that is in use.
+MODELS_OF_USE = (Person, Webinar, JournalEntry)
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What was done: the backup's manifest, how many messages are held, and how many sessions were ended."""
+    """The manifest of the restored backup, and the numbers of messages held and of sessions cleared."""
 
     manifest: Manifest
     held: int
-    ended: int
+    cleared: int
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A backup that can be restored here: its manifest, and what would keep it from PostgreSQL."""
+    """A backup that can be restored here: its manifest, and the texts that would keep it from PostgreSQL."""
 
     manifest: Manifest
-    too_long: tuple[TooLong, ...]
+    overlong: tuple[OverlongText, ...]
 
 
 def check(path: Path) -> Checked:
-    """Whether this Efir could restore the file: all of it is read, nothing is written. Raises KeepingRefused."""
+    """Read the whole file without writing anything. Raises BackupRefused if this Efir cannot restore it here."""
     with opened(path) as backup:
         _check(backup)
-        too_long = tuple(_too_long(backup))
-        if too_long and connection.vendor == "postgresql":
+        tables = backup.manifest.tables
+        overlong: list[OverlongText] = []
+        try:
+            for model in models_at(backup.manifest.migrations):
+                part = tables[model._meta.db_table]
+                overlong.extend(overlong_texts(model, part.columns, backup.rows(part)))
+        except ValueError as exc:
+            raise BackupRefused(f"the backup's rows cannot be read ({exc}).") from exc
+        if overlong and connection.vendor == "postgresql":
             raise BackupRefused(
-                f"PostgreSQL takes no texts of such a length: {column_lengths.told(too_long)}. "
+                f"PostgreSQL takes no texts of such a length: {describe_overlong(overlong)}. "
                 "Restore the backup on SQLite, shorten them there with SQL, and make another."
             )
-        return Checked(backup.manifest, too_long)
+        return Checked(backup.manifest, tuple(overlong))
 
 
-def _too_long(backup: Backup) -> Iterator[TooLong]:
-    parts = backup.manifest.tables
-    try:
-        for model in models_at(backup.manifest.migrations):
-            part = parts[model._meta.db_table]
-            yield from column_lengths.in_rows(model, part.columns, backup.rows(part))
-    except ValueError as exc:
-        raise BackupRefused(f"the backup's rows cannot be read ({exc}).") from exc
+def restore(path: Path, *, assume_nothing_sent: bool = False, clear_sessions: bool = False) -> Restored:
+    """Fill an empty installation in one transaction, and bring the schema to this version.
 
-
-def restore(path: Path, *, nothing_sent_since: bool = False, end_sessions: bool = False) -> Restored:
-    """Fill an empty installation; it is committed as a whole at the very end.
-
-    `nothing_sent_since`: the installation that was backed up has sent nothing since, so what waited goes on by
-    itself; otherwise it is held. Raises KeepingRefused.
+    `assume_nothing_sent`: the old installation has sent nothing since the backup, so messages that waited go out by
+    themselves; otherwise they are held. `clear_sessions`: everybody has to log in again. Raises BackupRefused.
     """
-    with opened(path) as backup, _undisturbed():
+    with opened(path) as backup, exclusive_lock("web"), exclusive_lock("worker"), migration_lock():
         _refuse_in_use()
         _check(backup)
         with _one_transaction():
-            _clear()
-            _build(backup.manifest)
-            _fill(backup)
-            _bring_up_to_date()
-            held_messages.forget_processes()
-            held = 0 if nothing_sent_since else held_messages.hold_unsettled()
-            ended = held_messages.end_sessions() if end_sessions else 0
+            _drop_tables()
+            _build_schema(backup.manifest)
+            _load_rows(backup)
+            ContentType.objects.clear_cache()
+            call_command("migrate", interactive=False, verbosity=0)  # also makes the roles and the triggers
+            # The processes of the old installation hold no lease any more.
+            WorkerBeat.objects.all().delete()
+            DispatcherState.objects.update(holder=None, lease_until=None)
+            held = 0 if assume_nothing_sent else hold_unsettled()
+            cleared = Session.objects.all().delete()[0] if clear_sessions else 0
             connection.check_constraints()
-            _put_secret(backup.read(SECRET))
-    return Restored(backup.manifest, held, ended)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    with ExitStack() as locks:
-        for lock in (exclusive_lock("web"), exclusive_lock("worker"), migration_lock()):
-            locks.enter_context(lock)
-        yield
+            # Last before the commit: a failure after it leaves an installation that is still empty.
+            if secret := backup.read(SECRET):
+                _write_secret(secret)
+    return Restored(backup.manifest, held, cleared)
 
 
 def _check(backup: Backup) -> None:
     manifest = backup.manifest
-    if unknown := unknown_of(manifest.migrations):
+    if unknown := unknown_migrations(manifest.migrations):
+        names = describe_migrations(unknown)
         raise BackupRefused(
-            f"the backup is of a newer Efir ({manifest.efir}; it has {told(unknown)}): restore it with that version."
+            f"the backup is of a newer Efir ({manifest.efir}; it has {names}): restore it with that version."
         )
-    if datetime.fromisoformat(manifest.made_at) > clock.now() + CLOCKS_DIFFER:
+    if datetime.fromisoformat(manifest.made_at) > clock.now() + CLOCK_TOLERANCE:
         raise BackupRefused(
             f"the backup was made at {manifest.made_at}, and the clock here is behind: set it first."
         )
@@ -132,18 +135,18 @@ def _check(backup: Backup) -> None:
 
 
 def _refuse_in_use() -> None:
-    there = set(connection.introspection.table_names())
-    if any(model._meta.db_table in there and model._base_manager.exists() for model in SOMEBODYS):
+    tables = set(connection.introspection.table_names())
+    if any(model._meta.db_table in tables and model._base_manager.exists() for model in MODELS_OF_USE):
         raise BackupRefused(
             "there are people, webinars or facts here already: a backup is restored into an empty installation. "
             "Give it a place of its own: EFIR_DATA_DIR, and EFIR_DATABASE_URL if it is set."
         )
-    since = clock.now() - SIGN_OF_LIFE
-    alive = {WorkerBeat: "beat_at", Recorder: "pulsed_at"}
-    if any(
-        model._meta.db_table in there and model._base_manager.filter(**{f"{moment}__gt": since}).exists()
-        for model, moment in alive.items()
-    ):
+    since = clock.now() - HEARTBEAT_WITHIN
+    heartbeats = (
+        (WorkerBeat._meta.db_table, WorkerBeat.objects.filter(beat_at__gt=since)),
+        (Recorder._meta.db_table, Recorder.objects.filter(pulsed_at__gt=since)),
+    )
+    if any(table in tables and recent.exists() for table, recent in heartbeats):
         raise BackupRefused(
             "an Efir process runs on this database: stop them all, and try again in half a minute."
         )
@@ -151,7 +154,8 @@ def _refuse_in_use() -> None:
 
 @contextmanager
 def _one_transaction() -> Iterator[None]:
-    """On SQLite Django changes a schema only where foreign keys are not enforced; they are checked at the end."""
+    # On SQLite Django refuses to change a schema in a transaction while foreign keys are enforced. `restore` checks
+    # the constraints at the end instead.
     connection.disable_constraint_checking()
     try:
         with transaction.atomic():
@@ -163,42 +167,39 @@ def _one_transaction() -> Iterator[None]:
         connection.enable_constraint_checking()
 
 
-def _clear() -> None:
-    """Drop what an installation has that was started but never used."""
+def _drop_tables() -> None:
+    """Drop the tables of an installation that was started but never used."""
     registry.drop()
-    every = apps.get_models(include_auto_created=True, include_swapped=True)
-    ours = {model._meta.db_table for model in every} | {"django_migrations"}
+    models = apps.get_models(include_auto_created=True, include_swapped=True)
+    ours = {model._meta.db_table for model in models} | {"django_migrations"}
     cascade = " CASCADE" if connection.vendor == "postgresql" else ""
     with connection.cursor() as cursor:
         for table in sorted(ours & set(connection.introspection.table_names(cursor))):
             cursor.execute(f"DROP TABLE {connection.ops.quote_name(table)}{cascade}")
 
 
-def _build(manifest: Manifest) -> None:
-    """The schema as the backup has it, without a row."""
+def _build_schema(manifest: Manifest) -> None:
+    """Make the tables as the backup's migrations have them, without the rows that migrations write."""
     executor = MigrationExecutor(connection)
-    executor.migrate(_latest(manifest))
+    nodes, migrations = executor.loader.graph.node_map, set(manifest.migrations)
+    # The last migrations of each app: Django takes an earlier target as a wish to go back to it.
+    followed = {
+        parent.key
+        for migration in migrations
+        for parent in nodes[migration].parents
+        if parent.key[0] == migration[0]
+    }
+    executor.migrate(sorted(migrations - followed))
     with connection.cursor() as cursor:
-        for model in models_at(manifest.migrations):  # what a migration has written
+        for model in models_at(manifest.migrations):
             cursor.execute(f"DELETE FROM {connection.ops.quote_name(model._meta.db_table)}")  # noqa: S608  # our own
 
 
-def _latest(manifest: Manifest) -> list[tuple[str, str]]:
-    """Of each app's migrations those that no other one in the backup is built on."""
-    graph, there = MigrationLoader(None).graph, set(manifest.migrations)
-    return [
-        each
-        for each in there
-        if not any(child.key in there and child.key[0] == each[0] for child in graph.node_map[each].children)
-    ]
-
-
-def _fill(backup: Backup) -> None:
-    made: list[type[models.Model]] = models_at(backup.manifest.migrations)
-    parts = backup.manifest.tables
+def _load_rows(backup: Backup) -> None:
+    models, tables = models_at(backup.manifest.migrations), backup.manifest.tables
     try:
-        for model in made:
-            part = parts[model._meta.db_table]
+        for model in models:
+            part = tables[model._meta.db_table]
             load(model, part.columns, backup.rows(part))
         connection.check_constraints()
     except DataError as exc:
@@ -211,24 +212,15 @@ def _fill(backup: Backup) -> None:
             f"the backup's rows contradict each other ({exc}). Nothing was restored."
         ) from exc
     with connection.cursor() as cursor:
-        for statement in connection.ops.sequence_reset_sql(no_style(), made):
+        for statement in connection.ops.sequence_reset_sql(no_style(), models):
             cursor.execute(statement)
 
 
-def _bring_up_to_date() -> None:
-    """What is missing to this version, the roles, and the triggers."""
-    ContentType.objects.clear_cache()
-    call_command("migrate", interactive=False, verbosity=0)
-
-
-def _put_secret(secret: bytes | None) -> None:
-    """The key that signs links, last before the commit: what goes wrong later leaves an empty installation."""
-    if secret is None:
-        return
+def _write_secret(secret: bytes) -> None:
     path = settings.EFIR.data_dir / SECRET
-    fresh = path.with_name(f".{SECRET}.restored")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    temporary = path.with_name(f".{SECRET}.restored")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(secret)
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(path)
+    temporary.replace(path)

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from efir.lib import os_errors
-from efir.ops.backup import BackupRefused, column_lengths, held_messages
+from efir.ops.backup import BackupRefused, held_messages
 from efir.ops.backup.archive_file import Manifest
 from efir.ops.backup.backup import backup, has_secret
 from efir.ops.backup.restore import check, restore
+from efir.ops.backup.tables import describe_overlong
 from efir.ops.verify import verify
 from efir.webinars.lifecycle import ON_AIR
 from efir.webinars.models import Webinar
@@ -56,15 +57,15 @@ def run_restore(options: argparse.Namespace) -> int:
         if options.check:
             return _run_check(options.file)
         restored = restore(
-            options.file, nothing_sent_since=options.nothing_sent_since, end_sessions=options.end_sessions
+            options.file, assume_nothing_sent=options.nothing_sent_since, clear_sessions=options.end_sessions
         )
     except BackupRefused as refused:
         return _refused(refused)
     except OSError as exc:
         return _refused(f"cannot restore {options.file}: {os_errors.describe(exc)} Nothing has changed.")
     print(f"Restored {options.file}: {_told(restored.manifest)}.")
-    if restored.ended:
-        print(f"Sessions ended: {restored.ended}.")
+    if restored.cleared:
+        print(f"Sessions ended: {restored.cleared}.")
     if restored.held:
         print(HELD_HINT.format(count=restored.held))
     for webinar in Webinar.objects.filter(status__in=ON_AIR).order_by("pk"):
@@ -75,9 +76,9 @@ def run_restore(options: argparse.Namespace) -> int:
 def _run_check(file: Path) -> int:
     checked = check(file)
     print(f"{file} can be restored: {_told(checked.manifest)}.")
-    if checked.too_long:
+    if checked.overlong:
         print(
-            f"Not on PostgreSQL, though: {column_lengths.told(checked.too_long)}. `efir verify` says what to do."
+            f"Not on PostgreSQL, though: {describe_overlong(checked.overlong)}. `efir verify` says what to do."
         )
     return 0
 

@@ -1,18 +1,24 @@
-"""`efir verify`: whether everything that the database holds agrees, read in one consistent sight while Efir runs."""
+"""`efir verify`: check that everything in the database agrees, in one consistent snapshot, while Efir runs.
+
+Rules that the database holds by itself (unique keys, foreign keys of PostgreSQL, check constraints) are not checked
+again, except for triggers: those can be switched off.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.apps import apps
 from django.db import connection
 
 from efir.accounts.models import Person
 from efir.attendance.models import Verdict
 from efir.hooks.models import JournalEntry
-from efir.ops.backup.schema import snapshot, unapplied
-from efir.ops.verify import database, journal, ledger, messages, verdicts
-from efir.ops.verify.problem import Issue
+from efir.ops.backup.tables import managed, snapshot, stored_overlong_texts, unapplied_migrations
+from efir.ops.verify import journal, ledger, messages, verdicts
+from efir.ops.verify.issue import Issue
 from efir.telegram.models import OutboxMessage
+from efir.triggers import registry
 from efir.webinars.models import Webinar
 
 COUNTED = {
@@ -22,28 +28,49 @@ COUNTED = {
     "verdicts": Verdict,
     "messages": OutboxMessage,
 }
+MIGRATE = "run `efir migrate`"
+SHORTEN = "shorten it with SQL: as it is, no backup can be restored on PostgreSQL"
 
 
 def verify() -> Iterator[Issue | str]:
-    """Every problem as it is found, and then, where there is none, one sentence with counts."""
+    """Yield every issue as it is found, and a sentence with counts at the end."""
     with snapshot():
         count = 0
-        for problem in _problems():
+        for issue in _issues():
             count += 1
-            yield problem
-        yield f"{count} disagreements." if count else _all_well()
+            yield issue
+        if count:
+            yield f"{count} disagreements."
+            return
+        counts = ", ".join(f"{model._base_manager.count()} {name}" for name, model in COUNTED.items())
+        yield f"OK: {counts} agree on {connection.vendor}."
 
 
-def _problems() -> Iterator[Issue]:
-    if missing := unapplied():
-        # Nothing else can be asked: the tables are not those that this version knows.
+def _issues() -> Iterator[Issue]:
+    if missing := unapplied_migrations():
+        # The other checks cannot run on tables that this version does not know.
         for app, name in missing:
-            yield Issue("schema", {"migration": f"{app}.{name}"}, "is not applied", "run `efir migrate`")
+            yield Issue("schema", {"migration": f"{app}.{name}"}, "is not applied", MIGRATE)
         return
-    for check in (database, ledger, journal, verdicts, messages):
-        yield from check.problems()
+    for name in sorted(registry.missing()):
+        yield Issue("guard", {"name": name}, "is missing or changed", MIGRATE)
+    if connection.vendor == "sqlite":
+        yield from _sqlite_issues()
+    for check in (ledger, journal, verdicts, messages):
+        yield from check.issues()
 
 
-def _all_well() -> str:
-    counts = ", ".join(f"{model._base_manager.count()} {name}" for name, model in COUNTED.items())
-    return f"OK: {counts} agree on {connection.vendor}."
+def _sqlite_issues() -> Iterator[Issue]:
+    """Check what SQLite, unlike PostgreSQL, does not hold by itself in every connection."""
+    for model in managed(apps.get_models(include_auto_created=True)):
+        for text in stored_overlong_texts(model):
+            yield Issue("text", {"table": text.table, "id": text.row_id}, text.wrong, SHORTEN)
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA integrity_check(100)")
+        for (result,) in cursor.fetchall():
+            if result != "ok":
+                yield Issue("file", {"database": "sqlite"}, result)
+        # The sqlite3 program does not enforce foreign keys unless told to.
+        cursor.execute("PRAGMA foreign_key_check")
+        for table, row_id, target, _ in cursor.fetchall():
+            yield Issue("row", {"table": table, "id": row_id}, f"names a row of {target} that does not exist")

@@ -1,22 +1,21 @@
-"""Each webinar's row is what its ledger says, and the ledger is a way that the lifecycle allows."""
+"""Check each webinar's row against its ledger, and the ledger against the lifecycle."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from efir.ops.verify.database import FROM_BACKUP
-from efir.ops.verify.problem import Issue
+from efir.ops.verify.issue import Issue
 from efir.webinars.lifecycle import TRANSITIONS, Status
 from efir.webinars.models import LedgerEntry, Webinar
 
 
-def problems() -> Iterator[Issue]:
-    """Every webinar by itself: they are few, and so are the entries of one."""
+def issues() -> Iterator[Issue]:
+    """Check one webinar after the other: there are few, and so are the entries of one."""
     for webinar in Webinar._base_manager.order_by("pk").iterator():
         entries = list(LedgerEntry.objects.filter(webinar=webinar).order_by("pk"))
-        for wrong in (*_forbidden_steps(entries), *_not_followed(webinar, entries)):
-            yield Issue("webinar", {"id": webinar.pk}, wrong, FROM_BACKUP)
+        for wrong in (*_forbidden_steps(entries), *_row_differences(webinar, entries)):
+            yield Issue("webinar", {"id": webinar.pk}, wrong)
 
 
 def _forbidden_steps(entries: Sequence[LedgerEntry]) -> Iterator[str]:
@@ -33,18 +32,18 @@ def _forbidden_steps(entries: Sequence[LedgerEntry]) -> Iterator[str]:
             yield f"ledger entry {after.pk} is earlier than {before.pk}"
 
 
-def _not_followed(webinar: Webinar, entries: Sequence[LedgerEntry]) -> Iterator[str]:
+def _row_differences(webinar: Webinar, entries: Sequence[LedgerEntry]) -> Iterator[str]:
     last = entries[-1] if entries else None
-    said = {
+    expected = {
         "status": last.to_status if last else Status.DRAFT.value,
         "cta_visible": last.cta_visible if last else False,
-        "started_at": _first(entries, Status.LIVE),
-        "finished_at": _first(entries, Status.FINISHED),
+        "started_at": _reached_at(entries, Status.LIVE),
+        "finished_at": _reached_at(entries, Status.FINISHED),
     }
-    for name, value in said.items():
+    for name, value in expected.items():
         if getattr(webinar, name) != value:
             yield f"its {name} is {getattr(webinar, name)}, but the ledger says {value}"
 
 
-def _first(entries: Sequence[LedgerEntry], status: Status) -> object:
+def _reached_at(entries: Sequence[LedgerEntry], status: Status) -> object:
     return next((entry.at for entry in entries if entry.to_status == status != entry.from_status), None)

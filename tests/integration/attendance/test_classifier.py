@@ -120,7 +120,7 @@ class TestAClockSetBack:
         assert evening.verdicts() == held
         assert {verdict.why_unknown for verdict in Verdict.objects.all()} == {"clock_moved"}
         assert not events("client_webinar_attendance_classified")
-        assert list(verdicts.problems()) == []
+        assert list(verdicts.issues()) == []
 
     def test_what_came_twice_before_the_start_changes_nothing(self, evening, people):
         long_ago = RecorderRow(uuid4(), evening.at(-9000), evening.at(-8000), repeats_until=evening.at(-7000))

@@ -1,4 +1,4 @@
-"""A backup's file is looked through before anything is touched: what is damaged, foreign or newer is refused."""
+"""A backup's file: what it holds, and that damaged, foreign or newer files are refused before anything changes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 def tampered(file: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
-    """A copy with other parts."""
+    """Return a copy whose parts are changed."""
     with zipfile.ZipFile(file) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     change(parts)
@@ -35,20 +35,6 @@ def tampered(file: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
     return other
 
 
-def changed_row(parts: dict[str, bytes]) -> None:
-    parts["tables/accounts_person.jsonl"] = parts["tables/accounts_person.jsonl"].replace(
-        b"candidate", b"candidatE"
-    )
-
-
-def lost_table(parts: dict[str, bytes]) -> None:
-    del parts["tables/webinars_seat.jsonl"]
-
-
-def lost_manifest(parts: dict[str, bytes]) -> None:
-    del parts["manifest.json"]
-
-
 def in_manifest(**fields: object) -> Callable[[dict[str, bytes]], None]:
     def change(parts: dict[str, bytes]) -> None:
         manifest = json.loads(parts["manifest.json"]) | fields
@@ -57,11 +43,19 @@ def in_manifest(**fields: object) -> Callable[[dict[str, bytes]], None]:
     return change
 
 
+def first_release(parts: dict[str, bytes]) -> None:
+    """Write the manifest as Efir 0.1 did, with a SHA-256 and the size of each part."""
+    manifest = json.loads(parts["manifest.json"]) | {"format": 1}
+    for part in manifest["parts"]:
+        content = parts[part["name"]]
+        part |= {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    parts["manifest.json"] = json.dumps(manifest).encode()
+
+
 DAMAGES = [
-    (changed_row, "is not what the manifest says"),
-    (lost_table, "cannot be read"),
-    (lost_manifest, "no manifest"),
-    (in_manifest(format=2), "format 2"),
+    (lambda parts: parts.pop("tables/webinars_seat.jsonl"), "cannot be read"),
+    (lambda parts: parts.pop("manifest.json"), "manifest is missing"),
+    (in_manifest(format=3), "format 3"),
     (in_manifest(migrations=[["accounts", "0999_later"]]), "a newer Efir"),
     (in_manifest(made_at="2999-01-01T00:00:00Z"), "clock"),
     (in_manifest(parts=[]), "tables are not those"),
@@ -77,34 +71,48 @@ def file(make_person, make_webinar, tmp_path) -> Path:
 
 
 @pytest.mark.parametrize(("change", "sentence"), DAMAGES)
-def test_what_is_damaged_or_newer_is_refused(file, change, sentence):
+def test_check_refuses_damaged_or_newer_backups(file, change, sentence):
     check(file)
     with pytest.raises(BackupRefused, match=sentence):
         check(tampered(file, change))
 
 
-def grown_login(parts: dict[str, bytes]) -> None:
-    """As SQLite kept it from before log-ins were measured in their one spelling; the manifest says the same."""
+def test_check_finds_changed_bytes(file):
+    """Each entry of a ZIP has a checksum: one changed byte of its content is enough."""
+    with zipfile.ZipFile(file) as archive:
+        entry = archive.getinfo("tables/accounts_person.jsonl")
+    content = bytearray(file.read_bytes())
+    middle = entry.header_offset + 30 + len(entry.filename) + 20 + entry.compress_size // 2
+    content[middle] ^= 0xFF
+    file.write_bytes(content)
+    with pytest.raises(BackupRefused, match=r"accounts_person\.jsonl cannot be read"):
+        check(file)
+
+
+def test_check_accepts_the_format_of_the_first_release(file):
+    manifest = check(file).manifest
+    old = check(tampered(file, first_release)).manifest
+    assert old == replace(manifest, format=1)
+
+
+def overlong_login(parts: dict[str, bytes]) -> None:
+    """Make a login longer than its column, as SQLite keeps it."""
     name = "tables/accounts_person.jsonl"
     parts[name] = parts[name].replace(b'"candidate1"', json.dumps("i\u0307" * 200).encode())
-    manifest = json.loads(parts["manifest.json"])
-    (part,) = (part for part in manifest["parts"] if part["name"] == name)
-    part |= {"sha256": hashlib.sha256(parts[name]).hexdigest(), "bytes": len(parts[name])}
-    parts["manifest.json"] = json.dumps(manifest).encode()
 
 
-def test_a_text_that_is_too_long_for_postgresql_is_told_of(file):
-    assert check(file).too_long == ()
-    wrong = f"its login has 400 characters, and {LONGEST_LOGIN} are the most"
-    other = tampered(file, grown_login)
+def test_check_names_texts_too_long_for_postgresql(file):
+    assert check(file).overlong == ()
+    wrong = f"its login has 400 characters, and the limit is {LONGEST_LOGIN}"
+    other = tampered(file, overlong_login)
     if connection.vendor == "postgresql":
         with pytest.raises(BackupRefused, match=wrong):
             check(other)
     else:
-        assert [(text.table, text.wrong) for text in check(other).too_long] == [("accounts_person", wrong)]
+        assert [(text.table, text.wrong) for text in check(other).overlong] == [("accounts_person", wrong)]
 
 
-def test_what_is_no_whole_file_is_refused(file, tmp_path):
+def test_check_refuses_incomplete_files(file, tmp_path):
     cut_off = tmp_path / "cut.zip"
     cut_off.write_bytes(file.read_bytes()[:-1000])
     with pytest.raises(BackupRefused, match="cut off"):
@@ -113,7 +121,7 @@ def test_what_is_no_whole_file_is_refused(file, tmp_path):
         check(tmp_path / "none.zip")
 
 
-def test_nothing_is_overwritten_unless_told(file, tmp_path):
+def test_backup_overwrites_only_when_told(file, tmp_path):
     with pytest.raises(BackupRefused, match="--overwrite"):
         backup(file)
     backup(file, overwrite=True)
@@ -125,8 +133,8 @@ def test_nothing_is_overwritten_unless_told(file, tmp_path):
 
 @pytest.mark.one_database
 @pytest.mark.parametrize(("in_force", "is_kept"), [("k" * 64, True), ("of-the-environment" * 3, False)])
-def test_only_the_key_that_signs_is_in_it(settings, tmp_path, capsys, in_force, is_kept):
-    """Not one that lies there since before EFIR_SECRET_KEY was set."""
+def test_backup_has_the_secret_key_only_if_it_is_in_force(settings, tmp_path, capsys, in_force, is_kept):
+    """A key file from before EFIR_SECRET_KEY was set is left out."""
     (tmp_path / "secret.key").write_text("k" * 64 + "\n")
     settings.EFIR = replace(settings.EFIR, data_dir=tmp_path, secret_key=in_force)
     file = tmp_path / "efir.zip"
@@ -137,8 +145,8 @@ def test_only_the_key_that_signs_is_in_it(settings, tmp_path, capsys, in_force, 
     assert ("in EFIR_SECRET_KEY: keep that, too" in told) is not is_kept
 
 
-def test_a_file_that_efir_may_not_read_is_told_as_such(monkeypatch, tmp_path, capsys):
-    """A backup is its owner's alone: on a new machine it is root's, most of the time."""
+def test_restore_explains_a_file_it_may_not_read(monkeypatch, tmp_path, capsys):
+    """Only its owner can read a backup, and on a new machine the owner often is root."""
 
     def refused(path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))

@@ -1,4 +1,4 @@
-"""One disagreement, and the comparison of two long lists that should say the same."""
+"""One disagreement found by `efir verify`, and the comparison of two sorted lists."""
 
 from __future__ import annotations
 
@@ -6,30 +6,37 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+FROM_BACKUP = "restore the last backup in which `efir verify` finds nothing wrong"
+
 Key: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Issue:
-    """What disagrees: the part, the ids by their names, what is wrong, and what to do."""
+    """A part of the database, the ids of its row by their names, what is wrong, and what to do."""
 
     part: str
     ids: Mapping[str, object]
     wrong: str
-    todo: str
+    todo: str = FROM_BACKUP
 
     def line(self) -> str:
-        """For the command line."""
+        """Format the issue for the command line."""
         ids = " ".join(f"{name}={value}" for name, value in self.ids.items())
         return f"{self.part} {ids}: {self.wrong}. To do: {self.todo}."
+
+
+def lead_ids(key: Key) -> dict[str, object]:
+    """Name the ids of a (webinar, lead) key."""
+    return dict(zip(("webinar", "lead"), key, strict=True))
 
 
 def differences(
     left: Iterable[tuple[Key, Any]], right: Iterable[tuple[Key, Any]]
 ) -> Iterator[tuple[Key, Any, Any]]:
-    """Where two lists, each in the order of its keys and with each key once, differ: (key, left's, right's).
+    """Yield (key, left value, right value) where two lists of (key, value) differ; None for a missing key.
 
-    None stands for a key that one of them does not have. Both are read once, side by side.
+    Both must be sorted by key, with each key once. Each is read once, side by side, so neither has to fit in memory.
     """
     lefts, rights = iter(left), iter(right)
     one, other = next(lefts, None), next(rights, None)
