@@ -159,7 +159,7 @@ class Season:
             len(files),
             sum("efir.sqlite3" in file for file in files),
             len(list((process / "task").iterdir())),
-            int(_metric(self.server.port, "efir_tasks")),
+            int(_metric(self.server.port, "efir_asyncio_tasks")),
         )
 
     def twice(self, webinars: list[Webinar]) -> int:

@@ -15,14 +15,14 @@ FAN_OUT = Histogram(
     "From noticing that a webinar changed until its last viewer in this process was written to.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
-SENDS = Counter("efir_sends", "Calls that send a message, by what came of them.", ["outcome"])
+SENDS = Counter("efir_telegram_sends", "Calls that send a message, by what came of them.", ["outcome"])
 CALL = Histogram(
     "efir_telegram_call_seconds",
     "How long a call that sends a message took.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15),
 )
 VERDICTS = Histogram(
-    "efir_verdicts_seconds",
+    "efir_classification_duration_seconds",
     "From a webinar's stop until everybody had a verdict.",
     buckets=(30, 60, 90, 120, 180, 300, 600, 1800, 3600),
 )

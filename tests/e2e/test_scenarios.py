@@ -92,7 +92,7 @@ def test_c_and_d_an_evening_and_what_everybody_hears(site, cast, speaker):
         number for number, kind in messages.items() if kind == "candidate_recording"
     }
     numbers = httpx.get(f"{site.url}/metrics", headers={"Host": "localhost"}).text
-    assert re.search(r"^efir_sends_total\{.*\} [1-9]", numbers, re.MULTILINE), numbers
+    assert re.search(r"^efir_telegram_sends_total\{.*\} [1-9]", numbers, re.MULTILINE), numbers
 
 
 def _led_to_by(site, request_id: str) -> set[int]:

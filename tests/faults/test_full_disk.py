@@ -102,7 +102,7 @@ def test_a_disk_that_fills_up_while_live_costs_nobody_anything(hall):
         now = speaker.get(f"/api/webinars/{webinar}/state").json()
         with second.watching(webinar) as other:
             assert (other.status, now["version"] >= version) == (200, True)
-            assert health(site)["database"] == "no_room"
+            assert health(site)["database"] == "disk_full"
             filler.unlink()
             eventually(site._is_well)
             eventually(lambda: site.count(entered) == 2)

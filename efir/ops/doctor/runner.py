@@ -1,38 +1,48 @@
-"""Run the doctor's checks one after another and print what they find."""
+"""`efir doctor`: look over an installation, and say what to do about everything that is not well.
+
+It changes nothing, migrates nothing, and prints no secret. Checks yield the messages of Django's system checks: `obj`
+is the name of what was looked at, `msg` how it is, and `hint` what to do.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator
 
+from django.core import checks
 from django.db import Error as DatabaseError
 
-from efir.ops.doctor import address, database, machine, telegram
-from efir.ops.doctor.report import Check, Finding, failed, warning
+from efir.ops.doctor import machine, services
+
+# Django's level → its name in JSON, its mark in a line.
+LEVELS = {checks.INFO: ("ok", "✓"), checks.WARNING: ("warning", "!"), checks.ERROR: ("failed", "✗")}
+CHECKS: tuple[Callable[[], Iterable[checks.CheckMessage]], ...] = (*machine.CHECKS, *services.CHECKS)
 
 
 def run_doctor(*, as_json: bool) -> int:
-    """Look, print, and give the exit code: 1 where something fails."""
-    findings = []
-    for module in (machine, database, telegram, address):
-        for finding in _looked(module.CHECKS):
-            findings.append(finding)
-            if not as_json:
-                print(finding, flush=True)
+    """Run all checks and print what they say; return the exit code: 1 if something does not work."""
+    messages = []
+    for message in _messages():
+        messages.append(message)
+        if not as_json:
+            advice = f"\n    → {message.hint}" if message.hint else ""
+            print(f"{LEVELS[message.level][1]} {message.obj}: {message.msg}{advice}", flush=True)
     if as_json:
-        print(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
-    return int(any(finding.level == "failed" for finding in findings))
+        found = [
+            {"check": each.obj, "level": LEVELS[each.level][0], "detail": each.msg, "advice": each.hint or ""}
+            for each in messages
+        ]
+        print(json.dumps(found, ensure_ascii=False))
+    return int(any(message.level >= checks.ERROR for message in messages))
 
 
-def _looked(checks: Iterable[Check]) -> Iterator[Finding]:
-    for check in checks:
+def _messages() -> Iterator[checks.CheckMessage]:
+    for check in CHECKS:
         name = check.__name__.replace("_", " ")
         try:
             yield from check()
         except DatabaseError:
-            yield warning(
-                name, "not looked at: the database does not answer", "see the line about the database"
-            )
-        except Exception as exc:  # named by its class alone: the text might hold an address with a password
-            yield failed(name, f"could not be looked at ({type(exc).__name__})", "look at it by hand")
+            detail = "not looked at: the database does not answer"
+            yield checks.Warning(detail, "see the line about the database", name)
+        except Exception as exc:  # only its class is named: its text might hold an address with a password
+            yield checks.Error(f"could not be looked at ({type(exc).__name__})", "look at it by hand", name)

@@ -1,4 +1,4 @@
-"""What `/metrics` asks of the database and of the rooms at each scrape: a few indexed queries, however many people."""
+"""Prometheus collectors that ask the database and the rooms at each scrape, in a few indexed queries."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import datetime
 
 from django.db import Error as DatabaseError
 from django.db.models import Count, Max, Min
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from efir.lib import clock
-from efir.ops.monitoring.health import WELL, parts_of_health
+from efir.ops.monitoring.health import HEALTHY, component_states
 from efir.room.hub import current_hub
 from efir.server.models import WorkerBeat
 from efir.telegram.bot import lease
@@ -21,89 +21,106 @@ from efir.telegram.outbox.enqueue import UNSETTLED
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
-# What is settled only grows, and would cost more to count with each evening: `efir_sends_total` counts it as it comes.
+# Settled messages only grow and would take longer to count every evening; `efir_telegram_sends_total` counts them.
 COUNTED = (*UNSETTLED, MessageState.UNCERTAIN)
 
+# To be removed in 0.3: the names of 0.1, exposed beside the new ones so that alerts and dashboards go on.
+DEPRECATED_NAMES = {
+    "efir_component_up": "efir_well",
+    "efir_classification_lag_seconds": "efir_unjudged_seconds",
+    "efir_classification_duration_seconds": "efir_verdicts_seconds",
+    "efir_telegram_sends": "efir_sends",
+    "efir_asyncio_tasks": "efir_tasks",
+}
 
-class Gauges(Collector):
-    """The installation now. Every process gives the same, but for its own viewers."""
 
-    def describe(self) -> list[GaugeMetricFamily]:
-        """Nothing: to be registered must not ask the database."""
-        return []
+class WithDeprecatedNames(Collector):
+    """A collector whose renamed metrics also appear under their old names."""
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Each gauge; those of the database are left out while it is away, and `efir_well` says so."""
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield each metric, followed by its copy with the old name."""
+        for metric in self._collector.collect():
+            yield metric
+            if old_name := DEPRECATED_NAMES.get(metric.name):
+                old = Metric(old_name, f"Deprecated: use {metric.name}.", metric.type)
+                old.samples = [
+                    sample._replace(name=old_name + sample.name.removeprefix(metric.name))
+                    for sample in metric.samples
+                ]
+                yield old
+
+
+class InstallationCollector(Collector):
+    """The state of the installation. Every process gives the same, except for its own viewers, tasks and threads."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield each gauge. Those of the database are left out while it is away; `efir_component_up` says so."""
         yield from _process()
-        yield from _audience()
-        yield _labelled("efir_well", "1 where /healthz finds this part well.", "part", _wells())
+        up = {component: float(state in HEALTHY) for component, state in component_states().items()}
+        yield _labelled("efir_component_up", "1 if /healthz finds this component well.", "part", up)
         try:
             yield from [_queue(), *_ages()]
         except DatabaseError:
             return
 
 
-def _process() -> Iterator[GaugeMetricFamily]:
-    """What must not grow from one evening to the next."""
-    hub = current_hub()
-    if hub is not None:
-        yield GaugeMetricFamily("efir_tasks", "Tasks of the event loop.", value=hub.task_count())
+def _process() -> Iterator[Metric]:
     yield GaugeMetricFamily("efir_threads", "Threads of this process.", value=threading.active_count())
-
-
-def _wells() -> dict[str, float]:
-    return {part: float(state in WELL) for part, state in parts_of_health().items()}
-
-
-def _audience() -> Iterator[GaugeMetricFamily]:
     hub = current_hub()
     if hub is None:
         return
-    audience = hub.viewer_counts()
-    people = {str(webinar_id): float(people) for webinar_id, (people, _) in audience.items()}
-    streams = {str(webinar_id): float(streams) for webinar_id, (_, streams) in audience.items()}
-    yield _labelled("efir_viewers", "People in the room by this process.", "webinar", people)
+    yield GaugeMetricFamily("efir_asyncio_tasks", "Tasks of the event loop.", value=hub.task_count())
+    people, streams = {}, {}
+    for webinar_id, counts in hub.viewer_counts().items():
+        people[str(webinar_id)], streams[str(webinar_id)] = map(float, counts)
+    yield _labelled("efir_viewers", "People in the room in this process.", "webinar", people)
     yield _labelled("efir_streams", "Streams that this process holds open.", "webinar", streams)
 
 
-def _queue() -> GaugeMetricFamily:
+def _queue() -> Metric:
     counted = OutboxMessage.objects.filter(state__in=COUNTED).values_list("state").annotate(Count("pk"))
     found = dict(counted.order_by())
     by_state = {state.value: float(found.get(state.value, 0)) for state in COUNTED}
     return _labelled("efir_messages", "Messages that are not settled, by state.", "state", by_state)
 
 
-def _ages() -> Iterator[GaugeMetricFamily]:
-    now = clock.now()
-    due = OutboxMessage.objects.filter(state=MessageState.QUEUED, due_at__lte=now).aggregate(at=Min("due_at"))
+def _ages() -> Iterator[Metric]:
+    due = OutboxMessage.objects.filter(state=MessageState.QUEUED, due_at__lte=clock.now())
+    yield from _age(
+        "efir_oldest_due_seconds",
+        "Age of the oldest due message; 0 if none is due.",
+        due.aggregate(at=Min("due_at"))["at"],
+        if_none=0,
+    )
     stopped = Webinar.objects.filter(status=Status.FINISHED, classification__done_at=None)
-    beat = WorkerBeat.objects.aggregate(at=Max("beat_at"))
+    yield from _age(
+        "efir_classification_lag_seconds",
+        "Time since the stop of the webinar that waits longest for its verdicts; 0 if none waits.",
+        stopped.aggregate(at=Min("finished_at"))["at"],
+        if_none=0,
+    )
+    heartbeat = WorkerBeat.objects.aggregate(at=Max("beat_at"))["at"]
+    yield from _age(
+        "efir_worker_heartbeat_age_seconds", "Time since the last heartbeat of a worker.", heartbeat
+    )
     bot = lease.state().first()
     yield from _age(
-        "efir_oldest_due_seconds", "How long the oldest due message waits; 0 where none does.", due["at"], 0
-    )
-    yield from _age(
-        "efir_unjudged_seconds",
-        "How long ago the webinar stopped that waits longest for its verdicts; 0 where none does.",
-        stopped.aggregate(at=Min("finished_at"))["at"],
-        0,
-    )
-    yield from _age("efir_worker_heartbeat_age_seconds", "Since a worker's last sign of life.", beat["at"])
-    heartbeat = bot.heartbeat_at if bot else None
-    yield from _age(
-        "efir_dispatcher_heartbeat_age_seconds", "Since the dispatcher's last sign of life.", heartbeat
+        "efir_dispatcher_heartbeat_age_seconds",
+        "Time since the last heartbeat of the dispatcher.",
+        bot.heartbeat_at if bot else None,
     )
 
 
-def _age(
-    name: str, text: str, since: datetime | None, otherwise: float | None = None
-) -> Iterator[GaugeMetricFamily]:
-    value = max(0.0, (clock.now() - since).total_seconds()) if since else otherwise
+def _age(name: str, text: str, since: datetime | None, if_none: float | None = None) -> Iterator[Metric]:
+    value = max(0.0, (clock.now() - since).total_seconds()) if since else if_none
     if value is not None:
         yield GaugeMetricFamily(name, text, value=value)
 
 
-def _labelled(name: str, text: str, label: str, values: dict[str, float]) -> GaugeMetricFamily:
+def _labelled(name: str, text: str, label: str, values: dict[str, float]) -> Metric:
     family = GaugeMetricFamily(name, text, labels=[label])
     for value, number in values.items():
         family.add_metric([value], number)

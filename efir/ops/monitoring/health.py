@@ -1,4 +1,4 @@
-"""`/healthz` tells the truth: 200 when database, worker and dispatcher are well, 503 naming what is not."""
+"""`/healthz`: 200 if database, worker and dispatcher are well, else 503 with the names of those that are not."""
 
 from __future__ import annotations
 
@@ -16,38 +16,37 @@ from efir.server.models import WorkerBeat
 from efir.telegram.health import telegram_health
 from efir.triggers import registry
 
-BEAT_WITHIN = timedelta(seconds=15)
-# Below it SQLite can write for some seconds more at best.
+# A worker writes its heartbeat every second or two, and every few seconds under load.
+HEARTBEAT_WITHIN = timedelta(seconds=15)
+# With less SQLite can write for some more seconds at best.
 LEAST_FREE = 4 * 2**20
-WELL = {"ok", "not_configured"}
-
-
+HEALTHY = {"ok", "not_configured"}
 DRAINING = {"status": "draining", "failing": ["draining"]}
 
 
 @require_safe
 def healthz_web(request: HttpRequest) -> JsonResponse:
-    """Whether this process takes requests: what a balancer asks.
+    """Tell a load balancer whether this process takes requests.
 
-    Nothing else: a worker that is down, or a token that Telegram rejects, must not take every web process out.
+    A worker that is down or a rejected token must not take every web process out, so they do not count.
     """
-    leaving = readiness.is_draining()
-    return JsonResponse(DRAINING if leaving else {"status": "ok"}, status=503 if leaving else 200)
+    draining = readiness.is_draining()
+    return JsonResponse(DRAINING if draining else {"status": "ok"}, status=503 if draining else 200)
 
 
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """Each part with its state; `failing` lists those that are not well."""
+    """Give the state of each component; `failing` lists those that are not well."""
     if readiness.is_draining():
         return JsonResponse(DRAINING, status=503)
-    parts = parts_of_health()
-    failing = sorted(name for name, state in parts.items() if state not in WELL)
-    body = {"status": "failing" if failing else "ok", **parts, "failing": failing}
+    states = component_states()
+    failing = sorted(name for name, state in states.items() if state not in HEALTHY)
+    body = {"status": "failing" if failing else "ok", **states, "failing": failing}
     return JsonResponse(body, status=503 if failing else 200)
 
 
-def parts_of_health() -> dict[str, str]:
-    """The parts that everybody depends on, and how each is."""
+def component_states() -> dict[str, str]:
+    """Return the state of each component that the whole installation depends on."""
     try:
         return {"database": _database(), "worker": _worker(), "telegram": telegram_health()}
     except (DatabaseError, OSError):
@@ -56,13 +55,13 @@ def parts_of_health() -> dict[str, str]:
 
 def _database() -> str:
     if settings.EFIR.is_sqlite and shutil.disk_usage(settings.EFIR.sqlite_file.parent).free < LEAST_FREE:
-        return "no_room"
-    return "guards_missing" if registry.missing() else "ok"
+        return "disk_full"
+    return "triggers_missing" if registry.missing() else "ok"
 
 
 def _worker() -> str:
-    alive = list(
-        WorkerBeat.objects.filter(beat_at__gt=clock.now() - BEAT_WITHIN).values_list("failing", flat=True)
-    )
-    failing = sorted(set(filter(None, alive)))
-    return f"failing: {', '.join(failing)}" if failing else "ok" if alive else "no_heartbeat"
+    recent = WorkerBeat.objects.filter(beat_at__gt=clock.now() - HEARTBEAT_WITHIN)
+    failing = list(recent.values_list("failing", flat=True))
+    if any(failing):
+        return f"failing: {', '.join(sorted(set(filter(None, failing))))}"
+    return "ok" if failing else "no_heartbeat"

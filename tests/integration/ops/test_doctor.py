@@ -1,4 +1,4 @@
-"""`efir doctor`: what it finds, what it advises, and that it says no secret."""
+"""`efir doctor`: what it finds, what it advises, and that it prints no secret."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from django.db import connection
 from efir.ops.cli import main
 from efir.ops.doctor import machine
 from efir.ops.doctor.runner import run_doctor
-from efir.ops.monitoring.health import parts_of_health
+from efir.ops.monitoring.health import component_states
 from efir.server.worker import Worker
 
 pytestmark = pytest.mark.django_db
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.django_db
 TOKEN = "42:AAsecret-of-the_bot"
 
 
-class FarEnd(BaseHTTPRequestHandler):
-    """Telegram and the public address at once, as the test wants them."""
+class RemoteServer(BaseHTTPRequestHandler):
+    """Telegram and the public address in one: answers by the last part of the path."""
 
     answers: dict[str, object] = {}
 
@@ -47,13 +47,13 @@ class FarEnd(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def far_end():
-    FarEnd.answers = {
+def remote_server():
+    RemoteServer.answers = {
         "getMe": {"ok": True, "result": {"username": "efir_bot"}},
         "getWebhookInfo": {"ok": True, "result": {"url": ""}},
         "web": {"status": "ok"},
     }
-    server = ThreadingHTTPServer(("127.0.0.1", 0), FarEnd)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), RemoteServer)
     Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
@@ -61,8 +61,8 @@ def far_end():
 
 
 @pytest.fixture
-def look(settings, far_end, capsys, tmp_path):
-    """Runs the doctor in an installation that is well but for `changes`: (exit code, check → (level, detail))."""
+def run(settings, remote_server, capsys, tmp_path):
+    """Run the doctor in an installation that is well except for `changes`: (exit code, {check: levels})."""
     key = tmp_path / "secret.key"
     key.write_text("k" * 64)
     key.chmod(0o600)
@@ -71,12 +71,12 @@ def look(settings, far_end, capsys, tmp_path):
     well = {
         "data_dir": tmp_path,
         "database_url": f"sqlite:///{file}",
-        "public_url": far_end,
-        "telegram_api": far_end,
+        "public_url": remote_server,
+        "telegram_api": remote_server,
         "telegram_token": TOKEN,
     }
 
-    def look(**changes):
+    def run(**changes):
         settings.EFIR = replace(settings.EFIR, **(well | changes))
         code = run_doctor(as_json=True)
         printed = capsys.readouterr().out
@@ -89,10 +89,10 @@ def look(settings, far_end, capsys, tmp_path):
             by_check.setdefault(finding["check"], set()).add(finding["level"])
         return code, by_check
 
-    return look
+    return run
 
 
-def test_an_installation_that_is_well_has_nothing_that_fails(look, clock):
+def test_well_installation_fails_nothing(run, clock):
     from django.utils import timezone
 
     from efir.telegram.models import DispatcherState
@@ -102,7 +102,7 @@ def test_an_installation_that_is_well_has_nothing_that_fails(look, clock):
     DispatcherState.objects.create(
         bot_id=42, holder="0" * 32, lease_until=clock.moment, heartbeat_at=clock.moment
     )
-    code, found = look()
+    code, found = run()
     assert (code, [check for check, levels in found.items() if "failed" in levels]) == (0, [])
     assert {"python", "migrations", "token", "webhook", "clock", "disk", "secret key"} <= set(found)
 
@@ -123,18 +123,18 @@ def test_an_installation_that_is_well_has_nothing_that_fails(look, clock):
         ({}, {"log_level": "DEBUG"}, "log level", "warning"),
     ],
 )
-def test_each_thing_that_is_not_well_is_named(look, answers, changes, check, level):
-    FarEnd.answers |= answers
-    code, found = look(**changes)
+def test_doctor_names_each_trouble(run, answers, changes, check, level):
+    RemoteServer.answers |= answers
+    code, found = run(**changes)
     assert level in found[check]
     assert code == int(any("failed" in levels for levels in found.values()))
 
 
-def test_the_machine_is_looked_at(look, tmp_path, monkeypatch):
+def test_doctor_checks_the_machine(run, tmp_path, monkeypatch):
     (tmp_path / "secret.key").chmod(0o644)
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 1024))
     monkeypatch.setattr(machine, "LEAST_FREE", 2**60)
-    code, found = look()
+    code, found = run()
     assert code == 1
     if connection.vendor != "postgresql":
         assert found["owner of the database"] == {"warning"}
@@ -143,7 +143,7 @@ def test_the_machine_is_looked_at(look, tmp_path, monkeypatch):
 
 
 @pytest.mark.one_database
-def test_the_disk_of_the_database_is_looked_at_too(look, settings, monkeypatch):
+def test_doctor_checks_the_disk_of_the_database(run, settings, monkeypatch):
     with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
         if Path(elsewhere).stat().st_dev == settings.EFIR.data_dir.stat().st_dev:
             pytest.skip("there is one disk here")
@@ -151,38 +151,38 @@ def test_the_disk_of_the_database_is_looked_at_too(look, settings, monkeypatch):
         monkeypatch.setattr(
             shutil, "disk_usage", lambda path: SimpleNamespace(free=free.get(str(path), 2**40))
         )
-        assert look(database_url=f"sqlite:///{elsewhere}/efir.sqlite3")[1]["disk"] == {"ok", "failed"}
-        assert parts_of_health()["database"] == "no_room"
+        assert run(database_url=f"sqlite:///{elsewhere}/efir.sqlite3")[1]["disk"] == {"ok", "failed"}
+        assert component_states()["database"] == "disk_full"
 
 
 @pytest.mark.one_database
-def test_a_database_that_others_can_read_is_named(look, tmp_path):
+def test_doctor_names_a_database_that_others_can_read(run, tmp_path):
     log = tmp_path / "efir.sqlite3-wal"
     log.touch(0o600)
-    assert look()[1]["database file"] == {"ok"}
+    assert run()[1]["database file"] == {"ok"}
     log.chmod(0o644)
-    assert look()[1]["database file"] == {"failed"}
-    (said,) = machine.database_file()
-    assert said.advice == f"chmod 600 {log}"
+    assert run()[1]["database file"] == {"failed"}
+    (message,) = machine.database_file()
+    assert message.hint == f"chmod 600 {log}"
 
 
 @pytest.mark.parametrize(("tries", "levels"), [(15, {"warning"}), (6, {"ok"})])
-def test_behind_a_proxy_the_kernels_patience_is_looked_at(look, tmp_path, monkeypatch, tries, levels):
+def test_doctor_checks_tcp_retries_behind_a_proxy(run, tmp_path, monkeypatch, tries, levels):
     (tmp_path / "tries").write_text(f"{tries}\n")
     monkeypatch.setattr(machine, "TRIES", tmp_path / "tries")
-    assert look(trusted_proxies=1)[1]["lost phones"] == levels
-    assert "lost phones" not in look(trusted_proxies=0)[1]
+    assert run(trusted_proxies=1)[1]["lost phones"] == levels
+    assert "lost phones" not in run(trusted_proxies=0)[1]
 
 
-def test_a_database_that_lacks_this_versions_migrations_is_named_and_left_as_it_is(look):
+def test_doctor_names_missing_migrations_and_applies_none(run):
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'ops' AND name LIKE '0001%'")
-    _, found = look()
+    _, found = run()
     assert found["migrations"] == {"failed"}
 
 
-def test_it_is_a_command(look, capsys, monkeypatch):
-    look()
+def test_doctor_is_a_command(run, capsys, monkeypatch):
+    run()
     options = main._parser().parse_args(["doctor", "--json"])
     assert (options.command, options.json) == ("doctor", True)
     assert run_doctor(as_json=False) == 1

@@ -1,9 +1,10 @@
-"""`/metrics`: who sees it, what it says, and what it must never say; and the ids that requests have."""
+"""`/metrics` and `/healthz`: who sees them and what they say; and the ids of requests."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -32,7 +33,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 def scraped(**headers: str) -> dict[tuple[str, str], float]:
-    """(name, label) → value, as Prometheus reads it from this machine."""
+    """Return {(name, label): value} as Prometheus reads it from this machine."""
     answer = Client().get("/metrics", headers={"Host": "localhost", **headers})
     assert answer.status_code == 200, answer.content
     families = text_string_to_metric_families(answer.content.decode())
@@ -58,13 +59,13 @@ def scraped(**headers: str) -> dict[tuple[str, str], float]:
         (TOKEN, "127.0.0.1", {"Authorization": "Bearer "}, 404),
     ],
 )
-def test_it_is_there_for_this_machine_or_for_whoever_has_the_token(settings, token, address, headers, status):
+def test_metrics_are_for_this_machine_or_with_the_token(settings, token, address, headers, status):
     settings.EFIR = replace(settings.EFIR, metrics_token=token)
     settings.ALLOWED_HOSTS = ["*"]
     assert Client(REMOTE_ADDR=address).get("/metrics", headers=headers).status_code == status
 
 
-def test_it_says_how_the_queue_the_verdicts_and_the_worker_are(make_webinar, make_person, clock):
+def test_metrics_of_queue_verdicts_and_worker(make_webinar, make_person, clock):
     Worker()._beat()
     webinar, lead, partner = make_webinar("live"), make_person(), make_person(Role.PARTNER)
     TelegramChat.objects.create(person=partner, chat_id=1)
@@ -84,30 +85,38 @@ def test_it_says_how_the_queue_the_verdicts_and_the_worker_are(make_webinar, mak
         "waiting_link": 1,
         "sending": 0,
     }
-    for name in ("efir_oldest_due_seconds", "efir_unjudged_seconds", "efir_worker_heartbeat_age_seconds"):
+    for name in (
+        "efir_oldest_due_seconds",
+        "efir_classification_lag_seconds",
+        "efir_worker_heartbeat_age_seconds",
+    ):
         assert now[name, ""] == 40, name
-    assert {part: now["efir_well", part] for part in ("database", "worker", "telegram")} == {
+    assert {part: now["efir_component_up", part] for part in ("database", "worker", "telegram")} == {
         "database": 1,
         "worker": 0,
         "telegram": 1,
     }
     assert now["process_open_fds", ""] > 0
+    # The names of 0.1 are there until 0.3.
+    assert now["efir_unjudged_seconds", ""] == 40
+    assert [now["efir_well", part] for part in ("database", "worker", "telegram")] == [1, 0, 1]
+    assert {"efir_verdicts_seconds_count", "efir_verdicts_seconds_bucket"} <= {name for name, _ in now}
 
 
-def test_the_verdicts_count_from_the_stop(make_webinar, make_person, clock):
-    before = scraped()["efir_verdicts_seconds_sum", ""]
+def test_classification_duration_counts_from_the_stop(make_webinar, make_person, clock):
+    before = scraped()["efir_classification_duration_seconds_sum", ""]
     webinar = make_webinar("live")
     core.book_seat(webinar.pk, make_person())
-    recorder = RecorderRow(__import__("uuid").uuid4(), clock.moment, clock.moment)
+    recorder = RecorderRow(uuid4(), clock.moment, clock.moment)
     write(Pending((recorder,), ()))
     core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
     clock.move(100)
     while classifier.classify_due():
         pass
-    assert scraped()["efir_verdicts_seconds_sum", ""] - before == 100
+    assert scraped()["efir_classification_duration_seconds_sum", ""] - before == 100
 
 
-def test_a_request_is_counted_by_its_pattern_and_never_by_its_address():
+def test_requests_are_counted_by_pattern_not_by_address():
     before = scraped()
     Client().get("/account/reset/some-secret/")
     Client().get("/nowhere/some-secret")
@@ -118,11 +127,9 @@ def test_a_request_is_counted_by_its_pattern_and_never_by_its_address():
     assert before
 
 
-def test_it_costs_the_same_few_queries_however_many_people_there_are(make_webinar, make_person):
+def test_queries_do_not_grow_with_people(make_webinar, make_person):
     def queries() -> int:
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
+        with CaptureQueriesContext(connection) as captured:
             scraped()
         return len(captured)
 
@@ -133,26 +140,26 @@ def test_it_costs_the_same_few_queries_however_many_people_there_are(make_webina
     assert queries() == few <= 10
 
 
-def test_without_its_database_it_still_says_what_the_process_knows(monkeypatch):
+def test_metrics_without_database_show_the_process(monkeypatch):
     def away():
         raise OperationalError("gone")
 
-    monkeypatch.setattr(collectors, "parts_of_health", lambda: {"database": "unreachable"})
+    monkeypatch.setattr(collectors, "component_states", lambda: {"database": "unreachable"})
     monkeypatch.setattr(collectors, "_queue", away)
     now = scraped()
-    assert now["efir_well", "database"] == 0
+    assert now["efir_component_up", "database"] == 0
     assert ("efir_messages", "queued") not in now
     assert now["process_open_fds", ""] > 0
 
 
-def test_a_process_that_leaves_says_so_to_the_balancer(monkeypatch):
+def test_health_fails_while_draining(monkeypatch):
     monkeypatch.setattr(readiness, "_leaving", True)
     for path in ("/healthz", "/healthz/web"):
         answer = Client().get(path)
         assert (answer.status_code, answer.json()) == (503, {"status": "draining", "failing": ["draining"]})
 
 
-def test_a_balancer_goes_on_sending_people_to_a_process_whose_worker_is_gone():
+def test_web_health_ignores_the_worker():
     assert Client().get("/healthz").status_code == 503
     assert Client().get("/healthz/web").status_code == 200
 
@@ -167,7 +174,7 @@ def test_a_balancer_goes_on_sending_people_to_a_process_whose_worker_is_gone():
         (1, b"forged\nline-of-a-log", False),
     ],
 )
-def test_a_requests_id_is_the_proxys_where_it_is_sane_and_else_our_own(settings, proxies, given, taken):
+def test_request_id_is_taken_from_a_trusted_proxy_only(settings, proxies, given, taken):
     import asyncio
 
     import structlog

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 from efir.hooks.actions import ActionRefused
 from efir.hooks.bus import emit
 from efir.hooks.events import ClientWebinarEntered
-from efir.ops.monitoring.health import parts_of_health
+from efir.ops.monitoring.health import component_states
 from efir.ops.verify import verify
 from efir.server.migrate import migrate
 from efir.triggers import registry
@@ -170,7 +170,7 @@ def test_a_guard_that_does_not_do_what_it_should_is_found_and_put_back(how, make
         run(statement)
     (name,) = registry.missing()
     assert name.startswith("efir_webinar_follows_ledger")
-    assert parts_of_health()["database"] == "guards_missing"
+    assert component_states()["database"] == "triggers_missing"
     assert [check.id for check in check_triggers(["default"])] == ["efir.E001"]
     problem, _ = verify()
     assert problem.line() == f"guard name={name}: is missing or changed. To do: run `efir migrate`."

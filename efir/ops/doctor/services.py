@@ -1,0 +1,175 @@
+"""The doctor's checks of what answers over the network: the database, Efir's own processes, Telegram, and the proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from django.conf import settings
+from django.core import checks
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from efir.lib import clock
+from efir.ops.monitoring.health import HEALTHY, component_states
+from efir.ops.monitoring.metrics import is_this_machine
+from efir.server.locks import database_lock_path, is_held
+from efir.server.models import DemoMark
+
+TIMEOUT_S = 10.0
+# As README promises; the tests run on it.
+LEAST_POSTGRESQL = 15
+MAX_CLOCK_ERROR_S = 5.0
+
+# What to do about each state that /healthz can name.
+ADVICE = {
+    "unreachable": "start the database, and look at EFIR_DATABASE_URL",
+    "triggers_missing": "efir migrate puts them back",
+    "no_heartbeat": "start `efir serve`, or `efir worker`; if it runs, read its log",
+    "dispatcher_down": "start `efir serve`, or `efir worker`; if it runs, read its log",
+    "bot_rejected": "set EFIR_TELEGRAM_TOKEN to the token that @BotFather shows, and restart",
+    "not_configured": "set EFIR_TELEGRAM_TOKEN: until then messages wait in the queue",
+}
+
+
+def database() -> Iterator[checks.CheckMessage]:
+    """Check that the database answers, is new enough, and has this version's migrations."""
+    try:
+        connection.ensure_connection()
+    except DatabaseError as exc:
+        yield checks.Error(f"does not answer ({type(exc).__name__})", ADVICE["unreachable"], "database")
+        return
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('server_version_num')::int / 10000, clock_timestamp()")
+            version, now = cursor.fetchone()
+        if version < LEAST_POSTGRESQL:
+            yield checks.Error(str(version), f"upgrade it to {LEAST_POSTGRESQL} or newer", "postgresql")
+        else:
+            yield checks.Info(str(version), obj="postgresql")
+        yield _clock_error("the database's", now)
+    executor = MigrationExecutor(connection)
+    if missing := executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        yield checks.Error(f"{len(missing)} are missing", "efir migrate", "migrations")
+        return
+    yield checks.Info("all there", obj="migrations")
+    if DemoMark.objects.exists():
+        text = "the demo's, whose passwords everybody knows"
+        yield checks.Error(text, "a place of its own: EFIR_DATA_DIR", "people")
+
+
+def health() -> Iterator[checks.CheckMessage]:
+    """Repeat what `/healthz` says, with what to do about it."""
+    clock.refresh()
+    states = component_states()
+    if states["database"] == "unreachable":
+        return  # the check of the database has said why
+    for component, state in states.items():
+        name, advice = f"health of {component}", ADVICE.get(state, "read the worker's log: it says why")
+        if state == "ok":
+            yield checks.Info(state, obj=name)
+        elif state in HEALTHY:
+            yield checks.Warning(state, advice, name)
+        else:
+            yield checks.Error(state, advice, name)
+
+
+def one_owner() -> Iterator[checks.CheckMessage]:
+    """Check on SQLite that the locks of a running process are seen: on a network file system they may not be."""
+    if not settings.EFIR.is_sqlite:
+        return
+    jobs = [job for job in ("web", "worker") if is_held(database_lock_path(job))]
+    if jobs:
+        yield checks.Info(f"one process runs its {' and '.join(jobs)}", obj="owner of the database")
+    else:
+        yield checks.Warning("nobody: Efir does not run", "efir serve", "owner of the database")
+
+
+def telegram() -> Iterator[checks.CheckMessage]:
+    """Check the token and the webhook by two calls that change nothing.
+
+    An error is named without its address, because the token is a part of the address.
+    """
+    token = settings.EFIR.telegram_token
+    if not token:
+        return
+    base = f"{settings.EFIR.telegram_api}/bot{token}"
+    try:
+        with httpx.Client(timeout=TIMEOUT_S, proxy=settings.EFIR.telegram_proxy or None) as client:
+            answer = client.get(f"{base}/getMe")
+            bot, webhook = _result(answer), _result(client.get(f"{base}/getWebhookInfo"))
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as exc:
+        advice = "let this machine reach it, perhaps through EFIR_TELEGRAM_PROXY"
+        yield checks.Error(f"cannot be reached ({type(exc).__name__})", advice, "telegram")
+        return
+    if bot is None:
+        text = f"Telegram refuses it (HTTP {answer.status_code})"
+        yield checks.Error(text, ADVICE["bot_rejected"], "token")
+        return
+    yield checks.Info(f"of @{bot.get('username', '?')}", obj="token")
+    if webhook and webhook.get("url"):
+        advice = "delete it (deleteWebhook): Efir asks for updates itself"
+        yield checks.Error("set: updates go there", advice, "webhook")
+    else:
+        yield checks.Info("none, as it should be", obj="webhook")
+    if "date" in answer.headers:
+        yield _clock_error("Telegram's", parsedate_to_datetime(answer.headers["date"]))
+
+
+def address() -> Iterator[checks.CheckMessage]:
+    """Check that the public address is https, and that Efir answers there."""
+    url = settings.EFIR.public_url
+    if not settings.EFIR.is_https:
+        if is_this_machine(urlsplit(url).hostname or ""):
+            yield checks.Warning(
+                f"{url}: only this machine can use it", "set EFIR_PUBLIC_URL", "public address"
+            )
+        else:
+            advice = "TLS in front, and EFIR_PUBLIC_URL=https://…"
+            yield checks.Error(f"{url} is not https", advice, "public address")
+    try:
+        answer = httpx.get(f"{url}/healthz/web", timeout=TIMEOUT_S)
+    except httpx.HTTPError as exc:
+        advice = "start Efir and the proxy; look at the name, the certificate and the firewall"
+        yield checks.Error(f"{url} does not answer ({type(exc).__name__})", advice, "public address")
+        return
+    if answer.status_code == 200 and answer.headers.get("content-type", "").startswith("application/json"):
+        yield checks.Info(f"{url} answers", obj="public address")
+    else:
+        text = f"{url} answers HTTP {answer.status_code}, not as Efir does"
+        yield checks.Error(text, "the proxy leads elsewhere: compare it with deploy/", "public address")
+
+
+def proxies() -> Iterator[checks.CheckMessage]:
+    """Check that proxies are trusted exactly if nobody can come past them: they say who the client is."""
+    count, host = settings.EFIR.trusted_proxies, settings.EFIR.host
+    if settings.EFIR.is_https and not count:
+        advice = "EFIR_TRUSTED_PROXIES=1: else everybody shares one address, and one limit"
+        yield checks.Warning("0, though TLS ends somewhere in front", advice, "trusted proxies")
+    elif count and host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
+        text = f"{count}, and EFIR_HOST={host} lets anybody come past them"
+        advice = "let only the proxy reach the port (EFIR_HOST=127.0.0.1, or a firewall)"
+        yield checks.Warning(text, advice, "trusted proxies")
+    else:
+        yield checks.Info(str(count), obj="trusted proxies")
+
+
+def _clock_error(whose: str, now: datetime) -> checks.CheckMessage:
+    seconds = abs((datetime.now(UTC) - now).total_seconds())
+    text = f"{seconds:.0f} s from {whose}"
+    if seconds < MAX_CLOCK_ERROR_S:
+        return checks.Info(text, obj="clock")
+    return checks.Warning(text, "let NTP set it: systemctl start systemd-timesyncd", "clock")
+
+
+def _result(answer: httpx.Response) -> dict[str, Any] | None:
+    body = answer.json()
+    return body.get("result") if isinstance(body, dict) and body.get("ok") is True else None
+
+
+CHECKS = (database, health, one_owner, telegram, address, proxies)
