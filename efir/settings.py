@@ -134,41 +134,31 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 PASSWORD_RESET_TIMEOUT = 24 * 3600
 
-# Log-in attempts: for one log-in from one address, so that nobody locks out somebody else.
+# Rate limits: the numbers are in efir.web.rate_limit; django-axes counts wrong passwords for them.
 
-AXES_FAILURE_LIMIT = 10
-AXES_COOLOFF_TIME = 0.25  # hours
+AXES_FAILURE_LIMIT = "efir.accounts.login_throttle.axes_failure_limit"
+AXES_COOLOFF_TIME = "efir.accounts.login_throttle.axes_cool_off"
+AXES_LOCKOUT_CALLABLE = "efir.accounts.login_throttle.locked_out"
+AXES_WHITELIST_CALLABLE = "efir.accounts.login_throttle.is_known_browser"
+AXES_USERNAME_CALLABLE = "efir.accounts.login_throttle.attempted_login"
+AXES_CLIENT_IP_CALLABLE = "efir.web.client_ip.request_rate_limit_key"
+# By both together, so that nobody locks out somebody else.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-# Who is locked out is only looked up: else each further try writes, and makes a row longer without end.
+# A locked-out attempt is only looked up: otherwise each further one would write, and make its row longer without end.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-# A browser in which the person has logged in before has a limit of its own: see efir.accounts.login_throttle.
-AXES_WHITELIST_CALLABLE = "efir.accounts.login_throttle.is_known_browser"
-AXES_CLIENT_IP_CALLABLE = "efir.web.client_ip.request_rate_limit_key"
-AXES_USERNAME_CALLABLE = "efir.accounts.login_throttle.attempted_login"
-AXES_LOCKOUT_CALLABLE = "efir.accounts.views.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 
-# And whatever is tried from where: wrong passwords within the same quarter of an hour, for all of one address (a hall
-# of people behind one router mistypes, too) and for one log-in from all addresses.
-WRONG_FROM_ADDRESS = 200
-WRONG_FOR_ACCOUNT = 50
-
-# Counts of limits live in each process. Django's default of 300 entries would let a script wash them out.
+# The counts of the other limits. With Django's default of 300 entries a script could push them out.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
-
-# Sign-ups: a hall of people behind one router signs up within an hour; a script does not go on all night.
-SIGNUP_RATE = "300/h"
-# That a log-in is taken can only be said; a list of addresses cannot be tried for it.
-TAKEN_RATE = "20/h"
 SILENCED_SYSTEM_CHECKS = [
-    "django_ratelimit.E003",  # a count of sign-ups for each process is enough
+    "django_ratelimit.E003",  # each process may count for itself
     "django_ratelimit.W001",
     "security.W005",  # what else lives under the domain is not this installation's to decide
     "security.W008",  # http is redirected by the proxy, where TLS ends

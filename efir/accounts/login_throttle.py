@@ -1,8 +1,8 @@
-"""Guessing passwords: limits for an address and for a log-in, and the browsers that they do not keep out.
+"""Stop password guessing, and log logins.
 
-django-axes counts wrong passwords for one log-in from one address. Here they are added up, for all of an address and
-for a log-in from anywhere. A browser in which somebody has logged in before carries a signed cookie and is limited by
-itself, so that nobody locks out somebody else (OWASP calls it a device cookie).
+The numbers are in `efir.web.rate_limit.LIMITS`. django-axes counts wrong passwords for each login and address in the
+database; this module adds them up for an address and for a login. A browser in which the person has logged in before
+carries a signed cookie (OWASP: device cookie) and has a limit of its own, so that nobody can lock out somebody else.
 """
 
 from __future__ import annotations
@@ -19,52 +19,78 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.core import signing
 from django.db.models import Sum
 from django.dispatch import receiver
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
-from django_ratelimit.core import is_ratelimited
 
 from efir.accounts.models import Person, normalize_login
+from efir.web import rate_limit
 from efir.web.client_ip import request_rate_limit_key
 
 COOKIE = f"{settings.COOKIE_PREFIX}efir_known"
-KEPT_S = 180 * 24 * 3600
-# Of one known browser.
-RATE = "10/15m"
+# Half a year: whoever stays away for longer is a stranger again.
+COOKIE_AGE_S = 180 * 24 * 3600
 
 log = structlog.get_logger(__name__)
 _signer = signing.TimestampSigner(salt="efir.known-browser")
 
 
+def is_throttled(request: HttpRequest) -> bool:
+    """Return whether to refuse this login attempt, before its password costs a hash."""
+    login = attempted_login(request)
+    if device := device_id(request, login):
+        return rate_limit.is_exceeded(request, "login_known_browser", device)
+    counts = {
+        "login_failures_address": {"ip_address": request_rate_limit_key(request)},
+        "login_failures_account": {"username": login},
+    }
+    for name, counted in counts.items():
+        limit = rate_limit.LIMITS[name]
+        since = timezone.now() - timedelta(seconds=limit.period_s)  # the clock by which axes stamps attempts
+        attempts = AccessAttempt.objects.filter(attempt_time__gte=since, **counted)
+        if (attempts.aggregate(wrong=Sum("failures_since_start"))["wrong"] or 0) >= limit.count:
+            return True
+    return False
+
+
+def locked_out(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    """Answer a refused attempt, with the same page for every login; axes calls this, too."""
+    return rate_limit.too_many_requests(request, "login_failures")
+
+
 def attempted_login(request: HttpRequest, credentials: dict[str, str] | None = None) -> str:
-    """The log-in that somebody tries, in its one spelling, so that 8 and +7 share one limit."""
-    tried = (credentials or {}).get("username") or request.POST.get("username", "")
-    return normalize_login(tried)[:254]
+    """Return the login that the request tries, normalised, so that 8 999 … and +7 999 … share their limits."""
+    typed = (credentials or {}).get("username") or request.POST.get("username", "")
+    return normalize_login(typed)[:254]  # the width of axes' column
 
 
-def is_throttled(request: HttpRequest, login: str) -> bool:
-    """Whether a try for this log-in (in its one spelling) is refused before the password is looked at."""
-    if nonce := device_id(request, login):
-        return bool(
-            is_ratelimited(request, group="known-browser", key=lambda *_: nonce, rate=RATE, increment=True)
-        )
-    return (
-        _wrong(ip_address=request_rate_limit_key(request)) >= settings.WRONG_FROM_ADDRESS
-        or _wrong(username=login) >= settings.WRONG_FOR_ACCOUNT
-    )
+# What django-axes calls, by its settings.
+
+
+def axes_failure_limit(request: HttpRequest, credentials: dict[str, str] | None) -> int:
+    """Return after how many wrong passwords axes locks out a login from one address."""
+    return rate_limit.LIMITS["login_failures"].count
+
+
+def axes_cool_off(request: HttpRequest | None) -> timedelta:
+    """Return for how long axes locks out."""
+    return timedelta(seconds=rate_limit.LIMITS["login_failures"].period_s)
 
 
 def is_known_browser(request: HttpRequest, credentials: dict[str, str] | None = None) -> bool:
-    """Whether axes has nothing to count here."""
+    """Return whether axes has to count nothing, because the browser has its own limit."""
     return bool(device_id(request, attempted_login(request, credentials)))
 
 
+# The cookie of known browsers.
+
+
 def remember_browser(response: HttpResponseBase, login: str) -> None:
-    """Remember in this browser that `login` has shown the password, or a one-time link."""
+    """Mark this browser as one in which `login` has shown its password or a one-time link."""
     response.set_cookie(
         COOKIE,
         _signer.sign(f"{_digest(login)}.{secrets.token_urlsafe(12)}"),
-        max_age=KEPT_S,
+        max_age=COOKIE_AGE_S,
         httponly=True,
         samesite="Lax",
         secure=settings.EFIR.is_https,
@@ -72,22 +98,20 @@ def remember_browser(response: HttpResponseBase, login: str) -> None:
 
 
 def device_id(request: HttpRequest, login: str) -> str:
-    """The number of this browser, if it is a known one of this log-in's."""
+    """Return this browser's number if it is a known one of `login`, else an empty string."""
     try:
-        digest, _, nonce = _signer.unsign(request.COOKIES.get(COOKIE, ""), max_age=KEPT_S).partition(".")
+        value = _signer.unsign(request.COOKIES.get(COOKIE, ""), max_age=COOKIE_AGE_S)
     except signing.BadSignature:
         return ""
-    return nonce if digest == _digest(login) else ""
+    digest, _, device = value.partition(".")
+    return device if digest == _digest(login) else ""
 
 
 def _digest(login: str) -> str:
     return hashlib.sha256(login.encode()).hexdigest()[:24]
 
 
-def _wrong(**whose: Any) -> int:
-    since = timezone.now() - timedelta(hours=settings.AXES_COOLOFF_TIME)  # the clock that axes stamps with
-    found = AccessAttempt.objects.filter(attempt_time__gte=since, **whose)
-    return found.aggregate(wrong=Sum("failures_since_start"))["wrong"] or 0
+# The log: people by id, and nothing that was typed.
 
 
 @receiver(user_logged_in)

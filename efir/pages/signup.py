@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from urllib.parse import urlencode
 
 import structlog
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
-from django_ratelimit.core import is_ratelimited
 
 from efir.accounts import login_throttle, referral
 from efir.accounts.capabilities import Role
@@ -25,10 +21,10 @@ from efir.accounts.login_throttle import attempted_login
 from efir.accounts.models import Person
 from efir.accounts.services import LoginTaken, create_person
 from efir.accounts.sessions import current_person
-from efir.accounts.views.login import BACKEND, HOUR_S, too_many
+from efir.accounts.views.login import BACKEND
 from efir.hooks.actions import ActionRefused
 from efir.lib import ids
-from efir.web.client_ip import request_rate_limit_key
+from efir.web import rate_limit
 from efir.web.shortcuts import safe_next
 from efir.webinars.core import book_seat
 from efir.webinars.labels import booked_words
@@ -49,9 +45,14 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         return _seat_page(request, webinar_id)
     if request.method != "POST":
         return _form_page(request, SignUpForm(), webinar_id)
-    if _is_throttled(request):
-        sentence = _("Слишком много регистраций с этого адреса. Подождите час и попробуйте ещё раз.")
-        return too_many(request, sentence, HOUR_S)
+    typed = attempted_login(request)
+    refusal = (
+        rate_limit.check(request, "sign_up")
+        or rate_limit.check(request, "sign_up_taken_address", count=False)
+        or rate_limit.check(request, "sign_up_taken_account", typed, count=False)
+    )
+    if refusal:
+        return refusal
     form = SignUpForm(request.POST)
     if not form.is_valid():
         return _form_page(request, form, webinar_id)
@@ -59,8 +60,8 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         person, webinar = _create(request, form, webinar_id)
     except LoginTaken:
         form.say_taken(_login_address(request, webinar_id))
-        for key in _TAKEN_KEYS:
-            _found_taken_too_often(request, key, increment=True)
+        rate_limit.is_exceeded(request, "sign_up_taken_address")
+        rate_limit.is_exceeded(request, "sign_up_taken_account", typed)
         return _form_page(request, form, webinar_id)
     login(request, person, backend=BACKEND)
     address = "/account/"
@@ -130,28 +131,3 @@ def _login_address(request: HttpRequest, webinar_id: int | None) -> str:
     seat = f"{reverse('signup')}?{urlencode({'webinar': webinar_id})}" if webinar_id else ""
     address = safe_next(request, seat)
     return f"{reverse('login')}?{urlencode({'next': address})}" if address else reverse("login")
-
-
-def _is_throttled(request: HttpRequest) -> bool:
-    often = is_ratelimited(request, group="signup", key=_address, rate=settings.SIGNUP_RATE, increment=True)
-    return bool(often) or any(_found_taken_too_often(request, key) for key in _TAKEN_KEYS)
-
-
-def _found_taken_too_often(
-    request: HttpRequest, key: Callable[[str, HttpRequest], str], *, increment: bool = False
-) -> bool:
-    """Return whether "this login is taken" was answered too often, so that nobody can probe for accounts."""
-    group = f"signup-taken-{key.__name__}"
-    return bool(is_ratelimited(request, group=group, key=key, rate=settings.TAKEN_RATE, increment=increment))
-
-
-def _address(_group: str, request: HttpRequest) -> str:
-    return request_rate_limit_key(request)
-
-
-def _login(_group: str, request: HttpRequest) -> str:
-    return attempted_login(request)
-
-
-# Counted for one address, and for one login from wherever.
-_TAKEN_KEYS = (_address, _login)

@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
-from django_ratelimit.core import is_ratelimited
 
 from efir.accounts.erasure import erase
 from efir.accounts.forms import EraseForm, PasswordAgainForm
@@ -22,15 +21,13 @@ from efir.accounts.personal_data import data_of
 from efir.accounts.roles import LastAdmin, is_last_admin
 from efir.accounts.services import CONSENT_VERSION, accept_consent, needs_consent
 from efir.accounts.sessions import current_person, request_context
-from efir.accounts.views.login import HOUR_S, too_many
 from efir.audit.actions import Action
 from efir.audit.log import record
+from efir.web import rate_limit
 from efir.web.shortcuts import post_only, redirect_with_message, safe_next
 
 # Rows of each section: more than any person has of a year's evenings.
 LONGEST_SECTION = 20_000
-# Of both buttons together: each asks a password, which nobody is to guess here.
-RATE = "10/h"
 
 
 @never_cache
@@ -47,8 +44,8 @@ def own_data(request: HttpRequest) -> HttpResponse:
 @login_required
 def export(request: HttpRequest) -> HttpResponse:
     """One's own data as a JSON file."""
-    if _tries_too_often(request):
-        return _wait(request)
+    if refusal := rate_limit.check(request, "own_data"):
+        return refusal
     form = PasswordAgainForm(_oneself(request), request.POST, prefix="export")
     if not form.is_valid():
         return _page(request, export_form=form)
@@ -68,8 +65,8 @@ def export(request: HttpRequest) -> HttpResponse:
 @login_required
 def erase_oneself(request: HttpRequest) -> HttpResponse:
     """Erase the account for ever: the password and a clear yes come first."""
-    if _tries_too_often(request):
-        return _wait(request)
+    if refusal := rate_limit.check(request, "own_data"):
+        return refusal
     form = EraseForm(_oneself(request), request.POST, prefix="erase")
     if not form.is_valid():
         return _page(request, erase_form=form)
@@ -115,11 +112,3 @@ def _page(request: HttpRequest, **forms: Any) -> HttpResponse:
 def _oneself(request: HttpRequest) -> Person:
     """The person as stored, to be written to: the session's is shared by everything that answers this request."""
     return Person.objects.get(pk=current_person(request).pk)
-
-
-def _tries_too_often(request: HttpRequest) -> bool:
-    return bool(is_ratelimited(request, group="own-data", key="user", rate=RATE, increment=True))
-
-
-def _wait(request: HttpRequest) -> HttpResponse:
-    return too_many(request, _("Слишком много попыток. Подождите час и попробуйте ещё раз."), HOUR_S)

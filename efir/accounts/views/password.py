@@ -13,16 +13,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django_ratelimit.core import is_ratelimited
 
 from efir.accounts.access_cache import read_access
 from efir.accounts.forms import ChangePasswordForm
 from efir.accounts.sessions import current_person, end_other_sessions, other_sessions
-from efir.accounts.views.login import HOUR_S, too_many
+from efir.web import rate_limit
 from efir.web.shortcuts import post_only, redirect_with_message
-
-# Of one person, whichever session.
-RATE = "20/h"
 
 log = structlog.get_logger(__name__)
 
@@ -39,10 +35,7 @@ class ChangePassword(PasswordChangeView):
         return super().get_context_data(others=len(read_access(keys)), **kwargs)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The old password is not to be guessed here either."""
-        if is_ratelimited(request, group="own-password", key="user", rate=RATE, increment=True):
-            return too_many(request, _("Слишком много попыток. Подождите час и попробуйте ещё раз."), HOUR_S)
-        return super().post(request, *args, **kwargs)
+        return rate_limit.check(request, "own_password") or super().post(request, *args, **kwargs)
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         response = super().form_valid(form)

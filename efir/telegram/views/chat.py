@@ -12,19 +12,15 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
-from django_ratelimit.core import is_ratelimited
 
 from efir.accounts.sessions import current_person
-from efir.accounts.views.login import too_many
 from efir.lib import qrcode
 from efir.telegram import notices
 from efir.telegram.link_tokens import BotUnknown, chat_of, make_link, unlink
+from efir.web import rate_limit
 from efir.web.shortcuts import View, post_only, prefers_html, redirect_with_message
 
 ACCOUNT = "/account/"
-TEST_RATE = "3/10m"
-LINK_RATE = "10/10m"
-RATES_S = 600
 
 
 def _own(view: Callable[[HttpRequest], HttpResponse]) -> View:
@@ -59,8 +55,10 @@ def qr(request: HttpRequest) -> HttpResponse:
 
 def _linked(request: HttpRequest, show: Callable[[str], HttpResponse]) -> HttpResponse:
     """Those made before go on: a code that somebody photographs now must not die of a button beside it."""
-    if is_ratelimited(request, group="telegram-link", key="user", rate=LINK_RATE, increment=True):
-        return _link_too_often(request)
+    if rate_limit.is_exceeded(request, "telegram_link"):
+        if prefers_html(request):
+            return rate_limit.too_many_requests(request, "telegram_link")
+        return _too_often(request, "telegram_link")
     try:
         url = make_link(current_person(request))
     except BotUnknown:
@@ -76,11 +74,8 @@ def test(request: HttpRequest) -> HttpResponse:
         return _refused(
             request, "not_linked", 409, gettext("Сначала привяжите Telegram: писать пока некуда.")
         )
-    if is_ratelimited(request, group="telegram-test", key="user", rate=TEST_RATE, increment=True):
-        words = gettext("Проверочных сообщений уже достаточно. Попробуйте ещё раз через 10 минут.")
-        response = _refused(request, "too_often", 429, words)
-        response["Retry-After"] = str(RATES_S)
-        return response
+    if rate_limit.is_exceeded(request, "telegram_test"):
+        return _too_often(request, "telegram_test")
     notices.ask_test(current_person(request))
     if not prefers_html(request):
         return JsonResponse({"queued": True}, status=202)
@@ -107,12 +102,10 @@ def _no_bot(request: HttpRequest) -> HttpResponse:
     return _refused(request, "telegram_not_available", 503, words)
 
 
-def _link_too_often(request: HttpRequest) -> HttpResponse:
-    words = gettext("Ссылок уже достаточно: откройте последнюю или возьмите новую через 10 минут.")
-    if prefers_html(request):
-        return too_many(request, words, RATES_S)
-    response = _refused(request, "too_often", 429, words)
-    response["Retry-After"] = str(RATES_S)
+def _too_often(request: HttpRequest, name: str) -> HttpResponse:
+    limit = rate_limit.LIMITS[name]
+    response = _refused(request, "too_often", 429, str(limit.sentence))
+    response["Retry-After"] = str(limit.period_s)
     return response
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from axes.utils import reset
@@ -16,6 +17,7 @@ from efir.accounts.capabilities import Role
 from efir.accounts.forms import ChangePasswordForm, ContactsForm, NewPasswordForm
 from efir.accounts.models import AccessChange, Person
 from efir.accounts.services import CONSENT_VERSION, LoginTaken, close_account, create_person
+from efir.web.rate_limit import LIMITS
 from efir.webinars.models import Seat
 from tests.conftest import SYSTEM
 
@@ -129,8 +131,8 @@ class TestSignUp:
         person = Person.objects.get(login="olga@example.ru")
         assert (person.role, person.invited_by, person.is_superuser) == ("candidate", None, False)
 
-    def test_too_many_from_one_address_wait(self, settings):
-        settings.SIGNUP_RATE = "2/h"
+    def test_too_many_from_one_address_wait(self, monkeypatch):
+        monkeypatch.setitem(LIMITS, "sign_up", replace(LIMITS["sign_up"], count=2))
         codes = [sign_up(Client(), username=f"a{n}@example.ru").status_code for n in range(3)]
         assert codes == [302, 302, 429]
         assert Client().get("/signup/").status_code == 200

@@ -25,6 +25,7 @@ from efir.telegram.bot.outcomes import (
     TokenRejected,
 )
 from efir.telegram.models import ChatNotice, Purpose, TelegramChat
+from efir.web.rate_limit import LIMITS
 from tests.conftest import PASSWORD
 from tests.support.telegram import linked, with_bot
 
@@ -147,9 +148,9 @@ class TestLink:
         person.refresh_from_db()
         assert person.check_password("совсем-новый-7")
 
-    def test_who_tried_too_many_passwords_may_come_in_at_once(self, person, chat, settings):
+    def test_who_tried_too_many_passwords_may_come_in_at_once(self, person, chat):
         client = Client()
-        for _ in range(settings.AXES_FAILURE_LIMIT + 1):
+        for _ in range(LIMITS["login_failures"].count + 1):
             client.post("/login/", {"username": person.login, "password": "не тот"})
         assert client.post("/login/", {"username": person.login, "password": PASSWORD}).status_code == 429
         ask(person.login)

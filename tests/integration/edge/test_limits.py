@@ -12,6 +12,7 @@ from efir.edge import body_limit
 from efir.edge.body_limit import BodyLimitMiddleware
 from efir.edge.password_queue import FairQueue, QueueFull
 from efir.web import client_ip
+from efir.web.rate_limit import LIMITS
 from efir.web.security_headers import permissions_policy
 from tests.conftest import PASSWORD
 
@@ -59,14 +60,14 @@ class TestLogIn:
         ]
         assert codes[-1] == 429
 
-    @pytest.mark.parametrize("setting", ["WRONG_FROM_ADDRESS", "WRONG_FOR_ACCOUNT"])
+    @pytest.mark.parametrize("name", ["login_failures_address", "login_failures_account"])
     def test_an_address_and_a_login_have_limits_of_their_own(
-        self, behind_a_proxy, settings, make_person, setting
+        self, behind_a_proxy, monkeypatch, make_person, name
     ):
-        setattr(settings, setting, 3)
+        monkeypatch.setitem(LIMITS, name, replace(LIMITS[name], count=3))
         make_person(login=GOOD["username"], password=PASSWORD)
         for n in range(3):
-            spread = setting == "WRONG_FOR_ACCOUNT"
+            spread = name == "login_failures_account"
             tried = WRONG if spread else WRONG | {"username": f"nobody{n}@example.ru"}
             Client(headers={"x-forwarded-for": f"10.0.0.{n if spread else 9}"}).post("/login/", tried)
         there = Client(headers={"x-forwarded-for": "10.0.0.9"})
@@ -74,8 +75,9 @@ class TestLogIn:
         assert (answer.status_code, answer["Retry-After"]) == (429, "900")
         assert "Забыли пароль?" in answer.content.decode()
 
-    def test_a_browser_that_was_in_before_stays_let_in(self, settings, make_person):
-        settings.WRONG_FOR_ACCOUNT = 3
+    def test_a_browser_that_was_in_before_stays_let_in(self, monkeypatch, make_person):
+        name = "login_failures_account"
+        monkeypatch.setitem(LIMITS, name, replace(LIMITS[name], count=3))
         make_person(login=GOOD["username"], password=PASSWORD)
         own = Client()
         own.post("/login/", GOOD)

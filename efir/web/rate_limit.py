@@ -1,0 +1,100 @@
+"""Rate limits: the table of all limits, and the functions by which views count requests and refuse them.
+
+django-ratelimit counts in the memory of each process, which is enough against scripts. Only failed logins are counted
+in the database, for all processes together: see `efir.accounts.login_throttle`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django_ratelimit.core import is_ratelimited
+
+from efir.web.client_ip import request_rate_limit_key
+
+MINUTE_S = 60
+HOUR_S = 3600
+
+_TRY_LATER = _("Слишком много попыток. Подождите час и попробуйте ещё раз.")
+_LOCKED_OUT = _(
+    "Слишком много неверных паролей. Подождите 15 минут, войдите с устройства, где вы уже входили, "
+    "или задайте новый пароль: на странице входа нажмите «Забыли пароль?»."
+)
+_SIGN_UPS = _("Слишком много регистраций с этого адреса. Подождите час и попробуйте ещё раз.")
+_RESETS = _("Слишком много просьб о новом пароле. Подождите 15 минут и попробуйте ещё раз.")
+_LINKS = _("Ссылок уже достаточно: откройте последнюю или возьмите новую через 10 минут.")
+_TEST_MESSAGES = _("Проверочных сообщений уже достаточно. Попробуйте ещё раз через 10 минут.")
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `count` requests in `period_s` seconds for each `key`; `sentence` says so to the person."""
+
+    count: int
+    period_s: int
+    key: Literal["address", "person", "login", "login and address", "browser"]
+    sentence: Promise | str = ""
+
+
+LIMITS: dict[str, Limit] = {
+    # Wrong passwords for one login from one address: enough for typing errors, too few for guessing.
+    "login_failures": Limit(10, 15 * MINUTE_S, "login and address", _LOCKED_OUT),
+    # For all logins from one address, behind whose router a hall of people may mistype.
+    "login_failures_address": Limit(200, 15 * MINUTE_S, "address"),
+    # For one login from all addresses: many machines are no way around the first limit.
+    "login_failures_account": Limit(50, 15 * MINUTE_S, "login"),
+    # Attempts in a browser that has logged in before; the three limits above do not lock it out.
+    "login_known_browser": Limit(10, 15 * MINUTE_S, "browser"),
+    # A hall of people behind one router signs up within an hour; a script cannot go on all night.
+    "sign_up": Limit(300, HOUR_S, "address", _SIGN_UPS),
+    # Answers that a login is taken: nobody can find out by a list which logins exist.
+    "sign_up_taken_address": Limit(20, HOUR_S, "address", _SIGN_UPS),
+    "sign_up_taken_account": Limit(20, HOUR_S, "login", _SIGN_UPS),
+    # Requests for a password link; one person needs few, people behind one router some more.
+    "password_reset": Limit(3, 15 * MINUTE_S, "login and address", _RESETS),
+    "password_reset_address": Limit(60, HOUR_S, "address"),
+    # Links for one login, whoever asks; a request over this limit gets the usual answer, so that it tells nothing.
+    "password_reset_account": Limit(10, HOUR_S, "login"),
+    # Forms that ask a logged-in person for the password, which nobody at an open page may guess.
+    "own_password": Limit(20, HOUR_S, "person", _TRY_LATER),
+    "own_data": Limit(10, HOUR_S, "person", _TRY_LATER),
+    # Each link is a row of the database, and each test a message of the bot.
+    "telegram_link": Limit(10, 10 * MINUTE_S, "person", _LINKS),
+    "telegram_test": Limit(3, 10 * MINUTE_S, "person", _TEST_MESSAGES),
+}
+
+log = structlog.get_logger(__name__)
+
+
+def is_exceeded(request: HttpRequest, name: str, key: str | None = None, *, count: bool = True) -> bool:
+    """Return whether the limit `name` is exceeded, with this request counted unless `count` is False.
+
+    `key` is the value by which the limit counts; limits by address and by person find it in the request.
+    """
+    limit = LIMITS[name]
+    if key is None:
+        key = {"address": request_rate_limit_key(request), "person": str(request.user.pk)}[limit.key]
+    rate = limit.count, limit.period_s
+    return bool(is_ratelimited(request, group=name, key=lambda *_: key, rate=rate, increment=count))
+
+
+def check(
+    request: HttpRequest, name: str, key: str | None = None, *, count: bool = True
+) -> HttpResponse | None:
+    """Return the page that refuses the request if the limit is exceeded, else None. Arguments as in `is_exceeded`."""
+    return too_many_requests(request, name) if is_exceeded(request, name, key, count=count) else None
+
+
+def too_many_requests(request: HttpRequest, name: str) -> HttpResponse:
+    """Return the page that tells the person to wait for the period of the limit `name`."""
+    limit = LIMITS[name]
+    log.warning("request_throttled", limit=name, path=request.path, person_id=request.user.pk)
+    response = render(request, "429.html", {"sentence": limit.sentence}, status=429)
+    response["Retry-After"] = str(limit.period_s)
+    return response
