@@ -1,4 +1,4 @@
-"""What many ask at once is answered here, before Django: the schedule for guests, the room and its state, static files.
+"""ASGI in front of Django: the schedule for guests, the room, its state and files are answered from memory.
 
-Whatever is not the plain case (no access, an error, a message to show) is left to Django, which alone decides it.
+A request that is not the plain case (no access, an error, a message to show) is left to Django.
 """

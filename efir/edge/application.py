@@ -1,11 +1,11 @@
-"""Which request is answered here, and which by Django."""
+"""The ASGI application: the routes that are answered here, and Django for the rest."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from functools import lru_cache, partial
-from typing import TypeAlias
+from functools import lru_cache
+from typing import NamedTuple
 
 import structlog
 from django.conf import settings
@@ -14,103 +14,86 @@ from django.db import Error as DatabaseError
 from django.http.request import split_domain_port, validate_host
 
 from efir.edge.body_limit import BodyLimitMiddleware
-from efir.edge.cached_files import StaticFiles
-from efir.edge.offline import OFFLINE, OfflineFiles
+from efir.edge.cached_files import OfflineFiles, PosterFiles, StaticFiles
 from efir.edge.password_queue import PasswordQueueMiddleware
-from efir.edge.posters import PosterFiles
 from efir.edge.request_id import RequestIdMiddleware
 from efir.edge.room_page import RoomPage, room_state
 from efir.edge.schedule_page import SchedulePage
 from efir.lib import ids, metrics
 from efir.lib.asgi import Application, Receive, Scope, Send
-from efir.room.hub import current_hub
 from efir.room.sse import PATH as STREAM
 from efir.room.sse import stream
 from efir.webinars.posters.formats import ID as POSTER_ID
 
-ROOM = re.compile(rf"/account/webinar_room/(?:({ids.PATTERN})/)?")
-POSTER = re.compile(rf"/posters/({POSTER_ID})/([\w.]+)", re.ASCII)
-STATE = re.compile(rf"/api/webinars/({ids.PATTERN})/state")
-
-# Under which name it is counted; and what answers it, giving the HTTP status, or 0 where it is left to Django.
-Answering: TypeAlias = tuple[str, Callable[[], Awaitable[int]]]
-
 log = structlog.get_logger(__name__)
 
 
+class Route(NamedTuple):
+    """A pattern of paths for GET, its label in the metrics, and its handler.
+
+    The handler is called with scope, send and the groups of the pattern. It returns the HTTP status of its response, or
+    0 if it has sent nothing and leaves the request to Django.
+    """
+
+    pattern: re.Pattern[str]
+    name: str
+    handler: Callable[..., Awaitable[int]]
+
+
+def edge_routes(django: Application) -> tuple[Route, ...]:
+    """Return every route that is answered before Django; `django` renders the pages to cache."""
+    routes: dict[str, tuple[str, Callable[..., Awaitable[int]]]] = {
+        r"/static/.+": ("static/", StaticFiles()),
+        rf"/posters/({POSTER_ID})/([\w.]+)": ("poster", PosterFiles()),
+        r"/offline/|/offline\.js": ("offline", OfflineFiles(django)),
+        r"/webinars/": ("webinars/", SchedulePage(django)),
+        rf"/account/webinar_room/(?:({ids.PATTERN})/)?": ("account/webinar_room/", RoomPage(django)),
+        rf"/api/webinars/({ids.PATTERN})/state": ("api/webinars/<id>/state", room_state),
+    }
+    return tuple(Route(re.compile(path, re.ASCII), *route) for path, route in routes.items())
+
+
 class EdgeApplication:
-    """Efir's ASGI application: the stream, then what is kept, then Django."""
+    """The whole ASGI application: the event stream, then the routes of the edge, then Django."""
 
     def __init__(self, django: Application) -> None:
+        self.routes = edge_routes(django)
         self._django = BodyLimitMiddleware(PasswordQueueMiddleware(RequestIdMiddleware(django)))
-        self._schedule = SchedulePage(django)
-        self._room = RoomPage(django)
-        self._offline = OfflineFiles(django)
-        self._static = StaticFiles()
-        self._posters = PosterFiles()
-        # Where people come by https, TLS ends before this process, and no header need be believed for it.
+        # TLS ends in a proxy. Its public URL says which scheme visitors use, so no header has to be trusted for it.
         self._scheme = "https" if settings.EFIR.is_https else "http"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request. The server opens and closes the rooms itself, so there is no lifespan here."""
+        """Answer one request. There is no lifespan: the server opens and closes the hub itself."""
         if scope["type"] == "http":
             scope["scheme"] = self._scheme
             if match := STREAM.fullmatch(scope["path"]):
                 return await stream(scope, receive, send, int(match[1]))
-            if scope["method"] == "GET" and _is_ours(scope) and await self._answered(scope, send):
+            if scope["method"] == "GET" and await self._answer(scope, send):
                 return None
         return await self._django(dict(scope), receive, send)
 
-    async def _answered(self, scope: Scope, send: Send) -> bool:
-        found = self._answering(scope, send)
-        if found is None:
-            return False
-        route, answering = found
-        try:
-            status = await answering()
-        except DatabaseError:
-            return False  # Django says so in its own way
-        except Exception:
-            log.exception("front_failed", path=scope["path"])
-            return False
-        if status:
-            metrics.answered(route, status)
-        return bool(status)
-
-    def _answering(self, scope: Scope, send: Send) -> Answering | None:
-        return self._file(scope, send) or self._page(scope, send)
-
-    def _file(self, scope: Scope, send: Send) -> Answering | None:
-        if scope["path"].startswith("/static/"):
-            return "static/", partial(self._static, scope, send)
-        if match := POSTER.fullmatch(scope["path"]):
-            return "poster", partial(self._posters, scope, send, match[1], match[2])
-        if scope["path"] in OFFLINE:
-            return "offline", partial(self._offline, scope, send)
-        return None
-
-    def _page(self, scope: Scope, send: Send) -> Answering | None:
-        path, hub = scope["path"], current_hub()
-        if hub is None:
-            return None
-        if path == "/webinars/":
-            return "webinars/", partial(self._schedule, hub, scope, send)
-        if match := ROOM.fullmatch(path):
-            return "account/webinar_room/", partial(
-                self._room, hub, scope, send, int(match[1]) if match[1] else None
-            )
-        if match := STATE.fullmatch(path):
-            return "api/webinars/<id>/state", partial(room_state, hub, scope, send, int(match[1]))
-        return None
-
-
-def _is_ours(scope: Scope) -> bool:
-    """Whether the request names a host by which the installation is known; to others Django says what is wrong."""
-    return _is_known(dict(scope["headers"]).get(b"host", b""))
+    async def _answer(self, scope: Scope, send: Send) -> int:
+        """Return the HTTP status of the response, or 0 if the request is left to Django."""
+        # Django explains an unknown host.
+        if not _is_known_host(dict(scope["headers"]).get(b"host", b"")):
+            return 0
+        for route in self.routes:
+            if match := route.pattern.fullmatch(scope["path"]):
+                try:
+                    status = await route.handler(scope, send, *match.groups())
+                except DatabaseError:
+                    return 0  # Django has a page for it
+                except Exception:
+                    log.exception("front_failed", path=scope["path"])
+                    return 0
+                if status:
+                    metrics.answered(route.name, status)
+                return status
+        return 0
 
 
 @lru_cache(maxsize=100)
-def _is_known(host: bytes) -> bool:
+def _is_known_host(host: bytes) -> bool:
     return validate_host(split_domain_port(host.decode("latin-1"))[0], settings.ALLOWED_HOSTS)
 
 

@@ -1,4 +1,4 @@
-"""No request brings more than there is use for: Django would write all of it to a temporary file before it looks."""
+"""Limits request bodies: Django would write the whole of one to a temporary file before it looks at it."""
 
 from __future__ import annotations
 
@@ -11,77 +11,69 @@ from efir.edge.error_responses import refuse
 from efir.lib import metrics
 from efir.lib.asgi import Application, Message, Receive, Scope, Send, header_of
 
-# A poster has 10 MB at most; beside it goes the form. The proxy examples say the same.
+# A poster has 10 MB at most, and the form comes with it. The proxy examples in deploy/ have the same limit.
 LARGEST_UPLOAD = 12 * 1024 * 1024
 LARGEST_FORM = 256 * 1024
 UPLOADS = "/admin_webinar/"
-# For the rest of what is refused. A proxy hands a whole body over before it looks for the answer.
-DRAINED_WITHIN_S = 10
-
-
-_UTF_8 = frozenset({"utf-8", "utf8"})
+# How long to read the rest of a body that is refused.
+DRAIN_TIMEOUT_S = 10
+UTF_8 = frozenset({"utf-8", "utf8"})
 
 
 class _TooLarge(Exception):
-    """More has come than may."""
+    pass
 
 
 class BodyLimitMiddleware:
-    """An application to which no larger body than this comes, told before or not, and none in a strange encoding."""
+    """Refuses bodies that are too large, with or without a Content-Length, and forms in another encoding than UTF-8."""
 
     def __init__(self, inner: Application) -> None:
         self._inner = inner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request; 413 where its body is too large, 400 where it cannot be read."""
-        if not _is_readable(scope):
+        """Handle one request: 413 if its body is too large, 400 if its encoding is refused."""
+        if not _is_utf_8(scope):
             return await self._refuse(scope, receive, send, 400, "unreadable")
-        largest = LARGEST_UPLOAD if scope["path"].startswith(UPLOADS) else LARGEST_FORM
-        if _told(scope) > largest:
+        limit = LARGEST_UPLOAD if scope["path"].startswith(UPLOADS) else LARGEST_FORM
+        if _content_length(scope) > limit:
             return await self._refuse(scope, receive, send, 413, "too large")
-        came = 0
+        received = 0
 
-        async def counted() -> Message:
-            nonlocal came
+        async def limited() -> Message:
+            nonlocal received
             message = await receive()
-            came += len(message.get("body", b""))
-            if came > largest:
+            received += len(message.get("body", b""))
+            if received > limit:
                 raise _TooLarge
             return message
 
         try:
-            await self._inner(scope, counted, send)
+            await self._inner(scope, limited, send)
         except _TooLarge:
             await self._refuse(scope, receive, send, 413, "too large")
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int, why: str) -> None:
-        metrics.answered(why, status)
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int, label: str) -> None:
+        metrics.answered(label, status)
+        # Read the rest first: a proxy sends the whole body before it reads the response (nginx answers 502).
+        drained, more = 0, True
         with suppress(TimeoutError):
-            async with asyncio.timeout(DRAINED_WITHIN_S):
-                await _drain(receive)
+            async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                while more and drained <= LARGEST_UPLOAD:
+                    message = await receive()
+                    drained += len(message.get("body", b""))
+                    more = message.get("more_body", False)
         await refuse(scope, send, status, [(b"connection", b"close")])
 
 
-def _is_readable(scope: Scope) -> bool:
-    """Whether a form is in UTF-8, as browsers send it. Django would try any other codec that Python has, and fail."""
+def _is_utf_8(scope: Scope) -> bool:
+    # Browsers send forms in UTF-8. Django would try any other codec that Python has, and fail.
     try:
-        _, told = parse_header_parameters(header_of(scope, b"content-type"))
+        _, parameters = parse_header_parameters(header_of(scope, b"content-type"))
     except (ValueError, LookupError):
         return False
-    return told.get("charset", "utf-8").lower() in _UTF_8
+    return parameters.get("charset", "utf-8").lower() in UTF_8
 
 
-async def _drain(receive: Receive) -> None:
-    """Let the rest come and fall away: an answer while a body still comes would reach nobody (nginx says 502)."""
-    dropped = 0
-    while dropped <= LARGEST_UPLOAD:
-        message = await receive()
-        dropped += len(message.get("body", b""))
-        if not message.get("more_body"):
-            return
-
-
-def _told(scope: Scope) -> int:
-    """The length that the request tells, or 0."""
-    told: bytes = dict(scope["headers"]).get(b"content-length", b"")
-    return int(told) if told.isdigit() and len(told) < 20 else 0
+def _content_length(scope: Scope) -> int:
+    value: bytes = dict(scope["headers"]).get(b"content-length", b"")
+    return int(value) if value.isdigit() and len(value) < 20 else 0

@@ -1,4 +1,4 @@
-"""Static files under their hashed names, from memory: they are few and small, and a full hall asks for all of them."""
+"""Files from memory: static files, posters, and what browsers keep for the time without a network."""
 
 from __future__ import annotations
 
@@ -9,31 +9,41 @@ from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
 from efir.edge.cached_response import CachedResponse
-from efir.lib.asgi import Scope, Send
+from efir.edge.page_cache import PageCache, anonymous_scope
+from efir.lib.asgi import Application, Scope, Send, cookies_of, header_of
+from efir.lib.concurrency import REQUEST_POOL
+from efir.web.locale import language_of
 from efir.web.security_headers import EVERYWHERE
+from efir.webinars.posters.formats import TYPES
+from efir.webinars.posters.store import content_of
 
-FOR_EVER = b"public, max-age=31536000, immutable"
+# The name of such a file contains a hash of its bytes.
+IMMUTABLE = b"public, max-age=31536000, immutable"
+# A schedule full of posters has a few megabytes in all sizes.
+MAX_POSTER_BYTES = 32 * 1024 * 1024
+# The offline files change only with the release.
+OFFLINE_MAX_AGE_S = 3600.0
 
 
 class StaticFiles:
-    """What `collectstatic` left; a file without a hash in its name is left to Django."""
+    """The files of `collectstatic` with a hash in their name, all in memory: they are few and small."""
 
     def __init__(self) -> None:
         hashed = getattr(staticfiles_storage, "hashed_files", {}).values()
         paths = {name: Path(settings.STATIC_ROOT) / name for name in hashed}
         self._files = {
-            f"{settings.STATIC_URL}{name}": _kept(path) for name, path in paths.items() if path.is_file()
+            f"{settings.STATIC_URL}{name}": _read_static(path)
+            for name, path in paths.items()
+            if path.is_file()
         }
 
     async def __call__(self, scope: Scope, send: Send) -> int:
-        """Answer, or leave it: the HTTP status, or 0."""
+        """Answer, or return 0."""
         file = self._files.get(scope["path"])
-        if file is None:
-            return 0
-        return await file.answer(scope, send)
+        return await file.answer(scope, send) if file else 0
 
 
-def _kept(path: Path) -> CachedResponse:
+def _read_static(path: Path) -> CachedResponse:
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     charset = "; charset=utf-8" if kind.startswith("text/") else ""
     headers = [
@@ -41,4 +51,45 @@ def _kept(path: Path) -> CachedResponse:
         *EVERYWHERE,
         (b"access-control-allow-origin", b"*"),
     ]
-    return CachedResponse.of(path.read_bytes(), headers, FOR_EVER, b"Accept-Encoding")
+    return CachedResponse.of(path.read_bytes(), headers, IMMUTABLE, b"Accept-Encoding")
+
+
+class PosterFiles:
+    """The posters that were asked for, up to `MAX_POSTER_BYTES`; the one that was read first is evicted first."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, CachedResponse] = {}
+        self._bytes = 0
+
+    async def __call__(self, scope: Scope, send: Send, digest: str, name: str) -> int:
+        """Answer, or return 0."""
+        file = self._files.get(scope["path"]) or await self._read(scope["path"], digest, name)
+        return await file.answer(scope, send) if file else 0
+
+    async def _read(self, path: str, digest: str, name: str) -> CachedResponse | None:
+        content = await REQUEST_POOL.run(content_of, digest, name)
+        if content is None:
+            return None
+        headers = [(b"content-type", TYPES[name].encode()), *EVERYWHERE]
+        file = CachedResponse.of(content, headers, IMMUTABLE, b"Accept-Encoding", pack=False)
+        if path not in self._files:  # another request may have read it meanwhile
+            self._files[path] = file
+            self._bytes += len(content)
+        while self._bytes > MAX_POSTER_BYTES:
+            oldest = self._files.pop(next(iter(self._files)))
+            self._bytes -= len(oldest.plain.body)
+        return file
+
+
+class OfflineFiles:
+    """The offline page and its service worker, in each language: every browser fetches them now and then."""
+
+    def __init__(self, django: Application) -> None:
+        self._cache = PageCache(django, max_age_s=OFFLINE_MAX_AGE_S)
+
+    async def __call__(self, scope: Scope, send: Send) -> int:
+        """Answer, or return 0."""
+        language = language_of(cookies_of(scope), header_of(scope, b"accept-language"))
+        key = (scope["path"], scope["scheme"], language)
+        page = await self._cache.get(key, anonymous_scope(scope, language))
+        return await page.answer(scope, send) if page else 0

@@ -1,28 +1,23 @@
-"""Answers that are the same for all of one kind, made once and sent from memory."""
+"""A response that is the same for many visitors: encoded once and sent from memory."""
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from efir.lib.asgi import PREPARED, Application, Headers, Message, Scope, Send, SendPrepared, answer, head_of
-from efir.web.request_metrics import TO_KEEP
+from efir.lib.asgi import PREPARED, Headers, Scope, Send, SendPrepared, answer, head_of
 
-# Django's own word on these holds for the one request that it answered.
-_NOT_KEPT = frozenset({b"cache-control", b"content-length", b"expires", b"server-timing", b"vary"})
-_LEAST_PACKED = 500
+# Headers of the one response that Django made, which would be wrong in the cached one.
+_DROPPED = frozenset({b"cache-control", b"content-length", b"expires", b"server-timing", b"vary"})
+# Below this, gzip saves nothing: the headers are as long.
+_MIN_GZIP_BYTES = 500
 _GZIP = (b"content-encoding", b"gzip")
-# The browser asks each time, and is told where nothing has changed.
-_FRESH = b"private, no-cache"
 
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """One form of an answer, ready to be sent."""
+    """One encoding of a response, ready to be sent. `head`: the status line and headers as bytes."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
@@ -44,70 +39,34 @@ class Representation:
 
 @dataclass(frozen=True, slots=True)
 class CachedResponse:
-    """One answer in its forms: plain, packed (gzip), and that nothing has changed since."""
+    """A response in its representations: plain, gzipped, and 304 Not Modified."""
 
     tag: bytes
     plain: Representation
-    packed: Representation
-    unchanged: Representation
+    gzipped: Representation
+    not_modified: Representation
 
     @classmethod
     def of(
         cls, body: bytes, headers: Headers, cache_control: bytes, vary: bytes, *, pack: bool = True
     ) -> CachedResponse:
-        """Keep this body with these headers, but for those that whoever keeps it decides.
+        """Encode this body with these headers, except those that hold for one response only.
 
-        `pack`: whether gzip makes it smaller; of a picture it does not.
+        `pack`: whether gzip makes the body smaller; it does not for a picture.
         """
         tag = b'W/"%s"' % hashlib.sha256(body).hexdigest()[:20].encode()
         own = ((b"cache-control", cache_control), (b"etag", tag), (b"vary", vary))
-        all_headers = (*(each for each in headers if each[0] not in _NOT_KEPT), *own)
-        plain = Representation.of(200, all_headers, body)
-        packed = plain
-        if pack and len(body) > _LEAST_PACKED:
-            packed = Representation.of(200, (*all_headers, _GZIP), gzip.compress(body, mtime=0))
-        return cls(tag, plain, packed, Representation.of(304, all_headers))
+        all_headers = (*(each for each in headers if each[0] not in _DROPPED), *own)
+        plain = gzipped = Representation.of(200, all_headers, body)
+        if pack and len(body) > _MIN_GZIP_BYTES:
+            gzipped = Representation.of(200, (*all_headers, _GZIP), gzip.compress(body, mtime=0))
+        return cls(tag, plain, gzipped, Representation.of(304, all_headers))
 
     async def answer(self, scope: Scope, send: Send, more: Headers = ()) -> int:
-        """Send it as the request takes it: not at all where the browser has it already, packed where it can unpack.
-
-        Gives back the HTTP status.
-        """
+        """Send the representation that the request asks for, with `more` headers. Return the HTTP status."""
         asked = dict(scope["headers"])
         if self.tag in asked.get(b"if-none-match", b""):
-            return await self.unchanged.answer(scope, send, more)
-        takes = asked.get(b"accept-encoding", b"")
-        takes_packed = b"gzip" in takes and b"gzip;q=0" not in takes
-        return await (self.packed if takes_packed else self.plain).answer(scope, send, more)
-
-
-async def page_of(django: Application, scope: Scope) -> CachedResponse | None:
-    """What Django answers to this request, to be kept; None where it is for this one visitor alone."""
-    sent: list[Message] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await django({**scope, TO_KEEP: True}, _nothing_more(), send)
-    status, headers = sent[0]["status"], [(name.lower(), value) for name, value in sent[0]["headers"]]
-    if status != 200 or any(name == b"set-cookie" for name, _ in headers):
-        return None
-    return CachedResponse.of(
-        b"".join(message.get("body", b"") for message in sent[1:]),
-        headers,
-        _FRESH,
-        b"Accept-Encoding, Accept-Language, Cookie",
-    )
-
-
-def _nothing_more() -> Any:
-    """A request without a body from somebody who stays."""
-    messages: Iterable[Message] = iter([{"type": "http.request", "body": b"", "more_body": False}])
-
-    async def receive() -> Message:
-        for message in messages:
-            return message
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    return receive
+            return await self.not_modified.answer(scope, send, more)
+        accepted = asked.get(b"accept-encoding", b"")
+        takes_gzip = b"gzip" in accepted and b"gzip;q=0" not in accepted
+        return await (self.gzipped if takes_gzip else self.plain).answer(scope, send, more)

@@ -1,4 +1,4 @@
-"""What is refused before Django: one sentence, in the visitor's language."""
+"""Refusals before Django: one sentence of plain text in the visitor's language."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SENTENCES = {
 
 
 async def refuse(scope: Scope, send: Send, status: int, headers: Headers = ()) -> None:
-    """Say it, and what to do."""
+    """Answer with the sentence of this status, which says what to do, and with more headers."""
     with override(language_of(cookies_of(scope), header_of(scope, b"accept-language"))):
         body = str(SENTENCES[status]).encode()
     own = [

@@ -1,7 +1,7 @@
-"""Whoever shows a password waits here for their turn: hashing is what costs, and a flood must not keep people out.
+"""Queues requests with a password: hashing costs a tenth of a second of CPU, and a flood must not block others.
 
-A request gets a thread and a database connection only when its turn comes, and the addresses take turns: one that
-sends a thousand log-ins waits behind itself. In each process; the proxy knows nothing of it.
+A request takes a thread and a database connection only when it is admitted. Clients are admitted in turn by address:
+one that sends a thousand logins waits behind itself. Each process has a queue of its own.
 """
 
 from __future__ import annotations
@@ -16,107 +16,108 @@ from efir.lib import metrics
 from efir.lib.asgi import Application, Message, Receive, Scope, Send, header_of
 from efir.web.client_ip import client_ip, rate_limit_key
 
-HASHING = re.compile(r"/(?:login/|signup/|account/(?:password/|data/(?:export|erase)|reset/.*))")
-# Twice the cores: while some are hashed, others are looked up and answered.
-AT_ONCE = 2 * (os.cpu_count() or 1)
-# Three seconds' worth on two cores: a full hall behind one router fits in, a flood does not.
-OF_ONE_ADDRESS = 100
-OF_ALL = 1000
-WAIT_S = 5
-BODY_WITHIN_S = 20.0
+HASHING_PATHS = re.compile(r"/(?:login/|signup/|account/(?:password/|data/(?:export|erase)|reset/.*))")
+# Twice the cores: while some requests hash, others wait for the database.
+CONCURRENCY = 2 * (os.cpu_count() or 1)
+# About three seconds of hashing on two cores: a full hall behind one router fits in, a flood does not.
+MAX_WAITING_PER_ADDRESS = 100
+MAX_WAITING = 1000
+RETRY_AFTER_S = 5
+BODY_TIMEOUT_S = 20.0
 
 
 class QueueFull(Exception):
-    """Too many wait already."""
+    """Too many requests wait already."""
 
 
 class FairQueue:
-    """So many at once; those who wait are let in one of each key after the other. Its methods run on the event loop."""
+    """A semaphore that admits its waiters round-robin by key. Its methods run on the event loop."""
 
-    def __init__(self, at_once: int, of_one: int, of_all: int) -> None:
-        self._free, self._of_one, self._of_all = at_once, of_one, of_all
+    def __init__(self, concurrency: int, max_per_key: int, max_waiting: int) -> None:
+        self._free, self._max_per_key, self._max_waiting = concurrency, max_per_key, max_waiting
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         self._count = 0
 
-    async def take(self, key: str) -> None:
-        """Wait for a turn. Raises Crowded, also for one of the longest queue when there is room for no more."""
+    async def acquire(self, key: str) -> None:
+        """Wait to be admitted; call `release` afterwards.
+
+        Raises QueueFull at once, or later if the key with the longest queue has to make room for another.
+        """
         if self._free and not self._count:
             self._free -= 1
             return
-        if len(self._waiting.get(key, ())) >= self._of_one:
+        if len(self._waiting.get(key, ())) >= self._max_per_key:
             raise QueueFull
-        if self._count >= self._of_all:
-            self._push_out(key)
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(key, deque()).append(turn)
+        if self._count >= self._max_waiting:
+            self._evict_for(key)
+        admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(key, deque()).append(admitted)
         self._count += 1
         try:
-            await turn
+            await admitted
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.give()  # it came just then
+            if admitted.done() and not admitted.cancelled():
+                self.release()  # admitted and cancelled at the same time
             raise
 
-    def give(self) -> None:
-        """Let the next one in."""
+    def release(self) -> None:
+        """Admit the next waiter."""
         while self._waiting:
             key, queue = self._waiting.popitem(last=False)
-            turn = queue.popleft()
+            admitted = queue.popleft()
             self._count -= 1
             if queue:
                 self._waiting[key] = queue  # at the end of the round
-            if not turn.done():
-                turn.set_result(None)
+            if not admitted.done():
+                admitted.set_result(None)
                 return
         self._free += 1
 
-    def _push_out(self, key: str) -> None:
+    def _evict_for(self, key: str) -> None:
+        """Refuse the last waiter of the longest queue, if that is clearly longer than the queue of `key`."""
         longest = max(self._waiting, key=lambda each: len(self._waiting[each]))
         queue = self._waiting[longest]
         if longest == key or len(queue) <= len(self._waiting.get(key, ())) + 1:
             raise QueueFull
-        turn = queue.pop()
+        evicted = queue.pop()
         self._count -= 1
-        if not turn.done():
-            turn.set_exception(QueueFull())
+        if not evicted.done():
+            evicted.set_exception(QueueFull())
 
 
 class PasswordQueueMiddleware:
-    """An application whose requests with a password come to it in turn, each whole already."""
+    """Reads the whole body of a request with a password, queues it, and passes it on once it is admitted."""
 
     def __init__(self, inner: Application) -> None:
         self._inner = inner
-        self._turns = FairQueue(AT_ONCE, OF_ONE_ADDRESS, OF_ALL)
+        self._queue = FairQueue(CONCURRENCY, MAX_WAITING_PER_ADDRESS, MAX_WAITING)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request; 429 where too many wait."""
-        if scope["method"] != "POST" or not HASHING.fullmatch(scope["path"]):
+        """Handle one request: 429 if too many wait, or if the body does not come in time."""
+        if scope["method"] != "POST" or not HASHING_PATHS.fullmatch(scope["path"]):
             return await self._inner(scope, receive, send)
         try:
-            # Read first: who sends it slowly takes nobody's turn.
-            body = await asyncio.wait_for(_whole(receive), BODY_WITHIN_S)
+            # Before queueing: a client that sends slowly must not block the queue.
+            body = await asyncio.wait_for(read_body(receive), BODY_TIMEOUT_S)
         except TimeoutError:
             body = None
         if body is None:
             return await refuse(scope, send, 429, [(b"connection", b"close")])
+        client = scope.get("client")
+        address = client_ip(client[0] if client else "", header_of(scope, b"x-forwarded-for"))
         try:
-            await self._turns.take(_address(scope))
+            await self._queue.acquire(rate_limit_key(address))
         except QueueFull:
             metrics.answered("turnstile", 429)
-            return await refuse(scope, send, 429, [(b"retry-after", b"%d" % WAIT_S)])
+            return await refuse(scope, send, 429, [(b"retry-after", b"%d" % RETRY_AFTER_S)])
         try:
-            await self._inner(scope, _again(body, receive), send)
+            await self._inner(scope, replay_body(body, receive), send)
         finally:
-            self._turns.give()
+            self._queue.release()
 
 
-def _address(scope: Scope) -> str:
-    client = scope.get("client")
-    return rate_limit_key(client_ip(client[0] if client else "", header_of(scope, b"x-forwarded-for")))
-
-
-async def _whole(receive: Receive) -> bytes | None:
-    """The body; None where its sender has gone."""
+async def read_body(receive: Receive) -> bytes | None:
+    """Return the whole body, or None if the client has disconnected."""
     parts: list[bytes] = []
     more = True
     while more:
@@ -128,13 +129,13 @@ async def _whole(receive: Receive) -> bytes | None:
     return b"".join(parts)
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """What the application receives: the body at once, then what else comes."""
+def replay_body(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives the whole body first, then what else comes."""
     waiting = [body]
 
-    async def again() -> Message:
+    async def replay() -> Message:
         if waiting:
             return {"type": "http.request", "body": waiting.pop(), "more_body": False}
         return await receive()
 
-    return again
+    return replay

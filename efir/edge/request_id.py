@@ -1,4 +1,4 @@
-"""Every request that Django answers has an id: in each line that it logs, and in the answer."""
+"""Gives every request that Django answers an id: in each of its log lines, and in the response."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from structlog.contextvars import bound_contextvars
 from efir.lib.asgi import Application, Receive, Scope, Send
 
 HEADER = b"x-request-id"
-SANE = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+VALID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
 
 class RequestIdMiddleware:
-    """An application whose requests are told apart."""
+    """Binds the request's id to the log context and adds it to the response."""
 
     def __init__(self, inner: Application) -> None:
         self._inner = inner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, from its id to its answer."""
-        request_id = _given(scope) or uuid4().hex.encode()
+        """Handle one request."""
+        request_id = _proxy_id(scope) or uuid4().hex.encode()
 
         async def send_with_id(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -34,9 +34,9 @@ class RequestIdMiddleware:
             await self._inner(scope, receive, send_with_id)
 
 
-def _given(scope: Scope) -> bytes:
-    """The id that a proxy of one's own gave it; from anybody else it would be a way to write into the log."""
+def _proxy_id(scope: Scope) -> bytes:
+    # Only a trusted proxy may set the id: from anybody else it would be a way to write into the log.
     if not settings.EFIR.trusted_proxies:
         return b""
     given = dict(scope["headers"]).get(HEADER, b"")
-    return given if SANE.fullmatch(given) else b""
+    return given if VALID.fullmatch(given) else b""

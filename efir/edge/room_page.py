@@ -1,16 +1,15 @@
-"""The room's page and its state for somebody who may enter: two indexed reads at most, as a rule none."""
+"""The room's page and state for somebody who may enter: two indexed reads at most, usually none."""
 
 from __future__ import annotations
 
 import json
 
-from efir.accounts.access_cache import SessionAccess
 from efir.accounts.capabilities import Capability
 from efir.attendance.participation import AttendanceStatus, attendance_status
-from efir.edge.page_cache import Pages
+from efir.edge.page_cache import PageCache
 from efir.lib.asgi import Application, Scope, Send, answer, cookies_of, header_of
 from efir.lib.concurrency import REQUEST_POOL
-from efir.room.hub import RoomHub
+from efir.room.hub import current_hub
 from efir.room.sse import session_key
 from efir.room.state import state_of
 from efir.web.locale import language_of
@@ -18,11 +17,10 @@ from efir.web.messages import HostCookieStorage
 from efir.web.security_headers import EVERYWHERE
 from efir.web.shortcuts import server_timing
 from efir.webinars.lifecycle import Status
-from efir.webinars.models import Webinar
 from efir.webinars.schedule import seats_of
 
-# The page carries the count of viewers, and words such as «скоро начнём»: a second old at most.
-KEPT_S = 1.0
+# The page shows the number of viewers and «скоро начнём», which may be a second old.
+MAX_AGE_S = 1.0
 STATE_HEADERS = (
     (b"content-type", b"application/json; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -31,53 +29,49 @@ STATE_HEADERS = (
 
 
 class RoomPage:
-    """The room as each kind of viewer sees it: by language, capabilities, inviter (or none) and part in it."""
+    """The room for each kind of viewer: by language, capabilities, whether invited, and attendance."""
 
     def __init__(self, django: Application) -> None:
-        self._pages = Pages(django, kept_s=KEPT_S)
+        self._cache = PageCache(django, max_age_s=MAX_AGE_S)
 
-    async def __call__(self, hub: RoomHub, scope: Scope, send: Send, webinar_id: int | None) -> int:
-        """Answer, or leave it: the HTTP status, or 0."""
-        cookies = cookies_of(scope)
-        if scope["query_string"] or HostCookieStorage.cookie_name in cookies:
+    async def __call__(self, scope: Scope, send: Send, webinar_id: str | None) -> int:
+        """Answer, or return 0. Without an id it is the page of the current webinar."""
+        hub, cookies = current_hub(), cookies_of(scope)
+        if hub is None or scope["query_string"] or HostCookieStorage.cookie_name in cookies:
             return 0
         access = await hub.admission.access_cache.of(session_key(cookies))
         if access is None or not access.can(Capability.ENTER_ROOM):
             return 0
-        webinar = await _webinar(hub, access, webinar_id)
+        if webinar_id is not None:
+            drafts = access.can(Capability.EDIT_WEBINAR)
+            webinar = await hub.admission.webinar(int(webinar_id), drafts=drafts)
+        else:
+            schedule = await hub.admission.schedule_cache.now()
+            # Only if several webinars are on air does it matter which of them the person has a seat for.
+            several = len(schedule.on_air) > 1
+            seats = await REQUEST_POOL.run(seats_of, access.person_id) if several else ()
+            webinar = schedule.current(seats)
         if webinar is None:
             return 0
-        over = webinar.state is Status.FINISHED
-        part = (
-            await REQUEST_POOL.run(attendance_status, webinar.pk, access.person_id)
-            if over
-            else AttendanceStatus()
-        )
+        attendance = AttendanceStatus()
+        if webinar.state is Status.FINISHED:
+            attendance = await REQUEST_POOL.run(attendance_status, webinar.pk, access.person_id)
         language = language_of(cookies, header_of(scope, b"accept-language"))
-        who = (language, access.capabilities, access.invited, part)
-        page = await self._pages.get(
-            (scope["path"], scope["scheme"], webinar.pk, webinar.version, *who), scope
-        )
-        if page is None:
-            return 0
-        return await page.answer(scope, send, (server_timing(),))
+        viewer_kind = (language, access.capabilities, access.invited, attendance)
+        key = (scope["path"], scope["scheme"], webinar.pk, webinar.version, *viewer_kind)
+        page = await self._cache.get(key, scope)
+        return await page.answer(scope, send, (server_timing(),)) if page else 0
 
 
-async def room_state(hub: RoomHub, scope: Scope, send: Send, webinar_id: int) -> int:
-    """`/api/webinars/<id>/state`: the same object as on the stream. The HTTP status, or 0 where it is left."""
-    admission = await hub.admission.admit(session_key(cookies_of(scope)), webinar_id)
+async def room_state(scope: Scope, send: Send, webinar_id: str) -> int:
+    """Answer `/api/webinars/<id>/state` with the same object as the event stream, or return 0."""
+    hub = current_hub()
+    if hub is None:
+        return 0
+    admission = await hub.admission.admit(session_key(cookies_of(scope)), int(webinar_id))
     if admission.webinar is None:
         return 0
-    state = state_of(admission.webinar, hub.count(webinar_id))
+    state = state_of(admission.webinar, hub.count(admission.webinar.pk))
     body = json.dumps(state, ensure_ascii=False, separators=(",", ":")).encode()
     await answer(send, 200, (*STATE_HEADERS, (b"content-length", b"%d" % len(body))), body)
     return 200
-
-
-async def _webinar(hub: RoomHub, access: SessionAccess, webinar_id: int | None) -> Webinar | None:
-    if webinar_id is not None:
-        return await hub.admission.webinar(webinar_id, drafts=access.can(Capability.EDIT_WEBINAR))
-    programme = await hub.admission.schedule_cache.now()
-    # A seat decides only between several webinars on air.
-    seats = await REQUEST_POOL.run(seats_of, access.person_id) if len(programme.on_air) > 1 else ()
-    return programme.current(seats)

@@ -1,4 +1,4 @@
-"""`/webinars/` for visitors without a session: made once for each change and language, and served from memory."""
+"""`/webinars/` for visitors without a session: rendered once for each change and language."""
 
 from __future__ import annotations
 
@@ -9,69 +9,61 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from efir.edge.cached_response import CachedResponse
-from efir.edge.page_cache import Pages, of_anybody
+from efir.edge.page_cache import PageCache, anonymous_scope
 from efir.lib import clock
 from efir.lib.asgi import Application, Scope, Send, cookies_of, header_of
-from efir.room.hub import RoomHub
+from efir.room.hub import current_hub
 from efir.web.locale import language_of
 from efir.web.messages import HostCookieStorage
 from efir.web.shortcuts import server_timing
-from efir.webinars.models import Webinar
 from efir.webinars.schedule import Schedule
 from efir.webinars.templatetags.webinar_labels import has_begun, is_delayed
 
-# «Сегодня» ends at midnight, and zones differ by quarters of an hour.
+# The page says «сегодня»: that ends at midnight, and time zones differ by quarters of an hour.
 QUARTER_S = 15 * 60
-LOOK_EVERY = timedelta(seconds=1)
-# With one of these a visitor is somebody, or has something to be told.
-PERSONAL = frozenset({settings.SESSION_COOKIE_NAME, HostCookieStorage.cookie_name})
+# How often the page is checked for texts that depend on the time, such as a countdown that is over.
+CHECK_EVERY = timedelta(seconds=1)
+# A visitor with one of these cookies has a session, or a message to be shown.
+PERSONAL_COOKIES = frozenset({settings.SESSION_COOKIE_NAME, HostCookieStorage.cookie_name})
 
 
 @dataclass(frozen=True, slots=True)
-class _Shown:
-    """What guests were shown last, and for how long it need not be looked at again."""
+class _LastPage:
+    """The page that was served last: valid while the schedule is the same object, until `check_at`."""
 
-    programme: Schedule
-    until: datetime
+    schedule: Schedule
+    check_at: datetime
     page: CachedResponse
 
 
 class SchedulePage:
-    """The schedule as guests see it."""
+    """The schedule for visitors without a session."""
 
     def __init__(self, django: Application) -> None:
-        self._pages = Pages(django, kept_s=QUARTER_S)
-        self._shown: dict[Hashable, _Shown] = {}
+        self._cache = PageCache(django, max_age_s=QUARTER_S)
+        self._last: dict[Hashable, _LastPage] = {}
 
-    async def __call__(self, hub: RoomHub, scope: Scope, send: Send) -> int:
-        """Answer, or leave it: the HTTP status, or 0."""
-        cookies = cookies_of(scope)
-        if scope["query_string"] or not PERSONAL.isdisjoint(cookies):
-            return 0  # an inviter's code is remembered by Django, and somebody's own page is Django's
+    async def __call__(self, scope: Scope, send: Send) -> int:
+        """Answer, or return 0: a query (an inviter's code) and a personal page are Django's."""
+        hub, cookies = current_hub(), cookies_of(scope)
+        if hub is None or scope["query_string"] or not PERSONAL_COOKIES.isdisjoint(cookies):
+            return 0
+        schedule = await hub.admission.schedule_cache.now()
         language = language_of(cookies, header_of(scope, b"accept-language"))
-        page = await self._page(await hub.admission.schedule_cache.now(), scope, language)
+        kind = language, scope["scheme"]
+        last = self._last.get(kind)
+        if last and last.schedule is schedule and clock.now() < last.check_at:
+            return await last.page.answer(scope, send, (server_timing(),))
+        check_at = clock.now() + CHECK_EVERY
+        page = await self._cache.get((*kind, _fingerprint(schedule)), anonymous_scope(scope, language))
         if page is None:
             return 0
+        self._last[kind] = _LastPage(schedule, check_at, page)
         return await page.answer(scope, send, (server_timing(),))
 
-    async def _page(self, programme: Schedule, scope: Scope, language: str) -> CachedResponse | None:
-        shown = self._shown.get((language, scope["scheme"]))
-        if shown and shown.programme is programme and clock.now() < shown.until:
-            return shown.page
-        until = clock.now() + LOOK_EVERY
-        page = await self._pages.get(
-            (language, scope["scheme"], _looks(programme)), of_anybody(scope, language)
-        )
-        if page is not None:
-            self._shown[language, scope["scheme"]] = _Shown(programme, until, page)
-        return page
 
-
-def _looks(programme: Schedule) -> Hashable:
-    """What the page's looks depend on."""
+def _fingerprint(schedule: Schedule) -> Hashable:
+    """Return everything that the rendered page depends on."""
     quarter = int(clock.now().timestamp() // QUARTER_S)
-    return quarter, *((_look(webinar)) for webinar in (*programme.on_air, *programme.upcoming))
-
-
-def _look(webinar: Webinar) -> Hashable:
-    return webinar.pk, webinar.version, has_begun(webinar.starts_at), is_delayed(webinar.starts_at)
+    shown = (*schedule.on_air, *schedule.upcoming)
+    return quarter, *((w.pk, w.version, has_begun(w.starts_at), is_delayed(w.starts_at)) for w in shown)

@@ -1,4 +1,4 @@
-"""What is answered before Django: who gets it, from where, and that it is what Django would have said."""
+"""Responses of the edge: who gets them, from which cache, and that they equal those of Django."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from PIL import Image
 
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Participation
-from efir.edge import posters, room_page
+from efir.edge import cached_files, room_page
 from efir.edge.application import EdgeApplication
 from efir.lib.concurrency import in_thread
 from efir.room import hub as hub_module
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Answer:
-    """What came back."""
+    """The response to one request."""
 
     def __init__(self, messages):
         self.status = messages[0]["status"]
@@ -45,13 +45,16 @@ class Answer:
 
 
 class Site:
-    """Efir's application with rooms that are open; counts what Django had to answer."""
+    """Efir's application with an open hub; counts the requests that reach Django."""
 
     def __init__(self) -> None:
         self.hub = hub_module.open_hub()
         self.by_django = 0
         self._django = get_asgi_application()
-        self.front = EdgeApplication(self._counted)
+        self.edge = EdgeApplication(self._counted)
+
+    def handler(self, route):
+        return next(each.handler for each in self.edge.routes if each.name == route)
 
     async def _counted(self, scope, receive, send):
         self.by_django += 1
@@ -84,15 +87,15 @@ class Site:
             "server": ("localhost", 80),
             "extensions": {},
         }
-        await self.front(scope, receive, send)
+        await self.edge(scope, receive, send)
         return Answer(sent)
 
 
 @pytest.fixture
 def run(monkeypatch, clock):
-    """Runs a scenario with a site of its own; its rooms are gone afterwards. What is kept does not age by itself."""
+    """Run a scenario with a site of its own. The caches do not expire by themselves."""
     monkeypatch.setattr(hub_module, "_hub", None)
-    monkeypatch.setattr(room_page, "KEPT_S", 3600)
+    monkeypatch.setattr(room_page, "MAX_AGE_S", 3600)
     monkeypatch.setattr(schedule, "KEPT_S", 3600)
 
     def run(scenario):
@@ -106,7 +109,7 @@ def run(monkeypatch, clock):
 
 @pytest.fixture
 def visitor(make_person):
-    """Somebody with a session."""
+    """Make a client with a session."""
 
     def make(role=Role.CANDIDATE, **fields):
         client = Client()
@@ -120,7 +123,7 @@ def visitor(make_person):
 
 @contextmanager
 def statements():
-    """Every SQL statement meanwhile, in whichever thread."""
+    """Collect the SQL statements of all threads."""
     seen: list[str] = []
     execute = CursorWrapper.execute
 
@@ -135,7 +138,7 @@ def statements():
 
 
 class TestSchedule:
-    def test_is_made_once_and_sent_from_memory(self, run, make_webinar):
+    def test_rendered_once_and_served_from_memory(self, run, make_webinar):
         make_webinar(title="Как начать")
 
         async def scenario(site):
@@ -146,7 +149,7 @@ class TestSchedule:
         assert "Как начать" in texts[0]
         assert len(set(texts)) == by_django == 1
 
-    def test_those_who_come_at_once_wait_for_one_making(self, run, make_webinar):
+    def test_concurrent_requests_wait_for_one_rendering(self, run, make_webinar):
         make_webinar()
 
         async def scenario(site):
@@ -155,7 +158,7 @@ class TestSchedule:
 
         assert run(scenario) == ({200}, 1)
 
-    def test_a_change_is_on_it_at_once(self, run, make_webinar):
+    def test_shows_a_change_at_once(self, run, make_webinar):
         webinar = make_webinar()
 
         async def scenario(site):
@@ -169,7 +172,7 @@ class TestSchedule:
         assert "идёт прямо сейчас" not in before
         assert "идёт прямо сейчас" in after
 
-    def test_a_change_that_nobody_told_of_is_on_it_soon(self, run, make_webinar, monkeypatch):
+    def test_shows_an_unannounced_change_soon(self, run, make_webinar, monkeypatch):
         webinar = make_webinar(title="Прежнее")
 
         async def scenario(site):
@@ -181,7 +184,7 @@ class TestSchedule:
 
         assert "Новое" in run(scenario)
 
-    def test_the_time_itself_changes_it(self, run, make_webinar, clock):
+    def test_changes_with_the_time(self, run, make_webinar, clock):
         make_webinar(starts_at=clock.moment + timedelta(minutes=2))
 
         async def scenario(site):
@@ -193,7 +196,7 @@ class TestSchedule:
         assert 'class="countdown"' in before
         assert 'class="countdown over"' in after
 
-    def test_the_browser_is_told_where_nothing_has_changed(self, run, make_webinar):
+    def test_unchanged_page_is_304(self, run, make_webinar):
         make_webinar()
 
         async def scenario(site):
@@ -204,7 +207,7 @@ class TestSchedule:
         assert (answer.status, answer.body) == (304, b"")
         assert "clock;dur=" in answer.headers["server-timing"]
 
-    def test_it_is_packed_for_who_unpacks(self, run, make_webinar):
+    def test_gzipped_if_accepted(self, run, make_webinar):
         make_webinar()
 
         async def scenario(site):
@@ -220,7 +223,7 @@ class TestSchedule:
         assert "content-encoding" not in refused.headers | other.headers
         assert packed.headers["vary"] == "Accept-Encoding, Accept-Language, Cookie"
 
-    def test_each_language_has_its_own(self, run, make_webinar):
+    def test_rendered_once_per_language(self, run, make_webinar):
         make_webinar()
 
         async def scenario(site):
@@ -234,7 +237,7 @@ class TestSchedule:
         assert by_django == 4
         assert [page.partition('<html lang="')[2][:2] for page in pages] == ["ru", "en", "ru"] * 2
 
-    def test_an_inviters_code_is_djangos_and_is_remembered(self, run, make_person):
+    def test_referral_link_is_left_to_django(self, run, make_person):
         partner = make_person(Role.PARTNER)
 
         async def scenario(site):
@@ -245,7 +248,7 @@ class TestSchedule:
         assert f"efir_ref={partner.ref_code}" in cookie
         assert by_django == 1
 
-    def test_an_unknown_host_is_refused_by_django(self, run, make_webinar):
+    def test_unknown_host_is_refused_by_django(self, run, make_webinar):
         make_webinar()
 
         async def scenario(site):
@@ -255,7 +258,7 @@ class TestSchedule:
         assert run(scenario) == 400
 
     @pytest.mark.parametrize("cookies", ["sessionid=abc", "messages=x"])
-    def test_somebody_is_djangos(self, run, make_webinar, cookies):
+    def test_personal_cookie_leaves_page_to_django(self, run, make_webinar, cookies):
         make_webinar()
 
         async def scenario(site):
@@ -265,7 +268,7 @@ class TestSchedule:
 
         assert run(scenario) == 2
 
-    def test_it_holds_nothing_of_who_asked_first(self, run, make_webinar, visitor):
+    def test_contains_nothing_of_the_first_visitor(self, run, make_webinar, visitor):
         make_webinar()
         token = "csrftoken=" + "a" * 32
 
@@ -277,9 +280,9 @@ class TestSchedule:
         assert "csrfmiddlewaretoken" not in answer.text
         assert "set-cookie" not in answer.headers
 
-    def test_djangos_headers_are_on_it(self, run, make_webinar):
+    def test_has_the_headers_of_django(self, run, make_webinar):
         make_webinar()
-        decided_here = {
+        set_by_the_edge = {
             "cache-control",
             "etag",
             "vary",
@@ -290,40 +293,38 @@ class TestSchedule:
         }
 
         async def scenario(site):
-            kept = await site.get("/webinars/")
+            cached = await site.get("/webinars/")
             plain = await site.get("/webinars/", query=b"x=1")
-            return kept.headers, plain.headers, site.by_django
+            return cached.headers, plain.headers, site.by_django
 
-        kept, plain, by_django = run(scenario)
+        cached, plain, by_django = run(scenario)
         assert by_django == 2
-        assert {"content-security-policy", "x-frame-options", "referrer-policy"} <= set(kept)
-        assert {k: v for k, v in kept.items() if k not in decided_here} == {
-            k: v for k, v in plain.items() if k not in decided_here
+        assert {"content-security-policy", "x-frame-options", "referrer-policy"} <= set(cached)
+        assert {k: v for k, v in cached.items() if k not in set_by_the_edge} == {
+            k: v for k, v in plain.items() if k not in set_by_the_edge
         }
 
 
 class TestRoom:
     @pytest.mark.parametrize("status", ["scheduled", "live", "paused", "finished"])
-    def test_it_is_the_same_for_two_of_a_kind_and_made_once(
-        self, run, make_webinar, visitor, make_person, status
-    ):
+    def test_rendered_once_for_viewers_of_one_kind(self, run, make_webinar, visitor, make_person, status):
         partner = make_person(Role.PARTNER)
         webinar = make_webinar(status)
         keys = [visitor(invited_by=partner).key, visitor(Role.CANDIDATE, invited_by=partner).key]
 
         async def scenario(site):
             pages = [await site.get(f"/account/webinar_room/{webinar.pk}/", key) for key in keys]
-            kept = [page.text for page in pages], site.by_django
-            site.front._room._pages._pages.clear()
+            texts = [page.text for page in pages], site.by_django
+            site.handler("account/webinar_room/")._cache._pages.clear()
             own = await site.get(f"/account/webinar_room/{webinar.pk}/", keys[1])
-            return *kept, own.text
+            return *texts, own.text
 
         (first, second), by_django, own = run(scenario)
         assert by_django == 1
         assert first == second == own
         assert "csrfmiddlewaretoken" not in first
 
-    def test_each_kind_has_its_own(self, run, make_webinar, visitor, make_person):
+    def test_rendered_per_kind_of_viewer(self, run, make_webinar, visitor, make_person):
         webinar = make_webinar("live")
         invited, alone = visitor(invited_by=make_person(Role.PARTNER)), visitor()
 
@@ -336,7 +337,7 @@ class TestRoom:
         assert "Связаться с тем, кто меня пригласил" in first
         assert "Связаться с тем, кто меня пригласил" not in second
 
-    def test_a_partner_has_a_page_of_their_own(self, run, make_webinar, visitor, make_person):
+    def test_partner_sees_a_page_of_their_own(self, run, make_webinar, visitor, make_person):
         webinar, leader = make_webinar("finished"), make_person(Role.LEADER)
         kinds = [visitor(role, invited_by=leader) for role in (Role.CANDIDATE, Role.PARTNER)]
 
@@ -347,7 +348,7 @@ class TestRoom:
         assert ("Контакты пригласившего" in candidate, "Ваши приглашённые" in candidate) == (True, False)
         assert ("Контакты пригласившего" in partner, "Ваши приглашённые" in partner) == (False, True)
 
-    def test_only_those_who_were_there_are_thanked(self, run, make_webinar, visitor):
+    def test_only_attendees_are_thanked(self, run, make_webinar, visitor):
         webinar = make_webinar("finished")
         there, absent = visitor(), visitor()
         Participation.objects.create(webinar=webinar, person=there.person, is_lead=True)
@@ -359,7 +360,7 @@ class TestRoom:
         assert ">Вебинар завершён. Спасибо, что были с нами!</h2>" in thanked
         assert ">Вебинар завершён</h2>" in other
 
-    def test_of_several_on_air_it_is_the_one_with_a_seat(self, run, make_webinar, visitor):
+    def test_current_room_prefers_a_webinar_with_a_seat(self, run, make_webinar, visitor):
         first = make_webinar("live", title="С местом")
         make_webinar("live", title="Позже")
         seated, other = visitor(), visitor()
@@ -374,7 +375,7 @@ class TestRoom:
 
     @pytest.mark.parametrize("status", ["scheduled", "live", "finished"])
     @pytest.mark.parametrize("path", ["/account/webinar_room/", "/account/webinar_room/{}/"])
-    def test_it_costs_two_reads_at_most_and_no_write(self, run, make_webinar, visitor, status, path):
+    def test_costs_two_reads_at_most_and_no_write(self, run, make_webinar, visitor, status, path):
         webinar = make_webinar(status)
         keys = [visitor().key for _ in range(3)]
 
@@ -394,7 +395,7 @@ class TestRoom:
         assert all(sql.startswith("SELECT") for sql in first)
         assert len(again) == (1 if status == "finished" else 0)
 
-    def test_a_guest_is_sent_to_log_in(self, run, make_webinar):
+    def test_guest_is_redirected_to_login(self, run, make_webinar):
         make_webinar("live")
 
         async def scenario(site):
@@ -404,7 +405,7 @@ class TestRoom:
             assert answer.status == 302
             assert answer.headers["location"] == "/login/?next=/account/webinar_room/"
 
-    def test_without_the_capability_it_is_403(self, run, make_webinar, visitor):
+    def test_missing_capability_is_403(self, run, make_webinar, visitor):
         webinar, member = make_webinar("live"), visitor()
         member.person.membership.delete()
 
@@ -416,7 +417,7 @@ class TestRoom:
 
         assert run(scenario) == [403, 403, 403]
 
-    def test_a_draft_is_there_for_editors_alone(self, run, make_webinar, visitor):
+    def test_draft_is_visible_to_editors_only(self, run, make_webinar, visitor):
         webinar = make_webinar("draft")
         keys = [visitor(role).key for role in (Role.CANDIDATE, Role.SPEAKER)]
 
@@ -425,7 +426,7 @@ class TestRoom:
 
         assert run(scenario) == [404, 200]
 
-    def test_a_message_for_somebody_is_shown_by_django(self, run, make_webinar, visitor):
+    def test_pending_message_leaves_page_to_django(self, run, make_webinar, visitor):
         make_webinar("live")
         member = visitor()
 
@@ -438,7 +439,7 @@ class TestRoom:
 
 
 class TestPosters:
-    def test_a_file_is_read_once_and_sent_to_everybody(self, run):
+    def test_read_once_and_served_from_memory(self, run):
         poster = keep(from_picture(Image.new("RGB", (960, 540))))
         address = f"/posters/{poster.pk}/480.webp"
 
@@ -457,7 +458,7 @@ class TestPosters:
             assert first.headers[name] == plain.headers[name], name
         assert "content-encoding" not in first.headers
 
-    def test_what_is_not_there_is_djangos_to_say(self, run):
+    def test_missing_file_is_404(self, run):
         async def scenario(site):
             return [(await site.get(f"/posters/{'0' * 32}/{name}")).status for name in ("480.webp", "x")]
 
@@ -465,19 +466,17 @@ class TestPosters:
 
     def test_memory_has_a_limit(self, run, monkeypatch):
         poster = keep(from_picture(Image.new("RGB", (960, 540))))
-        monkeypatch.setattr(posters, "AT_MOST", 1)
+        monkeypatch.setattr(cached_files, "MAX_POSTER_BYTES", 1)
 
         async def scenario(site):
             answers = [await site.get(f"/posters/{poster.pk}/{name}") for name in ("480.webp", "960.webp")]
-            return [answer.status for answer in answers], len(site.front._posters._files)
+            return [answer.status for answer in answers], len(site.handler("poster")._files)
 
         assert run(scenario) == ([200, 200], 0)
 
 
-class TestProgramme:
-    """What the schedule, the room and its state are answered from."""
-
-    def test_those_who_ask_at_once_wait_for_one_read_and_fail_with_it(self, run, monkeypatch):
+class TestScheduleCache:
+    def test_concurrent_requests_share_one_read_and_its_error(self, run, monkeypatch):
         reads = []
 
         def away():
@@ -492,24 +491,24 @@ class TestProgramme:
         assert {type(each) for each in run(scenario)} == {OperationalError}
         assert len(reads) == 1
 
-    def test_changes_without_end_keep_nobody_waiting(self, run, make_webinar, monkeypatch):
+    def test_constant_changes_block_nobody(self, run, make_webinar, monkeypatch):
         webinar = make_webinar()
 
         async def scenario(site):
-            kept, read = site.hub.admission.schedule_cache, schedule.Schedule.read
+            cache, read = site.hub.admission.schedule_cache, schedule.Schedule.read
 
             def read_while_something_changes():
-                kept.changed()
+                cache.changed()
                 return read()
 
             monkeypatch.setattr(schedule.Schedule, "read", read_while_something_changes)
-            return [(await kept.now()).get(webinar.pk) for _ in range(3)]
+            return [(await cache.now()).get(webinar.pk) for _ in range(3)]
 
         assert run(scenario) == [webinar] * 3
 
 
 class TestState:
-    def test_it_is_what_django_says(self, run, make_webinar, visitor, clock):
+    def test_is_the_same_as_from_django(self, run, make_webinar, visitor, clock):
         webinar, member = make_webinar("live", chat_url="https://rutube.ru/chat"), visitor()
 
         async def scenario(site):
@@ -525,7 +524,7 @@ class TestState:
         assert mine == theirs
         assert by_django == 0
 
-    def test_every_change_is_in_it(self, run, make_webinar, visitor):
+    def test_shows_every_change(self, run, make_webinar, visitor):
         webinar, member = make_webinar("live"), visitor()
 
         async def scenario(site):
@@ -542,7 +541,7 @@ class TestState:
 
         assert run(scenario) == ["live", "finished"]
 
-    def test_it_is_read_only(self, run, make_webinar, visitor):
+    def test_is_read_only(self, run, make_webinar, visitor):
         webinar, member = make_webinar("live"), visitor()
 
         async def scenario(site):

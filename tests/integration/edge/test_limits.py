@@ -1,4 +1,4 @@
-"""Limits at the door: what is counted, for whom, and that nobody is kept out by somebody else."""
+"""Limits of logins, queues and bodies: what is counted, for whom, and that one client does not block another."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def behind_a_proxy(settings):
         (2, "1.1.1.1", "9.9.9.9"),
     ],
 )
-def test_only_what_own_proxies_wrote_is_believed(settings, proxies, forwarded, address):
+def test_client_ip_trusts_own_proxies_only(settings, proxies, forwarded, address):
     settings.EFIR = replace(settings.EFIR, trusted_proxies=proxies)
     assert client_ip.client_ip("9.9.9.9", forwarded) == address
 
 
-def test_a_line_with_many_addresses_is_one():
+def test_rate_limit_key_joins_an_ipv6_network():
     assert (
         client_ip.rate_limit_key("2001:db8::1")
         == client_ip.rate_limit_key("2001:db8::ffff:2")
@@ -52,7 +52,7 @@ def test_a_line_with_many_addresses_is_one():
 
 @pytest.mark.django_db
 class TestLogIn:
-    def test_a_forged_header_changes_nothing(self, make_person):
+    def test_forged_forwarded_header_changes_nothing(self, make_person):
         make_person(login=GOOD["username"], password=PASSWORD)
         codes = [
             Client(headers={"x-forwarded-for": f"10.0.0.{n}"}).post("/login/", WRONG).status_code
@@ -61,7 +61,7 @@ class TestLogIn:
         assert codes[-1] == 429
 
     @pytest.mark.parametrize("name", ["login_failures_address", "login_failures_account"])
-    def test_an_address_and_a_login_have_limits_of_their_own(
+    def test_address_and_login_are_limited_separately(
         self, behind_a_proxy, monkeypatch, make_person, name
     ):
         monkeypatch.setitem(LIMITS, name, replace(LIMITS[name], count=3))
@@ -75,7 +75,7 @@ class TestLogIn:
         assert (answer.status_code, answer["Retry-After"]) == (429, "900")
         assert "Забыли пароль?" in answer.content.decode()
 
-    def test_a_browser_that_was_in_before_stays_let_in(self, monkeypatch, make_person):
+    def test_known_browser_is_not_throttled_by_others(self, monkeypatch, make_person):
         name = "login_failures_account"
         monkeypatch.setitem(LIMITS, name, replace(LIMITS[name], count=3))
         make_person(login=GOOD["username"], password=PASSWORD)
@@ -89,45 +89,45 @@ class TestLogIn:
         own.post("/logout/")
         assert [own.post("/login/", WRONG).status_code for _ in range(11)][-1] == 429
 
-    def test_who_is_locked_out_writes_nothing_more(self, make_person):
+    def test_throttled_logins_write_nothing(self, make_person):
         from axes.models import AccessAttempt
 
         for _ in range(30):
             Client().post("/login/", WRONG)
         assert AccessAttempt.objects.get().failures_since_start == 10
 
-    def test_the_old_password_is_not_guessed_either(self, make_person):
+    def test_old_password_field_is_throttled(self, make_person):
         client = Client()
         client.force_login(make_person(password=PASSWORD))
         codes = [client.post("/account/password/", {"old_password": "x"}).status_code for _ in range(21)]
         assert codes[-2:] == [200, 429]
 
 
-class TestTurns:
-    def test_addresses_take_turns(self):
+class TestFairQueue:
+    def test_admits_round_robin_by_key(self):
         async def scenario():
-            turns, order = FairQueue(1, 10, 100), []
+            queue, order = FairQueue(1, 10, 100), []
 
             async def one(key):
-                await turns.take(key)
+                await queue.acquire(key)
                 order.append(key)
-                turns.give()
+                queue.release()
 
-            await turns.take("first")
+            await queue.acquire("first")
             tasks = [asyncio.create_task(one(key)) for key in ("flood",) * 5 + ("a", "b")]
             await asyncio.sleep(0)
-            turns.give()
+            queue.release()
             await asyncio.gather(*tasks)
             return order
 
         assert asyncio.run(scenario())[:4] == ["flood", "a", "b", "flood"]
 
-    def test_a_long_queue_is_refused_and_gives_way(self):
+    def test_full_queue_refuses_and_makes_room(self):
         async def scenario():
-            turns = FairQueue(1, 3, 4)
-            await turns.take("first")
-            flood = [asyncio.create_task(turns.take("flood")) for _ in range(4)]
-            others = [asyncio.create_task(turns.take(key)) for key in ("a", "b")]
+            queue = FairQueue(1, 3, 4)
+            await queue.acquire("first")
+            flood = [asyncio.create_task(queue.acquire("flood")) for _ in range(4)]
+            others = [asyncio.create_task(queue.acquire(key)) for key in ("a", "b")]
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             refused = [task.done() and isinstance(task.exception(), QueueFull) for task in flood]
@@ -139,8 +139,8 @@ class TestTurns:
         assert asyncio.run(scenario()) == ([False, False, True, True], [True, True])
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_a_body_has_an_end(monkeypatch, told):
+@pytest.mark.parametrize("declared", [True, False])
+def test_body_over_the_limit_is_413(monkeypatch, declared):
     monkeypatch.setattr(body_limit, "LARGEST_FORM", 10)
     monkeypatch.setattr(body_limit, "LARGEST_UPLOAD", 60)
     sent = []
@@ -157,16 +157,16 @@ def test_a_body_has_an_end(monkeypatch, told):
     async def send(message):
         sent.append(message)
 
-    headers = [(b"content-length", b"1000")] if told else []
+    headers = [(b"content-length", b"1000")] if declared else []
     scope = {"type": "http", "method": "POST", "path": "/login/", "headers": headers}
     asyncio.run(BodyLimitMiddleware(inner)(scope, receive, send))
     assert sent[0]["status"] == 413
-    # A proxy hears the answer when it has handed the body over; somebody who never ends is not heard to the end.
+    # The rest is read for the sake of proxies, but not without end.
     assert 60 < sum(came) < 90
 
 
 @pytest.mark.django_db
-def test_pages_ask_nothing_of_the_device():
+def test_permissions_policy_denies_device_access():
     answer = Client().get("/login/")
     assert answer["Permissions-Policy"] == permissions_policy()
     assert 'fullscreen=(self "https://' in answer["Permissions-Policy"]
@@ -175,7 +175,7 @@ def test_pages_ask_nothing_of_the_device():
 
 
 @pytest.mark.django_db
-def test_that_a_log_in_is_taken_is_said_so_often_for_one_address_and_for_one_log_in(make_person):
+def test_signup_with_a_taken_login_is_throttled(make_person):
     make_person(login="olga@example.ru")
     form = {"username": "olga@example.ru", "password": PASSWORD, "name": "Ольга", "consent": "on"}
     spread = [Client(REMOTE_ADDR=f"198.51.100.{n}").post("/signup/", form).status_code for n in range(22)]

@@ -8,15 +8,17 @@ from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
+from django.core.asgi import get_asgi_application
 from django.core.cache import cache
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 
 from efir.accounts.capabilities import Role
-from efir.edge import application as front
+from efir.edge.application import edge_routes
 from efir.lib import clock as efir_clock
 from efir.room import hub as hub_module
+from efir.room import sse
 from efir.telegram.models import OutboxMessage
 from tests.integration.edge.test_edge import Site
 
@@ -275,10 +277,10 @@ def test_every_view_has_its_row():
 
 def test_everything_that_is_answered_before_django_has_its_row():
     addresses = [re.sub(r"\{\w+}", "5", address) for address in (*PAGES, STREAM)]
-    patterns = [each for each in vars(front).values() if isinstance(each, re.Pattern)]
-    assert len(patterns) == 4
-    assert [each.pattern for each in patterns if not any(map(each.fullmatch, addresses))] == []
-    assert set(addresses) >= front.OFFLINE
+    patterns = [route.pattern for route in edge_routes(get_asgi_application()) if route.name != "static/"]
+    assert len(patterns) == 5
+    assert [each.pattern for each in (*patterns, sse.PATH) if not any(map(each.fullmatch, addresses))] == []
+    assert set(addresses) >= {"/offline/", "/offline.js"}
 
 
 @pytest.mark.django_db(transaction=True)
