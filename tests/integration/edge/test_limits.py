@@ -61,9 +61,7 @@ class TestLogIn:
         assert codes[-1] == 429
 
     @pytest.mark.parametrize("name", ["login_failures_address", "login_failures_account"])
-    def test_address_and_login_are_limited_separately(
-        self, behind_a_proxy, monkeypatch, make_person, name
-    ):
+    def test_address_and_login_are_limited_separately(self, behind_a_proxy, monkeypatch, make_person, name):
         monkeypatch.setitem(LIMITS, name, replace(LIMITS[name], count=3))
         make_person(login=GOOD["username"], password=PASSWORD)
         for n in range(3):
