@@ -91,7 +91,7 @@ def test_what_is_restored_is_what_was_backed_up(place, tmp_path):
 
     for name, url in (("same", None), ("sqlite", "")):
         new = place(name, url)
-        well(new, "restore", str(file), "--nothing-sent-since")
+        well(new, "restore", str(file), "--assume-nothing-sent")
         assert (new.data_dir / "secret.key").read_text() == (old.data_dir / "secret.key").read_text()
         well(new, "backup", str(tmp_path / f"{name}.zip"))
         assert contents(tmp_path / f"{name}.zip") == contents(file)
@@ -136,7 +136,7 @@ def test_a_restore_that_is_killed_leaves_nothing_or_all_of_it(place, tmp_path):
     """Wherever it is when it is killed, the next one succeeds; the secret, too, comes with the rest."""
     old, file = filled(place("old"), COUNT), tmp_path / "efir.zip"
     well(old, "backup", str(file))
-    words = ("restore", str(file), "--nothing-sent-since")
+    words = ("restore", str(file), "--assume-nothing-sent")
     began = time.monotonic()
     well(place("whole"), *words)
     took = time.monotonic() - began
@@ -260,7 +260,7 @@ def test_what_was_stopped_before_its_backup_carries_on_by_itself(place, tmp_path
         old.stop()
         well(old, "backup", str(file))
         new = place("new", **bot)
-        assert "held" not in well(new, "restore", str(file), "--nothing-sent-since")
+        assert "held" not in well(new, "restore", str(file), "--assume-nothing-sent")
         new.start("serve")
         new.run("webinar", "stop", "2")
         followups = (
@@ -279,12 +279,12 @@ def test_what_is_held_is_decided_in_one_command(place, tmp_path):
     well(
         new, "restore", str(file)
     )  # the webinar that had ended is judged here: its messages may have gone out
-    held = [json.loads(line) for line in well(new, "held").splitlines()]
+    held = [json.loads(line) for line in well(new, "outbox", "held").splitlines()]
     assert {line["kind"]: line["count"] for line in held} == {
         "partner_attendance": 3,
         "candidate_followup": 3,
         "candidate_recording": 3,
     }
-    assert "Messages: 9" in well(new, "held", "send", "--webinar", "1")
-    assert well(new, "held") == ""
+    assert "Messages: 9" in well(new, "outbox", "resolve", "--resend", "--webinar", "1")
+    assert well(new, "outbox", "held") == well(new, "held") == ""
     assert {state for _, _, _, state, *_ in rows(new)} == {"queued"}

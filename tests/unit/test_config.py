@@ -11,7 +11,7 @@ import pytest
 
 from efir.config import SETTINGS, ConfigError, read_config, read_settings
 from efir.lib.log import without_token
-from efir.ops.cli.settings import list_settings
+from efir.ops.cli.main import main
 from tools import settings_table
 
 
@@ -145,7 +145,21 @@ def test_secret_given_twice_is_refused(environ, tmp_path):
         read_config(environ | twice)
 
 
-def test_listing_shows_sources_and_masks_secrets(capsys, tmp_path):
+@pytest.fixture
+def efir(monkeypatch, capsys):
+    """Run `efir` in an environment: (exit code, standard output, standard error)."""
+
+    def efir(*arguments, **environ):
+        monkeypatch.setenv("LANGUAGE", "en")
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        code = main(arguments)
+        return code, *capsys.readouterr()
+
+    return efir
+
+
+def test_listing_shows_sources_and_masks_secrets(efir, tmp_path):
     (tmp_path / "token").write_text("42:hushhush")
     environ = {
         "EFIR_DATA_DIR": str(tmp_path / "new"),
@@ -153,27 +167,27 @@ def test_listing_shows_sources_and_masks_secrets(capsys, tmp_path):
         "EFIR_TELEGRAM_TOKEN_FILE": str(tmp_path / "token"),
         "EFIR_METRICS_TOKEN": "hushhush" * 2,
     }
-    assert list_settings(environ, as_json=True) == 0
-    printed = capsys.readouterr().out
+    code, printed, _ = efir("settings", "--json", **environ)
+    assert code == 0
     assert "hushhush" not in printed
     found = {line["name"]: (line["value"], line["source"]) for line in json.loads(printed)}
     assert found["EFIR_DATABASE_URL"] == ("postgresql://…@db.example/efir", "environment")
     assert found["EFIR_TELEGRAM_TOKEN"] == ("(hidden, 11 characters)", "file")
     assert found["EFIR_GRACE_S"] == ("90", "default")
     assert set(found) == {name for name, row in SETTINGS.items() if not row.internal}
-    assert not (tmp_path / "new").exists()
-    assert list_settings(environ, as_json=False) == 0
-    printed = capsys.readouterr().out
+    code, printed, _ = efir("settings", **environ)
+    assert code == 0
     assert "hushhush" not in printed
     assert "EFIR_PORT=8000  (default: 8000)\n    port that the web process listens on\n" in printed
+    assert not (tmp_path / "new").exists()
 
 
-def test_listing_goes_on_after_a_wrong_value(environ, capsys):
-    assert list_settings(environ | {"EFIR_PORT": "x", "EFIR_PROT": "1"}, as_json=False) == 2
-    printed = capsys.readouterr()
-    assert "EFIR_DRAIN_S=0" in printed.out
-    assert "EFIR_PROT is no setting of Efir" in printed.err
-    assert "EFIR_PORT is 'x', but it must be" in printed.err
+def test_listing_goes_on_after_a_wrong_value(efir):
+    code, printed, errors = efir("settings", EFIR_PORT="x", EFIR_PROT="1")
+    assert code == 2
+    assert "EFIR_DRAIN_S=0" in printed
+    assert "EFIR_PROT is no setting of Efir" in errors
+    assert "EFIR_PORT is 'x', but it must be" in errors
 
 
 def test_every_wrong_value_is_named_at_once(environ):

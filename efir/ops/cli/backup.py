@@ -1,14 +1,12 @@
-"""`efir backup`, `restore`, `held` and `verify`: what they print, and their exit codes."""
+"""`efir backup`, `restore`, `verify`, and `outbox held` and `resolve`."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from efir.lib import os_errors
 from efir.ops.backup import BackupRefused, held_messages
@@ -16,14 +14,15 @@ from efir.ops.backup.archive_file import Manifest
 from efir.ops.backup.backup import backup, has_secret
 from efir.ops.backup.restore import check, restore
 from efir.ops.backup.tables import describe_overlong
+from efir.ops.cli.output import print_lines
 from efir.ops.verify import verify
 from efir.webinars.lifecycle import ON_AIR
 from efir.webinars.models import Webinar
 
 HELD_HINT = (
     "Messages held: {count}. They waited in the backup, or were caused by a webinar that had ended, and may have gone "
-    "out after it was made. `efir held` lists them; then say `efir held send` or `efir held arrived` (with --webinar "
-    "ID for one webinar), or decide about each on the webinar's page."
+    "out after it was made. `efir outbox held` lists them; then say `efir outbox resolve --delivered` or `efir outbox "
+    "resolve --resend` (with --webinar ID for one webinar), or decide about each on the webinar's page."
 )
 
 ON_AIR_HINT = (
@@ -33,15 +32,15 @@ ON_AIR_HINT = (
 
 
 def run_backup(options: argparse.Namespace) -> int:
-    """`efir backup FILE`."""
-    with _whole_or_not_at_all():
+    """Write a backup."""
+    with _sigterm_as_exit():
         try:
             manifest = backup(options.file, overwrite=options.overwrite)
         except BackupRefused as refused:
-            return _refused(refused)
+            return _refuse(refused)
         except OSError as exc:
-            return _refused(f"cannot write {options.file}: {os_errors.describe(exc)} Nothing was written.")
-    print(f"{options.file}: {_told(manifest)}.")
+            return _refuse(f"cannot write {options.file}: {os_errors.describe(exc)} Nothing was written.")
+    print(f"{options.file}: {_describe(manifest)}.")
     if has_secret(manifest):
         print(
             "It holds secret.key, which signs links and log-ins: keep the file as safe as the installation."
@@ -52,50 +51,58 @@ def run_backup(options: argparse.Namespace) -> int:
 
 
 def run_restore(options: argparse.Namespace) -> int:
-    """`efir restore FILE`; what it restored is verified."""
+    """Restore a backup and verify the result; with --check only read it."""
     try:
         if options.check:
-            return _run_check(options.file)
+            checked = check(options.file)
+            print(f"{options.file} can be restored: {_describe(checked.manifest)}.")
+            if checked.overlong:
+                what = describe_overlong(checked.overlong)
+                print(f"Not on PostgreSQL, though: {what}. `efir verify` says what to do.")
+            return 0
         restored = restore(
-            options.file, assume_nothing_sent=options.nothing_sent_since, clear_sessions=options.end_sessions
+            options.file,
+            assume_nothing_sent=options.assume_nothing_sent,
+            clear_sessions=options.clear_sessions,
         )
     except BackupRefused as refused:
-        return _refused(refused)
+        return _refuse(refused)
     except OSError as exc:
-        return _refused(f"cannot restore {options.file}: {os_errors.describe(exc)} Nothing has changed.")
-    print(f"Restored {options.file}: {_told(restored.manifest)}.")
+        return _refuse(f"cannot restore {options.file}: {os_errors.describe(exc)} Nothing has changed.")
+    print(f"Restored {options.file}: {_describe(restored.manifest)}.")
     if restored.cleared:
         print(f"Sessions ended: {restored.cleared}.")
     if restored.held:
         print(HELD_HINT.format(count=restored.held))
     for webinar in Webinar.objects.filter(status__in=ON_AIR).order_by("pk"):
         print(ON_AIR_HINT.format(id=webinar.pk, title=webinar.title))
-    return run_verify()
+    return run_verify(options)
 
 
-def _run_check(file: Path) -> int:
-    checked = check(file)
-    print(f"{file} can be restored: {_told(checked.manifest)}.")
-    if checked.overlong:
-        print(
-            f"Not on PostgreSQL, though: {describe_overlong(checked.overlong)}. `efir verify` says what to do."
-        )
+def list_held(options: argparse.Namespace) -> int:
+    """Print how many messages a restore holds, by webinar and kind."""
+    return print_lines(held_messages.held_counts(options.webinar))
+
+
+def resolve_held(options: argparse.Namespace) -> int:
+    """Settle the messages that a restore holds: they were delivered, or are to be sent (again)."""
+    print(f"Messages: {held_messages.resolve_held(options.delivered, options.webinar)}.")
     return 0
 
 
-def run_held(options: argparse.Namespace) -> int:
-    """`efir held`: what a restore holds, one JSON object a line; or the decision about it."""
-    if options.decision is None:
-        for line in held_messages.held_counts(options.webinar):
-            print(json.dumps(line))
-        return 0
-    count = held_messages.resolve_held(options.decision == "arrived", options.webinar)
-    print(f"Messages: {count}.")
-    return 0
+def deprecated_held(options: argparse.Namespace) -> int:
+    """Do what `efir held` did in release 0.1, and say what it is called now."""
+    names = {None: "held", "arrived": "resolve --delivered", "send": "resolve --resend"}
+    print(
+        f"efir: this is now called `efir outbox {names[options.decision]}`; the old name goes in 0.3.",
+        file=sys.stderr,
+    )
+    options.delivered = options.decision == "arrived"
+    return resolve_held(options) if options.decision else list_held(options)
 
 
-def run_verify() -> int:
-    """`efir verify`: every disagreement on a line of its own, and 1 for any."""
+def run_verify(options: argparse.Namespace) -> int:
+    """Print every disagreement in the database. Return 1 if there is any."""
     found = 0
     for problem in verify():
         if isinstance(problem, str):
@@ -106,21 +113,21 @@ def run_verify() -> int:
     return 1 if found else 0
 
 
-def _told(manifest: Manifest) -> str:
+def _describe(manifest: Manifest) -> str:
     return (
         f"{manifest.rows} rows of {len(manifest.tables)} tables, made at {manifest.made_at} "
         f"on {manifest.database} by Efir {manifest.efir}"
     )
 
 
-def _refused(why: BackupRefused | str) -> int:
+def _refuse(why: BackupRefused | str) -> int:
     print(f"efir: {why}", file=sys.stderr)
     return 1
 
 
 @contextmanager
-def _whole_or_not_at_all() -> Iterator[None]:
-    """Whoever ends the command is obeyed after the half-written file is gone."""
+def _sigterm_as_exit() -> Iterator[None]:
+    """Make SIGTERM raise SystemExit, so that the half-written file is removed."""
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         yield

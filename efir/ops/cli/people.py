@@ -1,4 +1,4 @@
-"""`efir person export` and `efir person erase`: one person's data, taken along and erased."""
+"""`efir person`: add, close, export and erase."""
 
 from __future__ import annotations
 
@@ -6,67 +6,131 @@ import argparse
 import json
 import os
 import re
-from pathlib import Path
-from typing import Any
+import sys
 
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from efir.accounts.capabilities import Role
 from efir.accounts.erasure import erase
 from efir.accounts.models import Person, normalize_login
 from efir.accounts.personal_data import data_of
 from efir.accounts.roles import LastAdmin
+from efir.accounts.services import LoginTaken, close_account, create_person, inviter_by_login
+from efir.accounts.validators import NAME_MAX_LENGTH, clean_name
 from efir.audit.actions import Action
 from efir.audit.log import record
+from efir.config import ConfigError
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.ops.cli.output import fail, print_lines
 
-
-def known(login: str) -> Person | None:
-    """The person with this log-in."""
-    return Person.objects.filter(login=normalize_login(login)).first()
+BY_OPERATOR = Context(None, Source.CLI)
 
 
-def known_or_erased(login: str) -> Person | None:
-    """The person with this log-in; `erased-ID` is one too where a restore brought the old log-in back."""
-    erased = re.fullmatch(r"erased-(\d{1,18})", login)
-    return known(login) or (Person.objects.filter(pk=int(erased[1])).first() if erased else None)
+def add_person(options: argparse.Namespace) -> int:
+    """Make an account and print it. Raises ConfigError for an unknown inviter or an empty password."""
+    login = options.login
+    try:
+        name = clean_name(options.name or _name_from_login(normalize_login(login)))
+    except ValidationError:
+        return fail(
+            "invalid_name",
+            f"a name is one line of letters, {NAME_MAX_LENGTH} characters at most: --name NAME",
+        )
+    inviter = inviter_by_login(options.inviter) if options.inviter else None
+    if options.inviter and inviter is None:
+        raise ConfigError(
+            f"--inviter is {options.inviter!r}, but it must be the log-in of somebody who may have candidates."
+        )
+    password = _read_password(login) if options.password_stdin else None
+    try:
+        person = create_person(
+            login=login,
+            name=name,
+            role=Role(options.role),
+            password=password,
+            invited_by=inviter,
+            context=BY_OPERATOR,
+        )
+    except LoginTaken:
+        return fail("login_taken", f"there is a person with the log-in {login}")
+    except ValueError as exc:
+        return fail("login_too_long", str(exc))
+    return print_lines(
+        [{"id": person.pk, "login": person.login, "role": person.role, "ref_code": person.ref_code}]
+    )
 
 
-def nobody(login: str) -> int:
-    """There is no such person; the exit code."""
-    return fail("person_not_found", f"there is nobody with the log-in {login}")
+def _name_from_login(login: str) -> str:
+    """Return a name that gives nothing away: others see it, so no whole address and no whole number."""
+    return f"Участник {login[-4:]}" if login.startswith("+") else login.partition("@")[0]
+
+
+def _read_password(login: str) -> str:
+    password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise ConfigError("standard input is empty, but --password-stdin reads the password from it.")
+    try:
+        validate_password(password, Person(login=login))
+    except ValidationError as exc:  # an operator may decide to take it
+        print(f"efir: a weak password, taken all the same: {' '.join(exc.messages)}", file=sys.stderr)
+    return password
+
+
+def close_person(options: argparse.Namespace) -> int:
+    """Close an account: its history stays, its sessions end, and nobody can log in to it."""
+    person = find_person(options.login)
+    if person is None:
+        return person_not_found(options.login)
+    close_account(person, BY_OPERATOR)
+    return print_lines([{"id": person.pk, "login": person.login, "is_active": person.is_active}])
 
 
 def export_person(options: argparse.Namespace) -> int:
-    """Write everything that is kept about somebody to a new file that only this user may read."""
-    person = known(options.login)
+    """Write everything that is kept about a person to a new file that only this user may read."""
+    person = find_person(options.login)
     if person is None:
-        return nobody(options.login)
+        return person_not_found(options.login)
+    data = data_of(person)
     try:
-        _write(options.file, data_of(person))
+        descriptor = os.open(options.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(data, file, ensure_ascii=False, indent=1)
     except OSError as exc:
         return fail(
             "file_not_written", f"{options.file}: {exc.strerror}. Name a file that does not exist yet."
         )
     with transaction.atomic():
-        record(Action.DATA_EXPORTED, Context(None, Source.CLI), person_id=person.pk)
+        record(Action.DATA_EXPORTED, BY_OPERATOR, person_id=person.pk)
     return print_lines([{"id": person.pk, "file": str(options.file)}])
 
 
-def _write(path: Path, data: dict[str, Any]) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(data, file, ensure_ascii=False, indent=1)
-
-
 def erase_person(options: argparse.Namespace) -> int:
-    """Make somebody unrecognisable; afterwards their log-in is `erased-ID`, and asking again changes nothing."""
-    person = known_or_erased(options.login)
+    """Anonymize a person, whose log-in becomes `erased-ID`. Idempotent."""
+    person = find_person(options.login, erased=True)
     if person is None:
-        return nobody(options.login)
+        return person_not_found(options.login)
     try:
-        erased = erase(person.pk, Context(None, Source.CLI))
+        erased = erase(person.pk, BY_OPERATOR)
     except LastAdmin:
         return fail("last_admin", "nobody else may give roles: make somebody else an admin first")
     at = clock.iso(erased.erased_at) if erased.erased_at else None
     return print_lines([{"id": erased.pk, "login": erased.login, "erased_at": at}])
+
+
+def find_person(login: str, *, erased: bool = False) -> Person | None:
+    """Return the person with this log-in, or None.
+
+    With `erased`, `erased-ID` finds the person by id, too: a restore may have brought the old log-in back.
+    """
+    person = Person.objects.filter(login=normalize_login(login)).first()
+    if person is None and erased and (match := re.fullmatch(r"erased-(\d{1,18})", login)):
+        person = Person.objects.filter(pk=int(match[1])).first()
+    return person
+
+
+def person_not_found(login: str) -> int:
+    """Say that there is no such person. Return the exit code."""
+    return fail("person_not_found", f"there is nobody with the log-in {login}")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import sys
-from collections.abc import Mapping
 from gettext import gettext
 
 from efir.config import SETTINGS, read_settings
 
 
-def list_settings(environ: Mapping[str, str], *, as_json: bool) -> int:
+def list_settings(options: argparse.Namespace) -> int:
     """Print each setting with its source, and what is wrong on standard error. Return the exit code."""
-    readings, problems = read_settings(environ)
+    readings, problems = read_settings(os.environ)
     lines = []
     for reading in readings:
         row = SETTINGS[reading.name]
@@ -27,7 +28,7 @@ def list_settings(environ: Mapping[str, str], *, as_json: bool) -> int:
                     "help": gettext(row.help),
                 }
             )
-    if as_json:
+    if options.json:
         print(json.dumps(lines, ensure_ascii=False, indent=1))
     else:
         for line in lines:

@@ -13,7 +13,7 @@ from efir.accounts.capabilities import Role
 from efir.accounts.forms import clean_login, clean_phone
 from efir.accounts.models import Person
 from efir.accounts.validators import NAME_MAX_LENGTH, clean_name
-from efir.ops.cli.commands import add_person
+from efir.ops.cli.people import add_person
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "kandidat-2026"

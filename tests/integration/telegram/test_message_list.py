@@ -11,9 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from efir.accounts.capabilities import Role
 from efir.ops.cli.listings import outbox as outbox_lines
-from efir.ops.cli.main import MESSAGE_STATES
 from efir.telegram.bot import lease
-from efir.telegram.models import MessageState, OutboxMessage
+from efir.telegram.models import OutboxMessage
 from tests.support.telegram import classified, held, linked, with_bot
 
 pytestmark = pytest.mark.django_db
@@ -267,9 +266,6 @@ class TestSendingAgain:
 
 
 class TestCommandLine:
-    def test_its_states_are_the_models(self):
-        assert set(MESSAGE_STATES) == set(MessageState)
-
     def test_prints_the_same_facts(self, clock, admin, webinar):
         admin.post(f"/admin_webinar/{webinar.pk}/messages/{the('failed').pk}/retry")
         (line,) = outbox_lines(webinar.pk, "queued")

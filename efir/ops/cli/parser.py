@@ -1,0 +1,224 @@
+"""The commands of `efir`, their options and their help."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from gettext import gettext
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from efir.lib import ids
+
+# Copies of choices that cannot be imported before Django is set up; tests/unit/test_cli.py compares them.
+ROLES = ("admin", "speaker", "leader", "partner", "candidate")
+MESSAGE_STATES = (
+    "waiting_recording",
+    "waiting_link",
+    "queued",
+    "sending",
+    "sent",
+    "failed",
+    "uncertain",
+    "expired",
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser in which everything has a help text, shown in the reader's language."""
+
+    def option(self, *names: str, text: str, **kwargs: Any) -> None:
+        """Add an option or a positional argument."""
+        self.add_argument(*names, help=gettext(text), **kwargs)
+
+    def webinar_option(self, **kwargs: Any) -> None:
+        """Add `--webinar ID`."""
+        self.option("--webinar", type=parse_id, metavar="ID", text="only this webinar", **kwargs)
+
+    def commands(self, *, required: bool = True) -> argparse._SubParsersAction[Parser]:
+        """Begin the list of commands below this parser."""
+        metavar = "COMMAND" if required else "[COMMAND]"
+        return self.add_subparsers(required=required, metavar=metavar, title=gettext("commands"))
+
+
+def build_parser() -> Parser:
+    """Return the parser. What it parses has `run` and `needs`: see `efir.ops.cli.main.run`."""
+    parser = Parser(
+        prog="efir",
+        description=gettext("Live webinars: the broadcast, an honest verdict on attendance, Telegram."),
+        epilog=gettext(
+            "Exit codes: 0 done; 1 refused, failed, or problems found (doctor, verify); 2 wrong call or settings."
+        ),
+    )
+    parser.option("--version", action=_Version, text="print the version and exit")
+    commands = parser.commands()
+    _add(commands, "serve", "server:serve", "run the web process and the worker as one process")
+    _add(commands, "web", "server:web", "run a web process: pages and streams")
+    _add(commands, "worker", "server:worker", "run a worker: verdicts, messages, upkeep")
+    demo = _add(commands, "demo", "server:demo", "run everything with sample people and a local Telegram")
+    demo.option("--reset", action="store_true", text="delete the demo's data first")
+    _add(commands, "migrate", "server:migrate", "bring the database to this version")
+    settings = _add(
+        commands, "settings", "settings:list_settings", "list the settings in force and their sources"
+    )
+    settings.set_defaults(needs="nothing")
+    doctor = _add(commands, "doctor", "commands:doctor", "check the installation and say what to do")
+    doctor.set_defaults(needs="django")
+    for listing in (settings, doctor):
+        listing.option("--json", action="store_true", text="print one JSON list instead of lines")
+    _add_person(commands)
+    _add_webinar(commands)
+    journal = _add(commands, "journal", "commands:journal", "list the facts, one JSON object a line")
+    journal.webinar_option()
+    verdicts = _add(commands, "verdicts", "commands:verdicts", "list the verdicts, one JSON object a line")
+    verdicts.webinar_option(required=True)
+    _add_outbox(commands)
+    audit = _add(
+        commands, "audit", "commands:audit", "list who did what, the latest first, one JSON object a line"
+    )
+    audit.webinar_option()
+    audit.option("--person", metavar="LOGIN", text="only actions by or about this person")
+    audit.option("--action", metavar="ACTION", text="only this kind of action, such as role_assigned")
+    _add_backup(commands)
+    return parser
+
+
+def _add(commands: argparse._SubParsersAction[Parser], name: str, run: str, text: str) -> Parser:
+    parser = commands.add_parser(name, help=gettext(text), description=gettext(text))
+    parser.set_defaults(run=run, needs="schema")
+    return parser
+
+
+def _add_person(commands: argparse._SubParsersAction[Parser]) -> None:
+    actions = _add(commands, "person", "", "manage the accounts of people").commands()
+    add = _add(actions, "add", "people:add_person", "make an account and print it as JSON")
+    close = _add(
+        actions, "close", "people:close_person", "close an account: nobody can log in to it any more"
+    )
+    export = _add(
+        actions, "export", "people:export_person", "write everything that is kept about a person, as JSON"
+    )
+    erase = _add(actions, "erase", "people:erase_person", "anonymize a person for ever")
+    for action in (add, close, export, erase):
+        action.option(
+            "login", metavar="LOGIN", text="the person's e-mail address, phone number or name for logging in"
+        )
+    add.option("--role", required=True, choices=ROLES, text="what the person may do")
+    add.option("--name", default="", text="the name that others see (default: made from the log-in)")
+    add.option("--inviter", metavar="LOGIN", text="who invited the person")
+    add.option("--password-stdin", action="store_true", text="read the password from standard input")
+    export.option("file", type=Path, metavar="FILE", text="the file to write; it must not exist")
+
+
+def _add_webinar(commands: argparse._SubParsersAction[Parser]) -> None:
+    actions = _add(commands, "webinar", "", "list webinars and change their status").commands()
+    _add(actions, "list", "commands:list_webinars", "list every webinar, one JSON object a line")
+    for name, text in (
+        ("start", "go on air"),
+        ("stop", "end the broadcast"),
+        ("pause", "pause the broadcast"),
+        ("resume", "go on after a pause"),
+        ("archive", "archive a finished webinar"),
+    ):
+        action = _add(actions, name, "commands:change_webinar", text)
+        action.set_defaults(action=name)
+        action.option("id", type=parse_id, metavar="ID", text="the webinar's number")
+
+
+def _add_outbox(commands: argparse._SubParsersAction[Parser]) -> None:
+    outbox = _add(commands, "outbox", "commands:outbox", "list the messages, one JSON object a line")
+    outbox.webinar_option()
+    outbox.option(
+        "--state", choices=MESSAGE_STATES, metavar="STATE", text="only messages that are %(choices)s"
+    )
+    actions = outbox.commands(required=False)
+    held = _add(actions, "held", "backup:list_held", "count the messages that a restore holds")
+    resolve = _add(
+        actions, "resolve", "backup:resolve_held", "say what became of the messages that a restore holds"
+    )
+    outcome = resolve.add_mutually_exclusive_group(required=True)
+    for name, text in (
+        ("--delivered", "they arrived"),
+        ("--resend", "send them, perhaps for the second time"),
+    ):
+        outcome.add_argument(
+            name, dest="delivered", action="store_const", const=name == "--delivered", help=gettext(text)
+        )
+    for action in (held, resolve):
+        # A default here would overwrite the value of `efir outbox --webinar ID held`.
+        action.webinar_option(default=argparse.SUPPRESS)
+    # The name of release 0.1, hidden from the help.
+    old = commands.add_parser("held")
+    old.set_defaults(run="backup:deprecated_held", needs="schema")
+    old.add_argument("decision", nargs="?", choices=["arrived", "send"])
+    old.webinar_option()
+
+
+def _add_backup(commands: argparse._SubParsersAction[Parser]) -> None:
+    backup = _add(
+        commands, "backup", "backup:run_backup", "write everything into one file, beside a running server too"
+    )
+    backup.option("file", type=Path, metavar="FILE", text="the file to write")
+    backup.option("--overwrite", action="store_true", text="replace FILE if it exists")
+    restore = _add(
+        commands, "restore", "backup:run_restore", "read a backup into an empty installation and verify it"
+    )
+    restore.option("file", type=Path, metavar="FILE", text="the backup")
+    restore.option("--check", action="store_true", text="only read FILE and say whether it can be restored")
+    restore.option(
+        "--assume-nothing-sent",
+        action="store_true",
+        text="nothing was sent after the backup: hold no messages",
+    )
+    restore.option("--clear-sessions", action="store_true", text="log everybody out")
+    # The names of release 0.1, hidden from the help.
+    for old, new in (
+        ("--nothing-sent-since", "--assume-nothing-sent"),
+        ("--end-sessions", "--clear-sessions"),
+    ):
+        restore.add_argument(
+            old, dest=new[2:].replace("-", "_"), action=_Renamed, const=new, help=argparse.SUPPRESS
+        )
+    verify = _add(commands, "verify", "backup:run_verify", "check that everything in the database agrees")
+    for parser in (backup, restore, verify):
+        parser.set_defaults(needs="database")
+
+
+def parse_id(text: str) -> int:
+    """Return the id. Raises ArgumentTypeError."""
+    number = ids.parse(text)
+    if number is None:
+        raise argparse.ArgumentTypeError(gettext("%r is not an id: write a whole number such as 8") % text)
+    return number
+
+
+class _Version(argparse.Action):
+    """Like argparse's, but looks the version up only when it is asked for."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(nargs=0, **kwargs)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print(f"efir {version('efir')}")
+        parser.exit()
+
+
+class _Renamed(argparse.Action):
+    """An option's old name: it works, and standard error says the new one."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(nargs=0, default=False, **kwargs)
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, True)
+        print(
+            f"efir: {option} is now called {self.const}; the old name goes in 0.3.",
+            file=sys.stderr,
+        )

@@ -1,0 +1,46 @@
+"""`efir serve`, `web`, `worker`, `demo` and `migrate`."""
+
+from __future__ import annotations
+
+import argparse
+
+from efir.config import ConfigError
+from efir.demo.run import run_demo
+from efir.server import processes
+from efir.server.models import DemoMark
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Run web and worker in one process."""
+    _refuse_demo_data()
+    return processes.run_serve()
+
+
+def web(options: argparse.Namespace) -> int:
+    """Run a web process."""
+    _refuse_demo_data()
+    return processes.run_web()
+
+
+def worker(options: argparse.Namespace) -> int:
+    """Run a worker."""
+    _refuse_demo_data()
+    return processes.run_worker()
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Run the demo."""
+    return run_demo(reset=options.reset)
+
+
+def migrate(options: argparse.Namespace) -> int:
+    """Do nothing more: every command that needs the schema has migrated the database before."""
+    return 0
+
+
+def _refuse_demo_data() -> None:
+    if DemoMark.objects.exists():
+        raise ConfigError(
+            "the database holds the demo's people, whose passwords everybody knows. Give the real thing its own "
+            "place: EFIR_DATA_DIR (and EFIR_DATABASE_URL, if it is set)."
+        )
