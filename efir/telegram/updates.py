@@ -52,7 +52,7 @@ def next_offset() -> int | None:
     return known.values_list("next_offset", flat=True).first()
 
 
-def take(update: Json) -> Reply | None:
+def process_update(update: Json) -> Reply | None:
     """Let an update take effect and move the offset past it, in one transaction; what to answer, if anything."""
     update_id = int(update["update_id"])
     now = clock.now()
@@ -61,20 +61,20 @@ def take(update: Json) -> Reply | None:
             bot_id=lease.bot_id(), update_id=update_id, defaults={"seen_at": now}
         )
         lease.state().update(next_offset=update_id + 1, offset_at=now)
-        return _tried(update) if seen[1] else None
+        return _handle_safely(update) if seen[1] else None
 
 
-def _tried(update: Json) -> Reply | None:
+def _handle_safely(update: Json) -> Reply | None:
     """An update in a shape that nobody expects has no effect, but does not block those after it."""
     try:
         with transaction.atomic(), translation.override(settings.LANGUAGE_CODE):
-            return _effect(update)
+            return _handle_update(update)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError, DataError):
         log.exception("update_not_understood", update_id=update["update_id"])
         return None
 
 
-def _effect(update: Json) -> Reply | None:
+def _handle_update(update: Json) -> Reply | None:
     if membership := update.get("my_chat_member"):
         if membership["chat"]["type"] == "private":
             _on_membership(membership["chat"]["id"], membership["new_chat_member"]["status"])

@@ -208,7 +208,7 @@ def test_a_chat_gets_one_message_a_second(fake_bot_api, bot_api, make_person, ma
 
 
 def test_a_wrong_token_fails_no_message_and_is_said_loudly(fake_bot_api, bot_api, audience, monkeypatch):
-    monkeypatch.setattr(sender, "ASK_AGAIN_S", 0.1)
+    monkeypatch.setattr(sender, "VERIFY_AGAIN_S", 0.1)
     fake_bot_api.respond_with(401, description="Unauthorized", times=None)
     audience()
     with dispatching():
@@ -221,7 +221,7 @@ def test_a_wrong_token_fails_no_message_and_is_said_loudly(fake_bot_api, bot_api
 
 
 def test_a_token_that_is_withdrawn_later_stops_the_queue(fake_bot_api, bot_api, audience, monkeypatch):
-    monkeypatch.setattr(sender, "ASK_AGAIN_S", 0.1)
+    monkeypatch.setattr(sender, "VERIFY_AGAIN_S", 0.1)
     with dispatching():
         eventually(lambda: telegram_health() == "ok")
         fake_bot_api.respond_with(401, description="Unauthorized", times=None)
@@ -250,7 +250,7 @@ def test_an_unknown_outcome_is_sent_once_more_and_then_left_to_a_person(
 
 
 def test_telegram_may_be_away_for_a_while(fake_bot_api, settings, audience, monkeypatch):
-    monkeypatch.setattr(sender, "ASK_AGAIN_S", 0.1)
+    monkeypatch.setattr(sender, "VERIFY_AGAIN_S", 0.1)
     port = free_port()
     with_bot(settings, telegram_api=f"http://127.0.0.1:{port}")
     audience(2)
@@ -295,7 +295,7 @@ def away(times, work):
 def test_the_database_may_be_away_for_a_while(fake_bot_api, bot_api, audience, monkeypatch):
     monkeypatch.setattr(sender, "RECOVER_S", 0.05)
     monkeypatch.setattr(claims, "claim", away(3, claims.claim))
-    monkeypatch.setattr(sender, "settle", away(3, sender.settle))
+    monkeypatch.setattr(sender, "complete", away(3, sender.complete))
     monkeypatch.setattr(lease, "mark_token_accepted", away(2, lease.mark_token_accepted))
     monkeypatch.setattr(lease, "acquire", away(1, lease.acquire))
     audience(2)
@@ -341,12 +341,12 @@ def test_a_clean_stop_waits_for_no_webhook_to_be_deleted(fake_bot_api, bot_api, 
 
 def test_a_moment_that_was_given_back_is_not_waited_for():
     async def scenario():
-        pace, turn = RateLimiter(rate=0.01), LeaseTerm()
-        assert await pace.slot(1, turn)
-        waiting = asyncio.create_task(pace.slot(2, turn))
+        limiter, term = RateLimiter(rate=0.01), LeaseTerm()
+        assert await limiter.acquire(1, term)
+        waiting = asyncio.create_task(limiter.acquire(2, term))
         await asyncio.sleep(0)
-        turn.end()
-        return await waiting, pace.quiet_in_s <= CHAT_GAP_S
+        term.end()
+        return await waiting, limiter.seconds_until_idle <= CHAT_GAP_S
 
     assert asyncio.run(scenario()) == (False, True)
 

@@ -45,7 +45,7 @@ ANSWERS: list[dict[str, object]] = [
     {"kind": ResponseKind.HANG},
 ]
 WAITS = [
-    "efir.telegram.dispatcher.sender:ASK_AGAIN_S=0.1",
+    "efir.telegram.dispatcher.sender:VERIFY_AGAIN_S=0.1",
     "efir.telegram.dispatcher.sender:RECOVER_S=0.1",
     "efir.telegram.dispatcher.poller:TROUBLE_S=0.1",
     "efir.telegram.dispatcher.poller:RECOVER_S=0.1",
@@ -159,7 +159,7 @@ def test_no_secret_comes_out_whatever_goes_wrong(told):
     told.texts += said_at_start(told.site)
     log = told.site.log.read_text()
     assert '"level": "debug"' in log
-    for event in ("bot_rejected", "told_to_wait", "message_settled", "bot_not_reached", "updates_failed"):
+    for event in ("bot_rejected", "rate_limited", "message_settled", "bot_not_reached", "updates_failed"):
         assert f'"{event}"' in log, event
     assert told.proxy.refused > 0
     for secret in SECRETS:

@@ -142,7 +142,7 @@ def fake_bot_api(settings, monkeypatch) -> Iterator[FakeBotApi]:
     for module, name, seconds in (
         (outcomes, "DEFAULT_WAIT_S", 1.0),
         (client, "READ_S", 8.0),
-        (sender, "ASK_AGAIN_S", 0.1),
+        (sender, "VERIFY_AGAIN_S", 0.1),
         (completion, "AFTER_UNKNOWN_S", 0.1),
         (completion, "FIRST_RETRY_S", 0.1),
     ):

@@ -27,13 +27,13 @@ STEPS = [
     "efir.telegram.outbox.claims:claim:something",  # marked as being sent, not sent
     "efir.telegram.bot.client:BotApi.send:before",
     "efir.telegram.bot.client:BotApi.send:after",  # sent, not marked as sent
-    "efir.telegram.dispatcher.sender:settle:after",
+    "efir.telegram.dispatcher.sender:complete:after",
 ]
 if os.environ.get("EFIR_DATABASE_URL"):
     # There a dead worker's lease has to run out (8 s a step): one death within each transaction, and all after it.
     STEPS = [step for step in STEPS if step.endswith("enqueue:after") or STEPS.index(step) >= 8]
 # The call was made, and nothing says so (others were under way, too): what was in flight may come once more, not twice.
-IN_FLIGHT = {"efir.telegram.bot.client:BotApi.send:after", "efir.telegram.dispatcher.sender:settle:after"}
+IN_FLIGHT = {"efir.telegram.bot.client:BotApi.send:after", "efir.telegram.dispatcher.sender:complete:after"}
 PARTNER_CHAT, STAYED_CHAT, ABSENT_CHAT = 101, 102, 103
 
 

@@ -46,9 +46,9 @@ def run():
         scenario: Callable[[ReplyQueue, LeaseTerm, Telegram, RateLimiter], Awaitable[None]],
     ) -> list[tuple[int, str]]:
         async def whole() -> list[tuple[int, str]]:
-            telegram, pace, turn = Telegram(), RateLimiter(rate=1000), LeaseTerm()
-            replies = ReplyQueue(telegram, pace)
-            await scenario(replies, turn, telegram, pace)
+            telegram, limiter, term = Telegram(), RateLimiter(rate=1000), LeaseTerm()
+            replies = ReplyQueue(telegram, limiter)
+            await scenario(replies, term, telegram, limiter)
             await replies.finish(60)
             return telegram.sent
 
@@ -58,13 +58,13 @@ def run():
 
 
 def test_who_goes_on_talking_is_answered_once_a_minute(run, monkeypatch):
-    async def scenario(replies, turn, telegram, pace):
+    async def scenario(replies, term, telegram, limiter):
         for _ in range(50):
-            replies.soon(talk(1), turn)
+            replies.put(talk(1), term)
         await replies.finish(60)
         for _ in range(50):
-            replies.soon(talk(1), turn)
-        replies.soon(talk(2), turn)
+            replies.put(talk(1), term)
+        replies.put(talk(2), term)
         await replies.finish(60)
 
     assert run(scenario) == [(1, "a helper"), (2, "a helper")]
@@ -74,9 +74,9 @@ def test_after_a_minute_they_are_answered_again(run, monkeypatch):
     monkeypatch.setattr(module, "SELDOM_S", 0.0)
     monkeypatch.setattr("efir.telegram.dispatcher.rate_limiter.CHAT_GAP_S", 0.0)
 
-    async def scenario(replies, turn, telegram, pace):
+    async def scenario(replies, term, telegram, limiter):
         for _ in range(2):
-            replies.soon(talk(1), turn)
+            replies.put(talk(1), term)
             await replies.finish(60)
 
     assert len(run(scenario)) == 2
@@ -85,45 +85,45 @@ def test_after_a_minute_they_are_answered_again(run, monkeypatch):
 def test_a_command_is_answered_whatever_was_said_before(run, monkeypatch):
     monkeypatch.setattr("efir.telegram.dispatcher.rate_limiter.CHAT_GAP_S", 0.0)
 
-    async def scenario(replies, turn, telegram, pace):
+    async def scenario(replies, term, telegram, limiter):
         for reply in (talk(1), command(1), command(1)):
-            replies.soon(reply, turn)
+            replies.put(reply, term)
             await replies.finish(60)
 
     assert [text for _, text in run(scenario)] == ["a helper", "linked", "linked"]
 
 
 def test_of_what_waits_for_a_chat_the_latest_command_is_answered(run):
-    async def scenario(replies, turn, telegram, pace):
+    async def scenario(replies, term, telegram, limiter):
         for reply in (talk(1), command(1, "linked"), command(1, "unlinked"), talk(1)):
-            replies.soon(reply, turn)
+            replies.put(reply, term)
 
     assert run(scenario) == [(1, "unlinked")]
 
 
 def test_so_many_wait_at_once_and_talk_leaves_room_for_commands(run):
-    async def scenario(replies, turn, telegram, pace):
+    async def scenario(replies, term, telegram, limiter):
         for chat_id in range(1, 1000):
-            replies.soon(talk(chat_id), turn)
+            replies.put(talk(chat_id), term)
         assert len(replies._calls) == TALKING_AT_ONCE
         for chat_id in range(1000, 2000):
-            replies.soon(command(chat_id), turn)
+            replies.put(command(chat_id), term)
         assert len(replies._calls) == AT_ONCE
         await replies.finish(60)
-        replies.soon(talk(3000), turn)
+        replies.put(talk(3000), term)
 
     texts = Counter(text for _, text in run(scenario))
     assert texts == {"a helper": TALKING_AT_ONCE + 1, "linked": AT_ONCE - TALKING_AT_ONCE}
 
 
 def test_the_end_of_the_turn_leaves_what_waits_and_finishes_what_is_under_way(run):
-    async def scenario(replies, turn, telegram, pace):
+    async def scenario(replies, term, telegram, limiter):
         telegram.open.clear()
-        replies.soon(talk(1), turn)
+        replies.put(talk(1), term)
         while not telegram.sent:
             await asyncio.sleep(0)
-        replies.soon(command(1), turn)  # has to wait for a second
-        turn.end()
+        replies.put(command(1), term)  # has to wait for a second
+        term.end()
         asyncio.get_running_loop().call_soon(telegram.open.set)
 
     assert run(scenario) == [(1, "a helper")]
@@ -131,15 +131,19 @@ def test_the_end_of_the_turn_leaves_what_waits_and_finishes_what_is_under_way(ru
 
 def test_the_outbox_goes_before_replies_that_wait_already():
     async def scenario():
-        pace, turn, order = RateLimiter(rate=20), LeaseTerm(), []
+        limiter, term, order = RateLimiter(rate=20), LeaseTerm(), []
 
         async def note(name: str, moment: Awaitable[bool]) -> None:
             assert await moment
             order.append(name)
 
-        replies = [asyncio.create_task(note("reply", pace.spare(chat, turn))) for chat in range(10)]
+        replies = [
+            asyncio.create_task(note("reply", limiter.acquire_low_priority(chat, term))) for chat in range(10)
+        ]
         await asyncio.sleep(0)
-        messages = [asyncio.create_task(note("message", pace.slot(100 + chat, turn))) for chat in range(3)]
+        messages = [
+            asyncio.create_task(note("message", limiter.acquire(100 + chat, term))) for chat in range(3)
+        ]
         await asyncio.gather(*replies, *messages)
         return order
 
@@ -149,17 +153,17 @@ def test_the_outbox_goes_before_replies_that_wait_already():
 
 def test_replies_get_their_share_of_a_broadcast():
     async def scenario():
-        pace, turn, chats = RateLimiter(rate=200), LeaseTerm(), itertools.count(100)
+        limiter, term, chats = RateLimiter(rate=200), LeaseTerm(), itertools.count(100)
 
         async def broadcast() -> None:
-            while await pace.slot(next(chats), turn):
+            while await limiter.acquire(next(chats), term):
                 pass
 
         # Some moments are always taken ahead, as the sender does.
         senders = [asyncio.create_task(broadcast()) for _ in range(5)]
         await asyncio.sleep(0)
-        came = [await pace.spare(chat, turn) for chat in range(10)]
-        turn.end()
+        came = [await limiter.acquire_low_priority(chat, term) for chat in range(10)]
+        term.end()
         await asyncio.gather(*senders)
         return came
 

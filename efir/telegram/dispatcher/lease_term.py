@@ -1,4 +1,4 @@
-"""The time for which this process acts for the bot: from taking the lease to losing it, or to being told to stop."""
+"""The time during which this process holds the bot's lease: from acquiring it until it is lost or given up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class LeaseTerm:
-    """Ends by `end`, or by itself when `extend` has not been called in time."""
+    """One term of the lease. It ends by `end`, or by itself if `extend` is not called in time."""
 
     def __init__(self) -> None:
         self._over = asyncio.Event()
@@ -23,23 +23,23 @@ class LeaseTerm:
         return self._over.is_set()
 
     def extend(self, until: float) -> None:
-        """Go on until this moment of the loop's clock."""
+        """Let the term last until `until`, a time of the event loop's clock."""
         if self._timer:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_at(until, self._over.set)
 
     def end(self) -> None:
-        """Nothing new is begun from now on."""
+        """End the term: from now on nothing new is started."""
         if self._timer:
             self._timer.cancel()
         self._over.set()
 
     async def wait(self, seconds: float | None = None) -> bool:
-        """Sleep for so long, or until the turn is over; whether it is."""
+        """Sleep for `seconds` (None: without limit) or until the term is over. Return whether it is over."""
         return await wait_for(self._over, seconds)
 
-    async def cut(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """What `work` gives, or nothing where the turn ended first."""
+    async def run(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Return the result of `work`, or None if the term ends first: `work` is cancelled then."""
         working, ending = asyncio.ensure_future(work), asyncio.ensure_future(self._over.wait())
         try:
             await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)

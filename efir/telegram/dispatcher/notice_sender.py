@@ -1,4 +1,4 @@
-"""Sending the notices: looked for every second, each with a call of its own."""
+"""Sending notices: the table is looked at every second, and each notice is a call of its own."""
 
 from __future__ import annotations
 
@@ -7,64 +7,61 @@ import asyncio
 import structlog
 
 from efir.lib.concurrency import in_thread
-from efir.telegram import errands
+from efir.telegram import notices
 from efir.telegram.bot.client import BotApi
 from efir.telegram.bot.outcomes import RateLimited, classify_outcome
 from efir.telegram.dispatcher.lease_term import LeaseTerm
 from efir.telegram.dispatcher.rate_limiter import RateLimiter
-from efir.telegram.errands import NoticeClaim
+from efir.telegram.notices import NoticeClaim
 
 LOOK_EVERY_S = 1.0
 AT_ONCE = 20
-# What is still unanswered then is tried once more by whoever acts next.
+# For the calls that are under way when a term ends. The next holder tries the others once more.
 END_WITHIN_S = 4.0
 
 log = structlog.get_logger(__name__)
 
 
 class NoticeSender:
-    """Works for as long as the dispatcher's turn lasts, at the pace that it shares with the outbox."""
+    """Sends notices during the terms of the lease, within the limits that it shares with the outbox."""
 
-    def __init__(self, api: BotApi, pace: RateLimiter) -> None:
+    def __init__(self, api: BotApi, limiter: RateLimiter) -> None:
         self._api = api
-        self._pace = pace
+        self._limiter = limiter
         self._calls: set[asyncio.Task[None]] = set()
 
-    async def run(self, turn: LeaseTerm) -> None:
-        """Send what is asked for until the turn is over, and see the calls that are under way to their end."""
-        while not await turn.wait(LOOK_EVERY_S):
+    async def run(self, term: LeaseTerm) -> None:
+        """Send notices until the term is over, then finish the calls that are under way."""
+        while not await term.wait(LOOK_EVERY_S):
+            room = AT_ONCE - len(self._calls)
+            if self._limiter.paused_s or not room:
+                continue
             try:
-                await self._round(turn)
-            except Exception:  # the database is away, say: what is asked for stays there
-                log.exception("courier_failed")
+                claimed = await in_thread(notices.claim_notices, room)
+            except Exception:  # for example, the database is away: the notices stay there
+                log.exception("notice_loop_failed")
+                continue
+            for claim in claimed:
+                call = asyncio.create_task(self._deliver(claim, term))
+                self._calls.add(call)
+                call.add_done_callback(self._calls.discard)
         if self._calls:
             await asyncio.wait(self._calls, timeout=END_WITHIN_S)
 
-    async def _round(self, turn: LeaseTerm) -> None:
-        room = AT_ONCE - len(self._calls)
-        if self._pace.paused_s or not room:
-            return
-        for errand in await in_thread(errands.claim_notices, room):
-            call = asyncio.create_task(self._run(errand, turn))
-            self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
-
-    async def _run(self, errand: NoticeClaim, turn: LeaseTerm) -> None:
-        """A failure here leaves the notice as perhaps sent: it is tried once more."""
+    async def _deliver(self, claim: NoticeClaim, term: LeaseTerm) -> None:
+        """Send one notice. If anything fails here, the notice counts as perhaps sent and is tried once more."""
         try:
-            await self._deliver(errand, turn)
-        except Exception as exc:  # without a traceback: it might hold the link
-            log.error("notice_failed", purpose=errand.purpose, error=type(exc).__name__)
-
-    async def _deliver(self, errand: NoticeClaim, turn: LeaseTerm) -> None:
-        message = await in_thread(errand.compose)
-        if not await self._pace.slot(errand.chat_id, turn):
-            return await in_thread(errands.requeue_notice, errand)
-        try:
-            decision = classify_outcome(await self._api.send(errand.chat_id, message.text, message.buttons))
-        except Exception as exc:  # whatever it is, it may have gone
-            decision = classify_outcome(exc)
-        if isinstance(decision, RateLimited):
-            await self._pace.obey(decision.seconds)
-        await in_thread(errands.complete_notice, errand, decision)
-        return None
+            message = await in_thread(claim.compose)
+            if not await self._limiter.acquire(claim.chat_id, term):
+                return await in_thread(notices.requeue_notice, claim)
+            try:
+                decision = classify_outcome(
+                    await self._api.send(claim.chat_id, message.text, message.buttons)
+                )
+            except Exception as exc:  # any failure has an outcome: the notice may have arrived
+                decision = classify_outcome(exc)
+            if isinstance(decision, RateLimited):
+                await self._limiter.apply_retry_after(decision.seconds)
+            await in_thread(notices.complete_notice, claim, decision)
+        except Exception as exc:  # without a traceback, which might hold the secret link
+            log.error("notice_failed", purpose=claim.purpose, error=type(exc).__name__)

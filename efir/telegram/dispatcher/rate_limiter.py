@@ -1,4 +1,4 @@
-"""Telegram's three limits at once: so many a second for the bot, one a second for a chat, and a 429's silence."""
+"""Telegram's limits: so many calls a second for the bot, one a second for a chat, and the pause that a 429 asks for."""
 
 from __future__ import annotations
 
@@ -13,28 +13,31 @@ from efir.lib.concurrency import in_thread
 from efir.telegram.bot import lease
 from efir.telegram.dispatcher.lease_term import LeaseTerm
 
-# A little over the second, for what the network does to the distance between two calls.
+# A little over Telegram's one second, because the network changes the distance between two calls.
 CHAT_GAP_S = 1.05
+# Bounds memory: beyond this, chats that are free again are forgotten.
 REMEMBERED_CHATS = 1000
-# While the outbox wants every moment, one in so many is left to replies: whoever links a chat meanwhile hears of it.
-SHARE = 10
+# While the outbox wants every slot, one slot in so many goes to replies: a person who links their chat during a
+# broadcast gets an answer within seconds.
+LOW_PRIORITY_SHARE = 10
 
 log = structlog.get_logger(__name__)
 
 
 class RateLimiter:
-    """Gives each call its moment. Times are of the event loop's clock, but the pause is of the database's."""
+    """Gives each call its slot. Times are of the event loop's clock; the pause is by the database's clock."""
 
     def __init__(self, rate: float) -> None:
+        """`rate`: calls a second."""
         self.interval_s = 1 / rate
-        self._next = 0.0  # the latest slot
-        self._last = 0.0  # the latest call
+        self._latest_slot = 0.0
+        self._latest_call = 0.0
         self._chats: dict[int, float] = {}
-        self._in_line = asyncio.Lock()  # those who take what is spare
+        self._low_priority_line = asyncio.Lock()
         self._paused_until: datetime | None = None
 
-    async def obey(self, seconds: float) -> None:
-        """Telegram says to wait: nothing is sent for so long, nor by whichever process acts next."""
+    async def apply_retry_after(self, seconds: float) -> None:
+        """Pause for as long as Telegram says, and store the pause for the process that acts next."""
         self.pause(seconds)
         try:
             await in_thread(lease.pause, seconds)
@@ -42,70 +45,69 @@ class RateLimiter:
             log.warning("pause_not_written", exc_info=True)
 
     def pause(self, seconds: float) -> None:
-        """Nothing is sent for so long."""
+        """Give no slot for so many seconds."""
         self.pause_until(clock.now() + timedelta(seconds=seconds))
 
     def pause_until(self, moment: datetime) -> None:
-        """Nothing is sent until then; a longer pause stays."""
+        """Give no slot until `moment`; a longer pause stays."""
         self._paused_until = max(moment, self._paused_until or moment)
 
     @property
     def paused_s(self) -> float:
-        """For how many seconds more nothing is sent."""
+        """The seconds that are left of the pause; 0 if there is none."""
         if self._paused_until is None:
             return 0.0
         return max(0.0, (self._paused_until - clock.now()).total_seconds())
 
     def chat_free_at(self, chat_id: int) -> float:
-        """When the chat may get its next message."""
+        """Return when the chat may get its next message."""
         return self._chats.get(chat_id, 0.0)
 
     @property
-    def quiet_in_s(self) -> float:
-        """When nothing begins any more: in how many seconds may somebody who knows nothing of the calls so far?"""
-        latest, now = max(self._next, self._last), asyncio.get_running_loop().time()
-        # A moment that is still to come was given back: with a low rate it may be many seconds away.
+    def seconds_until_idle(self) -> float:
+        """In how many seconds a process that knows nothing of the calls so far may make one, if none follows."""
+        latest, now = max(self._latest_slot, self._latest_call), asyncio.get_running_loop().time()
+        # A slot in the future was given back. At a low rate it may be many seconds away, so it is not waited for.
         return max(0.0, CHAT_GAP_S + min(latest - now, 0.0)) if latest else 0.0
 
-    async def slot(self, chat_id: int, turn: LeaseTerm) -> bool:
-        """Wait until one call to this chat may begin; False where the turn ended or a pause began meanwhile."""
+    async def acquire(self, chat_id: int, term: LeaseTerm) -> bool:
+        """Wait for a slot for one call to this chat. Return False if the term ended or a pause began meanwhile."""
         loop = asyncio.get_running_loop()
-        if not await self._is_free(chat_id, turn):
+        if not await self._wait_for_chat(chat_id, term):
             return False
-        at = self._next = max(self._next + self.interval_s, loop.time())
+        at = self._latest_slot = max(self._latest_slot + self.interval_s, loop.time())
         self._remember(chat_id, at + CHAT_GAP_S)
         while (early := at - loop.time()) > 0:
-            await turn.wait(early)
-            if turn.over:
+            if await term.wait(early):
                 return False
-        return not turn.over and not self.paused_s
+        return not term.over and not self.paused_s
 
-    async def spare(self, chat_id: int, turn: LeaseTerm) -> bool:
-        """As `slot`, for what can wait: a moment that nobody else wants, or one in `SHARE` of theirs."""
-        if not await self._is_free(chat_id, turn):
+    async def acquire_low_priority(self, chat_id: int, term: LeaseTerm) -> bool:
+        """Wait as `acquire` does, for a slot that nobody else wants, or one in `LOW_PRIORITY_SHARE` of theirs."""
+        if not await self._wait_for_chat(chat_id, term):
             return False
         loop = asyncio.get_running_loop()
-        async with self._in_line:
-            latest = loop.time() + SHARE * self.interval_s
-            while (early := min(self._next + self.interval_s, latest) - loop.time()) > 0:
-                if await turn.wait(early):
+        async with self._low_priority_line:
+            latest = loop.time() + LOW_PRIORITY_SHARE * self.interval_s
+            while (early := min(self._latest_slot + self.interval_s, latest) - loop.time()) > 0:
+                if await term.wait(early):
                     return False
-        return await self.slot(chat_id, turn)
+        return await self.acquire(chat_id, term)
 
-    async def _is_free(self, chat_id: int, turn: LeaseTerm) -> bool:
-        """Wait until the chat may get its next message; False where the turn ended."""
+    async def _wait_for_chat(self, chat_id: int, term: LeaseTerm) -> bool:
+        """Wait until the chat may get its next message. Return False if the term ended."""
         while (free_in := self.chat_free_at(chat_id) - asyncio.get_running_loop().time()) > 0:
-            if await turn.wait(free_in):
+            if await term.wait(free_in):
                 return False
         return True
 
-    async def gate(self, chat_id: int) -> bool:
-        """The last wait, right before the call: what was written since the slot took now more, now less time.
+    async def confirm(self, chat_id: int) -> bool:
+        """Wait once more, right before the call. Return False if a pause began meanwhile.
 
-        False where a pause began meanwhile.
+        The database write between slot and call takes now more, now less time, so slots alone do not keep the distance.
         """
         loop = asyncio.get_running_loop()
-        at = self._last = max(self._last + self.interval_s, loop.time())
+        at = self._latest_call = max(self._latest_call + self.interval_s, loop.time())
         self._remember(chat_id, at + CHAT_GAP_S)
         await asyncio.sleep(at - loop.time())
         return not self.paused_s

@@ -1,4 +1,4 @@
-"""Sending: claims, one task for each call, and the writing of what came of it."""
+"""Sending the outbox: claim what is due, make the calls side by side, write the outcome of each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import ParamSpec, TypeAlias
 from uuid import UUID
 
@@ -34,201 +35,199 @@ from efir.telegram.outbox.completion import complete
 from efir.telegram.outbox.message_types import OutgoingMessage
 
 P = ParamSpec("P")
-Message: TypeAlias = OutgoingMessage | Exception
+# What a claim will say, or why its message could not be composed.
+Composed: TypeAlias = OutgoingMessage | Exception
 
+# How often an empty queue is looked at.
 IDLE_S = 0.4
+# The wait after a failure of the database.
 RECOVER_S = 1.0
-# How long until a rejected token is tried again.
-ASK_AGAIN_S = 5.0
+# The wait until a rejected token is tried again.
+VERIFY_AGAIN_S = 5.0
+# Fewer than the connections of `BotApi`: replies and notices need some, too.
 CALLS_AT_ONCE = 100
-# How much is claimed ahead of its moment: a crash gives these back.
-AHEAD_S = 0.4
+# So much work is claimed ahead of its slots, which hides the claim's own time. A crash loses no more than this.
+CLAIM_AHEAD_S = 0.4
 
 log = structlog.get_logger(__name__)
 
 
 class Sender:
-    """Empties the queue for as long as turns last; what is under way when one ends is still brought to its end."""
+    """Empties the outbox during the terms of the lease. A call that is under way when a term ends is still finished."""
 
-    def __init__(self, api: BotApi, pace: RateLimiter, holder: UUID) -> None:
+    def __init__(self, api: BotApi, limiter: RateLimiter, holder: UUID) -> None:
         self._api = api
-        self._pace = pace
+        self._limiter = limiter
         self._holder = holder
-        self._ahead = max(1, math.ceil(AHEAD_S / pace.interval_s))
-        self._waiting = 0
+        self._claim_ahead = max(1, math.ceil(CLAIM_AHEAD_S / limiter.interval_s))
+        self._waiting_for_slot = 0
         self._calls: set[asyncio.Task[None]] = set()
-        self._busy: dict[int, float] = {}
-        self._in_turn = asyncio.Lock()
+        # Attempts whose outcome only this process knows, or nobody: they are not given back by `claims.recover`.
         self._attempts: set[UUID] = set()
-        self._rounds = ThrottledErrorLog(log, "sender_failed")
-        self._certain = False
-        self._trusted = False
-        self._ask_at = 0.0
+        # Person → when their chat is free again. Their messages are not claimed earlier.
+        self._busy: dict[int, float] = {}
+        self._note_order = asyncio.Lock()
+        self._errors = ThrottledErrorLog(log, "sender_failed")
+        self._is_recovered = False
+        self._is_token_verified = False
+        self._verify_token_at = 0.0
 
-    async def run(self, turn: LeaseTerm) -> None:
-        """Send what is due until the turn is over."""
-        self._trusted = self._certain = False
-        while not turn.over:
+    async def run(self, term: LeaseTerm) -> None:
+        """Send what is due until the term is over."""
+        self._is_token_verified = self._is_recovered = False
+        while not term.over:
             try:
-                await self._round(turn)
-            except Exception:  # the database is away, say: what is queued stays there
-                self._rounds.failed()
-                self._certain = False
-                await turn.wait(RECOVER_S)
+                if not self._is_token_verified:
+                    await self._verify_token(term)
+                elif paused_s := self._limiter.paused_s:
+                    await term.wait(min(paused_s, RECOVER_S))
+                elif not (room := self._room()):
+                    await term.wait(min(self._limiter.interval_s, IDLE_S))
+                elif not await self._start_calls(room, term):
+                    await term.wait(self._idle_s())
+            except Exception:  # for example, the database is away: the queue stays there
+                self._errors.failed()
+                self._is_recovered = False
+                await term.wait(RECOVER_S)
             else:
-                self._rounds.succeeded()
+                self._errors.succeeded()
 
     async def drain(self, seconds: float) -> None:
-        """Wait for the calls that are under way; what is not answered in time has an unknown outcome."""
+        """Wait for the calls that are under way. Cancel the rest after `seconds`: their outcome is unknown."""
         if self._calls:
             await asyncio.wait(self._calls, timeout=seconds)
         for call in list(self._calls):
             call.cancel()
 
-    async def _round(self, turn: LeaseTerm) -> None:
-        if not self._trusted:
-            await self._introduce(turn)
-        elif self._pace.paused_s:
-            await turn.wait(min(self._pace.paused_s, RECOVER_S))
-        elif not (room := min(self._ahead - self._waiting, CALLS_AT_ONCE - len(self._calls))):
-            await turn.wait(min(self._pace.interval_s, IDLE_S))
-        elif not await self._take(room, turn):
-            await turn.wait(self._idle_s())
-
-    async def _introduce(self, turn: LeaseTerm) -> None:
-        """Ask Telegram who we are: nothing is sent with a token that it rejects."""
-        await turn.wait(max(self._ask_at - asyncio.get_running_loop().time(), 0))
+    async def _verify_token(self, term: LeaseTerm) -> None:
+        """Ask Telegram for the bot's name: nothing is sent with a token that Telegram rejects."""
+        loop = asyncio.get_running_loop()
+        if await term.wait(max(self._verify_token_at - loop.time(), 0)):
+            return
         try:
-            username = await turn.cut(self._api.username())
+            username = await term.run(self._api.username())
         except BotApiError as exc:
-            await self._not_introduced(classify_outcome(exc))
-        else:
-            if username is not None:
-                await in_thread(lease.mark_token_accepted, username)
-                self._trusted = True
-
-    async def _not_introduced(self, decision: Decision) -> None:
-        self._react(decision)
-        self._ask_later()
-        if isinstance(decision, RateLimited):
-            await self._pace.obey(decision.seconds)
-        error = getattr(decision, "error", None)
-        log.warning("bot_not_reached", outcome=type(decision).__name__, error=error)
-        if isinstance(decision, TokenRejected):
-            await in_thread(lease.mark_token_rejected, decision.error)
-
-    async def _take(self, room: int, turn: LeaseTerm) -> bool:
-        if not self._certain:  # what is claimed: the turn is new, or the database was away
-            await in_thread(claims.recover, self._holder, frozenset(self._attempts))
-            self._certain = True
-        taken = await in_thread(_composed_claims, room, self._holder, self._still_busy())
-        for claimed, message in taken:
-            self._attempts.add(claimed.attempt_id)
-            self._busy[claimed.person_id] = math.inf
-            self._waiting += isinstance(message, OutgoingMessage)
-            # They begin in this order, and so get their moments in this order.
-            call = asyncio.create_task(self._deliver(claimed, message, turn))
-            self._calls.add(call)
-            call.add_done_callback(self._calls.discard)
-        return bool(taken)
-
-    async def _deliver(self, claimed: Claim, message: Message, turn: LeaseTerm) -> None:
-        try:
-            await self._carry_out(claimed, message, turn)
-            self._attempts.discard(claimed.attempt_id)
-        finally:
-            self._busy[claimed.person_id] = self._pace.chat_free_at(claimed.chat_id)
-
-    async def _carry_out(self, claimed: Claim, message: Message, turn: LeaseTerm) -> None:
-        try:
-            if not isinstance(message, OutgoingMessage):
-                await retry_until_written(_give_up, claimed, message)
-            elif await self._its_moment(claimed, turn):
-                await self._send(claimed, message)
-            else:
-                await retry_until_written(claims.release, claimed)
-        except Exception as exc:  # nobody knows how far it came: the policy of uncertain outcomes decides
-            log.exception("delivery_failed", message_id=claimed.messages[0].pk)
-            await retry_until_written(complete, claimed, OutcomeUnknown(type(exc).__name__))
-
-    async def _its_moment(self, claimed: Claim, turn: LeaseTerm) -> bool:
-        """Wait for it; False where the message is not to be sent now."""
-        try:
-            return await self._pace.slot(claimed.chat_id, turn)
-        finally:
-            self._waiting -= 1
-
-    async def _send(self, claimed: Claim, message: OutgoingMessage) -> None:
-        try:
-            async with self._in_turn:  # noted one after another, calls stay in the order of their moments
-                begun = await in_thread(claims.mark_sending, claimed, message.text)
-        except DatabaseError:  # no call is made that is not noted
-            return await retry_until_written(claims.release, claimed)
-        if not begun:
-            return None
-        if not await self._pace.gate(claimed.chat_id):
-            return await retry_until_written(claims.release, claimed)
-        return await self._call(claimed, message)
-
-    async def _call(self, claimed: Claim, message: OutgoingMessage) -> None:
-        began = time.monotonic()
-        try:
-            decision = classify_outcome(await self._api.send(claimed.chat_id, message.text, message.buttons))
-        except Exception as exc:  # whatever it is, the row must not stay in `sending`
             decision = classify_outcome(exc)
-        metrics.CALL.observe(time.monotonic() - began)
-        metrics.SENDS.labels(type(decision).__name__).inc()
-        self._react(decision)
-        await retry_until_written(complete, claimed, decision, message.text)
+            self._verify_token_at = loop.time() + VERIFY_AGAIN_S
+            self._heed(decision)
+            log.warning(
+                "bot_not_reached", outcome=type(decision).__name__, error=getattr(decision, "error", None)
+            )
+            if isinstance(decision, RateLimited):
+                await self._limiter.apply_retry_after(decision.seconds)
+            if isinstance(decision, TokenRejected):
+                await in_thread(lease.mark_token_rejected, decision.error)
+            return
+        if username is not None:
+            await in_thread(lease.mark_token_accepted, username)
+            self._is_token_verified = True
 
-    def _react(self, decision: Decision) -> None:
-        if isinstance(decision, RateLimited):
-            self._pace.pause(decision.seconds)
-            log.warning("told_to_wait", seconds=decision.seconds)
-        if isinstance(decision, TokenRejected):
-            self._trusted = False
-            self._ask_later()
-            log.error("bot_rejected", error=decision.error)
+    def _room(self) -> int:
+        return min(self._claim_ahead - self._waiting_for_slot, CALLS_AT_ONCE - len(self._calls))
 
-    def _ask_later(self) -> None:
-        self._ask_at = asyncio.get_running_loop().time() + ASK_AGAIN_S
-
-    def _still_busy(self) -> list[int]:
+    async def _start_calls(self, room: int, term: LeaseTerm) -> bool:
+        """Claim up to `room` calls and start them. Return False if nothing was due."""
+        if not self._is_recovered:
+            # The term is new or the database was away: a claim may be committed that this process knows nothing of.
+            await in_thread(claims.recover, self._holder, frozenset(self._attempts))
+            self._is_recovered = True
         now = asyncio.get_running_loop().time()
         self._busy = {person_id: free_at for person_id, free_at in self._busy.items() if free_at > now}
-        return list(self._busy)
+        claimed = await in_thread(_claim_and_compose, room, self._holder, list(self._busy))
+        for claim, message in claimed:
+            self._attempts.add(claim.attempt_id)
+            self._busy[claim.person_id] = math.inf
+            self._waiting_for_slot += isinstance(message, OutgoingMessage)
+            # Tasks start in this order, so the slots are given in this order.
+            call = asyncio.create_task(self.deliver(claim, message, term))
+            self._calls.add(call)
+            call.add_done_callback(partial(self._on_finished, claim))
+        return bool(claimed)
+
+    def _on_finished(self, claim: Claim, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        self._busy[claim.person_id] = self._limiter.chat_free_at(claim.chat_id)
+        if call.cancelled():
+            return
+        if error := call.exception():
+            log.error("outcome_not_written", message_id=claim.messages[0].pk, exc_info=error)
+        else:
+            self._attempts.discard(claim.attempt_id)
+
+    async def deliver(self, claim: Claim, message: Composed, term: LeaseTerm) -> None:
+        """Make the call of a claim in its slot, and write the outcome.
+
+        A claim is committed as `sending` with an empty text. The text is written right before the call. So a row
+        without a text was surely not sent, and a crash never hides that a message may have arrived.
+        """
+        try:
+            if isinstance(message, DatabaseError):
+                return await retry_until_written(claims.release, claim)
+            if isinstance(message, Exception):
+                refused = MessageRefused(f"not composed: {type(message).__name__}")
+                return await retry_until_written(complete, claim, refused)
+            try:
+                has_slot = await self._limiter.acquire(claim.chat_id, term)
+            finally:
+                self._waiting_for_slot -= 1
+            if not has_slot:
+                return await retry_until_written(claims.release, claim)
+            try:
+                # One at a time, so that the calls stay in the order of their slots.
+                async with self._note_order:
+                    is_ours = await in_thread(claims.mark_sending, claim, message.text)
+            except DatabaseError:  # without the note no call may be made
+                return await retry_until_written(claims.release, claim)
+            if not is_ours:
+                return None
+            if not await self._limiter.confirm(claim.chat_id):
+                return await retry_until_written(claims.release, claim)
+            started = time.monotonic()
+            try:
+                decision = classify_outcome(
+                    await self._api.send(claim.chat_id, message.text, message.buttons)
+                )
+            except Exception as exc:  # any failure has an outcome: the row must not stay in `sending`
+                decision = classify_outcome(exc)
+            metrics.CALL.observe(time.monotonic() - started)
+            metrics.SENDS.labels(type(decision).__name__).inc()
+            self._heed(decision)
+            await retry_until_written(complete, claim, decision, message.text)
+        except Exception as exc:  # it is not known how far the delivery got
+            log.exception("delivery_failed", message_id=claim.messages[0].pk)
+            await retry_until_written(complete, claim, OutcomeUnknown(type(exc).__name__))
+
+    def _heed(self, decision: Decision) -> None:
+        """Hold the whole queue if Telegram says to wait or rejects the token."""
+        if isinstance(decision, RateLimited):
+            self._limiter.pause(decision.seconds)
+            log.warning("rate_limited", seconds=decision.seconds)
+        if isinstance(decision, TokenRejected):
+            self._is_token_verified = False
+            self._verify_token_at = asyncio.get_running_loop().time() + VERIFY_AGAIN_S
+            log.error("bot_rejected", error=decision.error)
 
     def _idle_s(self) -> float:
-        """Until somebody's chat is free again, or new work may have come."""
+        """Return the seconds until a busy chat is free again, or until the queue is to be looked at."""
         soonest = min(self._busy.values(), default=math.inf)
         return max(0.0, min(IDLE_S, soonest - asyncio.get_running_loop().time()))
 
 
-def _composed_claims(limit: int, holder: UUID, busy: Collection[int]) -> list[tuple[Claim, Message]]:
-    """Claim what is due, each with what it will say, or with what went wrong."""
-    return [(claimed, _composed(claimed)) for claimed in claims.claim(limit, holder, busy)]
-
-
-def _composed(claimed: Claim) -> Message:
-    try:
-        return claimed.compose()
-    except Exception as exc:  # a message that cannot be made must not stop the others
-        log.warning("compose_failed", message_id=claimed.messages[0].pk, exc_info=True)
-        return exc
-
-
-def _give_up(claimed: Claim, problem: Exception) -> None:
-    """Without a message nothing is sent: now, where the database is away; for good, where it cannot be made."""
-    if isinstance(problem, DatabaseError):
-        claims.release(claimed)
-    else:
-        complete(claimed, MessageRefused(f"not composed: {type(problem).__name__}"))
+def _claim_and_compose(limit: int, holder: UUID, busy: Collection[int]) -> list[tuple[Claim, Composed]]:
+    composed: list[tuple[Claim, Composed]] = []
+    for claim in claims.claim(limit, holder, busy):
+        try:
+            composed.append((claim, claim.compose()))
+        except Exception as exc:  # a message that cannot be composed must not stop the others
+            log.warning("compose_failed", message_id=claim.messages[0].pk, exc_info=True)
+            composed.append((claim, exc))
+    return composed
 
 
 async def retry_until_written(work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Write to the database however long it is away: what came of a call is known here alone.
+    """Call `work` in a thread until the database takes it, however long that is: only this process knows the outcome.
 
-    Raises DataError and IntegrityError: what the database will never take.
+    Raises DataError and IntegrityError, because trying again cannot help.
     """
     delay_s = 0.2
     while True:
@@ -237,7 +236,6 @@ async def retry_until_written(work: Callable[P, None], *args: P.args, **kwargs: 
         except (DataError, IntegrityError):
             raise
         except DatabaseError:
-            pass
-        log.warning("outcome_not_written_yet", again_in_s=delay_s)
+            log.warning("outcome_not_written_yet", again_in_s=delay_s)
         await asyncio.sleep(delay_s)
         delay_s = min(delay_s * 2, 5.0)

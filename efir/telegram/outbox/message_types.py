@@ -47,6 +47,14 @@ class OutgoingMessage:
         return OutgoingMessage("\n".join([self.text, "", *lines]), kept)
 
 
+def escape_line(text: str, max_length: int | None = None) -> str:
+    """Return `text` as one line, cut to `max_length` characters and then escaped, so that no entity is cut."""
+    line = " ".join(text.split())
+    if max_length is not None and len(line) > max_length:
+        line = line[: max_length - 1].rstrip() + "…"
+    return escape(line, quote=False)
+
+
 Compose = Callable[[Sequence[OutboxMessage]], OutgoingMessage]
 
 

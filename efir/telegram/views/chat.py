@@ -76,7 +76,7 @@ def test(request: HttpRequest) -> HttpResponse:
         )
     if rate_limit.is_exceeded(request, "telegram_test"):
         return _too_often(request, "telegram_test")
-    notices.ask_test(current_person(request))
+    notices.request_test(current_person(request))
     if not prefers_html(request):
         return JsonResponse({"queued": True}, status=202)
     words = gettext(

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from efir.accounts.capabilities import Role
-from efir.telegram import errands, notices
+from efir.telegram import notices
 from efir.telegram.bot.outcomes import (
     ChatMoved,
     ChatUnreachable,
@@ -135,9 +135,9 @@ class TestLimits:
 class TestLink:
     def test_goes_to_the_linked_chat_and_sets_the_password_once(self, person, chat):
         ask("Anna@Example.ru")
-        (errand,) = errands.claim_notices(10)
-        assert errand.chat_id == chat.chat_id
-        message = errand.compose()
+        (claim,) = notices.claim_notices(10)
+        assert claim.chat_id == chat.chat_id
+        message = claim.compose()
         assert "Анна &lt;b&gt;" in message.text
         client = Client()
         address = link_in(message)
@@ -154,14 +154,14 @@ class TestLink:
             client.post("/login/", {"username": person.login, "password": "не тот"})
         assert client.post("/login/", {"username": person.login, "password": PASSWORD}).status_code == 429
         ask(person.login)
-        address = link_in(errands.claim_notices(1)[0].compose())
+        address = link_in(notices.claim_notices(1)[0].compose())
         client.post(address, {"new_password1": "совсем-новый-7", "new_password2": "совсем-новый-7"})
         answer = client.post("/login/", {"username": person.login, "password": "совсем-новый-7"})
         assert answer.status_code == 302
 
     def test_lives_for_a_day(self, clock, person, chat, monkeypatch):
         ask(person.login)
-        address = link_in(errands.claim_notices(1)[0].compose())
+        address = link_in(notices.claim_notices(1)[0].compose())
         later = datetime.now() + timedelta(days=1, minutes=1)  # noqa: DTZ005  # as the generator has it
         monkeypatch.setattr(PasswordResetTokenGenerator, "_now", lambda _self: later)
         assert Client().get(address).status_code == 404
@@ -174,21 +174,21 @@ class TestLink:
             linked(person)
             type(person).objects.update(is_active=False)
         ask("nobody@example.ru" if who == "nobody" else person.login)
-        assert errands.claim_notices(10) == []
+        assert notices.claim_notices(10) == []
         assert not ChatNotice.objects.exists()
 
     def test_nobody_elses_chat_gets_it(self, make_person, person, chat):
         other = linked(make_person(login="+79990000001"))
         ask("8 999 000 00 01")
-        (errand,) = errands.claim_notices(10)
-        assert errand.chat_id == other.chat_id
+        (claim,) = notices.claim_notices(10)
+        assert claim.chat_id == other.chat_id
 
     def test_what_is_stored_and_logged_holds_no_secret(self, person, chat, capfd):
         ask(person.login)
         stored = str(list(ChatNotice.objects.values()))
-        (errand,) = errands.claim_notices(1)
-        address = link_in(errand.compose())
-        errands.complete_notice(errand, MessageRefused(f"Bad Request: button URL '{address}' is invalid"))
+        (claim,) = notices.claim_notices(1)
+        address = link_in(claim.compose())
+        notices.complete_notice(claim, MessageRefused(f"Bad Request: button URL '{address}' is invalid"))
         logged = "".join(capfd.readouterr())
         token = address.rstrip("/").split("/")[-1]
         assert token not in stored + logged
@@ -198,82 +198,82 @@ class TestLink:
 
 class TestOutcomes:
     @pytest.fixture
-    def errand(self, person, chat):
-        notices.ask_test(person)
-        (errand,) = errands.claim_notices(10)
-        return errand
+    def claim(self, person, chat):
+        notices.request_test(person)
+        (claim,) = notices.claim_notices(10)
+        return claim
 
     def test_one_is_asked_for_once_at_a_time(self, person, chat):
         for _ in range(3):
-            notices.ask_test(person)
-        assert len(errands.claim_notices(10)) == 1
-        assert errands.claim_notices(10) == []
+            notices.request_test(person)
+        assert len(notices.claim_notices(10)) == 1
+        assert notices.claim_notices(10) == []
 
     @pytest.mark.parametrize("decision", [Sent(7), MessageRefused("no")])
-    def test_what_is_settled_is_forgotten(self, errand, decision):
-        errands.complete_notice(errand, decision)
+    def test_what_is_settled_is_forgotten(self, claim, decision):
+        notices.complete_notice(claim, decision)
         assert not ChatNotice.objects.exists()
 
-    def test_a_chat_that_is_not_reached_is_marked(self, errand, chat):
-        errands.complete_notice(errand, ChatUnreachable("blocked", "Forbidden"))
+    def test_a_chat_that_is_not_reached_is_marked(self, claim, chat):
+        notices.complete_notice(claim, ChatUnreachable("blocked", "Forbidden"))
         chat.refresh_from_db()
         assert (chat.reachable, chat.unreachable_reason) == (False, "blocked")
         assert not ChatNotice.objects.exists()
 
-    def test_a_chat_that_has_moved_is_followed(self, clock, errand, chat):
-        errands.complete_notice(errand, ChatMoved(-1009, "moved"))
+    def test_a_chat_that_has_moved_is_followed(self, clock, claim, chat):
+        notices.complete_notice(claim, ChatMoved(-1009, "moved"))
         clock.move(5)
-        assert errands.claim_notices(10)[0].chat_id == -1009
+        assert notices.claim_notices(10)[0].chat_id == -1009
         assert TelegramChat.objects.get().chat_id == -1009
 
     @pytest.mark.parametrize(
         ("decision", "wait_s"),
         [(RateLimited(30, "429"), 30), (NotSent("ConnectError"), 5), (TokenRejected("401"), 5)],
     )
-    def test_what_surely_was_not_sent_is_tried_until_nobody_waits(self, clock, errand, decision, wait_s):
+    def test_what_surely_was_not_sent_is_tried_until_nobody_waits(self, clock, claim, decision, wait_s):
         for _ in range(10):
-            errands.complete_notice(errand, decision)
-            assert errands.claim_notices(10) == []
+            notices.complete_notice(claim, decision)
+            assert notices.claim_notices(10) == []
             clock.move(wait_s)
-            (errand,) = errands.claim_notices(10)
-        errands.complete_notice(errand, decision)
+            (claim,) = notices.claim_notices(10)
+        notices.complete_notice(claim, decision)
         clock.move(15 * 60)
-        assert errands.claim_notices(10) == []
+        assert notices.claim_notices(10) == []
         assert not ChatNotice.objects.exists()
 
-    def test_what_perhaps_was_sent_is_sent_once_more_and_no_third_time(self, clock, errand):
-        errands.complete_notice(errand, OutcomeUnknown("ReadTimeout"))
-        assert errands.claim_notices(10) == []
+    def test_what_perhaps_was_sent_is_sent_once_more_and_no_third_time(self, clock, claim):
+        notices.complete_notice(claim, OutcomeUnknown("ReadTimeout"))
+        assert notices.claim_notices(10) == []
         clock.move(10)
-        (again,) = errands.claim_notices(10)
-        errands.complete_notice(again, OutcomeUnknown("ReadTimeout"))
+        (again,) = notices.claim_notices(10)
+        notices.complete_notice(again, OutcomeUnknown("ReadTimeout"))
         clock.move(10)
-        assert errands.claim_notices(10) == []
+        assert notices.claim_notices(10) == []
         assert not ChatNotice.objects.exists()
 
-    def test_a_process_that_dies_leaves_it_to_the_next(self, clock, errand):
+    def test_a_process_that_dies_leaves_it_to_the_next(self, clock, claim):
         clock.move(60)
-        (again,) = errands.claim_notices(10)
+        (again,) = notices.claim_notices(10)
         assert again.tries == 2
-        errands.complete_notice(
-            errand, Sent(7)
+        notices.complete_notice(
+            claim, Sent(7)
         )  # the first was only slow: its answer is no longer this call's
         assert ChatNotice.objects.exists()
 
-    def test_a_call_that_was_not_made_does_not_count(self, errand):
-        errands.requeue_notice(errand)
-        (again,) = errands.claim_notices(10)
+    def test_a_call_that_was_not_made_does_not_count(self, claim):
+        notices.requeue_notice(claim)
+        (again,) = notices.claim_notices(10)
         assert again.tries == 1
 
-    def test_after_it_expired_one_may_ask_anew(self, clock, person, errand):
+    def test_after_it_expired_one_may_ask_anew(self, clock, person, claim):
         clock.move(15 * 60)
-        notices.ask_test(person)
+        notices.request_test(person)
         assert ChatNotice.objects.get().created_at == clock.moment
 
     def test_each_purpose_is_by_itself(self, person, chat):
-        notices.ask_test(person)
-        notices.ask_password_reset(login=person.login)
-        assert {errand.purpose for errand in errands.claim_notices(10)} == set(Purpose)
+        notices.request_test(person)
+        notices.request_password_reset(login=person.login)
+        assert {claim.purpose for claim in notices.claim_notices(10)} == set(Purpose)
 
 
 class TestOwnTest:
@@ -290,9 +290,9 @@ class TestOwnTest:
     def test_is_sent_to_oneself(self, browser, make_person, person, chat):
         linked(make_person(Role.PARTNER))
         assert browser.post(self.ADDRESS, {"login": "someone@else.ru"}).status_code == 202
-        (errand,) = errands.claim_notices(10)
-        assert errand.chat_id == chat.chat_id
-        assert "всё в порядке" in errand.compose().text
+        (claim,) = notices.claim_notices(10)
+        assert claim.chat_id == chat.chat_id
+        assert "всё в порядке" in claim.compose().text
 
     def test_says_what_will_happen(self, browser, chat):
         answer = browser.post(self.ADDRESS, follow=True, headers={"accept": "text/html"})

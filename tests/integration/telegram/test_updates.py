@@ -34,12 +34,12 @@ def person(make_person):
 def said(text, chat_id=CHAT, kind="private"):
     """Somebody writes to the bot; what it answers."""
     message = {"message_id": 1, "date": 0, "chat": {"id": chat_id, "type": kind}, "from": {"id": chat_id}}
-    return updates.take({"update_id": next(_numbers), "message": message | {"text": text}})
+    return updates.process_update({"update_id": next(_numbers), "message": message | {"text": text}})
 
 
 def became(status, chat_id=CHAT, kind="private"):
     membership = {"chat": {"id": chat_id, "type": kind}, "new_chat_member": {"status": status}}
-    return updates.take({"update_id": next(_numbers), "my_chat_member": membership})
+    return updates.process_update({"update_id": next(_numbers), "my_chat_member": membership})
 
 
 def token_for(person):
@@ -186,10 +186,10 @@ def test_groups_are_not_our_business(person, kind):
 def test_an_update_takes_effect_once(person):
     token, number = token_for(person), next(_numbers)
     message = {"chat": {"id": CHAT, "type": "private"}, "text": f"/start {token}"}
-    assert updates.take({"update_id": number, "message": message}) is not None
+    assert updates.process_update({"update_id": number, "message": message}) is not None
     TelegramChat.objects.all().delete()
     LinkToken.objects.update(used_at=None)
-    assert updates.take({"update_id": number, "message": message}) is None
+    assert updates.process_update({"update_id": number, "message": message}) is None
     assert chat_of(person) is None
 
 
@@ -198,7 +198,7 @@ def test_an_update_takes_effect_once(person):
 )
 def test_an_update_that_nobody_expects_does_not_block_the_next(odd):
     number = next(_numbers)
-    assert updates.take({"update_id": number} | odd) is None
+    assert updates.process_update({"update_id": number} | odd) is None
     assert updates.next_offset() == number + 1
 
 
@@ -215,9 +215,9 @@ def test_a_failure_keeps_the_update_for_another_time(person, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(updates, "release_for_link", broken)
         with pytest.raises(RuntimeError):
-            updates.take(update)
+            updates.process_update(update)
     assert updates.next_offset() == before
-    assert updates.take(update)
+    assert updates.process_update(update)
     assert chat_of(person).chat_id == CHAT
 
 

@@ -117,7 +117,7 @@ def bot(db, settings, clock):
 @example({"message": {"chat": {"id": 10**30, "type": "private"}, "text": "/start \0"}})
 def test_whatever_the_bot_is_told_does_not_stand_in_the_way(bot, update):
     number = next(NUMBERS)
-    updates.take({"update_id": number, **update})
+    updates.process_update({"update_id": number, **update})
     assert updates.next_offset() == number + 1
     assert not TelegramChat.objects.exists()
 
