@@ -6,7 +6,7 @@ from django.db import transaction
 
 from efir.attendance.models import Classification, Verdict
 from efir.hooks.actions import ActionRefused, Code, Context
-from efir.telegram.outbox import enqueue
+from efir.telegram.outbox import queries
 from efir.webinars import core
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
@@ -27,4 +27,4 @@ def is_settled(webinar_id: int) -> bool:
     """Whether nothing is to come any more: no verdict to make or to decide, no message on its way."""
     classified = Classification.objects.filter(webinar_id=webinar_id).exclude(done_at=None).exists()
     held = Verdict.objects.filter(webinar_id=webinar_id, attended=None).exists()
-    return classified and not held and enqueue.all_settled(webinar_id)
+    return classified and not held and queries.all_settled(webinar_id)

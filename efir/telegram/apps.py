@@ -15,7 +15,7 @@ class TelegramConfig(AppConfig):
             notices,  # noqa: F401  # their receivers and sections
             personal_data,  # noqa: F401  # their receivers and sections
         )
-        from efir.telegram.outbox.enqueue import recording_was_published
+        from efir.telegram.outbox.enqueue import release_for_recording
         from efir.webinars.core import recording_published
 
-        recording_published.connect(recording_was_published, dispatch_uid="efir.telegram.recording")
+        recording_published.connect(release_for_recording, dispatch_uid="efir.telegram.recording")

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from efir.telegram.health import BotHealth, bot_health
 from efir.telegram.models import MessageState, OutboxMessage
-from efir.telegram.outbox.enqueue import summary
+from efir.telegram.outbox.queries import count_by_state
 from efir.web.shortcuts import update_query
 from efir.webinars.models import Webinar
 
@@ -51,7 +51,7 @@ class MessageList:
 
 def read_board(webinar: Webinar, query: QueryDict) -> MessageList:
     """The messages that the address asks for: `state` filters, `messages` is the page; the rest is kept."""
-    counts = summary(webinar.pk)
+    counts = count_by_state(webinar.pk)
     asked = query.get(STATE, "")
     state = asked if asked in MessageState else ""
     paginator = Paginator(_messages(webinar, state), ON_A_PAGE)

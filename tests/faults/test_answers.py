@@ -24,7 +24,8 @@ from efir.telegram.dispatcher import sender
 from efir.telegram.health import telegram_health
 from efir.telegram.models import Kind, MessageState, OutboxMessage, TelegramChat
 from efir.telegram.outbox import completion
-from efir.telegram.outbox.enqueue import UNSETTLED, NewMessage, enqueue
+from efir.telegram.outbox.enqueue import NewMessage, enqueue
+from efir.telegram.outbox.queries import UNSETTLED
 from efir.webinars import core
 from efir.webinars.models import Webinar
 from tests.conftest import SYSTEM

@@ -11,7 +11,8 @@ from efir.attendance import classifier, tracker
 from efir.hooks.actions import Context, Source
 from efir.ops.backup.tables import batched
 from efir.telegram.models import HELD_BY_RESTORE, ChatNotice, MessageState, OutboxMessage
-from efir.telegram.outbox import enqueue
+from efir.telegram.outbox.queries import UNSETTLED
+from efir.telegram.outbox.resend import resolve
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
@@ -30,7 +31,7 @@ def hold_unsettled() -> int:
         tracker.record_entries(webinar)
         while classifier.classify_chunk(webinar):
             pass
-    unsettled = OutboxMessage.objects.filter(state__in=enqueue.UNSETTLED)
+    unsettled = OutboxMessage.objects.filter(state__in=UNSETTLED)
     unsettled.filter(uncertain_count=0).update(uncertain_count=1)
     return unsettled.update(state=MessageState.UNCERTAIN, error=HELD_BY_RESTORE, holder=None, expires_at=None)
 
@@ -52,6 +53,6 @@ def resolve_held(delivered: bool, webinar_id: int | None = None) -> int:
     context = Context(None, Source.CLI)
     ids = list(held(webinar_id).order_by("pk").values_list("pk", flat=True))
     return sum(
-        enqueue.resolve(OutboxMessage.objects.filter(pk__in=chunk), delivered, context)
+        resolve(OutboxMessage.objects.filter(pk__in=chunk), delivered, context)
         for chunk in batched(ids, CHUNK)
     )

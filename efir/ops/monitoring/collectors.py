@@ -17,7 +17,7 @@ from efir.room.hub import current_hub
 from efir.server.models import WorkerBeat
 from efir.telegram.bot import lease
 from efir.telegram.models import MessageState, OutboxMessage
-from efir.telegram.outbox.enqueue import UNSETTLED
+from efir.telegram.outbox.queries import UNSETTLED
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 

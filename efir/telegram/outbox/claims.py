@@ -1,4 +1,4 @@
-"""Claiming: a message is marked as being sent before the call, so that a crash never hides that it may have gone."""
+"""Claims: a message is committed as `sending` before its call, so that a crash never hides that it may have arrived."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from django.db import transaction
 from django.db.models import F
 
 from efir.lib import clock
-from efir.telegram.bot.lease import holds
+from efir.telegram.bot import lease
 from efir.telegram.models import MessageState, OutboxMessage, TelegramChat
 from efir.telegram.outbox import message_types
 from efir.telegram.outbox.batching import batch_for
-from efir.telegram.outbox.eligibility import expire_ineligible
-from efir.telegram.outbox.enqueue import move_to_waiting
-from efir.telegram.outbox.message_types import OutgoingMessage, joining, registered
+from efir.telegram.outbox.enqueue import expire_ineligible, move_to_waiting
+from efir.telegram.outbox.message_types import OutgoingMessage, joining, message_type
 from efir.telegram.outbox.queries import due, first_of_each_person, locked, requeue
 
-# A claim writes, and on SQLite nobody else can meanwhile; the rest is claimed right afterwards.
+# On SQLite nobody else can write during a claim, so it is kept short. The rest is claimed right afterwards.
 ROWS_AT_ONCE = 200
 
 log = structlog.get_logger(__name__)
@@ -29,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One call to be made: the carrying message first, then those that go along with it."""
+    """One call to be made: the carrying message first, then the messages that it carries."""
 
     attempt_id: UUID
     chat_id: int
@@ -40,53 +39,48 @@ class Claim:
         return self.messages[0].person_id
 
     def compose(self) -> OutgoingMessage:
-        """What the call will say."""
+        """Return what the call will say."""
         return message_types.compose(self.messages)
 
 
 def claim(limit: int, holder: UUID, exclude_person_ids: Collection[int] = ()) -> list[Claim]:
     """Claim up to `limit` calls for the holder of the lease, at most one for each person.
 
-    They are committed as `sending` when this returns; nothing is claimed without the lease.
+    They are committed as `sending` when this returns. Nothing is claimed without the lease.
     """
     now = clock.now()
     if not due(now).exclude(person_id__in=exclude_person_ids).exists():
         return []
     with transaction.atomic():
-        if not holds(holder):
+        if not lease.holds(holder):
             return []
         firsts = first_of_each_person(now).exclude(person_id__in=exclude_person_ids)
-        ready, chats = _ready(locked(firsts)[:limit])
+        rows = drop_ineligible(list(locked(firsts)[:limit]))
+        reachable = TelegramChat.objects.filter(reachable=True, person_id__in=[row.person_id for row in rows])
+        chats = dict(reachable.values_list("person_id", "chat_id"))
+        ready = [row for row in rows if row.person_id in chats and _has_its_recording(row)]
+        move_to_waiting([row for row in rows if row not in ready])
         claims = build_claims(ready, chats, now)
         _join(claims)
         for each in claims:
-            _mark(each, holder)
+            _mark_claimed(each, holder)
     return claims
 
 
-def _ready(picked: Iterable[OutboxMessage]) -> tuple[list[OutboxMessage], dict[int, int]]:
-    """Those that can go, and the chats they go to; the others wait again."""
-    rows = drop_ineligible(list(picked))
-    reachable = TelegramChat.objects.filter(reachable=True, person_id__in=[row.person_id for row in rows])
-    chats = dict(reachable.values_list("person_id", "chat_id"))
-    ready = [row for row in rows if row.person_id in chats and _has_its_recording(row)]
-    move_to_waiting(row for row in rows if row not in ready)
-    return ready, chats
-
-
 def drop_ineligible(rows: list[OutboxMessage]) -> list[OutboxMessage]:
-    """Without those that are for nobody any more."""
+    """Expire the messages that may not be sent any more. Return the others."""
     people = {person.pk: person for row in rows for person in (row.person, row.lead)}
-    barred = expire_ineligible(rows, people)
-    OutboxMessage.objects.bulk_update(barred, ["state", "expires_at", "error"])
-    return [row for row in rows if row not in barred]
+    ineligible = expire_ineligible(rows, people)
+    OutboxMessage.objects.bulk_update(ineligible, ["state", "expires_at", "error"])
+    return [row for row in rows if row not in ineligible]
 
 
 def _has_its_recording(row: OutboxMessage) -> bool:
-    return bool(row.webinar.recording_url) or not registered(row.kind).needs_recording
+    return bool(row.webinar.recording_url) or not message_type(row.kind).needs_recording
 
 
 def build_claims(firsts: Iterable[OutboxMessage], chats: dict[int, int], now: datetime) -> list[Claim]:
+    """Make a claim of each message and of its batch, until there are `ROWS_AT_ONCE` messages."""
     claims: list[Claim] = []
     for row in firsts:
         claims.append(Claim(uuid4(), chats[row.person_id], batch_for(row, now)))
@@ -96,14 +90,13 @@ def build_claims(firsts: Iterable[OutboxMessage], chats: dict[int, int], now: da
 
 
 def _join(claims: Sequence[Claim]) -> None:
-    """Let each message take along those of its webinar, lead and person that are due as well."""
+    """Let each message take along the due messages of its webinar, lead and person whose kind joins it."""
     carriers = {grouping_key(each.messages[0]): each for each in claims if joining(each.messages[0].kind)}
     if not carriers:
         return
     joined = {kind for each in carriers.values() for kind in joining(each.messages[0].kind)}
-    candidates = locked(
-        due(clock.now()).filter(kind__in=joined, person_id__in={whose[2] for whose in carriers})
-    )
+    people = {each.person_id for each in carriers.values()}
+    candidates = locked(due(clock.now()).filter(kind__in=joined, person_id__in=people))
     for row in candidates.order_by("priority", "pk"):
         carrier = carriers.get(grouping_key(row))
         if carrier and row.kind in joining(carrier.messages[0].kind) and _has_its_recording(row):
@@ -111,16 +104,16 @@ def _join(claims: Sequence[Claim]) -> None:
 
 
 def grouping_key(row: OutboxMessage) -> tuple[int, int, int]:
+    """Return what messages must share to go in one call."""
     return row.webinar_id, row.lead_id, row.person_id
 
 
-def _mark(claimed: Claim, holder: UUID) -> None:
-    """Write that these are being sent; each knows which of them carries it."""
-    carrier, *carried = claimed.messages
-    rows = OutboxMessage.objects.filter(pk__in=[row.pk for row in claimed.messages])
+def _mark_claimed(claim: Claim, holder: UUID) -> None:
+    carrier, *carried = claim.messages
+    rows = OutboxMessage.objects.filter(pk__in=[row.pk for row in claim.messages])
     rows.update(
         state=MessageState.SENDING,
-        attempt_id=claimed.attempt_id,
+        attempt_id=claim.attempt_id,
         holder=holder,
         attempts=F("attempts") + 1,
         text="",
@@ -130,24 +123,25 @@ def _mark(claimed: Claim, holder: UUID) -> None:
         rows.filter(pk__in=[row.pk for row in carried]).update(carried_by=carrier)
 
 
-def mark_sending(claimed: Claim, text: str) -> bool:
-    """Note, right before the call, what it says; False where the claim is no longer ours: then it is not to be made.
+def mark_sending(claim: Claim, text: str) -> bool:
+    """Write the text right before the call: a claimed message without a text was surely not sent.
 
-    So what was claimed and has no text has surely not been sent.
+    Return False if the claim is no longer ours. Then the call must not be made.
     """
-    ours = OutboxMessage.objects.filter(attempt_id=claimed.attempt_id, state=MessageState.SENDING)
+    ours = OutboxMessage.objects.filter(attempt_id=claim.attempt_id, state=MessageState.SENDING)
     return bool(ours.update(text=text))
 
 
-def release(claimed: Claim) -> None:
-    """Give a claim back of which nothing was sent."""
-    requeue(OutboxMessage.objects.filter(attempt_id=claimed.attempt_id))
+def release(claim: Claim) -> None:
+    """Give back a claim of which nothing was sent."""
+    requeue(OutboxMessage.objects.filter(attempt_id=claim.attempt_id))
 
 
 def recover(holder: UUID, under_way: Collection[UUID]) -> int:
-    """Give back what the holder has claimed without hearing of it; how many messages.
+    """Requeue messages claimed by this holder that it knows nothing of. Return the count.
 
-    A database that goes away in the middle of a commit may have done it, and no call was begun for that.
+    A commit may succeed although the client sees an error, if the database goes away in the middle of it. No call
+    was begun for such a claim. `under_way`: the attempts that the holder knows.
     """
     count = requeue(OutboxMessage.objects.filter(holder=holder).exclude(attempt_id__in=under_way))
     if count:

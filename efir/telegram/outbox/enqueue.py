@@ -1,9 +1,13 @@
-"""The outbox: what is to be said is written beside the fact that caused it, and waits until it can go."""
+"""Writing messages to the outbox, and moving them between waiting and the queue.
+
+A message is written in the transaction of the fact that caused it. It waits for the person's Telegram link, then for
+the recording if it needs one, and then it is queued.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,9 +17,12 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
+from efir.accounts.capabilities import people_who_can
 from efir.accounts.models import Person
 from efir.lib import clock
 from efir.telegram.models import (
+    NO_ACCESS,
+    PERSON_ERASED,
     BotUpdate,
     Kind,
     LinkToken,
@@ -23,31 +30,24 @@ from efir.telegram.models import (
     OutboxMessage,
     TelegramChat,
 )
-from efir.telegram.outbox.eligibility import expire_ineligible
-from efir.telegram.outbox.log import tell
-from efir.telegram.outbox.message_types import registered
-from efir.telegram.outbox.resend import resolve as resolve  # noqa: PLC0414  # part of what an outbox does
-from efir.telegram.outbox.resend import retry as retry  # noqa: PLC0414  # part of what an outbox does
+from efir.telegram.outbox.message_types import message_type
 from efir.webinars.models import Webinar
 
 INSERT_CHUNK = 500
-UNSETTLED = (
-    MessageState.WAITING_RECORDING,
-    MessageState.WAITING_LINK,
-    MessageState.QUEUED,
-    MessageState.SENDING,
-)
 # Telegram keeps an update for a day, and begins a new count after a week of silence.
 FORGET_AFTER = timedelta(days=7)
+# journald cuts a line after 48 kB.
+IDS_IN_A_LINE = 500
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMessage:
-    """A message to be queued. Its waits are counted from `cause_at`, the moment of the event.
+    """A message to be queued.
 
-    `caused_by_id` is whoever decided it; nobody where the system did.
+    cause_at: the moment of the event that caused it; its waits are counted from there.
+    caused_by_id: the person whose decision caused it; None if the system did.
     """
 
     webinar_id: int
@@ -58,84 +58,56 @@ class NewMessage:
     caused_by_id: int | None = None
 
 
-def enqueue(drafts: Sequence[NewMessage]) -> None:
-    """Write messages in the caller's transaction; what is there already is passed over."""
-    if not drafts:
+def enqueue(messages: Sequence[NewMessage]) -> None:
+    """Write messages in the caller's transaction. Idempotent: a message that exists already is skipped."""
+    if not messages:
         return
-    reachable = set(
-        _reachable()
-        .filter(person_id__in={each.person_id for each in drafts})
-        .values_list("person_id", flat=True)
-    )
+    linked = _linked(message.person_id for message in messages)
     published = set(
-        _published().filter(pk__in={each.webinar_id for each in drafts}).values_list("pk", flat=True)
+        _published().filter(pk__in={message.webinar_id for message in messages}).values_list("pk", flat=True)
     )
     now = clock.now()
-    rows = [_row(each, now, each.person_id in reachable, each.webinar_id in published) for each in drafts]
-    expire_ineligible(rows, _locked_people(rows))
-    _give_places(rows)
+    rows = [
+        OutboxMessage(
+            webinar_id=message.webinar_id,
+            lead_id=message.lead_id,
+            person_id=message.person_id,
+            kind=message.kind,
+            caused_by_id=message.caused_by_id,
+            priority=message_type(message.kind).priority,
+            created_at=now,
+            cause_at=message.cause_at,
+            due_at=now,
+            **_waiting(
+                message.kind,
+                message.cause_at,
+                is_linked=message.person_id in linked,
+                is_published=message.webinar_id in published,
+            ),
+        )
+        for message in messages
+    ]
+    expire_ineligible(rows, _lock_people(rows))
+    _set_places(rows)
     OutboxMessage.objects.bulk_create(rows, batch_size=INSERT_CHUNK, ignore_conflicts=True)
     log.info("enqueued", kinds=sorted({row.kind for row in rows}), count=len(rows))
 
 
-def _locked_people(rows: Sequence[OutboxMessage]) -> dict[int, Person]:
-    """Receivers and leads. Until these messages are committed none of them is erased: that looks for messages later."""
-    ids = {row.person_id for row in rows} | {row.lead_id for row in rows}
-    locked = Person.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk")
-    return {person.pk: person for person in locked.only("erased_at", "is_active")}
+def _waiting(kind: str, cause_at: datetime, *, is_linked: bool, is_published: bool) -> dict[str, Any]:
+    """Return the state of a message by what it has to wait for, and when it expires."""
+    if not is_linked:
+        days = settings.EFIR.link_days
+        return {"state": MessageState.WAITING_LINK, "expires_at": cause_at + timedelta(days=days)}
+    if message_type(kind).needs_recording and not is_published:
+        days = settings.EFIR.recording_days
+        return {"state": MessageState.WAITING_RECORDING, "expires_at": cause_at + timedelta(days=days)}
+    return {"state": MessageState.QUEUED, "expires_at": None}
 
 
-def _give_places(rows: Sequence[OutboxMessage]) -> None:
-    """Count each person's messages of a kind from a webinar, from those that are there already."""
-    there = (
-        OutboxMessage.objects.filter(
-            webinar_id__in={row.webinar_id for row in rows}, person_id__in={row.person_id for row in rows}
-        )
-        .values_list("webinar_id", "person_id", "kind")
-        .annotate(Count("pk"))
-        .order_by()
-    )
-    places = Counter({(webinar_id, person_id, kind): count for webinar_id, person_id, kind, count in there})
-    for row in rows:
-        whose = (row.webinar_id, row.person_id, str(row.kind))
-        row.place = places[whose]
-        places[whose] += 1
-
-
-def _row(draft: NewMessage, now: datetime, linked: bool, published: bool) -> OutboxMessage:
-    kind = registered(draft.kind)
-    if not linked:
-        wait = _wait_for_link(draft.cause_at)
-    elif kind.needs_recording and not published:
-        wait = _wait_for_recording(draft.cause_at)
-    else:
-        wait = {"state": MessageState.QUEUED, "expires_at": None}
-    return OutboxMessage(
-        webinar_id=draft.webinar_id,
-        lead_id=draft.lead_id,
-        person_id=draft.person_id,
-        kind=draft.kind,
-        caused_by_id=draft.caused_by_id,
-        priority=kind.priority,
-        created_at=now,
-        cause_at=draft.cause_at,
-        due_at=now,
-        **wait,
-    )
-
-
-def _wait_for_link(cause_at: datetime) -> dict[str, Any]:
-    return {
-        "state": MessageState.WAITING_LINK,
-        "expires_at": cause_at + timedelta(days=settings.EFIR.link_days),
-    }
-
-
-def _wait_for_recording(cause_at: datetime) -> dict[str, Any]:
-    return {
-        "state": MessageState.WAITING_RECORDING,
-        "expires_at": cause_at + timedelta(days=settings.EFIR.recording_days),
-    }
+def _linked(person_ids: Iterable[int]) -> set[int]:
+    """Return which of these people the bot can write to."""
+    chats = _reachable().filter(person_id__in=set(person_ids))
+    return set(chats.values_list("person_id", flat=True))
 
 
 def _reachable() -> QuerySet[TelegramChat]:
@@ -146,25 +118,71 @@ def _published() -> QuerySet[Webinar]:
     return Webinar.objects.exclude(recording_url="")
 
 
+def _lock_people(rows: Sequence[OutboxMessage]) -> dict[int, Person]:
+    """Lock receivers and leads: an erasure looks for messages, so it must wait until these are committed."""
+    ids = {row.person_id for row in rows} | {row.lead_id for row in rows}
+    people = Person.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk")
+    return {person.pk: person for person in people.only("erased_at", "is_active")}
+
+
+def _set_places(rows: Sequence[OutboxMessage]) -> None:
+    """Number each person's messages of a kind from a webinar, starting after those that exist."""
+    existing = (
+        OutboxMessage.objects.filter(
+            webinar_id__in={row.webinar_id for row in rows}, person_id__in={row.person_id for row in rows}
+        )
+        .values_list("webinar_id", "person_id", "kind")
+        .annotate(Count("pk"))
+        .order_by()
+    )
+    places = Counter(
+        {(webinar_id, person_id, kind): count for webinar_id, person_id, kind, count in existing}
+    )
+    for row in rows:
+        key = (row.webinar_id, row.person_id, str(row.kind))
+        row.place = places[key]
+        places[key] += 1
+
+
+def expire_ineligible(rows: Sequence[OutboxMessage], people: Mapping[int, Person]) -> list[OutboxMessage]:
+    """Mark messages that may not be sent any more as expired and return them. Nothing is saved.
+
+    That is so if the receiver or the lead is erased, the receiver's account is closed, or the receiver lost the
+    capability that the kind needs. `people`: id → every receiver and every lead.
+    """
+    receiver_ids = {row.person_id for row in rows}
+    allowed: dict[str, set[int]] = {}
+    for kind in {row.kind for row in rows}:
+        if needed := message_type(kind).needs:
+            able = people_who_can(needed).filter(pk__in=receiver_ids)
+            allowed[kind] = set(able.values_list("pk", flat=True))
+    ineligible = []
+    for row in rows:
+        receiver = people[row.person_id]
+        if receiver.erased_at or people[row.lead_id].erased_at:
+            row.error = PERSON_ERASED
+        elif not receiver.is_active or row.person_id not in allowed.get(row.kind, receiver_ids):
+            row.error = NO_ACCESS
+        else:
+            continue
+        row.state, row.expires_at = MessageState.EXPIRED, None
+        ineligible.append(row)
+    return ineligible
+
+
 def release_for_link(person: Person) -> int:
-    """The person can be reached (again): what waited for that goes on; how many messages."""
-    return _unblock(OutboxMessage.objects.filter(person=person, state=MessageState.WAITING_LINK))
+    """Release what waits for this person's link: the bot can write to them now. Return how many messages."""
+    return _release(OutboxMessage.objects.filter(person=person, state=MessageState.WAITING_LINK))
 
 
-def release_for_recording(webinar_id: int) -> int:
-    """The recording is published: what waited for it goes on; how many messages."""
-    return _unblock(OutboxMessage.objects.filter(webinar_id=webinar_id, state=MessageState.WAITING_RECORDING))
+def release_for_recording(*, webinar_id: int, **_: Any) -> int:
+    """Release what waits for this recording. Receives `recording_published`, in the transaction that publishes."""
+    return _release(OutboxMessage.objects.filter(webinar_id=webinar_id, state=MessageState.WAITING_RECORDING))
 
 
-def recording_was_published(*, webinar_id: int, **_: Any) -> None:
-    """Receiver of `recording_published`, within the transaction that publishes."""
-    release_for_recording(webinar_id)
-
-
-def _unblock(waiting: QuerySet[OutboxMessage]) -> int:
-    """Move each of these to the next thing it waits for, or to the queue."""
+def _release(waiting: QuerySet[OutboxMessage]) -> int:
+    """Move each of these messages to the next thing it waits for, or to the queue."""
     now = clock.now()
-    moved: list[int] = []
     with transaction.atomic():
         rows = list(
             waiting.filter(expires_at__gt=now)
@@ -172,78 +190,59 @@ def _unblock(waiting: QuerySet[OutboxMessage]) -> int:
             .select_related("webinar")
             .order_by("pk")
         )
-        linked = set(
-            _reachable()
-            .filter(person_id__in={row.person_id for row in rows})
-            .values_list("person_id", flat=True)
-        )
+        before = {row.pk: row.state for row in rows}
+        _set_waiting(rows)
         for row in rows:
-            fresh = _row(_draft(row), now, row.person_id in linked, bool(row.webinar.recording_url))
-            if fresh.state != row.state:
-                moved.append(row.pk)
-            row.state, row.expires_at, row.due_at = fresh.state, fresh.expires_at, now
+            row.due_at = now
         OutboxMessage.objects.bulk_update(rows, ["state", "expires_at", "due_at"], batch_size=INSERT_CHUNK)
-    if moved:
-        tell(log, "released", moved)
-    return len(moved)
+    released = [row.pk for row in rows if row.state != before[row.pk]]
+    if released:
+        log_message_ids(log, "released", released)
+    return len(released)
 
 
-def _draft(row: OutboxMessage) -> NewMessage:
-    return NewMessage(
-        webinar_id=row.webinar_id,
-        lead_id=row.lead_id,
-        person_id=row.person_id,
-        kind=Kind(row.kind),
-        cause_at=row.cause_at,
-    )
+def move_to_waiting(rows: Sequence[OutboxMessage]) -> None:
+    """Put queued messages back to waiting, because the link or the recording is gone. The caller holds their locks."""
+    _set_waiting(rows)
+    OutboxMessage.objects.bulk_update(rows, ["state", "expires_at"])
 
 
-def move_to_waiting(messages: Iterable[OutboxMessage]) -> None:
-    """Put queued messages that cannot go (no link any more, no recording any more) back to waiting."""
-    for row in messages:
-        needs_link = not _reachable().filter(person_id=row.person_id).exists()
-        wait = _wait_for_link(row.cause_at) if needs_link else _wait_for_recording(row.cause_at)
-        OutboxMessage.objects.filter(pk=row.pk, state=MessageState.QUEUED).update(**wait)
+def _set_waiting(rows: Sequence[OutboxMessage]) -> None:
+    linked = _linked(row.person_id for row in rows)
+    for row in rows:
+        waiting = _waiting(
+            row.kind,
+            row.cause_at,
+            is_linked=row.person_id in linked,
+            is_published=bool(row.webinar.recording_url),
+        )
+        row.state, row.expires_at = waiting["state"], waiting["expires_at"]
 
 
 def expire() -> int:
-    """Give up on what waited too long, and let go on what a race left waiting; how many expired.
+    """Expire what waited too long, and release what a race left waiting. Return how many messages expired.
 
-    Called by the worker every few seconds.
+    The worker calls this every few seconds.
     """
-    _release_overlooked()
+    # A link or a recording that was committed while the message was being written went unseen by it.
+    is_reachable = Exists(_reachable().filter(person_id=OuterRef("person_id")))
+    is_published = Exists(_published().filter(pk=OuterRef("webinar_id")))
+    reachable = OutboxMessage.objects.filter(is_reachable)
+    _release(reachable.filter(state=MessageState.WAITING_LINK))
+    _release(reachable.filter(is_published, state=MessageState.WAITING_RECORDING))
+
     now = clock.now()
     waits = (MessageState.WAITING_LINK, MessageState.WAITING_RECORDING)
-    count = OutboxMessage.objects.filter(state__in=waits, expires_at__lte=now).update(
-        state=MessageState.EXPIRED
-    )
-    if count:
+    overdue = OutboxMessage.objects.filter(state__in=waits, expires_at__lte=now)
+    if count := overdue.update(state=MessageState.EXPIRED):
         log.info("expired", count=count)
     LinkToken.objects.filter(expires_at__lt=now - FORGET_AFTER).delete()
     BotUpdate.objects.filter(seen_at__lt=now - FORGET_AFTER).delete()
     return count
 
 
-def _release_overlooked() -> None:
-    """A link or a recording that was committed while the message was being written went unseen by it."""
-    waiting = OutboxMessage.objects.all()
-    reachable = Exists(_reachable().filter(person_id=OuterRef("person_id")))
-    published = Exists(_published().filter(pk=OuterRef("webinar_id")))
-    _unblock(waiting.filter(reachable, state=MessageState.WAITING_LINK))
-    _unblock(waiting.filter(published, reachable, state=MessageState.WAITING_RECORDING))
-
-
-def all_settled(webinar_id: int) -> bool:
-    """Whether no message of the webinar will move by itself any more."""
-    return not OutboxMessage.objects.filter(webinar_id=webinar_id, state__in=UNSETTLED).exists()
-
-
-def summary(webinar_id: int) -> dict[str, int]:
-    """How many messages of the webinar are in each state; states without any are left out."""
-    counts = (
-        OutboxMessage.objects.filter(webinar_id=webinar_id)
-        .values_list("state")
-        .annotate(Count("pk"))
-        .order_by()
-    )
-    return dict(counts)
+def log_message_ids(log: Any, event: str, message_ids: Sequence[int], **fields: Any) -> None:
+    """Log what happened to these messages, in lines of `IDS_IN_A_LINE` ids; one line if there is none."""
+    for start in range(0, max(1, len(message_ids)), IDS_IN_A_LINE):
+        part = list(message_ids[start : start + IDS_IN_A_LINE])
+        log.info(event, count=len(part), message_ids=part, **fields)

@@ -1,4 +1,4 @@
-"""The kinds of message: who composes them, in which order they go, which of them go together."""
+"""The registry of message types: how each is composed, which goes first, which go together."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class OutgoingMessage:
 
     @property
     def length(self) -> int:
-        """As Telegram counts it: UTF-16 code units, without the markup."""
+        """The length as Telegram counts it: UTF-16 code units, without the markup."""
         return len(unescape(_TAG.sub("", self.text)).encode("utf-16-le")) // 2
 
     def acceptable(self) -> OutgoingMessage:
-        """The same, with addresses that Telegram refuses in a button (a host without a dot) as lines of the text."""
+        """Move addresses that Telegram refuses in a button (a host without a dot) into the text."""
         refused = [
             (label, address)
             for label, address in self.buttons
@@ -40,11 +40,9 @@ class OutgoingMessage:
         ]
         if not refused:
             return self
-        lines = [
-            f"{escape(label, quote=False)}: {escape(address, quote=False)}" for label, address in refused
-        ]
-        kept = [button for button in self.buttons if button not in refused]
-        return OutgoingMessage("\n".join([self.text, "", *lines]), kept)
+        lines = [f"{escape_line(label)}: {escape(address, quote=False)}" for label, address in refused]
+        accepted = [button for button in self.buttons if button not in refused]
+        return OutgoingMessage("\n".join([self.text, "", *lines]), accepted)
 
 
 def escape_line(text: str, max_length: int | None = None) -> str:
@@ -60,22 +58,26 @@ Compose = Callable[[Sequence[OutboxMessage]], OutgoingMessage]
 
 @dataclass(frozen=True, slots=True)
 class BatchPolicy:
-    """One person's messages of a kind from one webinar, where there are many: they go out as one.
+    """How one person's messages of a kind from one webinar go out as one message, if there are many.
 
-    Up to `singly` still go one by one. `unfinished` gives the ids of the webinars that are still to cause more of
-    them: theirs wait until all are there. `arrange` puts them in the order in which they are told.
+    max_single: up to so many messages still go one by one.
+    webinars_in_progress: the ids of webinars that will cause more messages; theirs wait until all are there.
+    sort: returns the messages in the order in which the text lists them.
     """
 
-    singly: int
-    unfinished: Callable[[], QuerySet[Any, Any]]
-    arrange: Callable[[Sequence[OutboxMessage]], list[OutboxMessage]]
+    max_single: int
+    webinars_in_progress: Callable[[], QuerySet[Any, Any]]
+    sort: Callable[[Sequence[OutboxMessage]], list[OutboxMessage]]
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
-    """One kind. A lower `priority` goes first; `joins` is the kind that carries it where both are due.
+class MessageType:
+    """One kind of message.
 
-    `needs` is what its receiver must be allowed, where it is not for everybody.
+    compose: gets the carrying message first, then the messages that it carries.
+    priority: a lower number goes first.
+    joins: the kind whose message carries this one if both are due.
+    needs: the capability that the receiver must have; None if everybody may receive it.
     """
 
     kind: Kind
@@ -83,36 +85,33 @@ class Registered:
     priority: int
     needs_recording: bool = False
     joins: Kind | None = None
-    gathering: BatchPolicy | None = None
+    batching: BatchPolicy | None = None
     needs: Capability | None = None
 
 
-_kinds: dict[str, Registered] = {}
+_types: dict[str, MessageType] = {}
 
 
-def register_kind(kind: Registered) -> None:
-    """Say how a kind of message is made; called once by an app's `ready`.
-
-    `compose` gets the carrying message first and those it carries after it.
-    """
-    _kinds[kind.kind] = kind
+def register(message_type: MessageType) -> None:
+    """Register a message type. Called once for each, by the `ready` of the app that composes it."""
+    _types[message_type.kind] = message_type
 
 
-def registered(kind: str) -> Registered:
-    """The kind's registration; raises KeyError for one that nobody registered."""
-    return _kinds[kind]
+def message_type(kind: str) -> MessageType:
+    """Return the type of a kind; raises KeyError if nobody registered it."""
+    return _types[kind]
 
 
 def compose(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
-    """What the call that carries these messages will say."""
-    return registered(messages[0].kind).compose(messages).acceptable()
+    """Compose the text and buttons of one call that carries these messages."""
+    return message_type(messages[0].kind).compose(messages).acceptable()
 
 
 def joining(carrier: str) -> list[str]:
-    """The kinds that a message of the kind `carrier` takes along."""
-    return [each.kind for each in _kinds.values() if each.joins == carrier]
+    """Return the kinds that a message of the kind `carrier` takes along."""
+    return [each.kind for each in _types.values() if each.joins == carrier]
 
 
-def gatherings() -> list[tuple[Kind, BatchPolicy]]:
-    """The kinds of which many may become one."""
-    return [(each.kind, each.gathering) for each in _kinds.values() if each.gathering]
+def batch_policies() -> list[tuple[Kind, BatchPolicy]]:
+    """Return the kinds of which many messages may go out as one, each with its policy."""
+    return [(each.kind, each.batching) for each in _types.values() if each.batching]

@@ -1,51 +1,58 @@
-"""What may go now, and in which order: to each person in the order of the causes, to all in turn."""
+"""Queries over the outbox: what is due and in which order, what is still to be sent, how many are in each state."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from efir.telegram.models import MessageState, OutboxMessage
-from efir.telegram.outbox.message_types import gatherings
+from efir.telegram.outbox.message_types import batch_policies
 
-# So many failures (about a minute of them) until a person's later messages no longer wait for this one.
+# The states that a message leaves by itself.
+UNSETTLED = (
+    MessageState.WAITING_RECORDING,
+    MessageState.WAITING_LINK,
+    MessageState.QUEUED,
+    MessageState.SENDING,
+)
+# After so many failures (about a minute of retries) a message no longer holds up the person's later messages.
 PATIENCE = 6
 
 
 def due(now: datetime) -> QuerySet[OutboxMessage]:
-    """What may go now."""
-    return _complete().filter(due_at__lte=now)
+    """Return the messages that may go now."""
+    return _queued().filter(due_at__lte=now)
 
 
-def _complete() -> QuerySet[OutboxMessage]:
-    """The queue, without what will go as one but is not all there yet: one query sees both."""
+def _queued() -> QuerySet[OutboxMessage]:
+    """Return the queue without the batches of which more messages are still to come. One query sees both."""
     rows = OutboxMessage.objects.filter(state=MessageState.QUEUED)
-    for kind, gathering in gatherings():
-        rows = rows.exclude(kind=kind, webinar_id__in=gathering.unfinished())
+    for kind, policy in batch_policies():
+        rows = rows.exclude(kind=kind, webinar_id__in=policy.webinars_in_progress())
     return rows
 
 
 def first_of_each_person(now: datetime) -> QuerySet[OutboxMessage]:
-    """Of each person's messages the one with the earliest cause, if it is due, in the order in which people get theirs.
+    """Return each person's message with the earliest cause, if it is due.
 
-    That is by kind, and then everybody's first message, everybody's second, and so on.
+    They are ordered by priority; within one, everybody's first message goes before anybody's second.
     """
     at_once = Q(cause_at=OuterRef("cause_at"))
     before = Q(priority__lt=OuterRef("priority")) | Q(priority=OuterRef("priority"), pk__lt=OuterRef("pk"))
     earlier = Q(cause_at__lt=OuterRef("cause_at")) | (at_once & before)
     ahead = Q(due_at__lte=now) | Q(failures__lt=PATIENCE)
-    others = _complete().filter(earlier, ahead, person_id=OuterRef("person_id"))
+    others = _queued().filter(earlier, ahead, person_id=OuterRef("person_id"))
     return due(now).exclude(Exists(others)).order_by("priority", "place", "pk")
 
 
 def locked(rows: QuerySet[OutboxMessage]) -> QuerySet[OutboxMessage]:
-    """These rows with what composing needs, kept from others until the transaction ends."""
+    """Lock these rows until the transaction ends, skipping locked ones, and fetch what composing needs."""
     return rows.select_for_update(skip_locked=True, of=("self",)).select_related("webinar", "lead", "person")
 
 
 def requeue(rows: QuerySet[OutboxMessage]) -> int:
-    """Queue again, as if they had not been claimed, those of these messages that are being sent; how many."""
+    """Queue the claimed messages among `rows` again, as if they had never been claimed. Return how many."""
     return rows.filter(state=MessageState.SENDING).update(
         state=MessageState.QUEUED,
         attempts=F("attempts") - 1,
@@ -54,3 +61,14 @@ def requeue(rows: QuerySet[OutboxMessage]) -> int:
         carried_by=None,
         text="",
     )
+
+
+def all_settled(webinar_id: int) -> bool:
+    """Return whether no message of the webinar will change its state by itself any more."""
+    return not OutboxMessage.objects.filter(webinar_id=webinar_id, state__in=UNSETTLED).exists()
+
+
+def count_by_state(webinar_id: int) -> dict[str, int]:
+    """Return how many messages of the webinar are in each state; a state without any is left out."""
+    messages = OutboxMessage.objects.filter(webinar_id=webinar_id)
+    return dict(messages.values_list("state").annotate(Count("pk")).order_by())

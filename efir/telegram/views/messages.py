@@ -11,7 +11,7 @@ from efir.accounts.capabilities import Capability
 from efir.accounts.sessions import request_context
 from efir.hooks.actions import ActionRefused, Code
 from efir.telegram.models import MessageState, OutboxMessage
-from efir.telegram.outbox import enqueue
+from efir.telegram.outbox import resend
 from efir.webinars.endpoint import ActionResult, control, parse_bool
 from efir.webinars.models import Webinar
 
@@ -22,7 +22,7 @@ def retry_failed(request: HttpRequest, webinar_id: int) -> ActionResult:
     if not Webinar.objects.filter(pk=webinar_id).exists():
         raise ActionRefused(Code.NOT_FOUND, "no such webinar")
     failed = OutboxMessage.objects.filter(webinar_id=webinar_id, state=MessageState.FAILED)
-    count = enqueue.retry(failed, request_context(request))
+    count = resend.retry(failed, request_context(request))
     sentence = ngettext(
         "Снова в очереди: %(count)d сообщение.", "Снова в очереди: %(count)d сообщения.", count
     ) % {"count": count}
@@ -35,7 +35,7 @@ def retry_failed(request: HttpRequest, webinar_id: int) -> ActionResult:
 def retry_one(request: HttpRequest, webinar_id: int, message_id: int) -> ActionResult:
     """One message that has failed goes into the queue again."""
     message = _message(webinar_id, message_id)
-    count = enqueue.retry(message.filter(state=MessageState.FAILED), request_context(request))
+    count = resend.retry(message.filter(state=MessageState.FAILED), request_context(request))
     sentence = _("Сообщение снова в очереди.") if count else _too_late()
     return ActionResult(sentence, _body(webinar_id, message_id, count), where=_back_to(request))
 
@@ -44,7 +44,7 @@ def retry_one(request: HttpRequest, webinar_id: int, message_id: int) -> ActionR
 def resolve(request: HttpRequest, webinar_id: int, message_id: int) -> ActionResult:
     """Somebody knows what became of a message with an unknown outcome: it arrived, or it is sent again."""
     delivered = parse_bool(request, "delivered")
-    count = enqueue.resolve(_message(webinar_id, message_id), delivered, request_context(request))
+    count = resend.resolve(_message(webinar_id, message_id), delivered, request_context(request))
     done = _("Записано: сообщение дошло.") if delivered else _("Сообщение снова в очереди.")
     sentence = done if count else _too_late()
     return ActionResult(sentence, _body(webinar_id, message_id, count), where=_back_to(request))

@@ -32,7 +32,7 @@ from efir.telegram import updates
 from efir.telegram.bot.outcomes import OutcomeUnknown, Sent
 from efir.telegram.link_tokens import hash_of
 from efir.telegram.models import ChatNotice, Kind, LinkToken, OutboxMessage, Purpose, TelegramChat
-from efir.telegram.outbox import claims, enqueue
+from efir.telegram.outbox import claims, enqueue, queries
 from efir.telegram.outbox.completion import complete
 from efir.webinars import core
 from tests.conftest import PASSWORD, SYSTEM
@@ -136,7 +136,7 @@ def test_no_trace_stays_in_any_table(person, make_person, make_webinar, clock):
     assert JournalEntry.objects.filter(lead_id=person.pk).count() == facts
     assert Verdict.objects.filter(lead=person).count() == 3
     assert [seat.webinar_id for seat in person.seats.all()] == [webinar.pk]
-    assert not OutboxMessage.objects.filter(lead=person, state__in=enqueue.UNSETTLED).exists()
+    assert not OutboxMessage.objects.filter(lead=person, state__in=queries.UNSETTLED).exists()
     assert OutboxMessage.objects.filter(person=inviter, lead=others[0]).get().state == "sent"
 
 

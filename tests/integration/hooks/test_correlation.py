@@ -11,7 +11,7 @@ from efir.hooks.actions import Context, Source
 from efir.hooks.models import JournalEntry
 from efir.telegram.bot.outcomes import MessageRefused, Sent
 from efir.telegram.models import OutboxMessage
-from efir.telegram.outbox import claims, enqueue, log
+from efir.telegram.outbox import claims, enqueue, resend
 from efir.telegram.outbox.completion import complete
 from efir.webinars import core
 from efir.webinars.models import LedgerEntry
@@ -100,7 +100,7 @@ def test_who_has_messages_sent_again_names_them(webinar, admin, make_person, lin
     classified(webinar, leads, "stayed_to_end")
     settle_all(MessageRefused("too long"))
     first = OutboxMessage.objects.get(person=leads[0])
-    enqueue.retry(OutboxMessage.objects.filter(pk=first.pk), admin)
+    resend.retry(OutboxMessage.objects.filter(pk=first.pk), admin)
     settle_all(Sent(1))
     assert [line["message_ids"] for line in lines("retried")] == [[first.pk]]
     again = lines("message_settled")[-1]
@@ -111,7 +111,7 @@ def test_who_has_messages_sent_again_names_them(webinar, admin, make_person, lin
 def test_who_says_what_became_of_messages_names_them(webinar, admin, make_person, lines):
     classified(webinar, [linked(make_person()).person], "stayed_to_end")
     OutboxMessage.objects.update(state="uncertain")
-    enqueue.resolve(OutboxMessage.objects.all(), True, admin)
+    resend.resolve(OutboxMessage.objects.all(), True, admin)
     assert lines("resolved")[0]["message_ids"] == [OutboxMessage.objects.get().pk]
 
 
@@ -125,9 +125,9 @@ def test_a_published_recording_names_what_it_lets_go(webinar, make_person, lines
 
 
 def test_many_numbers_are_several_lines(lines, monkeypatch):
-    monkeypatch.setattr(log, "IDS_IN_A_LINE", 2)
-    log.tell(enqueue.log, "released", [1, 2, 3])
-    log.tell(enqueue.log, "released", [])
+    monkeypatch.setattr(enqueue, "IDS_IN_A_LINE", 2)
+    enqueue.log_message_ids(enqueue.log, "released", [1, 2, 3])
+    enqueue.log_message_ids(enqueue.log, "released", [])
     assert [(line["count"], line["message_ids"]) for line in lines("released")] == [
         (2, [1, 2]),
         (1, [3]),

@@ -13,7 +13,7 @@ from efir.followup.digest import SINGLY
 from efir.telegram.bot import lease
 from efir.telegram.bot.outcomes import MessageRefused, NotSent, OutcomeUnknown, RateLimited, Sent
 from efir.telegram.models import DispatcherState, OutboxMessage, TelegramChat
-from efir.telegram.outbox import claims, enqueue
+from efir.telegram.outbox import claims, enqueue, resend
 from efir.telegram.outbox.completion import AFTER_UNKNOWN_S, LAST_RETRY_S, complete, recover_orphaned
 from efir.telegram.outbox.message_types import MAX_TEXT
 from tests.conftest import SYSTEM
@@ -288,7 +288,7 @@ def test_what_is_sent_again_by_a_person_goes_together_too(verdicts, claim):
     verdicts(MANY)
     complete(claim()[0], MessageRefused("too long"))
     failed = to_partner().filter(state="failed")
-    assert enqueue.retry(failed.filter(pk__in=list(failed.values_list("pk", flat=True)[:3])), SYSTEM) == 3
+    assert resend.retry(failed.filter(pk__in=list(failed.values_list("pk", flat=True)[:3])), SYSTEM) == 3
     (one,) = claim()
     assert len(one.messages) == 3
     assert f"В этом сообщении: 3 из {MANY}." in shown(one)

@@ -20,7 +20,7 @@ from efir.telegram.bot.outcomes import (
     TokenRejected,
 )
 from efir.telegram.models import DispatcherState, Kind, OutboxMessage, TelegramChat
-from efir.telegram.outbox import claims, completion, enqueue
+from efir.telegram.outbox import claims, completion, resend
 from efir.telegram.outbox.completion import complete, recover_orphaned
 from efir.webinars import core
 from tests.conftest import SYSTEM
@@ -230,7 +230,7 @@ def test_a_chat_that_moves_on_and_on_is_not_followed_for_ever(claimed):
     assert (row().state, row().attempts, row().error) == ("failed", 2, "upgraded")
     assert TelegramChat.objects.get().chat_id == SUPERGROUP - 1
     assert claims.claim(10, held_again()) == []
-    enqueue.retry(OutboxMessage.objects.all(), SYSTEM)
+    resend.retry(OutboxMessage.objects.all(), SYSTEM)
     (once_more,) = claims.claim(10, held_again())
     complete(once_more, ChatMoved(SUPERGROUP, "upgraded"))
     assert row().state == "queued"

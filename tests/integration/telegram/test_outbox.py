@@ -9,8 +9,9 @@ import pytest
 from efir.accounts.capabilities import Role
 from efir.hooks.actions import ActionRefused, Code, Context, Source
 from efir.telegram.models import Kind, MessageState, OutboxMessage
-from efir.telegram.outbox import enqueue as outbox
-from efir.telegram.outbox.enqueue import NewMessage, enqueue
+from efir.telegram.outbox.enqueue import NewMessage, enqueue, expire, release_for_link
+from efir.telegram.outbox.queries import all_settled, count_by_state
+from efir.telegram.outbox.resend import resolve, retry
 from efir.webinars import core
 from tests.conftest import SYSTEM
 from tests.support.telegram import linked, states_of
@@ -75,7 +76,7 @@ def test_a_message_is_written_once(write):
 def test_a_link_releases_what_waited_for_it(lead, write):
     write()
     linked(lead)
-    assert outbox.release_for_link(lead) == 2
+    assert release_for_link(lead) == 2
     assert states_of(lead) == {"candidate_followup": "queued", "candidate_recording": "waiting_recording"}
 
 
@@ -108,11 +109,11 @@ def test_a_recording_for_somebody_who_unlinked_meanwhile_waits_for_the_link(webi
 def test_who_never_links_is_given_up_after_a_week(clock, lead, write):
     write()
     clock.move(7 * DAY_S - 1)
-    assert outbox.expire() == 0
+    assert expire() == 0
     clock.move(1)
-    assert outbox.expire() == 2
+    assert expire() == 2
     linked(lead)
-    assert outbox.release_for_link(lead) == 0
+    assert release_for_link(lead) == 0
     assert set(states_of(lead).values()) == {"expired"}
 
 
@@ -120,14 +121,14 @@ def test_a_link_that_comes_too_late_releases_nothing_before_the_expiry_is_writte
     write()
     clock.move(7 * DAY_S)
     linked(lead)
-    assert outbox.release_for_link(lead) == 0
+    assert release_for_link(lead) == 0
 
 
 def test_a_recording_that_never_comes_is_given_up_after_thirty_days(clock, lead, write):
     linked(lead)
     write()
     clock.move(30 * DAY_S)
-    assert outbox.expire() == 1
+    assert expire() == 1
     assert states_of(lead) == {"candidate_followup": "queued", "candidate_recording": "expired"}
 
 
@@ -135,7 +136,7 @@ def test_a_link_that_a_message_did_not_see_still_releases_it(lead, write):
     """Two transactions at once: the message was written before the link was committed."""
     write()
     linked(lead)
-    outbox.expire()
+    expire()
     assert states_of(lead) == {"candidate_followup": "queued", "candidate_recording": "waiting_recording"}
 
 
@@ -144,9 +145,9 @@ def test_a_webinar_is_settled_when_nothing_moves_by_itself_any_more(webinar, wri
     rows = OutboxMessage.objects.filter(webinar=webinar)
     for state in MessageState:
         rows.update(state=state)
-        assert outbox.all_settled(webinar.pk) is (state in {"sent", "failed", "uncertain", "expired"})
-    assert outbox.summary(webinar.pk) == {"expired": 2}
-    assert outbox.all_settled(webinar.pk + 1)
+        assert all_settled(webinar.pk) is (state in {"sent", "failed", "uncertain", "expired"})
+    assert count_by_state(webinar.pk) == {"expired": 2}
+    assert all_settled(webinar.pk + 1)
 
 
 @pytest.mark.parametrize("state", ["failed", "uncertain"])
@@ -155,7 +156,7 @@ def test_an_admin_sends_again(lead, write, make_person, state):
     write()
     OutboxMessage.objects.filter(kind=Kind.CANDIDATE_FOLLOWUP).update(state=state)
     context = Context(make_person(Role.ADMIN).pk, Source.WEB)
-    assert outbox.retry(OutboxMessage.objects.all(), context) == 1
+    assert retry(OutboxMessage.objects.all(), context) == 1
     assert states_of(lead) == {"candidate_followup": "queued", "candidate_recording": "waiting_recording"}
     retried = OutboxMessage.objects.values_list("retried_by", flat=True).order_by("pk")
     assert list(retried) == [context.actor_id, None]
@@ -165,7 +166,7 @@ def test_a_speaker_does_not_send_again(lead, write, make_person):
     write()
     OutboxMessage.objects.update(state=MessageState.FAILED)
     with pytest.raises(ActionRefused) as refused:
-        outbox.retry(OutboxMessage.objects.all(), Context(make_person(Role.SPEAKER).pk, Source.WEB))
+        retry(OutboxMessage.objects.all(), Context(make_person(Role.SPEAKER).pk, Source.WEB))
     assert refused.value.code is Code.FORBIDDEN
     assert set(states_of(lead).values()) == {"failed"}
 
@@ -187,7 +188,7 @@ def uncertain(lead, write):
 
 
 def test_somebody_says_that_it_arrived(clock, uncertain, admin):
-    assert outbox.resolve(uncertain, delivered=True, context=admin) == 2
+    assert resolve(uncertain, delivered=True, context=admin) == 2
     for row in OutboxMessage.objects.all():
         assert (row.state, row.sent_at, row.error) == ("sent", clock(), "")
         assert (row.resolved_by_id, row.retried_by_id) == (admin.actor_id, None)
@@ -195,7 +196,7 @@ def test_somebody_says_that_it_arrived(clock, uncertain, admin):
 
 def test_somebody_says_that_it_did_not_and_it_goes_once_more(clock, uncertain, admin):
     clock.move(5)
-    assert outbox.resolve(uncertain, delivered=False, context=admin) == 2
+    assert resolve(uncertain, delivered=False, context=admin) == 2
     for row in OutboxMessage.objects.all():
         assert (row.state, row.due_at, row.attempt_id) == ("queued", clock(), None)
         assert (row.resolved_by_id, row.retried_by_id) == (None, admin.actor_id)
@@ -204,9 +205,9 @@ def test_somebody_says_that_it_did_not_and_it_goes_once_more(clock, uncertain, a
 
 @pytest.mark.parametrize("delivered", [True, False])
 def test_saying_it_again_changes_nothing(uncertain, admin, make_person, delivered):
-    outbox.resolve(uncertain, delivered=True, context=admin)
+    resolve(uncertain, delivered=True, context=admin)
     other = Context(make_person(Role.ADMIN).pk, Source.WEB)
-    assert outbox.resolve(uncertain, delivered=delivered, context=other) == 0
+    assert resolve(uncertain, delivered=delivered, context=other) == 0
     assert {(row.state, row.resolved_by_id) for row in OutboxMessage.objects.all()} == {
         ("sent", admin.actor_id)
     }
@@ -216,16 +217,14 @@ def test_saying_it_again_changes_nothing(uncertain, admin, make_person, delivere
 @pytest.mark.parametrize("delivered", [True, False])
 def test_only_what_is_uncertain_is_decided(uncertain, admin, state, delivered):
     OutboxMessage.objects.update(state=state)
-    assert outbox.resolve(OutboxMessage.objects.all(), delivered=delivered, context=admin) == 0
+    assert resolve(OutboxMessage.objects.all(), delivered=delivered, context=admin) == 0
     assert set(OutboxMessage.objects.values_list("state", flat=True)) == {state}
 
 
 @pytest.mark.parametrize("delivered", [True, False])
 def test_a_speaker_does_not_decide(uncertain, make_person, delivered):
     with pytest.raises(ActionRefused) as refused:
-        outbox.resolve(
-            uncertain, delivered=delivered, context=Context(make_person(Role.SPEAKER).pk, Source.WEB)
-        )
+        resolve(uncertain, delivered=delivered, context=Context(make_person(Role.SPEAKER).pk, Source.WEB))
     assert refused.value.code is Code.FORBIDDEN
     assert set(OutboxMessage.objects.values_list("state", flat=True)) == {"uncertain"}
 
