@@ -189,6 +189,7 @@ def _event(verdict: Verdict) -> ClientWebinarAttendanceClassified:
         timestamp=verdict.decided_at or verdict.classified_at,
         reason=cast(Reason, verdict.reason),
         rule=verdict.rule,
+        actor_id=verdict.decided_by_id,
     )
 
 
@@ -208,7 +209,7 @@ def decide(webinar_id: int, lead_id: int, attended: bool, context: Context) -> V
             verdict.attended, verdict.reason = attended, "decided_by_admin"
             verdict.decided_by, verdict.decided_at = actor, clock.now()
             verdict.save(update_fields=["attended", "reason", "decided_by", "decided_at"])
-            emit([_event(verdict)], actor_id=actor.pk)
+            emit([_event(verdict)])
             fact_id = correlation.entries_of(ClientWebinarAttendanceClassified, webinar_id, [lead_id])[
                 lead_id
             ]

@@ -11,10 +11,28 @@ class FollowupConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from efir.followup import (
-            listeners,  # noqa: F401  # register their listeners
-            routing,  # noqa: F401  # register their listeners
-        )
-        from efir.followup.texts import register_kinds
+        from efir.accounts.capabilities import Capability
+        from efir.followup import digest, texts
+        from efir.followup import listeners as listeners  # noqa: PLC0414  # importing registers them
+        from efir.telegram.models import Kind
+        from efir.telegram.outbox.message_types import MessageType, register
 
-        register_kinds()
+        register(
+            MessageType(
+                Kind.PARTNER_ATTENDANCE,
+                compose=digest.partner_attendance,
+                priority=1,
+                batching=digest.BATCHING,
+                needs=Capability.SEE_OWN_CANDIDATES,
+            )
+        )
+        register(MessageType(Kind.CANDIDATE_FOLLOWUP, compose=texts.candidate_followup, priority=2))
+        register(
+            MessageType(
+                Kind.CANDIDATE_RECORDING,
+                compose=texts.candidate_recording,
+                priority=3,
+                needs_recording=True,
+                joins=Kind.CANDIDATE_FOLLOWUP,
+            )
+        )

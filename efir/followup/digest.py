@@ -1,4 +1,4 @@
-"""Few words for many verdicts: what an inviter gets instead of one message for each candidate."""
+"""The message to an inviter: about one lead in full, about many as a list."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from django.utils.translation import gettext
 
 from efir.attendance.labels import present_words, reason_words
 from efir.attendance.models import Classification, Verdict
-from efir.followup.formatting import NAME_LENGTH, TITLE_LENGTH, address, shown
+from efir.followup import texts
+from efir.followup.texts import NAME_LENGTH, TITLE_LENGTH
 from efir.telegram.models import OutboxMessage
-from efir.telegram.outbox.message_types import BatchPolicy, OutgoingMessage
+from efir.telegram.outbox.message_types import BatchPolicy, OutgoingMessage, escape_line
+from efir.webinars.absolute_urls import absolute
 
-# So many verdicts still go one by one.
-SINGLY = 5
+# Up to so many verdicts still go one by one, each with a button to the lead's contacts.
+MAX_SINGLE = 5
 
 
-def unfinished() -> QuerySet[Classification, int]:
-    """The webinars that are being classified: more verdicts are to come."""
+def webinars_in_progress() -> QuerySet[Classification, int]:
+    """Return the webinars that are being classified: more verdicts are to come."""
     return Classification.objects.filter(done_at=None).values_list("webinar_id", flat=True)
 
 
-def arrange(messages: Sequence[OutboxMessage]) -> list[OutboxMessage]:
-    """In the order in which to call: who attended, then who was there the longest."""
+def sort_for_calling(messages: Sequence[OutboxMessage]) -> list[OutboxMessage]:
+    """Sort by whom to call first: leads who attended, then those who were there the longest."""
     verdicts = Verdict.objects.filter(
         webinar_id=messages[0].webinar_id, lead_id__in=[message.lead_id for message in messages]
     )
@@ -38,34 +40,36 @@ def arrange(messages: Sequence[OutboxMessage]) -> list[OutboxMessage]:
     )
 
 
-def compose(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
-    """Which webinar, how many attended, then a line for each candidate; perhaps one message of several."""
+def partner_attendance(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
+    """Tell the inviter about these leads: how many attended, then a line for each."""
     first = messages[0]
-    verdicts = _verdicts(messages)
+    if len(messages) == 1:
+        return texts.partner_attendance(first)
+    found = Verdict.objects.defer("intervals").filter(
+        webinar_id=first.webinar_id, lead_id__in=[message.lead_id for message in messages]
+    )
+    verdicts = {verdict.lead_id: verdict for verdict in found}
+    has_attended = any(verdict.attended for verdict in verdicts.values())
     with translation.override(settings.LANGUAGE_CODE):
         lines = [
-            gettext("Вебинар «%(title)s» завершён.") % {"title": shown(first.webinar.title, TITLE_LENGTH)},
+            gettext("Вебинар «%(title)s» завершён.")
+            % {"title": escape_line(first.webinar.title, TITLE_LENGTH)},
             *_counts(first, len(messages)),
             "",
             *[_line(message, verdicts[message.lead_id]) for message in messages],
             "",
-            _advice(any(verdict.attended for verdict in verdicts.values())),
+            gettext("Начать стоит с тех, кто отмечен ✅: впечатления ещё свежи.")
+            if has_attended
+            else texts.advice(attended=False),
         ]
-        # Those with whom to begin; the page shows everybody once this webinar is no longer the last.
-        begin_with = "attended" if any(verdict.attended for verdict in verdicts.values()) else "absent"
-        button = (gettext("Открыть список"), address(f"/account/?show={begin_with}#candidates"))
+        # The page shows everybody again once this webinar is no longer the last.
+        begin_with = "attended" if has_attended else "absent"
+        button = (gettext("Открыть список"), absolute(f"/account/?show={begin_with}#candidates"))
     return OutgoingMessage("\n".join(lines), [button])
 
 
-def _verdicts(messages: Sequence[OutboxMessage]) -> dict[int, Verdict]:
-    found = Verdict.objects.defer("intervals").filter(
-        webinar_id=messages[0].webinar_id, lead_id__in=[message.lead_id for message in messages]
-    )
-    return {verdict.lead_id: verdict for verdict in found}
-
-
 def _counts(first: OutboxMessage, listed: int) -> list[str]:
-    """Of everybody whom the messages are about, and whether this one tells of some of them only."""
+    """Count the leads of the whole batch, and say so if this message lists only some of them."""
     batch = OutboxMessage.objects.filter(
         person_id=first.person_id, webinar_id=first.webinar_id, kind=first.kind, batch=first.batch
     )
@@ -84,15 +88,9 @@ def _counts(first: OutboxMessage, listed: int) -> list[str]:
 
 
 def _line(message: OutboxMessage, verdict: Verdict) -> str:
-    name = shown(message.lead.name, NAME_LENGTH)
+    name = escape_line(message.lead.name, NAME_LENGTH)
     outcome = ", ".join(filter(None, [reason_words(verdict), present_words(verdict)]))
     return f"✅ <b>{name}</b> — {outcome}" if verdict.attended else f"• {name} — {outcome}"
 
 
-def _advice(somebody_attended: bool) -> str:
-    if somebody_attended:
-        return gettext("Начать стоит с тех, кто отмечен ✅: впечатления ещё свежи.")
-    return gettext("Хороший повод написать и спросить, как дела.")
-
-
-GATHERING = BatchPolicy(SINGLY, unfinished, arrange)
+BATCHING = BatchPolicy(MAX_SINGLE, webinars_in_progress, sort_for_calling)

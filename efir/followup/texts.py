@@ -1,52 +1,27 @@
-"""What each message says: Russian, warm, short, genderless; written when it goes, from what then is true."""
+"""The texts of the messages: Russian, warm, short, genderless. They are composed when the message is sent."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext, ngettext
 
-from efir.accounts.capabilities import Capability
 from efir.attendance.models import Verdict
-from efir.followup import digest
-from efir.followup.formatting import NAME_LENGTH, TITLE_LENGTH, address, shown
-from efir.telegram.models import Kind, OutboxMessage
-from efir.telegram.outbox.message_types import OutgoingMessage, Registered, register_kind
+from efir.telegram.models import OutboxMessage
+from efir.telegram.outbox.message_types import OutgoingMessage, escape_line
+from efir.webinars.absolute_urls import absolute
 
 Button = tuple[str, str]
 
-
-def register_kinds() -> None:
-    """Tell the outbox how the three messages are made; the inviter's goes first."""
-    register_kind(
-        Registered(
-            Kind.PARTNER_ATTENDANCE,
-            compose=partner_attendance,
-            priority=1,
-            gathering=digest.GATHERING,
-            needs=Capability.SEE_OWN_CANDIDATES,
-        )
-    )
-    register_kind(Registered(Kind.CANDIDATE_FOLLOWUP, compose=candidate_followup, priority=2))
-    register_kind(
-        Registered(
-            Kind.CANDIDATE_RECORDING,
-            compose=candidate_recording,
-            priority=3,
-            needs_recording=True,
-            joins=Kind.CANDIDATE_FOLLOWUP,
-        )
-    )
+# Both are far below Telegram's limit of 4096 characters, whatever the rest of a message says.
+TITLE_LENGTH = 300
+NAME_LENGTH = 150
 
 
-def partner_attendance(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
-    """To the inviter: who, which webinar, attended or not and why, minutes present; many of them as a list."""
-    if len(messages) > 1:
-        return digest.compose(messages)
-    (message,) = messages
+def partner_attendance(message: OutboxMessage) -> OutgoingMessage:
+    """Tell the inviter about one lead: which webinar, attended or not and why, minutes present."""
     verdict = _verdict(message)
     with translation.override(settings.LANGUAGE_CODE):
         lines = [
@@ -56,14 +31,14 @@ def partner_attendance(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
             gettext("Итог: %(outcome)s") % {"outcome": _outcome(verdict)},
             *_minutes(verdict.present_s),
             "",
-            _advice(bool(verdict.attended)),
+            advice(bool(verdict.attended)),
         ]
-        button = (gettext("Контакты кандидата"), address(f"/account/candidates/{message.lead_id}/"))
+        button = (gettext("Контакты кандидата"), absolute(f"/account/candidates/{message.lead_id}/"))
     return OutgoingMessage("\n".join(lines), [button])
 
 
 def candidate_followup(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
-    """To the candidate: thanks and the next step, or sorry to have missed you; perhaps the recording."""
+    """Thank the lead and name the next step, or say that we missed them; carry the recording if it joins."""
     message, *carried = messages
     verdict = _verdict(message)
     with translation.override(settings.LANGUAGE_CODE):
@@ -75,12 +50,12 @@ def candidate_followup(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
         elif not verdict.attended:
             paragraphs.append(gettext("Запись вебинара придёт сюда, как только появится."))
         paragraphs.append(_next_step(bool(verdict.attended)))
-        buttons.append((gettext("Контакты для связи"), address("/account/contacts/")))
+        buttons.append((gettext("Контакты для связи"), absolute("/account/contacts/")))
     return OutgoingMessage("\n\n".join(paragraphs), buttons)
 
 
 def candidate_recording(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
-    """To a candidate who did not attend: the recording, as a button with its address."""
+    """Give a lead who did not attend the recording, as a button with its address."""
     (message,) = messages
     with translation.override(settings.LANGUAGE_CODE):
         text = gettext(
@@ -107,7 +82,6 @@ def _outcome(verdict: Verdict) -> str:
 
 
 def _minutes(present_s: float) -> list[str]:
-    """How long the lead was there, rounded to minutes; nothing where they were not."""
     if present_s <= 0:
         return []
     minutes = round(present_s / 60)
@@ -116,7 +90,8 @@ def _minutes(present_s: float) -> list[str]:
     return [ngettext("В эфире: %(count)d минута", "В эфире: %(count)d минуты", minutes) % {"count": minutes}]
 
 
-def _advice(attended: bool) -> str:
+def advice(attended: bool) -> str:
+    """Return what to do next, for the inviter of somebody who did or did not attend."""
     if attended:
         return gettext("Самое время связаться, пока впечатления свежи.")
     return gettext("Хороший повод написать и спросить, как дела.")
@@ -142,9 +117,9 @@ def _recording_button(message: OutboxMessage) -> Button:
     return gettext("Смотреть запись"), message.webinar.recording_url
 
 
-def _names(message: OutboxMessage) -> dict[str, Any]:
+def _names(message: OutboxMessage) -> dict[str, str]:
     return {
-        "lead": shown(message.lead.name, NAME_LENGTH),
-        "name": shown(message.person.name, NAME_LENGTH),
-        "title": shown(message.webinar.title, TITLE_LENGTH),
+        "lead": escape_line(message.lead.name, NAME_LENGTH),
+        "name": escape_line(message.person.name, NAME_LENGTH),
+        "title": escape_line(message.webinar.title, TITLE_LENGTH),
     }

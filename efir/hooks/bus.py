@@ -58,11 +58,10 @@ def unlisten(call: Callback[Any]) -> None:
         _listeners[event] = [listener for listener in listeners if listener.name != name]
 
 
-def emit(events: Sequence[E], *, actor_id: int | None = None) -> list[E]:
+def emit(events: Sequence[E]) -> list[E]:
     """Journal events of one kind and hand the new ones to the listeners; return the new ones.
 
-    Facts that are in the journal already are ignored. `actor_id` is the person who decided, if a person did.
-    Raises TypeError if the events are of several kinds.
+    Facts that are in the journal already are ignored. Raises TypeError if the events are of several kinds.
     """
     if not events:
         return []
@@ -70,7 +69,7 @@ def emit(events: Sequence[E], *, actor_id: int | None = None) -> list[E]:
         raise TypeError("a batch holds events of one kind")
     facts = {(event.webinar_id, event.lead_id): event for event in events}
     with transaction.atomic():
-        entry_ids = journal.append(list(facts.values()), actor_id)
+        entry_ids = journal.append(list(facts.values()))
         new = [event for key, event in facts.items() if key in entry_ids]
         if new:
             webinar_ids = sorted({event.webinar_id for event in new})
@@ -118,7 +117,7 @@ def _retry(pk: int) -> bool:
     retry = ListenerRetry.objects.select_for_update(skip_locked=True).filter(pk=pk).first()
     if retry is None:
         return False
-    event = from_payload(retry.entry.event, retry.entry.payload)
+    event = from_payload(retry.entry.event, retry.entry.payload, retry.entry.actor_id)
     listener = next((each for each in _listeners.get(type(event), []) if each.name == retry.listener), None)
     error = _call_outside(listener, [event]) if listener else f"{retry.listener} is not installed"
     if not error:

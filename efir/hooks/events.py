@@ -15,13 +15,18 @@ Route: TypeAlias = Literal["attended", "not_attended"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Fields that every event has. `timestamp`s are instants in UTC by the database's clock."""
+    """Fields that every event has. `timestamp`s are instants in UTC by the database's clock.
+
+    `actor_id` is the person whose decision made it a fact, or None if the system did. The payload does not contain it,
+    because the journal has a column for it.
+    """
 
     name: ClassVar[str]
     moment_field: ClassVar[str] = "timestamp"
 
     lead_id: int
     webinar_id: int
+    actor_id: int | None = None
 
     @property
     def moment(self) -> datetime:
@@ -30,7 +35,7 @@ class Event:
 
     def payload(self) -> dict[str, Any]:
         """Return the fields for JSON: times in ISO 8601 ending in `Z`, UUIDs as text."""
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.name != "actor_id"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +94,14 @@ EVENTS: dict[str, type[Event]] = {
 }
 
 
-def from_payload(name: str, payload: dict[str, Any]) -> Event:
+def from_payload(name: str, payload: dict[str, Any], actor_id: int | None = None) -> Event:
     """Rebuild the event from its journal row. Raises KeyError for an unknown event name."""
     event = EVENTS[name]
     moment = event.moment_field
     typed = payload | {moment: datetime.fromisoformat(payload[moment])}
     if "session_id" in typed:
         typed["session_id"] = UUID(typed["session_id"])
-    return event(**typed)
+    return event(**typed, actor_id=actor_id)
 
 
 def _plain(value: object) -> object:

@@ -13,10 +13,10 @@ from efir.lib import clock
 INSERT_CHUNK = 500
 
 
-def append(events: Sequence[Event], actor_id: int | None = None) -> dict[tuple[int, int], int]:
+def append(events: Sequence[Event]) -> dict[tuple[int, int], int]:
     """Journal the events that are not there yet; return the new entries' ids by (webinar id, lead id).
 
-    All events must be of one kind. `actor_id` is the person whose decision made them facts, if there is one.
+    All events must be of one kind.
     """
     recorded_at, batch = clock.now(), uuid4()
     JournalEntry.objects.bulk_create(
@@ -27,7 +27,7 @@ def append(events: Sequence[Event], actor_id: int | None = None) -> dict[tuple[i
                 lead_id=event.lead_id,
                 moment=event.moment,
                 payload=event.payload(),
-                actor_id=actor_id,
+                actor_id=event.actor_id,
                 recorded_at=recorded_at,
                 batch=batch,
             )

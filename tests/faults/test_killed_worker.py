@@ -19,8 +19,8 @@ STEPS = [
     "efir.attendance.tracker:complete:before",
     "efir.attendance.tracker:complete:after",
     "efir.attendance.classifier:_event:before",  # verdicts written, event not
-    "efir.followup.routing:emit:before",  # classified journalled, routes not
-    "efir.followup.routing:emit:after",
+    "efir.followup.listeners:emit:before",  # classified journalled, routes not
+    "efir.followup.listeners:emit:after",
     "efir.followup.listeners:enqueue:before",  # routed, no message yet
     "efir.followup.listeners:enqueue:after",
     "efir.attendance.classifier:classify_chunk:after",  # committed

@@ -240,7 +240,7 @@ def test_the_bot_meets_a_stranger(person):
     )
     message = {"chat": {"id": CHAT_ID, "type": "private"}, "text": "/start secret"}
     erase(person.pk, CLI)
-    reply = updates.take({"update_id": 1, "message": message})
+    reply = updates.process_update({"update_id": 1, "message": message})
     assert "Здравствуйте" in reply.text
     assert not TelegramChat.objects.exists()
 

@@ -11,7 +11,7 @@ from efir.accounts.roles import assign_role
 from efir.accounts.services import close_account
 from efir.attendance import classifier
 from efir.attendance.models import Verdict
-from efir.followup.listeners import follow_up, tell_inviters
+from efir.followup.listeners import follow_up, notify_inviters
 from efir.hooks.actions import Context, Source
 from efir.hooks.bus import listen, unlisten
 from efir.hooks.events import ClientWebinarAttendanceClassified, PostWebinarRoute
@@ -92,7 +92,7 @@ def test_the_same_verdict_again_writes_nothing_again(make_person, partner, webin
         reason="no_show",
         rule="",
     )
-    tell_inviters([event])
+    notify_inviters([event])
     follow_up(
         [
             PostWebinarRoute(

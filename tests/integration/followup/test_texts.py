@@ -9,8 +9,10 @@ import pytest
 
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Verdict
-from efir.followup import digest, formatting, texts
+from efir.followup import digest, texts
 from efir.telegram.models import Kind, OutboxMessage
+from efir.telegram.outbox import message_types
+from efir.telegram.outbox.message_types import escape_line
 from efir.webinars import core
 from tests.conftest import SYSTEM
 from tests.support.telegram import classified
@@ -36,7 +38,7 @@ def told(make_person, make_webinar):
         core.publish_recording(webinar.pk, RECORDING, SYSTEM)
         kinds = [kind, Kind.CANDIDATE_RECORDING] if carry else [kind]
         messages = [OutboxMessage.objects.get(lead=lead, kind=each) for each in kinds]
-        return lead, getattr(texts, kind.value)(messages)
+        return lead, message_types.compose(messages)
 
     return tell
 
@@ -67,7 +69,7 @@ def test_nobody_who_was_absent_has_minutes(told):
 def test_the_inviter_reads_that_an_admin_decided(told, attended, part):
     lead, _ = told(Kind.PARTNER_ATTENDANCE)
     Verdict.objects.filter(lead=lead).update(reason="decided_by_admin", attended=attended)
-    message = texts.partner_attendance([OutboxMessage.objects.get(lead=lead, kind=Kind.PARTNER_ATTENDANCE)])
+    message = texts.partner_attendance(OutboxMessage.objects.get(lead=lead, kind=Kind.PARTNER_ATTENDANCE))
     assert part in message.text
     assert "решение администратора" in message.text
 
@@ -122,8 +124,8 @@ def test_the_longest_names_keep_a_message_short_and_its_entities_whole(told, kin
 
 
 def test_a_title_is_cut_before_it_is_escaped():
-    assert formatting.shown("&" * 10, 4) == "&amp;&amp;&amp;…"
-    assert formatting.shown("две\nстроки", 20) == "две строки"
+    assert escape_line("&" * 10, 4) == "&amp;&amp;&amp;…"
+    assert escape_line("две\nстроки", 20) == "две строки"
 
 
 @pytest.fixture
@@ -135,7 +137,7 @@ def listed(make_person, make_webinar):
         for name, reason, present_s in verdicts:
             classified(webinar, [make_person(name=name, invited_by=inviter)], reason, present_s)
         messages = OutboxMessage.objects.filter(person=inviter)
-        return texts.partner_attendance(digest.arrange(list(messages)))
+        return digest.partner_attendance(digest.sort_for_calling(list(messages)))
 
     return tell
 

@@ -9,7 +9,7 @@ import pytest
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Classification, Verdict
 from efir.fake_botapi.markup import parse_html, utf16_length
-from efir.followup.digest import SINGLY
+from efir.followup.digest import MAX_SINGLE
 from efir.telegram.bot import lease
 from efir.telegram.bot.outcomes import MessageRefused, NotSent, OutcomeUnknown, RateLimited, Sent
 from efir.telegram.models import DispatcherState, OutboxMessage, TelegramChat
@@ -21,7 +21,7 @@ from tests.support.telegram import classified, held, linked, with_bot
 
 pytestmark = pytest.mark.django_db
 
-MANY = SINGLY + 1
+MANY = MAX_SINGLE + 1
 
 
 @pytest.fixture(autouse=True)
@@ -75,8 +75,8 @@ def shown(claim):
 
 
 def test_up_to_five_go_one_by_one(verdicts, claim):
-    verdicts(SINGLY)
-    for number in range(SINGLY):
+    verdicts(MAX_SINGLE)
+    for number in range(MAX_SINGLE):
         (one,) = claim()
         assert len(one.messages) == 1
         complete(one, Sent(number))
@@ -98,9 +98,9 @@ def test_more_than_five_go_as_one(verdicts, claim, partner):
 def test_each_webinar_and_each_partner_by_itself(verdicts, claim, make_webinar, make_person):
     other_webinar, other_partner = make_webinar("finished"), make_person(Role.PARTNER)
     linked(other_partner)
-    verdicts(SINGLY)
-    verdicts(SINGLY, about=other_webinar)
-    verdicts(SINGLY, to=other_partner)
+    verdicts(MAX_SINGLE)
+    verdicts(MAX_SINGLE, about=other_webinar)
+    verdicts(MAX_SINGLE, to=other_partner)
     assert [len(each.messages) for each in claim()] == [1, 1]
 
 
@@ -192,7 +192,7 @@ def test_few_that_are_left_of_a_long_list_still_go_as_one(verdicts, claim):
         complete(batch[0], Sent(len(sizes)))
     assert sum(sizes) == 25
     assert len(sizes) == 2
-    assert 1 < sizes[1] <= SINGLY
+    assert 1 < sizes[1] <= MAX_SINGLE
 
 
 @pytest.mark.parametrize(
