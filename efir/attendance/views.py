@@ -19,7 +19,7 @@ from efir.attendance.report import csv_export
 from efir.attendance.report.verdict_list import HERE
 from efir.audit.actions import Action
 from efir.audit.log import record
-from efir.web.shortcuts import update_query
+from efir.lib.filters import update_query
 from efir.webinars.endpoint import ActionResult, control, parse_bool
 from efir.webinars.models import Webinar
 

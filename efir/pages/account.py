@@ -1,65 +1,98 @@
-"""`/account/`: oneself, one's contacts, one's inviter, one's candidates."""
+"""`/account/`: one's own account, contacts and inviter, and the people one has invited."""
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlencode
+
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from efir.accounts.capabilities import Capability, capability_required
+from efir.accounts.capabilities import Capability, can, capability_required
 from efir.accounts.forms import ContactsForm
 from efir.accounts.models import Person
-from efir.accounts.services import own_candidate
 from efir.accounts.sessions import current_person
+from efir.attendance.report.partner import list_candidates, partner_evening
+from efir.lib import qrcode
+from efir.telegram.reachability import link_status
 from efir.web.shortcuts import redirect_with_message
+from efir.webinars.labels import absolute_time
+from efir.webinars.models import Webinar
+from efir.webinars.schedule import Schedule, seats_of
 
 
 @never_cache
 @require_safe
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
-    """Oneself."""
-    return _account(request, ContactsForm(instance=current_person(request)))
+    """Show the account."""
+    return _page(request, ContactsForm(instance=current_person(request)))
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def contact_details(request: HttpRequest) -> HttpResponse:
-    """Save one's own ways to be reached. GET is a form with errors that was opened again: back to the account."""
+    """Save the person's own contacts. Redirect GET, which reopens a form with errors, to the account."""
     if request.method != "POST":
         return redirect("account")
     form = ContactsForm(request.POST, instance=Person.objects.get(pk=current_person(request).pk))
     if not form.is_valid():
-        return _account(request, form)
+        return _page(request, form)
     form.save()
     return redirect_with_message(request, "/account/", _("Контакты сохранены."))
 
 
-def _account(request: HttpRequest, form: ContactsForm) -> HttpResponse:
-    person = current_person(request)
-    context = {"form": form, "referral_link": f"{settings.EFIR.public_url}/signup/?ref={person.ref_code}"}
+def _page(request: HttpRequest, form: ContactsForm) -> HttpResponse:
+    person, schedule = current_person(request), Schedule.read()
+    seats = seats_of(person.pk)
+    webinar = schedule.ahead(seats)
+    context: dict[str, Any] = {
+        "form": form,
+        "telegram": link_status(person),
+        "webinar": webinar,
+        "seated": webinar is not None and webinar.pk in seats,
+    }
+    if can(person, Capability.SEE_OWN_CANDIDATES):
+        link = f"{settings.EFIR.public_url}/signup/?ref={person.ref_code}"
+        context |= {
+            "referral_link": link,
+            "invitation": _invitation(link, schedule.ahead()),
+            "evening": partner_evening(person, schedule),
+            "candidates": list_candidates(person, schedule, request.GET),
+        }
     return render(request, "pages/account.html", context)
+
+
+def _invitation(link: str, webinar: Webinar | None) -> dict[str, str]:
+    """Return a text ready to send: the next webinar, and the link that books a seat there at sign-up."""
+    if webinar is None or webinar.starts_at is None:
+        address = link
+        words = _("Приглашаю на живые вебинары: можно задать вопросы и узнать, как всё устроено.")
+        before_link = _("Регистрация по ссылке:")
+    else:
+        address = f"{link}&{urlencode({'webinar': webinar.pk})}"
+        about = {"title": webinar.title, "moment": absolute_time(webinar.starts_at, webinar.zone)}
+        words = _("Приглашаю на живой вебинар «%(title)s»: %(moment)s.") % about
+        before_link = _("Место бронируется по ссылке:")
+    return {
+        "text": f"{words} {before_link}\n{address}",
+        "words": words,
+        "address": address,
+        # What shares it puts the address where it likes, so the words do not announce it.
+        "share_query": urlencode({"url": address, "text": words}),
+        "qr_code": qrcode.svg(link),
+    }
 
 
 @never_cache
 @require_safe
 @capability_required(Capability.ENTER_ROOM)
 def contacts(request: HttpRequest) -> HttpResponse:
-    """The inviter and the ways to reach them: where the room's call-to-action leads."""
+    """Show the inviter and their contacts: the room's call-to-action leads here."""
     return render(request, "pages/contacts.html", {"inviter": current_person(request).invited_by})
-
-
-@never_cache
-@require_safe
-@capability_required(Capability.SEE_OWN_CANDIDATES)
-def candidate(request: HttpRequest, person_id: int) -> HttpResponse:
-    """One of one's own candidates; other people's do not exist here."""
-    found = own_candidate(current_person(request), person_id)
-    if found is None:
-        raise Http404
-    return render(request, "pages/candidate.html", {"candidate": found, "own": [found]})

@@ -8,11 +8,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from efir.accounts.capabilities import Capability, capability_required
-from efir.accounts.models import Person
 from efir.accounts.sessions import current_person
+from efir.attendance.participation import attendance_status
 from efir.room.state import state_of
 from efir.room.views import viewer_count, visible_or_404
 from efir.web.shortcuts import with_server_time
+from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 from efir.webinars.schedule import Schedule, seats_of
 
@@ -22,29 +23,28 @@ from efir.webinars.schedule import Schedule, seats_of
 @with_server_time
 @capability_required(Capability.ENTER_ROOM)
 def room(request: HttpRequest, webinar_id: int | None = None) -> HttpResponse:
-    """The room of one webinar, or of the current one. What the page shows at once is true without its script."""
-    person = current_person(request)
-    webinar = _current(person) if webinar_id is None else visible_or_404(person, webinar_id)
-    state = state_of(webinar, viewer_count(webinar)) if webinar else None
-    context = {"webinar": webinar, "screen": screen_of(webinar), "state": state, "after": _after(webinar)}
+    """Show the room of one webinar, or of the current one; the page is complete without its script."""
+    person, schedule = current_person(request), Schedule.read()
+    if webinar_id is None:
+        webinar = schedule.current(seats_of(person.pk))
+    else:
+        webinar = visible_or_404(person, webinar_id)
+    others = (*schedule.on_air, *schedule.upcoming)
+    context = {
+        "webinar": webinar,
+        "screen": _screen(webinar),
+        "state": state_of(webinar, viewer_count(webinar)) if webinar else None,
+        "after": next((other for other in others if other != webinar and not other.withdrawn), None),
+    }
+    if webinar and webinar.state is Status.FINISHED:
+        context["part"] = attendance_status(webinar.pk, person.pk)
     return render(request, "pages/room.html", context)
 
 
-def screen_of(webinar: Webinar | None) -> str:
-    """Which of the page's screens is shown."""
+def _screen(webinar: Webinar | None) -> str:
+    """Return which of the page's screens is shown."""
     if webinar is None:
         return "none"
-    if webinar.withdrawn and webinar.status == "scheduled":
+    if webinar.withdrawn and webinar.state is Status.SCHEDULED:
         return "withdrawn"
-    return {"draft": "scheduled"}.get(webinar.status, webinar.status)
-
-
-def _current(person: Person) -> Webinar | None:
-    return Schedule.read().current(seats_of(person.pk))
-
-
-def _after(webinar: Webinar | None) -> Webinar | None:
-    """Where to go from this one: another that is on air, else the next one."""
-    programme = Schedule.read()
-    others = (*programme.on_air, *programme.upcoming)
-    return next((each for each in others if each != webinar and not each.withdrawn), None)
+    return "scheduled" if webinar.state is Status.DRAFT else webinar.status

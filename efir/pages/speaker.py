@@ -14,13 +14,21 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from efir.accounts.capabilities import Capability, can, capability_required
 from efir.accounts.sessions import request_context
+from efir.attendance.labels import rule_words
+from efir.attendance.report.panels import draw_numbers, progress_of, scale_of
+from efir.attendance.report.stats import rule_of
+from efir.attendance.report.verdict_list import held_by_webinar, list_verdicts
+from efir.attendance.timeline import timeline_of
 from efir.hooks.actions import ActionRefused, Code
+from efir.telegram.message_list import list_messages
+from efir.telegram.reachability import reachability_of
 from efir.web.shortcuts import prefers_html, redirect_with_message, refused_json
 from efir.webinars import core
 from efir.webinars.available_actions import panel_of
 from efir.webinars.endpoint import BadRequest, page_of
 from efir.webinars.forms import RecordingForm, WebinarForm
-from efir.webinars.labels import past_start_words, refusal_words
+from efir.webinars.labels import past_start_words, refusal_words, zone_label
+from efir.webinars.lifecycle import Status
 from efir.webinars.models import GUARDED, Webinar
 from efir.webinars.selectors import for_speaker
 
@@ -58,7 +66,7 @@ TIME_ZONES = [
 def webinars(request: HttpRequest) -> HttpResponse:
     """Every webinar: what is on air, what is ahead, what is over."""
     page = Paginator(for_speaker(), ON_A_PAGE).get_page(request.GET.get("page"))
-    return render(request, "pages/speaker_list.html", {"page": page})
+    return render(request, "pages/speaker_list.html", {"page": page, "held": held_by_webinar()})
 
 
 @never_cache
@@ -120,14 +128,41 @@ def _page(
     request: HttpRequest, webinar: Webinar | None, form: WebinarForm, *, status: int = 200, **more: Any
 ) -> HttpResponse:
     context: dict[str, Any] = {"webinar": webinar, "form": form, "zones": TIME_ZONES, **more}
-    if webinar:
-        context["panel"] = panel_of(webinar)
-        context.setdefault("recording", RecordingForm(initial={"url": webinar.recording_url}))
     if form.is_bound and not form.is_valid():
         if not prefers_html(request):
             return JsonResponse({"error": "invalid", "fields": form.errors.get_json_data()}, status=400)
         status = 400
+    if webinar:
+        context |= _webinar_context(request, webinar)
+        context.setdefault("recording", RecordingForm(initial={"url": webinar.recording_url}))
     return render(request, "pages/speaker.html", context, status=status)
+
+
+def _webinar_context(request: HttpRequest, webinar: Webinar) -> dict[str, Any]:
+    """Return what the page shows of an existing webinar: its controls, and what has come of it so far."""
+    context: dict[str, Any] = {"panel": panel_of(webinar)}
+    if webinar.started_at:
+        timeline = timeline_of(webinar)
+        context["timeline"] = timeline
+        if timeline:
+            context |= {
+                "numbers": draw_numbers(webinar, timeline),
+                "scale": scale_of(timeline),
+                "zone_label": zone_label(timeline.start, timeline.zone),
+            }
+    if webinar.finished_at:
+        verdicts = list_verdicts(webinar, request.GET)
+        context |= {
+            "verdicts": verdicts,
+            "classification": progress_of(webinar, verdicts.counts[""]),
+            "rule": rule_words(rule_of(webinar)),
+        }
+    if can(request.user, Capability.SEE_DELIVERIES):
+        if webinar.finished_at:
+            context["message_list"] = list_messages(webinar, request.GET)
+        elif webinar.state is not Status.DRAFT:
+            context["reachability"] = reachability_of(webinar)
+    return context
 
 
 def _refused(request: HttpRequest, refused: ActionRefused, webinar: Webinar | None) -> HttpResponse:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from efir.pages import account, audit, room, signup, speaker, speaker_actions
+from efir.pages import account, audit, candidate, room, signup, speaker, speaker_actions
 
 urlpatterns = [
     path("signup/", signup.sign_up, name="signup"),
     path("account/", account.account, name="account"),
     path("account/contact_details", account.contact_details, name="contact_details"),
     path("account/contacts/", account.contacts, name="contacts"),
-    path("account/candidates/<id:person_id>/", account.candidate, name="candidate"),
+    path("account/candidates/<id:person_id>/", candidate.candidate, name="candidate"),
     path("account/audit/", audit.audit_log, name="audit_log"),
     path("account/webinar_room/", room.room, name="current_room"),
     path("account/webinar_room/<id:webinar_id>/", room.room, name="room"),

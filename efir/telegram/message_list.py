@@ -10,14 +10,15 @@ from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from efir.lib import clock
+from efir.lib.filters import FilterLink, ListAddress, update_query
 from efir.telegram.health import BotHealth, bot_health
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.telegram.outbox.queries import count_by_state
-from efir.web.shortcuts import update_query
+from efir.webinars.labels import zone_label
 from efir.webinars.models import Webinar
 
 ON_A_PAGE = 50
-STATE, PAGE = "state", "messages"
 ALL: Promise = _("все")
 MOVING = (MessageState.QUEUED, MessageState.SENDING)
 WAITING = (MessageState.WAITING_LINK, MessageState.WAITING_RECORDING, *MOVING)
@@ -27,43 +28,43 @@ RELATED = ("lead", "person__telegramchat", "caused_by", "retried_by", "resolved_
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """One of the filter's links."""
-
-    label: str
-    count: int
-    address: str
-    chosen: bool
-
-
-@dataclass(frozen=True, slots=True)
 class MessageList:
-    """What the page shows. `query` is the address's, `more` what the pager adds to its own."""
+    """A page of a webinar's messages. `query` is the address's own, `more` is what the pager appends to its own."""
 
     webinar: Webinar
     page: Page[OutboxMessage]
-    choices: list[Choice]
+    choices: list[FilterLink]
     progress: dict[str, int]
     health: BotHealth
     query: str
     more: str
 
+    @property
+    def zone_label(self) -> str:
+        return zone_label(clock.now(), self.webinar.zone)
 
-def read_board(webinar: Webinar, query: QueryDict) -> MessageList:
-    """The messages that the address asks for: `state` filters, `messages` is the page; the rest is kept."""
+
+def list_messages(webinar: Webinar, query: QueryDict) -> MessageList:
+    """Return the messages that the address asks for: `state` filters, `messages` is the page."""
+    address = ListAddress(query, "state", "messages", "#messages")
     counts = count_by_state(webinar.pk)
-    asked = query.get(STATE, "")
-    state = asked if asked in MessageState else ""
+    total = sum(counts.values())
+    state = address.chosen(MessageState)
     paginator = Paginator(_messages(webinar, state), ON_A_PAGE)
-    paginator.count = counts.get(state, 0) if state else sum(counts.values())  # known already
+    paginator.count = counts.get(state, 0) if state else total  # saves the paginator's own query
+    with_messages = [
+        (each.value, each.label, counts.get(each, 0))
+        for each in MessageState
+        if counts.get(each) or each == state
+    ]
     return MessageList(
         webinar=webinar,
-        page=paginator.get_page(query.get(PAGE)),
-        choices=list(_choices(counts, state, query)),
+        page=paginator.get_page(address.page_number),
+        choices=address.links([("", ALL, total), *with_messages], state),
         progress=_progress(counts),
         health=bot_health(),
         query=update_query(query),
-        more=_more(query),
+        more=address.pager_suffix,
     )
 
 
@@ -72,25 +73,6 @@ def _messages(webinar: Webinar, state: str) -> QuerySet[OutboxMessage]:
     if state:
         messages = messages.filter(state=state)
     return messages.select_related(*RELATED).order_by("lead__name", "lead_id", "priority")
-
-
-def _choices(counts: dict[str, int], chosen: str, query: QueryDict) -> list[Choice]:
-    """All, then each state that some message is in."""
-    choices = [Choice(str(ALL), sum(counts.values()), _address(query, ""), not chosen)]
-    return choices + [
-        Choice(str(state.label), counts.get(state, 0), _address(query, state), state == chosen)
-        for state in MessageState
-        if counts.get(state) or state == chosen
-    ]
-
-
-def _address(query: QueryDict, state: str) -> str:
-    return f"{update_query(query, **{STATE: state, PAGE: ''}) or '?'}#messages"
-
-
-def _more(query: QueryDict) -> str:
-    others = update_query(query, **{PAGE: ""}).removeprefix("?")
-    return f"&{others}#messages" if others else "#messages"
 
 
 def _progress(counts: dict[str, int]) -> dict[str, int]:

@@ -1,13 +1,16 @@
-"""Before the evening: whom of a webinar's seat holders, and of those who invited them, a message can reach."""
+"""Whom messages can reach: one person, or the seat holders of a webinar and those who invited them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db.models import Count, QuerySet
 
 from efir.accounts.models import Person
+from efir.telegram.health import BotHealth, bot_health
+from efir.telegram.labels import unreachable_words
+from efir.telegram.link_tokens import chat_of
 from efir.telegram.models import TelegramChat
 from efir.webinars.models import Webinar
 
@@ -25,6 +28,47 @@ class LinkCounts:
         return self.reachable + self.blocked + self.not_linked
 
 
+@dataclass(frozen=True, slots=True)
+class Reachability:
+    """Whom messages about a webinar will reach, and whether the bot works."""
+
+    holders: LinkCounts
+    inviters: LinkCounts
+    health: BotHealth
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """Whether one person has linked Telegram; `has_bot` is false in an installation without a bot."""
+
+    has_bot: bool
+    chat: TelegramChat | None
+
+    @property
+    def reachable(self) -> bool | None:
+        """Return whether the bot can write to the person; None if the person has not linked Telegram."""
+        return self.chat.reachable if self.chat else None
+
+    @property
+    def needed(self) -> bool:
+        """Return whether the person should link Telegram, or link it again."""
+        return self.has_bot and not self.reachable
+
+    @property
+    def why_unreachable(self) -> str:
+        return unreachable_words(self.chat.unreachable_reason) if self.chat else ""
+
+
+def link_status(person: Person) -> LinkStatus:
+    """Look up the person's chat, with one query."""
+    return LinkStatus(bool(settings.EFIR.telegram_token), chat_of(person))
+
+
+def reachability_of(webinar: Webinar) -> Reachability:
+    """Count the seat holders and their inviters by what is known of their chats, with one query for each."""
+    return Reachability(seat_holders(webinar), inviters(webinar), bot_health())
+
+
 def seat_holders(webinar: Webinar) -> LinkCounts:
     """Those who have a seat, with one grouped query."""
     return _reach(Person.objects.filter(seats__webinar=webinar))
@@ -33,12 +77,6 @@ def seat_holders(webinar: Webinar) -> LinkCounts:
 def inviters(webinar: Webinar) -> LinkCounts:
     """Those who invited somebody who has a seat, each counted once, with one grouped query."""
     return _reach(Person.objects.filter(candidates__seats__webinar=webinar))
-
-
-def reachable_by_person(people: Iterable[Person]) -> dict[int, bool]:
-    """Person's id → whether the bot can write to them, with one query; who is not linked is left out."""
-    chats = TelegramChat.objects.filter(person_id__in=[person.pk for person in people])
-    return dict(chats.values_list("person_id", "reachable"))
 
 
 def _reach(people: QuerySet[Person]) -> LinkCounts:

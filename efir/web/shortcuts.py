@@ -7,7 +7,7 @@ from functools import wraps
 from typing import Any, TypeAlias
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -90,17 +90,6 @@ def redirect_with_message(
     if warning:
         messages.warning(request, warning)
     return redirect(address)
-
-
-def update_query(query: QueryDict, **changes: str) -> str:
-    """The address's query with these changes and its question mark; an empty value takes the parameter out."""
-    changed = query.copy()
-    for name, value in changes.items():
-        if value:
-            changed[name] = value
-        else:
-            changed.pop(name, None)
-    return f"?{changed.urlencode()}" if changed else ""
 
 
 def safe_next(request: HttpRequest, default: str) -> str:

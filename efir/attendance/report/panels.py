@@ -52,6 +52,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class NumbersPanel:
+    """The funnel with its steps, and the curve of presence."""
+
+    funnel: Funnel
+    steps: Sequence[Step]
+    curve: Curve
+
+
+@dataclass(frozen=True, slots=True)
 class Bar:
     """One person's presence, and its times in words; `more` are the stretches that are not named."""
 
@@ -71,17 +80,19 @@ def scale_of(timeline: Timeline) -> Scale:
     )
 
 
-def bar_of(verdict: Verdict, timeline: Timeline) -> Bar:
-    """The verdict's stretches on the webinar's real length."""
+def bar_of(verdict: Verdict, timeline: Timeline | None) -> Bar | None:
+    """Lay out the verdict's presence on the webinar's real length; None if the webinar has no timeline."""
+    if timeline is None:
+        return None
     drawn = charts.pieces(spans_of(verdict), timeline)
     named = drawn[:NAMED_AT_MOST]
     return Bar(drawn, ", ".join(piece.words for piece in named), len(drawn) - len(named))
 
 
-def drawn(webinar: Webinar, timeline: Timeline) -> tuple[Funnel, list[Step], Curve]:
-    """The funnel, its steps, and the curve."""
+def draw_numbers(webinar: Webinar, timeline: Timeline) -> NumbersPanel:
+    """Count the webinar's funnel and presence, and lay out their drawings."""
     numbers = numbers_of(webinar, timeline)
-    return numbers.funnel, _steps(numbers.funnel), charts.curve(numbers.curve, timeline)
+    return NumbersPanel(numbers.funnel, _steps(numbers.funnel), charts.curve(numbers.curve, timeline))
 
 
 def _steps(funnel: Funnel) -> list[Step]:
@@ -100,14 +111,14 @@ def _per_cent(part: int, whole: int) -> int | None:
     return round(100 * part / whole) if whole else None
 
 
-def is_done(webinar: Webinar) -> bool:
-    """Whether everybody has been judged."""
+def is_classified(webinar: Webinar) -> bool:
+    """Return whether every lead of the webinar has a verdict."""
     return Classification.objects.filter(webinar=webinar).exclude(done_at=None).exists()
 
 
 def progress_of(webinar: Webinar, judged: int) -> dict[str, Any]:
-    """How far classification is; `judged` verdicts are there."""
-    done = is_done(webinar)
+    """Return how far classification is; `judged` is the number of verdicts."""
+    done = is_classified(webinar)
     return {
         "done": done,
         "judged": judged,

@@ -13,12 +13,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from efir.attendance.models import Verdict
+from efir.lib.filters import FilterLink, ListAddress, update_query
 from efir.lib.text import clean_query, name_contains
-from efir.web.shortcuts import update_query
 from efir.webinars.models import Webinar
 
 ON_A_PAGE = 50
-WHO, VERDICT, PAGE = "who", "verdict", "verdicts"
+WHO = "who"
 HERE = "#verdicts"
 
 FILTERS: Mapping[str, tuple[Promise, Q]] = {
@@ -32,21 +32,11 @@ FILTERS: Mapping[str, tuple[Promise, Q]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """One of the filter's links."""
-
-    label: str
-    count: int
-    address: str
-    chosen: bool
-
-
-@dataclass(frozen=True, slots=True)
 class VerdictList:
-    """What the page shows. `kept` are the address's other parameters, for the form that searches."""
+    """A page of verdicts. `kept` are the address's other parameters, for the form that searches."""
 
     page: Page[Verdict]
-    choices: list[Choice]
+    choices: list[FilterLink]
     counts: Mapping[str, int]
     who: str
     kept: list[tuple[str, str]]
@@ -54,34 +44,36 @@ class VerdictList:
     more: str
 
     @property
-    def is_narrowed(self) -> bool:
-        """Whether the page shows some of the verdicts only."""
-        return bool(self.who) or not self.choices[0].chosen
+    def missed(self) -> int:
+        """Return the number of people who did not attend."""
+        return self.counts[""] - self.counts["attended"] - self.counts["held"]
 
 
-def read_board(webinar: Webinar, query: QueryDict) -> VerdictList:
-    """The verdicts that the address asks for: `who` searches, `verdict` filters, `verdicts` is the page."""
-    verdicts = Verdict.objects.filter(webinar=webinar)
-    counts = counts_of(webinar)
-    asked = query.get(VERDICT, "")
-    chosen = asked if asked in FILTERS else ""
+def list_verdicts(webinar: Webinar, query: QueryDict) -> VerdictList:
+    """Return the verdicts that the address asks for: `who` searches, `verdict` filters, `verdicts` is the page."""
+    address = ListAddress(query, "verdict", "verdicts", HERE)
+    counts = _counts(webinar)
+    chosen = address.chosen(FILTERS)
     who = clean_query(query, WHO)
-    found = verdicts.filter(FILTERS[chosen][1], name_contains(who, "lead__name"))
+    found = Verdict.objects.filter(FILTERS[chosen][1], name_contains(who, "lead__name"), webinar=webinar)
     paginator = Paginator(_held_first(found.select_related("lead", "webinar", "decided_by")), ON_A_PAGE)
-    others = update_query(query, **{PAGE: ""}).removeprefix("?")
+    with_verdicts = [
+        (name, label, counts[name])
+        for name, (label, _) in FILTERS.items()
+        if not name or counts[name] or name == chosen
+    ]
     return VerdictList(
-        page=paginator.get_page(query.get(PAGE)),
-        choices=_choices(counts, chosen, query),
+        page=paginator.get_page(address.page_number),
+        choices=address.links(with_verdicts, chosen),
         counts=counts,
         who=who,
-        kept=[(name, query.get(name, "")) for name in query if name not in (WHO, PAGE)],
+        kept=[(name, query.get(name, "")) for name in query if name not in (WHO, address.page_name)],
         query=update_query(query),
-        more=f"&{others}{HERE}" if others else HERE,
+        more=address.pager_suffix,
     )
 
 
-def counts_of(webinar: Webinar) -> dict[str, int]:
-    """How many verdicts each filter shows, with one query."""
+def _counts(webinar: Webinar) -> dict[str, int]:
     counted = Verdict.objects.filter(webinar=webinar).aggregate(
         **{f"n_{name}": Count("pk", filter=each) for name, (_, each) in FILTERS.items() if name},
         n_=Count("pk"),
@@ -93,20 +85,6 @@ def held_by_webinar() -> QuerySet[Verdict, Any]:
     """The webinars with verdicts that wait for a decision, the latest first: `webinar_id`, `title`, `number`."""
     waiting = Verdict.objects.filter(attended=None).values("webinar_id", title=F("webinar__title"))
     return waiting.annotate(number=Count("pk")).order_by("-webinar__finished_at")
-
-
-def _choices(counts: Mapping[str, int], chosen: str, query: QueryDict) -> list[Choice]:
-    """All, then each outcome that somebody has."""
-    return [
-        Choice(
-            label=str(label),
-            count=counts[name],
-            address=(update_query(query, **{VERDICT: name, PAGE: ""}) or "?") + HERE,
-            chosen=name == chosen,
-        )
-        for name, (label, _) in FILTERS.items()
-        if not name or counts[name] or name == chosen
-    ]
 
 
 def _held_first(verdicts: QuerySet[Verdict]) -> QuerySet[Verdict]:

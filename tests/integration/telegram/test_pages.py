@@ -6,8 +6,9 @@ import re
 
 import pytest
 import segno
-from django.template import Context, Template
-from django.test import Client, RequestFactory
+from django.http import QueryDict
+from django.template.loader import render_to_string
+from django.test import Client
 from django.utils.dateparse import parse_datetime
 
 from efir.accounts.capabilities import Role
@@ -15,7 +16,9 @@ from efir.accounts.models import Person
 from efir.telegram.bot import lease
 from efir.telegram.health import telegram_health
 from efir.telegram.link_tokens import hash_of
+from efir.telegram.message_list import list_messages
 from efir.telegram.models import LinkToken, OutboxMessage, TelegramChat
+from efir.telegram.reachability import link_status
 from tests.support.telegram import classified, held, linked, with_bot
 
 pytestmark = pytest.mark.django_db
@@ -135,10 +138,8 @@ def test_unlinking_forgets_the_chat(browser, person):
 
 
 def panel(person):
-    request = RequestFactory().get("/account/")
-    request.user = person
-    page = Template("{% load telegram_panels %}{% telegram_link_panel %}")
-    return page.render(Context({"request": request, "csrf_token": "csrf-of-the-page"}))
+    context = {"telegram": link_status(person), "csrf_token": "csrf-of-the-page"}
+    return render_to_string("telegram/link_panel.html", context)
 
 
 def test_the_panel_offers_the_link(person, bot):
@@ -181,10 +182,8 @@ def test_the_panel_says_that_there_is_no_bot(person):
 
 
 def table(webinar, number=""):
-    request = RequestFactory().get("/", {"messages": number} if number else {})
-    return Template("{% load telegram_panels %}{% telegram_messages webinar %}").render(
-        Context({"webinar": webinar, "request": request})
-    )
+    query = QueryDict(f"messages={number}" if number else "")
+    return render_to_string("telegram/messages.html", {"message_list": list_messages(webinar, query)})
 
 
 def test_the_table_shows_where_each_message_stands(make_person, make_webinar):

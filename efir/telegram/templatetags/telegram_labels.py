@@ -1,0 +1,26 @@
+"""Labels of messages and of the bot's health for templates."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from efir.lib import clock
+from efir.telegram import labels
+
+register = template.Library()
+
+register.filter("why_not_sent", labels.why_not_sent)
+register.filter("trouble_words", labels.trouble_words)
+register.filter("whose_doing", labels.whose_doing)
+
+
+@register.simple_tag
+def short_time(at: datetime, zone: ZoneInfo) -> SafeString:
+    """Format as «23.11, 19:05» by the clock of `zone`, which the table names once."""
+    local = at.astimezone(zone)
+    return format_html('<time datetime="{}">{}</time>', clock.iso(at), f"{local:%d.%m, %H:%M}")
