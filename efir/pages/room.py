@@ -24,11 +24,10 @@ from efir.webinars.schedule import Schedule, seats_of
 @capability_required(Capability.ENTER_ROOM)
 def room(request: HttpRequest, webinar_id: int | None = None) -> HttpResponse:
     """Show the room of one webinar, or of the current one; the page is complete without its script."""
-    person, schedule = current_person(request), Schedule.read()
-    if webinar_id is None:
-        webinar = schedule.current(seats_of(person.pk))
-    else:
-        webinar = visible_or_404(person, webinar_id)
+    person = current_person(request)
+    asked = None if webinar_id is None else visible_or_404(person, webinar_id)
+    schedule = Schedule.read()
+    webinar = asked or schedule.current(seats_of(person.pk))
     others = (*schedule.on_air, *schedule.upcoming)
     context = {
         "webinar": webinar,
