@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
@@ -29,7 +31,7 @@ def room(request: HttpRequest, webinar_id: int | None = None) -> HttpResponse:
     schedule = Schedule.read()
     webinar = asked or schedule.current(seats_of(person.pk))
     others = (*schedule.on_air, *schedule.upcoming)
-    context = {
+    context: dict[str, Any] = {
         "webinar": webinar,
         "screen": _screen(webinar),
         "state": state_of(webinar, viewer_count(webinar)) if webinar else None,

@@ -69,7 +69,7 @@ def list_candidates(partner: Person, schedule: Schedule, query: QueryDict) -> Ca
     people = _annotate(Person.objects.filter(invited_by_id=partner.pk), webinar, finished)
     filters = _filters(webinar, finished)
     who, show = clean_query(query, "who"), address.chosen(filters)
-    found = (
+    found: QuerySet[Person] = (
         people.filter(name_contains(who), filters[show])
         .annotate(telegram_reachable=F("telegramchat__reachable"))
         .select_related("membership__group")
