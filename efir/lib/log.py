@@ -104,5 +104,5 @@ class ThrottledErrorLog:
     def succeeded(self) -> None:
         """To be called after a try that did not fail."""
         if self._count:
-            self._log.info(f"{self._event}_over", count=self._count)
+            self._log.info(f"{self._event.removesuffix('_failed')}_recovered", count=self._count)
             self._count = 0

@@ -58,5 +58,5 @@ class AccessWatch:
         )
         for viewer, admission in zip(viewers, admissions, strict=True):
             if admission.webinar is None:
-                log.info("viewer_sent_away", person_id=viewer.person_id, webinar_id=viewer.webinar_id)
+                log.info("viewer_disconnected", person_id=viewer.person_id, webinar_id=viewer.webinar_id)
                 viewer.close()

@@ -47,7 +47,7 @@ def write(pending: Pending, speaker_pages: Mapping[int, datetime] | None = None)
         kept = tuple(row for row in pending.intervals if row.person_id in existing)
         if len(kept) == len(pending.intervals):
             raise
-        log.warning("presence_of_nobody", intervals=len(pending.intervals) - len(kept))
+        log.warning("presence_for_deleted_person", intervals=len(pending.intervals) - len(kept))
         _write(replace(pending, intervals=kept), speaker_pages)
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.db import transaction
 
 from efir.attendance.models import Classification, Verdict
-from efir.hooks.actions import ActionRefused, Code, Context
+from efir.hooks.actions import ActionRefused, Code, Context, Source
+from efir.lib import clock
 from efir.telegram.outbox import queries
 from efir.webinars import core
 from efir.webinars.lifecycle import Status
@@ -13,7 +17,7 @@ from efir.webinars.models import Webinar
 
 
 def archive(webinar_id: int, context: Context) -> Webinar:
-    """finished → archived, once everybody's verdict is there and every message is settled. Raises Refused."""
+    """Move a webinar from finished to archived. Raises ActionRefused while verdicts or messages are not settled."""
     with transaction.atomic():
         finished = Webinar.objects.select_for_update(no_key=True).filter(
             pk=webinar_id, status=Status.FINISHED
@@ -24,7 +28,21 @@ def archive(webinar_id: int, context: Context) -> Webinar:
 
 
 def is_settled(webinar_id: int) -> bool:
-    """Whether nothing is to come any more: no verdict to make or to decide, no message on its way."""
+    """Tell whether every verdict is made and decided, and no message is on its way."""
     classified = Classification.objects.filter(webinar_id=webinar_id).exclude(done_at=None).exists()
     held = Verdict.objects.filter(webinar_id=webinar_id, attended=None).exists()
     return classified and not held and queries.all_settled(webinar_id)
+
+
+def archive_settled() -> int:
+    """Archive the settled webinars that finished `EFIR_ARCHIVE_DAYS` ago or earlier; return how many."""
+    before = clock.now() - timedelta(days=settings.EFIR.archive_days)
+    finished = Webinar.objects.filter(status=Status.FINISHED, finished_at__lte=before)
+    count = 0
+    for webinar_id in finished.values_list("pk", flat=True):
+        try:
+            archive(webinar_id, Context(None, Source.SYSTEM))
+        except ActionRefused:
+            continue  # not settled: the worker tries again in a few seconds
+        count += 1
+    return count

@@ -1,4 +1,4 @@
-"""Brings the database to this version, whoever starts first."""
+"""Bring the database to this version at the start of any process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ADVISORY_KEY = 0x65666972  # "efir"
 
 
 def migrate(verbosity: int = 0) -> None:
-    """Apply what is missing and install this version's triggers. Several processes may call this at once."""
+    """Apply missing migrations and install this version's triggers. Several processes may call this at once."""
     with migration_lock():
         executor = MigrationExecutor(connection)
         is_behind = executor.migration_plan(executor.loader.graph.leaf_nodes())
@@ -27,7 +27,7 @@ def migrate(verbosity: int = 0) -> None:
 
 @contextmanager
 def migration_lock() -> Iterator[None]:
-    """Whoever changes the schema waits for whoever does so now."""
+    """Wait until no other process changes the schema, and be the one that may."""
     if settings.EFIR.is_sqlite:
         with blocking_lock(database_lock_path("migrate")):
             yield

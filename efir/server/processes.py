@@ -1,4 +1,4 @@
-"""The long-running commands: which parts run in one process, and how they end together."""
+"""The long-running commands: the components that run in one process, and how they end together."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import ctypes
 import resource
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, TypeAlias
 
 import structlog
 import uvloop
@@ -19,74 +19,69 @@ from efir.config import ConfigError
 from efir.edge.application import make_application
 from efir.lib.concurrency import in_thread
 from efir.server import readiness
-from efir.server.forced_exit import END_WITHIN_S, exit_after
+from efir.server.forced_exit import EXIT_WITHIN_S, exit_after
 from efir.server.locks import blocking_lock, exclusive_lock
 from efir.server.web import listen, serve_web
 from efir.server.worker import Worker
-from efir.server.worker_http import serve_numbers
+from efir.server.worker_http import serve_metrics
 from efir.telegram.bot import lease
 from efir.telegram.dispatcher.dispatcher import Dispatcher
 from efir.web import staticfiles
 
 log = structlog.get_logger(__name__)
 
-M_ARENA_MAX = -8  # malloc.h
+M_ARENA_MAX = -8  # of malloc.h
 
-Application = Callable[..., Any]
-Part = Callable[[asyncio.Event], Awaitable[None]]
+Application: TypeAlias = Callable[..., Any]
+# Runs until the event is set.
+Component: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
 
 
 def run_serve() -> int:
-    """`efir serve`: web and worker in one."""
+    """Run `efir serve`: web and worker in one process."""
     with exclusive_lock("web"), exclusive_lock("worker"):
-        return run_parts(web_part(make_application), worker_part)
+        return run_components(web_component(make_application), worker_component)
 
 
 def run_web() -> int:
-    """`efir web`."""
+    """Run `efir web`."""
     with exclusive_lock("web"):
-        return run_parts(web_part(make_application))
+        return run_components(web_component(make_application))
 
 
 def run_worker() -> int:
-    """`efir worker`."""
+    """Run `efir worker`."""
     with exclusive_lock("worker"):
         port = settings.EFIR.metrics_port
-        return run_parts(worker_part, *([metrics_server(port)] if port else []))
+        return run_components(worker_component, *([metrics_server(port)] if port else []))
 
 
-def web_part(make_application: Callable[[], Application]) -> Part:
-    """The web part."""
+def web_component(make_application: Callable[[], Application]) -> Component:
+    """Collect static files, make the application and listen. Raises ConfigError if the address is taken."""
     application = with_static_files(make_application)
-    listening = _listening(settings.EFIR.port, "EFIR_PORT")
-
-    async def web(stop: asyncio.Event) -> None:
-        await serve_web(application, listening, stop)
-
-    log.info(
-        "web_starting", host=settings.EFIR.host, port=listening.getsockname()[1], files=raise_nofile_limit()
-    )
-    return web
+    listening = _listen(settings.EFIR.port, "EFIR_PORT")
+    port, files = listening.getsockname()[1], raise_nofile_limit()
+    log.info("web_starting", host=settings.EFIR.host, port=port, files=files)
+    return lambda stop: serve_web(application, listening, stop)
 
 
 def with_static_files(make_application: Callable[[], Application]) -> Application:
-    """An application made when the static files are there: it looks for them when it is.
+    """Make an application that reads the collected static files.
 
-    One process after the other: collecting takes hashed files away and puts them back.
+    One process does so after the other, because collecting removes hashed files and writes them again.
     """
     with blocking_lock(settings.EFIR.data_dir / "static.lock"):
         staticfiles.collect()
         return make_application()
 
 
-def metrics_server(port: int) -> Part:
-    """The worker's port for `/metrics`."""
-    listening = _listening(port, "EFIR_METRICS_PORT")
-    return lambda stop: serve_numbers(listening, stop)
+def metrics_server(port: int) -> Component:
+    """Listen on the worker's port for `/metrics`. Raises ConfigError if the address is taken."""
+    listening = _listen(port, "EFIR_METRICS_PORT")
+    return lambda stop: serve_metrics(listening, stop)
 
 
-def _listening(port: int, variable: str) -> socket.socket:
-    """Raises ConfigError where the address is not to be had."""
+def _listen(port: int, variable: str) -> socket.socket:
     host = settings.EFIR.host
     try:
         return listen(host, port)
@@ -95,19 +90,20 @@ def _listening(port: int, variable: str) -> socket.socket:
 
 
 def raise_nofile_limit() -> int:
-    """Every viewer is an open file: take as many as the system gives this process without asking; how many that is."""
+    """Raise the soft limit of open files to the hard one, because every viewer is a file; return the limit."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # a hard limit without an end is not taken everywhere
+    with suppress(ValueError, OSError):  # some systems refuse an infinite soft limit
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-async def worker_part(stop: asyncio.Event) -> None:
+async def worker_component(stop: asyncio.Event) -> None:
+    """Run the worker's jobs, and the dispatcher if there is a bot."""
     readiness.notify_ready()
     async with asyncio.TaskGroup() as group:
         group.create_task(Worker().run(stop))
         if settings.EFIR.telegram_token:
-            if settings.EFIR.is_sqlite:  # `alone` has made sure of it: whoever held the lease is dead
+            if settings.EFIR.is_sqlite:  # with the exclusive lock held, any other holder of the lease is dead
                 await in_thread(lease.force_release)
             dispatcher = Dispatcher()
             group.create_task(dispatcher.run())
@@ -115,43 +111,34 @@ async def worker_part(stop: asyncio.Event) -> None:
             dispatcher.stop()
 
 
-def run_parts(*parts: Part) -> int:
+def run_components(*components: Component) -> int:
+    """Run components in one event loop until SIGTERM or SIGINT; return the exit code."""
     limit_malloc_arenas()
-    uvloop.run(run_all(parts))
+    uvloop.run(run_all(components))
     log.info("stopped")
     return 0
 
 
 def limit_malloc_arenas() -> None:
-    """Let glibc's threads share two arenas of memory: with one for each, what a rush leaves behind in it is kept."""
+    """Let glibc's threads share two arenas: with one for each, memory used in a rush is never returned."""
     with suppress(AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
-async def run_all(parts: tuple[Part, ...]) -> None:
-    async with _stop_signal() as stop, asyncio.TaskGroup() as group:
-        group.create_task(_end_in_time(stop))
-        for part in parts:
-            group.create_task(_until_stopped(part, stop))
-
-
-async def _end_in_time(stop: asyncio.Event) -> None:
-    await stop.wait()
-    exit_after(settings.EFIR.drain_s + END_WITHIN_S)
-
-
-async def _until_stopped(part: Part, stop: asyncio.Event) -> None:
-    """A part that ends takes the others with it: a supervisor starts the whole process again."""
-    try:
-        await part(stop)
-    finally:
-        stop.set()
-
-
-@asynccontextmanager
-async def _stop_signal() -> AsyncIterator[asyncio.Event]:
+async def run_all(components: tuple[Component, ...]) -> None:
+    """Run components until a signal or the end of one of them, then let all of them end in time."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    yield stop
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    async def run(component: Component) -> None:
+        try:
+            await component(stop)
+        finally:
+            stop.set()  # one that ends takes the others with it, and systemd starts the whole process again
+
+    async with asyncio.TaskGroup() as group:
+        for component in components:
+            group.create_task(run(component))
+        await stop.wait()
+        exit_after(settings.EFIR.drain_s + EXIT_WITHIN_S)

@@ -1,4 +1,4 @@
-"""What this process tells whoever started it and whoever sends it requests: that it is ready, and that it leaves."""
+"""Tell systemd and load balancers whether this process is ready or draining."""
 
 from __future__ import annotations
 
@@ -9,35 +9,36 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-_leaving = False
+_draining = False
 
 
 def notify_ready() -> None:
     """Tell systemd (`Type=notify`) that the process serves."""
-    _tell("READY=1")
+    _notify_systemd("READY=1")
 
 
 def start_draining() -> None:
-    """From now on `/healthz` answers that the process is leaving, and no connection is kept for another request."""
-    global _leaving  # noqa: PLW0603  # a process leaves once
-    _leaving = True
-    _tell("STOPPING=1")
-    log.info("leaving")
+    """Let `/healthz` fail from now on, and keep no connection for another request."""
+    global _draining  # noqa: PLW0603  # a process drains once
+    _draining = True
+    _notify_systemd("STOPPING=1")
+    log.info("draining")
 
 
 def is_draining() -> bool:
-    """Whether the process has been told to stop."""
-    return _leaving
+    """Tell whether the process has been told to stop."""
+    return _draining
 
 
-def _tell(state: str) -> None:
-    """One datagram to the socket of sd_notify(3), where there is one."""
+def _notify_systemd(state: str) -> None:
+    """Send one datagram as sd_notify(3) does, if systemd asks for it."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
-    abstract = f"\0{address[1:]}" if address.startswith("@") else address
+    if address.startswith("@"):  # an abstract socket
+        address = f"\0{address[1:]}"
     try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
-            notified.sendto(state.encode(), abstract)
-    except OSError as exc:  # whoever asked to be told is gone; the work goes on
-        log.warning("supervisor_not_told", error=exc.strerror)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(state.encode(), address)
+    except OSError as exc:  # systemd is not there any more; the work goes on
+        log.warning("systemd_not_notified", error=exc.strerror)

@@ -1,4 +1,4 @@
-"""What is forgotten with time: a little at each call, so that nobody waits for it. Facts and verdicts never are."""
+"""Delete what is older than the retention settings, a batch at a time. Facts and verdicts are kept for ever."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ from efir.telegram.models import MessageState, OutboxMessage
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
+# Rows of one kind in one call: on SQLite others wait while they are deleted.
 BATCH = 1000
-FORGET_ATTEMPTS_AFTER = timedelta(days=1)
-# Looking for what is old reads large tables: often enough for settings in days.
+# Failed log-ins count for 15 minutes.
+ATTEMPTS_KEPT = timedelta(days=1)
+# Looking for old rows reads large tables, and the settings are in days.
 EVERY_S = 600.0
 SETTLED = (MessageState.SENT, MessageState.FAILED, MessageState.EXPIRED)
 
@@ -32,36 +34,35 @@ log = structlog.get_logger(__name__)
 
 
 class RetentionJob:
-    """The worker's duty: it looks every ten minutes, and goes on at once while there is more."""
+    """The worker's job: it looks every ten minutes, and at every call while there is more to delete."""
 
     def __init__(self) -> None:
-        self._again_at = 0.0
+        self._next_at = 0.0
 
     def prune(self) -> None:
-        """Forget a batch of each kind, if it is time to look."""
-        if time.monotonic() >= self._again_at and not forget_some():
-            self._again_at = time.monotonic() + EVERY_S
+        """Delete a batch of each kind, if it is time to look."""
+        if time.monotonic() >= self._next_at and not prune_batch():
+            self._next_at = time.monotonic() + EVERY_S
 
 
-def forget_some() -> bool:
-    """Forget up to a batch of everything that is old enough; whether there may be more."""
-    now, kept = clock.now(), settings.EFIR
+def prune_batch() -> bool:
+    """Delete up to a batch of each kind of old rows; tell whether there may be more."""
+    now, keep = clock.now(), settings.EFIR
     counts = [
         _delete(Session.objects.filter(expire_date__lt=now)),
-        _delete(AccessAttempt.objects.filter(attempt_time__lt=now - FORGET_ATTEMPTS_AFTER)),
-        _older(kept.address_days, now, lambda limit: _delete(AuditAddress.objects.filter(at__lt=limit))),
-        _older(kept.text_days, now, _clear_texts),
-        _older(kept.evidence_days, now, _prune_evidence),
-        _older(kept.trace_days, now, _delete_traces),
+        _delete(AccessAttempt.objects.filter(attempt_time__lt=now - ATTEMPTS_KEPT)),
     ]
+    by_days: tuple[tuple[float, Callable[[datetime], int]], ...] = (
+        (keep.address_days, lambda before: _delete(AuditAddress.objects.filter(at__lt=before))),
+        (keep.text_days, _clear_texts),
+        (keep.evidence_days, _delete_evidence),
+        (keep.trace_days, _delete_recorders),
+    )
+    # 0 days means for ever.
+    counts += [prune(now - timedelta(days=days)) for days, prune in by_days if days]
     if any(counts):
-        log.info("forgotten", rows=sum(counts))
+        log.info("pruned", rows=sum(counts))
     return max(counts) >= BATCH
-
-
-def _older(days: float, now: datetime, forget: Callable[[datetime], int]) -> int:
-    """Forget what is older than so many days; nothing where 0 keeps it for ever."""
-    return forget(now - timedelta(days=days)) if days else 0
 
 
 def _delete(rows: QuerySet[Any]) -> int:
@@ -69,18 +70,18 @@ def _delete(rows: QuerySet[Any]) -> int:
     return count
 
 
-def _clear_texts(limit: datetime) -> int:
-    """What the messages said; that they went, when and to whom stays."""
-    old = OutboxMessage.objects.filter(state__in=SETTLED, created_at__lt=limit).exclude(text="")
+def _clear_texts(before: datetime) -> int:
+    """Clear the texts of settled messages; that they went, when and to whom stays."""
+    old = OutboxMessage.objects.filter(state__in=SETTLED, created_at__lt=before).exclude(text="")
     return old.filter(pk__in=list(old.values_list("pk", flat=True)[:BATCH])).update(text="")
 
 
-def _prune_evidence(limit: datetime) -> int:
-    """The recorded presence of archived webinars; each verdict keeps its own intervals and can be judged again by them.
+def _delete_evidence(before: datetime) -> int:
+    """Delete the recorded presence of archived webinars: each verdict keeps its own intervals.
 
-    The mark comes first, in the same transaction: who finds no intervals finds why.
+    The mark on the classification comes first, in the same transaction: it explains why intervals are missing.
     """
-    archived = Webinar.objects.filter(status=Status.ARCHIVED, finished_at__lt=limit)
+    archived = Webinar.objects.filter(status=Status.ARCHIVED, finished_at__lt=before)
     with transaction.atomic():
         rows = PresenceInterval.objects.filter(webinar__in=archived)
         batch = list(rows.values_list("pk", "webinar_id")[:BATCH])
@@ -91,15 +92,15 @@ def _prune_evidence(limit: datetime) -> int:
         return count
 
 
-def _delete_traces(limit: datetime) -> int:
-    """Recorders that saw nobody, ran at no live time and no clock set back: by them nothing is judged."""
-    judged = Webinar.objects.filter(
+def _delete_recorders(before: datetime) -> int:
+    """Delete recorders that are evidence of nothing: no viewer, no live time, no clock that went back."""
+    finished = Webinar.objects.filter(
         started_at__lt=OuterRef("pulsed_at"), finished_at__gt=OuterRef("started_at")
     )
     on_air = Webinar.objects.filter(started_at__lt=OuterRef("pulsed_at"), finished_at=None)
-    seen = PresenceInterval.objects.filter(recorder=OuterRef("pk"))
+    viewers = PresenceInterval.objects.filter(recorder=OuterRef("pk"))
     return _delete(
         Recorder.objects.filter(
-            ~Exists(judged), ~Exists(on_air), ~Exists(seen), pulsed_at__lt=limit, repeats_until=None
+            ~Exists(finished), ~Exists(on_air), ~Exists(viewers), pulsed_at__lt=before, repeats_until=None
         )
     )

@@ -1,4 +1,4 @@
-"""The worker: everything that happens without anybody asking. The database is the queue."""
+"""The worker: everything that happens without a request. The database is the queue."""
 
 from __future__ import annotations
 
@@ -9,71 +9,54 @@ from datetime import timedelta
 from uuid import uuid4
 
 import structlog
-from django.conf import settings
 
 from efir.attendance import classifier, tracker
-from efir.hooks.actions import ActionRefused, Context, Source
 from efir.hooks.bus import retry_failed_listeners
 from efir.lib import clock
 from efir.lib.concurrency import in_thread, wait_for
 from efir.lib.log import ThrottledErrorLog
 from efir.room.auto_stop import stop_forgotten
-from efir.server.archiving import archive
-from efir.server.models import WorkerBeat
+from efir.server.archiving import archive_settled
+from efir.server.models import WorkerHeartbeat
 from efir.server.retention import RetentionJob
 from efir.telegram.outbox import enqueue
-from efir.webinars.lifecycle import Status
-from efir.webinars.models import Webinar
 from efir.webinars.posters.store import forget_unused
 
 TICK_S = 1.0
-SELDOM_S = 5.0
-FORGET_BEATS_AFTER = timedelta(days=1)
+# These jobs find nothing to do most of the time, and nobody waits for them by the second.
+PERIODIC_S = 5.0
+# A worker that was killed leaves its row behind.
+DELETE_HEARTBEATS_AFTER = timedelta(days=1)
 
 log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """Runs the duties until told to stop. Any number of workers may run; each duty tolerates the others."""
+    """Runs the jobs until told to stop. Any number of workers may run: each job tolerates the others."""
 
     def __init__(self) -> None:
         self.id = uuid4()
         self.started_at = clock.now()
-        self._seldom_at = 0.0
+        self._periodic_at = 0.0
         self._failing: dict[str, ThrottledErrorLog] = {}
         self._retention = RetentionJob()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Do the duties every second; at once again while there is more to do."""
+        """Run the jobs every second, or without a pause while leads wait for their verdicts."""
         while not stop.is_set():
-            busy = await self._round()
-            if not busy:
+            for job in (tracker.record_new_entries, *self.periodic_jobs()):
+                await self.run_job(job)
+            has_more = await self.run_job(classifier.classify_due)
+            await self.run_job(self.write_heartbeat)
+            if has_more is not True:
                 await wait_for(stop, TICK_S)
-        await in_thread(self._goodbye)
+        await in_thread(self.deregister)
 
-    async def _round(self) -> bool:
-        busy = False
-        for duty in (tracker.record_new_entries, *self._seldom()):
-            await self._do(duty)
-        busy = await self._do(classifier.classify_due) is True
-        await self._do(self._beat)
-        return busy
-
-    async def _do(self, duty: Callable[[], object]) -> object:
-        try:
-            done = await in_thread(duty)
-        except Exception:  # one duty that fails (the database is away, say) must not stop the others
-            failing = ThrottledErrorLog(log, "duty_failed", duty=duty.__qualname__)
-            self._failing.setdefault(duty.__name__, failing).failed()
-            return None
-        if over := self._failing.pop(duty.__name__, None):
-            over.succeeded()
-        return done
-
-    def _seldom(self) -> list[Callable[[], object]]:
-        if time.monotonic() - self._seldom_at < SELDOM_S:
+    def periodic_jobs(self) -> list[Callable[[], object]]:
+        """Return the jobs of every five seconds if these are over, else nothing."""
+        if time.monotonic() - self._periodic_at < PERIODIC_S:
             return []
-        self._seldom_at = time.monotonic()
+        self._periodic_at = time.monotonic()
         return [
             clock.refresh,
             enqueue.expire,
@@ -84,8 +67,21 @@ class Worker:
             self._retention.prune,
         ]
 
-    def _beat(self) -> None:
-        WorkerBeat.objects.update_or_create(
+    async def run_job(self, job: Callable[[], object]) -> object:
+        """Run one job in a thread and return its result; None if it failed, which must not stop the others."""
+        try:
+            result = await in_thread(job)
+        except Exception:
+            failing = ThrottledErrorLog(log, "job_failed", job=job.__qualname__)
+            self._failing.setdefault(job.__name__, failing).failed()
+            return None
+        if recovered := self._failing.pop(job.__name__, None):
+            recovered.succeeded()
+        return result
+
+    def write_heartbeat(self) -> None:
+        """Record that this worker is alive, and which of its jobs fail."""
+        WorkerHeartbeat.objects.update_or_create(
             worker=self.id,
             defaults={
                 "started_at": self.started_at,
@@ -94,21 +90,7 @@ class Worker:
             },
         )
 
-    def _goodbye(self) -> None:
-        WorkerBeat.objects.filter(worker=self.id).delete()
-        WorkerBeat.objects.filter(beat_at__lt=clock.now() - FORGET_BEATS_AFTER).delete()
-
-
-def archive_settled() -> int:
-    """Archive what was finished long enough ago and has every message settled; how many."""
-    before = clock.now() - timedelta(days=settings.EFIR.archive_days)
-    finished = Webinar.objects.filter(status=Status.FINISHED, finished_at__lte=before)
-    return sum(_archived(webinar_id) for webinar_id in finished.values_list("pk", flat=True))
-
-
-def _archived(webinar_id: int) -> bool:
-    try:
-        archive(webinar_id, Context(None, Source.SYSTEM))
-    except ActionRefused:
-        return False  # a verdict or a message is still on its way: it is asked again in a few seconds
-    return True
+    def deregister(self) -> None:
+        """Delete this worker's heartbeat, and those of workers that were killed long ago."""
+        WorkerHeartbeat.objects.filter(worker=self.id).delete()
+        WorkerHeartbeat.objects.filter(beat_at__lt=clock.now() - DELETE_HEARTBEATS_AFTER).delete()

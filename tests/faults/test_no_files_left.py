@@ -119,5 +119,5 @@ def test_a_full_house_refuses_clearly_keeps_its_viewers_and_lets_in_again(hall):
     eventually(lambda: httpx.get(f"{site.url}/webinars/").status_code == 200)
     with crowd.watching(webinar) as stream:
         stream.until(status="paused")
-    assert site.log.read_text().count("files_run_out") == 1
+    assert site.log.read_text().count("fd_limit_reached") == 1
     assert "Traceback" not in site.log.read_text()

@@ -68,6 +68,6 @@ def test_a_disk_that_becomes_read_only_while_live_costs_nobody_anything(hall):
             other.until(status="finished")
     stayed = f"attendance_verdict WHERE webinar_id = {webinar} AND reason = 'stayed_to_end'"
     eventually(lambda: site.count(stayed) == 2)
-    assert "duty_failed" in site.log.read_text()  # why, for the operator
+    assert "job_failed" in site.log.read_text()  # why, for the operator
     verified = site.run("verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr

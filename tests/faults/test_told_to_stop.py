@@ -148,7 +148,7 @@ def test_a_database_that_freezes_holds_nobody_up(evening):
             assert time.monotonic() - told < ENDS_WITHIN_S
         eventually(lambda: tab.ended)
     assert re.search(rb"^retry: \d+$", tab.received, re.MULTILINE)
-    (line,) = [json.loads(line) for line in site.log.read_text().splitlines() if "ended_by_force" in line]
+    (line,) = [json.loads(line) for line in site.log.read_text().splitlines() if "forced_exit" in line]
     assert "efir.room.presence_store." in str(line["hanging"])
     evening.restart()
     with evening.viewer.watching(evening.webinar) as tab:

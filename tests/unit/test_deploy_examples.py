@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from efir.config import MOST_DRAIN_S, ConfigError, read_config
-from efir.server.processes import END_WITHIN_S
+from efir.server.forced_exit import EXIT_WITHIN_S
 from tests.support import caddy
 from tests.support.nginx import IN_CI
 
@@ -43,7 +43,7 @@ def test_systemd_waits_for_as_long_as_a_stop_may_last(unit, tmp_path):
     with pytest.raises(ConfigError):
         read_config(environ | {"EFIR_DRAIN_S": str(MOST_DRAIN_S + 1)})
     (waits_s,) = re.findall(r"^TimeoutStopSec=(\d+)$", unit.read_text(), flags=re.MULTILINE)
-    assert int(waits_s) > MOST_DRAIN_S + END_WITHIN_S
+    assert int(waits_s) > MOST_DRAIN_S + EXIT_WITHIN_S
 
 
 @pytest.mark.skipif(not caddy.PROGRAM and not IN_CI, reason=caddy.MISSING)

@@ -15,7 +15,7 @@ def told(monkeypatch, outcomes: str, *, seconds_each: float) -> list[dict[str, A
     """What the log holds after these tries, f for a failure and s for a success, one after another."""
     capture, now = LogCapture(), 1000.0
     monkeypatch.setattr(log.time, "monotonic", lambda: now)
-    trouble = ThrottledErrorLog(structlog.wrap_logger(None, [capture]), "work_failed", duty="track")
+    trouble = ThrottledErrorLog(structlog.wrap_logger(None, [capture]), "work_failed", job="track")
     for outcome in outcomes:
         trouble.failed(rows=7) if outcome == "f" else trouble.succeeded()
         now += seconds_each
@@ -25,7 +25,7 @@ def told(monkeypatch, outcomes: str, *, seconds_each: float) -> list[dict[str, A
 def test_the_first_failure_and_the_end_are_told(monkeypatch):
     assert told(monkeypatch, "sfffffss", seconds_each=1) == [
         {"event": "work_failed", "count": 1},
-        {"event": "work_failed_over", "count": 5},
+        {"event": "work_recovered", "count": 5},
     ]
 
 
@@ -38,7 +38,7 @@ def test_a_new_failure_is_told_at_once(monkeypatch):
     events = [(entry["event"], entry["count"]) for entry in told(monkeypatch, "fsffs", seconds_each=1)]
     assert events == [
         ("work_failed", 1),
-        ("work_failed_over", 1),
+        ("work_recovered", 1),
         ("work_failed", 1),
-        ("work_failed_over", 2),
+        ("work_recovered", 2),
     ]

@@ -38,7 +38,7 @@ from efir.ops.backup.tables import (
 from efir.room.models import Recorder
 from efir.server.locks import exclusive_lock
 from efir.server.migrate import migration_lock
-from efir.server.models import WorkerBeat
+from efir.server.models import WorkerHeartbeat
 from efir.telegram.models import DispatcherState
 from efir.triggers import registry
 from efir.webinars.models import Webinar
@@ -104,7 +104,7 @@ def restore(path: Path, *, assume_nothing_sent: bool = False, clear_sessions: bo
             ContentType.objects.clear_cache()
             call_command("migrate", interactive=False, verbosity=0)  # also makes the roles and the triggers
             # The processes of the old installation hold no lease any more.
-            WorkerBeat.objects.all().delete()
+            WorkerHeartbeat.objects.all().delete()
             DispatcherState.objects.update(holder=None, lease_until=None)
             held = 0 if assume_nothing_sent else hold_unsettled()
             cleared = Session.objects.all().delete()[0] if clear_sessions else 0
@@ -143,7 +143,7 @@ def _refuse_in_use() -> None:
         )
     since = clock.now() - HEARTBEAT_WITHIN
     heartbeats = (
-        (WorkerBeat._meta.db_table, WorkerBeat.objects.filter(beat_at__gt=since)),
+        (WorkerHeartbeat._meta.db_table, WorkerHeartbeat.objects.filter(beat_at__gt=since)),
         (Recorder._meta.db_table, Recorder.objects.filter(pulsed_at__gt=since)),
     )
     if any(table in tables and recent.exists() for table, recent in heartbeats):

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 from efir.lib import clock
 from efir.ops.monitoring.health import HEALTHY, component_states
 from efir.room.hub import current_hub
-from efir.server.models import WorkerBeat
+from efir.server.models import WorkerHeartbeat
 from efir.telegram.bot import lease
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.telegram.outbox.queries import UNSETTLED
@@ -102,7 +102,7 @@ def _ages() -> Iterator[Metric]:
         stopped.aggregate(at=Min("finished_at"))["at"],
         if_none=0,
     )
-    heartbeat = WorkerBeat.objects.aggregate(at=Max("beat_at"))["at"]
+    heartbeat = WorkerHeartbeat.objects.aggregate(at=Max("beat_at"))["at"]
     yield from _age(
         "efir_worker_heartbeat_age_seconds", "Time since the last heartbeat of a worker.", heartbeat
     )

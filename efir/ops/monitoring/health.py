@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from efir.lib import clock
 from efir.server import readiness
-from efir.server.models import WorkerBeat
+from efir.server.models import WorkerHeartbeat
 from efir.telegram.health import telegram_health
 from efir.triggers import registry
 
@@ -60,7 +60,7 @@ def _database() -> str:
 
 
 def _worker() -> str:
-    recent = WorkerBeat.objects.filter(beat_at__gt=clock.now() - HEARTBEAT_WITHIN)
+    recent = WorkerHeartbeat.objects.filter(beat_at__gt=clock.now() - HEARTBEAT_WITHIN)
     failing = list(recent.values_list("failing", flat=True))
     if any(failing):
         return f"failing: {', '.join(sorted(set(filter(None, failing))))}"

@@ -60,7 +60,7 @@ NOBODYS = {
     *("axes.AccessFailureLog", "axes.AccessLog", "axes.AccessAttemptExpiration"),
     *("webinars.Poster", "webinars.PosterFile", "hooks.ListenerRetry", "attendance.Classification"),
     *("room.Recorder", "room.SpeakerPageSeen"),
-    *("telegram.BotUpdate", "telegram.DispatcherState", "ops.WorkerBeat", "ops.DemoMark"),
+    *("telegram.BotUpdate", "telegram.DispatcherState", "ops.WorkerHeartbeat", "ops.DemoMark"),
 }
 # Bookkeeping that tells nothing of the person: when their access changed, Django's unused permissions.
 UNTOLD = {"accounts.AccessChange.person", "accounts.Person_user_permissions.person"}

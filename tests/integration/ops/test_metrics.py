@@ -66,7 +66,7 @@ def test_metrics_are_for_this_machine_or_with_the_token(settings, token, address
 
 
 def test_metrics_of_queue_verdicts_and_worker(make_webinar, make_person, clock):
-    Worker()._beat()
+    Worker().write_heartbeat()
     webinar, lead, partner = make_webinar("live"), make_person(), make_person(Role.PARTNER)
     TelegramChat.objects.create(person=partner, chat_id=1)
     enqueue(
@@ -153,7 +153,7 @@ def test_metrics_without_database_show_the_process(monkeypatch):
 
 
 def test_health_fails_while_draining(monkeypatch):
-    monkeypatch.setattr(readiness, "_leaving", True)
+    monkeypatch.setattr(readiness, "_draining", True)
     for path in ("/healthz", "/healthz/web"):
         answer = Client().get(path)
         assert (answer.status_code, answer.json()) == (503, {"status": "draining", "failing": ["draining"]})

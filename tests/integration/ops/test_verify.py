@@ -96,7 +96,7 @@ def test_verify_accepts_pruned_evidence(evening, clock, monkeypatch, settings):
     clock.move(2 * 24 * 3600)
     left = PresenceInterval.objects.count()
     while left:
-        retention.forget_some()
+        retention.prune_batch()
         left -= 1
         assert PresenceInterval.objects.count() == left
         assert found() == []

@@ -22,7 +22,7 @@ from efir.room.models import PresenceInterval, Recorder
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.server import retention
-from efir.server.retention import RetentionJob, forget_some
+from efir.server.retention import RetentionJob, prune_batch
 from efir.telegram.models import OutboxMessage
 from efir.webinars import core
 from tests.conftest import SYSTEM
@@ -64,11 +64,11 @@ def archived(make_webinar, make_person, clock):
 def test_verdicts_stay_true_when_the_evidence_goes(archived, keep, clock):
     keep(evidence_days=100, trace_days=100)
     clock.move(99 * DAY_S)
-    forget_some()
+    prune_batch()
     assert PresenceInterval.objects.count() == 2
     facts = list(JournalEntry.objects.values_list("pk", flat=True))
     now = clock.move(2 * DAY_S)
-    forget_some()
+    prune_batch()
     assert not PresenceInterval.objects.exists()
     assert Classification.objects.get().evidence_pruned_at == now
     assert list(JournalEntry.objects.values_list("pk", flat=True)) == facts
@@ -85,7 +85,7 @@ def test_the_numbers_and_the_table_of_presence_stay_when_the_evidence_goes(archi
     assert told[0] == Funnel(seats=1, entered=2, walk_ins=2, saw_cta=None, stayed=1)
     keep(evidence_days=1)
     clock.move(2 * DAY_S)
-    forget_some()
+    prune_batch()
     assert not PresenceInterval.objects.exists()
     assert (funnel_of(archived, timeline), curve_of(archived, timeline), presence_batch(archived)(0)) == told
 
@@ -93,7 +93,7 @@ def test_the_numbers_and_the_table_of_presence_stay_when_the_evidence_goes(archi
 def test_nothing_goes_unless_it_is_asked_for(archived, keep, clock):
     keep()
     clock.move(3650 * DAY_S)
-    forget_some()
+    prune_batch()
     assert PresenceInterval.objects.count() == 2
     assert OutboxMessage.objects.exclude(text="").exists()
 
@@ -106,7 +106,7 @@ def test_evidence_of_what_is_not_archived_stays(make_webinar, make_person, keep,
     )
     keep(evidence_days=1, trace_days=1)
     clock.move(10 * DAY_S)
-    forget_some()
+    prune_batch()
     assert PresenceInterval.objects.exists()
 
 
@@ -114,7 +114,7 @@ def test_what_was_said_goes_and_that_it_was_said_stays(archived, keep, clock):
     keep(text_days=10)
     OutboxMessage.objects.filter(kind="candidate_recording").update(state="uncertain")
     clock.move(11 * DAY_S)
-    forget_some()
+    prune_batch()
     assert not OutboxMessage.objects.filter(state="sent").exclude(text="").exists()
     assert not OutboxMessage.objects.filter(state="uncertain", text="").exists()  # a person still decides
 
@@ -127,7 +127,7 @@ def test_an_address_goes_and_the_deed_stays(make_webinar, make_person, keep, clo
     keep(address_days=5)
     clock.move(6 * DAY_S)
     assert AuditAddress.objects.exists()
-    forget_some()
+    prune_batch()
     assert not AuditAddress.objects.exists()
     assert AuditEntry.objects.count() == deeds
 
@@ -136,8 +136,8 @@ def test_recorders_go_unless_somebody_is_judged_by_them(archived, keep, clock):
     keep(evidence_days=1, trace_days=1)
     idle = Recorder.objects.create(started_at=clock(), pulsed_at=clock.move(60))
     clock.move(3 * DAY_S)
-    forget_some()
-    forget_some()
+    prune_batch()
+    prune_batch()
     assert not Recorder.objects.filter(pk=idle.pk).exists()
     assert Recorder.objects.count() == 1
 

@@ -16,8 +16,7 @@ from efir.hooks.actions import ActionRefused
 from efir.room.auto_stop import stop_forgotten
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
-from efir.server.archiving import archive
-from efir.server.worker import archive_settled
+from efir.server.archiving import archive, archive_settled
 from efir.telegram.models import OutboxMessage
 from efir.triggers import registry
 from efir.webinars import core
