@@ -39,7 +39,7 @@ lock: .venv/.dev
 
 # Needs GNU gettext (apt-get install gettext).
 messages: .venv/.dev
-	cd efir && ../$(BIN)/django-admin makemessages -l ru -l en --no-wrap --add-location file --settings efir.settings
+	cd efir && ../$(BIN)/django-admin makemessages -l ru -l en --no-wrap --add-location file --ignore 'ops/cli/*' --settings efir.settings
 	cd efir && ../$(BIN)/django-admin compilemessages --settings efir.settings
 
 clean:

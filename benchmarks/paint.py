@@ -19,7 +19,7 @@ from playwright.sync_api import Browser  # noqa: E402
 from benchmarks.people import enrol, log_in, room_page, scheduled_webinar  # noqa: E402
 from benchmarks.processes import efir  # noqa: E402
 from benchmarks.tables import median, table, warn  # noqa: E402
-from efir.demo.posters import painted  # noqa: E402
+from efir.demo.posters import draw_poster  # noqa: E402
 from efir.hooks.actions import Context, Source  # noqa: E402
 from efir.webinars import core  # noqa: E402
 from efir.webinars.posters.render import from_picture  # noqa: E402
@@ -49,7 +49,7 @@ def main() -> None:
         warn(MISSING)
         return
     call_command("migrate", verbosity=0)
-    poster = keep(from_picture(painted(0)))
+    poster = keep(from_picture(draw_poster(0)))
     webinar = core.edit(scheduled_webinar().pk, {"poster": poster}, Context(None, Source.SYSTEM))
     cookie = log_in(enrol(1))[0]
     with efir("web") as server, chromium() as browser:

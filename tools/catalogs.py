@@ -17,6 +17,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 
 LOCALE = Path("efir/locale")
+IGNORE = ["--ignore", "ops/cli/*"]  # its texts are in cli.po
 NO_GETTEXT = (
     "GNU gettext is not here: SKIPPED whether the catalogs lag behind. To get it: apt-get install gettext"
 )
@@ -82,7 +83,17 @@ def _behind() -> list[str]:
         copy = Path(directory) / "efir"
         shutil.copytree("efir", copy, ignore=shutil.ignore_patterns("__pycache__"))
         subprocess.run(
-            [sys.executable, "-m", "django", "makemessages", "-l", "en", "--no-obsolete", "--no-location"],
+            [
+                sys.executable,
+                "-m",
+                "django",
+                "makemessages",
+                "-l",
+                "en",
+                "--no-obsolete",
+                "--no-location",
+                *IGNORE,
+            ],
             cwd=copy,
             env=os.environ | {"DJANGO_SETTINGS_MODULE": "efir.settings", "EFIR_DATA_DIR": directory},
             check=True,

@@ -1,1 +1,1 @@
-"""The demo: the whole system on one address, with sample people and a Telegram that does not exist."""
+"""The demo: the whole system on one address, with sample people and a fake Telegram."""

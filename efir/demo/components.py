@@ -1,4 +1,4 @@
-"""`/demo/components/`: the design system as it is, from the real stylesheet and the real parts of pages."""
+"""`/demo/components/`: every part of the design system, from the real stylesheet and templates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPACES = ["s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8"]
 
 
 class SampleForm(forms.Form):
-    """A field of each kind and state."""
+    """A form with a field of each kind and state."""
 
     plain = forms.CharField(label=_("Имя"), help_text=_("Подсказка: одно предложение под полем."))
     wrong = forms.EmailField(label=_("E-mail"))
@@ -35,7 +35,7 @@ class SampleForm(forms.Form):
 
 @require_safe
 def components(request: HttpRequest) -> HttpResponse:
-    """Every token, component and state on one page."""
+    """Show every colour, space, component and state on one page."""
     given = {"plain": "Анна", "wrong": "anna@", "chosen": "b", "checked": "on"}
     context = {
         "colours": COLOURS,

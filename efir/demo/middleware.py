@@ -1,4 +1,4 @@
-"""In the demo a link to the bot that does not exist leads to the page that plays Telegram."""
+"""Redirect links to the demo's bot, which does not exist, to the page that plays Telegram."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 
-from efir.demo.site import fake_bot_api
+from efir.demo.site import fake_botapi
 
 
 class DemoRedirectMiddleware:
-    """Middleware of the demo alone: where a person would be sent to t.me, they are sent to /demo/telegram/."""
+    """Turn redirects to t.me into redirects to /demo/telegram/."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -21,7 +21,7 @@ class DemoRedirectMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self._get_response(request)
         parts = urlsplit(response.headers.get("Location", ""))
-        if parts.hostname == "t.me" and fake_bot_api():
+        if parts.hostname == "t.me" and fake_botapi():
             payload = parse_qs(parts.query).get("start", [""])[0]
             response["Location"] = f"{reverse('demo-telegram')}?{urlencode({'start': payload})}"
         return response

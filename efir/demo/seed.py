@@ -1,4 +1,4 @@
-"""Sample people and webinars: everything goes through the same functions as in real life, with the clock moved."""
+"""Sample people and webinars, made by the functions of real life with the clock moved."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from efir.accounts.models import Person
 from efir.accounts.services import create_person
 from efir.attendance import classifier
 from efir.config import ConfigError
-from efir.demo.posters import painted
-from efir.demo.site import fake_bot_api
+from efir.demo.posters import draw_poster
+from efir.demo.site import fake_botapi, fake_botapi_file
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.room.presence import IntervalRow, Pending, RecorderRow
@@ -33,8 +33,9 @@ from efir.webinars.selectors import on_air, upcoming
 
 PASSWORD = "efir-demo"  # noqa: S105  # printed at every start
 FIRST_CHAT_ID = 1001
-NEAR = timedelta(hours=1)
 
+
+# Log-in: (name, role, inviter).
 PEOPLE: dict[str, tuple[str, Role, str | None]] = {
     "admin": ("Ольга Админ", Role.ADMIN, None),
     "speaker": ("Анна Спикер", Role.SPEAKER, None),
@@ -49,16 +50,27 @@ PEOPLE: dict[str, tuple[str, Role, str | None]] = {
     "candidate6": ("Костя Шестой", Role.CANDIDATE, "partner2"),
 }
 WITHOUT_CHAT = {"candidate3", "candidate6"}
-WITHOUT_SEAT = {"candidate5"}
-
-# Yesterday's webinar: minutes in the room, of sixty; who is not named here did not come.
-YESTERDAY = {"candidate1": (-5, 60), "candidate2": (2, 25), "candidate4": (0, 60), "candidate6": (10, 60)}
+SEATS_YESTERDAY = ("candidate1", "candidate2", "candidate3", "candidate4", "candidate5")
+# Log-in: from which to which minute of yesterday's sixty they were in the room. The others did not come.
+PRESENT_YESTERDAY = {
+    "candidate1": (-5, 60),
+    "candidate2": (2, 25),
+    "candidate4": (0, 60),
+    "candidate6": (10, 60),
+}
+SEATS_NEXT = ("candidate1", "candidate2", "candidate3", "candidate4", "candidate6")
+NEXT_IN = timedelta(minutes=10)
+LATER = {
+    "Первые сто клиентов": timedelta(days=1),
+    "Как говорить о деньгах": timedelta(days=3),
+}
+LENGTH = timedelta(minutes=60)
 
 
 def prepare(*, reset: bool) -> None:
-    """Seed an empty database; keep a seeded one, but let something be about to start. Prints the log-ins.
+    """Seed an empty database, keep a seeded one, and print the log-ins. A webinar is always near.
 
-    Raises ConfigError where the database holds somebody else's data.
+    Raises ConfigError if the database holds the data of somebody else.
     """
     if Person.objects.exists() and not DemoMark.objects.exists():
         raise ConfigError(
@@ -66,38 +78,31 @@ def prepare(*, reset: bool) -> None:
             "(and EFIR_DATABASE_URL, if it is set)."
         )
     if reset:
-        _forget()
+        with registry.disabled():
+            call_command("flush", interactive=False, verbosity=0)
+        fake_botapi_file().unlink(missing_ok=True)
     kept = DemoMark.objects.exists()
-    if not kept:
-        with transaction.atomic():
-            _seed()
-            DemoMark.objects.create(seeded_at=clock.now())
     with transaction.atomic():
-        if not _something_is_near():
-            _next_webinar(_people())
-    _introduce()
+        if not kept:
+            seed()
+            DemoMark.objects.create(seeded_at=clock.now())
+        now = clock.now()
+        near = upcoming().filter(starts_at__gt=now, starts_at__lt=now + timedelta(hours=1), withdrawn=False)
+        if not on_air().exists() and not near.exists():
+            _add_next_webinar({person.login: person for person in Person.objects.filter(login__in=PEOPLE)})
+    if botapi := fake_botapi():
+        for chat in TelegramChat.objects.select_related("person"):
+            if chat.chat_id not in botapi.chats:
+                botapi.people.add(chat.chat_id, chat.person.name, chat.person.login)
     _print_welcome(kept=kept)
 
 
-def _something_is_near() -> bool:
-    soon = upcoming().filter(starts_at__lt=clock.now() + NEAR, starts_at__gt=clock.now(), withdrawn=False)
-    return on_air().exists() or soon.exists()
-
-
-def _forget() -> None:
-    with registry.disabled():
-        call_command("flush", interactive=False, verbosity=0)
-    (settings.EFIR.data_dir / "standin.jsonl").unlink(missing_ok=True)
-
-
-def _people() -> dict[str, Person]:
-    return {person.login: person for person in Person.objects.filter(login__in=PEOPLE)}
-
-
-def _seed() -> None:
+def seed() -> None:
+    """Make the people, yesterday's webinar with its verdicts, and the coming webinars."""
+    now = clock.now()
     people: dict[str, Person] = {}
-    for login, (name, role, inviter) in PEOPLE.items():
-        people[login] = create_person(
+    for number, (login, (name, role, inviter)) in enumerate(PEOPLE.items()):
+        person = people[login] = create_person(
             login=login,
             name=name,
             role=role,
@@ -105,43 +110,54 @@ def _seed() -> None:
             invited_by=people[inviter] if inviter else None,
             consented=True,
         )
-    for number, person in enumerate(people.values()):
-        person.email, person.phone, person.telegram_name = _contacts(person.login, number)
+        # A domain and telephone numbers that belong to nobody.
+        person.email, person.phone = f"{login}@example.org", f"+7000000{number:04}"
+        person.telegram_name = f"demo_{login}"
         person.save(update_fields=["email", "phone", "telegram_name"])
     for number, login in enumerate(login for login in PEOPLE if login not in WITHOUT_CHAT):
-        TelegramChat.objects.create(
-            person=people[login], chat_id=FIRST_CHAT_ID + number, linked_at=clock.now()
+        TelegramChat.objects.create(person=people[login], chat_id=FIRST_CHAT_ID + number, linked_at=now)
+
+    speaker = people["speaker"]
+    context = Context(speaker.pk, Source.WEB)
+    start = now - timedelta(days=1)
+    stop = start + LENGTH
+    with _clock_at(start - timedelta(days=1)):
+        webinar = _publish_webinar("Зачем нам живые эфиры", start, speaker)
+        for login in SEATS_YESTERDAY:
+            core.book_seat(webinar.pk, people[login])
+    with _clock_at(start):
+        core.core_webinar_set_status(webinar.pk, "start", context)
+    with _clock_at(stop):
+        recorder = RecorderRow(uuid4(), start - timedelta(hours=1), stop, closed_at=stop)
+        intervals = tuple(
+            IntervalRow(
+                recorder.id,
+                webinar.pk,
+                people[login].pk,
+                start + timedelta(minutes=came),
+                start + timedelta(minutes=left),
+            )
+            for login, (came, left) in PRESENT_YESTERDAY.items()
         )
-    _held_yesterday(people)
-    _next_webinar(people)
-    now = clock.now()
-    _webinar("Первые сто клиентов", now + timedelta(days=1), people["speaker"])
-    _webinar("Как говорить о деньгах", now + timedelta(days=3), people["speaker"])
+        write(Pending((recorder,), intervals))
+        core.core_webinar_set_status(webinar.pk, "stop", context)
+        core.publish_recording(webinar.pk, f"{settings.EFIR.public_url}/demo/recording/", context)
+    with _clock_at(stop + timedelta(seconds=settings.EFIR.settle_s + 1)):
+        while classifier.classify_due():
+            pass
+
+    _add_next_webinar(people)
+    for title, wait in LATER.items():
+        _publish_webinar(title, now + wait, speaker)
 
 
-def _contacts(login: str, number: int) -> tuple[str, str, str]:
-    """Made up: a domain and numbers that belong to nobody."""
-    return f"{login}@example.org", f"+7000000{number:04}", f"demo_{login}"
+def _add_next_webinar(people: dict[str, Person]) -> None:
+    webinar = _publish_webinar("Своё дело без вложений", clock.now() + NEXT_IN, people["speaker"])
+    for login in SEATS_NEXT:
+        core.book_seat(webinar.pk, people[login])
 
 
-def _introduce() -> None:
-    """The stand-in knows the people who have a chat."""
-    bot_api = fake_bot_api()
-    if bot_api is None:
-        return
-    for chat in TelegramChat.objects.select_related("person"):
-        if chat.chat_id not in bot_api.chats:
-            bot_api.people.add(chat.chat_id, chat.person.name, chat.person.login)
-
-
-def _next_webinar(people: dict[str, Person]) -> None:
-    webinar = _webinar("Своё дело без вложений", clock.now() + timedelta(minutes=10), people["speaker"])
-    for login, person in people.items():
-        if login.startswith("candidate") and login not in WITHOUT_SEAT:
-            core.book_seat(webinar.pk, person)
-
-
-def _webinar(title: str, starts_at: datetime, speaker: Person) -> Webinar:
+def _publish_webinar(title: str, starts_at: datetime, speaker: Person) -> Webinar:
     context = Context(speaker.pk, Source.WEB)
     webinar = core.create(
         {
@@ -149,68 +165,34 @@ def _webinar(title: str, starts_at: datetime, speaker: Person) -> Webinar:
             "description": "Живой эфир: рассказываем, как всё устроено, и отвечаем на вопросы.",
             "speaker_name": speaker.name,
             "starts_at": starts_at.replace(second=0, microsecond=0),
-            "length_min": 60,
+            "length_min": LENGTH // timedelta(minutes=1),
             "player_url": f"{settings.EFIR.public_url}/demo/player/",
-            "poster": keep(from_picture(painted(Webinar.objects.count()))),
+            "poster": keep(from_picture(draw_poster(Webinar.objects.count()))),
         },
         context,
     )
     return core.publish(webinar.pk, context)
 
 
-def _held_yesterday(people: dict[str, Person]) -> None:
-    start = clock.now() - timedelta(days=1)
-    speaker = Context(people["speaker"].pk, Source.WEB)
-    with _at(start - timedelta(days=1)):
-        webinar = _webinar("Зачем нам живые эфиры", start, people["speaker"])
-        for login in ("candidate1", "candidate2", "candidate3", "candidate4", "candidate5"):
-            core.book_seat(webinar.pk, people[login])
-    with _at(start):
-        core.core_webinar_set_status(webinar.pk, "start", speaker)
-    stop = start + timedelta(minutes=60)
-    with _at(stop):
-        _watched(webinar, people, start, stop)
-        core.core_webinar_set_status(webinar.pk, "stop", speaker)
-        core.publish_recording(webinar.pk, f"{settings.EFIR.public_url}/demo/recording/", speaker)
-    with _at(stop + timedelta(seconds=settings.EFIR.settle_s + 1)):
-        while classifier.classify_due():
-            pass
-
-
-def _watched(webinar: Webinar, people: dict[str, Person], start: datetime, stop: datetime) -> None:
-    recorder = RecorderRow(uuid4(), start - timedelta(hours=1), stop, closed_at=stop)
-    intervals = [
-        IntervalRow(
-            recorder.id,
-            webinar.pk,
-            people[login].pk,
-            start + timedelta(minutes=came),
-            start + timedelta(minutes=went),
-        )
-        for login, (came, went) in YESTERDAY.items()
-    ]
-    write(Pending((recorder,), tuple(intervals)))
-
-
 @contextmanager
-def _at(moment: datetime) -> Iterator[None]:
+def _clock_at(moment: datetime) -> Iterator[None]:
     with clock.replaced(lambda: moment):
         yield
 
 
 def _print_welcome(*, kept: bool) -> None:
     address = settings.EFIR.public_url
-    rows = [
-        ("Расписание · schedule", f"{address}/webinars/"),
-        ("Комната · room", f"{address}/account/webinar_room/"),
-        ("Ведущий · speaker", f"{address}/admin_webinar/"),
-        ("Telegram понарошку · chats", f"{address}/demo/telegram/"),
-        ("Оформление · components", f"{address}/demo/components/"),
-        ("Войти · log in", f"{address}/login/"),
-    ]
+    pages = {
+        "Расписание · schedule": "/webinars/",
+        "Комната · room": "/account/webinar_room/",
+        "Ведущий · speaker": "/admin_webinar/",
+        "Telegram понарошку · chats": "/demo/telegram/",
+        "Оформление · components": "/demo/components/",
+        "Войти · log in": "/login/",
+    }
     print("\nЭфир, демо · Efir, the demo\n")
-    for name, where in rows:
-        print(f"  {name:<28} {where}")
+    for name, path in pages.items():
+        print(f"  {name:<28} {address}{path}")
     print(f"\n  {', '.join(PEOPLE)}")
     print(f"  Пароль у всех · everybody's password: {PASSWORD}\n")
     if kept:

@@ -1,4 +1,4 @@
-"""The demo's addresses, below /demo/."""
+"""The demo's URLs, below /demo/."""
 
 from __future__ import annotations
 

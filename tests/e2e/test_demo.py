@@ -1,13 +1,19 @@
-"""The demo, as a newcomer gets it: sample people, a Telegram of its own, data that stays."""
+"""The demo out of a wheel: sample people, a fake Telegram, data that is kept."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
 
 import pytest
 
 from tests.support.site import Site, Visitor, eventually
 
-pytestmark = pytest.mark.one_database  # its own
+pytestmark = pytest.mark.one_database  # the demo has its own SQLite file
 
+ROOT = Path(__file__).parents[2]
 PASSWORD = "efir-demo"
 LOGINS = [
     "admin",
@@ -20,8 +26,19 @@ LOGINS = [
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    site = Site(tmp_path_factory.mktemp("demo"))
+def wheel(tmp_path_factory) -> Path:
+    """The package as a wheel installs it."""
+    directory = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (file,) = directory.glob("*.whl")
+    zipfile.ZipFile(file).extractall(directory / "installed")
+    return directory / "installed"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory, wheel):
+    site = Site(tmp_path_factory.mktemp("demo"), PYTHONPATH=str(wheel))
     for name in ("EFIR_DATABASE_URL", "EFIR_TELEGRAM_RATE"):
         del site.environ[name]
     site.start("demo")
@@ -38,11 +55,20 @@ def visitor(site: Site, login: str) -> Visitor:
 
 
 @pytest.mark.parametrize("login", LOGINS)
-def test_every_log_in_works(demo, login):
+def test_every_login_works(demo, login):
     assert visitor(demo, login).get("/account/").status_code == 200
 
 
-def test_no_page_is_empty(demo):
+def test_wheel_is_what_runs(demo, wheel):
+    code = "import efir.settings; print(efir.settings.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd="/", env=demo.environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == str(wheel / "efir/settings.py")
+    assert Visitor(demo).get("/demo/components/").status_code == 200
+
+
+def test_pages_have_content(demo):
     schedule = Visitor(demo).get("/webinars/").text
     assert "Своё дело без вложений" in schedule
     finished, near = demo.lines("webinar", "list")[:2]
@@ -58,7 +84,7 @@ def test_no_page_is_empty(demo):
     assert "Катя Первая" in page
 
 
-def test_messages_arrive_and_those_without_a_chat_wait(demo):
+def test_messages_arrive_or_wait_for_a_chat(demo):
     states = eventually(lambda: s if "queued" not in (s := demo.outbox(1)).values() else {})
     waiting = {lead for (_, lead), state in states.items() if state == "waiting_link"}
     assert waiting == {"candidate3", "candidate6"}
@@ -67,7 +93,7 @@ def test_messages_arrive_and_those_without_a_chat_wait(demo):
     assert "Контакты кандидата" in page
 
 
-def test_everybody_but_candidate5_has_a_seat(demo):
+def test_all_candidates_but_one_have_a_seat(demo):
     near = demo.lines("webinar", "list")[1]["id"]
     without = [
         login
@@ -77,7 +103,7 @@ def test_everybody_but_candidate5_has_a_seat(demo):
     assert without == ["candidate5"]
 
 
-def test_a_link_is_followed_inside_the_demo(demo):
+def test_telegram_link_stays_inside_the_demo(demo):
     candidate = visitor(demo, "candidate6")
     json = candidate.post("/account/telegram/link", headers={"Accept": "application/json"}).json()
     assert json["url"].startswith("https://t.me/efir_demo_bot?start=")
@@ -89,13 +115,13 @@ def test_a_link_is_followed_inside_the_demo(demo):
     eventually(lambda: {s for (_, lead), s in demo.outbox(1).items() if lead == "candidate6"} == {"sent"})
 
 
-def test_the_demos_people_are_not_served_for_real(demo):
+def test_serve_refuses_demo_data(demo):
     done = demo.run("serve")
     assert done.returncode == 2
     assert "EFIR_DATA_DIR" in done.stderr
 
 
-def test_a_token_is_refused(demo):
+def test_demo_refuses_a_real_token(demo):
     demo.environ["EFIR_TELEGRAM_TOKEN"] = "123:secret-token"
     try:
         done = demo.run("demo")
@@ -106,7 +132,7 @@ def test_a_token_is_refused(demo):
     assert "secret-token" not in done.stderr
 
 
-def test_a_second_run_keeps_the_data_and_reset_starts_over(demo):
+def test_data_is_kept_until_reset(demo):
     admin = visitor(demo, "admin")
     admin.post("/admin_webinar/new/", title="Оставленный", time_zone="Europe/Moscow", length_min="60")
     demo.stop()

@@ -18,7 +18,7 @@ from efir.accounts.password_reset import one_time_link
 from efir.accounts.services import create_person
 from efir.attendance import classifier, tracker
 from efir.attendance.models import Verdict
-from efir.demo.posters import painted
+from efir.demo.posters import draw_poster
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.room.presence import IntervalRow, Pending, RecorderRow
@@ -139,7 +139,7 @@ def _scheduled(title: str, starts_at: datetime, **fields: object) -> Webinar:
 
 
 def _poster(number: int) -> Poster:
-    return keep(from_picture(painted(number)))
+    return keep(from_picture(draw_poster(number)))
 
 
 def _ahead(people: dict[str, Person]) -> dict[str, Webinar]:

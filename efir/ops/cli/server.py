@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 from efir.config import ConfigError
-from efir.demo.run import run_demo
+from efir.demo import seed, site
 from efir.server import processes
+from efir.server.locks import exclusive_lock
 from efir.server.models import DemoMark
 
 
@@ -29,8 +30,12 @@ def worker(options: argparse.Namespace) -> int:
 
 
 def demo(options: argparse.Namespace) -> int:
-    """Run the demo."""
-    return run_demo(reset=options.reset)
+    """Seed the demo's data unless it is there, and run web and worker."""
+    with exclusive_lock("web"), exclusive_lock("worker"):
+        seed.prepare(reset=options.reset)
+        return processes.run_components(
+            processes.web_component(site.make_application), processes.worker_component
+        )
 
 
 def migrate(options: argparse.Namespace) -> int:
