@@ -1,1 +1,1 @@
-"""Tracker and classifier: from presence to the verdict, decided by the server alone."""
+"""Attendance: tracker, classifier and reports. The server alone decides the verdicts, from recorded presence."""

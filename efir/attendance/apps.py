@@ -1,4 +1,4 @@
-"""Attendance as a Django app."""
+"""Configuration of the attendance app."""
 
 from __future__ import annotations
 

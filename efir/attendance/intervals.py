@@ -1,4 +1,4 @@
-"""Sets of moments as sorted, disjoint spans; nothing here knows what they mean. Durations are in seconds."""
+"""Sets of moments as sorted, disjoint spans of time. Durations are in seconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Span: TypeAlias = tuple[datetime, datetime]
 
 
 def union(spans: Iterable[Span]) -> list[Span]:
-    """The same moments as sorted spans that do not touch; empty ones are dropped. The order given is irrelevant."""
+    """Return the same moments as sorted, disjoint spans without empty ones; they may come in any order."""
     joined: list[Span] = []
     for start, end in sorted(span for span in spans if span[0] < span[1]):
         if joined and start <= joined[-1][1]:
@@ -21,23 +21,23 @@ def union(spans: Iterable[Span]) -> list[Span]:
 
 
 def clip(spans: Iterable[Span], within: Iterable[Span]) -> list[Span]:
-    """The moments that are in both sets."""
+    """Return the moments that are in both sets."""
     windows = union(within)
     return union((max(start, low), min(end, high)) for start, end in union(spans) for low, high in windows)
 
 
 def total_s(spans: Iterable[Span]) -> float:
-    """How long the set is."""
+    """Return the total duration of the set."""
     return sum((end - start for start, end in union(spans)), timedelta()).total_seconds()
 
 
 def after(spans: Iterable[Span], moment: datetime) -> list[Span]:
-    """The part of the set that comes after `moment`."""
+    """Return the part of the set after `moment`."""
     return union((max(start, moment), end) for start, end in spans)
 
 
 def last_s(spans: Iterable[Span], seconds: float) -> list[Span]:
-    """The last `seconds` of the set, however it is broken up."""
+    """Return the last `seconds` of the set, across its gaps."""
     tail: list[Span] = []
     left = timedelta(seconds=seconds)
     for start, end in reversed(union(spans)):
@@ -49,7 +49,7 @@ def last_s(spans: Iterable[Span], seconds: float) -> list[Span]:
 
 
 def without(spans: Iterable[Span], holes: Iterable[Span]) -> list[Span]:
-    """The moments of the first set that are not in the second."""
+    """Return the moments of the first set that are not in the second."""
     left = union(spans)
     for low, high in union(holes):
         left = union(

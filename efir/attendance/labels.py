@@ -1,50 +1,36 @@
-"""What a verdict says to a person."""
+"""Verdicts, reasons and rules as texts for people."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from efir.attendance.intervals import Span
-from efir.attendance.models import Verdict
+from efir.attendance.models import UnknownReason, Verdict, VerdictReason
 from efir.attendance.rules import Rule, end_gap_s
-from efir.attendance.timeline import Timeline
-
-REASONS: dict[str, Promise] = {
-    "stayed_to_end": _("до конца"),
-    "left_early": _("выход раньше времени"),
-    "no_show": _("без входа в эфир"),
-    "unknown": _("неизвестно"),
-    "decided_by_admin": _("решение администратора"),
-}
-
-WHY_UNKNOWN: dict[str, Promise] = {
-    "final_grace_unseen": _("система не работала в конце эфира"),
-    "process_died": _("сервер, который видел этого зрителя, упал"),
-    "clock_moved": _("часы сервера перевели назад во время эфира"),
-    "live_time_unseen": _("система не работала часть эфира"),
-}
+from efir.attendance.timeline import BroadcastTimeline
 
 
 def verdict_word(verdict: Verdict) -> str:
-    """Attended, not attended, or waiting for a decision."""
+    """Say whether the lead attended, or that the verdict waits for a decision."""
     if verdict.attended is None:
         return str(_("ждёт решения"))
     return str(_("участие засчитано")) if verdict.attended else str(_("участие не засчитано"))
 
 
 def reason_words(verdict: Verdict) -> str:
-    """Why, in a few words."""
-    reason = str(REASONS.get(verdict.reason, verdict.reason))
-    unknown = WHY_UNKNOWN.get(verdict.why_unknown)
-    return f"{reason}: {unknown}" if unknown and verdict.attended is None else reason
+    """Return the label of the reason, and of the unknown reason if the verdict is held."""
+    reason = dict(VerdictReason.choices).get(verdict.reason, verdict.reason)
+    unknown = unknown_label(verdict)
+    return f"{reason}: {unknown}" if unknown and verdict.attended is None else str(reason)
+
+
+def unknown_label(verdict: Verdict) -> str:
+    """Return the label of the unknown reason, or an empty string."""
+    return str(dict(UnknownReason.choices).get(verdict.unknown_reason, ""))
 
 
 def present_words(verdict: Verdict) -> str:
-    """How long somebody was there in live time: «47 минут», «меньше минуты», or nothing."""
+    """Format how long the lead was present: «47 минут», «меньше минуты», or an empty string."""
     minutes = round(verdict.present_s / 60)
     if minutes:
         return ngettext("%(count)s минута", "%(count)s минуты", minutes) % {"count": minutes}
@@ -52,13 +38,13 @@ def present_words(verdict: Verdict) -> str:
 
 
 def seconds_words(seconds: float) -> str:
-    """«90 секунд»: after «последние», «меньше» and «через»."""
+    """Format seconds in the genitive, as after «меньше»: «90 секунд»."""
     whole = round(seconds)
     return ngettext("%(count)s секунды", "%(count)s секунд", whole) % {"count": whole}
 
 
 def rule_words(rule: Rule) -> list[str]:
-    """The rule and the values it used, in sentences."""
+    """Explain the rule and its parameters in sentences."""
     return [
         gettext(
             "На эфире — значит в комнате: страница открыта, и связь есть. Нажато ли «Войти в эфир», системе не видно."
@@ -73,16 +59,16 @@ def rule_words(rule: Rule) -> list[str]:
     ]
 
 
-def explain(verdict: Verdict, timeline: Timeline | None) -> str:
-    """The reason with this person's own times: «последний раз в эфире в 19:40, за 25 минут до конца»."""
+def explain(verdict: Verdict, timeline: BroadcastTimeline | None) -> str:
+    """Explain the reason with the lead's own times: «последний раз в эфире в 19:40…»; may be empty."""
     if verdict.attended is None:
-        return str(WHY_UNKNOWN.get(verdict.why_unknown, ""))
+        return unknown_label(verdict)
     if verdict.reason == "decided_by_admin" and verdict.decided_by:
         return str(verdict.decided_by.name)
-    spans = spans_of(verdict)
+    spans = verdict.spans
     if verdict.reason == "left_early" and spans and timeline:
-        gap = _length_words(end_gap_s(spans, timeline.live))
-        moment = timeline.hours(spans[-1][1])
+        gap = _format_duration(end_gap_s(spans, timeline.live))
+        moment = timeline.format_time(spans[-1][1])
         return gettext("последний раз в эфире в %(moment)s, до конца оставалось %(gap)s") % {
             "moment": moment,
             "gap": gap,
@@ -90,13 +76,8 @@ def explain(verdict: Verdict, timeline: Timeline | None) -> str:
     return ""
 
 
-def _length_words(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     minutes = round(seconds / 60)
     if seconds < 120:
         return ngettext("%(count)s секунда", "%(count)s секунды", round(seconds)) % {"count": round(seconds)}
     return ngettext("%(count)s минута", "%(count)s минуты", minutes) % {"count": minutes}
-
-
-def spans_of(verdict: Verdict) -> list[Span]:
-    """The stretches of presence as stored with the verdict."""
-    return [(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in verdict.intervals]

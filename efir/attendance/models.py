@@ -1,17 +1,44 @@
-"""Participations, verdicts, and how far a webinar's classification is."""
+"""Participations, verdicts, and the progress of a webinar's classification."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import uuid4
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from efir.accounts.models import Person
 from efir.webinars.models import Webinar
 
+# Codes of the first release. A migration has renamed them; an older process may still write them during an upgrade.
+RENAMED_UNKNOWN_REASONS = {
+    "final_grace_unseen": "end_not_recorded",
+    "live_time_unseen": "live_time_not_recorded",
+}
+
+
+class VerdictReason(models.TextChoices):
+    """Why a verdict is what it is."""
+
+    STAYED_TO_END = "stayed_to_end", _("до конца")
+    LEFT_EARLY = "left_early", _("выход раньше времени")
+    NO_SHOW = "no_show", _("без входа в эфир")
+    UNKNOWN = "unknown", _("неизвестно")
+    DECIDED_BY_ADMIN = "decided_by_admin", _("решение администратора")
+
+
+class UnknownReason(models.TextChoices):
+    """Why a verdict is unknown."""
+
+    END_NOT_RECORDED = "end_not_recorded", _("система не работала в конце эфира")
+    PROCESS_DIED = "process_died", _("сервер, который видел этого зрителя, упал")
+    CLOCK_MOVED = "clock_moved", _("часы сервера перевели назад во время эфира")
+    LIVE_TIME_NOT_RECORDED = "live_time_not_recorded", _("система не работала часть эфира")
+
 
 class Participation(models.Model):
-    """Somebody was in the room at a live moment. `is_lead` is settled then; a later change of role changes nothing."""
+    """A person was in the room at a live moment. `is_lead` holds as of then: a later change of role does not matter."""
 
     webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="participations")
     person = models.ForeignKey(Person, models.PROTECT, related_name="participations")
@@ -28,10 +55,11 @@ class Participation(models.Model):
 
 
 class Verdict(models.Model):
-    """What the server decided about one lead. `attended` is None while the verdict is held.
+    """The server's verdict on one lead. `attended` is None while the verdict is held for a person to decide.
 
-    `intervals` are the stretches of presence, clipped to live time, as pairs of ISO instants; with the ledger and
-    the values in `rule` they give the same verdict again.
+    `intervals` are the lead's presence, clipped to live time, as pairs of ISO 8601 times. With the ledger and the
+    parameters in `rule` they give the same verdict again. `reason` is a `VerdictReason`, `why_unknown` an
+    `UnknownReason` or empty.
     """
 
     webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="verdicts")
@@ -53,11 +81,21 @@ class Verdict(models.Model):
     def __str__(self) -> str:
         return f"{self.lead_id} in {self.webinar_id}: {self.reason}"
 
+    @property
+    def unknown_reason(self) -> str:
+        """`why_unknown` by this release's code, also if an older process wrote it."""
+        return RENAMED_UNKNOWN_REASONS.get(self.why_unknown, self.why_unknown)
+
+    @property
+    def spans(self) -> list[tuple[datetime, datetime]]:
+        """`intervals` as datetimes."""
+        return [(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in self.intervals]
+
 
 class Classification(models.Model):
-    """The work after one webinar's stop: workers take it in chunks, one at a time, until it is done.
+    """The classification of one webinar: workers process it in chunks, one at a time, until `done_at`.
 
-    `evidence_pruned_at`: from then on the recorded presence is no longer there; each verdict keeps its own intervals.
+    `evidence_pruned_at`: when the recorded presence was deleted; each verdict keeps its own intervals.
     """
 
     webinar = models.OneToOneField(Webinar, models.PROTECT, related_name="classification")

@@ -1,4 +1,4 @@
-"""What is kept of a person here: that they came, and the verdicts on them and by them."""
+"""Personal data of this app: participations, and the verdicts on a person and by them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _verdicts(person: Person) -> Iterable[Row]:
             "webinar": verdict.webinar.title,
             "attended": verdict.attended,
             "reason": verdict.reason,
-            "why_unknown": verdict.why_unknown,
+            "why_unknown": verdict.unknown_reason,
             "rule": verdict.rule,
             "intervals": verdict.intervals,
             "present_s": verdict.present_s,

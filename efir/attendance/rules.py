@@ -1,4 +1,4 @@
-"""The verdict, from the evidence alone: pure functions, so that the same evidence gives the same verdict."""
+"""The rules of the verdict: pure functions, so that the same evidence always gives the same verdict."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from efir.attendance.intervals import Span, after, clip, last_s, total_s
+from efir.attendance.models import UnknownReason
 from efir.hooks.events import Reason
 from efir.room.presence_store import PresenceSpan
 
 NAME = "end_gap_within_grace"
 
-# A share of the final grace without a pulse that is still enough to have seen who came back: a restart of the
-# server takes seconds, and the pages reconnect within seconds.
-BLIND_SHARE = 0.5
+# More than this share of the final grace period not recorded: it is unknown who was there. Half is enough to see
+# everybody again after a restart, because that takes seconds, and browsers reconnect within seconds.
+MAX_UNRECORDED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
 class Rule:
-    """The values that a verdict used, in seconds."""
+    """The parameters of a verdict, in seconds: the grace period and the settle delay."""
 
     grace_s: float
     settle_s: float
@@ -30,7 +31,7 @@ class Rule:
 
     @classmethod
     def parse(cls, text: str) -> Rule:
-        """The rule from its text; raises ValueError for one that this version does not know."""
+        """Read a rule from its text. Raises ValueError if this version does not know it."""
         match = re.fullmatch(rf"{NAME} grace_s=(\S+) settle_s=(\S+)", text)
         if match is None:
             raise ValueError(text)
@@ -38,24 +39,24 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Evening:
-    """What is common to everybody: live time (pauses cut out, clipped at the stop) and when the system saw.
+class LiveTime:
+    """A webinar's live time, without pauses, up to the stop; and when a web process was recording presence.
 
-    `clock_moved`: the clock was set back meanwhile, so that live time is not what it seems.
+    `clock_moved`: the clock was set back meanwhile, so the times cannot be trusted.
     """
 
-    live: Sequence[Span]
-    covered: Sequence[Span]
+    spans: Sequence[Span]
+    recorded: Sequence[Span]
     clock_moved: bool = False
 
-    def uncovered_seconds(self, spans: Sequence[Span]) -> float:
-        """How much of `spans` no pulse covers."""
-        return total_s(spans) - total_s(clip(spans, self.covered))
+    def unrecorded_seconds(self, spans: Sequence[Span]) -> float:
+        """Return how many seconds of `spans` no process recorded."""
+        return total_s(spans) - total_s(clip(spans, self.recorded))
 
 
 @dataclass(frozen=True)
 class VerdictResult:
-    """One verdict. `why_unknown` says what the system did not see, where it holds the verdict."""
+    """The verdict on one person; `attended` is None if it is unknown, and `why_unknown` gives the reason."""
 
     attended: bool | None
     reason: Reason
@@ -68,41 +69,40 @@ class VerdictResult:
 
 
 def first_live_moment(seen: Sequence[PresenceSpan], live: Sequence[Span]) -> datetime | None:
-    """When the person entered: the first moment at which they were seen in live time."""
+    """Return when the person entered: the first moment of presence in live time, or None."""
     present = clip(((each.start, each.end) for each in seen), live)
     return present[0][0] if present else None
 
 
-def judge(seen: Sequence[PresenceSpan], evening: Evening, rule: Rule) -> VerdictResult:
-    """The verdict on somebody who entered, or who holds a seat and did not (the contract's table)."""
-    present = clip(((each.start, each.end) for each in seen), evening.live)
-    if evening.clock_moved:
-        return VerdictResult(None, "unknown", present, "clock_moved")
-    if present and end_gap_s(present, evening.live) < rule.grace_s:
+def evaluate(seen: Sequence[PresenceSpan], live_time: LiveTime, rule: Rule) -> VerdictResult:
+    """Return the verdict on somebody who entered or held a seat, by the contract's table.
+
+    Attended: less live time than the grace period passed between the last presence and the stop.
+    """
+    live = live_time.spans
+    present = clip(((each.start, each.end) for each in seen), live)
+    final = last_s(live, rule.grace_s)
+    if live_time.clock_moved:
+        why_unknown = UnknownReason.CLOCK_MOVED
+    elif present and end_gap_s(present, live) < rule.grace_s:
         return VerdictResult(True, "stayed_to_end", present)
-    blind = unknown_reason(seen, bool(present), evening, rule)
-    if blind:
-        return VerdictResult(None, "unknown", present, blind)
-    return VerdictResult(False, "left_early" if present else "no_show", present)
+    elif final and live_time.unrecorded_seconds(final) > MAX_UNRECORDED_SHARE * total_s(final):
+        why_unknown = UnknownReason.END_NOT_RECORDED
+    elif present and lost_at_end(seen, live):
+        why_unknown = UnknownReason.PROCESS_DIED
+    elif not present and live_time.unrecorded_seconds(live) > rule.grace_s:
+        why_unknown = UnknownReason.LIVE_TIME_NOT_RECORDED
+    else:
+        return VerdictResult(False, "left_early" if present else "no_show", present)
+    return VerdictResult(None, "unknown", present, why_unknown)
 
 
 def end_gap_s(present: Sequence[Span], live: Sequence[Span]) -> float:
-    """How much live time went by between the last presence and the stop."""
+    """Return the seconds of live time between the last presence and the stop."""
     return total_s(after(live, present[-1][1]))
 
 
-def unknown_reason(seen: Sequence[PresenceSpan], entered: bool, evening: Evening, rule: Rule) -> str:
-    final = last_s(evening.live, rule.grace_s)
-    if final and evening.uncovered_seconds(final) > BLIND_SHARE * total_s(final):
-        return "final_grace_unseen"
-    if entered and lost_at_end(seen, evening.live):
-        return "process_died"
-    if not entered and evening.uncovered_seconds(evening.live) > rule.grace_s:
-        return "live_time_unseen"
-    return ""
-
-
 def lost_at_end(seen: Sequence[PresenceSpan], live: Sequence[Span]) -> bool:
-    """Whether the last that was seen of the person is a process that died with them, before live time ended."""
+    """Return whether the last presence ended because the recording process died before the end of live time."""
     latest = max(each.end for each in seen)
     return any(each.lost and each.end == latest for each in seen) and total_s(after(live, latest)) > 0

@@ -1,6 +1,6 @@
-"""The tracker: sees in the recorded presence who entered, and says so; says who completed when it is told.
+"""The tracker: finds new entries in the recorded presence, and emits entries and completions.
 
-Everything here is derived from stored intervals, so it can run again after a crash, and in any process.
+Everything is derived from stored intervals, so it can run in any process, and again after a crash.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ from efir.room.presence_store import spans_by_person
 from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Webinar
 
+# People in one transaction.
 CHUNK = 500
 
 T = TypeVar("T")
 
 
 def record_new_entries() -> int:
-    """Record the entries into every webinar that is on air or not classified yet; how many are new."""
+    """Record the entries into every webinar that is on air or not yet classified. Return how many are new."""
     open_webinars = Webinar.objects.filter(
         Q(status__in=ON_AIR) | Q(status=Status.FINISHED, classification__done_at=None)
     )
@@ -38,7 +39,10 @@ def record_new_entries() -> int:
 
 
 def for_each_isolated(work: Callable[[Webinar], T], webinars: Iterable[Webinar]) -> list[T]:
-    """Do the work for every webinar, and only then raise what went wrong with some: one must not stop the others."""
+    """Call `work` for every webinar and return the results.
+
+    A failure does not stop the others: raises ExceptionGroup at the end.
+    """
     done, failed = [], []
     for webinar in webinars:
         try:
@@ -52,29 +56,28 @@ def for_each_isolated(work: Callable[[Webinar], T], webinars: Iterable[Webinar])
 
 
 def record_entries(webinar: Webinar) -> int:
-    """Emit `client_webinar_entered` for the leads who were present at a live moment; how many people are new."""
+    """Record who was present at a live moment, and emit `client_webinar_entered` for leads. Return how many are new."""
     live = live_spans(list(webinar.ledger.all()), clock.now())
     if not live:
         return 0
     known = Participation.objects.filter(webinar=webinar).values("person_id")
     overlaps = Q(began_at__lt=live[-1][1]) & (Q(ended_at__gt=live[0][0]) | Q(ended_at=None))
-    strangers = (
+    new_people = list(
         PresenceInterval.objects.filter(overlaps, webinar=webinar)
         .exclude(person_id__in=known)
         .values_list("person_id", flat=True)
         .distinct()
     )
-    people = list(strangers)
-    seen = spans_by_person(webinar.pk, people) if people else {}
-    entries = {person: moment for person in seen if (moment := first_live_moment(seen[person], live))}
+    spans = spans_by_person(webinar.pk, new_people) if new_people else {}
+    entries = [(person, at) for person in spans if (at := first_live_moment(spans[person], live))]
     for start in range(0, len(entries), CHUNK):
-        _enter(webinar.pk, dict(list(entries.items())[start : start + CHUNK]))
+        _enter(webinar.pk, dict(entries[start : start + CHUNK]))
     return len(entries)
 
 
 def _enter(webinar_id: int, entries: dict[int, datetime]) -> None:
     with transaction.atomic():
-        entries = _still_live(webinar_id, entries)
+        entries = _within_live_time(webinar_id, entries)
         leads = leads_at(entries)
         Participation.objects.bulk_create(
             [
@@ -104,8 +107,8 @@ def _enter(webinar_id: int, entries: dict[int, datetime]) -> None:
         )
 
 
-def _still_live(webinar_id: int, entries: dict[int, datetime]) -> dict[int, datetime]:
-    """The entries into time that stays live: a stop or a pause may have been on its way when they were found."""
+def _within_live_time(webinar_id: int, entries: dict[int, datetime]) -> dict[int, datetime]:
+    # A stop or a pause may have been committed since the entries were found. The lock makes the ledger final.
     webinar = Webinar.objects.select_for_update(no_key=True).get(pk=webinar_id)
     live = live_spans(list(webinar.ledger.all()), clock.now())
     return {
@@ -115,8 +118,8 @@ def _still_live(webinar_id: int, entries: dict[int, datetime]) -> dict[int, date
     }
 
 
-def complete(participations: Iterable[Participation], completed_at: datetime) -> None:
-    """Emit `client_webinar_completed` for these."""
+def emit_completed(participations: Iterable[Participation], completed_at: datetime) -> None:
+    """Emit `client_webinar_completed` for these participations."""
     emit(
         [
             ClientWebinarCompleted(

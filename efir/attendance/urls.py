@@ -1,4 +1,4 @@
-"""Addresses of verdicts and of what is exported."""
+"""URLs of verdicts and CSV exports."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from efir.accounts.capabilities import Capability, capability_required
 from efir.accounts.sessions import current_person, request_context
-from efir.attendance.classifier import decide
+from efir.attendance.classifier import resolve_verdict
 from efir.attendance.report import csv_export
 from efir.attendance.report.verdict_list import HERE
 from efir.audit.actions import Action
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 @control(Capability.DECIDE_VERDICT)
 def decide_verdict(request: HttpRequest, webinar_id: int, lead_id: int) -> ActionResult:
     """The event goes out once, with who decided; asked again, it is answered as done."""
-    verdict = decide(webinar_id, lead_id, parse_bool(request, "attended"), request_context(request))
+    verdict = resolve_verdict(webinar_id, lead_id, parse_bool(request, "attended"), request_context(request))
     body = {
         "webinar_id": webinar_id,
         "lead_id": lead_id,

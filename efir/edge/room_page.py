@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from efir.accounts.capabilities import Capability
-from efir.attendance.participation import AttendanceStatus, attendance_status
+from efir.attendance.evidence import AttendanceStatus, attendance_status
 from efir.edge.page_cache import PageCache
 from efir.lib.asgi import Application, Scope, Send, answer, cookies_of, header_of
 from efir.lib.concurrency import REQUEST_POOL

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from efir.accounts.capabilities import Capability, capability_required
 from efir.accounts.sessions import current_person
-from efir.attendance.participation import attendance_status
+from efir.attendance.evidence import attendance_status
 from efir.room.state import state_of
 from efir.room.views import viewer_count, visible_or_404
 from efir.web.shortcuts import with_server_time

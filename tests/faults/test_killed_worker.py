@@ -16,8 +16,8 @@ from tests.support.site import TOKEN, Site, Visitor, eventually, fresh_database
 
 STEPS = [
     "efir.attendance.classifier:classify_webinar:before",
-    "efir.attendance.tracker:complete:before",
-    "efir.attendance.tracker:complete:after",
+    "efir.attendance.tracker:emit_completed:before",
+    "efir.attendance.tracker:emit_completed:after",
     "efir.attendance.classifier:_event:before",  # verdicts written, event not
     "efir.followup.listeners:emit:before",  # classified journalled, routes not
     "efir.followup.listeners:emit:after",

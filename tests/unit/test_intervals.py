@@ -1,4 +1,4 @@
-"""Sets of moments: whatever order the stretches come in, the set is the same."""
+"""Sets of moments, compared with sets of whole seconds."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ spans = st.lists(span, max_size=12)
 
 
 def seconds_in(some: list[tuple[datetime, datetime]]) -> set[int]:
-    """The model: which whole seconds the set holds."""
+    """Return the whole seconds of the set: the model."""
     return {second for start, end in some for second in range(200) if start <= at(second) < end}
 
 
 @given(spans, st.randoms())
-def test_the_union_is_the_same_in_any_order(some, random):
+def test_union_is_independent_of_order(some, random):
     shuffled = list(some)
     random.shuffle(shuffled)
     assert union(shuffled) == union(some) == union([*some, *shuffled])
 
 
 @given(spans)
-def test_the_union_is_sorted_and_disjoint_and_holds_the_same_moments(some):
+def test_union_is_sorted_disjoint_and_complete(some):
     joined = union(some)
     assert seconds_in(joined) == seconds_in(some)
     assert all(first[1] < second[0] for first, second in itertools.pairwise(joined))
@@ -43,15 +43,15 @@ def test_the_union_is_sorted_and_disjoint_and_holds_the_same_moments(some):
 
 
 @given(spans, spans)
-def test_a_clip_holds_what_both_hold(some, window):
+def test_clip_is_the_intersection(some, window):
     assert seconds_in(clip(some, window)) == seconds_in(some) & seconds_in(window)
 
 
 @given(spans, seconds)
-def test_after_holds_what_comes_later(some, second):
+def test_after_drops_earlier_moments(some, second):
     assert seconds_in(after(some, at(second))) == {each for each in seconds_in(some) if each >= second}
 
 
 @given(spans, st.integers(0, 250))
-def test_the_last_seconds_are_the_latest_ones_across_gaps(some, length):
+def test_last_seconds_count_across_gaps(some, length):
     assert seconds_in(last_s(some, length)) == set(sorted(seconds_in(some))[-length:] if length else [])

@@ -32,7 +32,7 @@ def test_two_tabs_are_one_interval():
     assert intervals(presence) == [(at(1), at(5))]
 
 
-def test_presence_ends_at_the_last_sign_of_life_of_any_tab():
+def test_presence_ends_when_the_last_tab_was_last_seen():
     presence = Presence(at(0), 0)
     presence.enter(1, 7, at(1))
     presence.enter(1, 7, at(1))
@@ -41,7 +41,7 @@ def test_presence_ends_at_the_last_sign_of_life_of_any_tab():
     assert intervals(presence) == [(at(1), at(40))]
 
 
-def test_what_was_written_is_forgotten_and_what_changed_meanwhile_is_not():
+def test_written_rows_are_forgotten_unless_they_changed_meanwhile():
     presence = Presence(at(0), 0)
     presence.enter(1, 7, at(1))
     pending = presence.pending()
@@ -52,7 +52,7 @@ def test_what_was_written_is_forgotten_and_what_changed_meanwhile_is_not():
     assert not presence.has_changes
 
 
-def test_of_an_empty_room_nothing_is_kept():
+def test_empty_room_keeps_no_memory():
     presence = Presence(at(0), 0)
     for person_id in range(2000):
         presence.enter(1, person_id, at(1))
@@ -65,7 +65,7 @@ def test_of_an_empty_room_nothing_is_kept():
     assert presence.count(1) == 1
 
 
-def test_somebody_who_sits_still_costs_no_writing():
+def test_viewer_who_stays_costs_no_writes():
     presence = Presence(at(0), 0)
     presence.enter(1, 7, at(1))
     presence.written(presence.pending())
@@ -74,7 +74,7 @@ def test_somebody_who_sits_still_costs_no_writing():
     assert [row.pulsed_at for row in presence.pending().recorders] == [at(2)]
 
 
-def test_a_blind_gap_begins_a_new_recorder_and_leaves_the_old_one_at_its_last_pulse():
+def test_gap_begins_a_new_recorder_and_leaves_the_old_one_open():
     presence = Presence(at(0), 0)
     presence.enter(1, 7, at(1))
     presence.tick(at(5), 5)
@@ -94,7 +94,7 @@ def test_a_blind_gap_begins_a_new_recorder_and_leaves_the_old_one_at_its_last_pu
         (-3600, 5),  # its clock was set back: what lies between comes twice
     ],
 )
-def test_where_the_wall_clock_goes_its_own_way_a_new_recorder_begins(moment, repeats_until):
+def test_wall_clock_jump_begins_a_new_recorder(moment, repeats_until):
     presence = Presence(at(0), 0)
     presence.enter(1, 7, at(1))
     presence.tick(at(5), 5)
@@ -108,14 +108,14 @@ def test_where_the_wall_clock_goes_its_own_way_a_new_recorder_begins(moment, rep
     ]
 
 
-def test_a_clock_that_is_put_right_by_seconds_is_no_blindness():
+def test_small_clock_correction_is_no_gap():
     presence = Presence(at(0), 0)
     for second, moment in enumerate((1, 9, 8, 2, 3)):
         presence.tick(at(moment), second + 1)
     assert len(presence.pending().recorders) == 1
 
 
-def test_a_clean_end_ends_everybody():
+def test_close_ends_every_interval():
     presence = Presence(at(0), 0)
     presence.enter(1, 7, at(1))
     presence.enter(2, 8, at(2))
@@ -125,7 +125,7 @@ def test_a_clean_end_ends_everybody():
 
 
 class PresenceMachine(RuleBasedStateMachine):
-    """Tabs open and close, flushes succeed or fail: what reaches the database is the union that really was."""
+    """Tabs open and close, flushes succeed or fail: what is written is the union of all tabs."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -163,7 +163,7 @@ class PresenceMachine(RuleBasedStateMachine):
             self.presence.written(pending)
 
     @invariant()
-    def what_is_stored_or_pending_is_what_was(self):
+    def stored_and_pending_rows_are_the_true_presence(self):
         rows = self.stored | {
             (r.recorder_id, r.person_id, r.began_at): r for r in self.presence.pending().intervals
         }

@@ -217,7 +217,9 @@ def _over(people: dict[str, Person]) -> dict[str, Webinar]:
     )
     _sent_in_every_way(mixed)
     with at(NOW - DAY):
-        classifier.decide(mixed.pk, people["kolya"].pk, False, Context(people["admin"].pk, Source.WEB))
+        classifier.resolve_verdict(
+            mixed.pk, people["kolya"].pk, False, Context(people["admin"].pk, Source.WEB)
+        )
     enqueue.expire()
     whole = _whole_evening(people)
     _settle_all()

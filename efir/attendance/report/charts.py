@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from efir.attendance.intervals import Span
-from efir.attendance.timeline import Timeline
+from efir.attendance.timeline import BroadcastTimeline
 
 WIDE = 1000
 HIGH = 200
@@ -59,18 +59,18 @@ class Curve:
     rows: Sequence[tuple[str, int]]
 
 
-def pieces(spans: Iterable[Span], timeline: Timeline) -> list[Piece]:
+def pieces(spans: Iterable[Span], timeline: BroadcastTimeline) -> list[Piece]:
     """The spans on the scale; the shortest is still seen."""
     return [_piece(span, timeline) for span in spans]
 
 
-def _piece(span: Span, timeline: Timeline) -> Piece:
+def _piece(span: Span, timeline: BroadcastTimeline) -> Piece:
     first, last = (round(timeline.share(moment) * WIDE) for moment in span)
     width = max(last - first, 2)
-    return Piece(min(first, WIDE - width), width, timeline.words(span))
+    return Piece(min(first, WIDE - width), width, timeline.format_span(span))
 
 
-def curve(counts: Sequence[int], timeline: Timeline) -> Curve:
+def curve(counts: Sequence[int], timeline: BroadcastTimeline) -> Curve:
     """The curve of `counts`, one for each minute from the start."""
     top = _round_up(max(counts))
     peak = max(counts)
@@ -81,13 +81,13 @@ def curve(counts: Sequence[int], timeline: Timeline) -> Curve:
         top=top,
         half=top // 2,
         peak=peak,
-        peak_at=timeline.hours(timeline.start + counts.index(peak) * MINUTE),
+        peak_at=timeline.format_time(timeline.start + counts.index(peak) * MINUTE),
         ticks=list(_ticks(timeline)),
         rows=list(_rows(counts, timeline)),
     )
 
 
-def _line(counts: Sequence[int], top: int, timeline: Timeline) -> str:
+def _line(counts: Sequence[int], top: int, timeline: BroadcastTimeline) -> str:
     steps = [f"M0 {_y(counts[0], top)}"]
     for minute, (before, now) in enumerate(pairwise(counts), start=1):
         if before != now:
@@ -108,14 +108,14 @@ def _round_up(count: int) -> int:
     return max(2, next(size * factor for factor in ROUND if size * factor > count))
 
 
-def _ticks(timeline: Timeline) -> Iterator[Tick]:
+def _ticks(timeline: BroadcastTimeline) -> Iterator[Tick]:
     for moment in _round_moments(timeline, TICKS_AT_MOST):
         share = timeline.share(moment)
         if EDGE < share < 1 - EDGE:
-            yield Tick(f"{share:.2%}", timeline.hours(moment))
+            yield Tick(f"{share:.2%}", timeline.format_time(moment))
 
 
-def _round_moments(timeline: Timeline, at_most: int) -> Iterator[datetime]:
+def _round_moments(timeline: BroadcastTimeline, at_most: int) -> Iterator[datetime]:
     """Moments at round minutes of the webinar's clock, at the same distance from each other."""
     minutes = (timeline.end - timeline.start) / MINUTE
     step = next((step for step in STEPS_MIN if minutes / step <= at_most), STEPS_MIN[-1])
@@ -127,7 +127,7 @@ def _round_moments(timeline: Timeline, at_most: int) -> Iterator[datetime]:
         number += 1
 
 
-def _rows(counts: Sequence[int], timeline: Timeline) -> Iterator[tuple[str, int]]:
+def _rows(counts: Sequence[int], timeline: BroadcastTimeline) -> Iterator[tuple[str, int]]:
     step = next((step for step in STEPS_MIN if len(counts) / step <= ROWS_AT_MOST), STEPS_MIN[-1])
     for minute in range(0, len(counts), step):
-        yield timeline.hours(timeline.start + minute * MINUTE), counts[minute]
+        yield timeline.format_time(timeline.start + minute * MINUTE), counts[minute]

@@ -23,7 +23,7 @@ from efir.attendance import labels as words
 from efir.attendance.intervals import clip
 from efir.attendance.models import Participation, Verdict
 from efir.attendance.report.stats import stretches_of
-from efir.attendance.timeline import Timeline, timeline_of
+from efir.attendance.timeline import BroadcastTimeline, timeline_of
 from efir.webinars.models import Webinar
 
 BOM = "\ufeff"
@@ -118,8 +118,8 @@ def verdict_batch(webinar: Webinar) -> Batch:
     return batch
 
 
-def _verdict_row(verdict: Verdict, timeline: Timeline | None, webinar: Webinar) -> Row:
-    spans = words.spans_of(verdict)
+def _verdict_row(verdict: Verdict, timeline: BroadcastTimeline | None, webinar: Webinar) -> Row:
+    spans = verdict.spans
     ends = [spans[0][0], spans[-1][1]] if spans else []
     return [
         verdict.lead_id,
@@ -157,7 +157,7 @@ def presence_batch(webinar: Webinar) -> Batch:
     return batch
 
 
-def _presence_rows(webinar: Webinar, ids: Sequence[int], timeline: Timeline) -> Iterator[Row]:
+def _presence_rows(webinar: Webinar, ids: Sequence[int], timeline: BroadcastTimeline) -> Iterator[Row]:
     names = dict(Person.objects.filter(pk__in=ids).values_list("pk", "name"))
     for person_id, theirs in groupby(stretches_of(webinar, ids), key=lambda row: row[0]):
         for start, end in clip(((began, until) for __, began, until in theirs), timeline.live):

@@ -10,12 +10,11 @@ from typing import Any
 from django.conf import settings
 
 from efir.attendance.classifier import eligible_leads
-from efir.attendance.labels import spans_of
 from efir.attendance.models import Classification, Verdict
 from efir.attendance.report import charts
 from efir.attendance.report.charts import Curve, Piece
 from efir.attendance.report.stats import Funnel, numbers_of
-from efir.attendance.timeline import Timeline
+from efir.attendance.timeline import BroadcastTimeline
 from efir.lib import clock
 from efir.webinars.models import Webinar
 
@@ -69,27 +68,27 @@ class Bar:
     more: int
 
 
-def scale_of(timeline: Timeline) -> Scale:
+def scale_of(timeline: BroadcastTimeline) -> Scale:
     """The shared part of the evening's drawings."""
     return Scale(
-        start=timeline.hours(timeline.start),
-        end=timeline.hours(timeline.end),
+        start=timeline.format_time(timeline.start),
+        end=timeline.format_time(timeline.end),
         paused=charts.pieces(timeline.paused, timeline),
         cta=charts.pieces(timeline.cta, timeline),
-        blind=charts.pieces(timeline.blind, timeline),
+        blind=charts.pieces(timeline.not_recorded, timeline),
     )
 
 
-def bar_of(verdict: Verdict, timeline: Timeline | None) -> Bar | None:
+def bar_of(verdict: Verdict, timeline: BroadcastTimeline | None) -> Bar | None:
     """Lay out the verdict's presence on the webinar's real length; None if the webinar has no timeline."""
     if timeline is None:
         return None
-    drawn = charts.pieces(spans_of(verdict), timeline)
+    drawn = charts.pieces(verdict.spans, timeline)
     named = drawn[:NAMED_AT_MOST]
     return Bar(drawn, ", ".join(piece.words for piece in named), len(drawn) - len(named))
 
 
-def draw_numbers(webinar: Webinar, timeline: Timeline) -> NumbersPanel:
+def draw_numbers(webinar: Webinar, timeline: BroadcastTimeline) -> NumbersPanel:
     """Count the webinar's funnel and presence, and lay out their drawings."""
     numbers = numbers_of(webinar, timeline)
     return NumbersPanel(numbers.funnel, _steps(numbers.funnel), charts.curve(numbers.curve, timeline))

@@ -18,12 +18,11 @@ from django.db.models import Count, DateTimeField, Exists, F, OuterRef, Q, Query
 from django.db.models.functions import Coalesce
 
 from efir.accounts.capabilities import Capability, people_who_can
-from efir.attendance.evidence import rule_in_force
+from efir.attendance.evidence import current_rule
 from efir.attendance.intervals import Span, clip, last_s
-from efir.attendance.labels import spans_of
 from efir.attendance.models import Classification, Participation, Verdict
 from efir.attendance.rules import Rule
-from efir.attendance.timeline import Timeline
+from efir.attendance.timeline import BroadcastTimeline
 from efir.room.models import PresenceInterval
 from efir.webinars.models import Seat, Webinar
 
@@ -59,7 +58,7 @@ class Numbers:
     curve: Sequence[int]
 
 
-def numbers_of(webinar: Webinar, timeline: Timeline) -> Numbers:
+def numbers_of(webinar: Webinar, timeline: BroadcastTimeline) -> Numbers:
     """The webinar in numbers; once its verdicts are made these do not change, and are kept."""
     done_at = Classification.objects.filter(webinar=webinar).values_list("done_at", flat=True).first()
     key = f"numbers-{webinar.pk}-{done_at:%Y%m%d%H%M%S%f}" if done_at else ""
@@ -80,7 +79,7 @@ def lead_intervals(webinar: Webinar) -> QuerySet[PresenceInterval]:
     return leads.annotate(until=end)
 
 
-def funnel_of(webinar: Webinar, timeline: Timeline) -> Funnel:
+def funnel_of(webinar: Webinar, timeline: BroadcastTimeline) -> Funnel:
     """The funnel, counted by the database with a few queries; by the verdicts where only they are left."""
     if is_pruned(webinar):
         return _funnel_kept(webinar, timeline)
@@ -100,7 +99,7 @@ def funnel_of(webinar: Webinar, timeline: Timeline) -> Funnel:
     return Funnel(seats=_seats(webinar).count(), **counted)
 
 
-def _funnel_kept(webinar: Webinar, timeline: Timeline) -> Funnel:
+def _funnel_kept(webinar: Webinar, timeline: BroadcastTimeline) -> Funnel:
     seated = set(Seat.objects.filter(webinar=webinar).values_list("person_id", flat=True))
     unseen = set(_unseen(webinar).values_list("lead_id", flat=True))
     final = last_s(timeline.live, rule_of(webinar).grace_s)
@@ -127,7 +126,7 @@ def _unseen(webinar: Webinar) -> QuerySet[Verdict]:
     return Verdict.objects.filter(webinar=webinar, reason__in=("unknown", "decided_by_admin"))
 
 
-def _shown_live(timeline: Timeline) -> list[Span]:
+def _shown_live(timeline: BroadcastTimeline) -> list[Span]:
     """When the call-to-action was seen on air: verdicts keep no pause, and no figure may change later."""
     return clip(timeline.cta, timeline.live)
 
@@ -157,10 +156,10 @@ def rule_of(webinar: Webinar) -> Rule:
     try:
         return Rule.parse(text or "")
     except ValueError:
-        return rule_in_force()
+        return current_rule()
 
 
-def curve_of(webinar: Webinar, timeline: Timeline) -> list[int]:
+def curve_of(webinar: Webinar, timeline: BroadcastTimeline) -> list[int]:
     """How many leads were in the room at the start and at each full minute after it, up to the end."""
     length = int((timeline.end - timeline.start) / MINUTE) + 1
     changes = [0] * (length + 1)
@@ -176,7 +175,7 @@ def curve_of(webinar: Webinar, timeline: Timeline) -> list[int]:
     return list(accumulate(changes[:-1]))
 
 
-def _mark(moment: datetime, timeline: Timeline) -> int:
+def _mark(moment: datetime, timeline: BroadcastTimeline) -> int:
     """The first full minute that is not before the moment."""
     return max(0, ceil((moment - timeline.start) / MINUTE))
 
@@ -205,5 +204,5 @@ def _kept_stretches(webinar: Webinar, ids: Sequence[int] | None) -> Iterator[Str
     verdicts = Verdict.objects.filter(webinar=webinar, lead_id__in=leads).order_by("lead_id")
     chosen = verdicts if ids is None else verdicts.filter(lead_id__in=ids)
     for verdict in chosen.iterator(AT_ONCE):
-        for start, end in spans_of(verdict):
+        for start, end in verdict.spans:
             yield verdict.lead_id, start, end

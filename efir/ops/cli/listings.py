@@ -8,9 +8,9 @@ from typing import Any
 
 from efir.accounts.models import Person
 from efir.attendance import classifier
-from efir.attendance.evidence import evening_of
+from efir.attendance.evidence import live_time_of
 from efir.attendance.models import Verdict
-from efir.attendance.rules import Evening
+from efir.attendance.rules import LiveTime
 from efir.hooks.models import JournalEntry
 from efir.lib import clock
 from efir.telegram.labels import why_not_sent
@@ -72,16 +72,16 @@ def verdicts(webinar_id: int) -> Iterator[dict[str, Any]]:
             "recomputed": classifier.recompute(verdict, evening).reason if evening else None,
             "intervals": verdict.intervals,
             "present_s": verdict.present_s,
-            "why_unknown": verdict.why_unknown or None,
+            "why_unknown": verdict.unknown_reason or None,
             "classified_at": _iso(verdict.classified_at),
             "decided_by": verdict.decided_by.login if verdict.decided_by else None,
             "decided_at": _iso(verdict.decided_at),
         }
 
 
-def _evening(webinar_id: int) -> Evening | None:
+def _evening(webinar_id: int) -> LiveTime | None:
     webinar = Webinar.objects.filter(pk=webinar_id).first()
-    return evening_of(webinar, webinar.finished_at) if webinar and webinar.finished_at else None
+    return live_time_of(webinar, webinar.finished_at) if webinar and webinar.finished_at else None
 
 
 def outbox(webinar_id: int | None, state: str | None = None) -> Iterator[dict[str, Any]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from efir.attendance.classifier import eligible_leads, recompute
-from efir.attendance.evidence import evening_of
+from efir.attendance.evidence import live_time_of
 from efir.attendance.models import Verdict
-from efir.attendance.rules import Evening, Rule, VerdictResult, judge
+from efir.attendance.rules import LiveTime, Rule, VerdictResult, evaluate
 from efir.lib import clock
 from efir.ops.backup.tables import batched
 from efir.ops.verify.issue import FROM_BACKUP, Issue, differences, lead_ids
@@ -28,7 +28,7 @@ def issues() -> Iterator[Issue]:
         if classification and classification.done_at:
             yield from _wrong_leads(webinar)
         assert webinar.finished_at is not None  # noqa: S101  # as was asked
-        evening = evening_of(webinar, webinar.finished_at)
+        evening = live_time_of(webinar, webinar.finished_at)
         pruned = classification is not None and classification.evidence_pruned_at is not None
         has_evidence = not pruned and PresenceInterval.objects.filter(webinar=webinar).exists()
         verdicts = Verdict.objects.filter(webinar=webinar).order_by("lead_id").iterator(CHUNK)
@@ -49,7 +49,7 @@ def _wrong_leads(webinar: Webinar) -> Iterator[Issue]:
 
 
 def _wrong_verdicts(
-    webinar_id: int, chunk: Sequence[Verdict], evening: Evening, has_evidence: bool
+    webinar_id: int, chunk: Sequence[Verdict], evening: LiveTime, has_evidence: bool
 ) -> Iterator[Issue]:
     seen = spans_by_person(webinar_id, [verdict.lead_id for verdict in chunk]) if has_evidence else {}
     for verdict in chunk:
@@ -59,7 +59,7 @@ def _wrong_verdicts(
             if wrong := _difference(verdict, recompute(verdict, evening)):
                 wrong += " by what it keeps"
             elif has_evidence and (
-                wrong := _difference(verdict, judge(seen.get(verdict.lead_id, []), evening, rule))
+                wrong := _difference(verdict, evaluate(seen.get(verdict.lead_id, []), evening, rule))
             ):
                 wrong, todo = f"{wrong} by the presence recorded", TELL_PEOPLE
         except (ValueError, TypeError):
@@ -74,7 +74,7 @@ def _difference(verdict: Verdict, again: VerdictResult) -> str:
     stored: tuple[object, ...] = (
         verdict.attended,
         verdict.reason,
-        verdict.why_unknown,
+        verdict.unknown_reason,
         verdict.intervals,
     )
     expected: tuple[object, ...] = (again.attended, again.reason, again.why_unknown, intervals)

@@ -19,8 +19,8 @@ from efir.accounts.erasure import erase
 from efir.accounts.models import Person
 from efir.accounts.roles import LastAdmin
 from efir.attendance import classifier
-from efir.attendance.classifier import decide, recompute
-from efir.attendance.evidence import evening_of
+from efir.attendance.classifier import recompute, resolve_verdict
+from efir.attendance.evidence import live_time_of
 from efir.attendance.models import Verdict
 from efir.audit.models import AuditEntry
 from efir.hooks.actions import Context, Source
@@ -210,7 +210,7 @@ def test_verdicts_stay_true(person, make_webinar, make_person, clock):
     erase(person.pk, CLI)
     after = Verdict.objects.get(lead=person)
     webinar.refresh_from_db()
-    judged = recompute(after, evening_of(webinar, webinar.finished_at))
+    judged = recompute(after, live_time_of(webinar, webinar.finished_at))
     assert (after.attended, after.reason, after.intervals) == (
         before.attended,
         before.reason,
@@ -317,7 +317,7 @@ def test_a_decision_by_somebody_erased_stays_a_decision(make_person, make_webina
         present_s=0,
         classified_at=clock(),
     )
-    decide(webinar.pk, lead.pk, True, Context(admin.pk, Source.WEB, address="203.0.113.77"))
+    resolve_verdict(webinar.pk, lead.pk, True, Context(admin.pk, Source.WEB, address="203.0.113.77"))
     assert traces()
     erase(admin.pk, CLI)
     assert traces() == set()

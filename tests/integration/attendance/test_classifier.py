@@ -1,4 +1,4 @@
-"""From recorded presence to the verdict, through the journal, with the clock moved."""
+"""From recorded presence to the verdict and the journal, with a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import pytest
 from efir.accounts.capabilities import Role
 from efir.accounts.roles import assign_role
 from efir.attendance import classifier, tracker
-from efir.attendance.evidence import evening_of
-from efir.attendance.models import Participation, Verdict
+from efir.attendance.evidence import live_time_of
+from efir.attendance.labels import unknown_label
+from efir.attendance.models import Participation, UnknownReason, Verdict
 from efir.hooks.actions import ActionRefused, Context, Source
 from efir.hooks.models import JournalEntry
 from efir.ops.verify import verdicts
@@ -75,7 +76,7 @@ def events(name):
     return list(JournalEntry.objects.filter(event=name).values_list("lead_id", flat=True))
 
 
-def test_the_whole_contour_of_one_evening(evening, make_person):
+def test_classifies_a_whole_evening(evening, make_person):
     partner = make_person(Role.PARTNER)
     stayed, left, absent, stranger = (make_person(invited_by=partner) for _ in range(4))
     for person in (stayed, absent):
@@ -95,8 +96,8 @@ def test_the_whole_contour_of_one_evening(evening, make_person):
     assert stranger.pk not in evening.verdicts()
 
 
-class TestAClockSetBack:
-    """Start and stop are told by it, so nothing that lies between them can be told."""
+class TestClockSetBack:
+    """Start and stop are times of that clock, so nothing between them can be known."""
 
     @pytest.fixture
     def people(self, evening, make_person):
@@ -110,7 +111,7 @@ class TestAClockSetBack:
         return stayed, absent
 
     @pytest.mark.parametrize("stopped_at", [-1800, 300])
-    def test_every_verdict_is_held_and_comes_out_the_same_again(self, evening, people, stopped_at):
+    def test_holds_every_verdict_reproducibly(self, evening, people, stopped_at):
         back = evening.at(-3000)
         after = RecorderRow(uuid4(), back, evening.at(stopped_at + 1), repeats_until=evening.at(600))
         evening.seen(people[0], -3000, recorder=after)
@@ -122,7 +123,7 @@ class TestAClockSetBack:
         assert not events("client_webinar_attendance_classified")
         assert list(verdicts.issues()) == []
 
-    def test_what_came_twice_before_the_start_changes_nothing(self, evening, people):
+    def test_repeated_time_before_the_start_changes_nothing(self, evening, people):
         long_ago = RecorderRow(uuid4(), evening.at(-9000), evening.at(-8000), repeats_until=evening.at(-7000))
         write(Pending((long_ago,), ()))
         evening.stop()
@@ -132,7 +133,7 @@ class TestAClockSetBack:
         }
 
 
-def test_entered_is_said_once_at_the_first_live_moment(evening, make_person):
+def test_entry_is_emitted_once_at_the_first_live_moment(evening, make_person):
     lead = make_person()
     evening.seen(lead, -100)
     evening.pulse(5)
@@ -144,7 +145,7 @@ def test_entered_is_said_once_at_the_first_live_moment(evening, make_person):
     assert entry.payload["session_id"] == str(Participation.objects.get().session_id)
 
 
-def test_nobody_enters_before_the_start_or_during_a_pause(evening, make_person):
+def test_nobody_enters_before_the_start_or_in_a_pause(evening, make_person):
     core.pause(evening.webinar.pk, SYSTEM)  # at the very start
     lead = make_person()
     evening.seen(lead, 10)
@@ -158,7 +159,7 @@ def test_nobody_enters_before_the_start_or_during_a_pause(evening, make_person):
     assert JournalEntry.objects.get().moment == evening.at(20)
 
 
-def test_whether_somebody_is_a_lead_is_settled_when_they_enter(evening, make_person):
+def test_lead_status_is_settled_at_entry(evening, make_person):
     lead, partner = make_person(), make_person(Role.PARTNER)
     for person in (lead, partner):
         evening.seen(person, 0, 3600)
@@ -173,7 +174,7 @@ def test_whether_somebody_is_a_lead_is_settled_when_they_enter(evening, make_per
     assert evening.verdicts() == {lead.pk: (True, "stayed_to_end")}
 
 
-def test_the_verdict_waits_for_the_settle_delay(evening, make_person):
+def test_verdict_waits_for_the_settle_delay(evening, make_person):
     evening.seen(make_person(), 0, 3600)
     evening.stop(settle=False)
     evening.pulse(3601)
@@ -183,7 +184,7 @@ def test_the_verdict_waits_for_the_settle_delay(evening, make_person):
     assert len(evening.verdicts()) == 1
 
 
-def test_the_verdict_waits_for_a_living_process_and_not_for_a_dead_one(evening, make_person):
+def test_verdict_waits_for_a_running_process_only(evening, make_person):
     lead = make_person()
     evening.seen(lead, 0)
     evening.pulse(3590)
@@ -194,7 +195,7 @@ def test_the_verdict_waits_for_a_living_process_and_not_for_a_dead_one(evening, 
     assert evening.verdicts() == {lead.pk: (True, "stayed_to_end")}  # dead, within the grace
 
 
-def test_a_process_that_died_with_its_viewers_holds_their_verdicts(evening, make_person):
+def test_dead_process_holds_the_verdicts_of_its_viewers(evening, make_person):
     held, left = make_person(), make_person()
     evening.seen(held, 0)
     evening.seen(left, 0, 100)
@@ -207,16 +208,16 @@ def test_a_process_that_died_with_its_viewers_holds_their_verdicts(evening, make
     assert events("client_webinar_attendance_classified") == [left.pk]
 
 
-def test_a_held_verdict_is_decided_once_by_somebody_who_may(evening, make_person):
+def test_held_verdict_is_decided_once(evening, make_person):
     lead, admin, speaker = make_person(), make_person(Role.ADMIN), make_person(Role.SPEAKER)
     core.book_seat(evening.webinar.pk, lead)
     evening.stop(settle=False)  # nobody recorded anything
     evening.clock.move(600)
     assert evening.verdicts() == {lead.pk: (None, "unknown")}
     with pytest.raises(ActionRefused, match="forbidden"):
-        classifier.decide(evening.webinar.pk, lead.pk, True, Context(speaker.pk, Source.WEB))
+        classifier.resolve_verdict(evening.webinar.pk, lead.pk, True, Context(speaker.pk, Source.WEB))
     for attended in (True, False):  # the second decision comes too late
-        classifier.decide(evening.webinar.pk, lead.pk, attended, Context(admin.pk, Source.WEB))
+        classifier.resolve_verdict(evening.webinar.pk, lead.pk, attended, Context(admin.pk, Source.WEB))
     entry = JournalEntry.objects.get(event="client_webinar_attendance_classified")
     assert (entry.payload["attended"], entry.payload["reason"], entry.actor_id) == (
         True,
@@ -225,7 +226,7 @@ def test_a_held_verdict_is_decided_once_by_somebody_who_may(evening, make_person
     )
 
 
-def test_chunks_of_any_size_give_the_same_verdicts(evening, make_person):
+def test_chunk_size_does_not_matter(evening, make_person):
     leads = [make_person() for _ in range(7)]
     for number, lead in enumerate(leads):
         evening.seen(lead, 0, 3600 if number % 2 else 100)
@@ -239,20 +240,20 @@ def test_chunks_of_any_size_give_the_same_verdicts(evening, make_person):
     assert Verdict.objects.count() == len(events("client_webinar_attendance_classified")) == 7
 
 
-def test_nobody_is_left_out_in_whatever_order_they_were_judged(evening, make_person):
+def test_skipped_leads_are_classified_at_the_end(evening, make_person):
     leads = [make_person() for _ in range(5)]
     for lead in leads:
         evening.seen(lead, 0, 3600)
     evening.stop()
     tracker.record_new_entries()
     evening.webinar.refresh_from_db()
-    classifier._judge(evening.webinar, [leads[3].pk])
+    classifier._classify_leads(evening.webinar, [leads[3].pk])
     while classifier.classify_chunk(evening.webinar, size=2):
         pass
     assert set(Verdict.objects.values_list("lead_id", flat=True)) == {lead.pk for lead in leads}
 
 
-def test_recomputing_from_what_is_stored_gives_the_same_verdict(evening, make_person):
+def test_recompute_gives_the_stored_verdict(evening, make_person):
     people = [make_person() for _ in range(4)]
     core.book_seat(evening.webinar.pk, people[3])
     evening.seen(people[0], 0, 3600)
@@ -264,12 +265,12 @@ def test_recomputing_from_what_is_stored_gives_the_same_verdict(evening, make_pe
     evening.clock.move(600)
     evening.verdicts()
     for verdict in Verdict.objects.all():
-        again = classifier.recompute(verdict, evening_of(evening.webinar, evening.at(3600)))
+        again = classifier.recompute(verdict, live_time_of(evening.webinar, evening.at(3600)))
         assert (again.attended, again.reason) == (verdict.attended, verdict.reason)
         assert verdict.rule == "end_gap_within_grace grace_s=90 settle_s=60"
 
 
-def test_webinars_of_one_evening_are_judged_each_by_itself(evening, make_person, make_webinar):
+def test_parallel_webinars_are_classified_separately(evening, make_person, make_webinar):
     lead = make_person()
     other = make_webinar("live")
     core.book_seat(other.pk, lead)
@@ -282,3 +283,13 @@ def test_webinars_of_one_evening_are_judged_each_by_itself(evening, make_person,
         pass
     reasons = dict(Verdict.objects.values_list("webinar_id", "reason"))
     assert reasons == {evening.webinar.pk: "stayed_to_end", other.pk: "no_show"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("final_grace_unseen", "end_not_recorded"), ("live_time_unseen", "live_time_not_recorded")],
+)
+def test_unknown_reason_of_the_first_release_is_read(old, new):
+    verdict = Verdict(reason="unknown", why_unknown=old)
+    assert verdict.unknown_reason == new
+    assert unknown_label(verdict) == UnknownReason(new).label

@@ -1,4 +1,4 @@
-"""Verdicts and presence as CSV: read back by another program, safe in a spreadsheet, for those who may."""
+"""Verdicts and presence as CSV: read back by another program, safe in a spreadsheet, and permitted."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def read(answer):
     return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=";"))
 
 
-def test_verdicts_are_read_back(judged, as_role):
+def test_verdicts_file(judged, as_role):
     answer = as_role(Role.SPEAKER).get(f"/admin_webinar/{judged.pk}/verdicts.csv")
     assert "Итоги - Как начать - 2026-11-23.csv" in unquote(answer["Content-Disposition"])
     rows = read(answer)
@@ -83,7 +83,7 @@ def test_verdicts_are_read_back(judged, as_role):
     )
 
 
-def test_presence_is_read_back_clipped_to_live_time(judged, as_role):
+def test_presence_file_is_clipped_to_live_time(judged, as_role):
     rows = read(as_role(Role.ADMIN).get(f"/admin_webinar/{judged.pk}/presence.csv"))
     assert [(row["С"], row["По (ISO)"], row["Секунд"]) for row in rows] == [
         ("2026-11-23 19:00:00", "2026-11-23T19:01:00+03:00", "60"),
@@ -91,7 +91,7 @@ def test_presence_is_read_back_clipped_to_live_time(judged, as_role):
     ]
 
 
-def test_no_name_is_a_formula(judged, as_role):
+def test_names_are_never_formulas(judged, as_role):
     rows = read(as_role(Role.ADMIN).get(f"/admin_webinar/{judged.pk}/verdicts.csv"))
     assert [row["Имя"] for row in rows] == [
         "'=1+1",
@@ -104,28 +104,28 @@ def test_no_name_is_a_formula(judged, as_role):
 
 
 @pytest.mark.parametrize("name", ["=a", "+a", "-a", "@a", "\ta", "\ra", "\na", " =a", "\u00a0+a", "＝a"])
-def test_whatever_a_spreadsheet_calculates_is_quoted(name):
+def test_formulas_are_quoted(name):
     assert csv_export.guarded(name) == f"'{name}"
 
 
 @pytest.mark.parametrize("value", ["Анна", "", 5, -5, "a=b", "Анна-Мария"])
-def test_the_rest_stays(value):
+def test_other_values_are_unchanged(value):
     assert csv_export.guarded(value) == value
 
 
-def test_batches_of_any_size_give_the_same_file(judged, as_role, monkeypatch):
+def test_batch_size_does_not_matter(judged, as_role, monkeypatch):
     client, address = as_role(Role.ADMIN), f"/admin_webinar/{judged.pk}/verdicts.csv"
     whole = read(client.get(address))
     monkeypatch.setattr(csv_export, "AT_ONCE", 2)
     assert read(client.get(address)) == whole
 
 
-def test_nobodys_contacts_or_inviter_are_in_it(judged, as_role):
+def test_file_has_no_contacts_or_inviters(judged, as_role):
     rows = read(as_role(Role.ADMIN).get(f"/admin_webinar/{judged.pk}/verdicts.csv"))
     assert not [value for row in rows for value in row.values() if "secret" in value or "Тайный" in value]
 
 
-def test_it_is_written_down_who_took_it(judged, as_role, caplog):
+def test_export_is_logged(judged, as_role, caplog):
     client = as_role(Role.SPEAKER)
     with caplog.at_level("INFO"):
         client.get(f"/admin_webinar/{judged.pk}/presence.csv")
@@ -142,7 +142,7 @@ def test_it_is_written_down_who_took_it(judged, as_role, caplog):
     [(None, 302), ("candidate", 403), ("partner", 403), ("leader", 403), ("speaker", 200), ("admin", 200)],
 )
 @pytest.mark.parametrize("what", ["verdicts", "presence"])
-def test_it_is_for_those_who_see_the_verdicts(judged, as_role, role, status, what):
+def test_export_requires_the_capability(judged, as_role, role, status, what):
     client = as_role(Role(role)) if role else Client()
     address = f"/admin_webinar/{judged.pk}/{what}.csv"
     assert client.get(address).status_code == status
@@ -153,7 +153,7 @@ def test_it_is_for_those_who_see_the_verdicts(judged, as_role, role, status, wha
 
 
 @pytest.mark.parametrize("title", ['a/b\\c:"d"*?<>|\r\n', "..", "=1+1", "Вечер «С&Д»"])
-def test_a_file_name_has_no_sign_that_a_system_refuses(clock, make_webinar, title):
+def test_file_name_is_valid_on_every_system(clock, make_webinar, title):
     webinar = make_webinar(title=title)
     name = csv_export.file_name("Итоги", webinar)
     assert not set(name) & set('/\\:"*?<>|\r\n')

@@ -1,4 +1,4 @@
-"""The evening in numbers: the funnel and the curve against a naive count, the board of verdicts, what it draws."""
+"""Funnel and curve against a naive count, the list of verdicts, and the drawings."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ STRETCH = st.tuples(
 
 
 @pytest.fixture(autouse=True)
-def _nothing_kept():
-    cache.clear()  # numbers are kept by webinar and moment, and tests share both
+def _empty_cache():
+    cache.clear()  # numbers are cached by webinar id and time, which tests share
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def over(evening, make_person):
 )
 @given(stretches=st.lists(STRETCH, max_size=8, unique_by=lambda each: (each[0], each[1], each[3])))
 @example(stretches=[(0, 0, 1, False), (0, 600, 1, False)])  # on air, and again in the pause only
-def test_the_funnel_and_the_curve_are_what_a_naive_count_says(over, stretches):
+def test_funnel_and_curve_equal_a_naive_count(over, stretches):
     evening, people, recorders = over
     PresenceInterval.objects.all().delete()
     PresenceInterval.objects.bulk_create(
@@ -109,7 +109,7 @@ def test_the_funnel_and_the_curve_are_what_a_naive_count_says(over, stretches):
     ]
 
 
-def test_what_was_shown_in_a_pause_only_nobody_saw_on_air(evening):
+def test_cta_shown_in_a_pause_was_not_seen_live(evening):
     for second, step in [(100, "pause"), (200, "show"), (300, "hide"), (400, "resume")]:
         act(evening, second, step)
     evening.stop(END, settle=False)
@@ -159,7 +159,7 @@ def as_role(make_person):
     return visit
 
 
-def test_numbers_are_there_from_the_start_on_and_watched_while_live(evening, as_role, make_webinar):
+def test_numbers_panel_appears_at_the_start_and_refreshes(evening, as_role, make_webinar):
     speaker = as_role(Role.SPEAKER)
     assert 'id="numbers"' not in page(speaker, make_webinar("scheduled"))
     assert 'id="numbers"' not in page(speaker, make_webinar("draft"))
@@ -173,7 +173,7 @@ def test_numbers_are_there_from_the_start_on_and_watched_while_live(evening, as_
     assert "остались до конца" in over
 
 
-def test_right_after_the_start_the_page_says_that_numbers_will_come_and_looks_for_them(evening, as_role):
+def test_page_waits_for_numbers_right_after_the_start(evening, as_role):
     evening.pulse(0)
     evening.clock.moment = evening.at(2)
     assert timeline_of(evening.webinar) is None
@@ -182,7 +182,7 @@ def test_right_after_the_start_the_page_says_that_numbers_will_come_and_looks_fo
     assert "через несколько секунд" in panel(soon, "numbers")
 
 
-def test_what_a_living_process_has_not_told_yet_is_nobodys_leaving(evening, make_person):
+def test_unwritten_presence_is_not_a_departure(evening, make_person):
     evening.seen(make_person(), 0)
     evening.pulse(299)
     evening.clock.moment = evening.at(302)
@@ -191,12 +191,12 @@ def test_what_a_living_process_has_not_told_yet_is_nobodys_leaving(evening, make
     )
     timeline = timeline_of(evening.webinar)
     assert curve_of(evening.webinar, timeline) == [1, 1, 1, 1, 1]
-    assert timeline.blind == []
+    assert timeline.not_recorded == []
 
 
 @pytest.fixture
 def judged(evening, make_person):
-    """An hour with a pause from 1800 to 2400, a blind spell from 600 to 900, and somebody of each verdict."""
+    """An hour with a pause from 1800 to 2400, nothing recorded from 600 to 900, and a lead for each verdict."""
     people = {
         name: make_person(name=name) for name in ("Ольга Осталась", "Ульяна Ушла", "Нина Не", "Тёма Туман")
     }
@@ -227,8 +227,8 @@ def write_nothing_more(recorder):
     write(Pending((recorder,), ()))
 
 
-def test_who_left_unseen_is_not_counted_as_gone(judged, as_role):
-    """Тёма's process died with him; Нина may have been there in the blind spell, and entered never."""
+def test_unknown_departures_are_counted_apart(judged, as_role):
+    """Тёма's process died; Нина never entered, but may have been there while nothing was recorded."""
     before = funnel_of(judged, timeline_of(judged))
     assert (before.entered, before.stayed, before.unseen) == (3, 1, 1)
     admin = as_role(Role.ADMIN)
@@ -241,7 +241,7 @@ def test_who_left_unseen_is_not_counted_as_gone(judged, as_role):
     assert funnel_of(judged, timeline_of(judged)) == before
 
 
-def test_the_list_of_webinars_tells_where_a_decision_is_due(judged, as_role, make_webinar):
+def test_webinar_list_shows_where_a_decision_is_due(judged, as_role, make_webinar):
     make_webinar("finished")
     for role in (Role.ADMIN, Role.SPEAKER):
         text = as_role(role).get("/admin_webinar/").content.decode()
@@ -265,7 +265,7 @@ def row_of(text, name):
     return row
 
 
-def test_bars_lie_on_the_webinars_real_length(judged, as_role):
+def test_bars_are_scaled_to_the_real_length(judged, as_role):
     text = page(as_role(Role.ADMIN), judged)
 
     def drawn(name, kind):
@@ -310,7 +310,7 @@ def test_verdicts_are_searched_and_filtered(judged, as_role, query, names):
     assert ("Показать всех" in shown) == (not names)
 
 
-def test_held_ones_are_decided_where_they_are_listed(judged, as_role):
+def test_held_verdict_is_decided_in_the_list(judged, as_role):
     assert "Засчитать" not in panel(page(as_role(Role.SPEAKER), judged), "verdicts")
     admin = as_role(Role.ADMIN)
     held = panel(page(admin, judged, "?verdict=held"), "verdicts")
@@ -324,8 +324,8 @@ def test_held_ones_are_decided_where_they_are_listed(judged, as_role):
     assert "решение администратора" in decided
 
 
-def test_kept_numbers_are_those_of_a_finished_count(evening, make_person, as_role):
-    """While verdicts are being made the numbers are counted anew each time."""
+def test_numbers_are_cached_after_classification_only(evening, make_person, as_role):
+    """Until the verdicts are done the numbers are counted anew each time."""
     speaker, lead = as_role(Role.SPEAKER), make_person()
     core.book_seat(evening.webinar.pk, lead)
     evening.stop(settle=False)
@@ -343,7 +343,7 @@ def test_kept_numbers_are_those_of_a_finished_count(evening, make_person, as_rol
     assert "<b>1</b>\n      <span>вошли в эфир" in panel(page(speaker, evening.webinar), "numbers")
 
 
-def test_a_webinar_judged_by_a_rule_of_another_version_is_still_shown(make_webinar, make_person, as_role):
+def test_verdict_by_an_unknown_rule_is_shown(make_webinar, make_person, as_role):
     webinar = make_webinar("archived")
     Verdict.objects.create(
         webinar=webinar,
@@ -358,7 +358,7 @@ def test_a_webinar_judged_by_a_rule_of_another_version_is_still_shown(make_webin
     assert "без входа в эфир" in panel(page(as_role(Role.SPEAKER), webinar), "verdicts")
 
 
-def test_a_webinar_of_no_length_is_drawn(clock, make_webinar, as_role):
+def test_webinar_of_zero_length_is_drawn(clock, make_webinar, as_role):
     webinar = make_webinar("scheduled")
     start(webinar.pk, SYSTEM)
     clock.move(0)

@@ -149,7 +149,7 @@ def test_who_decided_a_held_verdict_caused_the_messages(clock, make_person, part
         present_s=0,
         classified_at=clock(),
     )
-    classifier.decide(webinar.pk, held.pk, False, Context(decider.pk, Source.WEB))
+    classifier.resolve_verdict(webinar.pk, held.pk, False, Context(decider.pk, Source.WEB))
     caused = OutboxMessage.objects.order_by("pk").values_list("lead", "kind", "caused_by")
     assert set(caused) == {
         (lead.pk, kind, who)

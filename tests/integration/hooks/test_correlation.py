@@ -72,7 +72,7 @@ def test_what_comes_of_a_decision_has_its_cause(webinar, admin, make_person, lin
     judged, doubtful = (linked(make_person()).person for _ in range(2))
     classified(webinar, [judged], "stayed_to_end")
     held_verdict(webinar, doubtful)
-    classifier.decide(webinar.pk, doubtful.pk, True, admin)
+    classifier.resolve_verdict(webinar.pk, doubtful.pk, True, admin)
     settle_all(Sent(1))
     (decided,) = lines("verdict_decided")
     fact = JournalEntry.objects.get(event="client_webinar_attendance_classified", lead_id=doubtful.pk)
@@ -86,7 +86,7 @@ def test_one_call_with_messages_of_two_causes_is_two_lines(webinar, admin, make_
     leads = [make_person(invited_by=partner) for _ in range(12)]
     classified(webinar, leads[1:], "stayed_to_end")
     held_verdict(webinar, leads[0])
-    classifier.decide(webinar.pk, leads[0].pk, True, admin)
+    classifier.resolve_verdict(webinar.pk, leads[0].pk, True, admin)
     settle_all(Sent(1))
     stopped, decided = sorted(lines("message_settled"), key=lambda line: -len(line["message_ids"]))
     assert stopped["cause"] == stop_of(webinar)

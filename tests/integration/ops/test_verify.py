@@ -62,7 +62,7 @@ def evening(make_person, make_webinar, clock):
     clock.move(600)
     while classifier.classify_due():
         pass
-    classifier.decide(webinar.pk, lost.pk, True, Context(admin.pk, Source.WEB))
+    classifier.resolve_verdict(webinar.pk, lost.pk, True, Context(admin.pk, Source.WEB))
     return webinar
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from efir.accounts.models import Session
 from efir.attendance import classifier
-from efir.attendance.evidence import evening_of
+from efir.attendance.evidence import live_time_of
 from efir.attendance.models import Classification, Verdict
 from efir.attendance.report.csv_export import presence_batch
 from efir.attendance.report.stats import Funnel, curve_of, funnel_of
@@ -75,7 +75,7 @@ def test_verdicts_stay_true_when_the_evidence_goes(archived, keep, clock):
     verdicts = list(Verdict.objects.select_related("webinar"))
     assert {verdict.reason for verdict in verdicts} == {"stayed_to_end", "left_early", "no_show"}
     for verdict in verdicts:
-        judged = classifier.recompute(verdict, evening_of(archived, archived.finished_at))
+        judged = classifier.recompute(verdict, live_time_of(archived, archived.finished_at))
         assert (judged.attended, judged.reason) == (verdict.attended, verdict.reason)
 
 
