@@ -76,9 +76,9 @@ def install(using: str = "default") -> None:
 
 
 def drop(using: str = "default") -> None:
-    """Drop every trigger of this project, for migrations and for tests that truncate tables."""
+    """Drop every trigger of this project in one transaction, for migrations and for tests that truncate tables."""
     connection = connections[using]
-    with connection.cursor() as cursor:
+    with transaction.atomic(using=using), connection.cursor() as cursor:
         for name, table in installed(using).items():
             suffix = f' ON "{table}"' if connection.vendor == "postgresql" else ""
             cursor.execute(f'DROP TRIGGER IF EXISTS "{name}"{suffix}')
