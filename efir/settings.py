@@ -43,7 +43,6 @@ INSTALLED_APPS = [
     "efir.pages",
     "efir.server",
     "efir.demo",
-    "efir.ops",
 ]
 
 MIDDLEWARE = [

@@ -1,4 +1,4 @@
-"""Addresses for operators."""
+"""URLs for operators: health, metrics, and the demo if it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The processes as a Django app; the label "ops" keeps the tables."""
+"""The processes as a Django app. Its label stays "ops", so that no table moves."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from django.apps import AppConfig
 
 
 class ServerConfig(AppConfig):
+    """Loads the listeners that other packages bring (docs/hooks.md)."""
+
     name = "efir.server"
     label = "ops"
     default_auto_field = "django.db.models.BigAutoField"

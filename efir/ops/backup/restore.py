@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from django.apps import apps
 from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
@@ -170,11 +169,11 @@ def _one_transaction() -> Iterator[None]:
 def _drop_tables() -> None:
     """Drop the tables of an installation that was started but never used."""
     registry.drop()
-    models = apps.get_models(include_auto_created=True, include_swapped=True)
-    ours = {model._meta.db_table for model in models} | {"django_migrations"}
+    existing = connection.introspection.table_names()
+    ours = {*connection.introspection.django_table_names(), "django_migrations"}
     cascade = " CASCADE" if connection.vendor == "postgresql" else ""
     with connection.cursor() as cursor:
-        for table in sorted(ours & set(connection.introspection.table_names(cursor))):
+        for table in sorted(ours.intersection(existing)):
             cursor.execute(f"DROP TABLE {connection.ops.quote_name(table)}{cascade}")
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 FROM_BACKUP = "restore the last backup in which `efir verify` finds nothing wrong"
@@ -38,17 +41,8 @@ def differences(
 
     Both must be sorted by key, with each key once. Each is read once, side by side, so neither has to fit in memory.
     """
-    lefts, rights = iter(left), iter(right)
-    one, other = next(lefts, None), next(rights, None)
-    while one is not None or other is not None:
-        if other is None or (one is not None and one[0] < other[0]):
-            assert one is not None  # noqa: S101  # the loop's condition
-            yield one[0], one[1], None
-            one = next(lefts, None)
-        elif one is None or other[0] < one[0]:
-            yield other[0], None, other[1]
-            other = next(rights, None)
-        else:
-            if one[1] != other[1]:
-                yield one[0], one[1], other[1]
-            one, other = next(lefts, None), next(rights, None)
+    lefts, rights = ((key, 0, value) for key, value in left), ((key, 1, value) for key, value in right)
+    for key, group in groupby(merge(lefts, rights, key=itemgetter(0, 1)), key=itemgetter(0)):
+        values = {side: value for _, side, value in group}
+        if values.get(0) != values.get(1):
+            yield key, values.get(0), values.get(1)
