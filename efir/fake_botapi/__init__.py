@@ -1,27 +1,14 @@
-"""A local stand-in of the Telegram Bot API, for the demo and the tests.
+"""A fake Telegram Bot API for the demo and the tests.
 
-It answers over real HTTP in the official shapes, keeps what was sent, lets somebody play the people who
-press Start, and can be told to answer with an error. It knows nothing of Django or of the rest of Efir. One
-stand-in plays one bot, whichever of its tokens it is called with.
+It serves real HTTP in the official shapes, records every call and every message sent, plays the people who
+press Start or block the bot, and returns scripted errors on request. It implements only the methods and the
+markup that Efir uses, and imports nothing of Django or of the rest of Efir. One instance plays one bot.
 """
 
 from __future__ import annotations
 
-from efir.fake_botapi.app import FakeBotApi
-from efir.fake_botapi.errors import UnknownPersonError
+from efir.fake_botapi.app import FakeBotApi, running
 from efir.fake_botapi.scripted_responses import ResponseKind, ScriptedResponse
-from efir.fake_botapi.server import running, serve
 from efir.fake_botapi.state import Call, Chat, Person, Sent
 
-__all__ = [
-    "Call",
-    "Chat",
-    "FakeBotApi",
-    "Person",
-    "ResponseKind",
-    "ScriptedResponse",
-    "Sent",
-    "UnknownPersonError",
-    "running",
-    "serve",
-]
+__all__ = ["Call", "Chat", "FakeBotApi", "Person", "ResponseKind", "ScriptedResponse", "Sent", "running"]

@@ -1,4 +1,4 @@
-"""What can go wrong, in the shapes of the official API."""
+"""Errors of the Bot API, in its own words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Json = dict[str, Any]
 
 
 class ApiError(Exception):
-    """A failed call: an HTTP status, the official description and, for some, `parameters`."""
+    """A failed call: HTTP status, official description and, for some errors, `parameters`."""
 
     def __init__(self, status: int, description: str, parameters: Json | None = None) -> None:
         super().__init__(description)
@@ -17,30 +17,46 @@ class ApiError(Exception):
         self.parameters = parameters or {}
 
     def body(self) -> Json:
-        """The JSON object of the answer."""
+        """Return the official JSON error object."""
         body: Json = {"ok": False, "error_code": self.status, "description": self.description}
         return body | {"parameters": self.parameters} if self.parameters else body
 
-    def headers(self) -> dict[str, str]:
-        """`Retry-After`, in seconds, where the answer asks to wait."""
-        wait = self.parameters.get("retry_after")
-        return {} if wait is None else {"Retry-After": str(wait)}
-
-
-class UnknownPersonError(LookupError):
-    """Nobody with this id was added to the stand-in."""
-
 
 def bad_request(text: str) -> ApiError:
-    """400 with the official prefix."""
+    """Return a 400 error with the official prefix."""
     return ApiError(400, f"Bad Request: {text}")
 
 
-def not_found() -> ApiError:
-    """404 as for an unknown method, a malformed token or any other address."""
-    return ApiError(404, "Not Found")
-
-
-def conflict(text: str) -> ApiError:
-    """409 with the official prefix."""
-    return ApiError(409, f"Conflict: {text}")
+# Each error that a sender has to tell apart from the others, by a name for tests.
+OFFICIAL_ERRORS = {
+    # The bot.
+    "unauthorized": ApiError(401, "Unauthorized"),
+    "not_found": ApiError(404, "Not Found"),
+    "logged_out": ApiError(400, "Logged out"),
+    # The chat.
+    "blocked": ApiError(403, "Forbidden: bot was blocked by the user"),
+    "deactivated": ApiError(403, "Forbidden: user is deactivated"),
+    "kicked": ApiError(403, "Forbidden: bot was kicked from the group chat"),
+    "not_a_member": ApiError(403, "Forbidden: bot is not a member of the channel chat"),
+    "cannot_initiate": ApiError(403, "Forbidden: bot can't initiate conversation with a user"),
+    "chat_not_found": bad_request("chat not found"),
+    "migrated": ApiError(
+        400,
+        "Bad Request: group chat was upgraded to a supergroup chat",
+        {"migrate_to_chat_id": -1001234567890},
+    ),
+    # The message.
+    "cannot_parse": bad_request('can\'t parse entities: Unsupported start tag "x" at byte offset 0'),
+    "too_long": bad_request("message is too long"),
+    "empty": bad_request("message text is empty"),
+    "bad_button": bad_request("BUTTON_URL_INVALID"),
+    # The rate limit; `retry_after` is not always there.
+    "wait": ApiError(429, "Too Many Requests: retry after 1", {"retry_after": 1}),
+    "wait_in_words": ApiError(429, "Too Many Requests: retry after 1"),
+    "wait_untold": ApiError(429, "Too Many Requests"),
+    # The server.
+    "server_error": ApiError(500, "Internal Server Error"),
+    "restart": ApiError(500, "Internal Server Error: restart"),
+    "bad_gateway": ApiError(502, "Bad Gateway"),
+    "gateway_timeout": ApiError(504, "Gateway Timeout"),
+}

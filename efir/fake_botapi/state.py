@@ -1,7 +1,8 @@
-"""What the stand-in remembers: people, chats, updates, what was sent and every call."""
+"""The state of the fake Bot API: people, chats, updates, sent messages, calls."""
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
@@ -9,52 +10,45 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-from efir.fake_botapi.errors import Json, UnknownPersonError
-from efir.fake_botapi.markup import utf16_length
-from efir.fake_botapi.store import Store
+from efir.fake_botapi.errors import Json
 
-KEPT_CALLS = 100_000
-# As the official default: every kind but these, which a bot has to ask for.
-NOT_BY_DEFAULT = frozenset({"chat_member", "message_reaction", "message_reaction_count"})
-_COMMAND = re.compile(r"(?<!\S)/[A-Za-z0-9_]{1,64}")
+# A demo may run for weeks; the calls of the last hours are enough to look at.
+MAX_CALLS = 100_000
+_START_PAYLOAD = re.compile(r"[A-Za-z0-9_-]{0,64}")
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who uses Telegram; the id is also that of their private chat with the bot."""
+    """A Telegram user; their id is also that of their private chat with the bot."""
 
     id: int
     first_name: str
     username: str | None = None
-    language_code: str | None = None
+    language_code: str | None = "ru"
 
     def user(self) -> Json:
-        """The official User object."""
-        return _given({**asdict(self), "is_bot": False})
+        """Return the official User object."""
+        fields = asdict(self) | {"is_bot": False}
+        return {name: value for name, value in fields.items() if value is not None}
 
     def chat(self) -> Json:
-        """The official Chat object of the private chat."""
-        return _given(
-            {"id": self.id, "first_name": self.first_name, "username": self.username, "type": "private"}
-        )
+        """Return the official Chat object of the private chat."""
+        fields = {"id": self.id, "first_name": self.first_name, "username": self.username, "type": "private"}
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 @dataclass
 class Chat:
-    """A private chat; `messages` are official Message objects in both directions, oldest first."""
+    """A chat; `messages` are official Message objects in both directions, oldest first."""
 
     messages: list[Json] = field(default_factory=list)
     blocked: bool = False
 
-    def next_message_id(self) -> int:
-        return len(self.messages) + 1
-
 
 @dataclass(frozen=True)
 class Sent:
-    """A message the bot sent: Unix time of the call in seconds, its parameters as they came, the result."""
+    """A message from the bot: Unix time of the call in seconds, its parameters, the official Message."""
 
     received_at: float
     params: Json
@@ -63,13 +57,12 @@ class Sent:
 
 @dataclass
 class Call:
-    """A call of the Bot API; `status` is None until it is answered, and stays so where it never is.
+    """A call of the Bot API; `status` stays None if it never gets a response.
 
-    `answered_at` is when the answer was ready, or when it was clear that there would be none.
+    Times are Unix times in seconds. `answered_at` is when the response was ready or known to be missing.
     """
 
     received_at: float
-    bot_id: int
     method: str
     params: Json
     status: int | None = None
@@ -78,135 +71,180 @@ class Call:
 
 
 class State:
-    """All of it, kept in memory and, where `store` names a file, beyond the process.
+    """Everything the fake remembers, in memory and, if `store` is given, in an append-only file of events.
 
-    `clock` gives Unix time in seconds; `on_update` is called after a new update, perhaps in another thread.
+    `clock` returns Unix time in seconds. `on_update` is called after each new update, from any thread.
+    Raises ValueError if a line of the file cannot be read.
     """
 
-    def __init__(self, store: Path | None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, bot: Json, store: Path | None = None, clock: Callable[[], float] = time.time) -> None:
+        # Tests and the demo's pages act from other threads than the server's.
         self.lock = threading.RLock()
+        self.bot = bot
         self.clock = clock
         self.on_update: Callable[[], None] = lambda: None
         self.people: dict[int, Person] = {}
         self.chats: dict[int, Chat] = {}
-        # A chat that was upgraded → the supergroup that it became.
-        self.upgraded: dict[int, int] = {}
+        self.migrated: dict[int, int] = {}  # a chat's id → that of the supergroup it became
         self.sent: list[Sent] = []
-        self.calls: deque[Call] = deque(maxlen=KEPT_CALLS)
-        self.commands: list[Json] = []
-        self.queries: set[str] = set()
-        self.pending: list[Json] = []
-        self.allowed: frozenset[str] = frozenset()
-        # Past the ids of an earlier run that was not kept: a bot never accepts an update id twice.
+        self.calls: deque[Call] = deque(maxlen=MAX_CALLS)
+        self.pending: list[Json] = []  # updates the bot has not confirmed
+        # Above the ids of an earlier run that was not stored: a bot ignores update ids it has seen.
         self.last_update_id = int(clock())
-        self._store = Store(store) if store else None
-        for event in self._store.replay() if self._store else ():
-            self._apply(event)
-
-    def person(self, person_id: int) -> Person:
-        """Raises UnknownPersonError."""
-        if person_id not in self.people:
-            raise UnknownPersonError(f"nobody with id {person_id} was added to the stand-in")
-        return self.people[person_id]
+        self._store = store
+        if store is not None and store.exists():
+            self._replay(store)
 
     def chat(self, chat_id: int) -> Json:
-        """The official Chat object of a person's chat or of the supergroup that it became."""
-        before = {now: old for old, now in self.upgraded.items()}.get(chat_id)
-        if before is None:
-            return self.person(chat_id).chat()
-        return {"id": chat_id, "type": "supergroup", "title": self.person(before).first_name}
-
-    def upgrade(self, chat_id: int, new_id: int) -> None:
-        """The chat becomes a supergroup with an id of its own."""
-        with self.lock:
-            self._record({"event": "upgraded", "chat_id": chat_id, "new_id": new_id})
+        """Return the official Chat object of a person's chat or of the supergroup it became."""
+        for old_id, new_id in self.migrated.items():
+            if new_id == chat_id:
+                return {"id": chat_id, "type": "supergroup", "title": self.people[old_id].first_name}
+        return self.people[chat_id].chat()
 
     def add_person(self, person: Person, *, chat: bool) -> None:
-        """Adds or renames a person; `chat` opens their chat with the bot."""
+        """Add or rename a person; with `chat`, open their chat with the bot."""
         with self.lock:
             if self.people.get(person.id) != person or (chat and person.id not in self.chats):
                 self._record({"event": "person", "person": asdict(person), "chat": chat})
 
     def add_update(self, kind: str, content: Json) -> None:
-        """A new update for the bot, waiting to be fetched unless the bot asked not to get its kind."""
+        """Queue an update for the bot."""
         with self.lock:
             update = {"update_id": self.last_update_id + 1, kind: content}
-            self._record({"event": "update", "update": update, "queued": self._wanted(kind)})
+            self._record({"event": "update", "update": update})
         self.on_update()
 
-    def add_sent(self, received_at: float, params: Json, chat_id: int, sender: Json, content: Json) -> Json:
-        """The bot's message in a chat that exists; returns the official Message object."""
+    def add_sent(self, received_at: float, params: Json, chat_id: int, content: Json) -> Json:
+        """Add a message from the bot to a chat that exists. Return the official Message object."""
         with self.lock:
-            message = self._message(chat_id, sender) | content
+            message = self.message(chat_id, self.bot) | content
             self._record({"event": "sent", "received_at": received_at, "params": params, "message": message})
             return message
 
-    def incoming(self, person: Person, text: str) -> Json:
-        """The official Message object of what the person writes to the bot."""
-        message = self._message(person.id, person.user()) | {"text": text}
-        entities = [_command_entity(text, match) for match in _COMMAND.finditer(text)]
-        return message | {"entities": entities} if entities else message
-
-    def confirm_before(self, update_id: int) -> None:
-        """Forgets the updates below `update_id`: the bot has them."""
-        with self.lock:
-            if self.pending and self.pending[0]["update_id"] < update_id:
-                self._record({"event": "confirmed", "before": update_id})
-
-    def _message(self, chat_id: int, sender: Json) -> Json:
+    def message(self, chat_id: int, sender: Json) -> Json:
+        """Return the next official Message object of a chat, without content."""
         chat = self.chats.get(chat_id, Chat())
         return {
-            "message_id": chat.next_message_id(),
-            "from": sender,
+            "message_id": len(chat.messages) + 1,
+            "from": dict(sender),
             "chat": self.chat(chat_id),
             "date": int(self.clock()),
         }
 
-    def _wanted(self, kind: str) -> bool:
-        return kind in self.allowed if self.allowed else kind not in NOT_BY_DEFAULT
+    def confirm_before(self, update_id: int) -> None:
+        """Drop the updates below `update_id`: the bot has them."""
+        with self.lock:
+            if self.pending and self.pending[0]["update_id"] < update_id:
+                self._record({"event": "confirmed", "before": update_id})
+
+    def migrate(self, chat_id: int, new_id: int) -> None:
+        """Turn a chat into a supergroup with an id of its own."""
+        with self.lock:
+            self._record({"event": "migrated", "chat_id": chat_id, "new_id": new_id})
 
     def _record(self, event: Json) -> None:
-        if self._store:
-            self._store.append(event)
+        if self._store is not None:
+            if not self._store.exists():
+                self._store.parent.mkdir(parents=True, exist_ok=True)
+                self._store.touch(mode=0o600)  # messages are personal data
+            with self._store.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(event) + "\n")
         self._apply(event)
 
+    def _replay(self, store: Path) -> None:
+        raw = store.read_bytes()
+        complete = raw[: raw.rfind(b"\n") + 1]
+        if len(complete) < len(raw):
+            store.write_bytes(complete)  # a crash cut the last line short
+        for number, line in enumerate(complete.splitlines(), start=1):
+            try:
+                event = json.loads(line)
+            except ValueError as exc:
+                raise ValueError(f"{store}, line {number}: not JSON; remove the file to start over") from exc
+            self._apply(event)
+
     def _apply(self, event: Json) -> None:
-        apply: Callable[[Json], None] = getattr(self, f"_apply_{event['event']}")
-        apply(event)
-
-    def _apply_person(self, event: Json) -> None:
-        person = Person(**event["person"])
-        self.people[person.id] = person
-        if event["chat"]:
-            self.chats.setdefault(person.id, Chat())
-
-    def _apply_upgraded(self, event: Json) -> None:
-        self.upgraded[event["chat_id"]] = event["new_id"]
-        self.chats.setdefault(event["new_id"], Chat())
-
-    def _apply_sent(self, event: Json) -> None:
-        message = event["message"]
-        self.chats[message["chat"]["id"]].messages.append(message)
-        self.sent.append(Sent(event["received_at"], event["params"], message))
-
-    def _apply_confirmed(self, event: Json) -> None:
-        self.pending = [update for update in self.pending if update["update_id"] >= event["before"]]
-
-    def _apply_update(self, event: Json) -> None:
-        update = event["update"]
-        self.last_update_id = max(self.last_update_id, update["update_id"])
-        if event["queued"]:
-            self.pending.append(update)
-        if message := update.get("message"):
-            self.chats.setdefault(message["chat"]["id"], Chat()).messages.append(message)
-        if member := update.get("my_chat_member"):
-            self.chats[member["chat"]["id"]].blocked = member["new_chat_member"]["status"] == "kicked"
+        match event["event"]:
+            case "person":
+                person = Person(**event["person"])
+                self.people[person.id] = person
+                if event["chat"]:
+                    self.chats.setdefault(person.id, Chat())
+            case "migrated":
+                self.migrated[event["chat_id"]] = event["new_id"]
+                self.chats.setdefault(event["new_id"], Chat())
+            case "sent":
+                message = event["message"]
+                self.chats[message["chat"]["id"]].messages.append(message)
+                self.sent.append(Sent(event["received_at"], event["params"], message))
+            case "confirmed":
+                self.pending = [each for each in self.pending if each["update_id"] >= event["before"]]
+            case "update":
+                update = event["update"]
+                self.last_update_id = max(self.last_update_id, update["update_id"])
+                self.pending.append(update)
+                if message := update.get("message"):
+                    self.chats.setdefault(message["chat"]["id"], Chat()).messages.append(message)
+                elif member := update.get("my_chat_member"):
+                    self.chats[member["chat"]["id"]].blocked = member["new_chat_member"]["status"] == "kicked"
 
 
-def _given(fields: dict[str, Any]) -> Json:
-    return {name: value for name, value in fields.items() if value is not None}
+class People:
+    """What people do in their Telegram. Each action raises KeyError for an id that was not added."""
 
+    def __init__(self, state: State) -> None:
+        self._state = state
 
-def _command_entity(text: str, match: re.Match[str]) -> Json:
-    offset = utf16_length(text[: match.start()])
-    return {"type": "bot_command", "offset": offset, "length": len(match[0])}
+    def add(
+        self, person_id: int, first_name: str, username: str | None = None, *, chat: bool = True
+    ) -> Person:
+        """Add or rename a person. Without `chat`, the bot cannot write to them before they press Start."""
+        person = Person(person_id, first_name, username)
+        self._state.add_person(person, chat=chat)
+        return person
+
+    def start(self, person_id: int, payload: str = "") -> None:
+        """Press Start, with the payload of a `t.me/<bot>?start=<payload>` link.
+
+        Raises ValueError for a payload that Telegram does not accept.
+        """
+        if not _START_PAYLOAD.fullmatch(payload):
+            raise ValueError("a start payload has at most 64 characters of A-Z, a-z, 0-9, _ and -")
+        self.say(person_id, f"/start {payload}".rstrip())
+
+    def say(self, person_id: int, text: str) -> None:
+        """Write to the bot. Unblock it first, as Telegram demands."""
+        with self._state.lock:
+            person = self._state.people[person_id]
+            self.unblock(person_id)
+            message = self._state.message(person_id, person.user()) | {"text": text}
+            self._state.add_update("message", message)
+
+    def block(self, person_id: int) -> None:
+        """Block the bot. No-op if it is blocked already or has no chat with the person."""
+        self._set_blocked(person_id, blocked=True)
+
+    def unblock(self, person_id: int) -> None:
+        """Unblock the bot. No-op if it is not blocked."""
+        self._set_blocked(person_id, blocked=False)
+
+    def migrate(self, person_id: int, new_id: int) -> None:
+        """Turn the person's chat into a supergroup: a call to the old id is told the new one."""
+        self._state.migrate(person_id, new_id)
+
+    def _set_blocked(self, person_id: int, *, blocked: bool) -> None:
+        with self._state.lock:
+            person, chat = self._state.people[person_id], self._state.chats.get(person_id)
+            if chat is None or chat.blocked == blocked:
+                return
+            member: Json = {"user": dict(self._state.bot), "status": "member"}
+            kicked: Json = {"user": dict(self._state.bot), "status": "kicked", "until_date": 0}
+            content = {
+                "chat": person.chat(),
+                "from": person.user(),
+                "date": int(self._state.clock()),
+                "old_chat_member": member if blocked else kicked,
+                "new_chat_member": kicked if blocked else member,
+            }
+            self._state.add_update("my_chat_member", content)

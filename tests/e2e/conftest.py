@@ -1,4 +1,4 @@
-"""One running installation with a stand-in and the people of the seed, for the scenarios that share it."""
+"""One running installation with a fake Bot API and the people of the seed, for the scenarios that share it."""
 
 from __future__ import annotations
 

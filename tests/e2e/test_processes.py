@@ -18,7 +18,7 @@ on_postgresql = os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")
 
 @pytest.fixture
 def installation(tmp_path):
-    """An installation of the test's own, not started yet, and its stand-in."""
+    """An installation of the test's own, not started yet, and its fake Bot API."""
     telegram = FakeBotApi(tokens={TOKEN})
     with running(telegram) as address, fresh_database() as url:
         site = Site(tmp_path, url, EFIR_TELEGRAM_API=address, EFIR_TELEGRAM_TOKEN=TOKEN)

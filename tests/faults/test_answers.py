@@ -17,7 +17,7 @@ from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
 from efir.attendance.models import Verdict
 from efir.fake_botapi import FakeBotApi, ResponseKind, running
-from efir.fake_botapi.errors_catalogue import OFFICIAL_ERRORS
+from efir.fake_botapi.errors import OFFICIAL_ERRORS
 from efir.lib import clock
 from efir.telegram.bot import client, outcomes
 from efir.telegram.dispatcher import sender
@@ -178,7 +178,7 @@ def test_every_answer_leads_to_the_end_that_the_table_says(fake_bot_api, make_pe
 def upgrade(fake_bot_api: FakeBotApi, person: Person, *, again: bool) -> None:
     """The person's chat has a new id, which the bot is told when it writes there; perhaps that has a new one, too."""
     first, second = (base - person.pk for base in SUPERGROUPS)
-    fake_bot_api.people.upgrade(7000 + person.pk, first)
+    fake_bot_api.people.migrate(7000 + person.pk, first)
     if again:
         parameters = {"migrate_to_chat_id": second}
         fake_bot_api.respond_with(chat_id=first, times=None, official="migrated", parameters=parameters)

@@ -1,4 +1,4 @@
-"""Runs the real thing: `efir` processes, a real database, the stand-in over HTTP, and people with cookies."""
+"""Runs the real thing: `efir` processes, a real database, the fake Bot API over HTTP, and people with cookies."""
 
 from __future__ import annotations
 

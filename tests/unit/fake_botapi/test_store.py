@@ -1,4 +1,4 @@
-"""A second run keeps the chats."""
+"""The store keeps the chats for the next run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from efir.fake_botapi import FakeBotApi, Person
-from efir.fake_botapi.methods import BotApi
+from efir.fake_botapi.methods import Methods
 
 
-def call(fake_bot_api: FakeBotApi, method: str, **params: Any) -> Any:
-    return asyncio.run(BotApi(fake_bot_api.state, fake_bot_api.bot).call(method, params, received_at=5.0))
+def invoke(fake_bot_api: FakeBotApi, method: str, **params: Any) -> Any:
+    return asyncio.run(Methods(fake_bot_api.state).call(method, params, received_at=5.0))
 
 
 @pytest.fixture
@@ -27,13 +27,13 @@ def first(path: Path) -> FakeBotApi:
     fake_bot_api = FakeBotApi(store=path)
     fake_bot_api.people.add(7, "Anna")
     fake_bot_api.people.start(7, "token")
-    call(fake_bot_api, "sendMessage", chat_id=7, text="привет")
+    invoke(fake_bot_api, "sendMessage", chat_id=7, text="привет")
     fake_bot_api.people.say(7, "hi")
     fake_bot_api.people.block(7)
     return fake_bot_api
 
 
-def test_everything_but_the_calls_comes_back(first: FakeBotApi, path: Path) -> None:
+def test_next_run_has_everything_but_the_calls(first: FakeBotApi, path: Path) -> None:
     second = FakeBotApi(store=path)
     assert second.state.people == {7: Person(7, "Anna", language_code="ru")}
     assert second.chats == first.chats
@@ -45,11 +45,11 @@ def test_everything_but_the_calls_comes_back(first: FakeBotApi, path: Path) -> N
 
 def test_confirmed_updates_stay_confirmed(first: FakeBotApi, path: Path) -> None:
     last = first.state.last_update_id
-    call(first, "getUpdates", offset=last)
+    invoke(first, "getUpdates", offset=last)
     assert [update["update_id"] for update in FakeBotApi(store=path).state.pending] == [last]
 
 
-def test_ids_go_on_where_they_were(first: FakeBotApi, path: Path) -> None:
+def test_ids_continue(first: FakeBotApi, path: Path) -> None:
     second = FakeBotApi(store=path, clock=lambda: 0)
     second.people.start(7)
     assert second.state.pending[-1]["update_id"] == first.state.last_update_id + 2
@@ -65,7 +65,7 @@ def test_adding_the_same_person_again_writes_nothing(first: FakeBotApi, path: Pa
 
 
 @pytest.mark.usefixtures("first")
-def test_a_line_cut_short_by_a_crash_is_dropped(path: Path) -> None:
+def test_line_cut_short_by_a_crash_is_dropped(path: Path) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"event": "upd')
     FakeBotApi(store=path).people.unblock(7)
@@ -73,7 +73,7 @@ def test_a_line_cut_short_by_a_crash_is_dropped(path: Path) -> None:
     assert [json.loads(line)["event"] for line in lines] == ["update"]
 
 
-def test_a_broken_line_is_named(path: Path) -> None:
+def test_broken_line_is_named_in_the_error(path: Path) -> None:
     path.parent.mkdir()
     path.write_text('{"event": "confirmed", "before": 1}\nnonsense\n')
     with pytest.raises(ValueError, match="line 2"):
@@ -81,5 +81,5 @@ def test_a_broken_line_is_named(path: Path) -> None:
 
 
 @pytest.mark.usefixtures("first")
-def test_the_file_is_its_owners_alone(path: Path) -> None:
+def test_file_is_private(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
