@@ -22,8 +22,8 @@ from benchmarks.tables import median, table, warn  # noqa: E402
 from efir.demo.posters import draw_poster  # noqa: E402
 from efir.hooks.actions import Context, Source  # noqa: E402
 from efir.webinars import core  # noqa: E402
-from efir.webinars.posters.render import from_picture  # noqa: E402
-from efir.webinars.posters.store import keep  # noqa: E402
+from efir.webinars.posters.render import render_image  # noqa: E402
+from efir.webinars.posters.store import store  # noqa: E402
 from tools.screenshots.browser import MISSING, PHONE, chromium  # noqa: E402
 
 RUNS = 5
@@ -49,8 +49,8 @@ def main() -> None:
         warn(MISSING)
         return
     call_command("migrate", verbosity=0)
-    poster = keep(from_picture(draw_poster(0)))
-    webinar = core.edit(scheduled_webinar().pk, {"poster": poster}, Context(None, Source.SYSTEM))
+    poster = store(render_image(draw_poster(0)))
+    webinar = core.update(scheduled_webinar().pk, {"poster": poster}, Context(None, Source.SYSTEM))
     cookie = log_in(enrol(1))[0]
     with efir("web") as server, chromium() as browser:
         address = f"http://127.0.0.1:{server.port}"

@@ -24,9 +24,9 @@ def targets() -> dict[str, Callable[[bytes], object]]:
     from efir.config import time_zone_name
     from efir.web.client_ip import client_ip, rate_limit_key
     from efir.web.locale import language_of
-    from efir.webinars.embeds import chat_address, player_address
+    from efir.webinars.embeds import clean_chat_url, clean_player_url
     from efir.webinars.forms import LocalMomentField
-    from efir.webinars.posters.decode import picture
+    from efir.webinars.posters.decode import decode_image
 
     def text(*readers: Callable[[str], object]) -> Callable[[bytes], object]:
         def read(data: bytes) -> None:
@@ -39,14 +39,14 @@ def targets() -> dict[str, Callable[[bytes], object]]:
 
     def poster(data: bytes) -> None:
         with suppress(ValidationError):
-            picture(data)
+            decode_image(data)
 
     def zone(given: str) -> None:
         with suppress(ValueError):
             time_zone_name(given)
 
     return {
-        "embed": text(player_address, chat_address),
+        "embed": text(clean_player_url, clean_chat_url),
         "login": text(clean_login, clean_phone),
         "moment": text(LocalMomentField(required=False).clean, zone),
         "header": text(

@@ -31,7 +31,7 @@ from efir.hooks.events import (
 )
 from efir.lib import clock, metrics
 from efir.room.presence_store import PresenceSpan, all_recorded_past, spans_by_person
-from efir.webinars.correlation import stop_of
+from efir.webinars.correlation import stop_cause
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
@@ -97,7 +97,7 @@ def classify_due() -> bool:
 
 def classify_webinar(webinar: Webinar) -> bool:
     """Classify the webinar's next chunk. Return whether there may be more to do."""
-    with bound_contextvars(webinar_id=webinar.pk, cause=stop_of(webinar.pk)):
+    with bound_contextvars(webinar_id=webinar.pk, cause=stop_cause(webinar.pk)):
         tracker.record_entries(webinar)  # also those that a worker missed before it died
         return classify_chunk(webinar)
 

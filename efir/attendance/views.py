@@ -20,13 +20,13 @@ from efir.attendance.report.verdict_list import HERE
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.lib.filters import update_query
-from efir.webinars.endpoint import ActionResult, control, parse_bool
+from efir.webinars.endpoint import ActionResult, action_endpoint, parse_bool
 from efir.webinars.models import Webinar
 
 log = structlog.get_logger(__name__)
 
 
-@control(Capability.DECIDE_VERDICT)
+@action_endpoint(Capability.DECIDE_VERDICT)
 def decide_verdict(request: HttpRequest, webinar_id: int, lead_id: int) -> ActionResult:
     """The event goes out once, with who decided; asked again, it is answered as done."""
     verdict = resolve_verdict(webinar_id, lead_id, parse_bool(request, "attended"), request_context(request))

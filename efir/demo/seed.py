@@ -27,8 +27,8 @@ from efir.telegram.models import TelegramChat
 from efir.triggers import registry
 from efir.webinars import core
 from efir.webinars.models import Webinar
-from efir.webinars.posters.render import from_picture
-from efir.webinars.posters.store import keep
+from efir.webinars.posters.render import render_image
+from efir.webinars.posters.store import store
 from efir.webinars.selectors import on_air, upcoming
 
 PASSWORD = "efir-demo"  # noqa: S105  # printed at every start
@@ -167,7 +167,7 @@ def _publish_webinar(title: str, starts_at: datetime, speaker: Person) -> Webina
             "starts_at": starts_at.replace(second=0, microsecond=0),
             "length_min": LENGTH // timedelta(minutes=1),
             "player_url": f"{settings.EFIR.public_url}/demo/player/",
-            "poster": keep(from_picture(draw_poster(Webinar.objects.count()))),
+            "poster": store(render_image(draw_poster(Webinar.objects.count()))),
         },
         context,
     )

@@ -14,8 +14,8 @@ from efir.lib.asgi import Application, Scope, Send, cookies_of, header_of
 from efir.lib.concurrency import REQUEST_POOL
 from efir.web.locale import language_of
 from efir.web.security_headers import EVERYWHERE
-from efir.webinars.posters.formats import TYPES
-from efir.webinars.posters.store import content_of
+from efir.webinars.posters.formats import CONTENT_TYPES
+from efir.webinars.posters.store import read_file
 
 # The name of such a file contains a hash of its bytes.
 IMMUTABLE = b"public, max-age=31536000, immutable"
@@ -67,10 +67,10 @@ class PosterFiles:
         return await file.answer(scope, send) if file else 0
 
     async def _read(self, path: str, digest: str, name: str) -> CachedResponse | None:
-        content = await REQUEST_POOL.run(content_of, digest, name)
+        content = await REQUEST_POOL.run(read_file, digest, name)
         if content is None:
             return None
-        headers = [(b"content-type", TYPES[name].encode()), *EVERYWHERE]
+        headers = [(b"content-type", CONTENT_TYPES[name].encode()), *EVERYWHERE]
         file = CachedResponse.of(content, headers, IMMUTABLE, b"Accept-Encoding", pack=False)
         if path not in self._files:  # another request may have read it meanwhile
             self._files[path] = file

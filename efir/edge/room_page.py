@@ -17,7 +17,7 @@ from efir.web.messages import HostCookieStorage
 from efir.web.security_headers import EVERYWHERE
 from efir.web.shortcuts import server_timing
 from efir.webinars.lifecycle import Status
-from efir.webinars.schedule import seats_of
+from efir.webinars.schedule import booked_webinar_ids
 
 # The page shows the number of viewers and «скоро начнём», which may be a second old.
 MAX_AGE_S = 1.0
@@ -49,7 +49,7 @@ class RoomPage:
             schedule = await hub.admission.schedule_cache.now()
             # Only if several webinars are on air does it matter which of them the person has a seat for.
             several = len(schedule.on_air) > 1
-            seats = await REQUEST_POOL.run(seats_of, access.person_id) if several else ()
+            seats = await REQUEST_POOL.run(booked_webinar_ids, access.person_id) if several else ()
             webinar = schedule.current(seats)
         if webinar is None:
             return 0

@@ -15,7 +15,7 @@ from efir.followup import texts
 from efir.followup.texts import NAME_LENGTH, TITLE_LENGTH
 from efir.telegram.models import OutboxMessage
 from efir.telegram.outbox.message_types import BatchPolicy, OutgoingMessage, escape_line
-from efir.webinars.absolute_urls import absolute
+from efir.webinars.absolute_urls import absolute_url
 
 # Up to so many verdicts still go one by one, each with a button to the lead's contacts.
 MAX_SINGLE = 5
@@ -64,7 +64,7 @@ def partner_attendance(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
         ]
         # The page shows everybody again once this webinar is no longer the last.
         begin_with = "attended" if has_attended else "absent"
-        button = (gettext("Открыть список"), absolute(f"/account/?show={begin_with}#candidates"))
+        button = (gettext("Открыть список"), absolute_url(f"/account/?show={begin_with}#candidates"))
     return OutgoingMessage("\n".join(lines), [button])
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext, ngettext
 from efir.attendance.models import Verdict
 from efir.telegram.models import OutboxMessage
 from efir.telegram.outbox.message_types import OutgoingMessage, escape_line
-from efir.webinars.absolute_urls import absolute
+from efir.webinars.absolute_urls import absolute_url
 
 Button = tuple[str, str]
 
@@ -33,7 +33,7 @@ def partner_attendance(message: OutboxMessage) -> OutgoingMessage:
             "",
             advice(bool(verdict.attended)),
         ]
-        button = (gettext("Контакты кандидата"), absolute(f"/account/candidates/{message.lead_id}/"))
+        button = (gettext("Контакты кандидата"), absolute_url(f"/account/candidates/{message.lead_id}/"))
     return OutgoingMessage("\n".join(lines), [button])
 
 
@@ -50,7 +50,7 @@ def candidate_followup(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
         elif not verdict.attended:
             paragraphs.append(gettext("Запись вебинара придёт сюда, как только появится."))
         paragraphs.append(_next_step(bool(verdict.attended)))
-        buttons.append((gettext("Контакты для связи"), absolute("/account/contacts/")))
+        buttons.append((gettext("Контакты для связи"), absolute_url("/account/contacts/")))
     return OutgoingMessage("\n\n".join(paragraphs), buttons)
 
 

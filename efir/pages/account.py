@@ -23,7 +23,7 @@ from efir.telegram.reachability import link_status
 from efir.web.shortcuts import redirect_with_message
 from efir.webinars.labels import absolute_time
 from efir.webinars.models import Webinar
-from efir.webinars.schedule import Schedule, seats_of
+from efir.webinars.schedule import Schedule, booked_webinar_ids
 
 
 @never_cache
@@ -50,7 +50,7 @@ def contact_details(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, form: ContactsForm) -> HttpResponse:
     person, schedule = current_person(request), Schedule.read()
-    seats = seats_of(person.pk)
+    seats = booked_webinar_ids(person.pk)
     webinar = schedule.ahead(seats)
     context: dict[str, Any] = {
         "form": form,

@@ -13,8 +13,8 @@ from efir.accounts.capabilities import Capability, capability_required
 from efir.accounts.models import Person, normalize_login
 from efir.audit.actions import Action
 from efir.lib import ids
-from efir.pages.audit_entries import AuditFilter, places, read
-from efir.pages.audit_labels import action_words, actor_words, details_words
+from efir.pages.audit_entries import AuditFilter, list_entries, load_entries
+from efir.pages.audit_labels import action_label, actor_label, detail_lines
 
 ON_A_PAGE = 50
 # Nobody has it.
@@ -30,15 +30,15 @@ def audit_log(request: HttpRequest) -> HttpResponse:
         name: request.GET.get(name, "").replace("\x00", "").strip()[:254]
         for name in ("person", "webinar", "action")
     }
-    page = Paginator(places(_asked(given)), ON_A_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(list_entries(_asked(given)), ON_A_PAGE).get_page(request.GET.get("page"))
     lines = [
         {
             "deed": deed,
-            "action": action_words(deed.action),
-            "actor": actor_words(deed),
-            "details": details_words(deed),
+            "action": action_label(deed.action),
+            "actor": actor_label(deed),
+            "details": detail_lines(deed),
         }
-        for deed in read(list(page.object_list))
+        for deed in load_entries(list(page.object_list))
     ]
     kept = urlencode({name: value for name, value in given.items() if value})
     context = {

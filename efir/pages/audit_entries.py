@@ -74,7 +74,7 @@ class AuditRecord:
     changes: dict[str, list[Any]] = field(default_factory=dict)
 
 
-def places(asked: AuditFilter) -> Places:
+def list_entries(asked: AuditFilter) -> Places:
     """Where the deeds are written, the latest first; to be paged through and handed to `read`."""
     return (
         _placed(_audit(asked), Origin.AUDIT, "at")
@@ -125,7 +125,7 @@ def _journal(asked: AuditFilter) -> QuerySet[JournalEntry]:
     return rows if asked.action in ("", Action.VERDICT_DECIDED) else rows.none()
 
 
-def read(page: Sequence[Place]) -> list[AuditRecord]:
+def load_entries(page: Sequence[Place]) -> list[AuditRecord]:
     """The deeds written in these places, in their order, with names, titles and addresses: a query for each table."""
     ids = {origin: [pk for where, _, pk in page if where == origin] for origin in Origin.values}
     deeds = [
@@ -139,11 +139,11 @@ def read(page: Sequence[Place]) -> list[AuditRecord]:
     return [found[origin, pk] for origin, _, pk in page if (origin, pk) in found]
 
 
-def every_deed(asked: AuditFilter) -> Iterator[AuditRecord]:
+def iter_entries(asked: AuditFilter) -> Iterator[AuditRecord]:
     """All of them, read a few at a time."""
-    rows = list(places(asked))
+    rows = list(list_entries(asked))
     for start in range(0, len(rows), CHUNK):
-        yield from read(rows[start : start + CHUNK])
+        yield from load_entries(rows[start : start + CHUNK])
 
 
 def _from_audit(row: AuditEntry) -> AuditRecord:
@@ -204,7 +204,7 @@ def _locate(deeds: Sequence[AuditRecord], ids: dict[str, list[int]]) -> None:
         deed.address = addresses.get(deed.place, "")
 
 
-def deed_line(deed: AuditRecord) -> dict[str, Any]:
+def entry_as_json(deed: AuditRecord) -> dict[str, Any]:
     """One deed for the command line: people by log-in, times in UTC."""
     return {
         "at": clock.iso(deed.at),

@@ -26,19 +26,19 @@ _FIELDS: dict[str, Promise] = {
 }
 
 
-def action_words(action: str) -> str:
+def action_label(action: str) -> str:
     """What was done."""
     return str(dict(Action.choices).get(action, action))
 
 
-def actor_words(deed: AuditRecord) -> str:
+def actor_label(deed: AuditRecord) -> str:
     """Who did it: a person, whoever had the command line, or the system."""
     if deed.actor:
         return deed.actor.name
     return _("командная строка") if deed.source == Source.CLI else _("система")
 
 
-def details_words(deed: AuditRecord) -> list[tuple[str, str, str]]:
+def detail_lines(deed: AuditRecord) -> list[tuple[str, str, str]]:
     """What it changed: field, before, after; what is new, and a plain detail, has nothing before."""
     changed = [
         (_field(name), "" if before is None else _value(name, before), _value(name, after))

@@ -18,7 +18,7 @@ from efir.attendance.models import Participation, Verdict
 from efir.attendance.report.partner import decided_verdicts
 from efir.attendance.timeline import timeline_of
 from efir.telegram.reachability import link_status
-from efir.webinars.schedule import Schedule, seats_of
+from efir.webinars.schedule import Schedule, booked_webinar_ids
 
 
 @never_cache
@@ -39,7 +39,7 @@ def candidate(request: HttpRequest, person_id: int) -> HttpResponse:
         "verdicts": [(verdict, _times(verdict)) for verdict in verdicts],
         "webinar": webinar,
         "entered": webinar is not None and webinar.is_on_air and entries.exists(),
-        "seated": webinar is not None and webinar.pk in seats_of(person.pk),
+        "seated": webinar is not None and webinar.pk in booked_webinar_ids(person.pk),
     }
     return render(request, "pages/candidate.html", context)
 

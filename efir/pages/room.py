@@ -17,7 +17,7 @@ from efir.room.views import viewer_count, visible_or_404
 from efir.web.shortcuts import with_server_time
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
-from efir.webinars.schedule import Schedule, seats_of
+from efir.webinars.schedule import Schedule, booked_webinar_ids
 
 
 @never_cache
@@ -29,7 +29,7 @@ def room(request: HttpRequest, webinar_id: int | None = None) -> HttpResponse:
     person = current_person(request)
     asked = None if webinar_id is None else visible_or_404(person, webinar_id)
     schedule = Schedule.read()
-    webinar = asked or schedule.current(seats_of(person.pk))
+    webinar = asked or schedule.current(booked_webinar_ids(person.pk))
     others = (*schedule.on_air, *schedule.upcoming)
     context: dict[str, Any] = {
         "webinar": webinar,

@@ -27,9 +27,9 @@ from efir.lib import ids
 from efir.web import rate_limit
 from efir.web.shortcuts import safe_next
 from efir.webinars.core import book_seat
-from efir.webinars.labels import booked_words
+from efir.webinars.labels import seat_booked_message
 from efir.webinars.models import Seat, Webinar
-from efir.webinars.schedule import Schedule, seats_of
+from efir.webinars.schedule import Schedule, booked_webinar_ids
 from efir.webinars.selectors import open_webinar
 
 log = structlog.get_logger(__name__)
@@ -66,7 +66,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     login(request, person, backend=BACKEND)
     address = "/account/"
     if webinar:
-        messages.success(request, booked_words(webinar))
+        messages.success(request, seat_booked_message(webinar))
         if webinar.is_on_air:
             address = f"/account/webinar_room/{webinar.pk}/"
     response = redirect(safe_next(request, address))
@@ -104,7 +104,7 @@ def _create(request: HttpRequest, form: SignUpForm, webinar_id: int | None) -> t
 def _seat_page(request: HttpRequest, webinar_id: int | None) -> HttpResponse:
     if webinar_id is None:
         return redirect("account")
-    seated = webinar_id in seats_of(current_person(request).pk)
+    seated = webinar_id in booked_webinar_ids(current_person(request).pk)
     return render(request, "pages/seat.html", {"webinar": open_webinar(webinar_id), "seated": seated})
 
 

@@ -24,12 +24,12 @@ from efir.telegram.message_list import list_messages
 from efir.telegram.reachability import reachability_of
 from efir.web.shortcuts import prefers_html, redirect_with_message, refused_json
 from efir.webinars import core
-from efir.webinars.available_actions import panel_of
-from efir.webinars.endpoint import BadRequest, page_of
+from efir.webinars.available_actions import available_actions
+from efir.webinars.endpoint import BadRequest, speaker_page_path
 from efir.webinars.forms import RecordingForm, WebinarForm
-from efir.webinars.labels import past_start_words, refusal_words, zone_label
+from efir.webinars.labels import past_start_warning, refusal_message, zone_label
 from efir.webinars.lifecycle import Status
-from efir.webinars.models import GUARDED, Webinar
+from efir.webinars.models import PROTECTED_FIELDS, Webinar
 from efir.webinars.selectors import for_speaker
 
 ON_A_PAGE = 30
@@ -63,7 +63,7 @@ TIME_ZONES = [
 @never_cache
 @require_safe
 @capability_required(Capability.EDIT_WEBINAR)
-def webinars(request: HttpRequest) -> HttpResponse:
+def webinar_list(request: HttpRequest) -> HttpResponse:
     """Every webinar: what is on air, what is ahead, what is over."""
     page = Paginator(for_speaker(), ON_A_PAGE).get_page(request.GET.get("page"))
     return render(request, "pages/speaker_list.html", {"page": page, "held": held_by_webinar()})
@@ -72,7 +72,7 @@ def webinars(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @capability_required(Capability.EDIT_WEBINAR)
-def new(request: HttpRequest) -> HttpResponse:
+def new_webinar(request: HttpRequest) -> HttpResponse:
     """A new draft."""
     form = _form(request, None)
     if form.is_bound and form.is_valid():
@@ -82,7 +82,7 @@ def new(request: HttpRequest) -> HttpResponse:
             return _refused(request, refused, None)
         sentence = _("Черновик создан. Опубликуйте его, когда будет готов.")
         return redirect_with_message(
-            request, page_of(webinar.pk), sentence, warning=past_start_words(webinar)
+            request, speaker_page_path(webinar.pk), sentence, warning=past_start_warning(webinar)
         )
     return _page(request, None, form)
 
@@ -90,7 +90,7 @@ def new(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @capability_required(Capability.EDIT_WEBINAR)
-def one(request: HttpRequest, webinar_id: int) -> HttpResponse:
+def webinar_page(request: HttpRequest, webinar_id: int) -> HttpResponse:
     """One webinar: its fields, its controls, and what came of it. POST saves the fields."""
     webinar = Webinar.objects.filter(pk=webinar_id).first()
     if webinar is None:
@@ -102,7 +102,7 @@ def one(request: HttpRequest, webinar_id: int) -> HttpResponse:
         except ActionRefused as refused:
             return _refused(request, refused, webinar)
         return redirect_with_message(
-            request, page_of(webinar.pk), _("Сохранено."), warning=past_start_words(saved)
+            request, speaker_page_path(webinar.pk), _("Сохранено."), warning=past_start_warning(saved)
         )
     return _page(request, webinar, form)
 
@@ -113,12 +113,12 @@ def _form(request: HttpRequest, webinar: Webinar | None) -> WebinarForm:
 
 
 def _save(request: HttpRequest, webinar: Webinar, form: WebinarForm) -> Webinar:
-    if GUARDED & set(request.POST):
+    if PROTECTED_FIELDS & set(request.POST):
         raise ActionRefused(Code.MUTATION_FORBIDDEN, "the buttons change the status, the form does not")
-    return core.edit(webinar.pk, form.changes(), request_context(request))
+    return core.update(webinar.pk, form.changes(), request_context(request))
 
 
-def wrong_recording(request: HttpRequest, webinar_id: int, invalid: BadRequest) -> HttpResponse:
+def recording_form_page(request: HttpRequest, webinar_id: int, invalid: BadRequest) -> HttpResponse:
     """The page again, with what was typed as the recording's address."""
     webinar = get_object_or_404(Webinar, pk=webinar_id)
     return _again(request, webinar, 400, invalid.sentence, recording=RecordingForm(request.POST))
@@ -140,7 +140,7 @@ def _page(
 
 def _webinar_context(request: HttpRequest, webinar: Webinar) -> dict[str, Any]:
     """Return what the page shows of an existing webinar: its controls, and what has come of it so far."""
-    context: dict[str, Any] = {"panel": panel_of(webinar)}
+    context: dict[str, Any] = {"panel": available_actions(webinar)}
     if webinar.started_at:
         timeline = timeline_of(webinar)
         context["timeline"] = timeline
@@ -170,7 +170,7 @@ def _refused(request: HttpRequest, refused: ActionRefused, webinar: Webinar | No
         return refused_json(refused)
     if refused.code is Code.FORBIDDEN:
         raise PermissionDenied
-    return _again(request, webinar, 409, refusal_words(refused.code))
+    return _again(request, webinar, 409, refusal_message(refused.code))
 
 
 def _again(

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from efir.lib import clock
-from efir.webinars.embeds import framed_chat
+from efir.webinars.embeds import chat_frame_url
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
@@ -30,7 +30,7 @@ def state_of(webinar: Webinar, viewers: int) -> dict[str, Any]:
         "started_at": clock.iso(webinar.started_at) if webinar.started_at else None,
     }
     if webinar.state in (Status.LIVE, Status.PAUSED):
-        state |= {"player_url": webinar.player_url, "chat_url": framed_chat(webinar.chat_url)}
+        state |= {"player_url": webinar.player_url, "chat_url": chat_frame_url(webinar.chat_url)}
     return state
 
 

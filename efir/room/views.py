@@ -16,7 +16,7 @@ from efir.accounts.sessions import current_person
 from efir.hooks.actions import ActionRefused, Code
 from efir.room import presence_store
 from efir.room.hub import current_hub
-from efir.webinars.endpoint import ActionResult, control
+from efir.webinars.endpoint import ActionResult, action_endpoint
 from efir.webinars.models import Webinar
 from efir.webinars.selectors import visible_webinar
 
@@ -46,7 +46,7 @@ def people(request: HttpRequest, webinar_id: int) -> JsonResponse:
     )
 
 
-@control(Capability.MANAGE_STATUS)
+@action_endpoint(Capability.MANAGE_STATUS)
 def here(request: HttpRequest, webinar_id: int) -> ActionResult:
     """Record that the speaker's page is open, as it reports every minute: its webinar is not stopped as forgotten."""
     if not Webinar.objects.filter(pk=webinar_id).exists():

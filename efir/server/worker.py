@@ -20,7 +20,7 @@ from efir.server.archiving import archive_settled
 from efir.server.models import WorkerHeartbeat
 from efir.server.retention import RetentionJob
 from efir.telegram.outbox import enqueue
-from efir.webinars.posters.store import forget_unused
+from efir.webinars.posters.store import delete_unused
 
 TICK_S = 1.0
 # These jobs find nothing to do most of the time, and nobody waits for them by the second.
@@ -63,7 +63,7 @@ class Worker:
             retry_failed_listeners,
             stop_forgotten,
             archive_settled,
-            forget_unused,
+            delete_unused,
             self._retention.prune,
         ]
 

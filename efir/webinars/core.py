@@ -27,7 +27,7 @@ from efir.hooks.actions import (
     Source,
 )
 from efir.lib import clock
-from efir.webinars.correlation import cause
+from efir.webinars.correlation import ledger_cause
 from efir.webinars.lifecycle import (
     COPIED,
     REQUIRED,
@@ -55,10 +55,10 @@ def core_webinar_set_status(webinar_id: int, status: str, context: Context) -> W
     action = CoreWebinarSetStatus(webinar_id, status, context)
     with transaction.atomic():
         _authorize(action.context, Capability.MANAGE_STATUS)
-        webinar = _locked(action.webinar_id)
+        webinar = _lock(action.webinar_id)
         if action.status == "start" and webinar.withdrawn and webinar.state is Status.SCHEDULED:
             raise ActionRefused(Code.WITHDRAWN, "put it back first")
-        return _move(webinar, action.status, action.context)
+        return _transition(webinar, action.status, action.context)
 
 
 def core_webinar_set_cta_visibility(webinar_id: int, visible: bool, context: Context) -> Webinar:
@@ -66,10 +66,10 @@ def core_webinar_set_cta_visibility(webinar_id: int, visible: bool, context: Con
     action = CoreWebinarSetCtaVisibility(webinar_id, visible, context)
     with transaction.atomic():
         _authorize(action.context, Capability.MANAGE_CTA)
-        webinar = _locked(action.webinar_id)
+        webinar = _lock(action.webinar_id)
         check_cta(webinar.state)
         if webinar.cta_visible != action.visible:
-            _record(webinar, webinar.state, action.visible, action.context)
+            _write_transition(webinar, webinar.state, action.visible, action.context)
         return webinar
 
 
@@ -77,25 +77,25 @@ def publish(webinar_id: int, context: Context) -> Webinar:
     """draft → scheduled, once title, start time and player are set. Raises Refused."""
     with transaction.atomic():
         _authorize(context, Capability.EDIT_WEBINAR)
-        webinar = _locked(webinar_id)
+        webinar = _lock(webinar_id)
         if webinar.state is Status.DRAFT:
-            _require({name: getattr(webinar, name) for name in REQUIRED})
-        return _move(webinar, "publish", context)
+            _require_filled({name: getattr(webinar, name) for name in REQUIRED})
+        return _transition(webinar, "publish", context)
 
 
 def pause(webinar_id: int, context: Context) -> Webinar:
     """live → paused; the system only. Raises Refused."""
-    return _by_system(webinar_id, "pause", context)
+    return _transition_by_system(webinar_id, "pause", context)
 
 
 def resume(webinar_id: int, context: Context) -> Webinar:
     """paused → live; the system only. Raises Refused."""
-    return _by_system(webinar_id, "resume", context)
+    return _transition_by_system(webinar_id, "resume", context)
 
 
 def archive(webinar_id: int, context: Context) -> Webinar:
     """finished → archived; the system only, and the caller has seen that every message is settled. Raises Refused."""
-    return _by_system(webinar_id, "archive", context)
+    return _transition_by_system(webinar_id, "archive", context)
 
 
 def create(fields: Mapping[str, Any], context: Context) -> Webinar:
@@ -104,7 +104,7 @@ def create(fields: Mapping[str, Any], context: Context) -> Webinar:
     _authorize_technical(context, set(fields))
     check_editable(Status.DRAFT, set(fields))
     with transaction.atomic():
-        webinar = _created(fields, context)
+        webinar = _create(fields, context)
     log.info("webinar_created", webinar_id=webinar.pk, actor_id=context.actor_id)
     return webinar
 
@@ -116,39 +116,39 @@ def copy(webinar_id: int, context: Context) -> Webinar:
     """
     with transaction.atomic():
         _authorize(context, Capability.EDIT_WEBINAR)
-        source = _locked(webinar_id)
-        webinar = _created({name: getattr(source, name) for name in COPIED}, context)
+        source = _lock(webinar_id)
+        webinar = _create({name: getattr(source, name) for name in COPIED}, context)
     log.info("webinar_copied", webinar_id=webinar.pk, source_id=webinar_id, actor_id=context.actor_id)
     return webinar
 
 
-def _created(fields: Mapping[str, Any], context: Context) -> Webinar:
+def _create(fields: Mapping[str, Any], context: Context) -> Webinar:
     webinar: Webinar = Webinar.objects.create(**fields, created_by_id=context.actor_id)
     changes = {name: (None, getattr(webinar, name)) for name in fields}
-    _record_words(Action.WEBINAR_CREATED, context, webinar, changes)
+    _audit_changes(Action.WEBINAR_CREATED, context, webinar, changes)
     return webinar
 
 
-def edit(webinar_id: int, fields: Mapping[str, Any], context: Context) -> Webinar:
+def update(webinar_id: int, fields: Mapping[str, Any], context: Context) -> Webinar:
     """Write the business and technical fields that changed; all of them or none. Raises Refused."""
     with transaction.atomic():
         _authorize(context, Capability.EDIT_WEBINAR)
-        webinar = _locked(webinar_id)
+        webinar = _lock(webinar_id)
         changed = {name: value for name, value in fields.items() if getattr(webinar, name) != value}
         if not changed:
             return webinar
         _authorize_technical(context, set(changed))
         check_editable(webinar.state, set(changed))
         if webinar.state is not Status.DRAFT:
-            _require({name: value for name, value in changed.items() if name in REQUIRED})
+            _require_filled({name: value for name, value in changed.items() if name in REQUIRED})
         changes = {name: (getattr(webinar, name), value) for name, value in changed.items()}
-        _record_words(Action.WEBINAR_EDITED, context, webinar, changes)
+        _audit_changes(Action.WEBINAR_EDITED, context, webinar, changes)
         _write(webinar, **changed)
         log.info("webinar_edited", webinar_id=webinar_id, fields=sorted(changed), actor_id=context.actor_id)
         return webinar
 
 
-def _record_words(action: Action, context: Context, webinar: Webinar, changes: Mapping[str, Change]) -> None:
+def _audit_changes(action: Action, context: Context, webinar: Webinar, changes: Mapping[str, Change]) -> None:
     told = {name: change for name, change in changes.items() if name not in _NAMES}
     untold = sorted(name for name in changes.keys() & _NAMES if any(changes[name]))
     details: dict[str, Any] = {"untold": untold} if untold else {}
@@ -162,7 +162,7 @@ def publish_recording(webinar_id: int, url: str, context: Context) -> Webinar:
     """
     with transaction.atomic():
         _authorize(context, Capability.PUBLISH_RECORDING)
-        webinar = _locked(webinar_id)
+        webinar = _lock(webinar_id)
         if webinar.state is Status.ARCHIVED:
             raise ActionRefused(Code.LOCKED, "archived")
         if webinar.state in (Status.DRAFT, Status.SCHEDULED):
@@ -185,7 +185,7 @@ def book_seat(webinar_id: int, person: Person) -> Seat:
     with transaction.atomic():
         if not can(person, Capability.ENTER_ROOM):
             raise ActionRefused(Code.FORBIDDEN, Capability.ENTER_ROOM)
-        webinar = _locked(webinar_id)
+        webinar = _lock(webinar_id)
         if webinar.state is Status.DRAFT:
             raise ActionRefused(Code.NOT_FOUND)
         if webinar.state in (Status.FINISHED, Status.ARCHIVED):
@@ -198,7 +198,7 @@ def book_seat(webinar_id: int, person: Person) -> Seat:
         return seat
 
 
-def _require(values: Mapping[str, Any]) -> None:
+def _require_filled(values: Mapping[str, Any]) -> None:
     """What publishing demands is there, and what it demanded stays."""
     if lacking := [name for name, value in values.items() if not value]:
         raise ActionRefused(Code.INCOMPLETE, ", ".join(lacking))
@@ -217,14 +217,14 @@ def _authorize_technical(context: Context, fields: set[str]) -> None:
         _authorize(context, Capability.EDIT_TECHNICAL)
 
 
-def _by_system(webinar_id: int, asked: str, context: Context) -> Webinar:
+def _transition_by_system(webinar_id: int, asked: str, context: Context) -> Webinar:
     if context.source is Source.WEB:
         raise ActionRefused(Code.FORBIDDEN, f"{asked} is the system's")
     with transaction.atomic():
-        return _move(_locked(webinar_id), asked, context)
+        return _transition(_lock(webinar_id), asked, context)
 
 
-def _locked(webinar_id: int) -> Webinar:
+def _lock(webinar_id: int) -> Webinar:
     # no_key: who comes in and who is judged refers to the row, and need not wait for its lock.
     webinar: Webinar | None = Webinar.objects.select_for_update(no_key=True).filter(pk=webinar_id).first()
     if webinar is None:
@@ -232,14 +232,14 @@ def _locked(webinar_id: int) -> Webinar:
     return webinar
 
 
-def _move(webinar: Webinar, asked: str, context: Context) -> Webinar:
+def _transition(webinar: Webinar, asked: str, context: Context) -> Webinar:
     status = next_status(asked, webinar.state)
     if status is not None:
-        _record(webinar, status, webinar.cta_visible, context)
+        _write_transition(webinar, status, webinar.cta_visible, context)
     return webinar
 
 
-def _record(webinar: Webinar, status: Status, cta_visible: bool, context: Context) -> None:
+def _write_transition(webinar: Webinar, status: Status, cta_visible: bool, context: Context) -> None:
     moment = clock.now()
     entry = LedgerEntry.objects.create(
         webinar=webinar,
@@ -256,7 +256,7 @@ def _record(webinar: Webinar, status: Status, cta_visible: bool, context: Contex
         moments["started_at"] = moment
     if status is Status.FINISHED:
         moments["finished_at"] = moment
-        _settle_seats(webinar)
+        _settle_lead_seats(webinar)
     before = webinar.status
     _write(webinar, status=status, cta_visible=cta_visible, **moments)
     log.info(
@@ -267,11 +267,11 @@ def _record(webinar: Webinar, status: Status, cta_visible: bool, context: Contex
         cta_visible=cta_visible,
         actor_id=context.actor_id,
         source=context.source.value,
-        cause=cause(entry.pk),
+        cause=ledger_cause(entry.pk),
     )
 
 
-def _settle_seats(webinar: Webinar) -> None:
+def _settle_lead_seats(webinar: Webinar) -> None:
     """Whether an absent seat holder is a lead is settled now; a later change of role changes nothing."""
     leads = people_who_can(Capability.IS_LEAD).filter(pk=OuterRef("person_id"))
     Seat.objects.filter(webinar=webinar).update(held_by_lead=Exists(leads))
@@ -287,8 +287,8 @@ def _write(webinar: Webinar, **fields: Any) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, %s)", [NOTIFY_CHANNEL, str(webinar_id)])
-    transaction.on_commit(lambda: _announce(webinar_id))
+    transaction.on_commit(lambda: _notify(webinar_id))
 
 
-def _announce(webinar_id: int) -> None:
+def _notify(webinar_id: int) -> None:
     webinar_changed.send(sender=Webinar, webinar_id=webinar_id)

@@ -10,13 +10,13 @@ from efir.webinars.lifecycle import Status
 from efir.webinars.models import LedgerEntry
 
 
-def cause(entry_id: int) -> str:
+def ledger_cause(entry_id: int) -> str:
     """The change's name."""
     return f"ledger:{entry_id}"
 
 
-def stop_of(webinar_id: int) -> str | None:
+def stop_cause(webinar_id: int) -> str | None:
     """The name of the change that finished the webinar; None while it is not finished."""
     stops = LedgerEntry.objects.filter(webinar_id=webinar_id, to_status=Status.FINISHED)
     entry_id = stops.order_by("pk").values_list("pk", flat=True).first()
-    return None if entry_id is None else cause(entry_id)
+    return None if entry_id is None else ledger_cause(entry_id)

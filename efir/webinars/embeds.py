@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from efir.config import PROVIDER_HOSTS, bracketed
-from efir.webinars.provider_urls import chat_framed, framed, is_channel, is_mere_page
+from efir.webinars.provider_urls import chat_embed_url, embed_url, is_channel_page, is_unframable_page
 
-LONGEST = 2000  # as the columns are
+MAX_LENGTH = 2000  # as the columns are
 _YOUTUBE = frozenset({"www.youtube.com", "youtube.com"})
 _NEVER = frozenset("\0<>\"'\\" + string.whitespace)
 
@@ -32,7 +32,7 @@ _WITHOUT_SCHEME = re.compile(r"[\w-]+(?:\.[\w-]+)+/", re.ASCII)
 _IFRAME_SRC = re.compile(r"<iframe\b[^>]*?\bsrc\s*=\s*(?:\"([^\"]+)\"|'([^']+)'|([^\s\"'>]+))", re.IGNORECASE)
 
 
-def player_address(text: str) -> str:
+def clean_player_url(text: str) -> str:
     """The player's address: an HLS playlist, or what to frame, from a copied address or a whole `<iframe …>`.
 
     Raises ValidationError, naming what is allowed, for anything else.
@@ -41,7 +41,7 @@ def player_address(text: str) -> str:
     try:
         if is_hls(address):
             return _hls_address(address)
-        address = framed(address)
+        address = embed_url(address)
         if not _is_code(text):
             _check_page(address, _THE_BROADCAST)
     except ValueError:
@@ -57,7 +57,7 @@ def is_hls(address: str) -> bool:
 
 def _hls_address(address: str) -> str:
     parts = urlsplit(address)
-    if parts.username or not parts.hostname or len(address) > LONGEST:
+    if parts.username or not parts.hostname or len(address) > MAX_LENGTH:
         raise _no_address()
     origin = f"{parts.scheme}://{_host_and_port(parts)}"
     allowed = (settings.EFIR.public_url, *settings.HLS_ORIGINS)
@@ -81,11 +81,11 @@ def _host_and_port(parts: SplitResult) -> str:
     return f"{bracketed(parts.hostname)}{port}"
 
 
-def chat_address(text: str) -> str:
+def clean_chat_url(text: str) -> str:
     """The chat's address to frame, from a copied address or code. Raises ValidationError, naming what is allowed."""
     address = _pasted_address(text)
     try:
-        address = chat_framed(address, urlsplit(settings.EFIR.public_url).hostname or "")
+        address = chat_embed_url(address, urlsplit(settings.EFIR.public_url).hostname or "")
         if not _is_code(text):
             _check_page(address, _THE_CHAT)
     except ValueError:
@@ -94,7 +94,7 @@ def chat_address(text: str) -> str:
     return address
 
 
-def framed_chat(address: str) -> str:
+def chat_frame_url(address: str) -> str:
     """Return the stored chat URL as the room frames it.
 
     YouTube shows its live chat only in frames of the host that `embed_domain` names.
@@ -115,8 +115,8 @@ def _is_code(text: str) -> bool:
 def _check_page(address: str, else_said: Promise) -> None:
     """Refuse a page of a known provider that stays an empty frame in the room, and say which one to take."""
     added = settings.FRAME_HOSTS - frozenset(PROVIDER_HOSTS)  # the installation vouches for these
-    if is_mere_page(address) and urlsplit(address).hostname not in added:
-        raise ValidationError(str(_OF_A_CHANNEL if is_channel(address) else else_said))
+    if is_unframable_page(address) and urlsplit(address).hostname not in added:
+        raise ValidationError(str(_OF_A_CHANNEL if is_channel_page(address) else else_said))
 
 
 def _pasted_address(text: str) -> str:
@@ -140,13 +140,13 @@ def _check(address: str, refusal: str) -> None:
         port = parts.port
     except ValueError:
         raise _no_address() from None
-    if parts.username or len(address) > LONGEST:
+    if parts.username or len(address) > MAX_LENGTH:
         raise _no_address()
     if not (parts.scheme == "https" and port in (None, 443) and parts.hostname in settings.FRAME_HOSTS):
-        raise ValidationError(refusal, params={"hosts": allowed_words()})
+        raise ValidationError(refusal, params={"hosts": allowed_providers()})
 
 
-def allowed_words() -> str:
+def allowed_providers() -> str:
     """Whose players and chats are allowed: by name, and by host what this installation has added."""
     added = sorted(settings.FRAME_HOSTS - frozenset(PROVIDER_HOSTS))
     return ", ".join((_("YouTube, VK Видео, Rutube, Kinescope, Vimeo"), *added))

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from efir.accounts.capabilities import Capability, can
 from efir.hooks.actions import ActionRefused, Code
 from efir.web.shortcuts import View, post_only, prefers_html, redirect_with_message, refused_json
-from efir.webinars.labels import refusal_words
+from efir.webinars.labels import refusal_message
 from efir.webinars.models import Webinar
 
 P = ParamSpec("P")
@@ -52,7 +52,7 @@ Act = Callable[Concatenate[HttpRequest, int, P], ActionResult]
 Show = Callable[[HttpRequest, int, BadRequest], HttpResponse]
 
 
-def control(capability: Capability, *, show: Show | None = None) -> Callable[[Act[P]], View]:
+def action_endpoint(capability: Capability, *, show: Show | None = None) -> Callable[[Act[P]], View]:
     """Turn an action on one webinar into its endpoint, guarded by `capability`.
 
     `show` gives the page on which a person puts a wrong request right; without it they go back with a sentence.
@@ -73,7 +73,7 @@ def control(capability: Capability, *, show: Show | None = None) -> Callable[[Ac
             except BadRequest as invalid:
                 return _invalid(request, webinar_id, invalid, show)
             if prefers_html(request):
-                address = page_of(done.shown or webinar_id) + done.where
+                address = speaker_page_path(done.shown or webinar_id) + done.where
                 return redirect_with_message(request, address, done.sentence, warning=done.warning)
             return JsonResponse(done.body)
 
@@ -82,12 +82,12 @@ def control(capability: Capability, *, show: Show | None = None) -> Callable[[Ac
     return guard
 
 
-def page_of(webinar_id: int) -> str:
+def speaker_page_path(webinar_id: int) -> str:
     """The speaker's page of one webinar."""
     return f"/admin_webinar/{webinar_id}/"
 
 
-def short_state(webinar: Webinar) -> dict[str, Any]:
+def state_summary(webinar: Webinar) -> dict[str, Any]:
     """What a program learns of a webinar that it has just changed."""
     return {
         "webinar_id": webinar.pk,
@@ -110,7 +110,7 @@ def _not_allowed(request: HttpRequest, webinar_id: int, capability: Capability) 
     if not prefers_html(request):
         return refused_json(ActionRefused(Code.FORBIDDEN, capability))
     if not request.user.is_authenticated:
-        return redirect_to_login(page_of(webinar_id))
+        return redirect_to_login(speaker_page_path(webinar_id))
     raise PermissionDenied(capability)
 
 
@@ -121,12 +121,14 @@ def _refused(request: HttpRequest, webinar_id: int, refused: ActionRefused) -> H
         raise Http404
     if refused.code is Code.FORBIDDEN:
         raise PermissionDenied
-    return redirect_with_message(request, page_of(webinar_id), refusal_words(refused.code), error=True)
+    return redirect_with_message(
+        request, speaker_page_path(webinar_id), refusal_message(refused.code), error=True
+    )
 
 
 def _invalid(request: HttpRequest, webinar_id: int, invalid: BadRequest, show: Show | None) -> HttpResponse:
     if prefers_html(request):
         if show:
             return show(request, webinar_id, invalid)
-        return redirect_with_message(request, page_of(webinar_id), invalid.sentence, error=True)
+        return redirect_with_message(request, speaker_page_path(webinar_id), invalid.sentence, error=True)
     return JsonResponse({"error": invalid.code, "detail": invalid.sentence}, status=400)

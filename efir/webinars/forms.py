@@ -18,11 +18,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from efir.config import time_zone_name
-from efir.webinars.embeds import LONGEST, allowed_words, chat_address, player_address
+from efir.webinars.embeds import MAX_LENGTH, allowed_providers, clean_chat_url, clean_player_url
 from efir.webinars.lifecycle import EDITABLE, REQUIRED, TECHNICAL, Status
 from efir.webinars.models import Webinar, default_time_zone
 from efir.webinars.posters.field import PosterField
-from efir.webinars.posters.formats import is_id
+from efir.webinars.posters.formats import is_poster_id
 
 LOCAL_FORMAT = "%Y-%m-%dT%H:%M"
 NOT_A_RECORDING = _("Это не адрес записи. Вставьте адрес, который начинается с http:// или https://")
@@ -36,7 +36,9 @@ GROUPS = (
 
 
 def _player_hint() -> str:
-    return gettext("Адрес страницы с видео или код <iframe …>: %(players)s.") % {"players": allowed_words()}
+    return gettext("Адрес страницы с видео или код <iframe …>: %(players)s.") % {
+        "players": allowed_providers()
+    }
 
 
 class LocalMomentField(forms.Field):
@@ -144,7 +146,7 @@ class WebinarForm(forms.Form):
         if "poster" in self.cleaned_data:
             return self.cleaned_data["poster"].pk if self.cleaned_data["poster"] else ""
         kept = str(self.data.get("poster_kept", ""))
-        return kept if is_id(kept) else ""
+        return kept if is_poster_id(kept) else ""
 
     @property
     def is_open(self) -> bool:
@@ -160,10 +162,10 @@ class WebinarForm(forms.Form):
             ) from None
 
     def clean_player_url(self) -> str:
-        return player_address(self.cleaned_data["player_url"])
+        return clean_player_url(self.cleaned_data["player_url"])
 
     def clean_chat_url(self) -> str:
-        return chat_address(self.cleaned_data["chat_url"])
+        return clean_chat_url(self.cleaned_data["chat_url"])
 
     def changes(self) -> dict[str, Any]:
         """What the request asks to write; times as instants. Only for a valid form."""
@@ -192,7 +194,9 @@ class WebinarForm(forms.Form):
     def poster_shown(self) -> str:
         """The poster that the page showed when it was opened."""
         shown = self.data.get("initial-poster", "") if self.is_bound else ""
-        return str(shown) if is_id(str(shown)) else str((self.webinar and self.webinar.poster_id) or "")
+        return (
+            str(shown) if is_poster_id(str(shown)) else str((self.webinar and self.webinar.poster_id) or "")
+        )
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -226,7 +230,7 @@ class RecordingForm(forms.Form):
 
     url = forms.CharField(
         label=_("Адрес записи"),
-        max_length=LONGEST,
+        max_length=MAX_LENGTH,
         widget=forms.URLInput(attrs={"placeholder": "https://"}),
         error_messages={"required": NOT_A_RECORDING, "max_length": NOT_A_RECORDING},
         validators=[URLValidator(schemes=["http", "https"], message=NOT_A_RECORDING)],

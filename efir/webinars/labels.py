@@ -23,7 +23,7 @@ ZONE_NAMES: dict[str, Promise] = {
 }
 
 # What a webinar needs to be published, and how that is called in a sentence.
-NEEDED: dict[str, Promise] = {
+FIELD_LABELS: dict[str, Promise] = {
     "title": gettext_lazy("название"),
     "starts_at": gettext_lazy("время начала"),
     "player_url": gettext_lazy("плеер"),
@@ -58,7 +58,7 @@ def zone_label(moment: datetime, zone: ZoneInfo) -> str:
     return f"UTC{name}" if name[0] in "+-" else name
 
 
-def day_words(moment: datetime, zone: ZoneInfo) -> str:
+def relative_day(moment: datetime, zone: ZoneInfo) -> str:
     """«сегодня», «завтра», «25 ноября», by the zone's own calendar."""
     local = moment.astimezone(zone)
     today = clock.now().astimezone(zone).date()
@@ -69,15 +69,15 @@ def day_words(moment: datetime, zone: ZoneInfo) -> str:
     return date_format(local, "j E" if local.year == today.year else "j E Y")
 
 
-def booked_words(webinar: Webinar) -> str:
+def seat_booked_message(webinar: Webinar) -> str:
     """That there is a seat, for what and when."""
-    moment = moment_words(webinar.starts_at, webinar.zone) if webinar.starts_at else ""
+    moment = relative_time(webinar.starts_at, webinar.zone) if webinar.starts_at else ""
     return _("Место забронировано: «%(title)s», %(moment)s") % {"title": webinar.title, "moment": moment}
 
 
-def moment_words(moment: datetime, zone: ZoneInfo) -> str:
+def relative_time(moment: datetime, zone: ZoneInfo) -> str:
     """«сегодня в 19:00 МСК»."""
-    return _at_time(day_words(moment, zone), moment, zone)
+    return _at_time(relative_day(moment, zone), moment, zone)
 
 
 def absolute_time(moment: datetime, zone: ZoneInfo) -> str:
@@ -93,22 +93,22 @@ def _at_time(day: str, moment: datetime, zone: ZoneInfo) -> str:
     }
 
 
-def past_start_words(webinar: Webinar) -> str:
+def past_start_warning(webinar: Webinar) -> str:
     """A warning where what has not begun is to begin in the past; else nothing."""
     late = webinar.state in (Status.DRAFT, Status.SCHEDULED) and webinar.starts_at
     if not late or late >= clock.now():
         return ""
-    moment = moment_words(late, webinar.zone)
+    moment = relative_time(late, webinar.zone)
     return _("Время начала уже прошло: %(moment)s. Если это ошибка, исправьте его.") % {"moment": moment}
 
 
-def incomplete_words(lacking: Iterable[str]) -> str:
+def missing_fields_message(lacking: Iterable[str]) -> str:
     """What of `NEEDED` is still to be filled in."""
     return _("Чтобы опубликовать, заполните: %(fields)s.") % {
-        "fields": ", ".join(str(NEEDED[name]) for name in lacking)
+        "fields": ", ".join(str(FIELD_LABELS[name]) for name in lacking)
     }
 
 
-def refusal_words(code: Code) -> str:
+def refusal_message(code: Code) -> str:
     """Why not, and what to do, in a sentence."""
     return str(REFUSALS.get(code, code.value))

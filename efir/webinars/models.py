@@ -15,30 +15,30 @@ from efir.hooks.actions import ActionRefused, Code, Source
 from efir.lib import clock
 from efir.webinars.lifecycle import ON_AIR, Status
 
-GUARDED = frozenset({"status", "cta_visible"})
+PROTECTED_FIELDS = frozenset({"status", "cta_visible"})
 
 
 def default_time_zone() -> str:
     return str(settings.TIME_ZONE)
 
 
-class GuardedQuerySet(models.QuerySet["Webinar"]):
+class ProtectedQuerySet(models.QuerySet["Webinar"]):
     """Refuses to write what only Core may write; the database refuses it, too (see `triggers`)."""
 
     def update(self, **fields: Any) -> int:
-        _refuse_guarded(fields)
+        _refuse_protected(fields)
         return super().update(**fields)
 
     def bulk_update(
         self, objs: Iterable[Webinar], fields: Iterable[str], batch_size: int | None = None
     ) -> int:
         fields = list(fields)
-        _refuse_guarded(fields)
+        _refuse_protected(fields)
         return super().bulk_update(objs, fields, batch_size=batch_size)
 
 
-def _refuse_guarded(fields: Iterable[str]) -> None:
-    if GUARDED & set(fields):
+def _refuse_protected(fields: Iterable[str]) -> None:
+    if PROTECTED_FIELDS & set(fields):
         raise ActionRefused(
             Code.MUTATION_FORBIDDEN, "call core_webinar_set_status or core_webinar_set_cta_visibility"
         )
@@ -100,14 +100,16 @@ class Webinar(models.Model):
     created_at = models.DateTimeField(default=clock.now)
     created_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
 
-    objects: ClassVar[models.Manager[Webinar]] = models.Manager.from_queryset(GuardedQuerySet)()
+    objects: ClassVar[models.Manager[Webinar]] = models.Manager.from_queryset(ProtectedQuerySet)()
 
     def __str__(self) -> str:
         return self.title
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         stored = self.__dict__.get("_stored", {"status": Status.DRAFT, "cta_visible": False})
-        _refuse_guarded(name for name in GUARDED if stored[name] not in (None, getattr(self, name)))
+        _refuse_protected(
+            name for name in PROTECTED_FIELDS if stored[name] not in (None, getattr(self, name))
+        )
         super().save(*args, **kwargs)
 
     @classmethod
@@ -121,7 +123,7 @@ class Webinar(models.Model):
         self._remember_guarded()
 
     def _remember_guarded(self) -> None:
-        self.__dict__["_stored"] = {name: self.__dict__.get(name) for name in GUARDED}
+        self.__dict__["_stored"] = {name: self.__dict__.get(name) for name in PROTECTED_FIELDS}
 
     @property
     def state(self) -> Status:

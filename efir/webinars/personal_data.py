@@ -32,6 +32,6 @@ def _changed(person: Person) -> Iterable[Row]:
 
 
 @receiver(erasing, dispatch_uid="efir.webinars.erasing")
-def free_seats(person: Person, **kwargs: Any) -> None:
+def delete_future_seats(person: Person, **kwargs: Any) -> None:
     """Nobody is expected at what has not begun; a seat at what has begun is a fact."""
     Seat.objects.filter(person=person, webinar__status__in=[Status.DRAFT, Status.SCHEDULED]).delete()

@@ -39,14 +39,14 @@ class ProviderPattern:
 
     hosts: frozenset[str]
     page: re.Pattern[str]
-    framed: str
+    template: str
 
 
-def _kind(hosts: frozenset[str] | set[str], page: str, framed: str) -> ProviderPattern:
-    return ProviderPattern(frozenset(hosts), re.compile(page, re.ASCII), framed)
+def _kind(hosts: frozenset[str] | set[str], page: str, template: str) -> ProviderPattern:
+    return ProviderPattern(frozenset(hosts), re.compile(page, re.ASCII), template)
 
 
-KINDS = (
+PATTERNS = (
     _kind(_YOUTUBE, r"/watch/?\?(?:.*&)?v=(?P<id>[\w-]+)", _VIDEO_OF_YOUTUBE),
     _kind(_YOUTUBE, r"/(?:live|shorts)/(?P<id>[\w-]+)/?\?", _VIDEO_OF_YOUTUBE),
     _kind(_YOUTUBE - {"www.youtube.com"}, r"/embed/(?P<id>[\w-]+)/?\?", _VIDEO_OF_YOUTUBE),
@@ -86,24 +86,24 @@ KINDS = (
 )
 
 
-def framed(address: str) -> str:
+def embed_url(address: str) -> str:
     """Where the same is shown in a frame; an address of no known page stays as it is. Raises ValueError."""
     parts = urlsplit(address)
     found = _match(parts)
     if found is None:
         return address
     kind, named = found
-    return kind.framed.format(**named) + _start(parts, kind)
+    return kind.template.format(**named) + _start(parts, kind)
 
 
-def chat_framed(address: str, own_host: str) -> str:
+def chat_embed_url(address: str, own_host: str) -> str:
     """The same for a chat: of a YouTube video it is the one beside it, shown to pages of `own_host` alone.
 
     https://developers.google.com/youtube/v3/live/guides/live-chat-embed. Raises ValueError.
     """
     parts = urlsplit(address)
     found = _match(parts)
-    if found and found[0].framed == _VIDEO_OF_YOUTUBE and "/embed/" not in parts.path:
+    if found and found[0].template == _VIDEO_OF_YOUTUBE and "/embed/" not in parts.path:
         return _CHAT_OF_YOUTUBE.format(host=own_host, **found[1])
     beside = parse_qs(parts.query).get("v", [""])[0] if _is_youtube_chat(parts) else ""
     return _CHAT_OF_YOUTUBE.format(host=own_host, id=beside) if _ID.fullmatch(beside) else address
@@ -113,7 +113,7 @@ def _is_youtube_chat(parts: SplitResult) -> bool:
     return parts.hostname in _YOUTUBE and parts.path in ("/live_chat", "/live_chat_replay")
 
 
-def is_mere_page(address: str) -> bool:
+def is_unframable_page(address: str) -> bool:
     """Whether it is a page of a known provider that browsers refuse to frame. Raises ValueError."""
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or parts.port not in (None, 80, 443):
@@ -124,13 +124,13 @@ def is_mere_page(address: str) -> bool:
     return re.match(embeds, f"{parts.path}?{parts.query}") is None
 
 
-def is_channel(address: str) -> bool:
+def is_channel_page(address: str) -> bool:
     """Whether it is the page of a channel or a group, which has many videos."""
     return _CHANNEL.match(urlsplit(address).path) is not None
 
 
 def _match(parts: SplitResult) -> tuple[ProviderPattern, dict[str, str]] | None:
-    for kind in KINDS if parts.scheme in ("http", "https") else ():
+    for kind in PATTERNS if parts.scheme in ("http", "https") else ():
         match = kind.page.match(f"{parts.path}?{parts.query}")
         if match and parts.hostname in kind.hosts:
             return kind, match.groupdict()
@@ -141,7 +141,7 @@ def _start(parts: SplitResult, kind: ProviderPattern) -> str:
     """YouTube's start time: `t=1m30s` of a page is `start=90` of its player."""
     asked = parse_qs(parts.query)
     said = _DURATION.fullmatch((asked.get("t") or asked.get("start") or [""])[0])
-    if kind.framed != _VIDEO_OF_YOUTUBE or said is None:
+    if kind.template != _VIDEO_OF_YOUTUBE or said is None:
         return ""
     hours, minutes, seconds = (int(number or 0) for number in said.groups())
     start = hours * 3600 + minutes * 60 + seconds

@@ -16,7 +16,7 @@ from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Seat, Webinar
 from efir.webinars.selectors import just_finished, on_air, upcoming
 
-KEPT_S = 2.0
+CACHE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Schedule:
         return next((webinar for webinar in everything if webinar.pk == webinar_id), None)
 
 
-def seats_of(person_id: int) -> frozenset[int]:
+def booked_webinar_ids(person_id: int) -> frozenset[int]:
     """For which webinars this person has a seat: their ids."""
     return frozenset(Seat.objects.filter(person_id=person_id).values_list("webinar_id", flat=True))
 
@@ -87,5 +87,5 @@ class ScheduleCache:
     async def _read(self, before: int) -> Schedule:
         programme = await REQUEST_POOL.run(Schedule.read)
         if self._changes == before:  # a change meanwhile may or may not be in it
-            self._programme, self._good_until = programme, time.monotonic() + KEPT_S
+            self._programme, self._good_until = programme, time.monotonic() + CACHE_S
         return programme

@@ -11,8 +11,8 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/webinars/", query_string=True)),
     path("live/", RedirectView.as_view(url="/webinars/", permanent=True, query_string=True)),
     path("webinars/", schedule.schedule, name="schedule"),
-    path("webinars/calendar.ics", calendar.feed, name="calendar_feed"),
-    path("webinars/<id:webinar_id>/calendar.ics", calendar.one, name="calendar"),
+    path("webinars/calendar.ics", calendar.calendar_feed, name="calendar_feed"),
+    path("webinars/<id:webinar_id>/calendar.ics", calendar.webinar_calendar, name="calendar"),
     path("posters/<str:digest>/<str:name>", posters.poster, name="poster"),
-    path("webinars/<id:webinar_id>/seat", seats.seat, name="seat"),
+    path("webinars/<id:webinar_id>/seat", seats.book, name="seat"),
 ]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from django.core.exceptions import ValidationError
 
-from efir.webinars.embeds import LONGEST, chat_address, player_address
+from efir.webinars.embeds import MAX_LENGTH, clean_chat_url, clean_player_url
 
 YOUTUBE = "https://www.youtube.com/embed/dQw4w9WgXcQ"
 VK = "https://vk.com/video_ext.php?oid=-22822305&id=456239018"
@@ -69,14 +69,14 @@ KEPT = [
 
 @pytest.mark.parametrize("copied", COPIED)
 def test_what_people_copy_becomes_what_can_be_framed(copied):
-    assert player_address(copied) == COPIED[copied]
-    assert player_address(COPIED[copied]) == COPIED[copied]
+    assert clean_player_url(copied) == COPIED[copied]
+    assert clean_player_url(COPIED[copied]) == COPIED[copied]
 
 
 @pytest.mark.parametrize("address", KEPT)
 def test_the_rest_of_an_allowed_host_stays_as_it_is(address):
-    assert player_address(address) == address
-    assert chat_address(address) == address
+    assert clean_player_url(address) == address
+    assert clean_chat_url(address) == address
 
 
 CHANNELS = [
@@ -98,7 +98,7 @@ PAGES = [
 ]
 
 
-@pytest.mark.parametrize("field", [player_address, chat_address])
+@pytest.mark.parametrize("field", [clean_player_url, clean_chat_url])
 @pytest.mark.parametrize("address", CHANNELS + PAGES)
 def test_a_page_that_no_frame_shows_is_refused_with_the_address_to_take(address, field):
     said = "Это страница канала" if address in CHANNELS else "Эту страницу нельзя показать в комнате"
@@ -108,13 +108,13 @@ def test_a_page_that_no_frame_shows_is_refused_with_the_address_to_take(address,
 
 def test_the_providers_own_code_is_taken_at_its_word():
     address = "https://rutube.ru/new-embed/1"
-    assert player_address(f'<iframe src="{address}"></iframe>') == address
-    assert chat_address(f"<iframe src={address}></iframe>") == address
+    assert clean_player_url(f'<iframe src="{address}"></iframe>') == address
+    assert clean_chat_url(f"<iframe src={address}></iframe>") == address
 
 
 def test_what_an_installation_adds_is_taken_as_it_is(settings):
     settings.FRAME_HOSTS = settings.FRAME_HOSTS | {"vimeo.com"}
-    assert chat_address("https://vimeo.com/live-chat/1/") == "https://vimeo.com/live-chat/1/"
+    assert clean_chat_url("https://vimeo.com/live-chat/1/") == "https://vimeo.com/live-chat/1/"
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ def test_what_an_installation_adds_is_taken_as_it_is(settings):
 def test_the_chat_of_a_broadcast_on_youtube_is_the_one_beside_it_shown_to_this_site(copied, settings):
     settings.EFIR = replace(settings.EFIR, public_url="https://efir.example:8443")
     expected = "https://www.youtube.com/live_chat?v=dQw4w9WgXcQ&embed_domain=efir.example"
-    assert chat_address(copied) == expected
-    assert chat_address(expected) == expected
+    assert clean_chat_url(copied) == expected
+    assert clean_chat_url(expected) == expected
 
 
 @pytest.mark.parametrize(
@@ -151,9 +151,9 @@ def test_another_provider_is_refused_and_the_allowed_are_named(address):
     with pytest.raises(
         ValidationError, match=r"Плеер с этого адреса не разрешён. Разрешены: YouTube, VK Видео, .*Vimeo"
     ):
-        player_address(address)
+        clean_player_url(address)
     with pytest.raises(ValidationError, match=r"Чат с этого адреса не разрешён.*YouTube"):
-        chat_address(address)
+        clean_chat_url(address)
 
 
 @pytest.mark.parametrize(
@@ -164,20 +164,20 @@ def test_another_provider_is_refused_and_the_allowed_are_named(address):
         "https://www.youtube.com:x/",
         "https://me@www.youtube.com/embed/abc",
         "https://www.youtube.com/embed/a b",
-        "https://www.youtube.com/embed/" + "a" * LONGEST,
-        "https://youtu.be/" + "a" * LONGEST,
+        "https://www.youtube.com/embed/" + "a" * MAX_LENGTH,
+        "https://youtu.be/" + "a" * MAX_LENGTH,
     ],
 )
 def test_what_is_no_address_is_said(text):
-    for field in (player_address, chat_address):
+    for field in (clean_player_url, clean_chat_url):
         with pytest.raises(ValidationError, match="Это не адрес"):
             field(text)
 
 
 def test_nothing_grows_beyond_what_is_kept():
-    short = "youtu.be/" + "a" * (LONGEST - len("https://youtu.be/"))
+    short = "youtu.be/" + "a" * (MAX_LENGTH - len("https://youtu.be/"))
     with pytest.raises(ValidationError, match="Это не адрес"):
-        player_address(short)
+        clean_player_url(short)
 
 
 @pytest.fixture
@@ -198,9 +198,9 @@ def media_host(settings):
     ],
 )
 def test_hls_plays_from_its_hosts(media_host, address):
-    assert player_address(address).removeprefix("https://") == address.removeprefix("https://")
+    assert clean_player_url(address).removeprefix("https://") == address.removeprefix("https://")
     with pytest.raises(ValidationError, match="Чат с этого адреса не разрешён"):
-        chat_address(address)
+        clean_chat_url(address)
 
 
 @pytest.mark.parametrize(
@@ -217,5 +217,5 @@ def test_hls_plays_from_its_hosts(media_host, address):
 )
 def test_hls_from_elsewhere_is_refused_with_what_is_allowed(media_host, address, said):
     with pytest.raises(ValidationError) as refused:
-        player_address(address)
+        clean_player_url(address)
     assert said in refused.value.messages[0]

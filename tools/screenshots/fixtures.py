@@ -29,8 +29,8 @@ from efir.telegram.models import TelegramChat
 from efir.telegram.outbox import claims, completion, enqueue
 from efir.webinars import core
 from efir.webinars.models import Poster, Webinar
-from efir.webinars.posters.render import from_picture
-from efir.webinars.posters.store import keep
+from efir.webinars.posters.render import render_image
+from efir.webinars.posters.store import store
 from tools.screenshots.actions import HLS_HOST
 from tools.screenshots.catalogue import NOW
 
@@ -139,7 +139,7 @@ def _scheduled(title: str, starts_at: datetime, **fields: object) -> Webinar:
 
 
 def _poster(number: int) -> Poster:
-    return keep(from_picture(draw_poster(number)))
+    return store(render_image(draw_poster(number)))
 
 
 def _ahead(people: dict[str, Person]) -> dict[str, Webinar]:
@@ -155,7 +155,7 @@ def _ahead(people: dict[str, Person]) -> dict[str, Webinar]:
         "later": _scheduled(
             "Первые сто клиентов", NOW + DAY, time_zone="Asia/Yekaterinburg", poster=_poster(1)
         ),
-        "withdrawn": core.edit(withdrawn.pk, {"withdrawn": True}, SYSTEM),
+        "withdrawn": core.update(withdrawn.pk, {"withdrawn": True}, SYSTEM),
     }
 
 

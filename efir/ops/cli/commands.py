@@ -10,7 +10,7 @@ from efir.ops.cli import listings
 from efir.ops.cli.output import fail, print_lines
 from efir.ops.cli.people import find_person, person_not_found
 from efir.ops.doctor.runner import run_doctor
-from efir.pages.audit_entries import AuditFilter, deed_line, every_deed
+from efir.pages.audit_entries import AuditFilter, entry_as_json, iter_entries
 from efir.server.archiving import archive
 from efir.webinars import core
 from efir.webinars.models import Webinar
@@ -58,7 +58,7 @@ def audit(options: argparse.Namespace) -> int:
     if options.person and about is None:
         return person_not_found(options.person)
     wanted = AuditFilter(options.webinar, about.pk if about else None, options.action or "")
-    return print_lines(map(deed_line, every_deed(wanted)))
+    return print_lines(map(entry_as_json, iter_entries(wanted)))
 
 
 def doctor(options: argparse.Namespace) -> int:

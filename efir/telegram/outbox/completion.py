@@ -31,7 +31,7 @@ from efir.telegram.bot.outcomes import (
 from efir.telegram.models import ERASED_TEXT, MessageState, OutboxMessage, TelegramChat
 from efir.telegram.outbox.claims import Claim
 from efir.telegram.outbox.queries import requeue
-from efir.webinars.correlation import stop_of
+from efir.webinars.correlation import stop_cause
 
 FIRST_RETRY_S = 1.0
 LAST_RETRY_S = 60.0
@@ -70,7 +70,7 @@ def causes_of(messages: Sequence[OutboxMessage]) -> dict[str | None, list[Outbox
     decisions = (
         correlation.entries_of(ClientWebinarAttendanceClassified, webinar_id, lead_ids) if lead_ids else {}
     )
-    stop = stop_of(webinar_id)
+    stop = stop_cause(webinar_id)
     causes: dict[str | None, list[OutboxMessage]] = defaultdict(list)
     for row in messages:
         entry_id = decisions.get(row.lead_id) if row.caused_by_id else None

@@ -12,11 +12,11 @@ from efir.accounts.sessions import request_context
 from efir.hooks.actions import ActionRefused, Code
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.telegram.outbox import resend
-from efir.webinars.endpoint import ActionResult, control, parse_bool
+from efir.webinars.endpoint import ActionResult, action_endpoint, parse_bool
 from efir.webinars.models import Webinar
 
 
-@control(Capability.RETRY_DELIVERY)
+@action_endpoint(Capability.RETRY_DELIVERY)
 def retry_failed(request: HttpRequest, webinar_id: int) -> ActionResult:
     """Every message of the webinar that has failed goes into the queue again."""
     if not Webinar.objects.filter(pk=webinar_id).exists():
@@ -31,7 +31,7 @@ def retry_failed(request: HttpRequest, webinar_id: int) -> ActionResult:
     return ActionResult(sentence, {"webinar_id": webinar_id, "retried": count}, where=_back_to(request))
 
 
-@control(Capability.RETRY_DELIVERY)
+@action_endpoint(Capability.RETRY_DELIVERY)
 def retry_one(request: HttpRequest, webinar_id: int, message_id: int) -> ActionResult:
     """One message that has failed goes into the queue again."""
     message = _message(webinar_id, message_id)
@@ -40,7 +40,7 @@ def retry_one(request: HttpRequest, webinar_id: int, message_id: int) -> ActionR
     return ActionResult(sentence, _body(webinar_id, message_id, count), where=_back_to(request))
 
 
-@control(Capability.RETRY_DELIVERY)
+@action_endpoint(Capability.RETRY_DELIVERY)
 def resolve(request: HttpRequest, webinar_id: int, message_id: int) -> ActionResult:
     """Somebody knows what became of a message with an unknown outcome: it arrived, or it is sent again."""
     delivered = parse_bool(request, "delivered")

@@ -11,9 +11,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from PIL import Image, ImageCms, ImageOps
 
-LARGEST_BYTES = 10 * 1024 * 1024
-MOST_PIXELS = 50_000_000  # what phones make; decoded this is 150 MB, and one is decoded at a time
-LEAST_WIDTH, LEAST_HEIGHT = 480, 270
+MAX_FILE_BYTES = 10 * 1024 * 1024
+MAX_PIXELS = 50_000_000  # what phones make; decoded this is 150 MB, and one is decoded at a time
+MIN_WIDTH, MIN_HEIGHT = 480, 270
 # One decoder for each kind that is taken. MPO is how Pillow calls a phone's JPEG with a second picture behind it.
 FORMATS = ("JPEG", "PNG", "WEBP")
 _STILL = frozenset({"JPEG", "MPO"})
@@ -31,7 +31,7 @@ _TOO_SMALL = _("Картинка слишком маленькая. Нужно �
 _BROKEN = _("Файл повреждён или загрузился не весь. Сохраните картинку заново и загрузите ещё раз.")
 
 
-def picture(content: bytes) -> Image.Image:
+def decode_image(content: bytes) -> Image.Image:
     """The picture upright, in sRGB and without anything but its pixels. Raises ValidationError with what to do."""
     _look_at_beginning(content)
     with warnings.catch_warnings():
@@ -47,13 +47,13 @@ def picture(content: bytes) -> Image.Image:
 def _look_at_beginning(content: bytes) -> None:
     if not content:
         raise ValidationError(_EMPTY, code="poster_empty")
-    if len(content) > LARGEST_BYTES:
-        raise too_heavy()
+    if len(content) > MAX_FILE_BYTES:
+        raise file_too_large()
     if (refusal := _known_refusal(content)) is not None:
         raise ValidationError(str(refusal[1]), code=refusal[0])
 
 
-def too_heavy() -> ValidationError:
+def file_too_large() -> ValidationError:
     """For a file that need not be read to be refused."""
     return ValidationError(_TOO_HEAVY, code="poster_too_heavy")
 
@@ -76,9 +76,9 @@ def _opened(content: bytes) -> Image.Image:
         raise ValidationError(_TOO_LARGE, code="poster_too_large") from None
     except Exception as exc:
         raise ValidationError(_UNKNOWN, code="poster_unknown") from exc
-    if image.width * image.height > MOST_PIXELS:
+    if image.width * image.height > MAX_PIXELS:
         raise ValidationError(_TOO_LARGE, code="poster_too_large")
-    if max(image.size) < LEAST_WIDTH or min(image.size) < LEAST_HEIGHT:
+    if max(image.size) < MIN_WIDTH or min(image.size) < MIN_HEIGHT:
         raise ValidationError(_TOO_SMALL, code="poster_too_small")
     if image.format not in _STILL and getattr(image, "n_frames", 1) > 1:
         raise ValidationError(_MOVING, code="poster_moving")

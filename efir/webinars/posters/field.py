@@ -12,9 +12,9 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from efir.webinars.models import Poster
-from efir.webinars.posters.decode import FORMATS, LARGEST_BYTES, too_heavy
-from efir.webinars.posters.render import drawn
-from efir.webinars.posters.store import keep, kept_again
+from efir.webinars.posters.decode import FORMATS, MAX_FILE_BYTES, file_too_large
+from efir.webinars.posters.render import render_upload
+from efir.webinars.posters.store import store, touch
 
 _GONE = _("Эта картинка уже не хранится. Выберите файл ещё раз.")
 
@@ -55,7 +55,7 @@ class PosterField(forms.Field):
             label=_("Постер"),
             required=False,
             help_text=_("JPEG, PNG или WebP до 10 МБ, лучше 1600×900. Другие пропорции обрежем по центру."),
-            widget=PosterInput(attrs={"accept": accept, "data-largest": LARGEST_BYTES}),
+            widget=PosterInput(attrs={"accept": accept, "data-largest": MAX_FILE_BYTES}),
         )
 
     def clean(self, value: PosterRequest | Poster | None) -> Poster | None:
@@ -66,13 +66,13 @@ class PosterField(forms.Field):
             return _stored(value.file)
         if value.removed or not value.kept:
             return None
-        poster = kept_again(value.kept)
+        poster = touch(value.kept)
         if poster is None:
             raise ValidationError(_GONE, code="poster_gone")
         return poster
 
 
 def _stored(file: UploadedFile[bytes]) -> Poster:
-    if (file.size or 0) > LARGEST_BYTES:
-        raise too_heavy()
-    return keep(drawn(file.read()))
+    if (file.size or 0) > MAX_FILE_BYTES:
+        raise file_too_large()
+    return store(render_upload(file.read()))

@@ -6,18 +6,18 @@ import re
 
 WIDTHS = (480, 960, 1600)  # a picture that is smaller is not blown up: its larger files are as wide as it is
 WIDTH, HEIGHT = 1600, 900
-SHARED = "share.jpg"  # for link previews, and for browsers without WebP
-SHARED_WIDTH, SHARED_HEIGHT = 1200, 630
+SHARE_IMAGE = "share.jpg"  # for link previews, and for browsers without WebP
+SHARE_WIDTH, SHARE_HEIGHT = 1200, 630
 
 ID = r"[0-9a-f]{32}"
-TYPES = {**{f"{width}.webp": "image/webp" for width in WIDTHS}, SHARED: "image/jpeg"}
+CONTENT_TYPES = {**{f"{width}.webp": "image/webp" for width in WIDTHS}, SHARE_IMAGE: "image/jpeg"}
 
 
-def is_id(text: str) -> bool:
+def is_poster_id(text: str) -> bool:
     """Whether this can be a poster's id."""
     return re.fullmatch(ID, text) is not None
 
 
-def address(digest: str, name: str) -> str:
+def poster_path(digest: str, name: str) -> str:
     """The path of one file; what is there never changes."""
     return f"/posters/{digest}/{name}"

@@ -10,10 +10,10 @@ from threading import Lock
 
 from PIL import Image, ImageOps
 
-from efir.webinars.posters.decode import picture
-from efir.webinars.posters.formats import HEIGHT, SHARED, SHARED_HEIGHT, SHARED_WIDTH, WIDTH, WIDTHS
+from efir.webinars.posters.decode import decode_image
+from efir.webinars.posters.formats import HEIGHT, SHARE_HEIGHT, SHARE_IMAGE, SHARE_WIDTH, WIDTH, WIDTHS
 
-LARGEST_FILE = 250_000  # bytes; a picture full of grain gets a lower quality instead
+TARGET_FILE_BYTES = 250_000  # bytes; a picture full of grain gets a lower quality instead
 _QUALITIES = (82, 70, 55, 40)
 # A large picture is a hundred megabytes while it is drawn: several speakers wait for each other.
 _ONE_AT_A_TIME = Lock()
@@ -27,18 +27,18 @@ class RenderedPoster:
     files: Mapping[str, bytes]
 
 
-def drawn(content: bytes) -> RenderedPoster:
+def render_upload(content: bytes) -> RenderedPoster:
     """The poster from an uploaded file: 16:9 in three widths, and one for link previews. Raises ValidationError."""
     with _ONE_AT_A_TIME:
-        return from_picture(picture(content))
+        return render_image(decode_image(content))
 
 
-def from_picture(image: Image.Image) -> RenderedPoster:
+def render_image(image: Image.Image) -> RenderedPoster:
     """The poster from a picture in RGB, cut to its middle."""
     wide = _cut(image, WIDTH, HEIGHT)
     files = {f"{width}.webp": _small(_no_wider(wide, width), "WEBP") for width in WIDTHS}
-    shared = ImageOps.fit(image, (SHARED_WIDTH, SHARED_HEIGHT), Image.Resampling.LANCZOS)
-    files[SHARED] = _small(shared, "JPEG")
+    shared = ImageOps.fit(image, (SHARE_WIDTH, SHARE_HEIGHT), Image.Resampling.LANCZOS)
+    files[SHARE_IMAGE] = _small(shared, "JPEG")
     whole = hashlib.sha256(b"".join(files[name] for name in sorted(files)))
     return RenderedPoster(whole.hexdigest()[:32], files)
 
@@ -62,6 +62,6 @@ def _small(image: Image.Image, kind: str) -> bytes:
         file = BytesIO()
         image.save(file, kind, quality=quality, **({"method": 4} if kind == "WEBP" else {"optimize": True}))
         content = file.getvalue()
-        if len(content) <= LARGEST_FILE:
+        if len(content) <= TARGET_FILE_BYTES:
             break
     return content

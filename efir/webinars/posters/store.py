@@ -9,14 +9,14 @@ from django.db.models import Exists, OuterRef
 
 from efir.lib import clock
 from efir.webinars.models import Poster, PosterFile, Webinar
-from efir.webinars.posters.formats import TYPES, is_id
+from efir.webinars.posters.formats import CONTENT_TYPES, is_poster_id
 from efir.webinars.posters.render import RenderedPoster
 
 # A form that was refused for another field's sake still finds its poster when it is sent again.
-KEPT_FOR = timedelta(days=1)
+KEEP_UNUSED_FOR = timedelta(days=1)
 
 
-def keep(poster: RenderedPoster) -> Poster:
+def store(poster: RenderedPoster) -> Poster:
     """Store the poster, or mark the one that is there as uploaded again."""
     with transaction.atomic():
         kept, new = Poster.objects.update_or_create(id=poster.digest, defaults={"kept_at": clock.now()})
@@ -27,26 +27,26 @@ def keep(poster: RenderedPoster) -> Poster:
         return kept
 
 
-def kept_again(digest: str) -> Poster | None:
+def touch(digest: str) -> Poster | None:
     """The poster with this id, for another day at least; or nothing."""
-    if not is_id(digest):
+    if not is_poster_id(digest):
         return None
     Poster.objects.filter(pk=digest).update(kept_at=clock.now())
     return Poster.objects.filter(pk=digest).first()
 
 
-def content_of(digest: str, name: str) -> bytes | None:
+def read_file(digest: str, name: str) -> bytes | None:
     """The bytes of one file, or nothing."""
-    if name not in TYPES or not is_id(digest):
+    if name not in CONTENT_TYPES or not is_poster_id(digest):
         return None
     found = PosterFile.objects.filter(poster_id=digest, name=name).values_list("content", flat=True).first()
     return bytes(found) if found is not None else None
 
 
-def forget_unused() -> int:
+def delete_unused() -> int:
     """Delete the posters that no webinar has had for a day; how many."""
     used = Webinar.objects.filter(poster_id=OuterRef("pk"))
-    old = Poster.objects.filter(~Exists(used), kept_at__lt=clock.now() - KEPT_FOR)
+    old = Poster.objects.filter(~Exists(used), kept_at__lt=clock.now() - KEEP_UNUSED_FOR)
     if not old.exists():  # asked every few seconds: the usual answer takes no lock
         return 0
     with transaction.atomic():

@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 
 from efir.webinars.models import Webinar
-from efir.webinars.posters.formats import HEIGHT, SHARED, WIDTH, WIDTHS, address
+from efir.webinars.posters.formats import HEIGHT, SHARE_IMAGE, WIDTH, WIDTHS, poster_path
 
 register = template.Library()
 
@@ -22,8 +22,8 @@ def poster(webinar: Webinar, sizes: str = "100vw", first: bool = False) -> dict[
     """
     digest = webinar.poster_id
     return {
-        "files": [(address(digest, f"{width}.webp"), width) for width in WIDTHS] if digest else [],
-        "fallback": address(digest, SHARED) if digest else "",
+        "files": [(poster_path(digest, f"{width}.webp"), width) for width in WIDTHS] if digest else [],
+        "fallback": poster_path(digest, SHARE_IMAGE) if digest else "",
         "sizes": sizes,
         "first": first,
         "width": WIDTH,

@@ -9,13 +9,13 @@ from django import template
 from efir.webinars import absolute_urls
 from efir.webinars.labels import absolute_time
 from efir.webinars.models import Webinar
-from efir.webinars.posters.formats import SHARED_HEIGHT, SHARED_WIDTH
+from efir.webinars.posters.formats import SHARE_HEIGHT, SHARE_WIDTH
 
 register = template.Library()
 
 
 @register.inclusion_tag("webinars/_event.html")
-def event_facts(webinar: Webinar) -> dict[str, Any]:
+def event_microdata(webinar: Webinar) -> dict[str, Any]:
     """What a schema.org `Event` has beside what people see, as microdata in absolute addresses.
 
     Which are needed: https://developers.google.com/search/docs/appearance/structured-data/event
@@ -26,11 +26,11 @@ def event_facts(webinar: Webinar) -> dict[str, Any]:
         "starts_at": webinar.starts_at.astimezone(webinar.zone).isoformat() if webinar.starts_at else "",
         "ends_at": ends_at.astimezone(webinar.zone).isoformat() if ends_at else "",
         "created_at": webinar.created_at.astimezone(webinar.zone).isoformat(timespec="seconds"),
-        "page": absolute_urls.absolute(f"/webinars/#webinar-{webinar.pk}"),
-        "sign_up": absolute_urls.absolute(f"/signup/?webinar={webinar.pk}"),
-        "room": absolute_urls.room_of(webinar),
-        "picture": absolute_urls.shared_picture(webinar),
-        "home": absolute_urls.absolute("/webinars/"),
+        "page": absolute_urls.absolute_url(f"/webinars/#webinar-{webinar.pk}"),
+        "sign_up": absolute_urls.absolute_url(f"/signup/?webinar={webinar.pk}"),
+        "room": absolute_urls.room_url(webinar),
+        "picture": absolute_urls.share_image_url(webinar),
+        "home": absolute_urls.absolute_url("/webinars/"),
     }
 
 
@@ -41,10 +41,10 @@ def link_preview(webinar: Webinar | None) -> dict[str, Any]:
     return {
         "webinar": webinar,
         "when": absolute_time(starts_at, webinar.zone) if webinar and starts_at else "",
-        "page": absolute_urls.absolute("/webinars/"),
-        "picture": absolute_urls.shared_picture(webinar) if webinar else "",
-        "width": SHARED_WIDTH,
-        "height": SHARED_HEIGHT,
+        "page": absolute_urls.absolute_url("/webinars/"),
+        "picture": absolute_urls.share_image_url(webinar) if webinar else "",
+        "width": SHARE_WIDTH,
+        "height": SHARE_HEIGHT,
     }
 
 
@@ -52,10 +52,10 @@ def link_preview(webinar: Webinar | None) -> dict[str, Any]:
 def to_calendar(webinar: Webinar) -> dict[str, str]:
     """Two ways to put one webinar into one's own calendar."""
     path = f"/webinars/{webinar.pk}/calendar.ics"
-    return {"file": absolute_urls.calendar_file(path), "google": absolute_urls.google_calendar(webinar)}
+    return {"file": absolute_urls.calendar_path(path), "google": absolute_urls.google_calendar_url(webinar)}
 
 
 @register.simple_tag
 def calendar_subscription() -> str:
     """The address by which a calendar program subscribes to all webinars."""
-    return absolute_urls.subscription()
+    return absolute_urls.calendar_subscription_url()

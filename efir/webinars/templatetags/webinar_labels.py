@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
 
 from efir.lib import clock
-from efir.webinars.labels import moment_words
+from efir.webinars.labels import relative_time
 from efir.webinars.models import Webinar
 
 register = template.Library()
@@ -33,7 +33,7 @@ def moment(at: datetime | None, zone: ZoneInfo) -> SafeString | str:
         '<time datetime="{}" data-offset="{}">{}</time>',
         clock.iso(at),
         int(offset.total_seconds() // 60) if offset is not None else 0,
-        moment_words(at, zone),
+        relative_time(at, zone),
     )
 
 

@@ -12,25 +12,25 @@ from django.utils.cache import get_conditional_response
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from efir.webinars.ical import calendar_of
+from efir.webinars.ical import render_calendar
 from efir.webinars.selectors import for_calendar, visible_webinar
 
 
 @require_safe
-def feed(request: HttpRequest) -> HttpResponseBase:
+def calendar_feed(request: HttpRequest) -> HttpResponseBase:
     """Every webinar that is ahead, on air, or was lately: to subscribe to."""
     with translation.override(_language(request)):
-        return _file(request, calendar_of(for_calendar(), name=_("Вебинары")), "webinars")
+        return _file(request, render_calendar(for_calendar(), name=_("Вебинары")), "webinars")
 
 
 @require_safe
-def one(request: HttpRequest, webinar_id: int) -> HttpResponseBase:
+def webinar_calendar(request: HttpRequest, webinar_id: int) -> HttpResponseBase:
     """One webinar."""
     webinar = visible_webinar(webinar_id, drafts=False)
     if webinar is None:
         raise Http404
     with translation.override(_language(request)):
-        return _file(request, calendar_of([webinar]), f"webinar-{webinar.pk}")
+        return _file(request, render_calendar([webinar]), f"webinar-{webinar.pk}")
 
 
 def _language(request: HttpRequest) -> str:

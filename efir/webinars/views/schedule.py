@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 from efir.accounts import referral
 from efir.accounts.models import Person
 from efir.web.shortcuts import with_server_time
-from efir.webinars.schedule import Schedule, seats_of
+from efir.webinars.schedule import Schedule, booked_webinar_ids
 
 
 @never_cache
@@ -20,7 +20,7 @@ def schedule(request: HttpRequest) -> HttpResponse:
     """What is on air, then the next, large, then the others."""
     programme = Schedule.read()
     first = next((webinar for webinar in programme.upcoming if not webinar.withdrawn), None)
-    seated = seats_of(request.user.pk) if isinstance(request.user, Person) else frozenset()
+    seated = booked_webinar_ids(request.user.pk) if isinstance(request.user, Person) else frozenset()
     context = {
         "live": programme.on_air,
         "next": first,

@@ -9,28 +9,28 @@ from efir.accounts.sessions import current_person
 from efir.hooks.actions import ActionRefused
 from efir.web.shortcuts import post_only, prefers_html, redirect_with_message, refused_json
 from efir.webinars.core import book_seat
-from efir.webinars.labels import booked_words, refusal_words
+from efir.webinars.labels import refusal_message, seat_booked_message
 
-SCHEDULE = "/webinars/"
+SCHEDULE_PATH = "/webinars/"
 
 
 @post_only
-def seat(request: HttpRequest, webinar_id: int) -> HttpResponse:
+def book(request: HttpRequest, webinar_id: int) -> HttpResponse:
     """One seat for each person and webinar, open until the stop."""
     if not request.user.is_authenticated:
         return _log_in_first(request)
     try:
-        seat = book_seat(webinar_id, current_person(request))
+        book = book_seat(webinar_id, current_person(request))
     except ActionRefused as refused:
         if prefers_html(request):
-            return redirect_with_message(request, SCHEDULE, refusal_words(refused.code), error=True)
+            return redirect_with_message(request, SCHEDULE_PATH, refusal_message(refused.code), error=True)
         return refused_json(refused)
     if prefers_html(request):
-        return redirect_with_message(request, SCHEDULE, booked_words(seat.webinar))
+        return redirect_with_message(request, SCHEDULE_PATH, seat_booked_message(book.webinar))
     return JsonResponse({"webinar_id": webinar_id, "seat": True})
 
 
 def _log_in_first(request: HttpRequest) -> HttpResponse:
     if prefers_html(request):
-        return redirect_to_login(SCHEDULE)
+        return redirect_to_login(SCHEDULE_PATH)
     return JsonResponse({"error": "login_required"}, status=401)

@@ -23,8 +23,8 @@ from efir.lib.concurrency import in_thread
 from efir.room import hub as hub_module
 from efir.webinars import core, schedule
 from efir.webinars.models import Webinar
-from efir.webinars.posters.render import from_picture
-from efir.webinars.posters.store import keep
+from efir.webinars.posters.render import render_image
+from efir.webinars.posters.store import store
 from tests.conftest import SYSTEM, start, stop
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -96,7 +96,7 @@ def run(monkeypatch, clock):
     """Run a scenario with a site of its own. The caches do not expire by themselves."""
     monkeypatch.setattr(hub_module, "_hub", None)
     monkeypatch.setattr(room_page, "MAX_AGE_S", 3600)
-    monkeypatch.setattr(schedule, "KEPT_S", 3600)
+    monkeypatch.setattr(schedule, "CACHE_S", 3600)
 
     def run(scenario):
         async def main():
@@ -177,7 +177,7 @@ class TestSchedule:
 
         async def scenario(site):
             await site.get("/webinars/")
-            await in_thread(core.edit, webinar.pk, {"title": "Новое"}, SYSTEM)
+            await in_thread(core.update, webinar.pk, {"title": "Новое"}, SYSTEM)
             later = site.hub.admission.schedule_cache._good_until + 1
             monkeypatch.setattr("efir.webinars.schedule.time.monotonic", lambda: later)
             return (await site.get("/webinars/")).text
@@ -440,7 +440,7 @@ class TestRoom:
 
 class TestPosters:
     def test_read_once_and_served_from_memory(self, run):
-        poster = keep(from_picture(Image.new("RGB", (960, 540))))
+        poster = store(render_image(Image.new("RGB", (960, 540))))
         address = f"/posters/{poster.pk}/480.webp"
 
         async def scenario(site):
@@ -465,7 +465,7 @@ class TestPosters:
         assert run(scenario) == [404, 404]
 
     def test_memory_has_a_limit(self, run, monkeypatch):
-        poster = keep(from_picture(Image.new("RGB", (960, 540))))
+        poster = store(render_image(Image.new("RGB", (960, 540))))
         monkeypatch.setattr(cached_files, "MAX_POSTER_BYTES", 1)
 
         async def scenario(site):

@@ -21,7 +21,7 @@ from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.audit.models import AuditEntry
 from efir.hooks.actions import ActionRefused
-from efir.pages.audit_entries import AuditFilter, deed_line, every_deed
+from efir.pages.audit_entries import AuditFilter, entry_as_json, iter_entries
 from efir.telegram.models import Kind, OutboxMessage
 from efir.webinars import core
 from efir.webinars.models import Webinar
@@ -40,7 +40,7 @@ def admin(make_person):
 
 
 def lines(**asked):
-    return [deed_line(deed) for deed in every_deed(AuditFilter(**asked))]
+    return [entry_as_json(deed) for deed in iter_entries(AuditFilter(**asked))]
 
 
 def message(webinar, lead, kind, state, clock):
@@ -106,7 +106,7 @@ def test_an_evening_leaves_every_deed_once(admin, make_person, clock):
 
 def test_of_a_speaker_it_is_told_only_that_another_was_named(admin, make_webinar):
     webinar = make_webinar("draft", speaker_name="Анна Петрова")
-    core.edit(webinar.pk, {"speaker_name": "Вера Ким", "title": "Как начать снова"}, SYSTEM)
+    core.update(webinar.pk, {"speaker_name": "Вера Ким", "title": "Как начать снова"}, SYSTEM)
     core.copy(webinar.pk, SYSTEM)
     core.create({"title": "Без спикера", "speaker_name": ""}, SYSTEM)
     assert [line.get("untold") for line in lines()[::-1]] == [*[["speaker_name"]] * 3, None]
@@ -135,7 +135,7 @@ def test_people_are_told_of_too(admin, make_person):
 def test_what_was_refused_leaves_nothing(make_webinar):
     webinar, before = make_webinar("archived"), AuditEntry.objects.count()
     with pytest.raises(ActionRefused):
-        core.edit(webinar.pk, {"title": "Другое"}, SYSTEM)
+        core.update(webinar.pk, {"title": "Другое"}, SYSTEM)
     assert AuditEntry.objects.count() == before
 
 
@@ -178,7 +178,7 @@ class TestPage:
         webinar = make_webinar("scheduled")
         for number in range(60):
             clock.move(1)
-            core.edit(webinar.pk, {"title": f"Название {number}"}, SYSTEM)
+            core.update(webinar.pk, {"title": f"Название {number}"}, SYSTEM)
         with django_assert_max_num_queries(16):
             first = admin.get("/account/audit/").content.decode()
         second = admin.get("/account/audit/?page=2").content.decode()

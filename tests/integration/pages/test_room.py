@@ -20,7 +20,7 @@ from efir.room.models import PresenceInterval, Recorder
 from efir.room.presence_store import ALIVE_WITHIN
 from efir.room.state import content_hash
 from efir.webinars import core
-from efir.webinars.embeds import framed_chat
+from efir.webinars.embeds import chat_frame_url
 from tests.conftest import PLAYER, SYSTEM
 
 pytestmark = pytest.mark.django_db
@@ -372,7 +372,7 @@ class TestApi:
     )
     def test_youtubes_chat_is_told_who_frames_it(self, settings, pasted, framed):
         settings.EFIR = replace(settings.EFIR, public_url="https://efir.example.org:8443")
-        assert framed_chat(pasted) == framed
+        assert chat_frame_url(pasted) == framed
 
     def test_marks_what_the_page_says_and_nothing_else(self, make_webinar, clock):
         webinar = make_webinar()
@@ -384,10 +384,10 @@ class TestApi:
             {"starts_at": clock.moment + timedelta(days=2)},
             {"time_zone": "Asia/Yekaterinburg"},
         ):
-            webinar = core.edit(webinar.pk, fields, SYSTEM)
+            webinar = core.update(webinar.pk, fields, SYSTEM)
             marks.append(content_hash(webinar))
         assert len(set(marks)) == len(marks)
-        core.edit(webinar.pk, {"chat_url": CHAT}, SYSTEM)
+        core.update(webinar.pk, {"chat_url": CHAT}, SYSTEM)
         webinar = core.core_webinar_set_status(webinar.pk, "start", SYSTEM)
         assert content_hash(webinar) == marks[-1]
 

@@ -122,7 +122,7 @@ def test_what_was_said_goes_and_that_it_was_said_stays(archived, keep, clock):
 def test_an_address_goes_and_the_deed_stays(make_webinar, make_person, keep, clock):
     webinar = make_webinar("draft")
     context = Context(None, Source.SYSTEM, address="203.0.113.9")
-    core.edit(webinar.pk, {"title": "Новое"}, context)
+    core.update(webinar.pk, {"title": "Новое"}, context)
     deeds = AuditEntry.objects.count()
     keep(address_days=5)
     clock.move(6 * DAY_S)

@@ -227,7 +227,7 @@ def by_saving(webinar, status):
 
 
 def by_the_speakers_form(webinar, status):
-    core.edit(webinar.pk, {"status": status}, SYSTEM)
+    core.update(webinar.pk, {"status": status}, SYSTEM)
 
 
 @pytest.mark.parametrize(

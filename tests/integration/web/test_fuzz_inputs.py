@@ -15,7 +15,7 @@ from efir.accounts.capabilities import Role
 from efir.accounts.referral import valid_inviter
 from efir.telegram import updates
 from efir.telegram.models import TelegramChat
-from efir.webinars.embeds import chat_address, is_hls, player_address
+from efir.webinars.embeds import clean_chat_url, clean_player_url, is_hls
 from efir.webinars.forms import WebinarForm
 from tests.support.telegram import held, with_bot
 
@@ -92,7 +92,7 @@ UPDATES = st.fixed_dictionaries(
 @given(PASTED)
 @example("https://www.youtube.com@evil.example.org/embed/x")
 @example('<iframe src="&#106;avascript:alert(1)">')
-@pytest.mark.parametrize("reader", [player_address, chat_address])
+@pytest.mark.parametrize("reader", [clean_player_url, clean_chat_url])
 def test_what_is_framed_is_an_allowed_providers(reader, pasted):
     try:
         address = reader(pasted)

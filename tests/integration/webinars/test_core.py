@@ -69,7 +69,7 @@ def test_a_refusal_changes_nothing(make_webinar):
     with pytest.raises(ActionRefused, match="webinar_state_invalid_restart"):
         start(webinar.pk, SYSTEM)
     with pytest.raises(ActionRefused, match="webinar_state_locked"):
-        core.edit(webinar.pk, {"title": "Другое"}, SYSTEM)
+        core.update(webinar.pk, {"title": "Другое"}, SYSTEM)
     assert Webinar.objects.filter(pk=webinar.pk).values().get() == before
 
 
@@ -132,17 +132,17 @@ def test_what_publishing_demanded_cannot_be_emptied(make_webinar, status, field)
     webinar = make_webinar(status)
     emptied = {field: None if field == "starts_at" else ""}
     with pytest.raises(ActionRefused, match=rf"webinar_incomplete: {field}"):
-        core.edit(webinar.pk, emptied | {"chat_url": "https://rutube.ru/chat"}, SYSTEM)
+        core.update(webinar.pk, emptied | {"chat_url": "https://rutube.ru/chat"}, SYSTEM)
     webinar.refresh_from_db()
     assert getattr(webinar, field)
     assert webinar.chat_url == ""
-    core.edit(make_webinar("draft").pk, emptied, SYSTEM)
+    core.update(make_webinar("draft").pk, emptied, SYSTEM)
 
 
 def test_a_withdrawn_webinar_starts_once_it_is_put_back(make_webinar):
-    webinar = core.edit(make_webinar("scheduled").pk, {"withdrawn": True}, SYSTEM)
+    webinar = core.update(make_webinar("scheduled").pk, {"withdrawn": True}, SYSTEM)
     assert ask(start, webinar.pk, SYSTEM) == "webinar_withdrawn"
-    core.edit(webinar.pk, {"withdrawn": False}, SYSTEM)
+    core.update(webinar.pk, {"withdrawn": False}, SYSTEM)
     assert ask(start, webinar.pk, SYSTEM) == "live"
 
 
@@ -164,26 +164,30 @@ def test_what_may_be_edited_when(make_webinar, clock, status, field, allowed):
         clock.move(60) if field == "starts_at" else True if field == "withdrawn" else "https://rutube.ru/x"
     )
     webinar = make_webinar(status)
-    answer = ask(core.edit, webinar.pk, {field: value}, SYSTEM)
+    answer = ask(core.update, webinar.pk, {field: value}, SYSTEM)
     assert answer == (status if allowed else "webinar_state_locked")
 
 
 def test_status_is_no_field_to_edit(make_webinar):
-    assert ask(core.edit, make_webinar("scheduled").pk, {"status": "live"}, SYSTEM) == "webinar_state_locked"
+    assert (
+        ask(core.update, make_webinar("scheduled").pk, {"status": "live"}, SYSTEM) == "webinar_state_locked"
+    )
 
 
 def test_technical_fields_ask_for_their_capability(make_person, make_webinar):
     webinar = make_webinar("scheduled")
     fields = {"forgotten_h": 2.0}
     assert (
-        ask(core.edit, webinar.pk, fields, Context(make_person(Role.SPEAKER).pk, Source.WEB)) == "forbidden"
+        ask(core.update, webinar.pk, fields, Context(make_person(Role.SPEAKER).pk, Source.WEB)) == "forbidden"
     )
-    assert ask(core.edit, webinar.pk, fields, Context(make_person(Role.ADMIN).pk, Source.WEB)) == "scheduled"
+    assert (
+        ask(core.update, webinar.pk, fields, Context(make_person(Role.ADMIN).pk, Source.WEB)) == "scheduled"
+    )
 
 
 def test_every_change_moves_the_version_and_a_saved_edit_keeps_the_call_to_action(make_webinar):
     webinar = show(make_webinar("live").pk, SYSTEM)
-    changed = core.edit(webinar.pk, {"player_url": "https://rutube.ru/x"}, SYSTEM)
+    changed = core.update(webinar.pk, {"player_url": "https://rutube.ru/x"}, SYSTEM)
     assert changed.version == webinar.version + 1
     assert changed.cta_visible
 

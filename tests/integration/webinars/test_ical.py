@@ -15,8 +15,8 @@ from django.test import Client
 from PIL import Image
 
 from efir.webinars import core
-from efir.webinars.posters.render import from_picture
-from efir.webinars.posters.store import keep
+from efir.webinars.posters.render import render_image
+from efir.webinars.posters.store import store
 from tests.conftest import SYSTEM
 
 pytestmark = pytest.mark.django_db
@@ -66,7 +66,7 @@ def test_lines_are_as_the_standard_has_them(webinar):
 def test_a_moved_time_moves_the_same_entry(webinar, clock):
     before = entries()[webinar.title]
     clock.move(60)
-    core.edit(webinar.pk, {"starts_at": webinar.starts_at + timedelta(days=1), "title": "Иначе"}, SYSTEM)
+    core.update(webinar.pk, {"starts_at": webinar.starts_at + timedelta(days=1), "title": "Иначе"}, SYSTEM)
     after = entries()["Иначе"]
     assert after.uid.value == before.uid.value
     assert int(after.sequence.value) > int(before.sequence.value)
@@ -76,7 +76,7 @@ def test_a_moved_time_moves_the_same_entry(webinar, clock):
 
 
 def test_a_withdrawn_one_is_cancelled_and_stays(webinar):
-    core.edit(webinar.pk, {"withdrawn": True}, SYSTEM)
+    core.update(webinar.pk, {"withdrawn": True}, SYSTEM)
     for address in (FEED, f"/webinars/{webinar.pk}/calendar.ics"):
         entry = entries(address)[webinar.title]
         assert entry.status.value == "CANCELLED"
@@ -101,7 +101,7 @@ def test_who_has_it_already_is_told_so(webinar, clock):
     tag = Client().get(FEED)["ETag"]
     clock.move(3600)
     assert Client().get(FEED, headers={"if-none-match": tag}).status_code == 304
-    core.edit(webinar.pk, {"length_min": 30}, SYSTEM)
+    core.update(webinar.pk, {"length_min": 30}, SYSTEM)
     assert Client().get(FEED, headers={"if-none-match": tag}).status_code == 200
 
 
@@ -167,7 +167,7 @@ def facts_of_schedule() -> Facts:
 
 
 def test_search_engines_get_a_whole_event(webinar):
-    core.edit(webinar.pk, {"poster": keep(from_picture(Image.new("RGB", (960, 540))))}, SYSTEM)
+    core.update(webinar.pk, {"poster": store(render_image(Image.new("RGB", (960, 540))))}, SYSTEM)
     webinar.refresh_from_db()
     event = next(item for item in facts_of_schedule().items if item["@type"] == "Event")
     home = settings.EFIR.public_url
@@ -189,14 +189,14 @@ def test_search_engines_get_a_whole_event(webinar):
 
 
 def test_a_withdrawn_event_is_said_to_be(webinar):
-    core.edit(webinar.pk, {"withdrawn": True}, SYSTEM)
+    core.update(webinar.pk, {"withdrawn": True}, SYSTEM)
     event = next(item for item in facts_of_schedule().items if item["@type"] == "Event")
     assert event["eventStatus"] == "https://schema.org/EventCancelled"
     assert "offers" not in event
 
 
 def test_a_link_in_a_chat_shows_the_next_webinar(webinar):
-    core.edit(webinar.pk, {"poster": keep(from_picture(Image.new("RGB", (960, 540))))}, SYSTEM)
+    core.update(webinar.pk, {"poster": store(render_image(Image.new("RGB", (960, 540))))}, SYSTEM)
     webinar.refresh_from_db()
     meta = facts_of_schedule().meta
     home = settings.EFIR.public_url
@@ -225,8 +225,8 @@ def test_google_gets_the_same_times(webinar):
 
 
 def test_the_poster_keeps_its_place_and_the_first_comes_first(webinar, clock, make_webinar):
-    poster = keep(from_picture(Image.new("RGB", (960, 540))))
-    core.edit(webinar.pk, {"poster": poster}, SYSTEM)
+    poster = store(render_image(Image.new("RGB", (960, 540))))
+    core.update(webinar.pk, {"poster": poster}, SYSTEM)
     make_webinar(title="Потом", poster=poster, starts_at=clock.moment + timedelta(days=5))
     make_webinar(title="Без постера", starts_at=clock.moment + timedelta(days=6))
     images = re.findall(r"<img [^>]*share\.jpg[^>]*>", Client().get("/webinars/").content.decode())

@@ -19,9 +19,9 @@ from PIL import Image
 from efir.accounts.capabilities import Role
 from efir.webinars import core
 from efir.webinars.models import Poster, PosterFile, Webinar
-from efir.webinars.posters.decode import LARGEST_BYTES
-from efir.webinars.posters.render import drawn
-from efir.webinars.posters.store import forget_unused, keep
+from efir.webinars.posters.decode import MAX_FILE_BYTES
+from efir.webinars.posters.render import render_upload
+from efir.webinars.posters.store import delete_unused, store
 from tests.conftest import SYSTEM
 
 
@@ -89,7 +89,7 @@ BAD = {
     "too many pixels": (picture((9000, 6000), mode="1"), "poster_too_large"),
     "small": (picture((320, 180)), "poster_too_small"),
     "a stripe": (picture((4000, 20)), "poster_too_small"),
-    "heavy": (b"\xff\xd8" + b"\0" * LARGEST_BYTES, "poster_too_heavy"),
+    "heavy": (b"\xff\xd8" + b"\0" * MAX_FILE_BYTES, "poster_too_heavy"),
     "a BMP": (picture(kind="BMP"), "poster_unknown"),
     "a TIFF": (picture(kind="TIFF"), "poster_unknown"),
 }
@@ -97,7 +97,7 @@ BAD = {
 
 @pytest.mark.parametrize("what", GOOD)
 def test_a_good_picture_is_drawn_anew(what):
-    poster = drawn(GOOD[what])
+    poster = render_upload(GOOD[what])
     images = {name: Image.open(io.BytesIO(content)) for name, content in poster.files.items()}
     assert {name: image.format for name, image in images.items()} == {
         "480.webp": "WEBP",
@@ -114,13 +114,13 @@ def test_a_good_picture_is_drawn_anew(what):
 def test_a_bad_file_is_refused_with_its_own_sentence(what):
     content, code = BAD[what]
     with pytest.raises(ValidationError) as refused:
-        drawn(content)
+        render_upload(content)
     assert refused.value.code == code
     assert re.match(r"[А-ЯA-Z].+\.$", str(refused.value.message))
 
 
 def test_nothing_of_the_files_own_words_is_left_and_it_stands_upright():
-    poster = drawn(named_in_exif())
+    poster = render_upload(named_in_exif())
     assert not any(b"Secret" in content for content in poster.files.values())
     shared = Image.open(io.BytesIO(poster.files["share.jpg"]))
     assert shared.getpixel((100, 300))[0] > 200  # what lay below is on the left now
@@ -128,7 +128,7 @@ def test_nothing_of_the_files_own_words_is_left_and_it_stands_upright():
 
 
 def test_a_small_picture_is_not_blown_up():
-    poster = drawn(picture((800, 450)))
+    poster = render_upload(picture((800, 450)))
     assert Image.open(io.BytesIO(poster.files["1600.webp"])).size == (800, 450)
 
 
@@ -149,7 +149,7 @@ def test_whatever_the_bytes_it_is_a_poster_or_a_sentence(content):
 
 def answer_to(content: bytes) -> str:
     try:
-        drawn(content)
+        render_upload(content)
     except ValidationError as refused:
         return refused.code
     return "a poster"
@@ -158,12 +158,12 @@ def answer_to(content: bytes) -> str:
 @pytest.mark.django_db
 class TestKept:
     def test_once_however_often_it_is_uploaded(self):
-        assert keep(drawn(GOOD["a PNG"])) == keep(drawn(GOOD["a PNG"]))
+        assert store(render_upload(GOOD["a PNG"])) == store(render_upload(GOOD["a PNG"]))
         assert PosterFile.objects.count() == 4
 
     def test_it_moves_the_version_and_is_served_for_ever(self, make_webinar):
         webinar = make_webinar()
-        changed = core.edit(webinar.pk, {"poster": keep(drawn(GOOD["a JPEG"]))}, SYSTEM)
+        changed = core.update(webinar.pk, {"poster": store(render_upload(GOOD["a JPEG"]))}, SYSTEM)
         assert changed.version == webinar.version + 1
         for name, kind in (("480.webp", "image/webp"), ("share.jpg", "image/jpeg")):
             answer = Client().get(f"/posters/{changed.poster_id}/{name}")
@@ -174,14 +174,14 @@ class TestKept:
         assert Client().get(f"/posters/{changed.poster_id}/2.webp").status_code == 404
 
     def test_it_is_forgotten_a_day_after_the_last_webinar_gave_it_up(self, make_webinar, clock):
-        used, unused = keep(drawn(GOOD["a PNG"])), keep(drawn(GOOD["upright"]))
+        used, unused = store(render_upload(GOOD["a PNG"])), store(render_upload(GOOD["upright"]))
         webinar = make_webinar(poster=used)
-        assert forget_unused() == 0
+        assert delete_unused() == 0
         clock.move(timedelta(days=1).total_seconds() + 1)
-        assert forget_unused() == 1
+        assert delete_unused() == 1
         assert list(Poster.objects.all()) == [used]
-        core.edit(webinar.pk, {"poster": None}, SYSTEM)
-        assert (forget_unused(), PosterFile.objects.count(), unused.pk != used.pk) == (1, 0, True)
+        core.update(webinar.pk, {"poster": None}, SYSTEM)
+        assert (delete_unused(), PosterFile.objects.count(), unused.pk != used.pk) == (1, 0, True)
 
 
 def upload(content: bytes, name="poster.png") -> SimpleUploadedFile:
@@ -264,7 +264,7 @@ class TestForm:
 @pytest.mark.django_db
 class TestCopy:
     def test_takes_the_fields_and_the_poster_and_neither_time_nor_status(self, make_person, make_webinar):
-        poster = keep(drawn(GOOD["a PNG"]))
+        poster = store(render_upload(GOOD["a PNG"]))
         source = make_webinar("finished", poster=poster, forgotten_h=2.0, cta_text="Иду", length_min=45)
         client = Client(headers={"accept": "text/html"})
         speaker = make_person(Role.SPEAKER)

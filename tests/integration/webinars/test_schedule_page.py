@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from efir.accounts.capabilities import Role
-from efir.webinars.labels import moment_words
+from efir.webinars.labels import relative_time
 from efir.webinars.models import Seat
 
 pytestmark = pytest.mark.django_db
@@ -114,7 +114,7 @@ def test_a_guest_is_asked_into_what_is_on_air(make_webinar, state):
     ],
 )
 def test_times_are_said_in_words_with_their_zone(clock, hours, zone, words):
-    assert moment_words(clock.moment + timedelta(hours=hours), ZoneInfo(zone)) == words
+    assert relative_time(clock.moment + timedelta(hours=hours), ZoneInfo(zone)) == words
 
 
 def test_the_time_is_there_for_machines_too(clock, make_webinar):
