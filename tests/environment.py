@@ -10,10 +10,14 @@ from pathlib import Path
 
 import hypothesis
 
+from tools.tmpfs import memory_dir
+
 KEPT = {"EFIR_DATABASE_URL"}
 
 for name in [name for name in os.environ if name.startswith("EFIR_") and name not in KEPT]:
     del os.environ[name]
+if in_memory := memory_dir():
+    os.environ["TMPDIR"] = tempfile.tempdir = in_memory
 _data_dir = tempfile.mkdtemp(prefix="efir-tests-")
 atexit.register(shutil.rmtree, _data_dir, ignore_errors=True)
 os.environ["EFIR_DATA_DIR"] = _data_dir

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tools.tmpfs import memory_dir
+
 MISSING = "PostgreSQL's server is not here: SKIPPED what needs it. To get it: apt-get install postgresql"
 READY_WITHIN_S = 60
 
@@ -33,7 +35,7 @@ def cluster(**settings: str) -> Iterator[str]:
     bin_dir = binaries()
     if bin_dir is None:
         raise FileNotFoundError(MISSING)
-    with tempfile.TemporaryDirectory(prefix="efir-pg-") as root:
+    with tempfile.TemporaryDirectory(prefix="efir-pg-", dir=memory_dir()) as root:
         data, port = Path(root) / "data", _free_port()
         if os.geteuid() == 0:
             shutil.chown(root, _user(), _user_group())
@@ -52,7 +54,12 @@ def cluster(**settings: str) -> Iterator[str]:
                 "--no-sync",
             ]
         )
-        server = _start(bin_dir, data, port, {"fsync": "off", "max_connections": "200"} | settings)
+        server = _start(
+            bin_dir,
+            data,
+            port,
+            {"fsync": "off", "full_page_writes": "off", "max_connections": "200"} | settings,
+        )
         try:
             _await(bin_dir, port, server)
             _run([bin_dir / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "efir", "efir"])

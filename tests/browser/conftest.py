@@ -18,7 +18,7 @@ from tools.screenshots.site import Worlds
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium; without it these tests are skipped, and fail where CI runs them."""
-    if shutil.which("chromium") is None:
+    if not (shutil.which("chromium") or shutil.which("chromium-headless-shell")):
         if os.environ.get("CI") == "true":
             pytest.fail(browser.MISSING)
         pytest.skip(f"*** {browser.MISSING} ***")

@@ -24,10 +24,13 @@ import httpx
 import psycopg
 from psycopg import sql
 
+from tests.support.warm_cli import WarmCli
+
 T = TypeVar("T")
 
 EFIR = Path(sys.executable).with_name("efir")
 PASSWORD = "efir-test-password"
+LONG_RUNNING = frozenset({"serve", "web", "worker", "demo"})
 TOKEN = "42:test-token-of-a-bot"
 # A wait for a condition, not a measure: on a busy machine a start alone may take half a minute.
 WITHIN_S = 120.0
@@ -91,6 +94,8 @@ class Site:
             **environ,
         }
         self.processes: list[subprocess.Popen[bytes]] = []
+        self._runs = 0
+        self._warm: WarmCli | None = None
 
     def start(self, *command: str, wait: bool = True) -> subprocess.Popen[bytes]:
         """Start a long-running command (default `efir serve`) and wait until it is well."""
@@ -112,6 +117,9 @@ class Site:
 
     def stop(self) -> None:
         """Stop what still runs, in the way an operator would."""
+        if self._warm:
+            self._warm.close()
+            self._warm = None
         for process in self.processes:
             if process.poll() is None:
                 process.terminate()
@@ -124,7 +132,13 @@ class Site:
         process.wait(30)
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """One call of the command line."""
+        """Call the command line: the first time as a process of its own, then in forks of a warm one."""
+        self._runs += 1
+        if self._runs > 1 and arguments[0] not in LONG_RUNNING:
+            if self._warm is None:
+                self._warm = WarmCli(self.environ)
+            if self._warm.environ == self.environ:
+                return self._warm.run(arguments, stdin)
         return subprocess.run(
             [str(EFIR), *arguments],
             env=self.environ,

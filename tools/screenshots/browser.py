@@ -40,7 +40,8 @@ LOADING = "Failed to load resource"
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A running Chromium. Raises FileNotFoundError where it is not installed."""
-    path = shutil.which("chromium")
+    # The headless shell draws the same pages with a third of the processor time.
+    path = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     if path is None:
         raise FileNotFoundError(MISSING)
     with sync_playwright() as playwright:

@@ -1,0 +1,122 @@
+"""Decide which tests run where: `make test`, `make test-all`, and on which database.
+
+Loaded by `-p tests.tiers`. Every test of `tests/unit` and `tests/integration` is quick; of the other folders only the
+tests in `SMOKE` are. On PostgreSQL (`EFIR_DATABASE_URL` names a server) only modules in `POSTGRESQL` are collected.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SLOW_FOLDERS = ("e2e", "faults", "browser")
+
+# What a newcomer needs to see beside the quick tests: whole evenings, the demo, a backup's round trip, ten journeys in
+# the browser. A name stands for all its parameters.
+SMOKE = frozenset(
+    {
+        "tests/e2e/test_scenarios.py::test_a_a_guest_sees_the_schedule",
+        "tests/e2e/test_scenarios.py::test_b_the_speaker_starts_and_stops_through_the_hook",
+        "tests/e2e/test_scenarios.py::test_c_and_d_an_evening_and_what_everybody_hears",
+    }
+)
+
+# Modules in which the database takes part: locks, triggers, notifications, constraints, search, full upgrades.
+POSTGRESQL = (
+    "tests/e2e/test_bot_asked.py",
+    "tests/e2e/test_cut_off.py",
+    "tests/e2e/test_dispatcher.py",
+    "tests/e2e/test_dispatcher_order.py",
+    "tests/e2e/test_keeping.py",
+    "tests/e2e/test_processes.py",
+    "tests/e2e/test_raw_requests.py",
+    "tests/e2e/test_scenarios.py",
+    "tests/e2e/test_steady_room.py",
+    "tests/e2e/test_upgrade.py",
+    "tests/faults/test_killed_while_sending.py",
+    "tests/faults/test_killed_worker.py",
+    "tests/faults/test_lost_network.py",
+    "tests/faults/test_many_processes.py",
+    "tests/faults/test_told_to_stop.py",
+    "tests/integration/accounts/test_access_cache.py",
+    "tests/integration/accounts/test_accounts.py",
+    "tests/integration/accounts/test_erasure.py",
+    "tests/integration/accounts/test_personal_data.py",
+    "tests/integration/attendance/test_classifier.py",
+    "tests/integration/attendance/test_stats.py",
+    "tests/integration/followup/test_followup.py",
+    "tests/integration/hooks/",
+    "tests/integration/ops/test_backup_file.py",
+    "tests/integration/ops/test_doctor.py",
+    "tests/integration/ops/test_metrics.py",
+    "tests/integration/ops/test_verify.py",
+    "tests/integration/pages/test_audit.py",
+    "tests/integration/pages/test_partner.py",
+    "tests/integration/room/test_hub.py",
+    "tests/integration/server/",
+    "tests/integration/telegram/test_batching.py",
+    "tests/integration/telegram/test_claims.py",
+    "tests/integration/telegram/test_outbox.py",
+    "tests/integration/telegram/test_updates.py",
+    "tests/integration/triggers/",
+    "tests/integration/web/test_strange_forms.py",
+    "tests/integration/webinars/test_core.py",
+)
+
+
+def on_postgresql() -> bool:
+    """Whether this run is the one on PostgreSQL."""
+    return os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: left out by `make test`; `make test-all` runs it")
+    config.addinivalue_line("markers", "one_database: in a module for both databases, but the same on each")
+    config.pluginmanager.register(_LeftOut(), "efir-left-out")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what does not differ between the databases, before it is imported."""
+    if not on_postgresql() or not collection_path.name.startswith("test_"):
+        return None
+    path = collection_path.relative_to(ROOT).as_posix()
+    return True if collection_path.is_file() and not path.startswith(POSTGRESQL) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(ROOT).parts[1]
+        name = item.nodeid.partition("[")[0]
+        if folder in SLOW_FOLDERS and name not in SMOKE:
+            item.add_marker(pytest.mark.slow)
+    if on_postgresql():
+        items[:] = [item for item in items if item.get_closest_marker("one_database") is None]
+
+
+class _LeftOut:
+    """Say in the last line what `make test` did not run."""
+
+    def __init__(self) -> None:
+        self._count: Counter[str] = Counter()
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        self._count.update(item.path.relative_to(ROOT).parts[1] for item in items)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["left_out"] = dict(self._count)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: object, error: object) -> None:
+        # Every worker collects the same tests and so leaves out the same.
+        self._count = Counter(getattr(node, "workeroutput", {}).get("left_out", self._count))
+
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        if self._count and not hasattr(config, "workeroutput"):
+            parts = ", ".join(f"{count} of tests/{folder}" for folder, count in sorted(self._count.items()))
+            print(f"Not run here: {parts}, and PostgreSQL. `make test-all` runs them, in some 9 minutes.")
