@@ -1,19 +1,25 @@
 # Each command starts from python3 (3.11 or newer) and the package registry alone.
 PYTHON ?= python3
 BIN := .venv/bin
-# Most of a test with processes is waiting for them: four at once on two cores, the files that last longest first.
-PYTEST := $(BIN)/python -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder
+# Most of a test with processes is waiting for them: four at once on two cores.
+PYTEST := $(BIN)/python -m pytest -q -n 4 --dist loadgroup --no-loadscope-reorder
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
 
-.PHONY: demo test check bench screenshots lock messages clean
+.PHONY: demo test test-all check bench screenshots lock messages clean
 
 demo: .venv/.base
 	@$(BIN)/efir demo $(if $(RESET),--reset)
 
+# What a newcomer runs: unit and integration tests, an evening over HTTP, the demo, a backup, journeys in the browser.
 test: .venv/.dev
-	@$(BIN)/python -m tools.postgres $(PYTEST) -m "not one_database" tests/faults tests/e2e tests/integration
-	@$(PYTEST) tests/faults tests/browser tests/e2e tests/integration tests/unit
+	@$(PYTEST) -m "not slow"
+
+# Everything, on both databases and on every supported Python that is here.
+test-all: .venv/.dev
+	@$(BIN)/python -m tools.pythons
+	@$(BIN)/python -m tools.postgres $(PYTEST)
+	@$(PYTEST)
 
 check: .venv/.dev
 	$(BIN)/ruff format --check .
