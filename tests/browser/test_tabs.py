@@ -92,7 +92,7 @@ class Person:
         """The beginning and the end of each interval in the database, in order."""
         code = (
             "import django, json; django.setup()\n"
-            "from efir import clock; from efir.room.models import PresenceInterval\n"
+            "from efir.lib import clock; from efir.room.models import PresenceInterval\n"
             f"rows = PresenceInterval.objects.filter(person__login={self.login!r}, webinar={self.webinar})\n"
             "rows = rows.order_by('began_at').values_list('began_at', 'ended_at')\n"
             "print(json.dumps([[at and clock.iso(at) for at in row] for row in rows]))"

@@ -112,7 +112,7 @@ def _last_pulse(site: Site) -> float:
 
 
 def _now(site: Site) -> float:
-    return float(_ask(site, "from efir import clock; clock.refresh(); r = clock.now()"))
+    return float(_ask(site, "from efir.lib import clock; clock.refresh(); r = clock.now()"))
 
 
 def _ask(site: Site, code: str) -> str:

@@ -142,7 +142,7 @@ def test_behind_the_proxy_example_a_lost_phone_is_not_present_for_minutes(tmp_pa
 def _webinar(site: Site) -> int:
     code = (
         f"{SETUP}\n"
-        "from efir import clock; from efir.webinars import core; from efir.hooks.actions import Context, Source\n"
+        "from efir.lib import clock; from efir.webinars import core; from efir.hooks.actions import Context, Source\n"
         "c = Context(None, Source.CLI)\n"
         "w = core.create(dict(title='x', starts_at=clock.now(), player_url='https://rutube.ru/x'), c)\n"
         "print(core.publish(w.pk, c).pk)"

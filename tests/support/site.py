@@ -18,19 +18,21 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from copy import copy
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import httpx
 import psycopg
 from psycopg import sql
 
-from tests.support.warm_cli import WarmCli
+from tests.support.fork_server import Forked, ForkServer
 
 T = TypeVar("T")
+Process: TypeAlias = subprocess.Popen[bytes] | Forked
 
 EFIR = Path(sys.executable).with_name("efir")
 PASSWORD = "efir-test-password"
-LONG_RUNNING = frozenset({"serve", "web", "worker", "demo"})
+# The demo changes its environment before Django reads it; `python` is no command of ours.
+NOT_FORKED = frozenset({"demo", "python"})
 TOKEN = "42:test-token-of-a-bot"
 # A wait for a condition, not a measure: on a busy machine a start alone may take half a minute.
 WITHIN_S = 120.0
@@ -93,16 +95,19 @@ class Site:
             "PYTHONFAULTHANDLER": "1",
             **environ,
         }
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self._runs = 0
-        self._warm: WarmCli | None = None
+        self.processes: list[Process] = []
+        self._fork_server: ForkServer | None = None
 
-    def start(self, *command: str, wait: bool = True) -> subprocess.Popen[bytes]:
+    def start(self, *command: str, wait: bool = True) -> Process:
         """Start a long-running command (default `efir serve`) and wait until it is well."""
         program, *rest = command or ("serve",)
-        words = [sys.executable, *rest] if program == "python" else [str(EFIR), program, *rest]
-        with self.log.open("ab") as log:
-            process = subprocess.Popen(words, env=self.environ, stdout=log, stderr=log)
+        server = None if program in NOT_FORKED else self._server()
+        with self.log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
+            if server:
+                process: Process = server.start([program, *rest], nothing, log, log)
+            else:
+                words = [sys.executable, *rest] if program == "python" else [str(EFIR), program, *rest]
+                process = subprocess.Popen(words, env=self.environ, stdout=log, stderr=log)
         self.processes.append(process)
         if wait:
             eventually(lambda: process.poll() is not None or self._is_well())
@@ -117,28 +122,24 @@ class Site:
 
     def stop(self) -> None:
         """Stop what still runs, in the way an operator would."""
-        if self._warm:
-            self._warm.close()
-            self._warm = None
         for process in self.processes:
             if process.poll() is None:
                 process.terminate()
         for process in self.processes:
             process.wait(30)
+        if self._fork_server:
+            self._fork_server.close()
+            self._fork_server = None
 
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
+    def kill(self, process: Process) -> None:
         """End it without a chance to say anything."""
         process.send_signal(signal.SIGKILL)
         process.wait(30)
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Call the command line: the first time as a process of its own, then in forks of a warm one."""
-        self._runs += 1
-        if self._runs > 1 and arguments[0] not in LONG_RUNNING:
-            if self._warm is None:
-                self._warm = WarmCli(self.environ)
-            if self._warm.environ == self.environ:
-                return self._warm.run(arguments, stdin)
+        """Call the command line and wait for it."""
+        if server := self._server():
+            return server.run(arguments, stdin)
         return subprocess.run(
             [str(EFIR), *arguments],
             env=self.environ,
@@ -147,6 +148,12 @@ class Site:
             text=True,
             check=False,
         )
+
+    def _server(self) -> ForkServer | None:
+        """Return the server that forks this installation's processes; None if its environment was changed."""
+        if self._fork_server is None:
+            self._fork_server = ForkServer(self.environ)
+        return self._fork_server if self._fork_server.environ == self.environ else None
 
     def lines(self, *arguments: str) -> list[dict[str, Any]]:
         """What a listing prints."""
@@ -203,6 +210,7 @@ class Site:
     def beside(self) -> Site:
         """A place for one more web process of this installation: everything is shared but the port."""
         other = copy(self)
+        other._fork_server = None
         other.port = free_port()
         other.url = f"http://127.0.0.1:{other.port}"
         other.environ = self.environ | {"EFIR_PORT": str(other.port)}
