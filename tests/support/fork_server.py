@@ -120,6 +120,7 @@ def _serve(channel: socket.socket) -> None:
 
     django.setup()
     import efir.demo.run
+
     import efir.ops.cli.commands
     import efir.ops.cli.main
     import efir.server.processes
