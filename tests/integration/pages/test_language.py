@@ -65,5 +65,5 @@ def test_the_schedule_in_english(make_webinar):
     client = Client()
     client.post("/i18n/setlang/", {"language": "en", "next": "/webinars/"})
     page = client.get("/webinars/").content.decode()
-    assert "Book a seat at the webinar" in page
+    assert "Book your seat" in page
     assert "60 minutes" in page

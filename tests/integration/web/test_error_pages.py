@@ -52,12 +52,12 @@ def no_room_on_the_disk(client, monkeypatch):
     ("come_to", "status", "says"),
     [
         (forbidden, 403, {"ru": "Сюда у вас нет доступа", "en": "access"}),
-        (without_a_token, 403, {"ru": "Форма устарела", "en": "out of date"}),
-        (nowhere, 404, {"ru": "Такой страницы нет", "en": "no such page"}),
+        (without_a_token, 403, {"ru": "Форма устарела", "en": "expired"}),
+        (nowhere, 404, {"ru": "Такой страницы нет", "en": "not found"}),
         (wrong_method, 405, {"ru": "Здесь нет страницы", "en": "no page here"}),
         (too_often, 429, {"ru": "Слишком много попыток", "en": "Too many"}),
-        (broken, 500, {"ru": "Что-то сломалось у нас", "en": "broke"}),
-        (no_room_on_the_disk, 503, {"ru": "не может записать", "en": "cannot write"}),
+        (broken, 500, {"ru": "Что-то сломалось у нас", "en": "went wrong"}),
+        (no_room_on_the_disk, 503, {"ru": "не может записать", "en": "cannot save"}),
     ],
 )
 def test_each_says_what_happened_and_leads_on(  # noqa: PLR0917  # fixtures and a table
