@@ -85,6 +85,7 @@ def _behind() -> list[str]:
         subprocess.run(
             [
                 sys.executable,
+                "-P",  # else the copy's `telegram` would hide the package of that name
                 "-m",
                 "django",
                 "makemessages",
