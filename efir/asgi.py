@@ -1,4 +1,4 @@
-"""The ASGI application: what many ask at once first, Django for the rest."""
+"""The ASGI application: the edge in front of Django."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Django's settings, all derived from the environment that `efir.config` has read."""
+"""Django's settings, derived from the environment as `efir.config` reads it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ PACKAGE = Path(__file__).resolve().parent
 
 EFIR = read_config(os.environ)
 
+# --- Application ---
+
 SECRET_KEY = EFIR.secret_key
 DEBUG = False
+# The public host, the listening address, and this machine for health checks and proxies.
 ALLOWED_HOSTS = sorted(
     {"127.0.0.1", "localhost", "[::1]", *map(bracketed, (EFIR.host, urlsplit(EFIR.public_url).hostname))}
 )
@@ -46,6 +49,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # First, so that every answer is counted, those of the other middleware too.
     "efir.web.request_metrics.counting",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -80,14 +84,14 @@ TEMPLATES = [
     }
 ]
 
-# Database. One setting decides: SQLite for one process, PostgreSQL for any number.
+# --- Database: SQLite for one process, PostgreSQL for any number ---
 
 url_options: dict[str, Any] = EFIR.database.get("OPTIONS", {})
 if EFIR.is_sqlite:
     options = url_options | {
         # Writers queue at BEGIN; with DEFERRED one of two writers would fail halfway.
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,  # seconds
+        "timeout": 20,  # seconds that a writer waits for its turn
         # Python's default of 128 prepared statements for each connection costs megabytes and saves microseconds.
         "cached_statements": 0,
         # FULL: a committed fact survives a power cut. A page cache of 512 KiB instead of 2 MiB, because every thread
@@ -111,7 +115,7 @@ else:
 DATABASES = {"default": EFIR.database | {"OPTIONS": options, "CONN_MAX_AGE": 0}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# People
+# --- People and sessions ---
 
 AUTH_USER_MODEL = "accounts.Person"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
@@ -128,12 +132,12 @@ LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/account/"
 LOGOUT_REDIRECT_URL = "/webinars/"
 SESSION_ENGINE = "efir.accounts.sessions"
-SESSION_COOKIE_AGE = 30 * 24 * 3600
+SESSION_COOKIE_AGE = 30 * 24 * 3600  # a candidate comes back from one webinar to the next
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-PASSWORD_RESET_TIMEOUT = 24 * 3600
+PASSWORD_RESET_TIMEOUT = 24 * 3600  # the link comes by Telegram, which may be opened the next morning
 
-# Rate limits: the numbers are in efir.web.rate_limit; django-axes counts wrong passwords for them.
+# --- Rate limits: the numbers are in efir.web.rate_limit, django-axes counts wrong passwords ---
 
 AXES_FAILURE_LIMIT = "efir.accounts.login_throttle.axes_failure_limit"
 AXES_COOLOFF_TIME = "efir.accounts.login_throttle.axes_cool_off"
@@ -141,15 +145,15 @@ AXES_LOCKOUT_CALLABLE = "efir.accounts.login_throttle.locked_out"
 AXES_WHITELIST_CALLABLE = "efir.accounts.login_throttle.is_known_browser"
 AXES_USERNAME_CALLABLE = "efir.accounts.login_throttle.attempted_login"
 AXES_CLIENT_IP_CALLABLE = "efir.web.client_ip.request_rate_limit_key"
-# By both together, so that nobody locks out somebody else.
+# By log-in and address together, so that nobody can lock out somebody else.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-# A locked-out attempt is only looked up: otherwise each further one would write, and make its row longer without end.
+# Otherwise every attempt during a lockout would write to the database and make its row longer without end.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 
-# The counts of the other limits. With Django's default of 300 entries a script could push them out.
+# The counters of the other limits. With Django's default of 300 entries a script could evict them.
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
@@ -157,20 +161,20 @@ CACHES = {
     }
 }
 SILENCED_SYSTEM_CHECKS = [
-    "django_ratelimit.E003",  # each process may count for itself
+    "django_ratelimit.E003",  # a cache that processes do not share: each may count for itself
     "django_ratelimit.W001",
-    "security.W005",  # what else lives under the domain is not this installation's to decide
-    "security.W008",  # http is redirected by the proxy, where TLS ends
-    "security.W021",  # so is being on the browsers' list
+    "security.W005",  # HSTS for subdomains: they may belong to other sites
+    "security.W008",  # redirecting http to https is the proxy's job, because TLS ends there
+    "security.W021",  # HSTS preload: the owner of the domain decides
 ]
 
-# Security
+# --- Security ---
 
 CSRF_TRUSTED_ORIGINS = [EFIR.public_url]
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = EFIR.is_https
-# Only this very host by https can set a cookie so named.
+# Browsers accept a cookie with this prefix only from this very host, over https.
 COOKIE_PREFIX = "__Host-" if EFIR.is_https else ""
 SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
@@ -178,12 +182,12 @@ MESSAGE_STORAGE = "efir.web.messages.Storage"
 if EFIR.is_https:
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
 X_FRAME_OPTIONS = "DENY"
-# With same-origin YouTube's player refuses to play (error 153).
+# With Django's default, same-origin, YouTube's player refuses to play (error 153).
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 FRAME_HOSTS = frozenset(PROVIDER_HOSTS) | frozenset(EFIR.frame_hosts)
-# The demo's own player page, so that its room plays something without the network.
+# The demo's own player page: its room plays something without a network.
 OWN_FRAMES: tuple[str, ...] = (f"{EFIR.public_url}/demo/player/",) if EFIR.demo else ()
-# Where HLS is played from, besides the installation itself. What a page of https loads is https.
+# Hosts that HLS is played from, besides this installation. A page over https may load only https.
 HLS_HOSTS = EFIR.hls_hosts
 HLS_ORIGINS = tuple(
     f"{scheme}://{host}"
@@ -197,10 +201,10 @@ CONTENT_SECURITY_POLICY = {
         "style-src": [SELF],
         "object-src": [NONE],
         "base-uri": [NONE],
-        # The button that links Telegram posts here and is redirected there.
+        # The form that links Telegram posts to this site and is redirected to t.me.
         "form-action": [SELF, "https://t.me"],
         "frame-ancestors": [NONE],
-        # hls.js gives what it has unpacked to the player as a blob.
+        # hls.js hands its segments to the player as a blob.
         "media-src": [SELF, "blob:", *HLS_ORIGINS],
         "connect-src": [SELF, *HLS_ORIGINS],
         "worker-src": [SELF],
@@ -208,7 +212,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# Language and time: Russian first, English second; a webinar has its own time zone.
+# --- Language and time: Russian first, English second; a webinar has its own time zone ---
 
 LANGUAGE_CODE = "ru"
 LANGUAGES = [("ru", "Русский"), ("en", "English")]
@@ -221,7 +225,7 @@ LOCALE_PATHS = [PACKAGE / "locale"]
 USE_TZ = True
 TIME_ZONE = EFIR.time_zone
 
-# Static files: hashed names, served by the same process.
+# --- Static files: hashed names, served by the same process ---
 
 STATIC_URL = "/static/"
 STATIC_ROOT = EFIR.data_dir / "static"
@@ -230,6 +234,8 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "efir.web.staticfiles.HashedStaticFiles"},
 }
+
+# --- Logs: structlog instead of Django's own configuration ---
 
 LOGGING_CONFIG = None
 configure_logging(EFIR.log_level, EFIR.log_format)

@@ -1,4 +1,4 @@
-"""Every address of Efir."""
+"""URLs of the site; each app has its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ register_converter(IdConverter, "id")
 handler500 = "efir.web.errors.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    # No token: it changes nothing but the asker's own cookie, and pages that are kept have none to give.
+    # Exempt: it changes nothing but a cookie of the caller, and cached pages carry no token.
     path("i18n/setlang/", csrf_exempt(set_language), name="set_language"),
     path("offline/", offline.page, name="offline"),
     path("offline.js", offline.worker, name="offline_worker"),
