@@ -1,4 +1,4 @@
-"""What must not work, tried over HTTP against the running system."""
+"""Requests and starts that must be refused, tried on the running system."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.site import PASSWORD, Site, Visitor, eventually
 JSON = {"Accept": "application/json"}
 
 
-def test_a_guest_stays_out_of_the_room(site, cast):
+def test_guest_cannot_enter_the_room(site, cast):
     webinar = cast.webinar()
     guest = Visitor(site)
     answer = guest.get(f"/account/webinar_room/{webinar}/")
@@ -23,14 +23,14 @@ def test_a_guest_stays_out_of_the_room(site, cast):
 
 
 @pytest.mark.parametrize("path", ["/admin_webinar/", "/admin_webinar/{}/", "/admin_webinar/new/"])
-def test_a_candidate_does_not_see_the_speakers_page(cast, path):
+def test_candidate_cannot_open_the_speaker_page(cast, path):
     webinar = cast.webinar()
     _, candidate = cast.candidate(linked=False)
     assert candidate.get(path.format(webinar)).status_code == 403
 
 
 @pytest.mark.parametrize("action", ["start", "stop", "cta", "recording", "publish", "withdraw"])
-def test_a_candidate_controls_nothing(site, cast, action):
+def test_candidate_cannot_control_a_webinar(site, cast, action):
     webinar = cast.webinar()
     _, candidate = cast.candidate(linked=False)
     answer = candidate.post(
@@ -40,27 +40,27 @@ def test_a_candidate_controls_nothing(site, cast, action):
     assert Visitor(site).post(f"/admin_webinar/{webinar}/{action}").status_code in (302, 401, 403)
 
 
-def test_without_the_csrf_token_nothing_changes(cast, speaker):
+def test_post_without_csrf_token_is_refused(cast, speaker):
     webinar = cast.webinar()
     assert speaker.http.post(f"/admin_webinar/{webinar}/start").status_code == 403
     assert speaker.get(f"/api/webinars/{webinar}/state").json()["status"] == "scheduled"
 
 
 @pytest.mark.parametrize("spelling", ["0{}", "{}x", "+{}", "%20{}", "{}.0", "-{}", "٣"])
-def test_one_id_has_one_spelling(cast, speaker, spelling):
+def test_other_spellings_of_an_id_are_not_found(cast, speaker, spelling):
     webinar = cast.webinar()
     answer = speaker.post(f"/admin_webinar/{spelling.format(webinar)}/start")
     assert answer.status_code == 404
     assert speaker.get(f"/api/webinars/{webinar}/state").json()["status"] == "scheduled"
 
 
-def test_an_id_too_large_for_the_database_is_not_found(speaker):
+def test_id_too_large_for_the_database_is_not_found(speaker):
     for number in ("9" * 18, "9" * 19, "9" * 400):
         assert speaker.get(f"/admin_webinar/{number}/").status_code == 404
         assert speaker.get(f"/account/webinar_room/{number}/stream").status_code in (404,)
 
 
-def test_two_starts_at_once_are_one(site, cast, speaker):
+def test_concurrent_starts_change_the_status_once(site, cast, speaker):
     webinar = cast.webinar()
     visitors = [Visitor(site, "speaker") for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
@@ -69,7 +69,7 @@ def test_two_starts_at_once_are_one(site, cast, speaker):
     assert len({answer.json()["version"] for answer in answers}) == 1
 
 
-def test_eight_equal_requests_at_once_are_one_fact(site, cast, speaker):
+def test_concurrent_seats_and_stops_emit_one_event(site, cast, speaker):
     webinar = cast.webinar()
     login, visitor = cast.candidate()
     with ThreadPoolExecutor(8) as pool:
@@ -86,7 +86,7 @@ def test_eight_equal_requests_at_once_are_one_fact(site, cast, speaker):
     assert login in {lead for _, lead in states}
 
 
-def test_a_lead_id_in_a_request_is_ignored(site, cast, speaker):
+def test_lead_id_in_a_request_is_ignored(site, cast, speaker):
     webinar = cast.webinar()
     victim_login, _ = cast.candidate(linked=False)
     login, visitor = cast.candidate(linked=False)
@@ -115,7 +115,7 @@ def _people(site: Site) -> list[dict[str, object]]:
     return json.loads(done.stdout)
 
 
-def test_looking_at_the_room_is_no_presence(site, cast, speaker):
+def test_room_page_without_stream_is_no_presence(site, cast, speaker):
     webinar = cast.webinar()
     _, visitor = cast.candidate(linked=False)
     speaker.post(f"/admin_webinar/{webinar}/start")
@@ -127,7 +127,7 @@ def test_looking_at_the_room_is_no_presence(site, cast, speaker):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_the_api_is_read_only(cast, speaker, method):
+def test_api_is_read_only(cast, speaker, method):
     webinar = cast.webinar()
     headers = {"X-CSRFToken": speaker._csrf()}
     answer = speaker.http.request(
@@ -153,7 +153,7 @@ def test_editing_a_finished_webinar_is_refused(cast, speaker):
     assert speaker.post(f"/webinars/{webinar}/seat").status_code == 409
 
 
-def test_a_draft_is_invisible(site, cast, speaker):
+def test_draft_is_invisible(site, cast, speaker):
     answer = speaker.post("/admin_webinar/new/", title="Черновик", time_zone="Europe/Moscow", length_min="60")
     draft = int(answer.headers["location"].strip("/").split("/")[-1])
     _, candidate = cast.candidate(linked=False)
@@ -163,7 +163,7 @@ def test_a_draft_is_invisible(site, cast, speaker):
     assert "Черновик" not in Visitor(site).get("/webinars/").text
 
 
-def test_legacy_addresses_lead_on(site):
+def test_legacy_addresses_redirect(site):
     guest = Visitor(site)
     assert [guest.get(path).headers["location"] for path in ("/live/", "/live_room/")] == [
         "/webinars/",
@@ -172,7 +172,7 @@ def test_legacy_addresses_lead_on(site):
     assert guest.get("/live/").status_code == 301
 
 
-def test_a_second_server_on_the_same_directory_is_refused(site):
+def test_second_server_on_one_directory_is_refused(site):
     if site.environ["EFIR_DATABASE_URL"]:
         return  # on PostgreSQL any number may run
     done = site.run("serve")
@@ -180,15 +180,18 @@ def test_a_second_server_on_the_same_directory_is_refused(site):
     assert "SQLite" in done.stderr
 
 
-def test_a_wrong_value_stops_the_start_with_a_sentence(site, tmp_path):
+def test_wrong_setting_stops_the_start(site, tmp_path):
     other = Site(tmp_path, EFIR_GRACE_S="ninety")
     done = other.run("serve")
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "EFIR_GRACE_S is 'ninety', but it must be seconds" in done.stderr
+    done = Site(tmp_path, EFIR_GRACE="90").run("serve")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "EFIR_GRACE is no setting of Efir: did you mean EFIR_GRACE_S?" in done.stderr
 
 
-def test_without_a_token_messages_queue_and_health_says_so(tmp_path, site):
+def test_health_reports_a_missing_token(tmp_path, site):
     del site
     other = Site(tmp_path)
     if "EFIR_DATABASE_URL" in other.environ:
@@ -200,7 +203,7 @@ def test_without_a_token_messages_queue_and_health_says_so(tmp_path, site):
         other.stop()
 
 
-def test_no_log_says_who_anybody_is(site, cast, speaker):
+def test_log_has_no_personal_data(site, cast, speaker):
     webinar = cast.webinar()
     login, visitor = cast.candidate()
     Visitor(site).post("/login/", username=login, password="wrong-password")
@@ -228,7 +231,7 @@ def test_no_log_says_who_anybody_is(site, cast, speaker):
     assert not numbers & set(chat_ids)
 
 
-def test_a_closed_account_is_out_at_once(site, cast):
+def test_closed_account_is_logged_out_at_once(site, cast):
     login, visitor = cast.candidate(linked=False)
     assert visitor.get("/account/").status_code == 200
     assert site.run("person", "close", login).returncode == 0

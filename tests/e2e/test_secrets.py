@@ -1,4 +1,4 @@
-"""No secret comes out, whatever goes wrong: not in a log at DEBUG, an error, a page, a listing or the database."""
+"""Secrets stay secret when things go wrong: in logs at DEBUG, errors, pages, listings and the database."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ PAGES = ["/webinars/", "/account/", "/account/contacts/", "/admin_webinar/", "/a
 
 
 @dataclass
-class Told:
-    """An installation, and all that it said."""
+class Witness:
+    """An installation, and every text that it answered."""
 
     site: Site
     telegram: FakeBotApi
@@ -65,7 +65,7 @@ class Told:
     texts: list[str] = field(default_factory=list)
 
     def serve(self, **environ: str) -> None:
-        """Start it anew, with this environment."""
+        """Restart it with this environment."""
         self.site.stop()
         self.site.environ |= environ
         self.site.start("python", "-m", "tests.support.time_warp", *WAITS, "--", "serve", wait=False)
@@ -74,12 +74,12 @@ class Told:
         eventually(lambda: self._health().get("telegram") == state)
 
     def until_log(self, event: str, times: int = 1) -> None:
-        """Wait until this was logged so many times more."""
+        """Wait until `event` is logged `times` more times."""
         before = self.site.log.read_text().count(f'"{event}"')
         eventually(lambda: self.site.log.read_text().count(f'"{event}"') >= before + times)
 
-    def look_around(self) -> None:
-        """Open every page as everybody, and ask for a link to the bot."""
+    def open_everything(self) -> None:
+        """Open every page as every person, and ask for a link to the bot."""
         for login in ("admin", "speaker", "partner", ""):
             visitor = Visitor(self.site, login)
             answers = [visitor.get(page) for page in PAGES]
@@ -103,7 +103,7 @@ class Told:
 
 
 @pytest.fixture
-def told(tmp_path) -> Iterator[Told]:
+def witness(tmp_path) -> Iterator[Witness]:
     telegram = FakeBotApi(tokens={TOKEN})
     with running(telegram) as address, proxying() as proxy, fresh_database() as url, ExitStack() as stack:
         site = Site(
@@ -121,55 +121,55 @@ def told(tmp_path) -> Iterator[Told]:
             site.start("python", "-m", "tests.support.backlog", str(len(ANSWERS) + 1), wait=False).wait(60)
             == 0
         )
-        yield Told(site, telegram, proxy)
+        yield Witness(site, telegram, proxy)
 
 
-def test_no_secret_comes_out_whatever_goes_wrong(told):
-    with told.site.database() as connection:
+def test_no_secret_is_shown_when_things_go_wrong(witness):
+    with witness.site.database() as connection:
         query = "SELECT chat_id FROM telegram_telegramchat ORDER BY chat_id"
         chats = [chat for (chat,) in connection.execute(query).fetchall()]
     for chat, answer in zip(chats, [*ANSWERS, None], strict=True):
-        told.telegram.people.add(chat, "Кто-то")
+        witness.telegram.people.add(chat, "Кто-то")
         if answer:
-            told.telegram.respond_with(method="sendMessage", chat_id=chat, times=2, **answer)
+            witness.telegram.respond_with(method="sendMessage", chat_id=chat, times=2, **answer)
     # Through the proxy, with every sort of answer.
-    told.serve()
+    witness.serve()
     moving = "telegram_outboxmessage WHERE state IN ('queued', 'sending')"
-    eventually(lambda: told.site.count("telegram_dispatcherstate") and not told.site.count(moving))
-    told.until_health("ok")
-    told.look_around()
-    assert len(told.telegram.sent) >= 1
-    assert {how for how, _ in told.proxy.through} == {"forward"}
+    eventually(lambda: witness.site.count("telegram_dispatcherstate") and not witness.site.count(moving))
+    witness.until_health("ok")
+    witness.open_everything()
+    assert len(witness.telegram.sent) >= 1
+    assert {how for how, _ in witness.proxy.through} == {"forward"}
     # A token that is not accepted.
-    told.telegram.respond_with(official="unauthorized", times=None)
-    told.serve()
-    told.until_health("bot_rejected")
-    told.look_around()
+    witness.telegram.respond_with(official="unauthorized", times=None)
+    witness.serve()
+    witness.until_health("bot_rejected")
+    witness.open_everything()
     # A proxy that does not know us, one that is away, and no proxy with nobody behind the address.
     nobody = f"127.0.0.1:{free_port()}"
     for environ in (
-        {"EFIR_TELEGRAM_PROXY": told.proxy.address(password=OTHER_PASSWORD)},
+        {"EFIR_TELEGRAM_PROXY": witness.proxy.address(password=OTHER_PASSWORD)},
         {"EFIR_TELEGRAM_PROXY": f"socks5://{USER}:{PASSWORD}@{nobody}"},
         {"EFIR_TELEGRAM_PROXY": "", "EFIR_TELEGRAM_API": f"http://{nobody}"},
     ):
-        told.serve(**environ)
-        told.until_log("bot_not_reached", times=2)
-        told.look_around()
-    told.site.stop()
-    told.texts += said_at_start(told.site)
-    log = told.site.log.read_text()
+        witness.serve(**environ)
+        witness.until_log("bot_not_reached", times=2)
+        witness.open_everything()
+    witness.site.stop()
+    witness.texts += refusals_of_wrong_secrets(witness.site)
+    log = witness.site.log.read_text()
     assert '"level": "debug"' in log
     for event in ("bot_rejected", "rate_limited", "message_settled", "bot_not_reached", "updates_failed"):
         assert f'"{event}"' in log, event
-    assert told.proxy.refused > 0
+    assert witness.proxy.refused > 0
     for secret in SECRETS:
         assert secret not in log
-        assert [text for text in told.texts if secret in text] == []
-        assert holding(secret, told.site.data_dir) == []
+        assert [text for text in witness.texts if secret in text] == []
+        assert files_with(secret, witness.site.data_dir) == []
 
 
-def said_at_start(site: Site) -> list[str]:
-    """What is said of secrets that are of no use."""
+def refusals_of_wrong_secrets(site: Site) -> list[str]:
+    """Return what `efir serve` says about malformed secrets."""
     wrong = {
         "EFIR_TELEGRAM_TOKEN": f"42:{KEY}!",
         "EFIR_TELEGRAM_PROXY": f"http://{USER}:{PASSWORD}@127.0.0.1:port",
@@ -185,7 +185,7 @@ def said_at_start(site: Site) -> list[str]:
     return texts
 
 
-def holding(secret: str, directory: Path) -> list[Path]:
-    """The installation's files that hold the secret: the database is one of them."""
+def files_with(secret: str, directory: Path) -> list[Path]:
+    """Return the files of the installation, the database among them, that contain the secret."""
     files = [path for path in directory.rglob("*") if path.is_file()]
     return [path for path in files if secret.encode() in path.read_bytes()]

@@ -1,4 +1,4 @@
-"""What the command line lists: one JSON object a line, times in UTC ending in `Z`, people by log-in."""
+"""The lines of the listings: times in UTC ending in `Z`, people by log-in."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from efir.webinars.models import Webinar
 
 
 def webinar_line(webinar: Webinar) -> dict[str, Any]:
-    """One webinar."""
+    """Return the line of a webinar."""
     return {
         "id": webinar.pk,
         "title": webinar.title,
@@ -35,12 +35,12 @@ def webinar_line(webinar: Webinar) -> dict[str, Any]:
 
 
 def webinars() -> Iterator[dict[str, Any]]:
-    """Every webinar, the oldest first."""
+    """Return every webinar, the oldest first."""
     return map(webinar_line, Webinar.objects.order_by("pk").iterator())
 
 
 def journal(webinar_id: int | None) -> Iterator[dict[str, Any]]:
-    """Every fact in the order of writing; the payload's own fields are fields of the line."""
+    """Yield every fact in the order of writing; the fields of its payload are fields of the line."""
     entries = JournalEntry.objects.order_by("pk")
     if webinar_id is not None:
         entries = entries.filter(webinar_id=webinar_id)
@@ -57,7 +57,7 @@ def journal(webinar_id: int | None) -> Iterator[dict[str, Any]]:
 
 
 def verdicts(webinar_id: int) -> Iterator[dict[str, Any]]:
-    """Every verdict of the webinar, held ones too; `recomputed` is its reason again, from what is stored."""
+    """Yield every verdict of the webinar, held ones too; `recomputed` is its reason, judged again from the evidence."""
     evening = _evening(webinar_id)
     for verdict in (
         Verdict.objects.filter(webinar_id=webinar_id).select_related("lead", "decided_by").order_by("pk")
@@ -85,7 +85,7 @@ def _evening(webinar_id: int) -> LiveTime | None:
 
 
 def outbox(webinar_id: int | None, state: str | None = None) -> Iterator[dict[str, Any]]:
-    """Every message, or those in one state, the oldest first; never its text nor its chat."""
+    """Return every message, or those in one state, the oldest first, without text and chat id."""
     messages = OutboxMessage.objects.select_related(*RELATED).order_by("pk")
     if webinar_id is not None:
         messages = messages.filter(webinar_id=webinar_id)
