@@ -10,8 +10,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from django.db.utils import DatabaseError, OperationalError
-
 from efir.config import ConfigError
 from efir.lib import os_errors
 from efir.ops.cli.parser import build_parser
@@ -23,6 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Return 0 if it is done, 1 if it was refused or failed, 2 for a wrong call or wrong settings."""
     choose_language(os.environ)
     options = build_parser().parse_args(argv)
+    # After --help has answered: this import takes as long as all of the others.
+    from django.db.utils import DatabaseError, OperationalError
+
     try:
         return run(options)
     except ConfigError as exc:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from gettext import gettext
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +199,8 @@ class _Version(argparse.Action):
         super().__init__(nargs=0, **kwargs)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
         print(f"efir {version('efir')}")
         parser.exit()
 
