@@ -159,19 +159,10 @@ def database_parameters(text: str) -> dict[str, Any]:
     if urlsplit(text).scheme not in {"sqlite", "postgresql", "postgres"}:
         raise ValueError(text)
     parameters: dict[str, Any] = {**dj_database_url.parse(text)}
-    if parameters.get("NAME") in {
-        None,
-        "",
-        ":memory:",
-    }:  # in memory each thread would have a database of its own
+    # In memory each thread would have a database of its own.
+    if parameters.get("NAME") in {None, "", ":memory:"}:
         raise ValueError(text)
     return parameters
-
-
-def database_url(text: str) -> str:
-    """Return `text` if it is the address of a database that Efir can use. Raises ValueError."""
-    database_parameters(text)
-    return text
 
 
 def bracketed(host: str | None) -> str:
@@ -193,7 +184,10 @@ class Config:
 
     data_dir: Path = setting(DIRECTORY, "var", "directory of the database, the key and the static files")
     database_url: str = setting(
-        Kind(database_url, "postgresql://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH"),
+        Kind(
+            lambda text: database_parameters(text) and text,
+            "postgresql://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH",
+        ),
         lambda known: f"sqlite:///{known['data_dir']}/{SQLITE_NAME}",
         "the database: `postgresql://USER:PASSWORD@HOST:PORT/NAME` or `sqlite:///PATH`",
         default_text="SQLite in the data directory (mode 600)",

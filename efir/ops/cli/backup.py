@@ -60,10 +60,14 @@ def run_restore(options: argparse.Namespace) -> int:
                 what = describe_overlong(checked.overlong)
                 print(f"Not on PostgreSQL, though: {what}. `efir verify` says what to do.")
             return 0
+        if options.nothing_sent_since:
+            _note_rename("--nothing-sent-since", "--assume-nothing-sent")
+        if options.end_sessions:
+            _note_rename("--end-sessions", "--clear-sessions")
         restored = restore(
             options.file,
-            assume_nothing_sent=options.assume_nothing_sent,
-            clear_sessions=options.clear_sessions,
+            assume_nothing_sent=options.assume_nothing_sent or options.nothing_sent_since,
+            clear_sessions=options.clear_sessions or options.end_sessions,
         )
     except BackupRefused as refused:
         return _refuse(refused)
@@ -93,10 +97,7 @@ def resolve_held(options: argparse.Namespace) -> int:
 def deprecated_held(options: argparse.Namespace) -> int:
     """Do what `efir held` did in release 0.1, and say what it is called now."""
     names = {None: "held", "arrived": "resolve --delivered", "send": "resolve --resend"}
-    print(
-        f"efir: this is now called `efir outbox {names[options.decision]}`; the old name goes in 0.3.",
-        file=sys.stderr,
-    )
+    _note_rename("efir held", f"efir outbox {names[options.decision]}")
     options.delivered = options.decision == "arrived"
     return resolve_held(options) if options.decision else list_held(options)
 
@@ -118,6 +119,10 @@ def _describe(manifest: Manifest) -> str:
         f"{manifest.rows} rows of {len(manifest.tables)} tables, made at {manifest.made_at} "
         f"on {manifest.database} by Efir {manifest.efir}"
     )
+
+
+def _note_rename(old: str, new: str) -> None:
+    print(f"efir: {old} is now called {new}; the old name goes in 0.3.", file=sys.stderr)
 
 
 def _refuse(why: BackupRefused | str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from gettext import gettext
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from efir.lib import ids
 
 # Copies of choices that cannot be imported before Django is set up; tests/unit/test_cli.py compares them.
 ROLES = ("admin", "speaker", "leader", "partner", "candidate")
-MESSAGE_STATES = (
+MESSAGE_STATES = [
     "waiting_recording",
     "waiting_link",
     "queued",
@@ -21,7 +20,7 @@ MESSAGE_STATES = (
     "failed",
     "uncertain",
     "expired",
-)
+]
 
 
 class Parser(argparse.ArgumentParser):
@@ -59,11 +58,9 @@ def build_parser() -> Parser:
     demo.option("--reset", action="store_true", text="delete the demo's data first")
     _add(commands, "migrate", "server:migrate", "bring the database to this version")
     settings = _add(
-        commands, "settings", "settings:list_settings", "list the settings in force and their sources"
+        commands, "settings", "settings:list_settings", "list the settings in force", needs="nothing"
     )
-    settings.set_defaults(needs="nothing")
-    doctor = _add(commands, "doctor", "commands:doctor", "check the installation and say what to do")
-    doctor.set_defaults(needs="django")
+    doctor = _add(commands, "doctor", "commands:doctor", "check the installation", needs="django")
     for listing in (settings, doctor):
         listing.option("--json", action="store_true", text="print one JSON list instead of lines")
     _add_person(commands)
@@ -73,9 +70,7 @@ def build_parser() -> Parser:
     verdicts = _add(commands, "verdicts", "commands:verdicts", "list the verdicts, one JSON object a line")
     verdicts.webinar_option(required=True)
     _add_outbox(commands)
-    audit = _add(
-        commands, "audit", "commands:audit", "list who did what, the latest first, one JSON object a line"
-    )
+    audit = _add(commands, "audit", "commands:audit", "list who did what, one JSON object a line")
     audit.webinar_option()
     audit.option("--person", metavar="LOGIN", text="only actions by or about this person")
     audit.option("--action", metavar="ACTION", text="only this kind of action, such as role_assigned")
@@ -83,26 +78,22 @@ def build_parser() -> Parser:
     return parser
 
 
-def _add(commands: argparse._SubParsersAction[Parser], name: str, run: str, text: str) -> Parser:
+def _add(
+    commands: argparse._SubParsersAction[Parser], name: str, run: str, text: str, needs: str = "schema"
+) -> Parser:
     parser = commands.add_parser(name, help=gettext(text), description=gettext(text))
-    parser.set_defaults(run=run, needs="schema")
+    parser.set_defaults(run=run, needs=needs)
     return parser
 
 
 def _add_person(commands: argparse._SubParsersAction[Parser]) -> None:
     actions = _add(commands, "person", "", "manage the accounts of people").commands()
     add = _add(actions, "add", "people:add_person", "make an account and print it as JSON")
-    close = _add(
-        actions, "close", "people:close_person", "close an account: nobody can log in to it any more"
-    )
-    export = _add(
-        actions, "export", "people:export_person", "write everything that is kept about a person, as JSON"
-    )
+    close = _add(actions, "close", "people:close_person", "close an account: nobody can log in to it")
+    export = _add(actions, "export", "people:export_person", "write all data of a person as JSON")
     erase = _add(actions, "erase", "people:erase_person", "anonymize a person for ever")
     for action in (add, close, export, erase):
-        action.option(
-            "login", metavar="LOGIN", text="the person's e-mail address, phone number or name for logging in"
-        )
+        action.option("login", metavar="LOGIN", text="the person's e-mail address, phone number or name")
     add.option("--role", required=True, choices=ROLES, text="what the person may do")
     add.option("--name", default="", text="the name that others see (default: made from the log-in)")
     add.option("--inviter", metavar="LOGIN", text="who invited the person")
@@ -128,22 +119,15 @@ def _add_webinar(commands: argparse._SubParsersAction[Parser]) -> None:
 def _add_outbox(commands: argparse._SubParsersAction[Parser]) -> None:
     outbox = _add(commands, "outbox", "commands:outbox", "list the messages, one JSON object a line")
     outbox.webinar_option()
-    outbox.option(
-        "--state", choices=MESSAGE_STATES, metavar="STATE", text="only messages that are %(choices)s"
-    )
+    outbox.option("--state", choices=MESSAGE_STATES, metavar="STATE", text="only these: %(choices)s")
     actions = outbox.commands(required=False)
     held = _add(actions, "held", "backup:list_held", "count the messages that a restore holds")
-    resolve = _add(
-        actions, "resolve", "backup:resolve_held", "say what became of the messages that a restore holds"
-    )
+    resolve = _add(actions, "resolve", "backup:resolve_held", "settle the messages that a restore holds")
     outcome = resolve.add_mutually_exclusive_group(required=True)
-    for name, text in (
-        ("--delivered", "they arrived"),
-        ("--resend", "send them, perhaps for the second time"),
-    ):
-        outcome.add_argument(
-            name, dest="delivered", action="store_const", const=name == "--delivered", help=gettext(text)
-        )
+    outcome.add_argument("--delivered", action="store_true", help=gettext("they arrived"))
+    outcome.add_argument(
+        "--resend", action="store_true", help=gettext("send them, perhaps for the second time")
+    )
     for action in (held, resolve):
         # A default here would overwrite the value of `efir outbox --webinar ID held`.
         action.webinar_option(default=argparse.SUPPRESS)
@@ -155,30 +139,17 @@ def _add_outbox(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _add_backup(commands: argparse._SubParsersAction[Parser]) -> None:
-    backup = _add(
-        commands, "backup", "backup:run_backup", "write everything into one file, beside a running server too"
-    )
+    backup = _add(commands, "backup", "backup:run_backup", "write everything into one file")
     backup.option("file", type=Path, metavar="FILE", text="the file to write")
     backup.option("--overwrite", action="store_true", text="replace FILE if it exists")
-    restore = _add(
-        commands, "restore", "backup:run_restore", "read a backup into an empty installation and verify it"
-    )
+    restore = _add(commands, "restore", "backup:run_restore", "read a backup into an empty installation")
     restore.option("file", type=Path, metavar="FILE", text="the backup")
     restore.option("--check", action="store_true", text="only read FILE and say whether it can be restored")
-    restore.option(
-        "--assume-nothing-sent",
-        action="store_true",
-        text="nothing was sent after the backup: hold no messages",
-    )
+    restore.option("--assume-nothing-sent", action="store_true", text="hold no messages: none was sent since")
     restore.option("--clear-sessions", action="store_true", text="log everybody out")
     # The names of release 0.1, hidden from the help.
-    for old, new in (
-        ("--nothing-sent-since", "--assume-nothing-sent"),
-        ("--end-sessions", "--clear-sessions"),
-    ):
-        restore.add_argument(
-            old, dest=new[2:].replace("-", "_"), action=_Renamed, const=new, help=argparse.SUPPRESS
-        )
+    for name in ("--nothing-sent-since", "--end-sessions"):
+        restore.add_argument(name, action="store_true", help=argparse.SUPPRESS)
     verify = _add(commands, "verify", "backup:run_verify", "check that everything in the database agrees")
     for parser in (backup, restore, verify):
         parser.set_defaults(needs="database")
@@ -203,23 +174,3 @@ class _Version(argparse.Action):
 
         print(f"efir {version('efir')}")
         parser.exit()
-
-
-class _Renamed(argparse.Action):
-    """An option's old name: it works, and standard error says the new one."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(nargs=0, default=False, **kwargs)
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option: str | None = None,
-    ) -> None:
-        setattr(namespace, self.dest, True)
-        print(
-            f"efir: {option} is now called {self.const}; the old name goes in 0.3.",
-            file=sys.stderr,
-        )
