@@ -1,4 +1,4 @@
-"""Somebody who may not watch any more is sent away while they watch, and does not come back in."""
+"""Viewers who lose access while they watch are disconnected, and cannot come back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.site import Stream, Visitor, eventually
 
 @pytest.fixture
 def evening(site, cast):
-    """A webinar on air with somebody in its room: the webinar, who it is, and their browser."""
+    """Start a webinar; return its id, and the login and browser of a candidate."""
     webinar = cast.webinar()
     login, visitor = cast.candidate(linked=False)
     cast.speaker.post(f"/admin_webinar/{webinar}/start")
@@ -17,7 +17,7 @@ def evening(site, cast):
     cast.speaker.post(f"/admin_webinar/{webinar}/stop")
 
 
-def test_a_webinar_is_withdrawn_in_front_of_those_who_wait_and_put_back(site, cast):
+def test_withdrawn_webinar_shows_and_comes_back(site, cast):
     webinar = cast.webinar()
     _, visitor = cast.candidate(webinar=webinar)
     page = f"/account/webinar_room/{webinar}/"
@@ -34,7 +34,7 @@ def test_a_webinar_is_withdrawn_in_front_of_those_who_wait_and_put_back(site, ca
         assert 'data-screen="withdrawn"' not in visitor.get(page).text
         assert cast.speaker.post(f"/admin_webinar/{webinar}/start").status_code == 200
         tab.until(status="live")
-        eventually(lambda: site.facts(webinar) == 1)  # entered, as if nothing had been
+        eventually(lambda: site.facts(webinar) == 1)  # the entry is recorded as usual
     assert cast.speaker.post(f"/admin_webinar/{webinar}/stop").status_code == 200
 
 
@@ -47,7 +47,7 @@ def log_out(site, login: str, visitor: Visitor) -> None:
 
 
 @pytest.mark.parametrize("lose_access", [close_account, log_out])
-def test_who_loses_access_is_cut_off_and_stays_out(site, cast, evening, lose_access):
+def test_viewer_who_loses_access_is_disconnected(site, cast, evening, lose_access):
     webinar, login, visitor = evening
     other = Visitor(site, "speaker")
     with visitor.watching(webinar) as tab, other.watching(webinar) as speakers_tab:

@@ -1,4 +1,4 @@
-"""`efir backup`, `restore`, `held` and `verify`, beside the running system."""
+"""`efir backup`, `restore` and `verify` beside the running system, and the messages that a restore holds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ JOIN accounts_person ON accounts_person.id = message.lead_id
 
 @pytest.fixture
 def place(tmp_path) -> Iterator[Callable[..., Site]]:
-    """Makes an installation of one's own each time; what runs there is stopped in the end."""
+    """Return a function that makes an installation; what runs there is stopped at the end."""
     with ExitStack() as stack:
 
         def make(name: str, url: str | None = None, **environ: str) -> Site:
@@ -44,7 +44,7 @@ def place(tmp_path) -> Iterator[Callable[..., Site]]:
         yield make
 
 
-def filled(site: Site, count: int) -> Site:
+def fill(site: Site, count: int) -> Site:
     seeding = site.start("python", "-m", "tests.support.evening_fixture", str(count), wait=False)
     assert seeding.wait(60) == 0, site.log.read_text()[-2000:]
     return site
@@ -60,59 +60,59 @@ def contents(file: Path) -> dict[str, tuple[int, int]]:
         }
 
 
-def well(site: Site, *arguments: str) -> str:
+def run_ok(site: Site, *arguments: str) -> str:
     done = site.run(*arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def refused(site: Site, *arguments: str) -> str:
-    """What the command says against it."""
+    """Return the error message of a command that must be refused."""
     done = site.run(*arguments)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr
 
 
-def test_what_is_restored_is_what_was_backed_up(place, tmp_path):
-    """Also on the other database: a backup made on PostgreSQL is restored on SQLite, and the other way round."""
-    old, file = filled(place("old"), 3), tmp_path / "efir.zip"
+def test_restore_gives_back_what_was_backed_up(place, tmp_path):
+    """A backup made on PostgreSQL is restored on SQLite, too."""
+    old, file = fill(place("old"), 3), tmp_path / "efir.zip"
     old.start("serve")
-    told = well(old, "backup", str(file))
+    told = run_ok(old, "backup", str(file))
     assert "secret.key" in told
     old.stop()
     assert file.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.glob(".*")] == []
 
-    # Nothing is overwritten, nothing is restored over something, nothing starts beside something that runs.
+    # Neither a file nor an installation is overwritten.
     assert "--overwrite" in refused(old, "backup", str(file))
-    well(old, "backup", str(tmp_path / "now.zip"))
+    run_ok(old, "backup", str(tmp_path / "now.zip"))
     assert "empty installation" in refused(old, "restore", str(file))
 
     for name, url in (("same", None), ("sqlite", "")):
         new = place(name, url)
-        well(new, "restore", str(file), "--assume-nothing-sent")
+        run_ok(new, "restore", str(file), "--assume-nothing-sent")
         assert (new.data_dir / "secret.key").read_text() == (old.data_dir / "secret.key").read_text()
-        well(new, "backup", str(tmp_path / f"{name}.zip"))
+        run_ok(new, "backup", str(tmp_path / f"{name}.zip"))
         assert contents(tmp_path / f"{name}.zip") == contents(file)
         assert new.add("somebody", "candidate") > 6  # the sequences go on
         with new.database() as connection, pytest.raises(Exception, match="mutation_forbidden"):
             connection.execute("UPDATE webinars_webinar SET status = 'live' WHERE status = 'finished'")
 
 
-def test_sessions_go_on_or_end(place, tmp_path):
-    old, file = filled(place("old"), 3), tmp_path / "efir.zip"
+def test_restore_keeps_or_clears_sessions(place, tmp_path):
+    old, file = fill(place("old"), 3), tmp_path / "efir.zip"
     old.start("serve")
     visitor = Visitor(old, "candidate1")
-    well(old, "backup", str(file))
+    run_ok(old, "backup", str(file))
     for name, options, status in (("kept", [], 200), ("ended", ["--end-sessions"], 302)):
         new = place(name)
-        well(new, "restore", str(file), *options)
+        run_ok(new, "restore", str(file), *options)
         new.start("serve")
         assert visitor.at(new).get("/account/").status_code == status
 
 
-def seat_of_nobody(parts: dict[str, bytes]) -> None:
+def seat_without_person(parts: dict[str, bytes]) -> None:
     """Give a seat to a person who does not exist: only the database finds it, when all rows are loaded."""
     name = "tables/webinars_seat.jsonl"
     manifest = json.loads(parts["manifest.json"])
@@ -122,23 +122,23 @@ def seat_of_nobody(parts: dict[str, bytes]) -> None:
     parts[name] = json.dumps(row).encode() + b"\n"
 
 
-def test_what_is_refused_leaves_an_empty_installation(place, tmp_path):
-    old, new, file = filled(place("old"), 3), place("new"), tmp_path / "efir.zip"
-    well(old, "backup", str(file))
-    assert "contradict each other" in refused(new, "restore", str(tampered(file, seat_of_nobody)))
-    well(new, "restore", "--check", str(file))
-    # An installation that was started but never used counts as empty, too.
-    well(new, "migrate")
-    well(new, "restore", str(file))
+def test_refused_restore_leaves_an_empty_installation(place, tmp_path):
+    old, new, file = fill(place("old"), 3), place("new"), tmp_path / "efir.zip"
+    run_ok(old, "backup", str(file))
+    assert "contradict each other" in refused(new, "restore", str(tampered(file, seat_without_person)))
+    run_ok(new, "restore", "--check", str(file))
+    # An installation that was started but never used counts as empty.
+    run_ok(new, "migrate")
+    run_ok(new, "restore", str(file))
 
 
-def test_a_restore_that_is_killed_leaves_nothing_or_all_of_it(place, tmp_path):
-    """Wherever it is when it is killed, the next one succeeds; the secret, too, comes with the rest."""
-    old, file = filled(place("old"), COUNT), tmp_path / "efir.zip"
-    well(old, "backup", str(file))
+def test_killed_restore_leaves_nothing_or_everything(place, tmp_path):
+    """Whenever it is killed, the next restore succeeds, and the secret belongs to the data."""
+    old, file = fill(place("old"), COUNT), tmp_path / "efir.zip"
+    run_ok(old, "backup", str(file))
     words = ("restore", str(file), "--assume-nothing-sent")
     began = time.monotonic()
-    well(place("whole"), *words)
+    run_ok(place("whole"), *words)
     took = time.monotonic() - began
     for part in range(1, 8):
         new = place(f"killed{part}")
@@ -148,15 +148,15 @@ def test_a_restore_that_is_killed_leaves_nothing_or_all_of_it(place, tmp_path):
         new.kill(process)
         again = new.run(*words)
         assert again.returncode == 0 or "empty installation" in again.stderr, again.stderr
-        well(new, "verify")
-        well(new, "backup", str(tmp_path / f"killed{part}.zip"))
+        run_ok(new, "verify")
+        run_ok(new, "backup", str(tmp_path / f"killed{part}.zip"))
         assert contents(tmp_path / f"killed{part}.zip") == contents(file)
         assert (new.data_dir / "secret.key").read_text() == (old.data_dir / "secret.key").read_text()
 
 
-def test_a_running_installation_is_not_restored_into(place, tmp_path):
-    old, new, file = filled(place("old"), 3), place("new"), tmp_path / "efir.zip"
-    well(old, "backup", str(file))
+def test_restore_refuses_a_running_installation(place, tmp_path):
+    old, new, file = fill(place("old"), 3), place("new"), tmp_path / "efir.zip"
+    run_ok(old, "backup", str(file))
     new.start("serve")
     done = new.run("restore", str(file))
     assert done.returncode in (1, 2)
@@ -164,8 +164,8 @@ def test_a_running_installation_is_not_restored_into(place, tmp_path):
     assert new.count("accounts_person") == 0
 
 
-def arrived(telegram: FakeBotApi, webinar: str, lead: str, kind: str, chat: int) -> int:
-    """How many messages of this kind about this lead the chat got: who reads the chat sees it."""
+def count_received(telegram: FakeBotApi, webinar: str, lead: str, kind: str, chat: int) -> int:
+    """Count the messages of this kind about this lead that the chat got, by their texts."""
     texts = [sent.message["text"] for sent in list(telegram.sent) if sent.message["chat"]["id"] == chat]
     name = f"Кандидат №{lead.removeprefix('candidate')}." if kind == "partner_attendance" else ""
     return sum(
@@ -180,13 +180,13 @@ def rows(site: Site) -> list[tuple[int, int, str, str, str, int]]:
         return list(connection.execute(MESSAGES).fetchall())
 
 
-def test_a_backup_made_in_the_middle_of_a_webinar_carries_on(place, tmp_path):
-    """The old installation goes on after the backup, and sends: nobody gets a message twice, and nobody none."""
+def test_backup_made_during_a_webinar_can_go_on(place, tmp_path):
+    """The old installation goes on sending after the backup: still everybody gets each message once."""
     telegram, file = FakeBotApi(tokens={TOKEN}), tmp_path / "efir.zip"
     with running(telegram) as api:
         bot = {"EFIR_TELEGRAM_API": api, "EFIR_TELEGRAM_TOKEN": TOKEN}
-        # So slowly that the backup falls among the messages.
-        old = filled(place("old", **bot, EFIR_TELEGRAM_RATE="2"), COUNT)
+        # Slow sending, so that the backup is made between two messages.
+        old = fill(place("old", **bot, EFIR_TELEGRAM_RATE="2"), COUNT)
         for number in range(1, COUNT + 10):
             telegram.people.add(CHAT + number, "Кто-то")
         serving = old.start("serve")
@@ -196,23 +196,23 @@ def test_a_backup_made_in_the_middle_of_a_webinar_carries_on(place, tmp_path):
                 tabs.enter_context(viewer.watching(2))
             eventually(lambda: old.count("attendance_participation WHERE entered_at IS NOT NULL") == 2)
             eventually(lambda: len(telegram.sent) >= 4)
-            well(old, "backup", str(file))
+            run_ok(old, "backup", str(file))
             at_backup = len(telegram.sent)
             eventually(lambda: len(telegram.sent) >= at_backup + 4)
             old.kill(serving)
 
         new = place("new", **bot)
-        assert "Messages held" in well(new, "restore", str(file))
+        assert "Messages held" in run_ok(new, "restore", str(file))
         before = len(telegram.sent)
         new.start("serve")
         admin = Visitor(new, "admin")
         with ExitStack() as tabs:
-            for viewer in viewers:  # the same session: nobody has to log in
+            for viewer in viewers:  # the same session: no new login
                 tabs.enter_context(viewer.at(new).watching(2)).until(status="live")
             held = [row for row in rows(new) if row[3] == "uncertain"]
             assert len(held) > 4
             for message, _, kind, _, lead, chat in held:
-                there = bool(arrived(telegram, "Первый", lead, kind, chat))
+                there = bool(count_received(telegram, "Первый", lead, kind, chat))
                 answer = admin.post(
                     f"/admin_webinar/1/messages/{message}/resolve", delivered=str(there).lower()
                 )
@@ -227,40 +227,40 @@ def test_a_backup_made_in_the_middle_of_a_webinar_carries_on(place, tmp_path):
             "candidate1",
             "candidate2",
         }
-        # The rest never came: where the system was blind for longer than the grace, nobody is called a no-show.
+        # The others never came. If the system was down for longer than the grace period, their verdicts are held.
         assert set(Counter(reasons.values())) <= {"stayed_to_end", "no_show", "unknown"}
         assert len(telegram.sent) >= before
-        # Published together with the verdicts, it would go in the same message.
+        # A recording published together with the verdicts would go in the same message.
         eventually(lambda: not {"queued", "sending"} & {state for _, _, _, state, *_ in rows(new)})
         for webinar in (1, 2):
             admin.post(f"/admin_webinar/{webinar}/recording", url=f"https://rutube.ru/video/{webinar}/")
         eventually(lambda: {state for _, _, _, state, *_ in rows(new)} == {"sent"})
         for _, webinar, kind, _, lead, chat in rows(new):
             title = {1: "Первый", 2: "Второй"}[webinar]
-            assert (arrived(telegram, title, lead, kind, chat), webinar, kind, lead) == (
+            assert (count_received(telegram, title, lead, kind, chat), webinar, kind, lead) == (
                 1,
                 webinar,
                 kind,
                 lead,
             )
         assert len(rows(new)) >= 3 * COUNT
-        assert "OK" in well(new, "verify")
+        assert "OK" in run_ok(new, "verify")
 
 
-def test_what_was_stopped_before_its_backup_carries_on_by_itself(place, tmp_path):
-    """A move to another machine: nothing has happened since the backup, and whoever moves says so."""
+def test_move_to_another_machine_holds_nothing(place, tmp_path):
+    """The old installation was stopped before the backup, and the operator says so."""
     telegram, file = FakeBotApi(tokens={TOKEN}), tmp_path / "efir.zip"
     with running(telegram) as api:
         bot = {"EFIR_TELEGRAM_API": api, "EFIR_TELEGRAM_TOKEN": TOKEN, "EFIR_TELEGRAM_RATE": "5"}
-        old = filled(place("old", **bot), COUNT)
+        old = fill(place("old", **bot), COUNT)
         for number in range(1, COUNT + 10):
             telegram.people.add(CHAT + number, "Кто-то")
         old.start("serve")
         eventually(lambda: len(telegram.sent) >= 4)
         old.stop()
-        well(old, "backup", str(file))
+        run_ok(old, "backup", str(file))
         new = place("new", **bot)
-        assert "held" not in well(new, "restore", str(file), "--assume-nothing-sent")
+        assert "held" not in run_ok(new, "restore", str(file), "--assume-nothing-sent")
         new.start("serve")
         new.run("webinar", "stop", "2")
         followups = (
@@ -269,22 +269,21 @@ def test_what_was_stopped_before_its_backup_carries_on_by_itself(place, tmp_path
         eventually(lambda: new.count(followups) == 2 * COUNT)
         for _, webinar, kind, state, lead, chat in rows(new):
             if webinar == 1 and state == "sent":
-                assert arrived(telegram, "Первый", lead, kind, chat) == 1
+                assert count_received(telegram, "Первый", lead, kind, chat) == 1
 
 
-def test_what_is_held_is_decided_in_one_command(place, tmp_path):
-    old, file = filled(place("old"), 3), tmp_path / "efir.zip"
-    well(old, "backup", str(file))
+def test_held_messages_are_resolved_by_command(place, tmp_path):
+    old, file = fill(place("old"), 3), tmp_path / "efir.zip"
+    run_ok(old, "backup", str(file))
     new = place("new")
-    well(
-        new, "restore", str(file)
-    )  # the webinar that had ended is judged here: its messages may have gone out
-    held = [json.loads(line) for line in well(new, "outbox", "held").splitlines()]
+    # The webinar that had ended is classified by the restore, and its messages may have gone out.
+    run_ok(new, "restore", str(file))
+    held = [json.loads(line) for line in run_ok(new, "outbox", "held").splitlines()]
     assert {line["kind"]: line["count"] for line in held} == {
         "partner_attendance": 3,
         "candidate_followup": 3,
         "candidate_recording": 3,
     }
-    assert "Messages: 9" in well(new, "outbox", "resolve", "--resend", "--webinar", "1")
-    assert well(new, "outbox", "held") == well(new, "held") == ""
+    assert "Messages: 9" in run_ok(new, "outbox", "resolve", "--resend", "--webinar", "1")
+    assert run_ok(new, "outbox", "held") == run_ok(new, "held") == ""
     assert {state for _, _, _, state, *_ in rows(new)} == {"queued"}

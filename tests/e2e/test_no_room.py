@@ -1,4 +1,4 @@
-"""A disk without room, a directory that cannot be written to, two installations in one: a sentence, and no trace."""
+"""A full disk, a read-only directory, two installations in one place: one sentence on standard error, no traceback."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ CAN_MOUNT = (
 mounting = pytest.mark.skipif(not CAN_MOUNT, reason="this user may not mount in a namespace of its own")
 
 
-def on_a_disk(options: str, site: Site, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command with a data directory of its own on a disk of this kind."""
+def run_on_disk(options: str, site: Site, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command whose data directory is a tmpfs mounted with these options."""
     mount = 'mount -t tmpfs -o "$1" none "$2" && shift 2 && exec "$@"'
     words = [*OWN_MOUNTS, mount, "sh", options, str(site.data_dir), str(EFIR), *command]
     return subprocess.run(words, env=site.environ, capture_output=True, text=True, timeout=60, check=False)
 
 
-def said(done: subprocess.CompletedProcess[str]) -> str:
-    """One sentence, on standard error."""
+def error_of(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the one sentence that the command wrote to standard error."""
     assert done.returncode in (1, 2), done.stderr
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
@@ -38,20 +38,20 @@ def said(done: subprocess.CompletedProcess[str]) -> str:
 
 @mounting
 @pytest.mark.parametrize("size", ["4k", "40k", "1m"])
-def test_a_start_on_a_full_disk_says_so(tmp_path, size):
-    done = on_a_disk(f"size={size}", Site(tmp_path, EFIR_LOG_LEVEL="ERROR"), "serve")
-    assert "no room left on the disk" in said(done)
+def test_start_explains_a_full_disk(tmp_path, size):
+    done = run_on_disk(f"size={size}", Site(tmp_path, EFIR_LOG_LEVEL="ERROR"), "serve")
+    assert "no room left on the disk" in error_of(done)
 
 
 @mounting
-def test_a_start_in_a_directory_that_is_read_only_says_so(tmp_path):
-    done = on_a_disk("ro", Site(tmp_path, EFIR_LOG_LEVEL="ERROR"), "serve")
-    assert "EFIR_DATA_DIR" in said(done)
-    assert "can write" in said(done)
+def test_start_explains_a_read_only_directory(tmp_path):
+    done = run_on_disk("ro", Site(tmp_path, EFIR_LOG_LEVEL="ERROR"), "serve")
+    assert "EFIR_DATA_DIR" in error_of(done)
+    assert "can write" in error_of(done)
 
 
 @pytest.mark.parametrize("most_bytes", [0, 65536])
-def test_a_limit_on_the_size_of_files_is_told_as_what_it_is(tmp_path, most_bytes):
+def test_start_explains_a_file_size_limit(tmp_path, most_bytes):
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
 
@@ -64,11 +64,11 @@ def test_a_limit_on_the_size_of_files_is_told_as_what_it_is(tmp_path, most_bytes
         timeout=60,
         check=False,
     )
-    assert "raise that limit" in said(done) or "look at its room" in said(done)
+    assert "raise that limit" in error_of(done) or "look at its room" in error_of(done)
 
 
 @mounting
-def test_a_backup_that_does_not_fit_leaves_nothing(tmp_path):
+def test_backup_without_room_leaves_no_file(tmp_path):
     (tmp_path / "data").mkdir()
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -89,7 +89,7 @@ def test_a_backup_that_does_not_fit_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["serve", "worker"])
-def test_a_start_without_its_database_says_so(tmp_path, command):
+def test_start_explains_an_unreachable_database(tmp_path, command):
     url = f"postgresql://efir:its-password@127.0.0.1:{free_port()}/efir"
     done = Site(tmp_path, url).run(command)
     assert done.returncode == 1, done.stderr
@@ -100,22 +100,24 @@ def test_a_start_without_its_database_says_so(tmp_path, command):
     assert "its-password" not in done.stderr
 
 
-def test_a_second_installation_on_one_data_directory_is_refused(tmp_path):
+def test_second_process_on_one_data_directory_is_refused(tmp_path):
     site = Site(tmp_path)
     try:
         serving = site.start("serve")
         for command in ("serve", "worker", "web"):
-            assert "another process is already the" in said(site.run(command))
+            assert "another process is already the" in error_of(site.run(command))
         locks = list(tmp_path.glob("*.lock"))
-        assert {lock.stat().st_mode & 0o777 for lock in locks} == {0o600}  # whoever can read one can hold it
+        assert {lock.stat().st_mode & 0o777 for lock in locks} == {
+            0o600
+        }  # a user who can read one can hold it
         site.kill(serving)
         assert site.start("serve").poll() is None  # the lock went with its process
     finally:
         site.stop()
 
 
-def test_a_second_installation_on_one_database_is_refused(tmp_path):
-    """Whatever its data directory is: the lock lies beside the file that is shared."""
+def test_second_process_on_one_database_is_refused(tmp_path):
+    """The lock lies beside the database, so another data directory makes no difference."""
     (tmp_path / "disk").mkdir()
     (tmp_path / "link.sqlite3").symlink_to(tmp_path / "disk/shared.sqlite3")
     sites = []
@@ -129,25 +131,25 @@ def test_a_second_installation_on_one_database_is_refused(tmp_path):
     first, second, third = sites
     try:
         first.start("serve")
-        for command in (["serve"], ["worker"], ["restore", str(a_backup(third))]):
-            told = said(ended(second, *command))
+        for command in (["serve"], ["worker"], ["restore", str(empty_backup(third))]):
+            told = error_of(run_refused(second, *command))
             assert f"for the database {tmp_path}/disk/shared.sqlite3" in told
         assert "one process runs its web and worker" in second.run("doctor").stdout
-        assert third.start("serve").poll() is None  # another file in the same directory is nobody else's
+        assert third.start("serve").poll() is None  # another database in the same directory
     finally:
         first.stop()
         third.stop()
 
 
-def ended(site: Site, *command: str) -> subprocess.CompletedProcess[str]:
-    """A command that must not stay."""
+def run_refused(site: Site, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a long-running command that must end by itself."""
     return subprocess.run(
         [str(EFIR), *command], env=site.environ, capture_output=True, text=True, timeout=WITHIN_S, check=False
     )
 
 
-def a_backup(site: Site) -> Path:
-    """Of an empty installation."""
+def empty_backup(site: Site) -> Path:
+    """Return a backup of an empty installation."""
     file = site.data_dir / "efir.zip"
     if not file.exists():
         assert site.run("migrate").returncode == 0
@@ -155,15 +157,15 @@ def a_backup(site: Site) -> Path:
     return file
 
 
-def test_a_database_in_another_data_directory_is_that_ones_own(tmp_path):
+def test_database_in_another_data_directory_is_locked(tmp_path):
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
     first = Site(tmp_path / "first")
     second = Site(tmp_path / "second", f"sqlite:///{first.data_dir / 'efir.sqlite3'}")
     try:
         first.start("serve")
-        assert f"the database {first.data_dir}/efir.sqlite3" in said(ended(second, "serve"))
-        # The names that an older process may hold while this version starts.
+        assert f"the database {first.data_dir}/efir.sqlite3" in error_of(run_refused(second, "serve"))
+        # An older version that still runs holds locks of these names.
         assert {"web.lock", "worker.lock", "migrate.lock"} <= {path.name for path in first.data_dir.iterdir()}
     finally:
         first.stop()

@@ -1,4 +1,4 @@
-"""Processes: a clean stop, a restart that costs nobody the evening, and many processes on PostgreSQL."""
+"""Processes: parallel starts, a restart during a webinar, and many processes on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ on_postgresql = os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")
 
 @pytest.fixture
 def installation(tmp_path):
-    """An installation of the test's own, not started yet, and its fake Bot API."""
+    """Return an installation that is not started yet, and its fake Bot API."""
     telegram = FakeBotApi(tokens={TOKEN})
     with running(telegram) as address, fresh_database() as url:
         site = Site(tmp_path, url, EFIR_TELEGRAM_API=address, EFIR_TELEGRAM_TOKEN=TOKEN)
@@ -36,7 +36,7 @@ print(*{len(with_static_files(StaticFiles)._files) for _ in range(3)})
 
 
 @pytest.mark.one_database
-def test_processes_that_start_at_once_have_all_the_static_files(tmp_path):
+def test_parallel_starts_have_all_static_files(tmp_path):
     environ = Site(tmp_path).environ | {"DJANGO_SETTINGS_MODULE": "efir.settings"}
     starting = [
         subprocess.Popen(
@@ -60,7 +60,7 @@ def prepared(site: Site, telegram: FakeBotApi) -> Cast:
     return Cast(site, Visitor(site, "speaker"), telegram)
 
 
-def test_a_restart_in_the_evening_costs_nobody_the_verdict(installation):
+def test_restart_while_live_keeps_verdicts(installation):
     site, telegram = installation
     first = site.start()
     cast = prepared(site, telegram)
@@ -80,7 +80,7 @@ def test_a_restart_in_the_evening_costs_nobody_the_verdict(installation):
     assert len(verdict["intervals"]) == 2
 
 
-def test_nobody_is_judged_when_the_server_died_and_the_webinar_ended_without_it(installation):
+def test_verdicts_are_held_after_a_crash(installation):
     site, telegram = installation
     first = site.start()
     cast = prepared(site, telegram)
@@ -129,7 +129,7 @@ def _ask(site: Site, code: str) -> str:
 
 if on_postgresql:
 
-    def test_web_and_worker_run_apart_and_any_web_process_will_do(installation):
+    def test_separate_web_and_worker_processes(installation):
         site, telegram = installation
         site.start("web", wait=False)
         site.start("worker", wait=False)
@@ -147,7 +147,7 @@ if on_postgresql:
             speaker = Visitor(site)
             speaker.http.base_url = other
             speaker.log_in("speaker")
-            # The one viewer is the other process's; the count is everybody's.
+            # The viewer is at the other process; the count is that of all processes.
             eventually(lambda: speaker.get(f"/api/webinars/{webinar}/state").json()["viewers"] == 1)
             assert speaker.post(f"/admin_webinar/{webinar}/start").status_code == 200
             tab.until(status="live")

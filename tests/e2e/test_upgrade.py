@@ -1,4 +1,4 @@
-"""A full database of the first release comes to this version, and nothing that it held is lost on the way."""
+"""Upgrade a full database of the first release: nothing that it held is lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.support.site import Site, fresh_database
 
 COUNT = 2000
-# Django's own table of sessions is taken over by ours (ADR 0013).
+# Our table took over the rows of Django's own sessions (ADR 0013).
 SESSIONS = "accounts_session"
 
 
@@ -25,7 +25,7 @@ def earlier(tmp_path) -> Iterator[Site]:
         yield site
 
 
-def backed_up(site: Site, name: str) -> Path:
+def backup_of(site: Site, name: str) -> Path:
     file = site.data_dir / name
     done = site.run("backup", str(file))
     assert done.returncode == 0, done.stderr
@@ -33,7 +33,7 @@ def backed_up(site: Site, name: str) -> Path:
 
 
 def tables(file: Path) -> dict[str, list[dict[str, object]]]:
-    """Every table's rows by column."""
+    """Return each table's rows as {column: value}."""
     with zipfile.ZipFile(file) as archive:
         parts = [part for part in json.loads(archive.read("manifest.json"))["parts"] if part["table"]]
         return {
@@ -45,10 +45,10 @@ def tables(file: Path) -> dict[str, list[dict[str, object]]]:
         }
 
 
-def survived(before: Path, after: Path, *, sessions: int) -> None:
-    """What is in both schemas has the same values; and so many sessions go on."""
+def check_survived(before: Path, after: Path, *, sessions: int) -> None:
+    """Check that columns of both schemas have the same values, and that this many sessions are kept."""
     old, new = tables(before), tables(after)
-    # Roles and what they may are Django's and the code's: made anew, by name, after each migration.
+    # Django and the roles in the code make these rows again, by name, after each migration.
     for table in old.keys() & new.keys() - {"auth_permission", "auth_group", "auth_group_permissions"}:
         if table == "django_content_type":
             continue
@@ -61,24 +61,24 @@ def survived(before: Path, after: Path, *, sessions: int) -> None:
     assert len(new[SESSIONS]) == sessions
 
 
-def test_an_upgrade_keeps_every_value(earlier):
-    before = backed_up(earlier, "before.zip")  # in the schema that it is in: a backup migrates nothing
+def test_upgrade_keeps_every_value(earlier):
+    before = backup_of(earlier, "before.zip")  # a backup migrates nothing
     done = earlier.run("verify")
     assert done.returncode == 1
     assert "is not applied. To do: run `efir migrate`" in done.stdout
     assert earlier.run("migrate").returncode == 0
-    survived(before, backed_up(earlier, "after.zip"), sessions=COUNT)
+    check_survived(before, backup_of(earlier, "after.zip"), sessions=COUNT)
     done = earlier.run("verify")
     assert done.returncode == 0, done.stdout
 
 
-def test_a_backup_of_an_earlier_release_is_brought_up_to_date(earlier, tmp_path):
-    before = backed_up(earlier, "before.zip")
+def test_restore_upgrades_an_older_backup(earlier, tmp_path):
+    before = backup_of(earlier, "before.zip")
     (tmp_path / "new").mkdir()
     with fresh_database() as url:
         new = Site(tmp_path / "new", url)
         done = new.run("restore", str(before), "--nothing-sent-since")
         assert done.returncode == 0, done.stdout + done.stderr
         assert "OK" in done.stdout
-        # That release's sessions are in no table of ours: after such a restore everybody logs in anew.
-        survived(before, backed_up(new, "after.zip"), sessions=0)
+        # Backups leave out Django's own session table, so everybody has to log in again.
+        check_survived(before, backup_of(new, "after.zip"), sessions=0)

@@ -1,4 +1,4 @@
-"""The disk fills up in the middle of a webinar: nothing is half done, it is said, and presence is written later."""
+"""The disk fills up during a webinar: requests fail whole, health says why, and presence is written later."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tests.support.site import EFIR, Site, Visitor, eventually
 
 pytestmark = [pytest.mark.one_database, mounting]
 
-# A disk of its own, with a copy of what has been prepared on it.
+# A small tmpfs, with a copy of the prepared data directory on it.
 MOUNT = 'mount -t tmpfs -o size=16m none "$2" && cp -a "$1/." "$2" && shift 2 && exec "$@"'
 
 
 class OnSmallDisk(Site):
-    """Its database is read from a copy: SQLite would follow /proc/PID/root to this process's own root."""
+    """A site whose database is read from a copy, because SQLite resolves /proc/PID/root to this process's own root."""
 
     @contextmanager
     def database(self) -> Iterator[sqlite3.Connection]:
@@ -41,7 +41,7 @@ class OnSmallDisk(Site):
 
 @pytest.fixture
 def hall(tmp_path):
-    """A server on a small disk, a file that can fill it, and a webinar on air."""
+    """Start a server on a small disk, with a webinar on air."""
     seed, disk = tmp_path / "seed", tmp_path / "disk"
     for directory in (seed, disk):
         directory.mkdir()
@@ -67,7 +67,7 @@ def hall(tmp_path):
 
 
 def fill(disk: Path) -> Path:
-    """Take all the room that is left; the file that does."""
+    """Fill the disk; return the file that does."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file:
         for size in (65536, 4096, 1):
@@ -84,7 +84,7 @@ def health(site: Site) -> dict:
     return httpx.get(f"{site.url}/healthz", timeout=60).json()
 
 
-def test_a_disk_that_fills_up_while_live_costs_nobody_anything(hall):
+def test_full_disk_while_live_loses_nothing(hall):
     site, people = hall
     webinar, speaker = people["webinar"], person(site, people, 2)
     first, second = person(site, people, 0), person(site, people, 1)
@@ -92,7 +92,7 @@ def test_a_disk_that_fills_up_while_live_costs_nobody_anything(hall):
     with first.watching(webinar) as tab:
         eventually(lambda: site.count(entered) == 1)
         version = tab.state["version"]
-        # What the log had room for before the disk was full is used up first.
+        # Writes go on until SQLite has used up the room inside its write-ahead log.
         filler = fill(site.data_dir)
         eventually(lambda: health(site)["failing"])
         while (answer := press(speaker, webinar, "true")).status_code == 200:

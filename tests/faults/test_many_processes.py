@@ -1,6 +1,6 @@
-"""Web processes on one PostgreSQL: one is killed, one has a wrong clock, the database goes deaf, goes away, comes back.
+"""Several web processes on one PostgreSQL: killed processes, wrong clocks, lost notifications, a database restart.
 
-A worker runs all the time; each test starts the web processes that it wants.
+A worker runs all the time; each test starts the web processes that it needs.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ from tools import postgres
 __test__ = os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")
 
 LISTENING = "pg_stat_activity WHERE query = 'LISTEN efir_webinars'"
-FAR_S = 300  # by how much a wrong clock is wrong
+FAR_S = 300  # the error of a wrong clock
 ABOUT = timedelta(seconds=FAR_S / 10)
-# Longer than a process may wait for the database without being blind, and than a client that tries ever more seldom.
+# Longer than BLIND_AFTER_S, and than the longest pause of a client that retries ever more seldom.
 AWAY_S = 17.0
-numbers = itertools.count(63, 5)  # for the log-ins of each test; to some numbers the password is too similar
+numbers = itertools.count(
+    63, 5
+)  # for the logins of each test; the password validator finds some numbers too similar
 
 
-class Strangers(Cast):
-    """Its candidates are invited by nobody, which saves the log-in of a partner for each."""
+class UninvitedCast(Cast):
+    """A cast whose candidates have no inviter, which saves the login of a partner for each."""
 
     def ref(self, login: str) -> str:
         return ""
@@ -42,7 +44,7 @@ class Strangers(Cast):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Iterator[Site]:
-    """A database server of the tests' own, so that it can be stopped, and a worker."""
+    """Start a database server of the tests' own, which they can stop, and a worker."""
     with postgres.cluster() as url:
         site = Site(tmp_path_factory.mktemp("installation"), url)
         try:
@@ -54,17 +56,17 @@ def site(tmp_path_factory) -> Iterator[Site]:
 
 
 @pytest.fixture
-def web(site) -> Iterator[Callable[..., tuple[Strangers, subprocess.Popen[bytes]]]]:
-    """Starts one more web process, whose clock may be ahead, and gives it with a cast that uses it."""
+def web(site) -> Iterator[Callable[..., tuple[UninvitedCast, subprocess.Popen[bytes]]]]:
+    """Return a function that starts one more web process, with a clock `ahead_s` wrong, and a cast that uses it."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(ahead_s: int = 0) -> tuple[Strangers, subprocess.Popen[bytes]]:
+    def start(ahead_s: int = 0) -> tuple[UninvitedCast, subprocess.Popen[bytes]]:
         words = ["python", "-m", "tests.support.wrong_clock", str(ahead_s)] if ahead_s else []
         place = site.beside()
         started.append(place.start(*words, "web"))
-        return Strangers(place, Visitor(place, "speaker"), fake_bot_api=None, number=next(numbers)), started[
-            -1
-        ]
+        return UninvitedCast(
+            place, Visitor(place, "speaker"), fake_bot_api=None, number=next(numbers)
+        ), started[-1]
 
     yield start
     for process in started:
@@ -73,16 +75,16 @@ def web(site) -> Iterator[Callable[..., tuple[Strangers, subprocess.Popen[bytes]
         process.wait(30)
 
 
-def stretches(webinar: int, more: str = "") -> str:
-    """The stretches of presence in this room; `gone` is when each of them ended or was seen last."""
+def intervals_sql(webinar: int, more: str = "") -> str:
+    """Return SQL for the presence intervals of this room; `gone` is when each ended or was recorded last."""
     gone = "SELECT *, coalesce(ended_at, pulsed_at) AS gone FROM room_presenceinterval"
     recorder = "JOIN room_recorder AS recorder ON recorder.id = recorder_id"
-    return f"({gone} {recorder}) AS stretch WHERE webinar_id = {webinar} {more}"
+    return f"({gone} {recorder}) AS interval WHERE webinar_id = {webinar} {more}"
 
 
-def somebody_is_away(site: Site, webinar: int) -> bool:
-    """Whether the room has been without somebody for longer than the grace of 3 s."""
-    return site.count(stretches(webinar, "AND gone < clock_timestamp() - interval '3.5 s'")) > 0
+def somebody_is_absent(site: Site, webinar: int) -> bool:
+    """Tell whether an interval ended longer ago than the grace period of 3 s."""
+    return site.count(intervals_sql(webinar, "AND gone < clock_timestamp() - interval '3.5 s'")) > 0
 
 
 def wait_for_entries(site: Site, webinar: int, count: int) -> None:
@@ -90,7 +92,7 @@ def wait_for_entries(site: Site, webinar: int, count: int) -> None:
 
 
 def verdicts(site: Site, webinar: int, count: int) -> dict[str, dict]:
-    """The verdicts by log-in, once there are so many."""
+    """Return the verdicts by login, once there are `count`."""
     eventually(lambda: site.count(f"attendance_verdict WHERE webinar_id = {webinar}") == count)
     return {line["lead"]: line for line in site.lines("verdicts", "--webinar", str(webinar))}
 
@@ -99,7 +101,7 @@ def reasons(lines: dict[str, dict]) -> dict[str, str]:
     return {lead: line["reason"] for lead, line in lines.items()}
 
 
-def test_who_moves_on_from_a_killed_process_stays_and_who_does_not_is_not_judged(site, web):
+def test_killed_process_holds_verdicts_of_viewers_who_do_not_reconnect(site, web):
     (first, doomed), (second, _) = web(), web()
     webinar = second.webinar()
     (moved, moves), (lost, stays) = first.candidate(linked=False), first.candidate(linked=False)
@@ -112,7 +114,7 @@ def test_who_moves_on_from_a_killed_process_stays_and_who_does_not_is_not_judged
         site.kill(doomed)
         eventually(lambda: tab.ended and other.ended)
     with moves.at(second.site).watching(webinar) as tab:
-        eventually(lambda: somebody_is_away(site, webinar))
+        eventually(lambda: somebody_is_absent(site, webinar))
         second.speaker.post(f"/admin_webinar/{webinar}/stop")
         tab.until(status="finished")
     lines = verdicts(site, webinar, 3)
@@ -122,7 +124,7 @@ def test_who_moves_on_from_a_killed_process_stays_and_who_does_not_is_not_judged
     assert {lead for event, lead in site.journal(webinar) if event == judged} == {moved, absent}
 
 
-def test_a_change_made_while_nobody_listens_reaches_the_viewers(site, web):
+def test_change_without_listeners_reaches_viewers(site, web):
     (first, _), (second, _) = web(), web()
     webinar = second.webinar()
     _, visitor = first.candidate(linked=False)
@@ -138,7 +140,7 @@ def test_a_change_made_while_nobody_listens_reaches_the_viewers(site, web):
 
 @contextmanager
 def nobody_listening(site: Site) -> Iterator[None]:
-    """The listening connections are cut, and no new connection is let in until the block ends."""
+    """Cut the connections that LISTEN, and allow no new connection until the block ends."""
     url = site.environ["EFIR_DATABASE_URL"]
     with psycopg.connect(url, dbname="postgres", autocommit=True) as connection:
         connection.execute("ALTER DATABASE efir ALLOW_CONNECTIONS false")
@@ -149,7 +151,7 @@ def nobody_listening(site: Site) -> Iterator[None]:
             connection.execute("ALTER DATABASE efir ALLOW_CONNECTIONS true")
 
 
-def test_the_room_outlives_its_database(site, web):
+def test_room_survives_a_database_restart(site, web):
     cast, process = web()
     webinar = cast.webinar()
     (stayed, stays), (left, leaves), (late, comes) = (cast.candidate(linked=False) for _ in range(3))
@@ -168,7 +170,7 @@ def test_the_room_outlives_its_database(site, web):
         with comes.watching(webinar) as third:
             assert third.status == 200
             wait_for_entries(site, webinar, 3)
-            eventually(lambda: somebody_is_away(site, webinar))
+            eventually(lambda: somebody_is_absent(site, webinar))
             eventually(cast.site._is_well)
             cast.speaker.post(f"/admin_webinar/{webinar}/stop")
             third.until(status="finished")
@@ -184,7 +186,7 @@ def test_the_room_outlives_its_database(site, web):
 
 @contextmanager
 def database_away(site: Site) -> Iterator[None]:
-    """The database server dies, and starts again when the block ends."""
+    """Kill the database server, and start it again when the block ends."""
     with site.database() as connection:
         (data,) = connection.execute("SHOW data_directory").fetchone()
     pg_ctl = [postgres.binaries() / "pg_ctl", "-D", data, "-w"]
@@ -197,7 +199,7 @@ def database_away(site: Site) -> Iterator[None]:
         postgres._run([*pg_ctl, "-o", options, "-l", Path(data) / "log", "start"])
 
 
-def test_processes_with_wrong_clocks_go_by_the_databases(site, web):
+def test_wrong_clocks_do_not_matter(site, web):
     began = datetime.now(UTC)
     (ahead, _), (behind, _) = web(FAR_S), web(-FAR_S)
     webinar = ahead.webinar()
@@ -207,7 +209,7 @@ def test_processes_with_wrong_clocks_go_by_the_databases(site, web):
         ahead.speaker.post(f"/admin_webinar/{webinar}/start")
         wait_for_entries(site, webinar, 2)
         other.hang_up()
-        eventually(lambda: somebody_is_away(site, webinar))
+        eventually(lambda: somebody_is_absent(site, webinar))
         behind.speaker.post(f"/admin_webinar/{webinar}/stop")
         tab.until(status="finished")
     lines = verdicts(site, webinar, 3)

@@ -1,7 +1,7 @@
-"""The disk takes nothing more in the middle of a webinar, as one that an error has made read-only: nothing is lost.
+"""The disk becomes read-only during a webinar: nothing is lost.
 
-The kernel refuses every write of the process (RLIMIT_FSIZE). To SQLite that is what a read-only disk is: a write that
-fails for another reason than a lack of room. A real remount is refused while files are open for writing.
+The kernel refuses to remount a disk while files are open for writing, so RLIMIT_FSIZE fails every write of the process
+instead. For SQLite both are the same: writes fail, but not for lack of room.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.one_database
 
 @pytest.fixture
 def hall(tmp_path):
-    """A server whose log goes through a pipe, and a webinar on air."""
+    """Start a server whose log goes through a pipe, with a webinar on air."""
     site = Site(tmp_path)
     assert site.run("migrate").returncode == 0
     words = [sys.executable, "-m", "tests.support.crowd", "2"]
@@ -38,27 +38,27 @@ def hall(tmp_path):
             site.stop()
 
 
-def may_write(process: subprocess.Popen[bytes], *, whether: bool) -> None:
-    soft = resource.RLIM_INFINITY if whether else 0
+def allow_writes(process: subprocess.Popen[bytes], *, allowed: bool) -> None:
+    soft = resource.RLIM_INFINITY if allowed else 0
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))
 
 
-def test_a_disk_that_becomes_read_only_while_live_costs_nobody_anything(hall):
+def test_read_only_disk_while_live_loses_nothing(hall):
     site, process, people = hall
     webinar, speaker = people["webinar"], person(site, people, 2)
     first, second = person(site, people, 0), person(site, people, 1)
     entered = f"attendance_participation WHERE webinar_id = {webinar} AND entered_at IS NOT NULL"
     with first.watching(webinar) as tab:
         eventually(lambda: site.count(entered) == 1)
-        may_write(process, whether=False)
+        allow_writes(process, allowed=False)
         answer = press(speaker, webinar, "true")
         assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
         assert not speaker.get(f"/api/webinars/{webinar}/state").json()["cta_visible"]
         with second.watching(webinar) as other:
-            assert other.state["status"] == "live"  # who comes is let in: that is only read
+            assert other.state["status"] == "live"  # entering only reads
             assert "worker" in eventually(lambda: health(site)["failing"])
             assert not tab.ended
-            may_write(process, whether=True)
+            allow_writes(process, allowed=True)
             eventually(site._is_well)
             eventually(lambda: site.count(entered) == 2)
             assert press(speaker, webinar, "true").status_code == 200
@@ -68,6 +68,6 @@ def test_a_disk_that_becomes_read_only_while_live_costs_nobody_anything(hall):
             other.until(status="finished")
     stayed = f"attendance_verdict WHERE webinar_id = {webinar} AND reason = 'stayed_to_end'"
     eventually(lambda: site.count(stayed) == 2)
-    assert "job_failed" in site.log.read_text()  # why, for the operator
+    assert "job_failed" in site.log.read_text()
     verified = site.run("verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr

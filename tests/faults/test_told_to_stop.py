@@ -1,4 +1,4 @@
-"""SIGTERM in every phase of one evening: viewers are told to come back, it ends within 10 s, and nothing is lost."""
+"""SIGTERM in every phase of an evening: viewers come back, the process ends within 10 s, nothing is lost."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ on_postgresql = os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")
 
 
 class Evening:
-    """One installation that is told to stop and started again, and those who come back to it each time."""
+    """An installation that is stopped and started again, with its viewers."""
 
     def __init__(self, site: Site, telegram: FakeBotApi) -> None:
         self.site, self.telegram = site, telegram
@@ -38,10 +38,10 @@ class Evening:
         cast.link(self.viewer, STAYED_CHAT)
         cast.link(absentee, ABSENT_CHAT)
         self.before = len(telegram.sent)
-        self.uncovered_seconds = 0.0  # at most, while live
+        self.uncovered_seconds = 0.0  # of live time, an upper bound
 
     def terminate(self) -> None:
-        """As an operator does."""
+        """Send SIGTERM and check that the process ends in time."""
         told = time.monotonic()
         self.process.terminate()
         assert self.process.wait(60) == 0, self.site.log.read_text()[-3000:]
@@ -50,9 +50,9 @@ class Evening:
     def restart(self) -> None:
         self.process = self.site.start()
 
-    def terminated_with_a_viewer(self, status: str) -> None:
-        """The viewer of this phase is sent away with a moment to come back at; the next start finds it as it was."""
-        with Listening(self.viewer, self.webinar) as tab:
+    def terminate_with_viewer(self, status: str) -> None:
+        """Terminate while a viewer watches: the stream ends with a retry time, and the status survives."""
+        with RecordedStream(self.viewer, self.webinar) as tab:
             tab.until(status=status)
             if status == "live":
                 eventually(lambda: self.site.facts(self.webinar))
@@ -70,25 +70,25 @@ class Evening:
         assert self.speaker.post(f"/admin_webinar/{self.webinar}/{button}").status_code == 200
 
     def states(self) -> Counter[str]:
-        """The states of the messages, by their number."""
+        """Count the messages by state."""
         return self.site.states(self.webinar)
 
-    def settled(self) -> None:
-        """Wait until every message is where it belongs."""
+    def wait_for_messages(self) -> None:
+        """Wait until every message is sent, or waits for the recording."""
         states: list[Counter[str]] = []
 
-        def are_right() -> bool:
+        def are_settled() -> bool:
             states.append(self.states())
             return set(states[-1]) == {"sent", "waiting_recording"}
 
         try:
-            eventually(are_right)
+            eventually(are_settled)
         except AssertionError:
             raise AssertionError(f"the messages are {states[-1]}") from None
 
 
-class Listening(Stream):
-    """A stream that keeps all that it was sent."""
+class RecordedStream(Stream):
+    """A stream that keeps all bytes that it received."""
 
     received = b""
 
@@ -96,7 +96,7 @@ class Listening(Stream):
         self.received = received
         super()._parse(received)
 
-    def __enter__(self) -> Listening:
+    def __enter__(self) -> RecordedStream:
         eventually(lambda: self.states)
         return self
 
@@ -115,8 +115,8 @@ def evening(tmp_path):
         yield Evening(site, telegram)
 
 
-def test_a_telegram_that_does_not_answer_holds_nobody_up(evening):
-    """A message and a bot's reply are under way at once."""
+def test_stop_does_not_wait_for_telegram(evening):
+    """A message and a reply of the bot are in flight at once."""
     site = evening.site
     site.environ["EFIR_SETTLE_S"] = "0"
     evening.terminate()
@@ -132,13 +132,13 @@ def test_a_telegram_that_does_not_answer_holds_nobody_up(evening):
     evening.terminate()
     evening.telegram.latency_s = 0
     evening.restart()
-    evening.settled()
+    evening.wait_for_messages()
 
 
-@pytest.mark.skipif(not on_postgresql, reason="SQLite is no process: it is PostgreSQL that freezes")
-def test_a_database_that_freezes_holds_nobody_up(evening):
+@pytest.mark.skipif(not on_postgresql, reason="only PostgreSQL is a process that can freeze")
+def test_stop_does_not_wait_for_a_frozen_database(evening):
     site = evening.site
-    with Listening(evening.viewer, evening.webinar) as tab:
+    with RecordedStream(evening.viewer, evening.webinar) as tab:
         evening.press("start")
         tab.until(status="live")
         with frozen(site):
@@ -160,7 +160,7 @@ def test_a_database_that_freezes_holds_nobody_up(evening):
 
 @contextmanager
 def frozen(site: Site):
-    """While the block runs no connection to this installation's database is served."""
+    """Stop the PostgreSQL processes of all other connections while the block runs."""
     with site.database() as connection:
         others = (
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -175,20 +175,19 @@ def frozen(site: Site):
                 os.kill(pid, signal.SIGCONT)
 
 
-def test_an_evening_told_to_stop_in_every_phase_loses_nothing(evening):
+def test_stop_in_every_phase_loses_nothing(evening):
     site, webinar = evening.site, evening.webinar
-    evening.terminated_with_a_viewer("scheduled")
+    evening.terminate_with_viewer("scheduled")
     with evening.viewer.watching(webinar):
         evening.press("start")
-    evening.terminated_with_a_viewer("live")
+    evening.terminate_with_viewer("live")
     assert site.run("webinar", "pause", str(webinar)).returncode == 0
-    evening.terminated_with_a_viewer("paused")
+    evening.terminate_with_viewer("paused")
     assert site.run("webinar", "resume", str(webinar)).returncode == 0
     with evening.viewer.watching(webinar) as tab:
         tab.until(status="live")
-        time.sleep(
-            evening.uncovered_seconds
-        )  # who never came would be held where the system saw less than half of it
+        # If the system saw less than half of the live time, the verdict of the absent one would be held.
+        time.sleep(evening.uncovered_seconds)
         evening.press("stop")
         tab.until(status="finished")
 
@@ -202,13 +201,13 @@ def test_an_evening_told_to_stop_in_every_phase_loses_nothing(evening):
     assert evening.process.wait(120) == 0
     assert site.count("attendance_verdict") in (0, 2)
 
-    evening.process = site.start(wait=False)  # where it is well, all calls may have been answered
+    evening.process = site.start(wait=False)  # once it is well, all calls may have been answered
     eventually(lambda: evening.states()["sending"])  # a call is in flight
     evening.terminate()
     assert evening.states()["sending"] == 0
 
     evening.restart()
-    evening.settled()
+    evening.wait_for_messages()
     received = Counter(sent.message["chat"]["id"] for sent in evening.telegram.sent[evening.before :])
     assert received == {PARTNER_CHAT: 2, STAYED_CHAT: 1, ABSENT_CHAT: 1}
     reasons = {line["lead"]: line["reason"] for line in site.lines("verdicts", "--webinar", str(webinar))}

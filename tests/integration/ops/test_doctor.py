@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 from django.db import connection
 
-from efir.ops.cli import main
+from efir.ops.cli.parser import build_parser
 from efir.ops.doctor import machine
 from efir.ops.doctor.runner import run_doctor
 from efir.ops.monitoring.health import component_states
@@ -183,7 +183,7 @@ def test_doctor_names_missing_migrations_and_applies_none(run):
 
 def test_doctor_is_a_command(run, capsys, monkeypatch):
     run()
-    options = main._parser().parse_args(["doctor", "--json"])
+    options = build_parser().parse_args(["doctor", "--json"])
     assert (options.command, options.json) == ("doctor", True)
     assert run_doctor(as_json=False) == 1
     assert "✗ health of worker: no_heartbeat\n    → start" in capsys.readouterr().out
