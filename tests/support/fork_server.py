@@ -119,11 +119,11 @@ def _serve(channel: socket.socket) -> None:
     import django
 
     django.setup()
-    import efir.demo.run
-
+    import efir.ops.cli.backup
     import efir.ops.cli.commands
     import efir.ops.cli.main
-    import efir.server.processes
+    import efir.ops.cli.people
+    import efir.ops.cli.server
     import efir.urls  # noqa: F401
 
     while True:
