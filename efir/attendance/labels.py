@@ -10,14 +10,14 @@ from efir.attendance.rules import Rule, end_gap_s
 from efir.attendance.timeline import BroadcastTimeline
 
 
-def verdict_word(verdict: Verdict) -> str:
+def verdict_label(verdict: Verdict) -> str:
     """Say whether the lead attended, or that the verdict waits for a decision."""
     if verdict.attended is None:
         return str(_("ждёт решения"))
     return str(_("участие засчитано")) if verdict.attended else str(_("участие не засчитано"))
 
 
-def reason_words(verdict: Verdict) -> str:
+def reason_label(verdict: Verdict) -> str:
     """Return the label of the reason, and of the unknown reason if the verdict is held."""
     reason = dict(VerdictReason.choices).get(verdict.reason, verdict.reason)
     unknown = unknown_label(verdict)
@@ -29,7 +29,7 @@ def unknown_label(verdict: Verdict) -> str:
     return str(dict(UnknownReason.choices).get(verdict.unknown_reason, ""))
 
 
-def present_words(verdict: Verdict) -> str:
+def presence_label(verdict: Verdict) -> str:
     """Format how long the lead was present: «47 минут», «меньше минуты», or an empty string."""
     minutes = round(verdict.present_s / 60)
     if minutes:
@@ -37,13 +37,13 @@ def present_words(verdict: Verdict) -> str:
     return str(_("меньше минуты")) if verdict.present_s > 0 else ""
 
 
-def seconds_words(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """Format seconds in the genitive, as after «меньше»: «90 секунд»."""
     whole = round(seconds)
     return ngettext("%(count)s секунды", "%(count)s секунд", whole) % {"count": whole}
 
 
-def rule_words(rule: Rule) -> list[str]:
+def rule_sentences(rule: Rule) -> list[str]:
     """Explain the rule and its parameters in sentences."""
     return [
         gettext(
@@ -52,7 +52,7 @@ def rule_words(rule: Rule) -> list[str]:
         gettext(
             "Участие засчитано, если к концу эфира человека не было меньше %(grace)s: короткий обрыв связи — не уход."
         )
-        % {"grace": seconds_words(rule.grace_s)},
+        % {"grace": format_seconds(rule.grace_s)},
         gettext(
             "Считается только время эфира: паузы и время до начала не в счёт, две вкладки — один человек."
         ),

@@ -1,4 +1,4 @@
-"""Deciding a held verdict, and the verdicts and the presence as files."""
+"""Decide a held verdict, and download verdicts and presence as files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 @action_endpoint(Capability.DECIDE_VERDICT)
 def decide_verdict(request: HttpRequest, webinar_id: int, lead_id: int) -> ActionResult:
-    """The event goes out once, with who decided; asked again, it is answered as done."""
+    """Decide a held verdict. Idempotent: a verdict that has been decided stays as it is."""
     verdict = resolve_verdict(webinar_id, lead_id, parse_bool(request, "attended"), request_context(request))
     body = {
         "webinar_id": webinar_id,
@@ -44,7 +44,7 @@ def decide_verdict(request: HttpRequest, webinar_id: int, lead_id: int) -> Actio
 @require_safe
 @capability_required(Capability.EDIT_WEBINAR)
 def verdicts_csv(request: HttpRequest, webinar_id: int) -> HttpResponse | StreamingHttpResponse:
-    """Every verdict, for whoever sees them on the speaker's page."""
+    """Download every verdict; for those who see them on the speaker's page."""
     webinar = get_object_or_404(Webinar, pk=webinar_id)
     return _file(request, webinar, csv_export.verdicts(webinar))
 
@@ -53,7 +53,7 @@ def verdicts_csv(request: HttpRequest, webinar_id: int) -> HttpResponse | Stream
 @require_safe
 @capability_required(Capability.EDIT_WEBINAR)
 def presence_csv(request: HttpRequest, webinar_id: int) -> HttpResponse | StreamingHttpResponse:
-    """Every stretch of presence in live time."""
+    """Download every period of presence in live time."""
     webinar = get_object_or_404(Webinar, pk=webinar_id)
     return _file(request, webinar, csv_export.presence(webinar))
 
@@ -61,7 +61,7 @@ def presence_csv(request: HttpRequest, webinar_id: int) -> HttpResponse | Stream
 def _file(
     request: HttpRequest, webinar: Webinar, export: csv_export.Export
 ) -> HttpResponse | StreamingHttpResponse:
-    name = csv_export.file_name(export.words, webinar)
+    name = csv_export.file_name(export.title, webinar)
     headers = {
         "Content-Type": "text/csv; charset=utf-8",
         "Content-Disposition": content_disposition_header(True, name) or "attachment",
@@ -69,6 +69,6 @@ def _file(
     if request.method == "HEAD":
         return HttpResponse(headers=headers)
     with transaction.atomic():
-        record(Action.TABLE_EXPORTED, request_context(request), webinar_id=webinar.pk, table=export.what)
-    log.info("exported", what=export.what, webinar_id=webinar.pk, actor_id=current_person(request).pk)
+        record(Action.TABLE_EXPORTED, request_context(request), webinar_id=webinar.pk, table=export.name)
+    log.info("exported", what=export.name, webinar_id=webinar.pk, actor_id=current_person(request).pk)
     return StreamingHttpResponse(csv_export.stream(export, get_language() or "ru"), headers=headers)

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils import translation
 from django.utils.translation import gettext
 
-from efir.attendance.labels import present_words, reason_words
+from efir.attendance.labels import presence_label, reason_label
 from efir.attendance.models import Classification, Verdict
 from efir.followup import texts
 from efir.followup.texts import NAME_LENGTH, TITLE_LENGTH
@@ -89,7 +89,7 @@ def _counts(first: OutboxMessage, listed: int) -> list[str]:
 
 def _line(message: OutboxMessage, verdict: Verdict) -> str:
     name = escape_line(message.lead.name, NAME_LENGTH)
-    outcome = ", ".join(filter(None, [reason_words(verdict), present_words(verdict)]))
+    outcome = ", ".join(filter(None, [reason_label(verdict), presence_label(verdict)]))
     return f"✅ <b>{name}</b> — {outcome}" if verdict.attended else f"• {name} — {outcome}"
 
 

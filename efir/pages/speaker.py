@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from efir.accounts.capabilities import Capability, can, capability_required
 from efir.accounts.sessions import request_context
-from efir.attendance.labels import rule_words
+from efir.attendance.labels import rule_sentences
 from efir.attendance.report.panels import draw_numbers, progress_of, scale_of
 from efir.attendance.report.stats import rule_of
 from efir.attendance.report.verdict_list import held_by_webinar, list_verdicts
@@ -155,7 +155,7 @@ def _webinar_context(request: HttpRequest, webinar: Webinar) -> dict[str, Any]:
         context |= {
             "verdicts": verdicts,
             "classification": progress_of(webinar, verdicts.counts[""]),
-            "rule": rule_words(rule_of(webinar)),
+            "rule": rule_sentences(rule_of(webinar)),
         }
     if can(request.user, Capability.SEE_DELIVERIES):
         if webinar.finished_at:

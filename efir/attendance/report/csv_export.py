@@ -1,6 +1,6 @@
-"""Verdicts and presence as CSV: for Excel as it stands in Russia, and for programs.
+"""Verdicts and presence as CSV files: for Excel with Russian settings, and for programs.
 
-UTF-8 with a byte order mark and semicolons, moments twice: by the webinar's clock, and as ISO 8601 with the offset.
+UTF-8 with a byte order mark, semicolons, and each time twice: by the webinar's clock, and as ISO 8601 with the offset.
 """
 
 from __future__ import annotations
@@ -19,74 +19,39 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from efir.accounts.models import Person
-from efir.attendance import labels as words
+from efir.attendance import labels
 from efir.attendance.intervals import clip
 from efir.attendance.models import Participation, Verdict
-from efir.attendance.report.stats import stretches_of
+from efir.attendance.report.stats import presence_rows
 from efir.attendance.timeline import BroadcastTimeline, timeline_of
 from efir.webinars.models import Webinar
 
 BOM = "\ufeff"
 SEPARATOR = ";"
-AT_ONCE = 1000
-# A spreadsheet takes what begins so for a formula.
-FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+# People per query and per chunk of the response.
+BATCH = 1000
+# A spreadsheet takes a cell that begins with one of these for a formula.
+FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 
 Row = Sequence[Any]
-# From the last id to the rows of the next people and the last id among them, which is None where there is nobody more.
+# From the last person id to the rows of the next people, and the last id among them: None if there are no more.
 Batch = Callable[[int], tuple[list[Row], int | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A file: what it is, for the log and in words, and its columns and rows."""
+    """A file to download: its name in the log, its title for people, its columns, and its rows in batches."""
 
-    what: str
-    words: str
+    name: str
+    title: str
     header: Row
     batch: Batch
 
 
 def verdicts(webinar: Webinar) -> Export:
-    """Every verdict of the webinar."""
-    return Export("verdicts", _("Итоги"), verdict_header(), verdict_batch(webinar))
-
-
-def presence(webinar: Webinar) -> Export:
-    """Every stretch of presence in live time."""
-    return Export("presence", _("Присутствие"), presence_header(), presence_batch(webinar))
-
-
-def guarded(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula: a text that looks like one begins with an apostrophe."""
-    return f"'{value}" if isinstance(value, str) and value.lstrip(" \u00a0").startswith(FORMULA) else value
-
-
-def lines(rows: Iterable[Row]) -> str:
-    """The rows as CSV."""
-    out = io.StringIO()
-    csv.writer(out, delimiter=SEPARATOR, lineterminator="\r\n").writerows([map(guarded, row) for row in rows])
-    return out.getvalue()
-
-
-async def stream(export: Export, language: str) -> AsyncIterator[str]:
-    """The file, a batch of people at a time: no more than that is in memory, and no cursor stays open."""
-    yield BOM + lines([export.header])
-    last: int | None = 0
-    while last is not None:
-        rows, last = await sync_to_async(_in_language)(language, export.batch, last)
-        if rows:
-            yield lines(rows)
-
-
-def _in_language(language: str, batch: Batch, last: int) -> tuple[list[Row], int | None]:
-    with override(language):
-        return batch(last)
-
-
-def verdict_header() -> list[str]:
-    """The columns of the verdicts."""
-    return [
+    """Export every verdict of the webinar by person id, without anybody's contacts or inviters."""
+    timeline = timeline_of(webinar)
+    header = [
         _("Номер"),
         _("Имя"),
         _("Итог"),
@@ -104,18 +69,13 @@ def verdict_header() -> list[str]:
         _("Решено (ISO)"),
     ]
 
-
-def verdict_batch(webinar: Webinar) -> Batch:
-    """The verdicts in the order of the people's numbers. Contacts and inviters are nobody else's: not here."""
-    timeline = timeline_of(webinar)
-
     def batch(last: int) -> tuple[list[Row], int | None]:
         found = Verdict.objects.filter(webinar=webinar, lead_id__gt=last)
-        verdicts = list(found.select_related("lead", "decided_by").order_by("lead_id")[:AT_ONCE])
-        rows = [_verdict_row(each, timeline, webinar) for each in verdicts]
+        verdicts = list(found.select_related("lead", "decided_by").order_by("lead_id")[:BATCH])
+        rows = [_verdict_row(verdict, timeline, webinar) for verdict in verdicts]
         return rows, verdicts[-1].lead_id if verdicts else None
 
-    return batch
+    return Export("verdicts", _("Итоги"), header, batch)
 
 
 def _verdict_row(verdict: Verdict, timeline: BroadcastTimeline | None, webinar: Webinar) -> Row:
@@ -124,12 +84,12 @@ def _verdict_row(verdict: Verdict, timeline: BroadcastTimeline | None, webinar: 
     return [
         verdict.lead_id,
         verdict.lead.name,
-        words.verdict_word(verdict),
-        words.reason_words(verdict),
-        words.explain(verdict, timeline),
+        labels.verdict_label(verdict),
+        labels.reason_label(verdict),
+        labels.explain(verdict, timeline),
         round(verdict.present_s),
-        *([_local(each, webinar) for each in ends] or ["", ""]),
-        *([_iso(each, webinar) for each in ends] or ["", ""]),
+        *([_local(moment, webinar) for moment in ends] or ["", ""]),
+        *([_iso(moment, webinar) for moment in ends] or ["", ""]),
         len(spans),
         {True: "true", False: "false", None: ""}[verdict.attended],
         verdict.reason,
@@ -138,29 +98,25 @@ def _verdict_row(verdict: Verdict, timeline: BroadcastTimeline | None, webinar: 
     ]
 
 
-def presence_header() -> list[str]:
-    """The columns of the presence."""
-    return [_("Номер"), _("Имя"), _("С"), _("По"), _("С (ISO)"), _("По (ISO)"), _("Секунд")]
-
-
-def presence_batch(webinar: Webinar) -> Batch:
-    """Every stretch of live time in which a lead was there, each person's together."""
+def presence(webinar: Webinar) -> Export:
+    """Export every period of live time in which a lead was present, by person id."""
     timeline = timeline_of(webinar)
+    header = [_("Номер"), _("Имя"), _("С"), _("По"), _("С (ISO)"), _("По (ISO)"), _("Секунд")]
 
     def batch(last: int) -> tuple[list[Row], int | None]:
         leads = Participation.objects.filter(webinar=webinar, is_lead=True, person_id__gt=last)
-        ids = list(leads.order_by("person_id").values_list("person_id", flat=True)[:AT_ONCE])
+        ids = list(leads.order_by("person_id").values_list("person_id", flat=True)[:BATCH])
         if not ids or timeline is None:
             return [], None
         return list(_presence_rows(webinar, ids, timeline)), ids[-1]
 
-    return batch
+    return Export("presence", _("Присутствие"), header, batch)
 
 
 def _presence_rows(webinar: Webinar, ids: Sequence[int], timeline: BroadcastTimeline) -> Iterator[Row]:
     names = dict(Person.objects.filter(pk__in=ids).values_list("pk", "name"))
-    for person_id, theirs in groupby(stretches_of(webinar, ids), key=lambda row: row[0]):
-        for start, end in clip(((began, until) for __, began, until in theirs), timeline.live):
+    for person_id, rows in groupby(presence_rows(webinar, ids), key=lambda row: row[0]):
+        for start, end in clip(((began, until) for __, began, until in rows), timeline.live):
             yield [
                 person_id,
                 names[person_id],
@@ -173,7 +129,7 @@ def _presence_rows(webinar: Webinar, ids: Sequence[int], timeline: BroadcastTime
 
 
 def _local(moment: datetime, webinar: Webinar) -> str:
-    """«2026-11-23 19:05:07» by the webinar's clock: what a spreadsheet knows for a moment."""
+    # «2026-11-23 19:05:07» is recognized as a time by spreadsheets.
     return f"{moment.astimezone(webinar.zone):%Y-%m-%d %H:%M:%S}"
 
 
@@ -181,9 +137,37 @@ def _iso(moment: datetime, webinar: Webinar) -> str:
     return moment.astimezone(webinar.zone).isoformat(timespec="seconds")
 
 
-def file_name(what: str, webinar: Webinar) -> str:
-    """«Итоги - Как начать - 2026-11-23.csv»: no sign that some file system refuses."""
+def escape_formula(value: object) -> object:
+    """Return the cell; a text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    is_formula = isinstance(value, str) and value.lstrip(" \u00a0").startswith(FORMULA_STARTS)
+    return f"'{value}" if is_formula else value
+
+
+def _encode(rows: Iterable[Row]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter=SEPARATOR, lineterminator="\r\n")
+    writer.writerows([map(escape_formula, row) for row in rows])
+    return out.getvalue()
+
+
+async def stream(export: Export, language: str) -> AsyncIterator[str]:
+    """Yield the file one batch of people at a time, so that it is never whole in memory and holds no cursor open."""
+    yield BOM + _encode([export.header])
+    last: int | None = 0
+    while last is not None:
+        rows, last = await sync_to_async(_batch_in)(language, export.batch, last)
+        if rows:
+            yield _encode(rows)
+
+
+def _batch_in(language: str, batch: Batch, last: int) -> tuple[list[Row], int | None]:
+    with override(language):
+        return batch(last)
+
+
+def file_name(title: str, webinar: Webinar) -> str:
+    """Return a name such as «Итоги - Как начать - 2026-11-23.csv», without characters that a file system refuses."""
     moment = webinar.started_at or webinar.starts_at
     day = f"{moment.astimezone(webinar.zone):%Y-%m-%d}" if moment else str(webinar.pk)
-    title = re.sub(r"(?:[^\w.,()-]|\s)+", " ", webinar.title).strip(" .")[:80].strip()
-    return " - ".join(part for part in (what, title, day) if part) + ".csv"
+    name = re.sub(r"(?:[^\w.,()-]|\s)+", " ", webinar.title).strip(" .")[:80].strip()
+    return " - ".join(part for part in (title, name, day) if part) + ".csv"

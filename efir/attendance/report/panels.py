@@ -1,43 +1,90 @@
-"""What the speaker's page shows of an evening: its numbers and curve, and each person's bar."""
+"""The panels of the speaker's page: the funnel, the curve of presence, a bar for each person, and progress.
+
+Drawings are SVG coordinates as whole numbers. The horizontal scale is `WIDTH` for the webinar's real length, the
+vertical one of the curve is `HEIGHT`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 from django.conf import settings
 
 from efir.attendance.classifier import eligible_leads
+from efir.attendance.intervals import Span
 from efir.attendance.models import Classification, Verdict
-from efir.attendance.report import charts
-from efir.attendance.report.charts import Curve, Piece
-from efir.attendance.report.stats import Funnel, numbers_of
+from efir.attendance.report.stats import Funnel, stats_of
 from efir.attendance.timeline import BroadcastTimeline
 from efir.lib import clock
 from efir.webinars.models import Webinar
 
-# So many stretches are named beside a bar; who came and went more often has the rest in the export.
-NAMED_AT_MOST = 4
+WIDTH, HEIGHT = 1000, 200
+MINUTE = timedelta(minutes=1)
+MAX_TICKS = 4
+MAX_ROWS = 20
+STEPS_MIN = (1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 360)
+# Nearer to an edge than this share, a tick's label would overlap the label of the start or the end.
+EDGE_SHARE = 0.2
+ROUND_FACTORS = (1, 2, 4, 6, 8, 10)
+# Only so many periods are written out beside a bar; the export has all of them.
+MAX_LABELLED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A span on the horizontal scale, with its times as a label."""
+
+    x: int
+    width: int
+    label: str
+
+    @property
+    def end(self) -> int:
+        return self.x + self.width
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A mark of the time axis. `x` is in per cent."""
+
+    x: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The stepped line and the area below it as SVG paths, the labels of the axes, and the same data as table rows."""
+
+    line: str
+    area: str
+    top: int
+    half: int
+    peak: int
+    peak_at: str
+    ticks: Sequence[Tick]
+    rows: Sequence[tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """What every drawing of the evening shares: pauses, the call-to-action's showing and blind spells."""
+    """The background that all drawings of a webinar share."""
 
     start: str
     end: str
     paused: Sequence[Piece]
     cta: Sequence[Piece]
-    blind: Sequence[Piece]
+    not_recorded: Sequence[Piece]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of the funnel. `share` is in per cent of an earlier step, where that makes sense.
+    """One step of the funnel. `share`: per cent of an earlier step, or None.
 
-    Its bar is `count` high and hangs `above` below the top of the highest one, `of`.
+    The step's bar is `count` high; its top is `above` below the top of the highest bar, which is `of` high.
     """
 
     key: str
@@ -61,21 +108,21 @@ class NumbersPanel:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One person's presence, and its times in words; `more` are the stretches that are not named."""
+    """The presence of one person, with the first periods as a label; `more` periods are not in the label."""
 
     pieces: Sequence[Piece]
-    words: str
+    label: str
     more: int
 
 
 def scale_of(timeline: BroadcastTimeline) -> Scale:
-    """The shared part of the evening's drawings."""
+    """Lay out pauses, the call-to-action, and what was not recorded."""
     return Scale(
         start=timeline.format_time(timeline.start),
         end=timeline.format_time(timeline.end),
-        paused=charts.pieces(timeline.paused, timeline),
-        cta=charts.pieces(timeline.cta, timeline),
-        blind=charts.pieces(timeline.not_recorded, timeline),
+        paused=_pieces(timeline.paused, timeline),
+        cta=_pieces(timeline.cta, timeline),
+        not_recorded=_pieces(timeline.not_recorded, timeline),
     )
 
 
@@ -83,19 +130,28 @@ def bar_of(verdict: Verdict, timeline: BroadcastTimeline | None) -> Bar | None:
     """Lay out the verdict's presence on the webinar's real length; None if the webinar has no timeline."""
     if timeline is None:
         return None
-    drawn = charts.pieces(verdict.spans, timeline)
-    named = drawn[:NAMED_AT_MOST]
-    return Bar(drawn, ", ".join(piece.words for piece in named), len(drawn) - len(named))
+    pieces = _pieces(verdict.spans, timeline)
+    labelled = pieces[:MAX_LABELLED]
+    return Bar(pieces, ", ".join(piece.label for piece in labelled), len(pieces) - len(labelled))
 
 
 def draw_numbers(webinar: Webinar, timeline: BroadcastTimeline) -> NumbersPanel:
     """Count the webinar's funnel and presence, and lay out their drawings."""
-    numbers = numbers_of(webinar, timeline)
-    return NumbersPanel(numbers.funnel, _steps(numbers.funnel), charts.curve(numbers.curve, timeline))
+    stats = stats_of(webinar, timeline)
+    return NumbersPanel(stats.funnel, _steps(stats.funnel), _curve(stats.curve, timeline))
+
+
+def _pieces(spans: Iterable[Span], timeline: BroadcastTimeline) -> list[Piece]:
+    pieces = []
+    for span in spans:
+        first, last = (round(timeline.share(moment) * WIDTH) for moment in span)
+        width = max(last - first, 2)  # the shortest span is still visible
+        pieces.append(Piece(min(first, WIDTH - width), width, timeline.format_span(span)))
+    return pieces
 
 
 def _steps(funnel: Funnel) -> list[Step]:
-    """Entered is measured by the seats (whoever came without one is not in it), the rest by who entered."""
+    # "Entered" is a share of the seats, without those who came without a seat. The rest are shares of "entered".
     counted = {
         "seats": (funnel.seats, None),
         "entered": (funnel.entered, _per_cent(funnel.entered - funnel.walk_ins, funnel.seats)),
@@ -110,6 +166,59 @@ def _per_cent(part: int, whole: int) -> int | None:
     return round(100 * part / whole) if whole else None
 
 
+def _curve(counts: Sequence[int], timeline: BroadcastTimeline) -> Curve:
+    """Lay out the curve of these counts, one for each minute from the start."""
+    peak = max(counts)
+    magnitude = 1
+    while magnitude * 10 <= peak:
+        magnitude *= 10
+    # The next greater round number, so that the line stays below the edge; it is even, so that its half is whole.
+    top = max(2, next(magnitude * factor for factor in ROUND_FACTORS if magnitude * factor > peak))
+
+    def y(count: int) -> int:
+        return HEIGHT - round(HEIGHT * count / top)
+
+    line = f"M0 {y(counts[0])}"
+    for minute, (before, now) in enumerate(pairwise(counts), start=1):
+        if before != now:
+            x = round(timeline.share(timeline.start + minute * MINUTE) * WIDTH)
+            line += f"H{x}V{y(now)}"
+    line += f"H{WIDTH}"
+    step = _step_min(len(counts), MAX_ROWS)
+    return Curve(
+        line=line,
+        area=f"{line}V{HEIGHT}H0Z",
+        top=top,
+        half=top // 2,
+        peak=peak,
+        peak_at=timeline.format_time(timeline.start + counts.index(peak) * MINUTE),
+        ticks=_ticks(timeline),
+        rows=[
+            (timeline.format_time(timeline.start + minute * MINUTE), counts[minute])
+            for minute in range(0, len(counts), step)
+        ],
+    )
+
+
+def _ticks(timeline: BroadcastTimeline) -> list[Tick]:
+    """Mark round times of the webinar's clock at equal distances."""
+    step = _step_min((timeline.end - timeline.start) / MINUTE, MAX_TICKS) * MINUTE
+    local = timeline.start.astimezone(timeline.zone)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    moment = midnight + ((local - midnight) // step + 1) * step
+    ticks = []
+    while moment < timeline.end:
+        share = timeline.share(moment)
+        if EDGE_SHARE < share < 1 - EDGE_SHARE:
+            ticks.append(Tick(f"{share:.2%}", timeline.format_time(moment)))
+        moment += step
+    return ticks
+
+
+def _step_min(minutes: float, at_most: int) -> int:
+    return next((step for step in STEPS_MIN if minutes / step <= at_most), STEPS_MIN[-1])
+
+
 def is_classified(webinar: Webinar) -> bool:
     """Return whether every lead of the webinar has a verdict."""
     return Classification.objects.filter(webinar=webinar).exclude(done_at=None).exists()
@@ -118,17 +227,14 @@ def is_classified(webinar: Webinar) -> bool:
 def progress_of(webinar: Webinar, judged: int) -> dict[str, Any]:
     """Return how far classification is; `judged` is the number of verdicts."""
     done = is_classified(webinar)
+    settle_left_s = 0.0
+    if webinar.finished_at and not done:
+        due = webinar.finished_at + timedelta(seconds=settings.EFIR.settle_s)
+        settle_left_s = (due - clock.now()).total_seconds()
     return {
         "done": done,
         "judged": judged,
         "total": judged if done else max(judged, eligible_leads(webinar).count()),
-        "settle_left_s": 0 if done else _settle_left_s(webinar),
+        "settle_left_s": max(0, round(settle_left_s)),
         "without_inviter": Verdict.objects.filter(webinar=webinar, lead__invited_by=None).count(),
     }
-
-
-def _settle_left_s(webinar: Webinar) -> int:
-    if webinar.finished_at is None:
-        return 0
-    due = webinar.finished_at + timedelta(seconds=settings.EFIR.settle_s)
-    return max(0, round((due - clock.now()).total_seconds()))

@@ -20,7 +20,7 @@ from efir.lib.text import clean_query, name_contains
 from efir.webinars.models import Seat, Webinar
 from efir.webinars.schedule import Schedule
 
-ON_A_PAGE = 20
+PAGE_SIZE = 20
 
 # Each filter of the list; which of them are offered depends on the webinars there are.
 FILTERS: dict[str, Promise] = {
@@ -81,7 +81,7 @@ def list_candidates(partner: Person, schedule: Schedule, query: QueryDict) -> Ca
     counts = people.aggregate(**{f"n_{name}": Count("pk", filter=each) for name, each in filters.items()})
     choices = [(name, FILTERS[name], counts[f"n_{name}"]) for name in filters]
     return CandidateList(
-        page=Paginator(found, ON_A_PAGE).get_page(address.page_number),
+        page=Paginator(found, PAGE_SIZE).get_page(address.page_number),
         webinar=webinar,
         finished=finished,
         choices=address.links(choices, show) if len(choices) > 1 else [],

@@ -1,4 +1,4 @@
-"""The verdicts of a webinar: found by name, filtered by what came out, a page at a time, the held ones first."""
+"""The verdicts of a webinar as a list: search by name, filter by verdict, pages, the held ones first."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from efir.lib.filters import FilterLink, ListAddress, update_query
 from efir.lib.text import clean_query, name_contains
 from efir.webinars.models import Webinar
 
-ON_A_PAGE = 50
+PAGE_SIZE = 50
 WHO = "who"
 HERE = "#verdicts"
 
@@ -33,7 +33,7 @@ FILTERS: Mapping[str, tuple[Promise, Q]] = {
 
 @dataclass(frozen=True, slots=True)
 class VerdictList:
-    """A page of verdicts. `kept` are the address's other parameters, for the form that searches."""
+    """A page of verdicts. `kept` are the other parameters of the query, for the search form."""
 
     page: Page[Verdict]
     choices: list[FilterLink]
@@ -50,13 +50,13 @@ class VerdictList:
 
 
 def list_verdicts(webinar: Webinar, query: QueryDict) -> VerdictList:
-    """Return the verdicts that the address asks for: `who` searches, `verdict` filters, `verdicts` is the page."""
+    """Return the verdicts that the query asks for: `who` searches, `verdict` filters, `verdicts` is the page."""
     address = ListAddress(query, "verdict", "verdicts", HERE)
     counts = _counts(webinar)
     chosen = address.chosen(FILTERS)
     who = clean_query(query, WHO)
     found = Verdict.objects.filter(FILTERS[chosen][1], name_contains(who, "lead__name"), webinar=webinar)
-    paginator = Paginator(_held_first(found.select_related("lead", "webinar", "decided_by")), ON_A_PAGE)
+    paginator = Paginator(_held_first(found.select_related("lead", "webinar", "decided_by")), PAGE_SIZE)
     with_verdicts = [
         (name, label, counts[name])
         for name, (label, _) in FILTERS.items()
@@ -82,7 +82,7 @@ def _counts(webinar: Webinar) -> dict[str, int]:
 
 
 def held_by_webinar() -> QuerySet[Verdict, Any]:
-    """The webinars with verdicts that wait for a decision, the latest first: `webinar_id`, `title`, `number`."""
+    """Return the webinars with held verdicts, the latest first: `webinar_id`, `title`, `number`."""
     waiting = Verdict.objects.filter(attended=None).values("webinar_id", title=F("webinar__title"))
     return waiting.annotate(number=Count("pk")).order_by("-webinar__finished_at")
 

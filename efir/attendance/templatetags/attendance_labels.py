@@ -9,8 +9,8 @@ from efir.attendance.report.panels import bar_of
 
 register = template.Library()
 
-register.filter("verdict_word", labels.verdict_word)
-register.filter("reason_words", labels.reason_words)
-register.filter("present_words", labels.present_words)
+register.filter("verdict_label", labels.verdict_label)
+register.filter("reason_label", labels.reason_label)
+register.filter("presence_label", labels.presence_label)
 register.simple_tag(labels.explain, name="explain")
 register.simple_tag(bar_of, name="bar")

@@ -105,18 +105,18 @@ def test_names_are_never_formulas(judged, as_role):
 
 @pytest.mark.parametrize("name", ["=a", "+a", "-a", "@a", "\ta", "\ra", "\na", " =a", "\u00a0+a", "＝a"])
 def test_formulas_are_quoted(name):
-    assert csv_export.guarded(name) == f"'{name}"
+    assert csv_export.escape_formula(name) == f"'{name}"
 
 
 @pytest.mark.parametrize("value", ["Анна", "", 5, -5, "a=b", "Анна-Мария"])
 def test_other_values_are_unchanged(value):
-    assert csv_export.guarded(value) == value
+    assert csv_export.escape_formula(value) == value
 
 
 def test_batch_size_does_not_matter(judged, as_role, monkeypatch):
     client, address = as_role(Role.ADMIN), f"/admin_webinar/{judged.pk}/verdicts.csv"
     whole = read(client.get(address))
-    monkeypatch.setattr(csv_export, "AT_ONCE", 2)
+    monkeypatch.setattr(csv_export, "BATCH", 2)
     assert read(client.get(address)) == whole
 
 

@@ -12,7 +12,7 @@ from efir.accounts.models import Session
 from efir.attendance import classifier
 from efir.attendance.evidence import live_time_of
 from efir.attendance.models import Classification, Verdict
-from efir.attendance.report.csv_export import presence_batch
+from efir.attendance.report.csv_export import presence
 from efir.attendance.report.stats import Funnel, curve_of, funnel_of
 from efir.attendance.timeline import timeline_of
 from efir.audit.models import AuditAddress, AuditEntry
@@ -81,13 +81,13 @@ def test_verdicts_stay_true_when_the_evidence_goes(archived, keep, clock):
 
 def test_the_numbers_and_the_table_of_presence_stay_when_the_evidence_goes(archived, keep, clock):
     timeline = timeline_of(archived)
-    told = funnel_of(archived, timeline), curve_of(archived, timeline), presence_batch(archived)(0)
+    told = funnel_of(archived, timeline), curve_of(archived, timeline), presence(archived).batch(0)
     assert told[0] == Funnel(seats=1, entered=2, walk_ins=2, saw_cta=None, stayed=1)
     keep(evidence_days=1)
     clock.move(2 * DAY_S)
     prune_batch()
     assert not PresenceInterval.objects.exists()
-    assert (funnel_of(archived, timeline), curve_of(archived, timeline), presence_batch(archived)(0)) == told
+    assert (funnel_of(archived, timeline), curve_of(archived, timeline), presence(archived).batch(0)) == told
 
 
 def test_nothing_goes_unless_it_is_asked_for(archived, keep, clock):
