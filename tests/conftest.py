@@ -31,35 +31,39 @@ SYSTEM = Context(None, Source.SYSTEM, datetime(2026, 11, 23, tzinfo=UTC))
 def django_db_modify_db_settings(
     tmp_path_factory: pytest.TempPathFactory, django_db_modify_db_settings_parallel_suffix: None
 ) -> None:
-    """A database for each parallel run. SQLite in a file: in memory, two threads lock each other out."""
+    """Use a database for each parallel run, with SQLite in a file: in memory, two threads lock each other out."""
     database = connections.databases["default"]
     if database["ENGINE"].endswith("sqlite3"):
         database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _truncate_without_guards() -> Iterator[None]:
-    """Tests that commit truncate through the one helper that lifts the database's guards."""
+def _truncate_without_triggers() -> Iterator[None]:
+    """Let tests that commit truncate tables, which the database's triggers forbid."""
     teardown = TransactionTestCase._fixture_teardown
 
-    def lifted_teardown(self: TransactionTestCase) -> None:
+    def teardown_without_triggers(self: TransactionTestCase) -> None:
         with registry.disabled():
             teardown(self)
 
-    TransactionTestCase._fixture_teardown = lifted_teardown
+    TransactionTestCase._fixture_teardown = teardown_without_triggers
     yield
     TransactionTestCase._fixture_teardown = teardown
 
 
 @pytest.fixture(autouse=True)
-def _nobody_has_tried_yet() -> None:
-    """The counts of the limits live in the process, and a test's people have the numbers of those before them."""
+def _fresh_rate_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start with no counts, in a period that does not end while the test runs.
+
+    The counts live in the process, and a test's people have the same ids as those of the tests before.
+    """
     cache.clear()
+    monkeypatch.setattr("django_ratelimit.core._get_window", lambda *_: 2**40)
 
 
 @pytest.fixture(autouse=True)
 def _in_russian() -> Iterator[None]:
-    """A request leaves its language behind in the thread."""
+    """Start in Russian: a request leaves its language active in the thread."""
     with translation.override("ru"):
         yield
 
@@ -68,7 +72,7 @@ def _in_russian() -> Iterator[None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What failed beside running processes tells what these logged last."""
+    """Add the end of the processes' log to the report of a failed test."""
     report = yield
     log = getattr(getattr(item, "funcargs", {}).get("site"), "log", None)
     if report.failed and log and log.exists():
@@ -77,7 +81,7 @@ def pytest_runtest_makereport(
 
 
 class MovableClock:
-    """Stands still until the test moves it."""
+    """A clock that stands still until the test moves it."""
 
     def __init__(self) -> None:
         self.moment = datetime(2026, 11, 23, 16, 0, tzinfo=UTC)
@@ -86,14 +90,14 @@ class MovableClock:
         return self.moment
 
     def move(self, seconds: float) -> datetime:
-        """Go on by this many seconds."""
+        """Move forward by this many seconds and return the new time."""
         self.moment += timedelta(seconds=seconds)
         return self.moment
 
 
 @pytest.fixture
 def clock() -> Iterator[MovableClock]:
-    """The only time there is, at 19:00 in Moscow."""
+    """Replace the product's clock; it starts at 19:00 in Moscow."""
     moving = MovableClock()
     with efir_clock.replaced(moving):
         yield moving
@@ -101,7 +105,7 @@ def clock() -> Iterator[MovableClock]:
 
 @pytest.fixture
 def make_person(db: None) -> Callable[..., Person]:
-    """Make somebody; `password=PASSWORD` gives them one (hashing costs time)."""
+    """Return a function that creates a person; without `password` they have none, which saves the hash."""
     numbers = itertools.count(1)
 
     def make(
@@ -127,7 +131,7 @@ def make_person(db: None) -> Callable[..., Person]:
 
 @pytest.fixture
 def make_webinar(db: None) -> Callable[..., Webinar]:
-    """A webinar in a status that it reached through Core."""
+    """Return a function that creates a webinar and moves it to a status through Core."""
 
     def make(status: str = "scheduled", **fields: object) -> Webinar:
         defaults = {

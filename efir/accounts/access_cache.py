@@ -1,6 +1,6 @@
-"""Who comes with a session, and what they may: read once, kept in memory, dropped when it changes.
+"""Cache who a session belongs to and what that person may do, for requests that are answered before Django.
 
-For what is answered before Django: the stream, the room's page and its state. Everything else asks `capabilities.can`.
+These are the stream, the room's page and the room's state. All other code asks `capabilities.can`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ from efir.accounts.sessions import SessionStore
 from efir.lib import clock
 from efir.lib.concurrency import REQUEST_POOL
 
-KEPT = 50_000
-KEPT_FOR = timedelta(minutes=10)
-AT_ONCE = 500
+# Beyond this many sessions the oldest entries go.
+MAX_ENTRIES = 50_000
+# Changes of access invalidate an entry at once; this is how long a change that was missed can matter.
+MAX_AGE = timedelta(minutes=10)
+# Session keys in one query, below SQLite's limit of 999 parameters in Django.
+READ_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
 class SessionAccess:
-    """What one session carries. `invited`: somebody brought this person. `until`: after that it is read again."""
+    """A session's person and their capabilities. `invited`: they have an inviter. `until`: the entry expires then."""
 
     person_id: int
     invited: bool
@@ -36,12 +39,12 @@ class SessionAccess:
     until: datetime
 
     def can(self, capability: Capability) -> bool:
-        """Whether the person has the capability."""
+        """Return whether the person has the capability."""
         return capability in self.capabilities
 
 
 def read_access(session_keys: Iterable[str]) -> dict[str, SessionAccess]:
-    """Who is behind these sessions, with one joined read; a session that counts for nobody is left out."""
+    """Read the access of these sessions with one query, leaving out those that are not valid."""
     rows = Session.objects.filter(
         session_key__in=session_keys, expire_date__gt=clock.now(), person__is_active=True
     ).values_list(
@@ -56,10 +59,10 @@ def read_access(session_keys: Iterable[str]) -> dict[str, SessionAccess]:
     codenames: dict[str, set[str]] = defaultdict(set)
     people: dict[str, tuple[int, int | None, datetime]] = {}
     for key, data, expires_at, person_id, inviter_id, password, codename in rows:
-        if key in people or _counts(data, password):
+        if key in people or _has_current_password(data, password):
             people[key] = person_id, inviter_id, expires_at
             codenames[key] |= {codename} if codename else set()
-    latest = clock.now() + KEPT_FOR
+    latest = clock.now() + MAX_AGE
     return {
         key: SessionAccess(
             person_id, inviter_id is not None, _shared(frozenset(codenames[key])), min(expires_at, latest)
@@ -68,30 +71,30 @@ def read_access(session_keys: Iterable[str]) -> dict[str, SessionAccess]:
     }
 
 
-def _counts(session_data: str, password: str) -> bool:
-    """Whether the session was made under the password that the person has now."""
-    told = SessionStore().decode(session_data).get(HASH_SESSION_KEY, "")
-    return constant_time_compare(told, Person(password=password).get_session_auth_hash())
+def _has_current_password(session_data: str, password: str) -> bool:
+    """Return whether the session began with the password that the person has now."""
+    session_hash = SessionStore().decode(session_data).get(HASH_SESSION_KEY, "")
+    return constant_time_compare(session_hash, Person(password=password).get_session_auth_hash())
 
 
 @cache
 def _shared(codenames: frozenset[str]) -> frozenset[str]:
-    """One set of capabilities for all who have the same: there are as many as roles."""
+    """Return one object for equal sets, of which there are no more than roles."""
     return codenames
 
 
 class AccessCache:
-    """What the sessions of this process's visitors carry. Its methods run on the event loop."""
+    """The cache of one process. Its methods run on the event loop."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, SessionAccess] = {}
+        self._entries: dict[str, SessionAccess] = {}
         self._wanted: dict[str, asyncio.Future[SessionAccess | None]] = {}
         self._reading: asyncio.Task[None] | None = None
-        self._dropped: set[int] = set()
+        self._invalidated: set[int] = set()
 
-    async def of(self, session_key: str) -> SessionAccess | None:
-        """What this session carries; None where it counts for nobody. Raises the database's errors."""
-        access = self._kept.get(session_key)
+    async def get(self, session_key: str) -> SessionAccess | None:
+        """Return the session's access, or None if the session is not valid. Raises the database's errors."""
+        access = self._entries.get(session_key)
         if access and access.until > clock.now():
             return access
         if not session_key:
@@ -103,37 +106,31 @@ class AccessCache:
                 self._reading = asyncio.create_task(self._read())
         return await asyncio.shield(wanted)
 
-    def drop(self, person_ids: Iterable[int]) -> None:
-        """Forget what is kept about these people; what is being read about them now is not kept either."""
-        gone = set(person_ids)
-        self._dropped |= gone
-        for key in [key for key, access in self._kept.items() if access.person_id in gone]:
-            del self._kept[key]
+    def invalidate(self, person_ids: Iterable[int]) -> None:
+        """Drop the entries of these people; what is being read about them now is not stored either."""
+        changed = set(person_ids)
+        self._invalidated |= changed
+        for key in [key for key, access in self._entries.items() if access.person_id in changed]:
+            del self._entries[key]
 
     async def _read(self) -> None:
-        """Read all that are wanted, together, until nobody waits: a rush makes larger reads, not more of them."""
+        """Read all wanted sessions in batches: in a rush the queries become larger, not more."""
         try:
             while self._wanted:
-                await self._read_some()
+                keys = list(self._wanted)[:READ_BATCH]
+                self._invalidated.clear()
+                try:
+                    found = await REQUEST_POOL.run(read_access, keys)
+                except Exception as exc:  # each waiting caller gets it
+                    for key in keys:
+                        self._wanted.pop(key).set_exception(exc)
+                    continue
+                for key in keys:
+                    access = found.get(key)
+                    if access and access.person_id not in self._invalidated:
+                        while len(self._entries) >= MAX_ENTRIES:
+                            del self._entries[next(iter(self._entries))]
+                        self._entries[key] = access
+                    self._wanted.pop(key).set_result(access)
         finally:
             self._reading = None
-
-    async def _read_some(self) -> None:
-        keys = list(self._wanted)[:AT_ONCE]
-        self._dropped.clear()
-        try:
-            found = await REQUEST_POOL.run(read_access, keys)
-        except Exception as exc:  # it is for each who waits
-            for key in keys:
-                self._wanted.pop(key).set_exception(exc)
-            return
-        for key in keys:
-            access = found.get(key)
-            if access and access.person_id not in self._dropped:
-                self._keep(key, access)
-            self._wanted.pop(key).set_result(access)
-
-    def _keep(self, key: str, access: SessionAccess) -> None:
-        while len(self._kept) >= KEPT:
-            del self._kept[next(iter(self._kept))]
-        self._kept[key] = access

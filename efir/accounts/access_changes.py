@@ -1,4 +1,4 @@
-"""News about people's access: what they may, and which sessions count for them."""
+"""Tell all web processes when somebody's access changes: role, capabilities, password, sessions, closed account."""
 
 from __future__ import annotations
 
@@ -14,53 +14,54 @@ from django.dispatch import Signal, receiver
 from efir.accounts.models import AccessChange, Membership, Person
 from efir.lib import clock
 
-# A change is stamped before its transaction commits: whoever looks for news looks this far back.
+# A change gets its time before its transaction commits, so readers look back this much further.
 OVERLAP = timedelta(minutes=1)
-# What decides about access: a change of anything else about a person is no news.
-DECISIVE = frozenset({"password", "is_active"})
-CHUNK = 500
+# The fields of a person that decide about access.
+ACCESS_FIELDS = frozenset({"password", "is_active"})
+INSERT_CHUNK = 500
 
 # Sent after the commit, with `person_ids`, in the process that made the change.
 access_changed = Signal()
 
 
 def note_change(person_ids: Iterable[int]) -> None:
-    """Say that the access of these people has changed: to every process, and to this one at once."""
-    noted, now = list(person_ids), clock.now()
+    """Note that the access of these people has changed: this process learns it after the commit, others by polling."""
+    changed_ids, now = list(person_ids), clock.now()
     AccessChange.objects.bulk_create(
-        [AccessChange(person_id=person_id, at=now) for person_id in noted],
-        batch_size=CHUNK,
+        [AccessChange(person_id=person_id, at=now) for person_id in changed_ids],
+        batch_size=INSERT_CHUNK,
         update_conflicts=True,
         unique_fields=["person"],
         update_fields=["at"],
     )
-    transaction.on_commit(lambda: access_changed.send(sender=AccessChange, person_ids=noted))
+    transaction.on_commit(lambda: access_changed.send(sender=AccessChange, person_ids=changed_ids))
 
 
 def changed_since(moment: datetime) -> set[int]:
-    """The people whose access has changed since, and a little earlier."""
-    news = AccessChange.objects.filter(at__gt=moment - OVERLAP)
-    return set(news.values_list("person_id", flat=True))
+    """Return the ids of people whose access changed after `moment` (or less than OVERLAP before it)."""
+    changes = AccessChange.objects.filter(at__gt=moment - OVERLAP)
+    return set(changes.values_list("person_id", flat=True))
 
 
 @receiver(post_save, sender=Person, dispatch_uid="efir.access.person")
 def _person_saved(
     instance: Person, created: bool, update_fields: frozenset[str] | None = None, **kwargs: Any
 ) -> None:
-    if not created and (update_fields is None or DECISIVE & update_fields):
+    if not created and (update_fields is None or ACCESS_FIELDS & update_fields):
         note_change([instance.pk])
 
 
 @receiver(post_delete, sender=Person, dispatch_uid="efir.access.deleted")
 def _person_deleted(instance: Person, **kwargs: Any) -> None:
-    """By hand only: nothing can be noted for somebody who is not there; the other processes find out in their time."""
+    # Nobody is deleted by the product, only by hand. A deleted person can have no row here, so the other processes
+    # find out when their cache entries expire.
     person_id = instance.pk
     transaction.on_commit(lambda: access_changed.send(sender=AccessChange, person_ids=[person_id]))
 
 
 @receiver([post_save, post_delete], sender=Membership, dispatch_uid="efir.access.membership")
 def _role_changed(instance: Membership, created: bool = False, origin: Any = None, **kwargs: Any) -> None:
-    # Somebody new is in no process's memory yet, and who is deleted with their role leaves nothing to note it for.
+    # No process has cached a new person yet, and a deleted person can have no row here.
     if not created and not isinstance(origin, Person):
         note_change([instance.person_id])
 

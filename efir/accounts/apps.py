@@ -20,7 +20,7 @@ class AccountsConfig(AppConfig):
             personal_data,  # noqa: F401  # registers sections
         )
         from efir.accounts.roles import sync_roles
-        from efir.accounts.triggers import CHAIN, ERASED
+        from efir.accounts.triggers import ERASED, INVITER
 
-        registry.register(CHAIN, ERASED)
+        registry.register(INVITER, ERASED)
         post_migrate.connect(sync_roles, dispatch_uid="efir.roles")

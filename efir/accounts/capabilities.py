@@ -1,6 +1,6 @@
-"""What each role may do. A role is a Django group; a capability is a Django permission.
+"""Capabilities of each role. A role is a Django group; a capability is a Django permission.
 
-Access is decided by capability alone; nothing asks for a role by name to let somebody in.
+Access is decided by capability alone, never by the name of a role.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Capability(StrEnum):
-    """One thing that somebody may do, for all webinars."""
+    """A permission, for all webinars."""
 
     ENTER_ROOM = "enter_room"
     IS_LEAD = "is_lead"
@@ -71,7 +71,7 @@ ROLES: dict[Role, frozenset[Capability]] = {
 
 
 def can(person: Person | AnonymousUser, capability: Capability) -> bool:
-    """Whether this person, as the session knows them, has the capability."""
+    """Return whether the person has the capability (as cached on `request.user` for the request)."""
     return person.has_perm(f"accounts.{capability}")
 
 
@@ -97,5 +97,5 @@ def capability_required(capability: Capability) -> Callable[[View], View]:
 
 
 def people_who_can(capability: Capability) -> QuerySet[Person]:
-    """The active people with a capability, as a queryset."""
+    """Return a queryset of the active people with the capability."""
     return get_user_model().objects.filter(is_active=True, groups__permissions__codename=capability)

@@ -1,4 +1,4 @@
-"""Erasing a person: what they did stays as facts about a number, and nothing tells any more whose number it is."""
+"""Erase a person: facts keep their id, and nothing tells any more whose id it is."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from efir.audit.models import AuditAddress
 from efir.hooks.actions import Context
 from efir.lib import clock
 
-# What the people who knew them read in their place, in the messages' language.
+# Shown to people who knew the person. In Russian, like every name in the database.
 ERASED_NAME = "Аккаунт удалён"
 
-# Sent within the transaction, with `person` as they were: each room erases what it keeps of them.
+# Sent within the transaction, with `person` still complete: each app erases what it stores about them.
 erasing = Signal()
 
 log = structlog.get_logger(__name__)
 
 
 def erase(person_id: int, context: Context) -> Person:
-    """Make the person unrecognisable everywhere, for ever; asked again, it is answered as done. Raises LastAdmin."""
+    """Anonymize the person everywhere, for ever. Idempotent: an erased person is returned unchanged.
+
+    Raises LastAdmin if nobody else can assign roles.
+    """
     with transaction.atomic():
         lock_admins()
-        # no_key: what refers to the person goes on meanwhile, and is erased with the rest if it comes first.
+        # no_key: inserts that refer to the person are not blocked; those that commit first are erased, too.
         person = Person.objects.select_for_update(no_key=True).get(pk=person_id)
         if person.erased_at:
             return person
@@ -36,21 +39,17 @@ def erase(person_id: int, context: Context) -> Person:
             raise LastAdmin
         record(Action.PERSON_ERASED, context, person_id=person.pk, changes=role_lost(person))
         erasing.send(sender=Person, person=person)
-        _forget_access(person)
+        Session.objects.filter(person=person).delete()
+        Membership.objects.filter(person=person).delete()
+        AccessAttempt.objects.filter(username=person.login).delete()
+        AuditAddress.objects.filter(actor_id=person.pk).delete()
         anonymize(person)
         log.info("person_erased", person_id=person.pk, actor_id=context.actor_id)
         return person
 
 
-def _forget_access(person: Person) -> None:
-    Session.objects.filter(person=person).delete()
-    Membership.objects.filter(person=person).delete()
-    AccessAttempt.objects.filter(username=person.login).delete()
-    AuditAddress.objects.filter(actor_id=person.pk).delete()
-
-
 def anonymize(person: Person) -> None:
-    """Saving also tells every process that the person's access has changed: open streams are cut off."""
+    """Replace everything that identifies the person. Saving notes the change of access, which cuts open streams off."""
     person.login, person.name, person.ref_code = f"erased-{person.pk}", ERASED_NAME, new_ref_code()
     person.email = person.phone = person.telegram_name = ""
     person.last_login = None

@@ -1,4 +1,4 @@
-"""What people type: sign-up, their own contacts, and the admin's new person."""
+"""Forms of accounts: sign-up, passwords, contacts, and the admin's new person."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from efir.accounts.capabilities import Role
-from efir.accounts.models import LONGEST_LOGIN, Person, is_phone, normalize_login
+from efir.accounts.models import LOGIN_MAX_LENGTH, Person, is_phone, normalize_login
 from efir.accounts.services import inviter_by_login
 from efir.accounts.validators import NAME_FORM_MAX_LENGTH, clean_name
 
@@ -37,24 +37,24 @@ _TELEGRAM_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
 
 
 def clean_phone(text: str) -> str:
-    """The number in its one spelling; raises ValidationError for anything that is no number."""
+    """Return the normalised telephone number. Raises ValidationError if it is not one."""
     phone = normalize_login(text)
     if phone and not is_phone(phone):
         raise ValidationError(_NO_NUMBER)
     return phone
 
 
-def spelled_login(text: str) -> str:
-    """The log-in in its one spelling; raises ValidationError where that is longer than a log-in can be."""
+def clean_known_login(text: str) -> str:
+    """Return the normalised login of an existing account. Raises ValidationError if it is too long to be one."""
     login = normalize_login(text)
-    if len(login) > LONGEST_LOGIN:
+    if len(login) > LOGIN_MAX_LENGTH:
         raise ValidationError(_("Слишком длинный логин."))
     return login
 
 
 def clean_login(text: str) -> str:
-    """An e-mail or a telephone number in its one spelling; raises ValidationError."""
-    login = spelled_login(text)
+    """Return the normalised login of a new account. Raises ValidationError if it is no e-mail or telephone number."""
+    login = clean_known_login(text)
     if "@" not in login:
         if not is_phone(login):
             raise ValidationError(_NO_NUMBER if _LIKE_PHONE.fullmatch(login) else _NO_LOGIN)
@@ -68,6 +68,19 @@ def clean_login(text: str) -> str:
     return login
 
 
+class LoginField(forms.CharField):
+    """The login of a new or an existing account."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        attrs = {"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        super().__init__(
+            label=_("E-mail или телефон"),
+            max_length=LOGIN_MAX_LENGTH,
+            widget=forms.TextInput(attrs=attrs),
+            **kwargs,
+        )
+
+
 def _consent_link() -> SafeString:
     return format_html(
         '<a href="/consent/" target="_blank" rel="noopener">{}</a>', gettext("Прочитать текст согласия")
@@ -75,21 +88,14 @@ def _consent_link() -> SafeString:
 
 
 class SignUpForm(forms.Form):
-    """Name, log-in, password and consent: under a minute."""
+    """Name, login, password and consent."""
 
     name = forms.CharField(
         label=_("Как вас зовут"),
         max_length=NAME_FORM_MAX_LENGTH,
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
-    username = forms.CharField(
-        label=_("E-mail или телефон"),
-        max_length=254,
-        help_text=_("Это ваш логин. Мы не пишем на почту и не звоним."),
-        widget=forms.TextInput(
-            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
-        ),
-    )
+    username = LoginField(help_text=_("Это ваш логин. Мы не пишем на почту и не звоним."))
     password = forms.CharField(
         label=_("Пароль"),
         strip=False,
@@ -112,15 +118,15 @@ class SignUpForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if "password" in cleaned:
-            like = Person(login=cleaned.get("username", ""), name=cleaned.get("name", ""))
+            person = Person(login=cleaned.get("username", ""), name=cleaned.get("name", ""))
             try:
-                validate_password(cleaned["password"], like)
+                validate_password(cleaned["password"], person)
             except ValidationError as error:
                 self.add_error("password", error)
         return cleaned
 
     def say_taken(self, log_in: str) -> None:
-        """Somebody has this log-in already; `log_in` is the address at which they say that it is they."""
+        """Add the error that the login is taken, with a link to the login page at `log_in`."""
         sentence = gettext(
             'Аккаунт с таким логином уже есть. <a href="{log_in}">Войдите</a> или укажите другой.'
         )
@@ -128,23 +134,16 @@ class SignUpForm(forms.Form):
 
 
 class ForgottenForm(forms.Form):
-    """Whose password is forgotten."""
+    """The login whose password is forgotten."""
 
-    username = forms.CharField(
-        label=_("E-mail или телефон"),
-        max_length=254,
-        help_text=_("Тот, с которым вы входите."),
-        widget=forms.TextInput(
-            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
-        ),
-    )
+    username = LoginField(help_text=_("Тот, с которым вы входите."))
 
     def clean_username(self) -> str:
-        return spelled_login(self.cleaned_data["username"])
+        return clean_known_login(self.cleaned_data["username"])
 
 
 class NewPasswordForm(PersonSetPasswordForm):
-    """A new password twice; what is wrong with it is said at the first of the two."""
+    """A new password, typed twice; its errors are shown at the first field."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -156,7 +155,7 @@ class NewPasswordForm(PersonSetPasswordForm):
         return self.cleaned_data
 
     def save(self, commit: bool = True) -> Person:
-        """Write the password alone: an account that was closed meanwhile stays closed."""
+        """Save the password only, so that an account that was closed meanwhile stays closed."""
         person: Person = self.user
         person.set_password(self.cleaned_data["new_password1"])
         if commit:
@@ -165,11 +164,11 @@ class NewPasswordForm(PersonSetPasswordForm):
 
 
 class ChangePasswordForm(NewPasswordForm, PasswordChangeForm):
-    """The same, and the old password first."""
+    """A new password, and the old one first."""
 
 
 class PasswordAgainForm(forms.Form):
-    """Whoever sits at an open page has to be the person: the password is asked again."""
+    """Asks for the password again, since somebody else may sit at an open page."""
 
     password = forms.CharField(
         label=_("Ваш пароль"),
@@ -190,7 +189,7 @@ class PasswordAgainForm(forms.Form):
 
 
 class EraseForm(PasswordAgainForm):
-    """The password, and that it is meant."""
+    """The password and an explicit confirmation."""
 
     sure = forms.BooleanField(
         label=_("Да, удалить мой аккаунт навсегда"),
@@ -199,7 +198,7 @@ class EraseForm(PasswordAgainForm):
 
 
 class ContactsForm(PersonForm):
-    """One's own ways to be reached."""
+    """The person's own contacts."""
 
     class Meta:
         model = Person
@@ -211,7 +210,7 @@ class ContactsForm(PersonForm):
         }
 
     def save(self, commit: bool = True) -> Person:
-        """Write the contacts alone: a password that was changed meanwhile stays changed."""
+        """Save the contacts only, so that a password that was changed meanwhile stays changed."""
         if commit:
             self.instance.save(update_fields=self.Meta.fields)
         return self.instance
@@ -229,7 +228,7 @@ class ContactsForm(PersonForm):
 
 
 class NewPersonForm(forms.Form):
-    """A person whom the admin adds; they set their own password by a one-time link."""
+    """A person whom an admin adds, and who sets the password by a one-time link."""
 
     name = forms.CharField(label=_("Имя"), max_length=NAME_FORM_MAX_LENGTH)
     login = forms.CharField(label=_("E-mail или телефон"), max_length=254)

@@ -1,6 +1,6 @@
-"""Argon2id at OWASP's minimum: 19 MiB, two passes, one lane; about 25 ms, where Django's default takes 220 ms.
+"""Argon2id with OWASP's minimum cost: about 25 ms a hash, while Django's default takes 220 ms.
 
-At most as many hashes run at once as there are cores, so that a rush of log-ins queues instead of swapping.
+No more hashes run at once than there are cores, so that a rush of logins waits instead of using up the memory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _slots = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
 class LeanArgon2PasswordHasher(Argon2PasswordHasher):
-    """Source of the numbers: OWASP Password Storage Cheat Sheet, Argon2id, m=19456 (19 MiB), t=2, p=1."""
+    """The numbers are from OWASP's Password Storage Cheat Sheet: Argon2id, m=19456 (19 MiB), t=2, p=1."""
 
     time_cost = 2
     memory_cost = 19456
@@ -30,5 +30,6 @@ class LeanArgon2PasswordHasher(Argon2PasswordHasher):
             return super().verify(password, encoded)
 
     def harden_runtime(self, password: str, encoded: str) -> Any:
-        # Django makes up for cheaper old hashes; ours have one cost, and unknown log-ins are hashed by authenticate.
+        # Django equalizes the time of cheaper old hashes here. There are none: all hashes have one cost, and
+        # `authenticate` hashes for unknown logins as well.
         return None

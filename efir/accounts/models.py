@@ -1,4 +1,4 @@
-"""People, the one role that each of them has, and their sessions."""
+"""People, their role, their sessions, and the log of changes of access."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from django.utils.translation import gettext_lazy as _
 from efir.accounts.capabilities import Role
 from efir.lib import clock
 
+# Without i, l, o, 0 and 1, so that a code can be read out over the telephone.
 REF_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def new_ref_code() -> str:
-    """A referral code that can be read out over the telephone: no letters that look alike."""
+    """Return a new random referral code."""
     return "".join(secrets.choice(REF_ALPHABET) for _ in range(8))
 
 
-LONGEST_LOGIN = 254
-# Digits that every telephone has: there are others in Unicode, too.
+LOGIN_MAX_LENGTH = 254
+# ASCII digits only: \d matches the digits of other scripts, too.
 _PHONE = re.compile(r"\+7\d{10}|\+(?!7)\d{10,15}", re.ASCII)
 
 
 def normalize_login(login: str) -> str:
-    """One spelling for one login: e-mails in lower case, telephone numbers as + and digits.
+    """Return the one spelling of a login: an e-mail in lower case, a telephone number as + and digits.
 
-    It may be longer than what was typed: some capitals have small letters of two characters, and one sign («ﬁ») may
-    stand for several (NFKC, as Django's log-in form has it).
+    The result may be longer than the input: NFKC (which Django's login form applies, too) writes «ﬁ» as two letters.
     """
     login = unicodedata.normalize("NFKC", login).replace("\x00", "").strip()
-    return _spelled_phone(re.sub(r"[\s()\-.]", "", login)) or login.lower()
+    return _normalize_phone(re.sub(r"[\s()\-.]", "", login)) or login.lower()
 
 
-def _spelled_phone(typed: str) -> str:
-    """The number with its country, or nothing where it cannot be one.
+def _normalize_phone(typed: str) -> str:
+    """Return the number with its country code, or an empty string if it is not a number.
 
-    Without one it is Russian: 8 999 …, 7 999 … and 999 … are the same, and a digit more or less is no other number.
+    Numbers without a country code are Russian (8 999 …, 7 999 … and 999 … are the same) and must have all digits.
     """
     match = re.fullmatch(r"(\+?)(\d{10,15})", typed, re.ASCII)
     if match is None:
@@ -60,24 +60,25 @@ def _spelled_phone(typed: str) -> str:
 
 
 def is_phone(login: str) -> bool:
-    """Whether a log-in in its one spelling is a telephone number."""
+    """Return whether a normalised login is a telephone number."""
     return bool(_PHONE.fullmatch(login))
 
 
 class PersonManager(BaseUserManager["Person"]):
-    """Makes people; roles are given by `efir.accounts.services.create_person`."""
+    """Finds people by login. To create one use `efir.accounts.services.create_person`, which also assigns the role."""
 
     def get_by_natural_key(self, username: str | None) -> Person:
         return self.get(login=normalize_login(username or ""))
 
 
 class Person(AbstractBaseUser, PermissionsMixin):
-    """Somebody with an account. Nobody is a superuser: that would carry every capability, `is_lead` too.
+    """Somebody with an account.
 
-    Who is erased (`erased_at`) stays as a number that facts refer to, and nothing tells any more who it was.
+    Nobody is a superuser, since that would include every capability, `is_lead` too. An erased person (`erased_at`)
+    remains as an id that facts refer to, without anything that identifies them.
     """
 
-    login = models.CharField(_("логин"), max_length=LONGEST_LOGIN, unique=True)
+    login = models.CharField(_("логин"), max_length=LOGIN_MAX_LENGTH, unique=True)
     name = models.CharField(_("имя"), max_length=150)
     email = models.EmailField(_("e-mail"), blank=True)
     phone = models.CharField(_("телефон"), max_length=20, blank=True)
@@ -124,7 +125,7 @@ class Person(AbstractBaseUser, PermissionsMixin):
 
     @property
     def role(self) -> str:
-        """The name of the person's one group, for display; access is decided by capability."""
+        """The name of the person's group, for display only: access is decided by capability."""
         membership = getattr(self, "membership", None)
         return membership.group.name if membership else ""
 
@@ -135,7 +136,7 @@ class Person(AbstractBaseUser, PermissionsMixin):
 
     @property
     def has_contact(self) -> bool:
-        """Whether there is any way to reach the person that they show."""
+        """Whether the person shows any contact."""
         return bool(self.telegram_name or self.phone or self.email)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
@@ -144,7 +145,7 @@ class Person(AbstractBaseUser, PermissionsMixin):
 
 
 class Membership(models.Model):
-    """One role for each person."""
+    """The role of a person."""
 
     person = models.OneToOneField(Person, models.CASCADE, related_name="membership")
     group = models.ForeignKey(Group, models.PROTECT)
@@ -154,21 +155,21 @@ class Membership(models.Model):
 
 
 class Session(AbstractBaseSession):
-    """A browser's session, with its person in a column: one read tells who comes and what they may."""
+    """A session with its person in a column, so that one query finds the person and their capabilities."""
 
     person = models.ForeignKey(Person, models.CASCADE, null=True, related_name="sessions")
 
     @classmethod
     def get_session_store_class(cls) -> type[SessionBase]:
-        # By the setting's name: `sessions` imports this module.
+        # By name, because `sessions` imports this module.
         store: type[SessionBase] = import_module(settings.SESSION_ENGINE).SessionStore
         return store
 
 
 class AccessChange(models.Model):
-    """When somebody's access changed last: a role, a password, a closed account, a log-out.
+    """The last change of a person's access: role, password, closed account or logout.
 
-    Every web process looks here for news about the people whom it has let in (`efir.accounts.access_cache`).
+    Every web process polls this table to update its `access_cache` and its open streams.
     """
 
     person = models.OneToOneField(Person, models.CASCADE, primary_key=True, related_name="+")

@@ -1,4 +1,4 @@
-"""Passwords that are forgotten: the one-time link, and the question for it."""
+"""The one-time link that sets a password, and the signal that asks for one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from django.utils.http import urlsafe_base64_encode
 
 from efir.accounts.models import Person
 
-# Sent when somebody asks for a link for this `login` (in its one spelling), whether anybody has it or not. A receiver
-# does the same work for every log-in: how long it takes, too, must not tell which accounts there are.
+# Sent when somebody asks for a link for the normalised `login`, whether it exists or not. A receiver must do the same
+# work for every login: even the time of the answer must not tell which accounts exist.
 password_forgotten = Signal()
 
 
 def one_time_link(person: Person) -> str:
-    """The address at which the person sets a password, once; it stops working with the next log-in, too."""
+    """Return the address at which the person can set a password once. The next login makes it invalid, too."""
     uid, token = urlsafe_base64_encode(force_bytes(person.pk)), default_token_generator.make_token(person)
     return settings.EFIR.public_url + reverse("password_reset_confirm", args=[uid, token])

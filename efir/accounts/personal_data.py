@@ -1,7 +1,7 @@
-"""Everything that is kept about one person, as JSON for themselves: each room adds its section.
+"""Export everything that is stored about a person as JSON; each app registers its sections.
 
-The shape: `{"efir_export": 1, "made_at": …, "left_out": {section: rows}, section: [row, …], …}`, times in UTC ending
-in `Z`, webinars by id and title, and other people by number at most: it is the person's data and nobody else's.
+The format: `{"efir_export": 1, "made_at": …, "left_out": {section: rows}, section: [row, …], …}`, times in UTC ending
+in `Z`, webinars by id and title. Other people appear by id at most, because their data is not the person's.
 """
 
 from __future__ import annotations
@@ -22,35 +22,38 @@ from efir.lib import clock
 Row: TypeAlias = Mapping[str, Any]
 Section: TypeAlias = Callable[[Person], Iterable[Row]]
 
+# Goes up with every change of the format that a reader has to know.
 VERSION = 1
 
 _sections: dict[str, Section] = {}
 
 
 def section(name: str) -> Callable[[Section], Section]:
-    """Register what a room keeps about a person, as a section of this name."""
+    """Register the decorated function as the section `name` of the export."""
 
-    def register(rows: Section) -> Section:
-        _sections[name] = rows
-        return rows
+    def register(read: Section) -> Section:
+        _sections[name] = read
+        return read
 
     return register
 
 
-def data_of(person: Person, limit: int | None = None) -> dict[str, Any]:
-    """The person's data, at most `limit` rows of each section: `left_out` says how many more there are."""
+def export_data(person: Person, limit: int | None = None) -> dict[str, Any]:
+    """Return the person's data with at most `limit` rows a section; `left_out` counts the others."""
     left_out: dict[str, int] = {}
-    told: dict[str, Any] = {"efir_export": VERSION, "made_at": clock.iso(clock.now()), "left_out": left_out}
-    for name, rows in _sections.items():
-        remaining = iter(rows(person))
-        told[name] = [_plain(row) for row in islice(remaining, limit)]
-        if more := sum(1 for _ in remaining):
+    data: dict[str, Any] = {"efir_export": VERSION, "made_at": clock.iso(clock.now()), "left_out": left_out}
+    for name, read in _sections.items():
+        rows = iter(read(person))
+        data[name] = [
+            {
+                field: clock.iso(value) if isinstance(value, datetime) else value
+                for field, value in row.items()
+            }
+            for row in islice(rows, limit)
+        ]
+        if more := sum(1 for _ in rows):
             left_out[name] = more
-    return told
-
-
-def _plain(row: Row) -> dict[str, Any]:
-    return {name: clock.iso(value) if isinstance(value, datetime) else value for name, value in row.items()}
+    return data
 
 
 @section("account")
@@ -80,17 +83,17 @@ def _candidates(person: Person) -> Iterable[Row]:
 
 @section("sessions")
 def _sessions(person: Person) -> Iterable[Row]:
-    """Browsers that are logged in; the key itself would let somebody in."""
+    # Without the keys, which would log in whoever gets hold of the file.
     for expires_at in person.sessions.order_by("expire_date").values_list("expire_date", flat=True):
         yield {"expires_at": expires_at}
 
 
 @section("failed_log_ins")
 def _failed_log_ins(person: Person) -> Iterable[Row]:
-    """Wrong passwords for this log-in, whoever typed them; the passwords themselves are not kept."""
+    # django-axes stores no passwords.
     attempts = AccessAttempt.objects.filter(username=person.login).order_by("pk")
-    told = {"at": F("attempt_time"), "tries": F("failures_since_start"), "query": F("get_data")}
-    yield from attempts.values("ip_address", "user_agent", "http_accept", "path_info", "post_data", **told)
+    renamed = {"at": F("attempt_time"), "tries": F("failures_since_start"), "query": F("get_data")}
+    yield from attempts.values("ip_address", "user_agent", "http_accept", "path_info", "post_data", **renamed)
 
 
 @section("facts")
@@ -100,8 +103,8 @@ def _facts(person: Person) -> Iterable[Row]:
 
 
 @section("audit_log")
-def _deeds(person: Person) -> Iterable[Row]:
-    """What the person did, and what was done to them; who else had a hand in it is not theirs to take along."""
+def _audit_entries(person: Person) -> Iterable[Row]:
+    """Return what the person did and what was done to them, without the id of the other person."""
     for entry in AuditEntry.objects.filter(Q(actor_id=person.pk) | Q(person_id=person.pk)).order_by("pk"):
         yield {
             "at": entry.at,
@@ -115,6 +118,5 @@ def _deeds(person: Person) -> Iterable[Row]:
 
 @section("addresses")
 def _addresses(person: Person) -> Iterable[Row]:
-    """From where the person did what is in the audit log, the ledger and the journal."""
     rows = AuditAddress.objects.filter(actor_id=person.pk).order_by("pk")
     return rows.values("at", "address", "origin", "entry_id").iterator()

@@ -1,4 +1,4 @@
-"""Who was a lead at a moment that is over: what the audit log tells of roles that have changed since."""
+"""Find out who was a lead at a moment in the past, from the role changes in the audit log."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from efir.accounts.models import Person
 from efir.audit.actions import Action
 from efir.audit.models import AuditEntry
 
-# After these a person's role is not what it was; each entry tells the role before.
-CHANGES_OF_ROLE = (Action.ROLE_ASSIGNED, Action.ACCOUNT_CLOSED, Action.PERSON_ERASED)
+# The actions that change a person's role; each entry has the role before it.
+ROLE_CHANGES = (Action.ROLE_ASSIGNED, Action.ACCOUNT_CLOSED, Action.PERSON_ERASED)
 
 
 def leads_at(moments: Mapping[int, datetime]) -> set[int]:
-    """Of these people, each with a moment, those who were leads then, whether or not their account is open now."""
+    """Return those of these people (id → moment) who were leads at their moment, even if the account is closed now."""
     if not moments:
         return set()
     now = Person.objects.filter(groups__permissions__codename=Capability.IS_LEAD, pk__in=moments)
     leads = set(now.values_list("pk", flat=True))
     changes = AuditEntry.objects.filter(
-        action__in=CHANGES_OF_ROLE, at__gt=min(moments.values()), person_id__in=moments
+        action__in=ROLE_CHANGES, at__gt=min(moments.values()), person_id__in=moments
     )
-    # The latest first, so that the earliest one after the moment has the last word: it tells the role before it.
+    # Latest first: the earliest change after the moment decides last, and it has the role from before.
     for entry in changes.order_by("-at", "-pk"):
-        person_id, told = entry.person_id or 0, entry.details.get("changes", {}).get("role")
-        if told and entry.at > moments[person_id]:
-            was_lead = told[0] is not None and Capability.IS_LEAD in ROLES[Role(told[0])]
+        person_id, change = entry.person_id or 0, entry.details.get("changes", {}).get("role")
+        if change and entry.at > moments[person_id]:
+            was_lead = change[0] is not None and Capability.IS_LEAD in ROLES[Role(change[0])]
             (leads.add if was_lead else leads.discard)(person_id)
     return leads

@@ -16,25 +16,25 @@ from efir.hooks.actions import Context, Source
 
 
 class LastAdmin(Exception):
-    """Nobody else could give roles: the installation would be without an admin."""
+    """Refuse to leave the installation without anybody who can assign roles."""
 
 
 def is_last_admin(person: Person) -> bool:
-    """Whether this person alone may give roles."""
+    """Return whether this person is the only one who can assign roles."""
     admins = people_who_can(Capability.ASSIGN_ROLES)
     return admins.filter(pk=person.pk).exists() and not admins.exclude(pk=person.pk).exists()
 
 
 def lock_admins() -> None:
-    """Two admins who go at the same moment go one after the other; to the end of the transaction."""
+    """Lock all admins until the transaction ends, so that two cannot remove each other."""
     admins = people_who_can(Capability.ASSIGN_ROLES).order_by("pk")
     list(admins.select_for_update(no_key=True, of=("self",)))
 
 
 def assign_role(person: Person, role: Role, context: Context | None = None) -> None:
-    """Give the person this role instead of the one they have; without a context it is the system that does.
+    """Replace the person's role. Without `context` the system is the actor.
 
-    Raises LastAdmin.
+    Raises LastAdmin if nobody else can assign roles.
     """
     with transaction.atomic():
         group = Group.objects.get(name=role)
@@ -51,17 +51,17 @@ def assign_role(person: Person, role: Role, context: Context | None = None) -> N
         )
         _, first = Membership.objects.update_or_create(person=person, defaults={"group": group})
         if first:
-            note_change([person.pk])  # another one is noted as it is written
+            note_change([person.pk])  # the receiver of `post_save` ignores new rows
 
 
 def role_lost(person: Person) -> dict[str, tuple[str, None]]:
-    """What the audit log keeps of the role of somebody who goes: it is told nowhere else afterwards."""
+    """Return the change for the audit log when somebody loses their role by closing or erasing the account."""
     role = Membership.objects.filter(person=person).values_list("group__name", flat=True).first()
     return {"role": (role, None)} if role else {}
 
 
 def sync_roles(**kwargs: Any) -> None:
-    """Make the groups in the database say what `ROLES` says; run after every migration."""
+    """Update the groups in the database to `ROLES`; runs after every migration."""
     permissions = {
         permission.codename: permission
         for permission in Permission.objects.filter(
@@ -69,7 +69,7 @@ def sync_roles(**kwargs: Any) -> None:
         )
     }
     if len(permissions) < len(Capability):
-        return  # the permissions themselves are not there yet: a later post_migrate calls again
+        return  # Django has not created the permissions yet: a later post_migrate calls again
     for role, capabilities in ROLES.items():
         group, _ = Group.objects.get_or_create(name=role)
         group.permissions.set([permissions[capability] for capability in capabilities])

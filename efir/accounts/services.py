@@ -1,4 +1,4 @@
-"""Making accounts, and finding who invited whom."""
+"""Create and close accounts, record consent, and find inviters and candidates."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
 from efir.accounts.capabilities import Capability, Role, people_who_can
-from efir.accounts.models import LONGEST_LOGIN, Membership, Person, is_phone, normalize_login
+from efir.accounts.models import LOGIN_MAX_LENGTH, Membership, Person, is_phone, normalize_login
 from efir.accounts.roles import role_lost
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
 
-# Moves with every change of what the text promises: everybody is asked again at their next log-in.
+# To be raised whenever the text promises something else: everybody is then asked again at their next login.
 CONSENT_VERSION = "2026-11-23"
 
 log = structlog.get_logger(__name__)
@@ -37,14 +37,15 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
     context: Context | None = None,
     on_created: Callable[[Person], object] | None = None,
 ) -> Person:
-    """Make an account with its role; without a password nobody can log in until one is set.
+    """Create an account with its role; with `password=None` nobody can log in to it until a password is set.
 
-    `context` tells who adds somebody else; `on_created` is called in the transaction that makes the account. Who has
-    not consented is asked at their first log-in. Raises LoginTaken, and ValueError for a log-in that is too long.
+    `consented` records the consent; otherwise the first login asks for it. `context` is the admin who adds the person
+    (None for a sign-up). `on_created` is called in the same transaction. Raises LoginTaken, and ValueError if the
+    login is too long.
     """
     login = normalize_login(login)
-    if len(login) > LONGEST_LOGIN:
-        raise ValueError(f"a log-in of {len(login)} characters: {LONGEST_LOGIN} are the most")
+    if len(login) > LOGIN_MAX_LENGTH:
+        raise ValueError(f"the login has {len(login)} characters, and the limit is {LOGIN_MAX_LENGTH}")
     person = Person(login=login, name=name, invited_by=invited_by)
     if "@" in login:
         person.email = login
@@ -64,21 +65,21 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
             if on_created:
                 on_created(person)
     except IntegrityError as exc:
-        # Two sign-ups at once: the database let one of them in.
+        # Of two sign-ups at the same time the database accepts one.
         if Person.objects.filter(login=login).exists():
             raise LoginTaken(login) from exc
         raise
-    log.info("person_created", person_id=person.pk, role=role, invited_by_id=person.invited_by_id)
+    log.info("person_created", person_id=person.pk, role=role.value, invited_by_id=person.invited_by_id)
     return person
 
 
 def needs_consent(person: Person) -> bool:
-    """Whether the person has not consented to the text as it is now."""
+    """Return whether the person has yet to accept the current text."""
     return person.consent_version != CONSENT_VERSION
 
 
 def accept_consent(person: Person, context: Context) -> None:
-    """The person consents to the text as it is now; which ones they consented to before, the audit log tells."""
+    """Record that the person accepts the current text. The audit log keeps the earlier versions."""
     version = {"consent_version": (person.consent_version, CONSENT_VERSION)}
     person.consent_at, person.consent_version = clock.now(), CONSENT_VERSION
     with transaction.atomic():
@@ -87,7 +88,7 @@ def accept_consent(person: Person, context: Context) -> None:
 
 
 def close_account(person: Person, context: Context) -> None:
-    """The account stays, as its history does, but nobody logs in to it and its sessions end."""
+    """Prevent logins and end all sessions. The account and its history stay."""
     with transaction.atomic():
         person.is_active = False
         person.set_unusable_password()
@@ -96,18 +97,15 @@ def close_account(person: Person, context: Context) -> None:
 
 
 def inviter_by_code(code: str) -> Person | None:
-    """The person behind a referral code; only the codes of those who may have candidates count."""
-    inviter: Person | None = (
-        people_who_can(Capability.SEE_OWN_CANDIDATES).filter(ref_code=code.strip().lower()).first()
-    )
-    return inviter
+    """Return the person with this referral code, if they may have candidates."""
+    return people_who_can(Capability.SEE_OWN_CANDIDATES).filter(ref_code=code.strip().lower()).first()
 
 
 def inviter_by_login(login: str) -> Person | None:
-    """The person with this log-in, if they may have candidates."""
+    """Return the person with this login, if they may have candidates."""
     return people_who_can(Capability.SEE_OWN_CANDIDATES).filter(login=normalize_login(login)).first()
 
 
 def own_candidate(partner: Person, person_id: int) -> Person | None:
-    """A candidate whom this partner invited, or nothing: other people's are not shown."""
+    """Return the person if this partner invited them, else None."""
     return Person.objects.filter(pk=person_id, invited_by=partner).first()

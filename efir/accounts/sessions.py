@@ -1,4 +1,4 @@
-"""Who is behind a request: the session knows, and nothing else is asked."""
+"""Sessions with their person in a column, and the person and context of a request."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from efir.accounts.models import Person, Session
 from efir.hooks.actions import Context, Source
 from efir.web.client_ip import request_ip
 
-# Django's: letters and digits.
+# Of the keys that Django makes, from letters and digits.
 KEY_LENGTH = 32
 
 
 def is_key(text: str) -> bool:
-    """Whether this could be a session's key. A cookie may hold anything, a NUL too, which PostgreSQL takes nowhere."""
+    """Return whether this can be a session key. Cookies hold anything, even NUL, which PostgreSQL refuses."""
     return len(text) == KEY_LENGTH and text.isascii() and text.isalnum()
 
 
 class SessionStore(db.SessionStore):
-    """Django's sessions in the database, each with its person in a column."""
+    """Django's database sessions, each with its person in a column."""
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key if is_key(session_key or "") else None)
@@ -51,25 +51,25 @@ class SessionStore(db.SessionStore):
 
 
 def other_sessions(request: HttpRequest) -> QuerySet[Session]:
-    """Where else whoever asks has logged in; under an earlier password, too, where that counts no more."""
+    """Return the person's sessions except this one, including those that a new password has made invalid."""
     own = Session.objects.filter(person=current_person(request))
     return own.exclude(session_key=request.session.session_key)
 
 
 def end_other_sessions(request: HttpRequest) -> None:
-    """Log whoever asks out everywhere else, in every process at once."""
+    """Log the person out everywhere else; every process closes its streams of these sessions."""
     with transaction.atomic():
         other_sessions(request).delete()
         note_change([current_person(request).pk])
 
 
 def current_person(request: HttpRequest) -> Person:
-    """Whoever is logged in; raises PermissionDenied for a guest."""
+    """Return the logged-in person. Raises PermissionDenied for a guest."""
     if not isinstance(request.user, Person):
         raise PermissionDenied
     return request.user
 
 
 def request_context(request: HttpRequest) -> Context:
-    """The context of an action from the web: the session's person, now, from where they are."""
+    """Return the context of an action from the web: the logged-in person, now, with their IP address."""
     return Context(current_person(request).pk, Source.WEB, address=request_ip(request))

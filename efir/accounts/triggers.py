@@ -1,10 +1,10 @@
-"""Who invited whom is written once, at sign-up, and who is erased stays so: the database keeps it."""
+"""Database triggers: the inviter is written once, at sign-up, and an erased person stays erased."""
 
 from __future__ import annotations
 
 from efir.triggers.registry import Trigger
 
-CHAIN = Trigger(
+INVITER = Trigger(
     table="accounts_person",
     name="person_inviter_written_once",
     code="person_inviter_is_written_once",
@@ -16,8 +16,8 @@ CHAIN = Trigger(
     postgresql_events="BEFORE UPDATE",
 )
 
-# A form that was loaded before the erasure and is saved after it would bring the person back.
-_BROUGHT_BACK = (
+# Otherwise a form that was loaded before the erasure and saved after it would restore the person.
+_IS_RESTORED = (
     "(OLD.erased_at IS NOT NULL AND (NEW.erased_at IS NULL OR NEW.is_active OR NEW.login <> OLD.login "
     "OR NEW.name <> OLD.name OR NEW.email <> '' OR NEW.phone <> '' OR NEW.telegram_name <> ''))"
 )
@@ -26,7 +26,7 @@ ERASED = Trigger(
     table="accounts_person",
     name="person_stays_erased",
     code="person_is_erased",
-    sqlite={"BEFORE UPDATE": _BROUGHT_BACK},
-    postgresql=f"IF {_BROUGHT_BACK} THEN RAISE EXCEPTION 'person_is_erased'; END IF; RETURN NEW;",
+    sqlite={"BEFORE UPDATE": _IS_RESTORED},
+    postgresql=f"IF {_IS_RESTORED} THEN RAISE EXCEPTION 'person_is_erased'; END IF; RETURN NEW;",
     postgresql_events="BEFORE UPDATE",
 )

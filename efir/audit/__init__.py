@@ -1,7 +1,7 @@
-"""The audit log: who did what, when, on what. It holds numbers, never somebody's name, log-in or contacts.
+"""The audit log: who did what, when and to what. It has ids, never somebody's name, login or contacts.
 
-A webinar's words are in it as they were before and after; of a speaker's name (`untold`) only that it changed.
+A webinar's texts are in it with their values before and after; of a speaker's name only that it changed (`untold`).
 
-What has a record of its own is not written twice: starts, stops and the call-to-action are in the ledger, decided
-verdicts in the journal. Only the address they came from is kept here.
+Actions that have a record elsewhere are not written twice: starts, stops and the call-to-action are in the ledger,
+decided verdicts in the journal. For these only the IP address is stored here.
 """

@@ -1,4 +1,4 @@
-"""What people do that is worth remembering."""
+"""The actions that the audit log knows, with their labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Action(TextChoices):
-    """One kind of deed. Those up to `VERDICT_DECIDED` are read from the ledger and the journal."""
+    """One kind of action. Those up to `VERDICT_DECIDED` are read from the ledger and the journal."""
 
     WEBINAR_PUBLISHED = "webinar_published", _("публикация")
     WEBINAR_STARTED = "webinar_started", _("начало эфира")

@@ -1,4 +1,4 @@
-"""The audit log as a Django app."""
+"""The audit log as a Django app; its table is append-only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing the audit log, in the transaction of what it tells of."""
+"""Write the audit log, in the transaction of the change that it records."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def record(
     changes: Mapping[str, Change] | None = None,
     **details: Any,
 ) -> AuditEntry:
-    """Write that `context`'s person did this; `changes` are fields with their values before and after.
+    """Record that the person of `context` did this; `changes` maps fields to their values before and after.
 
-    No person's name, log-in or contact may be among the details: what is written stays for ever. Raises
-    TransactionManagementError outside a transaction: a deed and its record are written together or not at all.
+    Never pass anybody's name, login or contact: the log stays for ever. Raises TransactionManagementError outside a
+    transaction, because a change and its record are written together or not at all.
     """
     if not connection.in_atomic_block:
         raise TransactionManagementError("an audit entry is written in the transaction of its change")
-    told = {name: [_plain(before), _plain(after)] for name, (before, after) in (changes or {}).items()}
+    pairs = {name: [_to_json(before), _to_json(after)] for name, (before, after) in (changes or {}).items()}
     entry = AuditEntry.objects.create(
         at=clock.now(),
         actor_id=context.actor_id,
@@ -41,14 +41,14 @@ def record(
         action=action,
         webinar_id=webinar_id,
         person_id=person_id,
-        details=({"changes": told} if told else {}) | details,
+        details=({"changes": pairs} if pairs else {}) | details,
     )
     note_address(Origin.AUDIT, entry.pk, context)
     return entry
 
 
 def note_address(origin: Origin, entry_id: int, context: Context) -> None:
-    """Write from which address a deed came that the ledger or the journal tells of; nothing where there is none."""
+    """Record the IP address of an action that `origin` tells of, if the context has one."""
     if context.address:
         AuditAddress.objects.create(
             origin=origin,
@@ -59,7 +59,7 @@ def note_address(origin: Origin, entry_id: int, context: Context) -> None:
         )
 
 
-def _plain(value: object) -> object:
+def _to_json(value: object) -> object:
     if isinstance(value, datetime):
         return clock.iso(value)
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)

@@ -1,4 +1,4 @@
-"""Deeds, which stay for ever, and the addresses they came from, which do not."""
+"""Audit entries, which stay for ever, and the IP addresses of actions, which are deleted in time."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from efir.hooks.actions import Source
 
 
 class AuditEntry(models.Model):
-    """One deed, written in the transaction of the change it tells of. Append-only.
+    """One action, written in the transaction of its change. Append-only.
 
-    `actor_id` (none for the system and the command line), `person_id` (whom it was done to) and `webinar_id` are
-    plain numbers: an erased person leaves no more than a number here. `details`: for a change, each field with its
-    value before and after; nothing that says who somebody is.
+    `actor_id` (None for the system and the command line), `person_id` (the person affected) and `webinar_id` are plain
+    numbers, so that an erased person leaves only an id. `details` has a change's values before and after, and nothing
+    that identifies a person.
     """
 
     at = models.DateTimeField(db_index=True)
@@ -36,7 +36,7 @@ class AuditEntry(models.Model):
 
 
 class Origin(models.TextChoices):
-    """Which table tells of a deed."""
+    """The table that records an action."""
 
     AUDIT = "audit"
     LEDGER = "ledger"
@@ -44,7 +44,7 @@ class Origin(models.TextChoices):
 
 
 class AuditAddress(models.Model):
-    """From which address a deed came; forgotten after `EFIR_ADDRESS_DAYS`, and when its person is erased."""
+    """The IP address of an action; deleted after `EFIR_ADDRESS_DAYS`, and when its person is erased."""
 
     origin = models.CharField(max_length=10, choices=Origin.choices)
     entry_id = models.BigIntegerField()

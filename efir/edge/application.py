@@ -87,7 +87,7 @@ class EdgeApplication:
                     log.exception("front_failed", path=scope["path"])
                     return 0
                 if status:
-                    metrics.answered(route.name, status)
+                    metrics.count_request(route.name, status)
                 return status
         return 0
 

@@ -53,7 +53,7 @@ class BodyLimitMiddleware:
             await self._refuse(scope, receive, send, 413, "too large")
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int, label: str) -> None:
-        metrics.answered(label, status)
+        metrics.count_request(label, status)
         # Read the rest first: a proxy sends the whole body before it reads the response (nginx answers 502).
         drained, more = 0, True
         with suppress(TimeoutError):

@@ -13,7 +13,7 @@ from efir.edge.page_cache import PageCache, anonymous_scope
 from efir.lib.asgi import Application, Scope, Send, cookies_of, header_of
 from efir.lib.concurrency import REQUEST_POOL
 from efir.web.locale import language_of
-from efir.web.security_headers import EVERYWHERE
+from efir.web.security_headers import SECURITY_HEADERS
 from efir.webinars.posters.formats import CONTENT_TYPES
 from efir.webinars.posters.store import read_file
 
@@ -48,7 +48,7 @@ def _read_static(path: Path) -> CachedResponse:
     charset = "; charset=utf-8" if kind.startswith("text/") else ""
     headers = [
         (b"content-type", f"{kind}{charset}".encode()),
-        *EVERYWHERE,
+        *SECURITY_HEADERS,
         (b"access-control-allow-origin", b"*"),
     ]
     return CachedResponse.of(path.read_bytes(), headers, IMMUTABLE, b"Accept-Encoding")
@@ -70,7 +70,7 @@ class PosterFiles:
         content = await REQUEST_POOL.run(read_file, digest, name)
         if content is None:
             return None
-        headers = [(b"content-type", CONTENT_TYPES[name].encode()), *EVERYWHERE]
+        headers = [(b"content-type", CONTENT_TYPES[name].encode()), *SECURITY_HEADERS]
         file = CachedResponse.of(content, headers, IMMUTABLE, b"Accept-Encoding", pack=False)
         if path not in self._files:  # another request may have read it meanwhile
             self._files[path] = file

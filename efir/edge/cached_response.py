@@ -6,7 +6,7 @@ import gzip
 import hashlib
 from dataclasses import dataclass
 
-from efir.lib.asgi import PREPARED, Headers, Scope, Send, SendPrepared, answer, head_of
+from efir.lib.asgi import PREPARED, Headers, Scope, Send, SendPrepared, head_of, send_response
 
 # Headers of the one response that Django made, which would be wrong in the cached one.
 _DROPPED = frozenset({b"cache-control", b"content-length", b"expires", b"server-timing", b"vary"})
@@ -33,7 +33,7 @@ class Representation:
     async def answer(self, scope: Scope, send: Send, more: Headers) -> int:
         send_prepared: SendPrepared | None = scope.get("extensions", {}).get(PREPARED)
         if not (send_prepared and send_prepared(self.head, more, self.body)):
-            await answer(send, self.status, (*self.headers, *more), self.body)
+            await send_response(send, self.status, (*self.headers, *more), self.body)
         return self.status
 
 

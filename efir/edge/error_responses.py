@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy, override
 
-from efir.lib.asgi import Headers, Scope, Send, answer, cookies_of, header_of
+from efir.lib.asgi import Headers, Scope, Send, cookies_of, header_of, send_response
 from efir.web.locale import language_of
-from efir.web.security_headers import EVERYWHERE
+from efir.web.security_headers import SECURITY_HEADERS
 
 SENTENCES = {
     400: gettext_lazy("Этот запрос не прочитать: формы принимаются только в кодировке UTF-8."),
@@ -27,6 +27,6 @@ async def refuse(scope: Scope, send: Send, status: int, headers: Headers = ()) -
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", b"%d" % len(body)),
         (b"cache-control", b"no-store"),
-        *EVERYWHERE,
+        *SECURITY_HEADERS,
     ]
-    await answer(send, status, [*own, *headers], body)
+    await send_response(send, status, [*own, *headers], body)

@@ -7,14 +7,14 @@ import json
 from efir.accounts.capabilities import Capability
 from efir.attendance.evidence import AttendanceStatus, attendance_status
 from efir.edge.page_cache import PageCache
-from efir.lib.asgi import Application, Scope, Send, answer, cookies_of, header_of
+from efir.lib.asgi import Application, Scope, Send, cookies_of, header_of, send_response
 from efir.lib.concurrency import REQUEST_POOL
 from efir.room.hub import current_hub
 from efir.room.sse import session_key
 from efir.room.state import state_of
 from efir.web.locale import language_of
 from efir.web.messages import HostCookieStorage
-from efir.web.security_headers import EVERYWHERE
+from efir.web.security_headers import SECURITY_HEADERS
 from efir.web.shortcuts import server_timing
 from efir.webinars.lifecycle import Status
 from efir.webinars.schedule import booked_webinar_ids
@@ -24,7 +24,7 @@ MAX_AGE_S = 1.0
 STATE_HEADERS = (
     (b"content-type", b"application/json; charset=utf-8"),
     (b"cache-control", b"no-store"),
-    *EVERYWHERE,
+    *SECURITY_HEADERS,
 )
 
 
@@ -39,7 +39,7 @@ class RoomPage:
         hub, cookies = current_hub(), cookies_of(scope)
         if hub is None or scope["query_string"] or HostCookieStorage.cookie_name in cookies:
             return 0
-        access = await hub.admission.access_cache.of(session_key(cookies))
+        access = await hub.admission.access_cache.get(session_key(cookies))
         if access is None or not access.can(Capability.ENTER_ROOM):
             return 0
         if webinar_id is not None:
@@ -73,5 +73,5 @@ async def room_state(scope: Scope, send: Send, webinar_id: str) -> int:
         return 0
     state = state_of(admission.webinar, hub.count(admission.webinar.pk))
     body = json.dumps(state, ensure_ascii=False, separators=(",", ":")).encode()
-    await answer(send, 200, (*STATE_HEADERS, (b"content-length", b"%d" % len(body))), body)
+    await send_response(send, 200, (*STATE_HEADERS, (b"content-length", b"%d" % len(body))), body)
     return 200

@@ -1,7 +1,7 @@
-"""The one source of time: the database's clock, so that every machine of an installation agrees.
+"""The only source of time: the database's clock, so that all machines of an installation agree.
 
-The process keeps an offset to it and refreshes that every 30 s (`refresh`, called by the long-running
-processes). Nothing else asks for the time, in Python or in SQL; tests move the clock instead of sleeping.
+Each process stores its offset to that clock; the long-running ones call `refresh` every 30 s. No other code asks for
+the time, in Python or in SQL, so that tests can move the clock instead of sleeping.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _source: Callable[[], datetime] = _system
 
 
 def now() -> datetime:
-    """The instant by the database's clock, in UTC."""
+    """Return the current time by the database's clock, in UTC."""
     return _source() + _offset
 
 
 def refresh() -> None:
-    """Measure how far this machine's clock is from the database's (SQLite: the same clock)."""
+    """Measure the offset between this machine's clock and the database's (none with SQLite)."""
     global _offset  # noqa: PLW0603  # one clock for the process
     if connection.vendor != "postgresql":
         return
@@ -45,7 +45,7 @@ def refresh() -> None:
 
 @contextmanager
 def replaced(source: Callable[[], datetime]) -> Iterator[None]:
-    """For tests: take the time from `source` for as long as the block runs."""
+    """Take the time from `source` within the block; for tests."""
     global _source, _offset
     kept = _source, _offset
     _source, _offset = source, timedelta(0)
@@ -56,5 +56,5 @@ def replaced(source: Callable[[], datetime]) -> Iterator[None]:
 
 
 def iso(moment: datetime) -> str:
-    """ISO 8601 in UTC, ending in `Z`, as every machine-readable output of Efir writes it."""
+    """Format a time as ISO 8601 in UTC with a final `Z`, as in all machine-readable output."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

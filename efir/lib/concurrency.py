@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 async def wait_for(event: asyncio.Event, within_s: float | None) -> bool:
-    """Wait until the event is set, `within_s` seconds at most (None: for as long as it takes); whether it is."""
+    """Wait for the event for at most `within_s` seconds (None: without a limit); return whether it is set."""
     try:
         async with asyncio.timeout(within_s):
             return await event.wait()
@@ -23,13 +23,16 @@ async def wait_for(event: asyncio.Event, within_s: float | None) -> bool:
 
 
 class ThreadPool:
-    """Threads of their own for one sort of work, so that a rush in one lane holds up no other."""
+    """A pool of threads for one kind of work, so that a rush in one pool does not block the others."""
 
     def __init__(self, name: str, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"efir-{name}")
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run blocking `work`; the database connection is given back afterwards."""
+        """Run blocking `work` in a thread and close its database connection afterwards.
+
+        On SQLite the connection stays open: no other thread uses it, and opening one costs more than most queries.
+        """
 
         def call() -> T:
             try:
@@ -37,19 +40,14 @@ class ThreadPool:
             except BaseException:
                 connections.close_all()
                 raise
-            _give_back()
+            if connection.vendor != "sqlite" or connection.in_atomic_block:
+                connections.close_all()
             return result
 
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
 
-def _give_back() -> None:
-    """Close the connection; on SQLite keep it: it is nobody else's, and opening one costs more than what it is for."""
-    if connection.vendor != "sqlite" or connection.in_atomic_block:
-        connections.close_all()
-
-
-# People who come in; and everything that must go on while they do.
+# For requests of visitors, and for everything that must go on during a rush of them.
 REQUEST_POOL = ThreadPool("crowd", 4)
 BACKGROUND_POOL = ThreadPool("upkeep", 8)
 

@@ -1,4 +1,4 @@
-"""One spelling for one id: no leading zeros, no other digits, nothing too large for the database."""
+"""Ids in addresses and forms, in one spelling: ASCII digits, no leading zeros, in the range of the database."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ LARGEST = 10**18 - 1
 
 
 def parse(text: str) -> int | None:
-    """The id that `text` spells, or nothing."""
+    """Return the id that `text` spells, or None."""
     return int(text) if re.fullmatch(PATTERN, text) else None

@@ -1,6 +1,6 @@
-"""What this process counts as it works, for `/metrics`. What the database knows better is asked of it there.
+"""Counters and histograms of this process for `/metrics`, which reads everything else from the database.
 
-No label names a person, and nothing here is touched for each viewer or each write.
+No label names a person, and nothing is counted for each viewer or each write.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ VERDICTS = Histogram(
 )
 
 
-def answered(route: str, status: int) -> None:
-    """Count one request; `route` is a pattern, never an address."""
+def count_request(route: str, status: int) -> None:
+    """Count a request; `route` is the pattern of its address, so that labels stay few."""
     _requests(route, f"{status // 100}xx").inc()
 
 

@@ -1,16 +1,16 @@
-"""A text as a QR code."""
+"""QR codes."""
 
 from __future__ import annotations
 
 import segno
 from django.utils.safestring import SafeString
 
-# What a camera needs around the code, in modules.
+# The margin that the standard (ISO/IEC 18004) demands, in modules.
 QUIET_ZONE = 4
 
 
 def svg(text: str) -> SafeString:
-    """The code as SVG to stand within a page: no script, no style, dark on light whatever the page's colours."""
+    """Return the QR code of `text` as inline SVG, dark on light in every colour scheme."""
     code = segno.make(text, error="m", micro=False)
     return SafeString(
         code.svg_inline(

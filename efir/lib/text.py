@@ -1,22 +1,22 @@
-"""Finding people by a part of their name."""
+"""Search by a part of a name."""
 
 from __future__ import annotations
 
 from django.db.models import Q
 from django.http import QueryDict
 
-LONGEST = 100
+QUERY_MAX_LENGTH = 100
 
 
 def clean_query(query: QueryDict, name: str) -> str:
-    """What the address asks for under `name`, fit for the database."""
-    return query.get(name, "").replace("\x00", "").strip()[:LONGEST]
+    """Return the search text of the parameter `name`, without NUL, which PostgreSQL refuses."""
+    return query.get(name, "").replace("\x00", "").strip()[:QUERY_MAX_LENGTH]
 
 
 def name_contains(text: str, field: str = "name") -> Q:
-    """Whose name holds the text; everybody for an empty one."""
+    """Return the condition that `field` contains the text in any case; an empty text matches everything."""
     found = Q()
-    # SQLite folds only ASCII, so a Russian name is sought as typed and with a capital.
+    # SQLite ignores the case of ASCII letters only, so a Russian name is searched in its usual spellings.
     for spelling in {text, text.lower(), text.capitalize(), text.title()} - {""}:
         found |= Q(**{f"{field}__icontains": spelling})
     return found

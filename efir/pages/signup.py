@@ -115,7 +115,7 @@ def _form_page(request: HttpRequest, form: SignUpForm, webinar_id: int | None) -
         "next": safe_next(request, ""),
         "log_in": _login_address(request, webinar_id),
         "inviter": referral.inviter_of(request),
-        "ref_is_dead": referral.is_dead(request),
+        "ref_is_dead": referral.has_invalid_code(request),
         "webinar_id": webinar_id,
         "webinar": webinar,
         "ahead": None if webinar else Schedule.read().ahead(),

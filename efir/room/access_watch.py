@@ -34,7 +34,7 @@ class AccessWatch:
         self._loop.call_soon_threadsafe(self._wake, person_ids)
 
     def _wake(self, person_ids: Iterable[int]) -> None:
-        self._admission.access_cache.drop(person_ids)
+        self._admission.access_cache.invalidate(person_ids)
         self._wake_event.set()
 
     async def run(self) -> None:
@@ -50,7 +50,7 @@ class AccessWatch:
 
     async def recheck(self, person_ids: set[int]) -> None:
         """Close the streams of those of these people who may no longer watch. Raises the database's errors."""
-        self._admission.access_cache.drop(person_ids)
+        self._admission.access_cache.invalidate(person_ids)
         viewers = [viewer for viewer in self._viewers() if viewer.person_id in person_ids]
         # All at once: the cache reads the sessions together.
         admissions = await asyncio.gather(

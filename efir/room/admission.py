@@ -30,7 +30,7 @@ class AdmissionChecker:
 
     async def admit(self, session_key: str, webinar_id: int) -> Admission:
         """Return whether the session may watch the webinar: status 200, 401 (no session), 403 or 404."""
-        access = await self.access_cache.of(session_key)
+        access = await self.access_cache.get(session_key)
         if access is None:
             return Admission(401)
         if not access.can(Capability.ENTER_ROOM):

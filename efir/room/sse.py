@@ -14,11 +14,11 @@ from django.db import Error as DatabaseError
 
 from efir.accounts.sessions import is_key
 from efir.lib import clock, ids, metrics
-from efir.lib.asgi import HAND_OVER, HandOver, Receive, Scope, Send, answer, cookies_of
+from efir.lib.asgi import HAND_OVER, HandOver, Receive, Scope, Send, cookies_of, send_response
 from efir.room.hub import RoomHub, current_hub
 from efir.room.socket_viewer import SocketViewer
 from efir.room.viewer import HEADERS, AsgiViewer
-from efir.web.security_headers import EVERYWHERE
+from efir.web.security_headers import SECURITY_HEADERS
 from efir.webinars.models import Webinar
 
 ROUTE = "account/webinar_room/<id>/stream"  # its label in the metrics
@@ -43,7 +43,7 @@ async def stream(scope: Scope, receive: Receive, send: Send, webinar_id: int) ->
         return await _refuse(send, status)
     if access is None or webinar is None:
         return await _refuse(send, admission.status)
-    metrics.answered(ROUTE, 200)
+    metrics.count_request(ROUTE, 200)
     hand_over: HandOver | None = scope.get("extensions", {}).get(HAND_OVER)
     fd = hand_over() if hand_over else None
     if fd is None:
@@ -79,9 +79,13 @@ async def _until_disconnect(receive: Receive) -> None:
 
 
 async def _refuse(send: Send, status: int) -> None:
-    metrics.answered(ROUTE, status)
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"), *EVERYWHERE]
-    await answer(send, status, [*headers, *([(b"allow", b"GET")] if status == 405 else [])])
+    metrics.count_request(ROUTE, status)
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"cache-control", b"no-store"),
+        *SECURITY_HEADERS,
+    ]
+    await send_response(send, status, [*headers, *([(b"allow", b"GET")] if status == 405 else [])])
 
 
 def session_key(cookies: Mapping[str, str]) -> str:

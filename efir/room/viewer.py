@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-from efir.web.security_headers import EVERYWHERE
+from efir.web.security_headers import SECURITY_HEADERS
 
 KEEP_ALIVE = b": here\n\n"
 # How soon a browser reconnects: spread, so that a full room does not come back in the same second.
@@ -18,7 +18,7 @@ HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
-    *EVERYWHERE,
+    *SECURITY_HEADERS,
 ]
 
 

@@ -54,6 +54,6 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer any request with 503 and a time to come back, and end its connection."""
     if scope["type"] != "http":
         return
-    metrics.answered("refused", 503)
+    metrics.count_request("refused", 503)
     headers = [(b"retry-after", b"%d" % RETRY_AFTER_S), (b"connection", b"close")]
     await error_responses.refuse(scope, send, 503, headers)

@@ -133,7 +133,7 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 async def _refuse_head(scope: Scope, receive: Receive, send: Send) -> None:
-    metrics.answered("head too large", 431)
+    metrics.count_request("head too large", 431)
     await refuse(scope, send, 431, [(b"connection", b"close")])
 
 

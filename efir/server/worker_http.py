@@ -7,7 +7,7 @@ import socket
 
 from django.core.asgi import get_asgi_application
 
-from efir.lib.asgi import Receive, Scope, Send, answer
+from efir.lib.asgi import Receive, Scope, Send, send_response
 from efir.server.web import Server
 
 PATHS = frozenset({"/metrics", "/healthz"})
@@ -21,7 +21,7 @@ async def serve_metrics(listening: socket.socket, stop: asyncio.Event) -> None:
         if scope["path"] in PATHS:
             await django(scope, receive, send)
         else:
-            await answer(send, 404, [(b"content-length", b"0")])
+            await send_response(send, 404, [(b"content-length", b"0")])
 
     server = Server(application, timeout_graceful_shutdown=1)
     serving = asyncio.create_task(server.serve(sockets=[listening]))

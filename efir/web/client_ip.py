@@ -1,4 +1,4 @@
-"""Where a request comes from, for limits."""
+"""The client's IP address behind proxies, and the key by which limits count it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from django.http import HttpRequest
 
 
 def request_ip(request: HttpRequest) -> str:
-    """The client's address. `X-Forwarded-For` counts only as far as `EFIR_TRUSTED_PROXIES` proxies wrote it."""
+    """Return the client's IP address; see `client_ip`."""
     return client_ip(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
 
 
 def request_rate_limit_key(request: HttpRequest) -> str:
-    """What limits count by: see `network_of`."""
+    """Return the key by which limits count the request; see `rate_limit_key`."""
     return rate_limit_key(request_ip(request))
 
 
 def client_ip(remote: str, forwarded: str) -> str:
-    """The client behind the connection from `remote`, of which the header says `forwarded`."""
+    """Return the client's IP address for a connection from `remote` with the `X-Forwarded-For` header `forwarded`.
+
+    Only the last `EFIR_TRUSTED_PROXIES` entries of the header count, since a client can forge those before them.
+    """
     proxies: int = settings.EFIR.trusted_proxies
-    told = [part.strip() for part in forwarded.split(",") if part.strip()]
-    if not proxies or len(told) < proxies:
+    hops = [part.strip() for part in forwarded.split(",") if part.strip()]
+    if not proxies or len(hops) < proxies:
         return remote
-    nearest = told[-proxies]
-    return nearest if _parsed(nearest) else remote
+    return hops[-proxies] if _parse(hops[-proxies]) else remote
 
 
 def rate_limit_key(address: str) -> str:
-    """The address itself; of IPv6 its first 64 bits: one line has all the others."""
-    parsed = _parsed(address)
+    """Return the address, or the /64 network of an IPv6 address, since one subscriber has the whole network."""
+    parsed = _parse(address)
     if parsed is None or parsed.version == 4:
         return address
     if parsed.ipv4_mapped:
@@ -38,7 +40,7 @@ def rate_limit_key(address: str) -> str:
     return str(ipaddress.IPv6Network((int(parsed), 64), strict=False).network_address)
 
 
-def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _parse(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(address)
     except ValueError:

@@ -12,26 +12,26 @@ from django.utils.cache import patch_vary_headers
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation.trans_real import parse_accept_lang_header
 
-KNOWN = frozenset(code for code, _name in settings.LANGUAGES)
+LANGUAGES = frozenset(code for code, _name in settings.LANGUAGES)
 
 
-def language_of(cookies: Mapping[str, str], accepts: str) -> str:
-    """The language for a visitor with these cookies, whose browser sends `accepts` as its `Accept-Language`."""
+def language_of(cookies: Mapping[str, str], accept_language: str) -> str:
+    """Return the language for a visitor with these cookies and this `Accept-Language` header.
+
+    Regions are ignored: «en-GB» is English. Of «uk, ru;q=0.5» the first known language counts, which is Russian.
+    """
     chosen = cookies.get(settings.LANGUAGE_COOKIE_NAME, "")
-    return chosen if chosen in KNOWN else _wanted(accepts)
-
-
-def _wanted(accepts: str) -> str:
-    """The known language that the browser wants most: «en-GB» is English; «uk, ru;q=0.5» is Russian."""
-    for tag, quality in parse_accept_lang_header(accepts):  # remembers what it has parsed
+    if chosen in LANGUAGES:
+        return chosen
+    for tag, quality in parse_accept_lang_header(accept_language):  # Django caches the parsed headers
         code = tag.partition("-")[0]
-        if code in KNOWN and quality > 0:
+        if code in LANGUAGES and quality > 0:
             return code
     return settings.LANGUAGE_CODE
 
 
 class LanguageMiddleware(MiddlewareMixin):
-    """Every page in its visitor's language, and caches told that it depends on that."""
+    """Activate the visitor's language, and tell caches that pages depend on it."""
 
     def process_request(self, request: HttpRequest) -> None:
         translation.activate(language_of(request.COOKIES, request.headers.get("Accept-Language", "")))

@@ -1,4 +1,4 @@
-"""Sentences for a person's next page, in a cookie that has the installation's prefix, too."""
+"""Storage of Django's messages in a cookie with the installation's prefix."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django.contrib.messages.storage.session import SessionStorage
 
 
 class HostCookieStorage(CookieStorage):
-    """Django's, under a name that only this host can set where it is reached by https."""
+    """Django's storage under a `__Host-` name (with https), which no other host of the domain can set."""
 
     cookie_name = f"{settings.COOKIE_PREFIX}messages"
 
 
 class Storage(FallbackStorage):
-    """What is too long for a cookie goes into the session."""
+    """Store messages in the cookie, or in the session if they are too long for it."""
 
     storage_classes = (HostCookieStorage, SessionStorage)

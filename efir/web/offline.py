@@ -1,4 +1,4 @@
-"""Without a network: the page that a browser shows then, and the worker that keeps it there."""
+"""The page that a browser shows without a network, and the service worker that stores it there."""
 
 from __future__ import annotations
 
@@ -13,29 +13,30 @@ from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
-# All that the page consists of.
+# All files of the page.
 FILES = ("css/efir.css", "js/back_online.js", "img/logo.svg", "img/favicon.svg")
 PAGE = "offline.html"
-# Nothing on it is anybody's own: no navigation, no log-out.
+# Without navigation and logout, since the stored page is the same for everybody.
 CONTEXT = {"bare": True}
 
 
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
-    """What the worker shows where a page cannot be reached."""
+    """Show the page that the service worker shows if another page cannot be reached."""
     return render(request, PAGE, CONTEXT)
 
 
 @require_safe
 def worker(request: HttpRequest) -> HttpResponse:
-    """The service worker, at the root, so that it may answer for every page. What it keeps is named in it:
+    """Send the service worker; it is at the root, so that it may respond for every page.
 
-    where that changes (a release, another language), its text does, and the browser takes the new one.
+    It contains a hash of what it stores. So with a new release or another language its text changes, and the browser
+    installs the new one.
     """
-    kept = [reverse("offline"), *map(static, FILES)]
-    said = render_to_string(PAGE, CONTEXT, request)
+    addresses = [reverse("offline"), *map(static, FILES)]
+    html = render_to_string(PAGE, CONTEXT, request)
     context = {
-        "version": hashlib.sha256("\n".join([*kept, said]).encode()).hexdigest()[:12],
-        "kept": mark_safe(json.dumps(kept)),  # noqa: S308  # addresses of our own
+        "version": hashlib.sha256("\n".join([*addresses, html]).encode()).hexdigest()[:12],
+        "kept": mark_safe(json.dumps(addresses)),  # noqa: S308  # addresses of our own
     }
     return render(request, "offline.js", context, content_type="text/javascript; charset=utf-8")

@@ -1,4 +1,4 @@
-"""Counts what Django answers, by the pattern of its address."""
+"""Count Django's responses by the pattern of their address."""
 
 from __future__ import annotations
 
@@ -12,29 +12,28 @@ from django.utils.decorators import sync_and_async_middleware
 
 from efir.lib import metrics
 
-# In the scope of a request that is made only to keep its answer: whoever is answered with that is counted.
+# In the scope of a request that the edge makes to fill its cache; it counts the visitors' requests itself.
 TO_KEEP = "efir.to_keep"
 
 
 @sync_and_async_middleware
-def counting(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """The outermost middleware: it sees the answer that goes out."""
+def request_metrics(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
+    """Count each response; the outermost middleware, so that it sees the response that is sent."""
     if iscoroutinefunction(get_response):
 
-        async def later(request: HttpRequest) -> HttpResponseBase:
-            return _counted(request, await get_response(request))
+        async def count_async(request: HttpRequest) -> HttpResponseBase:
+            return _count(request, await get_response(request))
 
-        return later
+        return count_async
 
-    def now(request: HttpRequest) -> HttpResponseBase:
-        return _counted(request, get_response(request))
+    def count(request: HttpRequest) -> HttpResponseBase:
+        return _count(request, get_response(request))
 
-    return now
+    return count
 
 
-def _counted(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """An address that leads nowhere has no pattern."""
+def _count(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     if not getattr(request, "scope", {}).get(TO_KEEP):
-        match = request.resolver_match
-        metrics.answered(match.route if match else "unknown", response.status_code)
+        match = request.resolver_match  # None if no pattern fits
+        metrics.count_request(match.route if match else "unknown", response.status_code)
     return response

@@ -1,4 +1,4 @@
-"""Headers that Django has no setting for: what a page and its frames may ask of the device, and who may embed it."""
+"""Security headers that Django has no setting for: device permissions, and who may embed our files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.utils.deprecation import MiddlewareMixin
 
 from efir.lib.asgi import Headers
 
-# What nothing here needs, whoever is framed. Only names that Chromium knows: of others it complains in the console.
+# Features that no page and no framed player needs. Only names that Chromium knows: others cause console warnings.
 DENIED = (
     "accelerometer",
     "browsing-topics",
@@ -30,24 +30,21 @@ DENIED = (
 )
 
 
-def _everywhere() -> Headers:
-    yield b"x-content-type-options", b"nosniff"
-    if seconds := settings.SECURE_HSTS_SECONDS:
-        yield b"strict-transport-security", b"max-age=%d" % seconds
-
-
-# On the answers that Django does not see; on its own it sets both.
-EVERYWHERE: Headers = tuple(_everywhere())
+# For responses that do not come from Django, which sets both on its own.
+_headers = [(b"x-content-type-options", b"nosniff")]
+if settings.SECURE_HSTS_SECONDS:
+    _headers.append((b"strict-transport-security", b"max-age=%d" % settings.SECURE_HSTS_SECONDS))
+SECURITY_HEADERS: Headers = tuple(_headers)
 
 
 def permissions_policy() -> str:
-    """Autoplay and full screen for the page and the players that it may frame; the rest for nobody."""
+    """Return the Permissions-Policy: autoplay and full screen for the page and its players, nothing else."""
     players = " ".join(["self", *(f'"https://{host}"' for host in sorted(settings.FRAME_HOSTS))])
     return ", ".join([f"autoplay=({players})", f"fullscreen=({players})", *(f"{name}=()" for name in DENIED)])
 
 
 class SecurityHeadersMiddleware(MiddlewareMixin):
-    """The same for every answer that Django makes."""
+    """Set the headers on every response of Django."""
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         response.headers.setdefault("Permissions-Policy", permissions_policy())

@@ -1,4 +1,4 @@
-"""What every endpoint shares: one address form for ids, and one answer for programs and one for people."""
+"""Shortcuts for views: ids in addresses, responses for programs and for browsers, redirects, decorators."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _STATUS = {Code.NOT_FOUND: 404, Code.FORBIDDEN: 403, Code.INCOMPLETE: 409}
 
 
 class IdConverter:
-    """An id in an address."""
+    """The path converter for ids."""
 
     regex = ids.PATTERN
 
@@ -34,15 +34,15 @@ class IdConverter:
 
 
 def prefers_html(request: HttpRequest) -> bool:
-    """Whether a person's browser asks; programs get JSON unless they say otherwise."""
+    """Return whether the client is a browser; programs get JSON unless their Accept header prefers HTML."""
     return request.get_preferred_type(["application/json", "text/html"]) == "text/html"
 
 
 def html_405(view: View) -> View:
-    """A browser that comes with a method that `view` refuses gets a page; a program gets an empty 405."""
+    """Show a page to browsers whose method `view` refuses; programs get the empty 405."""
 
     @wraps(view)
-    def showing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         answer = view(request, *args, **kwargs)
         if answer.status_code != 405 or not prefers_html(request):
             return answer
@@ -50,34 +50,34 @@ def html_405(view: View) -> View:
         page["Allow"] = answer["Allow"]
         return page
 
-    return showing
+    return wrapped
 
 
 def server_timing() -> tuple[bytes, bytes]:
-    """The header that tells a page the server's clock, in milliseconds: the page itself may be kept and older."""
+    """Return the header with the server's time in milliseconds, since the page itself may be cached and older."""
     return b"server-timing", b"clock;dur=%d" % (clock.now().timestamp() * 1000)
 
 
 def with_server_time(view: View) -> View:
-    """The page counts by the server's clock."""
+    """Add `server_timing` to the responses of a page that counts down by the server's clock."""
 
     @wraps(view)
-    def telling(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         response = view(request, *args, **kwargs)
         name, value = server_timing()
         response[name.decode()] = value.decode()
         return response
 
-    return telling
+    return wrapped
 
 
 def post_only(view: View) -> View:
-    """What only forms and programs call."""
+    """Allow only POST."""
     return html_405(require_POST(view))
 
 
 def refused_json(refused: ActionRefused, **more: Any) -> JsonResponse:
-    """A refusal for a program: 403, 404 or 409 with the contract's code."""
+    """Return a refusal for programs: 403, 404 or 409 with the contract's code."""
     body = {"error": refused.code.value, "detail": refused.detail, **more}
     return JsonResponse(body, status=_STATUS.get(refused.code, 409))
 
@@ -85,7 +85,7 @@ def refused_json(refused: ActionRefused, **more: Any) -> JsonResponse:
 def redirect_with_message(
     request: HttpRequest, address: str, text: str, *, error: bool = False, warning: str = ""
 ) -> HttpResponse:
-    """Send a person back to `address` with a sentence about what happened, and one about what looks wrong."""
+    """Redirect to `address`, whose page shows `text` and a `warning` about what looks wrong."""
     (messages.error if error else messages.success)(request, text)
     if warning:
         messages.warning(request, warning)
@@ -93,7 +93,7 @@ def redirect_with_message(
 
 
 def safe_next(request: HttpRequest, default: str) -> str:
-    """The address of this site that the request wants to go on to."""
+    """Return the request's `next` if it is an address of this site, else `default`."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     if url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
         return wanted

@@ -1,4 +1,4 @@
-"""Static files under hashed names, the imports between ES modules included."""
+"""Static files under hashed names, also in the imports between ES modules."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage  # type: ign
 
 
 class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # untyped base
-    """As collected by `collectstatic`; before that (tests), a file goes by its plain name."""
+    """Files as `collectstatic` stores them; a file that was not collected (in tests) keeps its plain name."""
 
     support_js_module_import_aggregation = True
     manifest_strict = False
@@ -17,5 +17,5 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[m
 
 
 def collect() -> None:
-    """Put the static files where they are served from."""
+    """Collect the static files where the server finds them."""
     call_command("collectstatic", interactive=False, verbosity=0)

@@ -40,7 +40,7 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
 @pytest.mark.parametrize("size", ["4k", "40k", "1m"])
 def test_start_explains_a_full_disk(tmp_path, size):
     done = run_on_disk(f"size={size}", Site(tmp_path, EFIR_LOG_LEVEL="ERROR"), "serve")
-    assert "no room left on the disk" in error_of(done)
+    assert "the disk is full" in error_of(done)
 
 
 @mounting
@@ -83,7 +83,7 @@ def test_backup_without_room_leaves_no_file(tmp_path):
         timeout=60,
         check=False,
     )
-    assert "no room left on the disk" in done.stderr
+    assert "the disk is full" in done.stderr
     assert "Nothing was written" in done.stderr
     assert done.stdout == ""
 

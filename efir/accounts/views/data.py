@@ -1,4 +1,4 @@
-"""`/account/data/`: what is kept about oneself, taking it along, erasing it; and the consent to it."""
+"""`/account/data/`: export and erase one's own data. `/account/consent/`: accept the current text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from efir.accounts.erasure import erase
 from efir.accounts.forms import EraseForm, PasswordAgainForm
 from efir.accounts.models import Person
-from efir.accounts.personal_data import data_of
+from efir.accounts.personal_data import export_data
 from efir.accounts.roles import LastAdmin, is_last_admin
 from efir.accounts.services import CONSENT_VERSION, accept_consent, needs_consent
 from efir.accounts.sessions import current_person, request_context
@@ -26,15 +26,15 @@ from efir.audit.log import record
 from efir.web import rate_limit
 from efir.web.shortcuts import post_only, redirect_with_message, safe_next
 
-# Rows of each section: more than any person has of a year's evenings.
-LONGEST_SECTION = 20_000
+# Rows of a section: more than any person collects in years, but the file stays small enough for one response.
+SECTION_LIMIT = 20_000
 
 
 @never_cache
 @require_safe
 @login_required
 def own_data(request: HttpRequest) -> HttpResponse:
-    """What is kept, and the two forms."""
+    """Show what is stored, and the two forms."""
     return _page(request)
 
 
@@ -43,7 +43,7 @@ def own_data(request: HttpRequest) -> HttpResponse:
 @post_only
 @login_required
 def export(request: HttpRequest) -> HttpResponse:
-    """One's own data as a JSON file."""
+    """Send the person's own data as a JSON file."""
     if refusal := rate_limit.check(request, "own_data"):
         return refusal
     form = PasswordAgainForm(_oneself(request), request.POST, prefix="export")
@@ -53,7 +53,7 @@ def export(request: HttpRequest) -> HttpResponse:
     with transaction.atomic():
         record(Action.DATA_EXPORTED, request_context(request), person_id=person.pk)
     answer = JsonResponse(
-        data_of(person, LONGEST_SECTION), json_dumps_params={"ensure_ascii": False, "indent": 1}
+        export_data(person, SECTION_LIMIT), json_dumps_params={"ensure_ascii": False, "indent": 1}
     )
     answer["Content-Disposition"] = 'attachment; filename="efir-my-data.json"'
     return answer
@@ -64,7 +64,7 @@ def export(request: HttpRequest) -> HttpResponse:
 @post_only
 @login_required
 def erase_oneself(request: HttpRequest) -> HttpResponse:
-    """Erase the account for ever: the password and a clear yes come first."""
+    """Erase the account for ever, after the password and an explicit confirmation."""
     if refusal := rate_limit.check(request, "own_data"):
         return refusal
     form = EraseForm(_oneself(request), request.POST, prefix="erase")
@@ -85,7 +85,7 @@ def erase_oneself(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def consent_asked(request: HttpRequest) -> HttpResponse:
-    """The text of the consent for somebody who has not accepted it as it is now."""
+    """Ask a person who has not accepted the current text to do so."""
     person, address = _oneself(request), safe_next(request, "/account/")
     if not needs_consent(person):
         return redirect(address)
@@ -110,5 +110,5 @@ def _page(request: HttpRequest, **forms: Any) -> HttpResponse:
 
 
 def _oneself(request: HttpRequest) -> Person:
-    """The person as stored, to be written to: the session's is shared by everything that answers this request."""
+    # Read again, to be changed: `request.user` is shared by everything that handles the request.
     return Person.objects.get(pk=current_person(request).pk)

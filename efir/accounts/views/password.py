@@ -1,4 +1,4 @@
-"""`/account/password/`: one's own password and one's other sessions."""
+"""`/account/password/`: change the password and end other sessions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 
 class ChangePassword(PasswordChangeView):
-    """One's own password; every other session of the person ends."""
+    """Change the person's own password, which ends all their other sessions."""
 
     form_class = ChangePasswordForm
     template_name = "accounts/password.html"
@@ -49,7 +49,7 @@ change_password = never_cache(ChangePassword.as_view())
 @post_only
 @login_required
 def end_sessions(request: HttpRequest) -> HttpResponse:
-    """Log out on every other device: a telephone that was lost, somebody else's computer."""
+    """Log the person out on every other device, for example on a lost phone."""
     end_other_sessions(request)
     log.info("other_sessions_ended", person_id=current_person(request).pk)
     return redirect_with_message(request, reverse("password_change"), _("Готово: вы вошли только здесь."))

@@ -1,11 +1,11 @@
-"""`/account/people/`: who may do what, new people, and links to set a password."""
+"""`/account/people/`: an admin finds and adds people, assigns roles and makes password links."""
 
 from __future__ import annotations
 
 import structlog
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
@@ -21,10 +21,10 @@ from efir.accounts.services import LoginTaken, create_person
 from efir.accounts.sessions import current_person, request_context
 from efir.audit.actions import Action
 from efir.audit.log import record
-from efir.hooks.actions import Context
+from efir.lib.text import clean_query, name_contains
 from efir.web.shortcuts import post_only, prefers_html, redirect_with_message
 
-ON_A_PAGE = 50
+PAGE_SIZE = 50
 PEOPLE = "/account/people/"
 
 log = structlog.get_logger(__name__)
@@ -34,53 +34,36 @@ log = structlog.get_logger(__name__)
 @require_http_methods(["GET", "HEAD", "POST"])
 @capability_required(Capability.ASSIGN_ROLES)
 def people(request: HttpRequest) -> HttpResponse:
-    """Everybody, a page at a time; POST adds somebody."""
+    """List everybody, page by page, or those who match `?q=`; POST adds a person and shows their password link."""
     form = NewPersonForm(request.POST if request.method == "POST" else None)
-    if form.is_bound and form.is_valid():
-        added = _added(form, request_context(request))
-        if added:
-            return _show_link(request, added)
-    sought = request.GET.get("q", "").replace("\x00", "").strip()[:100]
-    page = Paginator(_sought(sought), ON_A_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "sought": sought, "form": form, "roles": Role.choices}
+    if form.is_valid():
+        given = form.cleaned_data
+        try:
+            person = create_person(
+                login=given["login"],
+                name=given["name"],
+                role=Role(given["role"]),
+                password=None,
+                invited_by=given["inviter"],
+                context=request_context(request),
+            )
+            return _show_link(request, person)
+        except LoginTaken:
+            form.add_error("login", _("Аккаунт с таким логином уже есть."))
+    text = clean_query(request.GET, "q")
+    found = Person.objects.filter(erased_at=None).select_related("membership__group", "invited_by")
+    if text:
+        by_login = Q(login__icontains=normalize_login(text)) | Q(login__icontains=text)
+        found = found.filter(by_login | name_contains(text))
+    page = Paginator(found.order_by("name", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {"page": page, "query": text, "form": form, "roles": Role.choices}
     return render(request, "accounts/people.html", context)
-
-
-def _sought(text: str) -> QuerySet[Person]:
-    everybody = (
-        Person.objects.filter(erased_at=None)
-        .select_related("membership__group", "invited_by")
-        .order_by("name", "pk")
-    )
-    if not text:
-        return everybody
-    # SQLite folds only ASCII, so a Russian name is sought as typed and with a capital.
-    found = Q(login__icontains=normalize_login(text)) | Q(login__icontains=text)
-    for spelling in {text, text.lower(), text.capitalize(), text.title()}:
-        found |= Q(name__icontains=spelling)
-    return everybody.filter(found)
-
-
-def _added(form: NewPersonForm, context: Context) -> Person | None:
-    given = form.cleaned_data
-    try:
-        return create_person(
-            login=given["login"],
-            name=given["name"],
-            role=Role(given["role"]),
-            password=None,
-            invited_by=given["inviter"],
-            context=context,
-        )
-    except LoginTaken:
-        form.add_error("login", _("Аккаунт с таким логином уже есть."))
-        return None
 
 
 @post_only
 @capability_required(Capability.ASSIGN_ROLES)
 def role(request: HttpRequest, person_id: int) -> HttpResponse:
-    """Give somebody a role; one's own stays, so that there always is an admin."""
+    """Assign a role to somebody else. Nobody can change their own role, so that an admin always remains."""
     person = get_object_or_404(Person, pk=person_id, erased_at=None)
     asked = request.POST.get("role", "")
     if asked not in Role.values:
@@ -92,7 +75,7 @@ def role(request: HttpRequest, person_id: int) -> HttpResponse:
     try:
         assign_role(person, Role(asked), request_context(request))
     except LastAdmin:
-        # Two who take the role from each other at once: the one who comes second is the last.
+        # Two admins removed each other at the same time, and this request came second.
         return _refused(
             request, "last_admin", 409, _("Это последний администратор. Сначала назначьте ещё одного.")
         )
@@ -113,7 +96,7 @@ def _refused(request: HttpRequest, code: str, status: int, sentence: str) -> Htt
 @post_only
 @capability_required(Capability.ASSIGN_ROLES)
 def password_reset(request: HttpRequest, person_id: int) -> HttpResponse:
-    """A one-time link that the admin passes on."""
+    """Make a one-time link, which the admin passes on to the person."""
     person = get_object_or_404(Person, pk=person_id, is_active=True)
     with transaction.atomic():
         record(Action.PASSWORD_LINK_MADE, request_context(request), person_id=person.pk)

@@ -15,7 +15,7 @@ from django.db import transaction
 from efir.accounts.capabilities import Role
 from efir.accounts.erasure import erase
 from efir.accounts.models import Person, normalize_login
-from efir.accounts.personal_data import data_of
+from efir.accounts.personal_data import export_data
 from efir.accounts.roles import LastAdmin
 from efir.accounts.services import LoginTaken, close_account, create_person, inviter_by_login
 from efir.accounts.validators import NAME_MAX_LENGTH, clean_name
@@ -93,7 +93,7 @@ def export_person(options: argparse.Namespace) -> int:
     person = find_person(options.login)
     if person is None:
         return person_not_found(options.login)
-    data = data_of(person)
+    data = export_data(person)
     try:
         descriptor = os.open(options.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -148,9 +148,9 @@ class TestKept:
         async def scenario():
             accesses = AccessCache()
             for _ in range(3):
-                assert await accesses.of(visitor.key)
-            accesses.drop([visitor.person.pk])
-            return await accesses.of(visitor.key)
+                assert await accesses.get(visitor.key)
+            accesses.invalidate([visitor.person.pk])
+            return await accesses.get(visitor.key)
 
         assert asyncio.run(scenario()).capabilities == LEAD
         assert reads == [[visitor.key], [visitor.key]]
@@ -160,7 +160,7 @@ class TestKept:
 
         async def scenario():
             accesses = AccessCache()
-            return await asyncio.gather(*map(accesses.of, keys * 2))
+            return await asyncio.gather(*map(accesses.get, keys * 2))
 
         assert None not in asyncio.run(scenario())
         assert sum(map(len, reads)) == 20
@@ -179,24 +179,24 @@ class TestKept:
         async def scenario():
             accesses = AccessCache()
             monkeypatch.setattr(access_module, "read_access", slow_read)
-            early = asyncio.create_task(accesses.of(visitor.key))
+            early = asyncio.create_task(accesses.get(visitor.key))
             await asyncio.to_thread(has_read.wait, 30)
             await in_thread(Membership.objects.filter(person=visitor.person).delete)
-            accesses.drop([visitor.person.pk])
+            accesses.invalidate([visitor.person.pk])
             may_answer.set()
             await early
-            return await accesses.of(visitor.key)
+            return await accesses.get(visitor.key)
 
         assert asyncio.run(scenario()).capabilities == set()
 
     def test_no_more_than_so_many_are_kept(self, logged_in, reads, monkeypatch):
-        monkeypatch.setattr(access_module, "KEPT", 2)
+        monkeypatch.setattr(access_module, "MAX_ENTRIES", 2)
         keys = [logged_in().key for _ in range(3)]
 
         async def scenario():
             accesses = AccessCache()
             for key in [*keys, *keys[1:], keys[0]]:
-                await accesses.of(key)
+                await accesses.get(key)
 
         asyncio.run(scenario())
         assert reads == [[key] for key in [*keys, keys[0]]]
@@ -214,8 +214,8 @@ class TestKept:
             with monkeypatch.context() as patch:
                 patch.setattr(access_module, "read_access", broken)
                 with pytest.raises(ConnectionError):
-                    await accesses.of(visitor.key)
-            return await accesses.of(visitor.key)
+                    await accesses.get(visitor.key)
+            return await accesses.get(visitor.key)
 
         assert asyncio.run(scenario()).person_id == visitor.person.pk
 

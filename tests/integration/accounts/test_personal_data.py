@@ -15,7 +15,7 @@ from django.test import Client
 from efir.accounts import services
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
-from efir.accounts.personal_data import data_of
+from efir.accounts.personal_data import export_data
 from efir.audit.models import AuditEntry
 from efir.ops.cli.people import export_person
 from efir.room.models import PresenceInterval, Recorder
@@ -94,7 +94,7 @@ def test_every_table_that_knows_people_is_told_of(make_person):
         column.rpartition(".")[0] for column in columns
     }
     assert others == set(TOLD_WITHOUT_KEY) | NOBODYS
-    assert {*TOLD.values(), *TOLD_WITHOUT_KEY.values()} <= set(data_of(make_person()))
+    assert {*TOLD.values(), *TOLD_WITHOUT_KEY.values()} <= set(export_data(make_person()))
 
 
 def test_addresses_and_wrong_passwords_are_told_of(make_person, make_webinar):
@@ -106,7 +106,7 @@ def test_addresses_and_wrong_passwords_are_told_of(make_person, make_webinar):
     webinar = make_webinar("scheduled")
     client.post(f"/admin_webinar/{webinar.pk}/", {"title": "Другое"})
     client.post(f"/admin_webinar/{webinar.pk}/start")
-    told = data_of(speaker)
+    told = export_data(speaker)
     assert [(row["address"], row["origin"]) for row in told["addresses"]] == [
         ("203.0.113.9", "audit"),
         ("203.0.113.9", "ledger"),
@@ -114,7 +114,7 @@ def test_addresses_and_wrong_passwords_are_told_of(make_person, make_webinar):
     (failed,) = told["failed_log_ins"]
     assert (failed["ip_address"], failed["user_agent"], failed["tries"]) == ("203.0.113.9", "Firefox", 1)
     assert "wrong-password" not in json.dumps(told)
-    assert data_of(make_person())["addresses"] == []
+    assert export_data(make_person())["addresses"] == []
 
 
 def test_it_holds_all_of_oneself_and_nobody_else(make_person, make_webinar, visitor, clock):
@@ -162,7 +162,7 @@ def test_it_holds_all_of_oneself_and_nobody_else(make_person, make_webinar, visi
     assert [row["action"] for row in told["audit_log"]] == ["consent_given", "data_exported"]
     for theirs in ("Чужой", "other@", "Другой", "partner@", str(7000 + other.pk), str(7000 + inviter.pk)):
         assert theirs not in text
-    told_inviter = json.dumps(data_of(inviter), default=str, ensure_ascii=False)
+    told_inviter = json.dumps(export_data(inviter), default=str, ensure_ascii=False)
     assert "Сама" not in told_inviter
     assert "Чужой" not in told_inviter
 
@@ -177,7 +177,7 @@ def test_a_section_that_is_too_long_says_what_it_leaves_out(make_person, make_we
     person = make_person()
     for _ in range(3):
         core.book_seat(make_webinar().pk, person)
-    told = data_of(person, limit=2)
+    told = export_data(person, limit=2)
     assert (len(told["seats"]), told["left_out"]) == (2, {"seats": 1})
 
 

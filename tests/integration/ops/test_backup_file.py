@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from efir.accounts.models import LONGEST_LOGIN
+from efir.accounts.models import LOGIN_MAX_LENGTH
 from efir.ops.backup import BackupRefused
 from efir.ops.backup.backup import backup
 from efir.ops.backup.restore import check
@@ -103,7 +103,7 @@ def overlong_login(parts: dict[str, bytes]) -> None:
 
 def test_check_names_texts_too_long_for_postgresql(file):
     assert check(file).overlong == ()
-    wrong = f"its login has 400 characters, and the limit is {LONGEST_LOGIN}"
+    wrong = f"its login has 400 characters, and the limit is {LOGIN_MAX_LENGTH}"
     other = tampered(file, overlong_login)
     if connection.vendor == "postgresql":
         with pytest.raises(BackupRefused, match=wrong):

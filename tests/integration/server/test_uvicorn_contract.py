@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from efir.lib.asgi import HAND_OVER, PREPARED, answer, head_of
+from efir.lib.asgi import HAND_OVER, PREPARED, head_of, send_response
 from efir.room.socket_viewer import SEND_BUFFER_BYTES, SocketPoller, SocketViewer
 from efir.room.viewer import KEEP_ALIVE
 from efir.server.web import WebServer, listen
@@ -183,11 +183,11 @@ def test_requests_in_one_go_are_answered_in_order(scenario):
         return (await reader.read()).split(b"HTTP/1.1 200 OK\r\n")[1:]
 
     answers = scenario(body, prepared)
-    assert [answer.rpartition(b"\r\n\r\n")[2] for answer in answers] == [
+    assert [send_response.rpartition(b"\r\n\r\n")[2] for send_response in answers] == [
         *(b"/%d" % number for number in range(5)),
         b"/end",
     ]
-    assert [b"connection: close" in answer for answer in answers] == [False] * 5 + [True]
+    assert [b"connection: close" in send_response for send_response in answers] == [False] * 5 + [True]
 
 
 def test_answers_that_nobody_reads_do_not_pile_up(scenario):
@@ -213,6 +213,6 @@ def test_answers_that_nobody_reads_do_not_pile_up(scenario):
                 self.sent += 1
             else:
                 self.behind.set()
-                await answer(send, 200, [(b"content-length", b"0")])
+                await send_response(send, 200, [(b"content-length", b"0")])
 
     assert scenario(body, Generous()) < 20

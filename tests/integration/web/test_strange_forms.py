@@ -9,7 +9,7 @@ from django.test import Client
 
 from efir.accounts.capabilities import Role
 from efir.accounts.forms import SignUpForm
-from efir.accounts.models import LONGEST_LOGIN, Person, normalize_login
+from efir.accounts.models import LOGIN_MAX_LENGTH, Person, normalize_login
 from efir.accounts.services import create_person
 from efir.edge.body_limit import BodyLimitMiddleware
 
@@ -96,8 +96,8 @@ def test_a_digit_more_or_less_is_no_other_number(typed, spelled):
 
 
 def test_a_log_in_that_grows_beyond_its_column_is_refused():
-    assert len(normalize_login(GROWING)) > LONGEST_LOGIN
-    with pytest.raises(ValueError, match="254 are the most"):
+    assert len(normalize_login(GROWING)) > LOGIN_MAX_LENGTH
+    with pytest.raises(ValueError, match="the limit is 254"):
         create_person(login=GROWING, name="x", role=Role.CANDIDATE, password=None)
 
 
