@@ -9,26 +9,16 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from efir.telegram.models import HELD_BY_RESTORE, NO_ACCESS, PERSON_ERASED, MessageState, OutboxMessage
+from efir.telegram.bot.outcomes import unreachable_reason
+from efir.telegram.models import (
+    HELD_BY_RESTORE,
+    NO_ACCESS,
+    PERSON_ERASED,
+    MessageState,
+    OutboxMessage,
+    UnreachableReason,
+)
 
-UNREACHABLE: dict[str, Promise] = {
-    "blocked": gettext_lazy("бот заблокирован в Telegram"),
-    "deactivated": gettext_lazy("аккаунт Telegram удалён"),
-    "kicked": gettext_lazy("бота исключили из чата"),
-    "not_member": gettext_lazy("бота нет в чате"),
-    "never_started": gettext_lazy("разговор с ботом не начат"),
-    "not_found": gettext_lazy("чат не найден"),
-    "forbidden": gettext_lazy("Telegram не разрешает писать в этот чат"),
-}
-# What Telegram says of a chat that cannot be written to, as it is stored with the message.
-_SAID = {
-    "blocked by the user": "blocked",
-    "user is deactivated": "deactivated",
-    "was kicked": "kicked",
-    "not a member": "not_member",
-    "can't initiate": "never_started",
-    "chat not found": "not_found",
-}
 _BY_STATE: dict[str, Promise | str] = {
     MessageState.SENT.value: "",
     MessageState.WAITING_RECORDING.value: gettext_lazy("запись ещё не опубликована"),
@@ -57,7 +47,7 @@ TROUBLES: dict[str, Promise] = {
 
 def unreachable_words(reason: str) -> str:
     """Why this chat cannot be written to; nothing where it can."""
-    return str(UNREACHABLE.get(reason, ""))
+    return str(UnreachableReason(reason).label) if reason in UnreachableReason else ""
 
 
 def trouble_words(health: str) -> str:
@@ -89,10 +79,8 @@ def _why_not_linked(message: OutboxMessage) -> str:
 
 
 def _told(error: str) -> str:
-    """An error as it was stored: of the chat, of the network, or as Telegram put it."""
-    for words, reason in _SAID.items():
-        if words in error.lower():
-            return unreachable_words(reason)
+    if reason := unreachable_reason(error):
+        return str(reason.label)
     if _EXCEPTION.fullmatch(error):
         return _("нет связи с Telegram (%(error)s)") % {"error": error}
     return error

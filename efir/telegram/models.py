@@ -1,4 +1,4 @@
-"""Who is reached where, what waits to be sent, and which process sends it. No secret is stored here."""
+"""Chats, the outbox, notices, and the state of the bot. No secret is stored here."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from efir.accounts.models import Person
 from efir.lib import clock
 from efir.webinars.models import Webinar
 
-# The error of an uncertain message that a restored backup had waiting.
+# The error of a message that a restored backup marked `uncertain`.
 HELD_BY_RESTORE = "held by a restore: it may have gone out after the backup was made"
-# In place of a text that told of somebody who is erased. Not empty: what was claimed and has no text was never sent.
+# Replaces a text that named an erased person. It is not empty: an empty text means that nothing was sent.
 ERASED_TEXT = "[…]"
-# Why a message to or about somebody who is erased will not go.
+# The errors of messages that expired because nobody may receive them.
 PERSON_ERASED = "person_erased"
 NO_ACCESS = "no_access"
 
 
 class Kind(models.TextChoices):
-    """What a message is; each lead and webinar has at most one of each kind."""
+    """The kinds of messages. Each lead and webinar has at most one message of a kind."""
 
     PARTNER_ATTENDANCE = "partner_attendance", _("итог для пригласившего")
     CANDIDATE_FOLLOWUP = "candidate_followup", _("сообщение кандидату")
@@ -28,7 +28,7 @@ class Kind(models.TextChoices):
 
 
 class MessageState(models.TextChoices):
-    """Where a message stands. `uncertain` is one whose outcome stayed unknown twice: a person decides."""
+    """The states of a message. `uncertain`: its outcome was unknown twice, so a person has to decide."""
 
     WAITING_RECORDING = "waiting_recording", _("ждёт записи")
     WAITING_LINK = "waiting_link", _("ждёт привязки Telegram")
@@ -40,8 +40,23 @@ class MessageState(models.TextChoices):
     EXPIRED = "expired", _("срок истёк")
 
 
+class UnreachableReason(models.TextChoices):
+    """Why the bot cannot write to a chat."""
+
+    BLOCKED = "blocked", _("бот заблокирован в Telegram")
+    DEACTIVATED = "deactivated", _("аккаунт Telegram удалён")
+    KICKED = "kicked", _("бота исключили из чата")
+    NOT_MEMBER = "not_member", _("бота нет в чате")
+    NEVER_STARTED = "never_started", _("разговор с ботом не начат")
+    NOT_FOUND = "not_found", _("чат не найден")
+    FORBIDDEN = "forbidden", _("Telegram не разрешает писать в этот чат")
+
+
 class TelegramChat(models.Model):
-    """A person's private chat with the bot. One that is not reachable counts as not linked."""
+    """A person's private chat with the bot. Messages wait if it is not reachable, as if there were none.
+
+    `unreachable_reason` is an `UnreachableReason`, or empty.
+    """
 
     person = models.OneToOneField(Person, models.PROTECT)
     chat_id = models.BigIntegerField(unique=True)
@@ -54,7 +69,7 @@ class TelegramChat(models.Model):
 
 
 class LinkToken(models.Model):
-    """A one-time invitation to link a chat: only the SHA-256 of what the address carries."""
+    """A one-time link that links a chat to a person. Only the SHA-256 of its token is stored."""
 
     person = models.ForeignKey(Person, models.PROTECT, related_name="+")
     token_hash = models.CharField(max_length=64, unique=True)
@@ -66,17 +81,20 @@ class LinkToken(models.Model):
 
 
 class OutboxMessage(models.Model):
-    """One message: `lead` is whom it is about, `person` who receives it.
+    """One message of the outbox.
 
-    `attempts` counts the calls, `failures` those in a row that surely did not reach Telegram, and
-    `uncertain_count` those whose outcome stayed unknown. `attempt_id` fences the completion of one call; it
-    stays after a crash, so that a late answer still finds the row. `moved` says that the chat had a new id once.
-
-    `place` counts the messages of its kind that the person has from this webinar already: whoever gets many does
-    not go before those who get one. `batch` names those that go out as one (see `gathering`).
-
-    Whose doing it was, where not the system's: `caused_by` decided the held verdict, `retried_by` had it sent
-    again, `resolved_by` said that it had arrived.
+    lead, person: whom the message is about, and who receives it.
+    cause_at: when the event happened that caused it; a person gets messages in this order.
+    place: the number of messages of its kind that the person has from this webinar already, so that a person with
+        many does not go before those with one.
+    attempts, failures, uncertain_count: all calls; those in a row that surely did not reach Telegram; those whose
+        outcome is unknown.
+    attempt_id: fences the completion of one call. It stays after a crash, so that a late answer finds the row.
+    moved: the chat had a new id once already.
+    carried_by: the message in whose call this one went along.
+    batch: shared by the messages that go out as one (see `outbox.batching`).
+    caused_by, retried_by, resolved_by: who decided the held verdict, sent the message again, or said that it
+        arrived; None if the system did.
     """
 
     webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="messages")
@@ -121,7 +139,7 @@ class OutboxMessage(models.Model):
 
 
 class BotUpdate(models.Model):
-    """An update that has taken effect: its number and nothing of what it said."""
+    """The number of an update that has been processed, and nothing of its content."""
 
     bot_id = models.BigIntegerField()
     update_id = models.BigIntegerField()
@@ -135,10 +153,13 @@ class BotUpdate(models.Model):
 
 
 class DispatcherState(models.Model):
-    """One bot: which process acts for it, until when it must be silent, what is wrong with it.
+    """The state of one bot, shared by all processes.
 
-    `bot_id` is the part of the token before the colon. `fault` is what Telegram said of the token, if it
-    rejects it; `next_offset` is the first update that has not taken effect.
+    bot_id: the part of the token before the colon.
+    holder, lease_until, heartbeat_at: the lease of the process that acts for the bot, and its last renewal.
+    paused_until: no message is sent before, because Telegram asked for it.
+    fault: what Telegram says of the token if it rejects the token, else empty.
+    next_offset, offset_at: the first update that is not processed yet, and when that was written.
     """
 
     bot_id = models.BigIntegerField(unique=True)
@@ -163,18 +184,20 @@ class DispatcherState(models.Model):
 
 
 class Purpose(models.TextChoices):
-    """What a notice is for."""
+    """What a notice is about."""
 
     PASSWORD_RESET = "password_reset", _("ссылка для нового пароля")
     TEST = "test", _("проверочное сообщение")
 
 
 class ChatNotice(models.Model):
-    """Something that a person has asked the bot for; deleted as soon as it is settled.
+    """Something that a person asked the bot for. The row is deleted once the notice is sent or given up.
 
-    It is kept by log-in: who asks for a new password must not learn whether anybody has it, so nothing is looked up
-    before the dispatcher does. The secret link is not here: it is made as it is sent. `tries` are the calls that
-    perhaps went out; there are two at most. `next_at` is when the next may begin.
+    It is stored by login and looked up by the dispatcher, so that a page that asks for a new password cannot tell
+    whether the login exists. A secret link is not stored: it is made when the notice is sent.
+
+    tries: the calls that may have arrived; two at most.
+    next_at: when the next call may begin.
     """
 
     purpose = models.CharField(max_length=20, choices=Purpose.choices)

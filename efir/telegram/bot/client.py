@@ -1,7 +1,7 @@
-"""The Bot API over the wire: `telegram.Bot`, with every failure as one typed exception.
+"""The Bot API client: `telegram.Bot`, with every failure as one typed exception.
 
-The library rewords what Telegram says and folds a connect timeout and a read timeout into one, but what is to be
-done depends on just that. So the request class below raises before the library gets to interpret an answer.
+The library rewords Telegram's errors and makes one exception of connect timeouts and read timeouts, but the outcome
+of a call depends on the difference. So the request class below raises before the library interprets an answer.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from telegram.request import BaseRequest, HTTPXRequest, RequestData
 
 CONNECT_S = 5.0
 READ_S = 15.0
-# More than the dispatcher ever has under way, so that nothing waits for a free connection.
+# More than the dispatcher ever uses at once, so that no call waits for a free connection.
 CONNECTIONS = 256
+# How much later than its own timeout a long poll may be answered.
 POLL_GRACE_S = 10.0
 
 _NEVER_SENT = (
@@ -33,7 +34,7 @@ _NEVER_SENT = (
 
 
 class Delivery(StrEnum):
-    """How far a failed call came."""
+    """Whether a failed call reached Telegram."""
 
     NOT_SENT = "not_sent"
     ANSWERED = "answered"
@@ -41,14 +42,16 @@ class Delivery(StrEnum):
 
 
 class BotApiError(TelegramError):
-    """A call that did not end with `ok: true`, in Telegram's own words where it answered.
+    """A call that did not end with `ok: true`.
 
-    `official` tells Telegram's answer from that of something in between. `parameters` may be empty in any answer.
+    description: Telegram's own words if it answered, else the name of the network error.
+    official: whether Telegram answered, and not a proxy or a login page in between.
+    parameters: hints such as `retry_after`; may be empty in any answer.
     """
 
     def __init__(
         self,
-        reach: Delivery,
+        delivery: Delivery,
         description: str,
         *,
         status: int | None = None,
@@ -56,7 +59,7 @@ class BotApiError(TelegramError):
         parameters: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(description)
-        self.reach = reach
+        self.delivery = delivery
         self.description = description
         self.status = status
         self.error_code = error_code
@@ -81,9 +84,9 @@ class _Request(HTTPXRequest):
 
 
 def _unanswered(cause: BaseException) -> BotApiError:
-    """Named by the exception's class alone: its text might hold the address, and so the token."""
-    reach = Delivery.NOT_SENT if isinstance(cause, _NEVER_SENT) else Delivery.UNKNOWN
-    return BotApiError(reach, type(cause).__name__)
+    delivery = Delivery.NOT_SENT if isinstance(cause, _NEVER_SENT) else Delivery.UNKNOWN
+    # The class alone, because the exception's text might contain the address and so the token.
+    return BotApiError(delivery, type(cause).__name__)
 
 
 def _answered(status: int, body: bytes) -> BotApiError:
@@ -103,11 +106,6 @@ def _is_result(body: bytes) -> bool:
     return answer.get("ok") is True and "result" in answer
 
 
-def _is_update(each: Any) -> bool:
-    """Without a number it could not be acknowledged: it would be asked for again, and be in the way, for ever."""
-    return isinstance(each, dict) and isinstance(each.get("update_id"), int)
-
-
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(body)
@@ -118,15 +116,15 @@ def _parsed(body: bytes) -> dict[str, Any]:
 
 class _Bot(Bot):
     async def raw_updates(self, offset: int | None, timeout_s: int) -> Any:
-        """The updates as they came: one that the library cannot parse must not block those after it."""
+        """Return updates unparsed: one that the library cannot parse must not block those after it."""
         data = {"offset": offset, "timeout": timeout_s, "allowed_updates": ["message", "my_chat_member"]}
         return await self._post("getUpdates", data, read_timeout=timeout_s + POLL_GRACE_S)
 
 
 class BotApi:
-    """The few calls that Efir makes. Each raises BotApiError; the address and the token come from the settings.
+    """The few calls that Efir makes. Each raises BotApiError.
 
-    Where the settings name a proxy (EFIR_TELEGRAM_PROXY), every call goes through it.
+    If the settings name a proxy (EFIR_TELEGRAM_PROXY), every call goes through it.
     """
 
     def __init__(self, token: str, address: str) -> None:
@@ -149,13 +147,13 @@ class BotApi:
         )
 
     async def username(self) -> str:
-        """The bot's name, by which people find it."""
+        """Return the bot's username, by which people find it."""
         return (await self._bot.get_me()).username or ""
 
     async def send(
         self, chat_id: int, text: str, buttons: Sequence[tuple[str, str]] = (), *, html: bool = True
     ) -> int:
-        """Send a message, one button a row; the id that Telegram gave it."""
+        """Send a message with one button a row. Return the id that Telegram gave it."""
         rows = [[InlineKeyboardButton(label, url=address)] for label, address in buttons]
         try:
             message = await self._bot.send_message(
@@ -167,17 +165,20 @@ class BotApi:
             )
         except TelegramError:
             raise
-        except Exception as exc:  # the library, on a result of another shape than a message
+        except Exception as exc:  # whatever the library raises if the result is no message
             raise BotApiError(Delivery.UNKNOWN, type(exc).__name__, status=200) from None
         return message.message_id
 
     async def updates(self, offset: int | None, timeout_s: int) -> list[dict[str, Any]]:
-        """What people did since `offset`, waiting up to `timeout_s` seconds for something; each has its `update_id`."""
+        """Return the updates from `offset` on, waiting up to `timeout_s` seconds for one. Each has an `update_id`."""
         updates = await self._bot.raw_updates(offset, timeout_s)
-        return [each for each in updates if _is_update(each)] if isinstance(updates, list) else []
+        if not isinstance(updates, list):
+            return []
+        # An update without a number could never be acknowledged, so it would be fetched again for ever.
+        return [each for each in updates if isinstance(each, dict) and isinstance(each.get("update_id"), int)]
 
     async def delete_webhook(self) -> None:
-        """Let updates be fetched: a bot with a webhook refuses that."""
+        """Delete the webhook: Telegram refuses long polling while there is one."""
         await self._bot.delete_webhook()
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""From what came of a call to what is to be done: the table of telegram.md, without any input or output."""
+"""Classify the outcome of a call. The decision says what the outbox does next; nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -8,32 +8,33 @@ from typing import TypeAlias
 
 from efir.lib.log import without_token
 from efir.telegram.bot.client import BotApiError, Delivery
+from efir.telegram.models import UnreachableReason
 
-# For a 429 that does not say how long.
+# For a 429 that does not say how long to wait.
 DEFAULT_WAIT_S = 5.0
-# What is longer is no wait but a mistake, and would be none that a date can hold.
+# A longer wait is a mistake of the sender, and might not fit into a date.
 LONGEST_WAIT_S = 24 * 3600.0
 INT64 = range(-(2**63), 2**63)
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Telegram has it, under this id."""
+    """Telegram has the message, under this id."""
 
     message_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class ChatUnreachable:
-    """This person's chat cannot be written to; `reason` is one of a closed list."""
+    """The bot cannot write to this chat."""
 
-    reason: str
+    reason: UnreachableReason
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class ChatMoved:
-    """Surely not sent: the chat is now another one."""
+    """Surely not sent: the chat has a new id."""
 
     chat_id: int
     error: str
@@ -41,14 +42,14 @@ class ChatMoved:
 
 @dataclass(frozen=True, slots=True)
 class MessageRefused:
-    """Our message is wrong: sending the same again is of no use."""
+    """Telegram refuses this message: sending it again would not help."""
 
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimited:
-    """Surely not sent; the whole queue is silent for this many seconds."""
+    """Surely not sent. The whole queue must pause for this many seconds."""
 
     seconds: float
     error: str
@@ -56,21 +57,21 @@ class RateLimited:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Surely not sent; the message is tried again later."""
+    """Surely not sent. The message is tried again later."""
 
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeUnknown:
-    """Perhaps sent, perhaps not."""
+    """The message may have arrived, or not."""
 
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRejected:
-    """The token is wrong: nothing can be sent until it works."""
+    """Telegram rejects the token: nothing can be sent until it accepts one."""
 
     error: str
 
@@ -80,25 +81,26 @@ Failure: TypeAlias = (
 )
 Decision: TypeAlias = Sent | Failure
 
+# Parts of Telegram's descriptions.
 _UNREACHABLE = {
-    "blocked": "blocked",
-    "deactivated": "deactivated",
-    "kicked": "kicked",
-    "not a member": "not_member",
-    "can't initiate": "never_started",
-    "chat not found": "not_found",
+    "blocked by the user": UnreachableReason.BLOCKED,
+    "user is deactivated": UnreachableReason.DEACTIVATED,
+    "was kicked": UnreachableReason.KICKED,
+    "not a member": UnreachableReason.NOT_MEMBER,
+    "can't initiate": UnreachableReason.NEVER_STARTED,
+    "chat not found": UnreachableReason.NOT_FOUND,
 }
 
 
 def classify_outcome(outcome: int | BaseException) -> Decision:
-    """What to do about a message's id, or about the exception that came instead of one."""
+    """Classify a message id, or the exception that was raised instead of returning one."""
     if isinstance(outcome, int):
         return Sent(outcome)
     if not isinstance(outcome, BotApiError):
         return OutcomeUnknown(type(outcome).__name__)
-    if outcome.reach is Delivery.NOT_SENT:
+    if outcome.delivery is Delivery.NOT_SENT:
         return NotSent(outcome.description)
-    if outcome.reach is Delivery.UNKNOWN:
+    if outcome.delivery is Delivery.UNKNOWN:
         return OutcomeUnknown(outcome.description)
     text = without_token(outcome.description)
     if chat_id := _new_chat_id(outcome):
@@ -114,26 +116,27 @@ def _by_status(error: BotApiError, status: int, text: str) -> Decision:
     if 300 <= status < 500 and not error.official:
         return NotSent(text)  # a proxy or a login page: Telegram never saw the call
     if status == 403 or (status == 400 and "chat not found" in text.lower()):
-        return ChatUnreachable(_reason(text), text)
+        return ChatUnreachable(unreachable_reason(text) or UnreachableReason.FORBIDDEN, text)
     if 400 <= status < 500:
         return MessageRefused(text)
     return OutcomeUnknown(text)
 
 
-def _reason(text: str) -> str:
-    return next((reason for words, reason in _UNREACHABLE.items() if words in text.lower()), "forbidden")
+def unreachable_reason(description: str) -> UnreachableReason | None:
+    """Return why the chat cannot be written to, by Telegram's description; None if it does not say so."""
+    return next((reason for part, reason in _UNREACHABLE.items() if part in description.lower()), None)
 
 
 def _new_chat_id(error: BotApiError) -> int | None:
-    """Where a 400 says that the chat is now, whatever else it says."""
-    told = error.parameters.get("migrate_to_chat_id")
+    # Any official 400 may carry it, whatever its description says.
+    new_id = error.parameters.get("migrate_to_chat_id")
     official = error.official and error.status == 400
-    return told if official and type(told) is int and told in INT64 else None
+    return new_id if official and type(new_id) is int and new_id in INT64 else None
 
 
 def _wait_s(error: BotApiError) -> float:
-    told = error.parameters.get("retry_after")
-    if isinstance(told, int | float) and not isinstance(told, bool) and told >= 0:
-        return min(float(told), LONGEST_WAIT_S)
+    seconds = error.parameters.get("retry_after")
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0:
+        return min(float(seconds), LONGEST_WAIT_S)
     match = re.search(r"retry after (\d+)", error.description, re.IGNORECASE)
     return min(float(match[1]), LONGEST_WAIT_S) if match else DEFAULT_WAIT_S

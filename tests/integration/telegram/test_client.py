@@ -84,7 +84,7 @@ def test_updates_come_as_they_are(fake_bot_api, address):
 def test_an_official_answer_keeps_its_words(fake_bot_api, address, status, parameters):
     fake_bot_api.respond_with(status, description="Bad Request: in their own words", parameters=parameters)
     error = failure(address)
-    assert (error.reach, error.status, error.error_code) == (Delivery.ANSWERED, status, status)
+    assert (error.delivery, error.status, error.error_code) == (Delivery.ANSWERED, status, status)
     assert error.description == "Bad Request: in their own words"
     assert error.parameters == (parameters or {})
     assert error.official
@@ -93,32 +93,32 @@ def test_an_official_answer_keeps_its_words(fake_bot_api, address, status, param
 def test_a_page_of_a_proxy_is_an_answer_but_not_an_official_one(fake_bot_api, address):
     fake_bot_api.respond_with(kind=ResponseKind.HTML)
     error = failure(address)
-    assert (error.reach, error.status, error.official) == (Delivery.ANSWERED, 502, False)
+    assert (error.delivery, error.status, error.official) == (Delivery.ANSWERED, 502, False)
 
 
 @pytest.mark.parametrize("kind", [ResponseKind.CUT, ResponseKind.MALFORMED])
 def test_a_success_that_cannot_be_read_is_unknown(fake_bot_api, address, kind):
     fake_bot_api.respond_with(kind=kind, delivered=True)
     error = failure(address)
-    assert error.reach is Delivery.UNKNOWN or error.status == 200
+    assert error.delivery is Delivery.UNKNOWN or error.status == 200
 
 
 def test_no_answer_in_time_is_unknown(fake_bot_api, address, monkeypatch):
     monkeypatch.setattr("efir.telegram.bot.client.READ_S", 0.2)
     fake_bot_api.respond_with(kind=ResponseKind.HANG)
     error = failure(address)
-    assert (error.reach, error.description) == (Delivery.UNKNOWN, "ReadTimeout")
+    assert (error.delivery, error.description) == (Delivery.UNKNOWN, "ReadTimeout")
 
 
 def test_a_refused_connection_is_surely_not_sent():
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
     error = failure(address)
-    assert (error.reach, error.description) == (Delivery.NOT_SENT, "ConnectError")
+    assert (error.delivery, error.description) == (Delivery.NOT_SENT, "ConnectError")
 
 
 def test_a_name_that_does_not_resolve_is_surely_not_sent():
-    assert failure("http://bot-api.invalid").reach is Delivery.NOT_SENT
+    assert failure("http://bot-api.invalid").delivery is Delivery.NOT_SENT
 
 
 def test_a_wrong_token_is_told_in_telegrams_words(address):
@@ -170,7 +170,7 @@ def test_an_encrypted_call_goes_through_a_tunnel(through):
         listener.join()
     assert proxy.through == [("tunnel", target)]
     assert hello[0][:1] == b"\x16"  # the beginning of TLS: the proxy sees no token
-    assert error.reach is Delivery.NOT_SENT
+    assert error.delivery is Delivery.NOT_SENT
 
 
 def _first_bytes(listening: socket.socket) -> bytes:
@@ -197,5 +197,5 @@ def test_a_proxy_that_is_away_has_surely_sent_nothing(through, caplog):
     for scheme in ("http", "https", "socks5"):
         through(f"{scheme}://efir:{PASSWORD}@127.0.0.1:{port}")
         error = failure("https://bot-api.invalid")
-        assert (error.reach, error.description) == (Delivery.NOT_SENT, "ConnectError")
+        assert (error.delivery, error.description) == (Delivery.NOT_SENT, "ConnectError")
     assert PASSWORD not in caplog.text
