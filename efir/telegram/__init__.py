@@ -1,4 +1,4 @@
-"""The outbox, the dispatcher that empties it into Telegram, and the link between a person and a chat.
+"""Telegram: the outbox, the dispatcher that sends it, and the link between a person and a chat.
 
-It knows how a message is kept and sent, not what it says: whoever has something to say registers a kind.
+This app stores and sends messages. Their texts come from the apps that register a message type.
 """

@@ -11,10 +11,7 @@ class TelegramConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from efir.telegram import (
-            notices,  # noqa: F401  # their receivers and sections
-            personal_data,  # noqa: F401  # their receivers and sections
-        )
+        from efir.telegram import notices, personal_data  # noqa: F401  # importing connects their receivers
         from efir.telegram.outbox.enqueue import release_for_recording
         from efir.webinars.core import recording_published
 

@@ -1,4 +1,4 @@
-"""How sending is doing, for `/healthz` and for those who look at messages."""
+"""The health of the bot, for `/healthz` and for pages that show messages."""
 
 from __future__ import annotations
 
@@ -6,33 +6,53 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from efir.lib import clock
 from efir.telegram.bot import lease
 
+# Several renewals of the lease: a dispatcher that is silent for longer is gone.
 FRESH = timedelta(seconds=15)
+
+
+class BotState(models.TextChoices):
+    """Whether the bot can send. The label says what keeps it from sending."""
+
+    OK = "ok", ""
+    NOT_CONFIGURED = (
+        "not_configured",
+        _("Telegram не подключён к сайту: сообщения подождут, пока администратор не подключит бота."),
+    )
+    DISPATCHER_DOWN = (
+        "dispatcher_down",
+        _(
+            "Отправка сейчас не работает. Сообщения не потеряются: они уйдут сами, как только администратор запустит "
+            "её."
+        ),
+    )
+    BOT_REJECTED = (
+        "bot_rejected",
+        _(
+            "Telegram не принимает токен бота, поэтому ничего не отправляется. Сообщения не потеряются: они уйдут "
+            "сами, как только администратор исправит токен."
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class BotHealth:
-    """One of `ok`, `not_configured`, `dispatcher_down` (nobody holds the bot's lease) and `bot_rejected` (a wrong
-    token; `fault` is what Telegram says of it)."""
+    """The state of the bot. `fault` is what Telegram says of the token if it rejects the token."""
 
-    state: str
+    state: BotState
     fault: str = ""
 
 
 def bot_health() -> BotHealth:
-    """How the bot is, with one query."""
+    """Return the health of the bot, with one query."""
     if not settings.EFIR.telegram_token:
-        return BotHealth("not_configured")
-    state = lease.state().first()
-    alive = state and state.holder and state.heartbeat_at and state.heartbeat_at > clock.now() - FRESH
-    if not state or not alive:
-        return BotHealth("dispatcher_down")
-    return BotHealth("bot_rejected", state.fault) if state.fault else BotHealth("ok")
-
-
-def telegram_health() -> str:
-    """The state alone, in one word."""
-    return bot_health().state
+        return BotHealth(BotState.NOT_CONFIGURED)
+    row = lease.state().first()
+    if not row or not row.holder or not row.heartbeat_at or row.heartbeat_at <= clock.now() - FRESH:
+        return BotHealth(BotState.DISPATCHER_DOWN)
+    return BotHealth(BotState.BOT_REJECTED, row.fault) if row.fault else BotHealth(BotState.OK)

@@ -1,4 +1,4 @@
-"""Inviting a person to link their Telegram, and what is known of the link."""
+"""One-time links that link a person to their Telegram chat."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from efir.telegram.bot import lease
 from efir.telegram.bot.client import BotApi, BotApiError
 from efir.telegram.models import LinkToken, TelegramChat
 
-# Somebody waits for the page.
+# A person waits for the page.
 ASK_WITHIN_S = 3.0
-TOKEN_LIVES = timedelta(hours=24)
+EXPIRES_AFTER = timedelta(hours=24)
 
 
 class BotUnknown(Exception):
-    """There is no bot, or Telegram does not tell its name: no link can be made."""
+    """No link can be made: there is no bot, or its username is not known."""
 
 
 def make_link(person: Person) -> str:
-    """A fresh address that links the person's Telegram once, within 24 hours. Raises BotUnknown."""
+    """Make an address that links the person's Telegram once, within 24 hours. Raises BotUnknown."""
     username = _username()
     token = secrets.token_urlsafe(24)
-    LinkToken.objects.create(person=person, token_hash=hash_of(token), expires_at=clock.now() + TOKEN_LIVES)
+    LinkToken.objects.create(person=person, token_hash=hash_of(token), expires_at=clock.now() + EXPIRES_AFTER)
     return f"https://t.me/{username}?start={token}"
 
 
 def _username() -> str:
-    """The bot's name as the dispatcher learned it; right after a start it may not have got to that yet."""
     if not settings.EFIR.telegram_token:
         raise BotUnknown
-    return lease.state().values_list("username", flat=True).first() or asyncio.run(_asked())
+    # Right after a start the dispatcher may not have stored it yet.
+    return lease.state().values_list("username", flat=True).first() or asyncio.run(_ask_username())
 
 
-async def _asked() -> str:
+async def _ask_username() -> str:
     api = BotApi(settings.EFIR.telegram_token, settings.EFIR.telegram_api)
     try:
         async with asyncio.timeout(ASK_WITHIN_S):
@@ -51,15 +51,15 @@ async def _asked() -> str:
 
 
 def hash_of(token: str) -> str:
-    """What is stored of a token: its SHA-256 in hexadecimal."""
+    """Return what is stored of a token: its SHA-256 in hexadecimal."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def chat_of(person: Person) -> TelegramChat | None:
-    """The person's chat, reachable or not."""
+    """Return the person's chat, reachable or not."""
     return TelegramChat.objects.filter(person=person).first()
 
 
 def unlink(person: Person) -> bool:
-    """Forget the person's chat; whether there was one. What is queued for them waits for a new link."""
+    """Delete the person's chat; messages for them wait for a new link. Return whether there was one."""
     return bool(TelegramChat.objects.filter(person=person).delete()[0])

@@ -1,4 +1,4 @@
-"""The board: a webinar's messages by state, a page at a time, and how far sending is."""
+"""The list of a webinar's messages, filtered by state, with the progress of sending."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ALL: Promise = _("все")
 MOVING = (MessageState.QUEUED, MessageState.SENDING)
 WAITING = (MessageState.WAITING_LINK, MessageState.WAITING_RECORDING, *MOVING)
 
-# What is told of a message besides its own row.
+# Rows that the list shows beside the message.
 RELATED = ("lead", "person__telegramchat", "caused_by", "retried_by", "resolved_by")
 
 

@@ -14,9 +14,6 @@ from efir.webinars.models import Webinar
 HELD_BY_RESTORE = "held by a restore: it may have gone out after the backup was made"
 # Replaces a text that named an erased person. It is not empty: an empty text means that nothing was sent.
 ERASED_TEXT = "[…]"
-# The errors of messages that expired because nobody may receive them.
-PERSON_ERASED = "person_erased"
-NO_ACCESS = "no_access"
 
 
 class Kind(models.TextChoices):
@@ -38,6 +35,13 @@ class MessageState(models.TextChoices):
     FAILED = "failed", _("не доставлено")
     UNCERTAIN = "uncertain", _("исход неизвестен")
     EXPIRED = "expired", _("срок истёк")
+
+
+class Ineligible(models.TextChoices):
+    """The error of a message that expired because nobody may receive it."""
+
+    PERSON_ERASED = "person_erased", _("аккаунт удалён")
+    NO_ACCESS = "no_access", _("у получателя больше нет доступа")
 
 
 class UnreachableReason(models.TextChoices):
@@ -66,6 +70,12 @@ class TelegramChat(models.Model):
 
     def __str__(self) -> str:
         return f"chat of {self.person_id}"
+
+    @property
+    def unreachable_label(self) -> str:
+        """Return why the bot cannot write to the chat; empty if it can."""
+        reason = self.unreachable_reason
+        return str(UnreachableReason(reason).label) if reason in UnreachableReason else ""
 
 
 class LinkToken(models.Model):

@@ -1,4 +1,4 @@
-"""What is kept of a person here: their chat, and the messages to them and about them; and how it is erased."""
+"""Personal data of this app: a person's chat and the messages to and about them. Export and erasure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from efir.accounts.models import Person
 from efir.accounts.personal_data import Row, section
 from efir.telegram.models import (
     ERASED_TEXT,
-    PERSON_ERASED,
     ChatNotice,
+    Ineligible,
     LinkToken,
     MessageState,
     OutboxMessage,
@@ -43,7 +43,7 @@ def _notices(person: Person) -> Iterable[Row]:
 
 @section("messages")
 def _messages(person: Person) -> Iterable[Row]:
-    """To the person and about them; a text only where it tells of nobody else."""
+    # To the person and about them; a text only if it names nobody else.
     for row in OutboxMessage.objects.filter(Q(person=person) | Q(lead=person)).order_by("pk").iterator():
         is_own = row.person_id == row.lead_id == person.pk
         yield {
@@ -54,24 +54,22 @@ def _messages(person: Person) -> Iterable[Row]:
             "state": row.state,
             "created_at": row.created_at,
             "sent_at": row.sent_at,
-            "chat_id": row.chat_id if row.person_id == person.pk else None,  # another one than now, perhaps
+            "chat_id": row.chat_id if row.person_id == person.pk else None,
             "text": row.text if is_own else None,
         }
 
 
 @section("messages_you_handled")
 def _handled(person: Person) -> Iterable[Row]:
-    """Those that the person caused by a decision, had sent again, or said to have arrived."""
+    # Messages that the person caused by a decision, sent again, or said to have arrived.
     hands = Q(caused_by=person) | Q(retried_by=person) | Q(resolved_by=person)
     return OutboxMessage.objects.filter(hands).order_by("pk").values("webinar_id", "kind", "state")
 
 
 @receiver(erasing, dispatch_uid="efir.telegram.erasing")
 def forget(person: Person, **kwargs: Any) -> None:
-    """Forget the chat and its invitations, call off what has not gone, and blot out every text that names the person.
-
-    Invitations first: whoever uses one at this moment either comes before the chat is forgotten, or in vain.
-    """
+    """Delete the chat and its link tokens, cancel pending messages, and clear every text that names the person."""
+    # Tokens first: a token that is used at this moment links a chat that is deleted next, or nothing.
     LinkToken.objects.filter(person=person).delete()
     TelegramChat.objects.filter(person=person).delete()
     ChatNotice.objects.filter(login=person.login).delete()
@@ -81,20 +79,25 @@ def forget(person: Person, **kwargs: Any) -> None:
 
 def _cancel_pending(person: Person) -> None:
     about = OutboxMessage.objects.filter(lead=person)
-    # A call that names the person and has not begun is not made: it is put together again without the name.
+    # A claimed call that has not begun must not name the person: it is composed again without the name.
     calls = about.filter(state=MessageState.SENDING, attempt_id__isnull=False).values_list(
         "attempt_id", flat=True
     )
     requeue(OutboxMessage.objects.filter(attempt_id__in=list(calls), text=""))
     own = OutboxMessage.objects.filter(person=person).exclude(state=MessageState.SENT)
-    gone = {"state": MessageState.EXPIRED, "expires_at": None, "error": PERSON_ERASED, "holder": None}
+    gone = {
+        "state": MessageState.EXPIRED,
+        "expires_at": None,
+        "error": Ineligible.PERSON_ERASED,
+        "holder": None,
+    }
     own.update(**gone, attempt_id=None)
     undecided = (MessageState.FAILED, MessageState.UNCERTAIN)
     about.filter(state__in=(*_OPEN, *undecided)).update(**gone, attempt_id=None)
 
 
 def _clear_texts(person: Person) -> None:
-    """Messages that went out as one have one text, so all of them lose it."""
+    # Messages that went out as one have one text, so all of them lose it.
     about = OutboxMessage.objects.filter(lead=person)
     together = Q(batch__in=list(about.exclude(batch=None).values_list("batch", flat=True).distinct()))
     OutboxMessage.objects.filter(Q(person=person) | Q(lead=person) | together).exclude(text="").update(

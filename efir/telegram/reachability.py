@@ -9,7 +9,6 @@ from django.db.models import Count, QuerySet
 
 from efir.accounts.models import Person
 from efir.telegram.health import BotHealth, bot_health
-from efir.telegram.labels import unreachable_words
 from efir.telegram.link_tokens import chat_of
 from efir.telegram.models import TelegramChat
 from efir.webinars.models import Webinar
@@ -17,7 +16,7 @@ from efir.webinars.models import Webinar
 
 @dataclass(frozen=True, slots=True)
 class LinkCounts:
-    """How many people are linked and can be written to, are linked but cannot, and are not linked."""
+    """How many people the bot can write to, cannot write to although they are linked, and are not linked."""
 
     reachable: int
     blocked: int
@@ -56,7 +55,7 @@ class LinkStatus:
 
     @property
     def why_unreachable(self) -> str:
-        return unreachable_words(self.chat.unreachable_reason) if self.chat else ""
+        return self.chat.unreachable_label if self.chat else ""
 
 
 def link_status(person: Person) -> LinkStatus:
@@ -70,16 +69,16 @@ def reachability_of(webinar: Webinar) -> Reachability:
 
 
 def seat_holders(webinar: Webinar) -> LinkCounts:
-    """Those who have a seat, with one grouped query."""
-    return _reach(Person.objects.filter(seats__webinar=webinar))
+    """Count the people who have a seat, with one query."""
+    return _count(Person.objects.filter(seats__webinar=webinar))
 
 
 def inviters(webinar: Webinar) -> LinkCounts:
-    """Those who invited somebody who has a seat, each counted once, with one grouped query."""
-    return _reach(Person.objects.filter(candidates__seats__webinar=webinar))
+    """Count the people who invited somebody who has a seat, each once, with one query."""
+    return _count(Person.objects.filter(candidates__seats__webinar=webinar))
 
 
-def _reach(people: QuerySet[Person]) -> LinkCounts:
+def _count(people: QuerySet[Person]) -> LinkCounts:
     by_link = dict(
         people.order_by().values_list("telegramchat__reachable").annotate(number=Count("pk", distinct=True))
     )

@@ -1,10 +1,9 @@
-"""What an update from Telegram does. Each takes effect once; of strangers nothing is kept but its number."""
+"""Processing updates from Telegram: each once. Of strangers only the update's number is stored."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from html import escape
 from typing import Any
 
 import structlog
@@ -17,12 +16,13 @@ from efir.accounts.models import Person
 from efir.lib import clock
 from efir.telegram.bot import lease
 from efir.telegram.link_tokens import hash_of
-from efir.telegram.models import BotUpdate, LinkToken, TelegramChat
+from efir.telegram.models import BotUpdate, LinkToken, TelegramChat, UnreachableReason
 from efir.telegram.outbox.enqueue import release_for_link
-from efir.telegram.outbox.message_types import OutgoingMessage
+from efir.telegram.outbox.message_types import OutgoingMessage, escape_line
+from efir.webinars.absolute_urls import absolute
 
 # After a week of silence Telegram begins a new count, perhaps below the old one.
-OFFSET_LIVES = timedelta(days=6)
+OFFSET_EXPIRES_AFTER = timedelta(days=6)
 
 Json = dict[str, Any]
 
@@ -31,9 +31,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the bot answers in the chat: HTML of the Bot API, and buttons as (label, absolute address).
+    """An answer in the chat: HTML of the Bot API, and buttons as (label, absolute address).
 
-    `seldom`: it answers no command, so that nobody needs it twice in a minute.
+    `seldom`: it answers no command, so nobody needs it twice in a minute.
     """
 
     chat_id: int
@@ -42,30 +42,30 @@ class Reply:
     seldom: bool = False
 
     def composed(self) -> OutgoingMessage:
-        """The answer as Telegram takes it."""
+        """Return the answer as Telegram accepts it."""
         return OutgoingMessage(self.text, self.buttons).acceptable()
 
 
 def next_offset() -> int | None:
-    """The first update that has not taken effect; None where Telegram is to begin with what it has."""
-    known = lease.state().filter(offset_at__gt=clock.now() - OFFSET_LIVES)
+    """Return the first update to fetch; None if Telegram is to begin with what it has."""
+    known = lease.state().filter(offset_at__gt=clock.now() - OFFSET_EXPIRES_AFTER)
     return known.values_list("next_offset", flat=True).first()
 
 
 def process_update(update: Json) -> Reply | None:
-    """Let an update take effect and move the offset past it, in one transaction; what to answer, if anything."""
+    """Process an update and move the offset past it, in one transaction. Return the answer, if there is one."""
     update_id = int(update["update_id"])
     now = clock.now()
     with transaction.atomic():
-        seen = BotUpdate.objects.get_or_create(
+        _, is_new = BotUpdate.objects.get_or_create(
             bot_id=lease.bot_id(), update_id=update_id, defaults={"seen_at": now}
         )
         lease.state().update(next_offset=update_id + 1, offset_at=now)
-        return _handle_safely(update) if seen[1] else None
+        return _handle_safely(update) if is_new else None
 
 
 def _handle_safely(update: Json) -> Reply | None:
-    """An update in a shape that nobody expects has no effect, but does not block those after it."""
+    # An update of an unexpected shape has no effect, but must not block those after it.
     try:
         with transaction.atomic(), translation.override(settings.LANGUAGE_CODE):
             return _handle_update(update)
@@ -87,7 +87,9 @@ def _handle_update(update: Json) -> Reply | None:
 
 def _on_membership(chat_id: int, status: str) -> None:
     if status == "kicked":
-        TelegramChat.objects.filter(chat_id=chat_id).update(reachable=False, unreachable_reason="blocked")
+        TelegramChat.objects.filter(chat_id=chat_id).update(
+            reachable=False, unreachable_reason=UnreachableReason.BLOCKED
+        )
     elif status == "member":
         _reopen(chat_id)
 
@@ -105,7 +107,7 @@ def _on_message(chat_id: int, text: str) -> Reply:
 
 
 def _on_token(chat_id: int, token: str) -> Reply:
-    """`/start <token>`: link the chat, unless the token is unknown, used or too old."""
+    """Link the chat, unless the token of `/start <token>` is unknown, used or expired."""
     now = clock.now()
     fresh = LinkToken.objects.filter(token_hash=hash_of(token), used_at=None, expires_at__gt=now)
     invitation = fresh.select_related("person").filter(person__is_active=True).first()
@@ -116,11 +118,11 @@ def _on_token(chat_id: int, token: str) -> Reply:
         "Готово, %(name)s! Telegram привязан: сюда придёт всё важное о ваших вебинарах.\n\n"
         "Если передумаете, отправьте /stop."
     )
-    return Reply(chat_id, text % _named(invitation.person))
+    return Reply(chat_id, text % {"name": escape_line(invitation.person.name)})
 
 
 def link(person: Person, chat_id: int) -> None:
-    """Link a chat to a person, off whomever and from wherever it was; what waited for that goes on."""
+    """Link a chat to a person and release what waited for it. Earlier links of either are removed."""
     with transaction.atomic():
         TelegramChat.objects.filter(chat_id=chat_id).exclude(person=person).delete()
         fields = {
@@ -130,14 +132,14 @@ def link(person: Person, chat_id: int) -> None:
             "unreachable_reason": "",
         }
         TelegramChat.objects.update_or_create(person=person, defaults=fields)
-        # A link that somebody else saw on a screen is of no use from now on.
+        # Other links of the person, which somebody may have seen on a screen, stop working.
         LinkToken.objects.filter(person=person, used_at=None).update(used_at=clock.now())
         release_for_link(person)
     log.info("telegram_linked", person_id=person.pk)
 
 
 def _reopen(chat_id: int) -> TelegramChat | None:
-    """Whoever writes to the bot can be reached; their chat, if somebody is linked to it."""
+    """Mark the chat as reachable, because somebody writes from it. Return it if it is linked to a person."""
     chat = TelegramChat.objects.select_related("person").filter(chat_id=chat_id).first()
     if chat is not None and not chat.reachable:
         chat.reachable, chat.unreachable_reason = True, ""
@@ -148,7 +150,7 @@ def _reopen(chat_id: int) -> TelegramChat | None:
 
 
 def _greet(chat_id: int) -> Reply:
-    """`/start` without a token that works: say where things stand."""
+    """Answer `/start` without a working token: say whether the chat is linked."""
     chat = _reopen(chat_id)
     if chat is None:
         text = gettext(
@@ -158,7 +160,7 @@ def _greet(chat_id: int) -> Reply:
         )
         return Reply(chat_id, text, (_account_button(),))
     text = gettext("Всё в порядке, %(name)s: Telegram привязан, ничего делать не нужно.")
-    return Reply(chat_id, text % _named(chat.person))
+    return Reply(chat_id, text % {"name": escape_line(chat.person.name)})
 
 
 def _on_stop(chat_id: int) -> Reply:
@@ -179,9 +181,5 @@ def _explain(chat_id: int) -> Reply:
     return Reply(chat_id, text, (_account_button(),), seldom=True)
 
 
-def _named(person: Person) -> dict[str, str]:
-    return {"name": escape(person.name, quote=False)}
-
-
 def _account_button() -> tuple[str, str]:
-    return gettext("Открыть аккаунт"), f"{settings.EFIR.public_url}/account/"
+    return gettext("Открыть аккаунт"), absolute("/account/")

@@ -1,4 +1,4 @@
-"""The addresses of one's own Telegram, and of a webinar's messages, from the site's root."""
+"""Addresses of a person's own Telegram link and of a webinar's messages."""
 
 from __future__ import annotations
 

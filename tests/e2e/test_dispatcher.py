@@ -25,7 +25,7 @@ from efir.telegram.dispatcher import poller, replies, sender
 from efir.telegram.dispatcher.dispatcher import Dispatcher
 from efir.telegram.dispatcher.lease_term import LeaseTerm
 from efir.telegram.dispatcher.rate_limiter import CHAT_GAP_S, RateLimiter
-from efir.telegram.health import telegram_health
+from efir.telegram.health import bot_health
 from efir.telegram.link_tokens import chat_of, make_link
 from efir.telegram.models import OutboxMessage, TelegramChat
 from efir.telegram.outbox import claims, completion
@@ -99,13 +99,13 @@ def test_what_is_queued_is_sent_and_written_down(fake_bot_api, bot_api, audience
     webinar, _ = audience()
     with dispatching():
         eventually(settled)
-        assert telegram_health() == "ok"
+        assert bot_health().state == "ok"
     row = OutboxMessage.objects.get()
     (sent,) = fake_bot_api.sent
     assert (row.message_id, row.chat_id) == (sent.message["message_id"], sent.message["chat"]["id"])
     assert (row.text, row.attempts, row.error) == (sent.params["text"], 1, "")
     assert f"«{webinar.title}»" in sent.message["text"]
-    assert telegram_health() == "dispatcher_down"
+    assert bot_health().state == "dispatcher_down"
 
 
 def test_the_inviter_and_the_candidate_hear_of_it(fake_bot_api, bot_api, make_person, make_webinar):
@@ -141,7 +141,7 @@ def test_a_recording_that_is_out_already_goes_along_with_the_follow_up(fake_bot_
 
 def test_work_that_comes_while_it_runs_is_done(fake_bot_api, bot_api, audience):
     with dispatching():
-        eventually(lambda: telegram_health() == "ok")
+        eventually(lambda: bot_health().state == "ok")
         audience()
         eventually(settled)
     assert len(fake_bot_api.sent) == 1
@@ -212,21 +212,21 @@ def test_a_wrong_token_fails_no_message_and_is_said_loudly(fake_bot_api, bot_api
     fake_bot_api.respond_with(401, description="Unauthorized", times=None)
     audience()
     with dispatching():
-        eventually(lambda: telegram_health() == "bot_rejected")
+        eventually(lambda: bot_health().state == "bot_rejected")
         assert settled("queued")
         fake_bot_api.clear_responses()
         eventually(settled)
-        assert telegram_health() == "ok"
+        assert bot_health().state == "ok"
     assert len(fake_bot_api.sent) == 1
 
 
 def test_a_token_that_is_withdrawn_later_stops_the_queue(fake_bot_api, bot_api, audience, monkeypatch):
     monkeypatch.setattr(sender, "VERIFY_AGAIN_S", 0.1)
     with dispatching():
-        eventually(lambda: telegram_health() == "ok")
+        eventually(lambda: bot_health().state == "ok")
         fake_bot_api.respond_with(401, description="Unauthorized", times=None)
         audience(3)
-        eventually(lambda: telegram_health() == "bot_rejected")
+        eventually(lambda: bot_health().state == "bot_rejected")
         assert settled("queued", "sending")
         fake_bot_api.clear_responses()
         eventually(settled)
@@ -267,7 +267,7 @@ def test_telegram_may_go_away_in_between(fake_bot_api, settings, audience, monke
     with_bot(settings, telegram_api=f"http://127.0.0.1:{port}")
     with dispatching():
         with running(fake_bot_api, port=port):
-            eventually(lambda: telegram_health() == "ok" and fake_bot_api.is_polling)
+            eventually(lambda: bot_health().state == "ok" and fake_bot_api.is_polling)
         audience(2)
         eventually(lambda: OutboxMessage.objects.filter(failures__gt=1).count() == 2)
         back = FakeBotApi(tokens={TOKEN})
@@ -353,7 +353,7 @@ def test_a_moment_that_was_given_back_is_not_waited_for():
 
 def test_of_two_dispatchers_one_acts_and_the_other_takes_over_at_once(fake_bot_api, bot_api, audience):
     with dispatching() as stop_first:
-        eventually(lambda: telegram_health() == "ok")
+        eventually(lambda: bot_health().state == "ok")
         (first,) = lease.state().values_list("holder", flat=True)
         with dispatching():
             audience(3)

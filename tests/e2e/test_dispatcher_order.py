@@ -16,7 +16,7 @@ from efir.accounts.capabilities import Role
 from efir.fake_botapi import ResponseKind
 from efir.telegram.bot import lease
 from efir.telegram.dispatcher import sender
-from efir.telegram.health import telegram_health
+from efir.telegram.health import bot_health
 from efir.telegram.models import Kind, OutboxMessage, TelegramChat
 from efir.telegram.outbox import claims
 from efir.webinars import core
@@ -161,7 +161,7 @@ def test_who_takes_over_keeps_the_distance_to_what_was_sent_before(
     make_webinar,
 ):
     with dispatching() as stop_first:
-        eventually(lambda: telegram_health() == "ok")
+        eventually(lambda: bot_health().state == "ok")
         with dispatching():
             _, leads = partner_of(2)
             classified(make_webinar("finished"), leads, "stayed_to_end")

@@ -21,7 +21,7 @@ from efir.fake_botapi.errors import OFFICIAL_ERRORS
 from efir.lib import clock
 from efir.telegram.bot import client, outcomes
 from efir.telegram.dispatcher import sender
-from efir.telegram.health import telegram_health
+from efir.telegram.health import bot_health
 from efir.telegram.models import Kind, MessageState, OutboxMessage, TelegramChat
 from efir.telegram.outbox import completion
 from efir.telegram.outbox.enqueue import NewMessage, enqueue
@@ -168,7 +168,7 @@ def test_every_answer_leads_to_the_end_that_the_table_says(fake_bot_api, make_pe
     with dispatching():
         eventually(lambda: not OutboxMessage.objects.filter(state__in=UNSETTLED).exists())
         # After the last refusal of its token the bot asks once more who it is.
-        eventually(lambda: telegram_health() == "ok")
+        eventually(lambda: bot_health().state == "ok")
     ends = {name: ends_of(fake_bot_api, person) for name, person in receivers.items()}
     assert ends == {name: [line.end] * len(kinds) for name, line in TABLE.items()}
     moved = receivers["upgraded"]

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from efir.lib import clock
 from efir.server import readiness
 from efir.server.models import WorkerHeartbeat
-from efir.telegram.health import telegram_health
+from efir.telegram.health import bot_health
 from efir.triggers import registry
 
 # A worker writes its heartbeat every second or two, and every few seconds under load.
@@ -48,7 +48,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def component_states() -> dict[str, str]:
     """Return the state of each component that the whole installation depends on."""
     try:
-        return {"database": _database(), "worker": _worker(), "telegram": telegram_health()}
+        return {"database": _database(), "worker": _worker(), "telegram": bot_health().state}
     except (DatabaseError, OSError):
         return {"database": "unreachable"}
 

@@ -12,7 +12,7 @@ from efir.accounts.models import Person
 from efir.hooks.events import PostWebinarRoute
 from efir.ops.verify.issue import Issue, Key, differences, lead_ids
 from efir.ops.verify.journal import facts
-from efir.telegram.models import NO_ACCESS, PERSON_ERASED, Kind, MessageState, OutboxMessage
+from efir.telegram.models import Ineligible, Kind, MessageState, OutboxMessage
 
 CHUNK = 2000
 LOOK = "look in the chat, then say on the webinar's page whether it arrived"
@@ -42,7 +42,7 @@ CONTRADICTIONS: tuple[tuple[MessageState, Q, str], ...] = (
     (MessageState.FAILED, Q(error=""), "without a reason"),
     (MessageState.WAITING_LINK, Q(expires_at=None), "without an end"),
     (MessageState.WAITING_RECORDING, Q(expires_at=None), "without an end"),
-    (MessageState.EXPIRED, Q(expires_at=None) & ~Q(error__in=[PERSON_ERASED, NO_ACCESS]), "without an end"),
+    (MessageState.EXPIRED, Q(expires_at=None) & ~Q(error__in=Ineligible.values), "without an end"),
 )
 WRONG_CARRIER = ~Q(carried_by=None) & (
     ~Q(carried_by__person_id=F("person_id"))

@@ -28,7 +28,7 @@ from efir.telegram.bot.outcomes import (
     Sent,
     TokenRejected,
 )
-from efir.telegram.models import ERASED_TEXT, MessageState, OutboxMessage, TelegramChat
+from efir.telegram.models import ERASED_TEXT, MessageState, OutboxMessage, TelegramChat, UnreachableReason
 from efir.telegram.outbox.claims import Claim
 from efir.telegram.outbox.queries import requeue
 from efir.webinars.correlation import stop_cause
@@ -139,7 +139,7 @@ def readdress(person_id: int, old_chat_id: int, new_chat_id: int) -> bool:
         with transaction.atomic():
             chat.update(chat_id=new_chat_id)
     except IntegrityError:
-        chat.update(reachable=False, unreachable_reason="not_found")
+        chat.update(reachable=False, unreachable_reason=UnreachableReason.NOT_FOUND)
         return False
     return True
 

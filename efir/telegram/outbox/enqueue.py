@@ -21,9 +21,8 @@ from efir.accounts.capabilities import people_who_can
 from efir.accounts.models import Person
 from efir.lib import clock
 from efir.telegram.models import (
-    NO_ACCESS,
-    PERSON_ERASED,
     BotUpdate,
+    Ineligible,
     Kind,
     LinkToken,
     MessageState,
@@ -126,7 +125,7 @@ def _lock_people(rows: Sequence[OutboxMessage]) -> dict[int, Person]:
 
 
 def _set_places(rows: Sequence[OutboxMessage]) -> None:
-    """Number each person's messages of a kind from a webinar, starting after those that exist."""
+    """Set each message's place: how many of its kind the person has from the webinar already."""
     existing = (
         OutboxMessage.objects.filter(
             webinar_id__in={row.webinar_id for row in rows}, person_id__in={row.person_id for row in rows}
@@ -160,9 +159,9 @@ def expire_ineligible(rows: Sequence[OutboxMessage], people: Mapping[int, Person
     for row in rows:
         receiver = people[row.person_id]
         if receiver.erased_at or people[row.lead_id].erased_at:
-            row.error = PERSON_ERASED
+            row.error = Ineligible.PERSON_ERASED
         elif not receiver.is_active or row.person_id not in allowed.get(row.kind, receiver_ids):
-            row.error = NO_ACCESS
+            row.error = Ineligible.NO_ACCESS
         else:
             continue
         row.state, row.expires_at = MessageState.EXPIRED, None

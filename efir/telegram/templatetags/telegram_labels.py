@@ -1,4 +1,4 @@
-"""Labels of messages and of the bot's health for templates."""
+"""Labels of messages for templates."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from efir.telegram import labels
 register = template.Library()
 
 register.filter("why_not_sent", labels.why_not_sent)
-register.filter("trouble_words", labels.trouble_words)
-register.filter("whose_doing", labels.whose_doing)
+register.filter("handled_by", labels.handled_by)
 
 
 @register.simple_tag

@@ -1,1 +1,1 @@
-"""One's own chat, and the messages of a webinar: one module for each."""
+"""Views of a person's own chat and of a webinar's messages."""

@@ -1,4 +1,4 @@
-"""One's own Telegram, from the account page: linking it, a test message, unlinking."""
+"""The buttons of the account page for a person's own Telegram: link, send a test message, unlink."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ACCOUNT = "/account/"
 
 
 def _own(view: Callable[[HttpRequest], HttpResponse]) -> View:
-    """A button of the account page: POST alone, and whoever is not logged in comes back to that page."""
+    """Decorate a button's view: POST only; without a session, log in and return to the account page."""
 
     @never_cache
     @post_only
@@ -39,7 +39,7 @@ def _own(view: Callable[[HttpRequest], HttpResponse]) -> View:
 
 @_own
 def link(request: HttpRequest) -> HttpResponse:
-    """A fresh one-time link: JSON for programs, a redirect into Telegram for people."""
+    """Make a one-time link: JSON for programs, a redirect to Telegram for people."""
     return _linked(
         request, lambda url: redirect(url) if prefers_html(request) else JsonResponse({"url": url})
     )
@@ -47,14 +47,14 @@ def link(request: HttpRequest) -> HttpResponse:
 
 @_own
 def qr(request: HttpRequest) -> HttpResponse:
-    """A fresh one-time link as a QR code, for the telephone beside this screen."""
+    """Make a one-time link and show it as a QR code, for a phone beside this screen."""
     return _linked(
         request, lambda url: render(request, "telegram/qr.html", {"url": url, "code": qrcode.svg(url)})
     )
 
 
 def _linked(request: HttpRequest, show: Callable[[str], HttpResponse]) -> HttpResponse:
-    """Those made before go on: a code that somebody photographs now must not die of a button beside it."""
+    # Earlier links keep working, so that a code that is being scanned does not expire by another press.
     if rate_limit.is_exceeded(request, "telegram_link"):
         if prefers_html(request):
             return rate_limit.too_many_requests(request, "telegram_link")
@@ -68,7 +68,7 @@ def _linked(request: HttpRequest, show: Callable[[str], HttpResponse]) -> HttpRe
 
 @_own
 def test(request: HttpRequest) -> HttpResponse:
-    """Have the bot write to oneself; what comes of it is seen in Telegram, or on the account page."""
+    """Have the bot send the person a test message. The account page shows it if the chat is not reachable."""
     chat = chat_of(current_person(request))
     if chat is None or not chat.reachable:
         return _refused(
@@ -88,7 +88,7 @@ def test(request: HttpRequest) -> HttpResponse:
 
 @_own
 def unlink_chat(request: HttpRequest) -> HttpResponse:
-    """Forget the chat; asking again changes nothing."""
+    """Unlink the chat. Idempotent."""
     unlink(current_person(request))
     if not prefers_html(request):
         return JsonResponse({"linked": False})

@@ -1,4 +1,4 @@
-"""Sending again what has failed, and deciding about what nobody knows."""
+"""Actions on a webinar's messages: send failed ones again, resolve uncertain ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from efir.webinars.models import Webinar
 
 @action_endpoint(Capability.RETRY_DELIVERY)
 def retry_failed(request: HttpRequest, webinar_id: int) -> ActionResult:
-    """Every message of the webinar that has failed goes into the queue again."""
+    """Queue all failed messages of the webinar again."""
     if not Webinar.objects.filter(pk=webinar_id).exists():
         raise ActionRefused(Code.NOT_FOUND, "no such webinar")
     failed = OutboxMessage.objects.filter(webinar_id=webinar_id, state=MessageState.FAILED)
@@ -33,7 +33,7 @@ def retry_failed(request: HttpRequest, webinar_id: int) -> ActionResult:
 
 @action_endpoint(Capability.RETRY_DELIVERY)
 def retry_one(request: HttpRequest, webinar_id: int, message_id: int) -> ActionResult:
-    """One message that has failed goes into the queue again."""
+    """Queue one failed message again."""
     message = _message(webinar_id, message_id)
     count = resend.retry(message.filter(state=MessageState.FAILED), request_context(request))
     sentence = _("Сообщение снова в очереди.") if count else _too_late()
@@ -42,7 +42,7 @@ def retry_one(request: HttpRequest, webinar_id: int, message_id: int) -> ActionR
 
 @action_endpoint(Capability.RETRY_DELIVERY)
 def resolve(request: HttpRequest, webinar_id: int, message_id: int) -> ActionResult:
-    """Somebody knows what became of a message with an unknown outcome: it arrived, or it is sent again."""
+    """Resolve an uncertain message: it arrived (`delivered`), or it is queued again."""
     delivered = parse_bool(request, "delivered")
     count = resend.resolve(_message(webinar_id, message_id), delivered, request_context(request))
     done = _("Записано: сообщение дошло.") if delivered else _("Сообщение снова в очереди.")
@@ -51,7 +51,7 @@ def resolve(request: HttpRequest, webinar_id: int, message_id: int) -> ActionRes
 
 
 def _message(webinar_id: int, message_id: int) -> QuerySet[OutboxMessage]:
-    """The message as a queryset of one row; raises Refused where the webinar has no such message."""
+    """Return the message as a queryset of one row. Raises ActionRefused if the webinar has no such message."""
     found = OutboxMessage.objects.filter(pk=message_id, webinar_id=webinar_id)
     if not found.exists():
         raise ActionRefused(Code.NOT_FOUND, "no such message")
@@ -67,6 +67,6 @@ def _too_late() -> str:
 
 
 def _back_to(request: HttpRequest) -> str:
-    """The same page of the board, with the same filter."""
+    # The same page of the list, with the same filter.
     query = request.GET.urlencode()
     return f"?{query}#messages" if query else "#messages"

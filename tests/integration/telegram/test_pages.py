@@ -14,7 +14,7 @@ from django.utils.dateparse import parse_datetime
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
 from efir.telegram.bot import lease
-from efir.telegram.health import telegram_health
+from efir.telegram.health import bot_health
 from efir.telegram.link_tokens import hash_of
 from efir.telegram.message_list import list_messages
 from efir.telegram.models import LinkToken, OutboxMessage, TelegramChat
@@ -241,17 +241,17 @@ def test_the_table_says_how_far_sending_is(make_person, make_webinar, bot):
 
 
 def test_health_tells_the_truth(clock, settings):
-    assert telegram_health() == "not_configured"
+    assert bot_health().state == "not_configured"
     with_bot(settings)
-    assert telegram_health() == "dispatcher_down"
+    assert bot_health().state == "dispatcher_down"
     holder = held()
-    assert telegram_health() == "ok"
+    assert bot_health().state == "ok"
     lease.mark_token_rejected("Unauthorized")
-    assert telegram_health() == "bot_rejected"
+    assert bot_health().state == "bot_rejected"
     lease.mark_token_accepted("efir_test_bot")
     clock.move(15)
-    assert telegram_health() == "dispatcher_down"
+    assert bot_health().state == "dispatcher_down"
     lease.acquire(holder)
-    assert telegram_health() == "ok"
+    assert bot_health().state == "ok"
     lease.release(holder)
-    assert telegram_health() == "dispatcher_down"
+    assert bot_health().state == "dispatcher_down"
