@@ -61,79 +61,92 @@ def process_update(update: Json) -> Reply | None:
             bot_id=lease.bot_id(), update_id=update_id, defaults={"seen_at": now}
         )
         lease.state().update(next_offset=update_id + 1, offset_at=now)
-        return _handle_safely(update) if is_new else None
+        if not is_new:
+            return None
+        try:
+            with transaction.atomic(), translation.override(settings.LANGUAGE_CODE):
+                return handle_update(update)
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError, DataError):
+            # An update of an unexpected shape has no effect, but must not block those after it.
+            log.exception("update_not_understood", update_id=update_id)
+            return None
 
 
-def _handle_safely(update: Json) -> Reply | None:
-    # An update of an unexpected shape has no effect, but must not block those after it.
-    try:
-        with transaction.atomic(), translation.override(settings.LANGUAGE_CODE):
-            return _handle_update(update)
-    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, DataError):
-        log.exception("update_not_understood", update_id=update["update_id"])
-        return None
-
-
-def _handle_update(update: Json) -> Reply | None:
+def handle_update(update: Json) -> Reply | None:
+    """Do what a person in a private chat asks for, and note whether the bot can write to the chat."""
     if membership := update.get("my_chat_member"):
-        if membership["chat"]["type"] == "private":
-            _on_membership(membership["chat"]["id"], membership["new_chat_member"]["status"])
+        chat, status = membership["chat"], membership["new_chat_member"]["status"]
+        if chat["type"] == "private" and status == "kicked":
+            TelegramChat.objects.filter(chat_id=chat["id"]).update(
+                reachable=False, unreachable_reason=UnreachableReason.BLOCKED
+            )
+        elif chat["type"] == "private" and status == "member":
+            _reopen(chat["id"])
         return None
     message = update.get("message")
     if not message or message["chat"]["type"] != "private":
         return None
-    return _on_message(message["chat"]["id"], str(message.get("text") or ""))
+    chat_id = message["chat"]["id"]
+    command, _, rest = str(message.get("text") or "").partition(" ")
+    match command.partition("@")[0].lower():
+        case "/start":
+            return _on_start(chat_id, rest.strip())
+        case "/stop":
+            return _on_stop(chat_id)
+    _reopen(chat_id)
+    text = gettext(
+        "Спасибо за сообщение! Это автоматический помощник, он пишет сам, но не умеет отвечать. "
+        "Контакты для связи есть в вашем аккаунте."
+    )
+    return Reply(chat_id, text, (_account_button(),), seldom=True)
 
 
-def _on_membership(chat_id: int, status: str) -> None:
-    if status == "kicked":
-        TelegramChat.objects.filter(chat_id=chat_id).update(
-            reachable=False, unreachable_reason=UnreachableReason.BLOCKED
-        )
-    elif status == "member":
-        _reopen(chat_id)
-
-
-def _on_message(chat_id: int, text: str) -> Reply:
-    command, _, rest = text.partition(" ")
-    command = command.partition("@")[0].lower()
-    if command == "/start" and rest.strip():
-        return _on_token(chat_id, rest.strip())
-    if command == "/stop":
-        return _on_stop(chat_id)
-    if command == "/start":
-        return _greet(chat_id)
-    return _explain(chat_id)
-
-
-def _on_token(chat_id: int, token: str) -> Reply:
-    """Link the chat, unless the token of `/start <token>` is unknown, used or expired."""
+def _on_start(chat_id: int, token: str) -> Reply:
+    """Link the chat. If the token is missing, unknown, used or expired, say whether the chat is linked."""
     now = clock.now()
     fresh = LinkToken.objects.filter(token_hash=hash_of(token), used_at=None, expires_at__gt=now)
     invitation = fresh.select_related("person").filter(person__is_active=True).first()
-    if invitation is None or not fresh.update(used_at=now):
-        return _greet(chat_id)
-    link(invitation.person, chat_id)
+    if invitation is not None and fresh.update(used_at=now):
+        link(invitation.person, chat_id)
+        text = gettext(
+            "Готово, %(name)s! Telegram привязан: сюда придёт всё важное о ваших вебинарах.\n\n"
+            "Если передумаете, отправьте /stop."
+        )
+        return Reply(chat_id, text % {"name": escape_line(invitation.person.name)})
+    chat = _reopen(chat_id)
+    if chat is not None:
+        text = gettext("Всё в порядке, %(name)s: Telegram привязан, ничего делать не нужно.")
+        return Reply(chat_id, text % {"name": escape_line(chat.person.name)})
     text = gettext(
-        "Готово, %(name)s! Telegram привязан: сюда придёт всё важное о ваших вебинарах.\n\n"
-        "Если передумаете, отправьте /stop."
+        "Здравствуйте! Чтобы получать здесь сообщения о вебинарах, откройте свой аккаунт на сайте и нажмите "
+        "«Привязать Telegram». Ссылка оттуда действует сутки и срабатывает один раз; если эта уже не действует, "
+        "там же можно взять новую."
     )
-    return Reply(chat_id, text % {"name": escape_line(invitation.person.name)})
+    return Reply(chat_id, text, (_account_button(),))
+
+
+def _on_stop(chat_id: int) -> Reply:
+    gone, _ = TelegramChat.objects.filter(chat_id=chat_id).delete()
+    if not gone:
+        return Reply(chat_id, gettext("Этот чат ни к чему не привязан, сообщений не будет."))
+    log.info("telegram_stopped")
+    text = gettext("Telegram отвязан, сообщений больше не будет. Вернуться можно в любой момент из аккаунта.")
+    return Reply(chat_id, text, (_account_button(),))
+
+
+def _account_button() -> tuple[str, str]:
+    return gettext("Открыть аккаунт"), absolute("/account/")
 
 
 def link(person: Person, chat_id: int) -> None:
     """Link a chat to a person and release what waited for it. Earlier links of either are removed."""
     with transaction.atomic():
         TelegramChat.objects.filter(chat_id=chat_id).exclude(person=person).delete()
-        fields = {
-            "chat_id": chat_id,
-            "linked_at": clock.now(),
-            "reachable": True,
-            "unreachable_reason": "",
-        }
+        now = clock.now()
+        fields = {"chat_id": chat_id, "linked_at": now, "reachable": True, "unreachable_reason": ""}
         TelegramChat.objects.update_or_create(person=person, defaults=fields)
         # Other links of the person, which somebody may have seen on a screen, stop working.
-        LinkToken.objects.filter(person=person, used_at=None).update(used_at=clock.now())
+        LinkToken.objects.filter(person=person, used_at=None).update(used_at=now)
         release_for_link(person)
     log.info("telegram_linked", person_id=person.pk)
 
@@ -147,39 +160,3 @@ def _reopen(chat_id: int) -> TelegramChat | None:
         release_for_link(chat.person)
         log.info("telegram_reopened", person_id=chat.person_id)
     return chat
-
-
-def _greet(chat_id: int) -> Reply:
-    """Answer `/start` without a working token: say whether the chat is linked."""
-    chat = _reopen(chat_id)
-    if chat is None:
-        text = gettext(
-            "Здравствуйте! Чтобы получать здесь сообщения о вебинарах, откройте свой аккаунт на сайте и нажмите "
-            "«Привязать Telegram». Ссылка оттуда действует сутки и срабатывает один раз; если эта уже не действует, "
-            "там же можно взять новую."
-        )
-        return Reply(chat_id, text, (_account_button(),))
-    text = gettext("Всё в порядке, %(name)s: Telegram привязан, ничего делать не нужно.")
-    return Reply(chat_id, text % {"name": escape_line(chat.person.name)})
-
-
-def _on_stop(chat_id: int) -> Reply:
-    gone, _ = TelegramChat.objects.filter(chat_id=chat_id).delete()
-    if not gone:
-        return Reply(chat_id, gettext("Этот чат ни к чему не привязан, сообщений не будет."))
-    log.info("telegram_stopped")
-    text = gettext("Telegram отвязан, сообщений больше не будет. Вернуться можно в любой момент из аккаунта.")
-    return Reply(chat_id, text, (_account_button(),))
-
-
-def _explain(chat_id: int) -> Reply:
-    _reopen(chat_id)
-    text = gettext(
-        "Спасибо за сообщение! Это автоматический помощник, он пишет сам, но не умеет отвечать. "
-        "Контакты для связи есть в вашем аккаунте."
-    )
-    return Reply(chat_id, text, (_account_button(),), seldom=True)
-
-
-def _account_button() -> tuple[str, str]:
-    return gettext("Открыть аккаунт"), absolute("/account/")

@@ -54,7 +54,7 @@ def core_webinar_set_status(webinar_id: int, status: str, context: Context) -> W
     """Start or stop a webinar; asking for what already is so changes nothing. Raises Refused."""
     action = CoreWebinarSetStatus(webinar_id, status, context)
     with transaction.atomic():
-        _authorize(action.context, Capability.MANAGE_STATUS)
+        authorize(action.context, Capability.MANAGE_STATUS)
         webinar = _lock(action.webinar_id)
         if action.status == "start" and webinar.withdrawn and webinar.state is Status.SCHEDULED:
             raise ActionRefused(Code.WITHDRAWN, "put it back first")
@@ -65,7 +65,7 @@ def core_webinar_set_cta_visibility(webinar_id: int, visible: bool, context: Con
     """Show or hide the room's call-to-action while on air. Raises Refused."""
     action = CoreWebinarSetCtaVisibility(webinar_id, visible, context)
     with transaction.atomic():
-        _authorize(action.context, Capability.MANAGE_CTA)
+        authorize(action.context, Capability.MANAGE_CTA)
         webinar = _lock(action.webinar_id)
         check_cta(webinar.state)
         if webinar.cta_visible != action.visible:
@@ -76,7 +76,7 @@ def core_webinar_set_cta_visibility(webinar_id: int, visible: bool, context: Con
 def publish(webinar_id: int, context: Context) -> Webinar:
     """draft → scheduled, once title, start time and player are set. Raises Refused."""
     with transaction.atomic():
-        _authorize(context, Capability.EDIT_WEBINAR)
+        authorize(context, Capability.EDIT_WEBINAR)
         webinar = _lock(webinar_id)
         if webinar.state is Status.DRAFT:
             _require_filled({name: getattr(webinar, name) for name in REQUIRED})
@@ -100,7 +100,7 @@ def archive(webinar_id: int, context: Context) -> Webinar:
 
 def create(fields: Mapping[str, Any], context: Context) -> Webinar:
     """A new draft. Raises Refused."""
-    _authorize(context, Capability.EDIT_WEBINAR)
+    authorize(context, Capability.EDIT_WEBINAR)
     _authorize_technical(context, set(fields))
     check_editable(Status.DRAFT, set(fields))
     with transaction.atomic():
@@ -115,7 +115,7 @@ def copy(webinar_id: int, context: Context) -> Webinar:
     Whoever may make drafts may copy: technical fields come along as somebody with the capability has set them.
     """
     with transaction.atomic():
-        _authorize(context, Capability.EDIT_WEBINAR)
+        authorize(context, Capability.EDIT_WEBINAR)
         source = _lock(webinar_id)
         webinar = _create({name: getattr(source, name) for name in COPIED}, context)
     log.info("webinar_copied", webinar_id=webinar.pk, source_id=webinar_id, actor_id=context.actor_id)
@@ -132,7 +132,7 @@ def _create(fields: Mapping[str, Any], context: Context) -> Webinar:
 def update(webinar_id: int, fields: Mapping[str, Any], context: Context) -> Webinar:
     """Write the business and technical fields that changed; all of them or none. Raises Refused."""
     with transaction.atomic():
-        _authorize(context, Capability.EDIT_WEBINAR)
+        authorize(context, Capability.EDIT_WEBINAR)
         webinar = _lock(webinar_id)
         changed = {name: value for name, value in fields.items() if getattr(webinar, name) != value}
         if not changed:
@@ -161,7 +161,7 @@ def publish_recording(webinar_id: int, url: str, context: Context) -> Webinar:
     A recording belongs to a webinar that has taken place: on air or finished, not before, and not once archived.
     """
     with transaction.atomic():
-        _authorize(context, Capability.PUBLISH_RECORDING)
+        authorize(context, Capability.PUBLISH_RECORDING)
         webinar = _lock(webinar_id)
         if webinar.state is Status.ARCHIVED:
             raise ActionRefused(Code.LOCKED, "archived")
@@ -204,7 +204,8 @@ def _require_filled(values: Mapping[str, Any]) -> None:
         raise ActionRefused(Code.INCOMPLETE, ", ".join(lacking))
 
 
-def _authorize(context: Context, capability: Capability) -> None:
+def authorize(context: Context, capability: Capability) -> None:
+    """Raise ActionRefused unless the actor has the capability; the system has every one."""
     if context.actor_id is None:
         return  # the system and the command line; Context refuses an action from the web without a person
     actor = Person.objects.filter(pk=context.actor_id, is_active=True).first()
@@ -214,7 +215,7 @@ def _authorize(context: Context, capability: Capability) -> None:
 
 def _authorize_technical(context: Context, fields: set[str]) -> None:
     if fields & TECHNICAL:
-        _authorize(context, Capability.EDIT_TECHNICAL)
+        authorize(context, Capability.EDIT_TECHNICAL)
 
 
 def _transition_by_system(webinar_id: int, asked: str, context: Context) -> Webinar:

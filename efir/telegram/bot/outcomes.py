@@ -41,13 +41,6 @@ class ChatMoved:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageRefused:
-    """Telegram refuses this message: sending it again would not help."""
-
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
 class RateLimited:
     """Surely not sent. The whole queue must pause for this many seconds."""
 
@@ -56,30 +49,36 @@ class RateLimited:
 
 
 @dataclass(frozen=True, slots=True)
-class NotSent:
+class _Failure:
+    error: str
+
+
+class MessageRefused(_Failure):
+    """Telegram refuses this message: sending it again would not help."""
+
+
+class NotSent(_Failure):
     """Surely not sent. The message is tried again later."""
 
-    error: str
 
-
-@dataclass(frozen=True, slots=True)
-class OutcomeUnknown:
+class OutcomeUnknown(_Failure):
     """The message may have arrived, or not."""
 
-    error: str
 
-
-@dataclass(frozen=True, slots=True)
-class TokenRejected:
+class TokenRejected(_Failure):
     """Telegram rejects the token: nothing can be sent until it accepts one."""
 
-    error: str
 
-
-Failure: TypeAlias = (
-    ChatUnreachable | ChatMoved | MessageRefused | RateLimited | NotSent | OutcomeUnknown | TokenRejected
+Decision: TypeAlias = (
+    Sent
+    | ChatUnreachable
+    | ChatMoved
+    | RateLimited
+    | MessageRefused
+    | NotSent
+    | OutcomeUnknown
+    | TokenRejected
 )
-Decision: TypeAlias = Sent | Failure
 
 # Parts of Telegram's descriptions.
 _UNREACHABLE = {

@@ -9,14 +9,14 @@ import structlog
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from efir.accounts.capabilities import Capability, can
-from efir.accounts.models import Person
+from efir.accounts.capabilities import Capability
 from efir.audit.actions import Action
 from efir.audit.log import record
-from efir.hooks.actions import ActionRefused, Code, Context
+from efir.hooks.actions import Context
 from efir.lib import clock
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.telegram.outbox.enqueue import log_message_ids
+from efir.webinars.core import authorize
 
 RETRIABLE = (MessageState.FAILED, MessageState.UNCERTAIN)
 
@@ -28,7 +28,7 @@ def retry(messages: QuerySet[OutboxMessage], context: Context) -> int:
 
     Raises ActionRefused if the actor lacks `retry_delivery`.
     """
-    _require_retry_delivery(context)
+    authorize(context, Capability.RETRY_DELIVERY)
     retriable = messages.filter(state__in=RETRIABLE)
     retried = _update(retriable, _queued_again(context), Action.MESSAGES_RETRIED, context)
     log_message_ids(log, "retried", retried, actor_id=context.actor_id)
@@ -41,7 +41,7 @@ def resolve(messages: QuerySet[OutboxMessage], delivered: bool, context: Context
     One call has one outcome, so the decision also holds for whatever else that call carried. Raises ActionRefused if
     the actor lacks `retry_delivery`.
     """
-    _require_retry_delivery(context)
+    authorize(context, Capability.RETRY_DELIVERY)
     asked = list(messages.filter(state=MessageState.UNCERTAIN).values_list("pk", "attempt_id"))
     same_call = Q(attempt_id__in={attempt_id for _, attempt_id in asked if attempt_id})
     uncertain = OutboxMessage.objects.filter(
@@ -86,11 +86,3 @@ def _update(
         for webinar_id, number in Counter(webinars.values()).items():
             record(action, context, webinar_id=webinar_id, messages=number, **details)
         return sorted(webinars)
-
-
-def _require_retry_delivery(context: Context) -> None:
-    if context.actor_id is None:
-        return
-    actor = Person.objects.filter(pk=context.actor_id, is_active=True).first()
-    if actor is None or not can(actor, Capability.RETRY_DELIVERY):
-        raise ActionRefused(Code.FORBIDDEN, Capability.RETRY_DELIVERY)
