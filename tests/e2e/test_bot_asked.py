@@ -1,4 +1,4 @@
-"""What people ask the bot for on the site comes through the running system: a new password, a test message."""
+"""Notices in the running system: a link for a new password, a test message."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.site import Visitor, eventually
 NEW = "совсем-новый-7"
 
 
-def test_a_forgotten_password_comes_back_through_the_chat(site, cast):
+def test_password_reset_arrives_in_the_chat(site, cast):
     login, _ = cast.candidate()
     chat_id = 5000 + cast.number
     before = len(cast.received(chat_id))
@@ -29,7 +29,7 @@ def test_a_forgotten_password_comes_back_through_the_chat(site, cast):
     assert site.count("telegram_chatnotice") == 0
 
 
-def test_nobody_that_is_not_there_gets_anything(site, cast):
+def test_unknown_login_gets_no_message(site, cast):
     sent = len(cast.fake_bot_api.sent)
     visitor = Visitor(site)
     for login in ("nobody@example.org", cast.candidate(linked=False)[0]):
@@ -38,7 +38,7 @@ def test_nobody_that_is_not_there_gets_anything(site, cast):
     assert len(cast.fake_bot_api.sent) == sent
 
 
-def test_a_partner_tries_out_whether_they_are_reached(site, cast):
+def test_test_message_arrives(site, cast):
     before = len(cast.received(900))
     answer = Visitor(site, "partner").post("/account/telegram/test")
     assert answer.status_code == 202
@@ -46,7 +46,7 @@ def test_a_partner_tries_out_whether_they_are_reached(site, cast):
     assert "Проверка связи" in message["text"]
 
 
-def test_a_test_message_to_a_closed_chat_says_so_on_the_account_page(site, cast):
+def test_test_message_to_a_blocked_chat_shows_on_the_account_page(site, cast):
     _, visitor = cast.candidate()
     chat_id = 5000 + cast.number
     cast.fake_bot_api.respond_with(method="sendMessage", chat_id=chat_id, official="blocked")

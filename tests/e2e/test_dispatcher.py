@@ -1,4 +1,4 @@
-"""The dispatcher against a real Bot API over HTTP: what it sends, when, and what it survives."""
+"""The dispatcher against the Bot API's double over HTTP: what it sends, when, and which failures it survives."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def bot_api(fake_bot_api, settings) -> Iterator[str]:
 
 @contextmanager
 def dispatching() -> Iterator[Callable[[], None]]:
-    """A dispatcher in a thread with a loop of its own; gives what stops it."""
+    """Run a dispatcher in a thread with an event loop of its own. Yield the function that stops it."""
     loop, dispatcher = asyncio.new_event_loop(), Dispatcher()
     thread = threading.Thread(target=loop.run_until_complete, args=(dispatcher.run(),), daemon=True)
     thread.start()
@@ -73,7 +73,7 @@ def dispatching() -> Iterator[Callable[[], None]]:
 
 @pytest.fixture
 def audience(fake_bot_api, make_person, make_webinar):
-    """A finished webinar, and so many linked candidates without an inviter who stayed."""
+    """Make a finished webinar with so many linked candidates who stayed, without inviters."""
 
     def gather(count=1, reason="stayed_to_end"):
         webinar = make_webinar("finished")
@@ -87,7 +87,7 @@ def audience(fake_bot_api, make_person, make_webinar):
 
 
 def settled(*states: str) -> bool:
-    """Whether every message has come to rest in one of these states."""
+    """Return whether every message is in one of these states."""
     return set(OutboxMessage.objects.values_list("state", flat=True)) <= set(states or ("sent",))
 
 
@@ -95,7 +95,7 @@ def sends(fake_bot_api):
     return [call for call in fake_bot_api.calls if call.method == "sendMessage"]
 
 
-def test_what_is_queued_is_sent_and_written_down(fake_bot_api, bot_api, audience):
+def test_queued_message_is_sent_and_completed(fake_bot_api, bot_api, audience):
     webinar, _ = audience()
     with dispatching():
         eventually(settled)
@@ -108,7 +108,7 @@ def test_what_is_queued_is_sent_and_written_down(fake_bot_api, bot_api, audience
     assert bot_health().state == "dispatcher_down"
 
 
-def test_the_inviter_and_the_candidate_hear_of_it(fake_bot_api, bot_api, make_person, make_webinar):
+def test_inviter_and_candidate_get_their_messages(fake_bot_api, bot_api, make_person, make_webinar):
     partner = make_person(Role.PARTNER)
     lead = make_person(name="Ева", invited_by=partner)
     for person in (partner, lead):
@@ -129,7 +129,7 @@ def test_the_inviter_and_the_candidate_hear_of_it(fake_bot_api, bot_api, make_pe
     assert recording["reply_markup"]["inline_keyboard"][0][0]["url"] == RECORDING
 
 
-def test_a_recording_that_is_out_already_goes_along_with_the_follow_up(fake_bot_api, bot_api, audience):
+def test_published_recording_goes_with_the_follow_up(fake_bot_api, bot_api, audience):
     webinar, _ = audience(reason="no_show")
     core.publish_recording(webinar.pk, RECORDING, SYSTEM)
     with dispatching():
@@ -139,7 +139,7 @@ def test_a_recording_that_is_out_already_goes_along_with_the_follow_up(fake_bot_
     assert len(set(OutboxMessage.objects.values_list("message_id"))) == 1
 
 
-def test_work_that_comes_while_it_runs_is_done(fake_bot_api, bot_api, audience):
+def test_dispatcher_sends_messages_queued_while_it_runs(fake_bot_api, bot_api, audience):
     with dispatching():
         eventually(lambda: bot_health().state == "ok")
         audience()
@@ -147,7 +147,7 @@ def test_work_that_comes_while_it_runs_is_done(fake_bot_api, bot_api, audience):
     assert len(fake_bot_api.sent) == 1
 
 
-def test_a_person_who_blocked_the_bot_does_not_hold_up_the_others(fake_bot_api, bot_api, audience):
+def test_blocked_chat_does_not_delay_others(fake_bot_api, bot_api, audience):
     _, leads = audience(3)
     fake_bot_api.respond_with(403, method="sendMessage", chat_id=7000 + leads[1].pk, times=None)
     with dispatching():
@@ -158,14 +158,14 @@ def test_a_person_who_blocked_the_bot_does_not_hold_up_the_others(fake_bot_api, 
     assert [chat.person_id for chat in TelegramChat.objects.filter(reachable=False)] == [leads[1].pk]
 
 
-def test_a_429_is_obeyed_to_the_second_by_the_whole_queue(fake_bot_api, bot_api, audience):
+def test_429_pauses_the_whole_queue(fake_bot_api, bot_api, audience):
     audience(12)
     fake_bot_api.respond_with(429, method="sendMessage", parameters={"retry_after": 3})
     with dispatching():
         eventually(settled)
     calls = sends(fake_bot_api)
     told = next(call for call in calls if call.status == 429)
-    # What had left before the answer arrived cannot be called back; nothing leaves afterwards.
+    # Calls that were made before the answer arrived cannot be called back. None is made afterwards.
     later = [call for call in calls if call.received_at > told.received_at + 1]
     assert min(call.received_at for call in later) - told.received_at >= 3
     assert len(fake_bot_api.sent) == 12
@@ -174,7 +174,7 @@ def test_a_429_is_obeyed_to_the_second_by_the_whole_queue(fake_bot_api, bot_api,
     )
 
 
-def test_a_pause_outlives_the_process(fake_bot_api, bot_api, audience):
+def test_pause_survives_the_process(fake_bot_api, bot_api, audience):
     audience(1)
     fake_bot_api.respond_with(429, method="sendMessage", parameters={"retry_after": 3})
     with dispatching():
@@ -186,7 +186,7 @@ def test_a_pause_outlives_the_process(fake_bot_api, bot_api, audience):
 
 
 @pytest.mark.parametrize("rate", [10.0, 25.0])
-def test_the_bot_keeps_to_its_rate(fake_bot_api, bot_api, settings, audience, rate):
+def test_rate_limit_is_kept(fake_bot_api, bot_api, settings, audience, rate):
     with_bot(settings, telegram_api=bot_api, telegram_rate=rate)
     audience(int(rate * 1.5))
     with dispatching():
@@ -196,7 +196,7 @@ def test_the_bot_keeps_to_its_rate(fake_bot_api, bot_api, settings, audience, ra
     assert busiest <= rate
 
 
-def test_a_chat_gets_one_message_a_second(fake_bot_api, bot_api, make_person, make_webinar):
+def test_chat_gets_one_message_a_second(fake_bot_api, bot_api, make_person, make_webinar):
     partner = make_person(Role.PARTNER)
     fake_bot_api.people.add(linked(partner).chat_id, partner.name)
     classified(make_webinar("finished"), [make_person(invited_by=partner) for _ in range(3)], "stayed_to_end")
@@ -207,7 +207,7 @@ def test_a_chat_gets_one_message_a_second(fake_bot_api, bot_api, make_person, ma
     assert min(later - earlier for earlier, later in pairwise(moments)) >= 1
 
 
-def test_a_wrong_token_fails_no_message_and_is_said_loudly(fake_bot_api, bot_api, audience, monkeypatch):
+def test_wrong_token_fails_no_message_and_shows_in_health(fake_bot_api, bot_api, audience, monkeypatch):
     monkeypatch.setattr(sender, "VERIFY_AGAIN_S", 0.1)
     fake_bot_api.respond_with(401, description="Unauthorized", times=None)
     audience()
@@ -220,7 +220,7 @@ def test_a_wrong_token_fails_no_message_and_is_said_loudly(fake_bot_api, bot_api
     assert len(fake_bot_api.sent) == 1
 
 
-def test_a_token_that_is_withdrawn_later_stops_the_queue(fake_bot_api, bot_api, audience, monkeypatch):
+def test_revoked_token_stops_the_queue(fake_bot_api, bot_api, audience, monkeypatch):
     monkeypatch.setattr(sender, "VERIFY_AGAIN_S", 0.1)
     with dispatching():
         eventually(lambda: bot_health().state == "ok")
@@ -234,9 +234,7 @@ def test_a_token_that_is_withdrawn_later_stops_the_queue(fake_bot_api, bot_api, 
 
 
 @pytest.mark.parametrize("answer", [{"kind": ResponseKind.HTML}, {"kind": ResponseKind.CUT}, {"status": 500}])
-def test_an_unknown_outcome_is_sent_once_more_and_then_left_to_a_person(
-    fake_bot_api, bot_api, audience, monkeypatch, answer
-):
+def test_unknown_outcome_is_retried_once_then_uncertain(fake_bot_api, bot_api, audience, monkeypatch, answer):
     monkeypatch.setattr(completion, "AFTER_UNKNOWN_S", 0.1)
     _, leads = audience(2)
     fake_bot_api.respond_with(method="sendMessage", chat_id=7000 + leads[0].pk, times=None, **answer)
@@ -249,7 +247,7 @@ def test_an_unknown_outcome_is_sent_once_more_and_then_left_to_a_person(
     assert len(sends(fake_bot_api)) == 4
 
 
-def test_telegram_may_be_away_for_a_while(fake_bot_api, settings, audience, monkeypatch):
+def test_dispatcher_waits_for_telegram_at_start(fake_bot_api, settings, audience, monkeypatch):
     monkeypatch.setattr(sender, "VERIFY_AGAIN_S", 0.1)
     port = free_port()
     with_bot(settings, telegram_api=f"http://127.0.0.1:{port}")
@@ -261,7 +259,7 @@ def test_telegram_may_be_away_for_a_while(fake_bot_api, settings, audience, monk
     assert len(fake_bot_api.sent) == 2
 
 
-def test_telegram_may_go_away_in_between(fake_bot_api, settings, audience, monkeypatch):
+def test_dispatcher_survives_an_outage_of_telegram(fake_bot_api, settings, audience, monkeypatch):
     monkeypatch.setattr(completion, "FIRST_RETRY_S", 0.2)
     port = free_port()
     with_bot(settings, telegram_api=f"http://127.0.0.1:{port}")
@@ -280,7 +278,7 @@ def test_telegram_may_go_away_in_between(fake_bot_api, settings, audience, monke
 
 
 def away(times, work):
-    """`work`, with the database away the first so many times."""
+    """Return `work` with the database away for the first so many calls."""
     left = [times]
 
     def tried(*args, **kwargs):
@@ -292,7 +290,7 @@ def away(times, work):
     return tried
 
 
-def test_the_database_may_be_away_for_a_while(fake_bot_api, bot_api, audience, monkeypatch):
+def test_dispatcher_survives_an_outage_of_the_database(fake_bot_api, bot_api, audience, monkeypatch):
     monkeypatch.setattr(sender, "RECOVER_S", 0.05)
     monkeypatch.setattr(claims, "claim", away(3, claims.claim))
     monkeypatch.setattr(sender, "complete", away(3, sender.complete))
@@ -304,7 +302,7 @@ def test_the_database_may_be_away_for_a_while(fake_bot_api, bot_api, audience, m
     assert len(sends(fake_bot_api)) == 2
 
 
-def test_a_message_that_cannot_be_made_does_not_stop_the_others(fake_bot_api, bot_api, audience):
+def test_message_that_cannot_be_composed_fails_alone(fake_bot_api, bot_api, audience):
     webinar, leads = audience(2)
     webinar.verdicts.filter(lead=leads[0]).delete()
     with dispatching():
@@ -313,9 +311,7 @@ def test_a_message_that_cannot_be_made_does_not_stop_the_others(fake_bot_api, bo
     assert (failed.person_id, failed.error) == (leads[0].pk, "not composed: DoesNotExist")
 
 
-def test_a_clean_stop_finishes_what_is_under_way_and_gives_the_rest_back(
-    fake_bot_api, bot_api, settings, audience
-):
+def test_stop_finishes_calls_and_releases_claims(fake_bot_api, bot_api, settings, audience):
     with_bot(settings, telegram_api=bot_api, telegram_rate=4.0)
     fake_bot_api.latency_s = 0.5
     audience(8)
@@ -331,7 +327,7 @@ def test_a_clean_stop_finishes_what_is_under_way_and_gives_the_rest_back(
     assert len(fake_bot_api.sent) == 8
 
 
-def test_a_clean_stop_waits_for_no_webhook_to_be_deleted(fake_bot_api, bot_api, monkeypatch):
+def test_stop_does_not_wait_for_the_webhook(fake_bot_api, bot_api, monkeypatch):
     monkeypatch.setattr(client, "READ_S", 3600.0)
     fake_bot_api.respond_with(409, method="getUpdates", description="Conflict: webhook is active", times=None)
     fake_bot_api.respond_with(method="deleteWebhook", kind=ResponseKind.HANG, times=None)
@@ -339,7 +335,7 @@ def test_a_clean_stop_waits_for_no_webhook_to_be_deleted(fake_bot_api, bot_api, 
         eventually(lambda: fake_bot_api.hanging)
 
 
-def test_a_moment_that_was_given_back_is_not_waited_for():
+def test_unused_slot_is_not_waited_for():
     async def scenario():
         limiter, term = RateLimiter(rate=0.01), LeaseTerm()
         assert await limiter.acquire(1, term)
@@ -351,7 +347,7 @@ def test_a_moment_that_was_given_back_is_not_waited_for():
     assert asyncio.run(scenario()) == (False, True)
 
 
-def test_of_two_dispatchers_one_acts_and_the_other_takes_over_at_once(fake_bot_api, bot_api, audience):
+def test_second_dispatcher_takes_over_at_once(fake_bot_api, bot_api, audience):
     with dispatching() as stop_first:
         eventually(lambda: bot_health().state == "ok")
         (first,) = lease.state().values_list("holder", flat=True)
@@ -366,7 +362,7 @@ def test_of_two_dispatchers_one_acts_and_the_other_takes_over_at_once(fake_bot_a
     assert len(fake_bot_api.sent) == 5
 
 
-def test_a_killed_dispatcher_is_replaced_and_its_call_repeated_once(fake_bot_api, bot_api, audience):
+def test_call_of_a_killed_dispatcher_is_repeated_once(fake_bot_api, bot_api, audience):
     audience()
     fake_bot_api.respond_with(method="sendMessage", kind=ResponseKind.HANG)
     process = subprocess.Popen([sys.executable, "-c", _RUN], env=os.environ | _environment(bot_api))
@@ -390,7 +386,7 @@ _RUN = (
 
 
 def _environment(bot_api: str) -> dict[str, str]:
-    """This test's database and Bot API, for another process."""
+    """Return the environment of another process with this test's database and Bot API."""
     database = connection.settings_dict
     url = f"sqlite:///{database['NAME']}"
     if connection.vendor == "postgresql":
@@ -404,7 +400,7 @@ def _environment(bot_api: str) -> dict[str, str]:
     }
 
 
-def test_pressing_start_links_and_brings_what_waited(fake_bot_api, bot_api, make_person, make_webinar):
+def test_start_links_and_sends_waiting_messages(fake_bot_api, bot_api, make_person, make_webinar):
     lead = make_person(name="Ева")
     classified(make_webinar("finished"), [lead], "stayed_to_end")
     assert settled("waiting_link")
@@ -420,7 +416,7 @@ def test_pressing_start_links_and_brings_what_waited(fake_bot_api, bot_api, make
     assert chat_of(lead).chat_id == 321
 
 
-def test_blocking_and_coming_back_are_heard(fake_bot_api, bot_api, make_person):
+def test_block_and_unblock_are_noticed(fake_bot_api, bot_api, make_person):
     person = make_person()
     fake_bot_api.people.add(linked(person).chat_id, person.name)
     with dispatching():
@@ -430,9 +426,7 @@ def test_blocking_and_coming_back_are_heard(fake_bot_api, bot_api, make_person):
         eventually(lambda: chat_of(person).reachable)
 
 
-def test_strangers_who_talk_and_talk_are_answered_once(
-    fake_bot_api, bot_api, audience, make_person, monkeypatch
-):
+def test_talkative_strangers_are_answered_once(fake_bot_api, bot_api, audience, make_person, monkeypatch):
     monkeypatch.setattr(replies, "SELDOM_S", 3600.0)
     strangers = range(1, 31)
     for number in strangers:
@@ -459,7 +453,7 @@ def test_strangers_who_talk_and_talk_are_answered_once(
         {"kind": ResponseKind.MALFORMED},
     ],
 )
-def test_hearing_survives_what_may_go_wrong(fake_bot_api, bot_api, make_person, monkeypatch, answer):
+def test_polling_survives_errors(fake_bot_api, bot_api, make_person, monkeypatch, answer):
     monkeypatch.setattr(poller, "TROUBLE_S", 0.1)
     monkeypatch.setattr(poller, "RECOVER_S", 0.1)
     person = make_person()

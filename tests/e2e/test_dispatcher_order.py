@@ -1,4 +1,4 @@
-"""What the far end receives, and in which order: few messages for many verdicts, nobody waiting for the lucky few."""
+"""The order of messages: batches for many verdicts, and fairness between people."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SLOWLY = 20.0
 
 @pytest.fixture
 def add(fake_bot_api, make_person):  # noqa: F811
-    """Somebody with a chat."""
+    """Make a person with a chat."""
 
     def add(role=Role.CANDIDATE, **fields):
         person = make_person(role, **fields)
@@ -54,7 +54,7 @@ def add(fake_bot_api, make_person):  # noqa: F811
 
 @pytest.fixture
 def partner_of(add, make_person):
-    """A partner, and so many candidates of theirs, who have no chat."""
+    """Make a partner with so many candidates who have no chat."""
 
     def gather(count):
         partner = add(Role.PARTNER)
@@ -64,11 +64,13 @@ def partner_of(add, make_person):
 
 
 def receivers(fake_bot_api):  # noqa: F811
-    """Whose chats got something, in order."""
+    """Return whose chats got a message, in order."""
     return [sent.message["chat"]["id"] - 7000 for sent in fake_bot_api.sent]
 
 
-def test_partners_first_then_follow_ups_then_recordings(fake_bot_api, bot_api, settings, add, make_webinar):  # noqa: F811
+def test_partners_go_first_then_follow_ups_then_recordings(
+    fake_bot_api, bot_api, settings, add, make_webinar
+):  # noqa: F811
     with_bot(settings, telegram_api=bot_api, telegram_rate=SLOWLY)
     earlier, webinar = make_webinar("finished"), make_webinar("finished")
     absent = [add() for _ in range(5)]
@@ -83,14 +85,14 @@ def test_partners_first_then_follow_ups_then_recordings(fake_bot_api, bot_api, s
     assert receivers(fake_bot_api) == [person.pk for person in [*partners, *leads, *absent]]
 
 
-def test_who_has_many_candidates_does_not_delay_who_has_one(
+def test_partner_with_many_candidates_delays_nobody(
     fake_bot_api,  # noqa: F811
     bot_api,  # noqa: F811
     settings,
     partner_of,
     make_webinar,
 ):
-    """Two with 200 come first in the queue, 30 with five would fill the bot's rate for seconds; then one with one."""
+    """The queue starts with two partners of 200 candidates; 30 partners of five come next, then one of one."""
     with_bot(settings, telegram_api=bot_api, telegram_rate=SLOWLY)
     webinar = make_webinar("finished")
     many = [partner_of(200) for _ in range(2)]
@@ -114,7 +116,7 @@ def test_who_has_many_candidates_does_not_delay_who_has_one(
     assert len(order) == len(fake_bot_api.sent) < 30 * 5 + 1 + 2 * 4 + 1
 
 
-def test_one_call_carries_all_verdicts_and_each_row_knows_it(fake_bot_api, bot_api, partner_of, make_webinar):  # noqa: F811
+def test_one_call_carries_a_batch(fake_bot_api, bot_api, partner_of, make_webinar):  # noqa: F811
     partner, leads = partner_of(6)
     classified(make_webinar("finished"), leads, "left_early", 600)
     with dispatching():
@@ -128,7 +130,7 @@ def test_one_call_carries_all_verdicts_and_each_row_knows_it(fake_bot_api, bot_a
     assert rows.exclude(carried_by=None).count() == 5
 
 
-def test_a_standby_takes_over_within_ten_seconds_and_repeats_the_call_once(
+def test_standby_takes_over_within_ten_seconds(
     fake_bot_api,  # noqa: F811
     bot_api,  # noqa: F811
     partner_of,
@@ -154,7 +156,7 @@ def test_a_standby_takes_over_within_ten_seconds_and_repeats_the_call_once(
     assert set(rows.values_list("attempts", "uncertain_count")) == {(2, 1)}
 
 
-def test_who_takes_over_keeps_the_distance_to_what_was_sent_before(
+def test_takeover_keeps_the_chat_gap(
     fake_bot_api,  # noqa: F811
     bot_api,  # noqa: F811
     partner_of,
@@ -183,7 +185,7 @@ def test_chat_is_left_after_second_migration(fake_bot_api, bot_api, add, make_we
 
 
 @pytest.mark.parametrize("method", ["getMe", "getUpdates", "sendMessage"])
-def test_a_429_to_any_call_silences_the_next_process_too(fake_bot_api, bot_api, add, make_webinar, method):  # noqa: F811
+def test_429_to_any_call_pauses_the_next_process(fake_bot_api, bot_api, add, make_webinar, method):  # noqa: F811
     person = add()
     fake_bot_api.respond_with(429, method=method, parameters={"retry_after": 3})
     if method == "sendMessage":
@@ -200,7 +202,7 @@ def test_a_429_to_any_call_silences_the_next_process_too(fake_bot_api, bot_api, 
     assert follow_up.received_at - told.received_at >= 3
 
 
-def test_a_commit_that_was_done_but_not_heard_of_loses_nothing(
+def test_claim_whose_commit_seemed_to_fail_is_recovered(
     fake_bot_api,  # noqa: F811
     bot_api,  # noqa: F811
     add,

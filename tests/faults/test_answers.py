@@ -1,7 +1,7 @@
-"""Every answer of the Bot API, for every kind of message, over real HTTP: what becomes of the message.
+"""Every response of the Bot API, for every kind of message, over real HTTP, and the state of the message afterwards.
 
-The table below is the one of telegram.md. Each line is one message with a person and a chat of its own; one
-dispatcher sends them all, so that no answer to one of them may harm another.
+Each line of the table is one message with its own person and chat. One dispatcher sends them all, so that no response
+to one of them may harm another.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from tests.support.telegram import TOKEN, linked, with_bot
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_database]
 
-# What the chat of person n becomes is n below this; what that becomes, n below the next.
+# The chat of person n is upgraded to the first of these minus n; that one to the second minus n.
 SUPERGROUPS = (-1_002_000_000_000, -1_003_000_000_000)
 
 
 @dataclass(frozen=True)
 class End:
-    """How a message ends: its state, its calls, how often it reached the chat, and why the chat is closed, if it is."""
+    """The end of a message: its state, the calls made, how often it arrived, and why its chat is unreachable."""
 
     state: str
     calls: int
@@ -57,20 +57,20 @@ NOT_SENT_TWICE = End("sent", 3, 1)
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table: the far end's answers, and the end that they lead to."""
+    """One line of the table: the responses, and the end that they lead to."""
 
     end: End
     answer: dict[str, Any] | None = None
     times: int | None = 1
 
-    def tell(self, fake_bot_api: FakeBotApi, chat_id: int) -> None:
-        """Make the far end answer so in this chat."""
+    def script(self, fake_bot_api: FakeBotApi, chat_id: int) -> None:
+        """Make the Bot API's double respond so in this chat."""
         if self.answer is not None:
             fake_bot_api.respond_with(method="sendMessage", chat_id=chat_id, times=self.times, **self.answer)
 
 
 def closed(reason: str) -> Line:
-    """Sending again is of no use before they come back."""
+    """Return a line for a chat that stays unreachable for this reason."""
     return Line(End("failed", 1, 0, chat=reason), {"official": reason}, times=None)
 
 
@@ -86,7 +86,7 @@ UNKNOWN: dict[str, dict[str, Any]] = {
 }
 TABLE = {
     "ok": Line(SENT_AT_ONCE),
-    # the bot is wrong: no message suffers for it
+    # the token is rejected: no message fails
     **{name: Line(NOT_SENT_ONCE, {"official": name}) for name in ("unauthorized", "not_found", "logged_out")},
     # the chat is unreachable
     "blocked": closed("blocked"),
@@ -101,7 +101,7 @@ TABLE = {
     # the chat has a new id
     "upgraded": Line(NOT_SENT_ONCE),
     "upgraded_again": Line(End("failed", 2, 0)),
-    # our message is wrong
+    # the message is refused
     **{
         name: Line(REFUSED, {"official": name}, None)
         for name in ("cannot_parse", "too_long", "empty", "bad_button")
@@ -114,7 +114,7 @@ TABLE = {
     "page_403": Line(NOT_SENT_TWICE, {"kind": ResponseKind.HTML, "status": 403}, 2),
     "page_407": Line(NOT_SENT_ONCE, {"kind": ResponseKind.HTML, "status": 407}),
     "page_302": Line(NOT_SENT_ONCE, {"kind": ResponseKind.HTML, "status": 302}),
-    # perhaps sent, perhaps not: once more, and never a third time
+    # perhaps sent: tried once more, and never a third time
     **{f"{name}_once": Line(End("sent", 2, 1), answer) for name, answer in UNKNOWN.items()},
     **{
         f"{name}_once_though_delivered": Line(End("sent", 2, 2), answer | {"delivered": True})
@@ -136,9 +136,9 @@ KINDS: list[Sequence[Kind]] = [
 
 @pytest.fixture
 def fake_bot_api(settings, monkeypatch) -> Iterator[FakeBotApi]:
-    """The far end, and waits that are as short as they can be told apart.
+    """Run the Bot API's double, and shorten the waits.
 
-    `READ_S` is long: it is for the calls that hang, and no answer of a busy machine may come after it.
+    `READ_S` stays long: it ends the calls that hang, and a busy machine must not answer any other call later.
     """
     for module, name, seconds in (
         (outcomes, "DEFAULT_WAIT_S", 1.0),
@@ -155,19 +155,19 @@ def fake_bot_api(settings, monkeypatch) -> Iterator[FakeBotApi]:
 
 
 @pytest.mark.parametrize("kinds", KINDS, ids="+".join)
-def test_every_answer_leads_to_the_end_that_the_table_says(fake_bot_api, make_person, make_webinar, kinds):
+def test_every_response_has_its_outcome(fake_bot_api, make_person, make_webinar, kinds):
     webinar = make_webinar("finished")
     core.publish_recording(webinar.pk, "https://video.example.org/1", SYSTEM)
     receivers = {name: addressed(webinar, make_person, kinds) for name in TABLE}
     for name, line in TABLE.items():
         chat_id = 7000 + receivers[name].pk
         fake_bot_api.people.add(chat_id, name)
-        line.tell(fake_bot_api, chat_id)
+        line.script(fake_bot_api, chat_id)
     for name in ("upgraded", "upgraded_again"):
         upgrade(fake_bot_api, receivers[name], again=name == "upgraded_again")
     with dispatching():
         eventually(lambda: not OutboxMessage.objects.filter(state__in=UNSETTLED).exists())
-        # After the last refusal of its token the bot asks once more who it is.
+        # After the token was rejected for the last time, it is verified once more.
         eventually(lambda: bot_health().state == "ok")
     ends = {name: ends_of(fake_bot_api, person) for name, person in receivers.items()}
     assert ends == {name: [line.end] * len(kinds) for name, line in TABLE.items()}
@@ -176,7 +176,7 @@ def test_every_answer_leads_to_the_end_that_the_table_says(fake_bot_api, make_pe
 
 
 def upgrade(fake_bot_api: FakeBotApi, person: Person, *, again: bool) -> None:
-    """The person's chat has a new id, which the bot is told when it writes there; perhaps that has a new one, too."""
+    """Give the person's chat a new id; with `again`, that one reports a new id, too."""
     first, second = (base - person.pk for base in SUPERGROUPS)
     fake_bot_api.people.migrate(7000 + person.pk, first)
     if again:
@@ -185,7 +185,7 @@ def upgrade(fake_bot_api: FakeBotApi, person: Person, *, again: bool) -> None:
 
 
 def addressed(webinar: Webinar, make_person: Callable[..., Person], kinds: Sequence[Kind]) -> Person:
-    """Queue messages of these kinds about one lead; who receives them."""
+    """Queue messages of these kinds about one lead. Return the receiver."""
     inviter = make_person(Role.PARTNER)
     lead = make_person(invited_by=inviter)
     receiver = inviter if Kind.PARTNER_ATTENDANCE in kinds else lead
@@ -211,7 +211,7 @@ def addressed(webinar: Webinar, make_person: Callable[..., Person], kinds: Seque
 
 
 def ends_of(fake_bot_api: FakeBotApi, person: Person) -> list[End]:
-    """How each of the person's messages ended."""
+    """Return how each of the person's messages ended."""
     ours = {str(7000 + person.pk), *(str(base - person.pk) for base in SUPERGROUPS)}
     chat = TelegramChat.objects.get(person=person)
     calls = [
@@ -221,12 +221,12 @@ def ends_of(fake_bot_api: FakeBotApi, person: Person) -> list[End]:
     ]
     received = sum(str(sent.message["chat"]["id"]) in ours for sent in fake_bot_api.sent)
     rows = list(OutboxMessage.objects.filter(person=person).order_by("pk"))
-    assert {row.attempts for row in rows} == {len(calls)}, "a row knows how often it was tried"
+    assert {row.attempts for row in rows} == {len(calls)}, "a row counts its calls"
     assert chat.reachable is not bool(chat.unreachable_reason)
     return [End(row.state, len(calls), received, chat.unreachable_reason) for row in rows]
 
 
-def test_the_table_has_every_official_answer_and_every_state_that_ends():
+def test_table_is_complete():
     told = {line.answer.get("official") for line in TABLE.values() if line.answer}
     assert set(OFFICIAL_ERRORS) - told == {"migrated"}  # told by a chat that was upgraded
     assert Counter(line.end.state for line in TABLE.values()).keys() == {

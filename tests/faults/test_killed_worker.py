@@ -1,4 +1,4 @@
-"""The process killed between any two steps from stop to sent: a restart ends with the same journal and outbox."""
+"""The process is killed between any two steps from stop to sent. A restart ends with the same journal and outbox."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def hold_evening(site: Site, telegram: FakeBotApi) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_restart_ends_with_the_same_journal_and_outbox(stopped, tmp_path, step):
+def test_restart_ends_with_the_same_journal_and_outbox(stopped, tmp_path, step):
     data_dir = tmp_path / "data"
     shutil.copytree(stopped.data_dir, data_dir)
     sent_before = len(stopped.telegram.sent)

@@ -1,4 +1,4 @@
-"""What the tests of the outbox, the dispatcher and the messages share."""
+"""Helpers of the tests of outbox, dispatcher and messages."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ TOKEN = "42:AAfor-the-tests_only"
 
 
 def with_bot(settings: Any, **fields: Any) -> None:
-    """The installation has a bot."""
+    """Configure a bot."""
     settings.EFIR = replace(settings.EFIR, telegram_token=TOKEN, **fields)
 
 
 def held() -> UUID:
-    """The lease, taken by a new holder."""
+    """Acquire the lease for a new holder."""
     holder = uuid4()
     assert lease.acquire(holder)
     return holder
 
 
 def linked(person: Person, *, reachable: bool = True) -> TelegramChat:
-    """The person's chat; its id tells it from the person's."""
+    """Link the person to a chat whose id differs from the person's."""
     return TelegramChat.objects.create(
         person=person, chat_id=7000 + person.pk, linked_at=clock.now(), reachable=reachable
     )
 
 
 def classified(webinar: Webinar, leads: list[Person], reason: str, present_s: float = 0.0) -> None:
-    """The verdict on these leads, as the classifier hands it over."""
+    """Write verdicts on these leads and emit them, as the classifier does."""
     attended = reason == "stayed_to_end"
     verdicts = Verdict.objects.bulk_create(
         [
@@ -71,5 +71,5 @@ def classified(webinar: Webinar, leads: list[Person], reason: str, present_s: fl
 
 
 def states_of(person: Person) -> dict[str, str]:
-    """What the person is to receive: kind → state."""
+    """Return the state of each message to the person: kind → state."""
     return {row.kind: row.state for row in OutboxMessage.objects.filter(person=person).order_by("pk")}

@@ -1,4 +1,4 @@
-"""Answering those who talk to the bot: how often, how many at once, and after the outbox."""
+"""The reply queue: how often, how many at once, and after the outbox."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from efir.telegram.dispatcher import replies as module
+from efir.telegram.dispatcher import replies as replies_module
 from efir.telegram.dispatcher.lease_term import LeaseTerm
 from efir.telegram.dispatcher.rate_limiter import RateLimiter
 from efir.telegram.dispatcher.replies import AT_ONCE, TALKING_AT_ONCE, ReplyQueue
@@ -17,7 +17,7 @@ from efir.telegram.updates import Reply
 
 
 class Telegram:
-    """Takes what is sent; `open` decides whether it answers."""
+    """Records what is sent. While `open` is not set, calls hang."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[int, str]] = []
@@ -40,7 +40,7 @@ def command(chat_id: int, text: str = "linked") -> Reply:
 
 @pytest.fixture
 def run():
-    """Runs a scenario with the bot's replies at a high rate; what was sent when nothing waits any more."""
+    """Run a scenario at a high rate, wait for all replies, and return what was sent."""
 
     def run(
         scenario: Callable[[ReplyQueue, LeaseTerm, Telegram, RateLimiter], Awaitable[None]],
@@ -57,7 +57,7 @@ def run():
     return run
 
 
-def test_who_goes_on_talking_is_answered_once_a_minute(run, monkeypatch):
+def test_repeated_talk_is_answered_once_a_minute(run, monkeypatch):
     async def scenario(replies, term, telegram, limiter):
         for _ in range(50):
             replies.put(talk(1), term)
@@ -70,8 +70,8 @@ def test_who_goes_on_talking_is_answered_once_a_minute(run, monkeypatch):
     assert run(scenario) == [(1, "a helper"), (2, "a helper")]
 
 
-def test_after_a_minute_they_are_answered_again(run, monkeypatch):
-    monkeypatch.setattr(module, "SELDOM_S", 0.0)
+def test_talk_is_answered_again_after_a_minute(run, monkeypatch):
+    monkeypatch.setattr(replies_module, "SELDOM_S", 0.0)
     monkeypatch.setattr("efir.telegram.dispatcher.rate_limiter.CHAT_GAP_S", 0.0)
 
     async def scenario(replies, term, telegram, limiter):
@@ -82,7 +82,7 @@ def test_after_a_minute_they_are_answered_again(run, monkeypatch):
     assert len(run(scenario)) == 2
 
 
-def test_a_command_is_answered_whatever_was_said_before(run, monkeypatch):
+def test_command_is_always_answered(run, monkeypatch):
     monkeypatch.setattr("efir.telegram.dispatcher.rate_limiter.CHAT_GAP_S", 0.0)
 
     async def scenario(replies, term, telegram, limiter):
@@ -93,7 +93,7 @@ def test_a_command_is_answered_whatever_was_said_before(run, monkeypatch):
     assert [text for _, text in run(scenario)] == ["a helper", "linked", "linked"]
 
 
-def test_of_what_waits_for_a_chat_the_latest_command_is_answered(run):
+def test_latest_waiting_command_is_answered(run):
     async def scenario(replies, term, telegram, limiter):
         for reply in (talk(1), command(1, "linked"), command(1, "unlinked"), talk(1)):
             replies.put(reply, term)
@@ -101,7 +101,7 @@ def test_of_what_waits_for_a_chat_the_latest_command_is_answered(run):
     assert run(scenario) == [(1, "unlinked")]
 
 
-def test_so_many_wait_at_once_and_talk_leaves_room_for_commands(run):
+def test_queue_is_limited_and_keeps_places_for_commands(run):
     async def scenario(replies, term, telegram, limiter):
         for chat_id in range(1, 1000):
             replies.put(talk(chat_id), term)
@@ -116,7 +116,7 @@ def test_so_many_wait_at_once_and_talk_leaves_room_for_commands(run):
     assert texts == {"a helper": TALKING_AT_ONCE + 1, "linked": AT_ONCE - TALKING_AT_ONCE}
 
 
-def test_the_end_of_the_turn_leaves_what_waits_and_finishes_what_is_under_way(run):
+def test_end_of_term_drops_waiting_and_finishes_running_replies(run):
     async def scenario(replies, term, telegram, limiter):
         telegram.open.clear()
         replies.put(talk(1), term)
@@ -129,7 +129,7 @@ def test_the_end_of_the_turn_leaves_what_waits_and_finishes_what_is_under_way(ru
     assert run(scenario) == [(1, "a helper")]
 
 
-def test_the_outbox_goes_before_replies_that_wait_already():
+def test_outbox_goes_before_waiting_replies():
     async def scenario():
         limiter, term, order = RateLimiter(rate=20), LeaseTerm(), []
 
@@ -151,7 +151,7 @@ def test_the_outbox_goes_before_replies_that_wait_already():
     assert order[:4] == ["reply", "message", "message", "message"]
 
 
-def test_replies_get_their_share_of_a_broadcast():
+def test_replies_get_a_share_of_the_slots():
     async def scenario():
         limiter, term, chats = RateLimiter(rate=200), LeaseTerm(), itertools.count(100)
 

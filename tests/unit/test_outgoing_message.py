@@ -1,4 +1,4 @@
-"""A message as Telegram gets it: how long it is, and that what a button may not hold goes into the text."""
+"""Outgoing messages: their length, and addresses that Telegram refuses in a button."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from efir.fake_botapi.markup import parse_html, utf16_length
 from efir.telegram.outbox.message_types import OutgoingMessage
 
 
-def test_an_address_without_a_dot_becomes_a_line():
+def test_address_without_a_dot_becomes_a_line():
     kept = ("Запись", "https://rutube.ru/1")
     composed = OutgoingMessage(
         "Привет", [("Контакты <друга>", "http://localhost:8000/?a=1&b=2"), kept]
@@ -28,7 +28,7 @@ def test_other_addresses_stay_buttons():
 
 
 @given(st.lists(st.tuples(st.booleans(), st.text(st.characters(codec="utf-8")))))
-def test_it_is_as_long_as_telegram_says(parts):
+def test_length_is_as_telegram_counts(parts):
     texts = [f"<b>{escape(text)}</b>" if bold else escape(text, quote=False) for bold, text in parts]
     source = "\n".join(texts)
     assert OutgoingMessage(source).length == utf16_length(parse_html(source)[0])

@@ -1,4 +1,4 @@
-"""From the verdict to the outbox: who is written to, in one transaction with the facts."""
+"""From a verdict to the outbox, in one transaction with the facts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def webinar(make_webinar):
     ("reason", "route"),
     [("stayed_to_end", "attended"), ("left_early", "not_attended"), ("no_show", "not_attended")],
 )
-def test_the_route_decides_what_the_candidate_gets(make_person, partner, webinar, reason, route):
+def test_route_selects_the_candidates_messages(make_person, partner, webinar, reason, route):
     kinds = ["candidate_followup", "candidate_recording"][: 1 if route == "attended" else 2]
     lead = make_person(invited_by=partner)
     classified(webinar, [lead], reason)
@@ -49,7 +49,7 @@ def test_the_route_decides_what_the_candidate_gets(make_person, partner, webinar
     assert set(states_of(partner)) == {"partner_attendance"}
 
 
-def test_a_candidate_without_an_inviter_causes_no_partner_message(make_person, webinar):
+def test_lead_without_inviter_causes_no_partner_message(make_person, webinar):
     lead = make_person()
     classified(webinar, [lead], "stayed_to_end")
     assert [row.kind for row in OutboxMessage.objects.all()] == ["candidate_followup"]
@@ -65,9 +65,7 @@ def demote(person):
 
 @pytest.mark.parametrize("lose_access", [close, demote])
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_who_may_not_see_candidates_any_more_hears_nothing_of_them(
-    make_person, partner, webinar, lose_access, when
-):
+def test_inviter_without_access_gets_no_message(make_person, partner, webinar, lose_access, when):
     linked(partner)
     if when == "before":
         lose_access(partner)
@@ -80,7 +78,7 @@ def test_who_may_not_see_candidates_any_more_hears_nothing_of_them(
     assert why_not_sent(message) == "у получателя больше нет доступа"
 
 
-def test_the_same_verdict_again_writes_nothing_again(make_person, partner, webinar):
+def test_repeated_events_write_no_second_message(make_person, partner, webinar):
     lead = make_person(invited_by=partner)
     classified(webinar, [lead], "no_show")
     before = set(OutboxMessage.objects.values_list("pk", flat=True))
@@ -107,7 +105,7 @@ def test_the_same_verdict_again_writes_nothing_again(make_person, partner, webin
     assert set(OutboxMessage.objects.values_list("pk", flat=True)) == before
 
 
-def test_facts_and_messages_are_written_together_or_not_at_all(make_person, partner, webinar):
+def test_facts_and_messages_share_a_transaction(make_person, partner, webinar):
     @listen(PostWebinarRoute)
     def broken(events):
         raise RuntimeError("a listener of the project fails")
@@ -121,7 +119,7 @@ def test_facts_and_messages_are_written_together_or_not_at_all(make_person, part
     assert not OutboxMessage.objects.exists()
 
 
-def test_many_leads_cost_as_many_queries_as_one(make_person, partner, webinar, make_webinar):
+def test_number_of_queries_does_not_grow_with_leads(make_person, partner, webinar, make_webinar):
     def cost(webinar, leads):
         with CaptureQueriesContext(connection) as captured:
             classified(webinar, leads, "no_show")
@@ -135,7 +133,7 @@ def test_many_leads_cost_as_many_queries_as_one(make_person, partner, webinar, m
     assert OutboxMessage.objects.count() == 3 + 120
 
 
-def test_who_decided_a_held_verdict_caused_the_messages(clock, make_person, partner, webinar):
+def test_decider_of_a_held_verdict_is_stored_with_the_messages(clock, make_person, partner, webinar):
     decider = make_person(Role.ADMIN)
     held, judged = (make_person(invited_by=partner) for _ in range(2))
     classified(webinar, [judged], "no_show")

@@ -1,4 +1,4 @@
-"""What the messages say."""
+"""The texts of the messages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _public_address(settings):
 
 @pytest.fixture
 def told(make_person, make_webinar):
-    """Classify somebody, and give the message of a kind as it would go out now."""
+    """Classify a lead and return the message of a kind as it would be sent now."""
 
     def tell(kind, reason="no_show", *, present_s=0.0, name="Ева", title="Как начать", carry=False):
         lead = make_person(name=name, invited_by=make_person(Role.PARTNER))
@@ -53,20 +53,20 @@ def told(make_person, make_webinar):
         ("no_show", 0, ["забронировано, но входа в эфир не было"]),
     ],
 )
-def test_the_inviter_reads_who_and_why_and_how_long(told, reason, present_s, parts):
+def test_partner_message_says_who_why_and_how_long(told, reason, present_s, parts):
     lead, message = told(Kind.PARTNER_ATTENDANCE, reason, present_s=present_s)
     for part in ["Как начать", "<b>Ева</b>", *parts]:
         assert part in message.text
     assert [url for _, url in message.buttons] == [f"https://efir.example.org/account/candidates/{lead.pk}/"]
 
 
-def test_nobody_who_was_absent_has_minutes(told):
+def test_partner_message_has_no_minutes_for_absent_lead(told):
     _, message = told(Kind.PARTNER_ATTENDANCE, "no_show")
     assert "В эфире" not in message.text
 
 
 @pytest.mark.parametrize(("attended", "part"), [(True, "участие засчитано"), (False, "участие не засчитано")])
-def test_the_inviter_reads_that_an_admin_decided(told, attended, part):
+def test_partner_message_says_that_an_admin_decided(told, attended, part):
     lead, _ = told(Kind.PARTNER_ATTENDANCE)
     Verdict.objects.filter(lead=lead).update(reason="decided_by_admin", attended=attended)
     message = texts.partner_attendance(OutboxMessage.objects.get(lead=lead, kind=Kind.PARTNER_ATTENDANCE))
@@ -82,40 +82,40 @@ def test_the_inviter_reads_that_an_admin_decided(told, attended, part):
         ("no_show", "не удалось встретиться"),
     ],
 )
-def test_the_candidate_is_thanked_or_missed(told, reason, part):
+def test_follow_up_depends_on_the_verdict(told, reason, part):
     _, message = told(Kind.CANDIDATE_FOLLOWUP, reason)
     assert part in message.text
     assert [url for _, url in message.buttons] == ["https://efir.example.org/account/contacts/"]
 
 
-def test_the_recording_is_a_button_with_its_address(told):
+def test_recording_is_a_button(told):
     _, message = told(Kind.CANDIDATE_RECORDING)
     assert [url for _, url in message.buttons] == [RECORDING]
     assert "запись вебинара «Как начать» готова" in message.text
 
 
-def test_one_message_carries_the_follow_up_and_the_recording(told):
+def test_follow_up_carries_the_recording(told):
     _, message = told(Kind.CANDIDATE_FOLLOWUP, carry=True)
     assert "не удалось встретиться" in message.text
     assert "Запись уже готова" in message.text
     assert [url for _, url in message.buttons] == [RECORDING, "https://efir.example.org/account/contacts/"]
 
 
-def test_names_and_titles_cannot_be_markup(told):
+def test_names_and_titles_are_escaped(told):
     _, message = told(Kind.PARTNER_ATTENDANCE, name="<b>Ева</b> & Ко", title="5 < 6 <script>")
     assert "&lt;b&gt;Ева&lt;/b&gt; &amp; Ко" in message.text
     assert "5 &lt; 6 &lt;script&gt;" in message.text
     assert message.text.count("<") == 2  # our own bold
 
 
-def test_a_name_with_a_percent_sign_is_only_a_name(told):
+def test_percent_signs_in_names_are_kept(told):
     _, message = told(Kind.CANDIDATE_FOLLOWUP, name="100%(title)s %d", title="50% %s")
     assert "100%(title)s %d" in message.text
     assert "50% %s" in message.text
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-def test_the_longest_names_keep_a_message_short_and_its_entities_whole(told, kind):
+def test_longest_names_fit_and_keep_entities_whole(told, kind):
     _, message = told(kind, name="&" * 150, title="<" * 200)
     shown = html.unescape(message.text)
     assert len(shown) <= 4096
@@ -123,14 +123,14 @@ def test_the_longest_names_keep_a_message_short_and_its_entities_whole(told, kin
     assert "&l…" not in message.text
 
 
-def test_a_title_is_cut_before_it_is_escaped():
+def test_title_is_cut_before_it_is_escaped():
     assert escape_line("&" * 10, 4) == "&amp;&amp;&amp;…"
     assert escape_line("две\nстроки", 20) == "две строки"
 
 
 @pytest.fixture
 def listed(make_person, make_webinar):
-    """Classify candidates of one inviter, and give the message that lists them."""
+    """Classify candidates of one inviter and return the message that lists them."""
 
     def tell(*verdicts, title="Как начать"):
         inviter, webinar = make_person(Role.PARTNER), make_webinar("finished", title=title)
@@ -142,7 +142,7 @@ def listed(make_person, make_webinar):
     return tell
 
 
-def test_a_list_tells_of_each_candidate_in_one_line(listed):
+def test_list_has_one_line_per_lead(listed):
     message = listed(
         ("Без входа", "no_show", 0),
         ("Недолго", "left_early", 20),
@@ -163,13 +163,13 @@ def test_a_list_tells_of_each_candidate_in_one_line(listed):
     ]
 
 
-def test_a_list_in_which_nobody_attended_still_says_what_to_do(listed):
+def test_list_without_attended_says_what_to_do(listed):
     message = listed(("Ева", "no_show", 0), ("Ада", "no_show", 0))
     assert "отмечен ✅" not in message.text
     assert "Хороший повод написать" in message.text
 
 
-def test_names_in_a_list_cannot_be_markup_either(listed):
+def test_names_in_a_list_are_escaped(listed):
     message = listed(("<b>Ева", "stayed_to_end", 60), ("%(x)s & Ко", "no_show", 0), title="5 < 6")
     assert "«5 &lt; 6»" in message.text
     assert "<b>&lt;b&gt;Ева</b>" in message.text

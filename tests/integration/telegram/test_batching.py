@@ -1,4 +1,4 @@
-"""Few words for many verdicts: when messages go as one, which of them, and what becomes of them together."""
+"""Batches: when messages go as one, which of them, and that they are completed together."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def partner(make_person):
 
 @pytest.fixture
 def verdicts(webinar, partner, make_person):
-    """So many verdicts on candidates of the partner, who themselves are not linked."""
+    """Give verdicts on so many candidates of the partner. The candidates are not linked."""
 
     def give(count, reason="stayed_to_end", *, names="Кандидат", about=webinar, to=partner):
         leads = [make_person(name=f"{names} {number:03}", invited_by=to) for number in range(count)]
@@ -70,11 +70,11 @@ def to_partner():
 
 
 def shown(claim):
-    """What is left of the text when Telegram has parsed it."""
+    """Return the text that Telegram shows."""
     return parse_html(claim.compose().text)[0]
 
 
-def test_up_to_five_go_one_by_one(verdicts, claim):
+def test_up_to_five_messages_go_one_by_one(verdicts, claim):
     verdicts(MAX_SINGLE)
     for number in range(MAX_SINGLE):
         (one,) = claim()
@@ -83,7 +83,7 @@ def test_up_to_five_go_one_by_one(verdicts, claim):
     assert claim() == []
 
 
-def test_more_than_five_go_as_one(verdicts, claim, partner):
+def test_more_than_five_messages_go_as_one(verdicts, claim, partner):
     leads = verdicts(MANY)
     (one,) = claim()
     carrier, *carried = one.messages
@@ -95,7 +95,7 @@ def test_more_than_five_go_as_one(verdicts, claim, partner):
     assert claim() == []
 
 
-def test_each_webinar_and_each_partner_by_itself(verdicts, claim, make_webinar, make_person):
+def test_messages_are_batched_per_webinar_and_partner(verdicts, claim, make_webinar, make_person):
     other_webinar, other_partner = make_webinar("finished"), make_person(Role.PARTNER)
     linked(other_partner)
     verdicts(MAX_SINGLE)
@@ -104,7 +104,7 @@ def test_each_webinar_and_each_partner_by_itself(verdicts, claim, make_webinar, 
     assert [len(each.messages) for each in claim()] == [1, 1]
 
 
-def test_a_partners_messages_wait_until_all_verdicts_are_there(verdicts, claim, webinar, clock):
+def test_batch_waits_until_all_verdicts_are_there(verdicts, claim, webinar, clock):
     work = Classification.objects.create(webinar=webinar)
     verdicts(2)
     assert claim() == []
@@ -115,7 +115,7 @@ def test_a_partners_messages_wait_until_all_verdicts_are_there(verdicts, claim, 
     assert len(one.messages) == 6
 
 
-def test_a_webinar_that_is_being_classified_holds_up_no_other(verdicts, claim, webinar, make_webinar):
+def test_unfinished_classification_delays_no_other_webinar(verdicts, claim, webinar, make_webinar):
     Classification.objects.create(webinar=webinar)
     verdicts(1)
     other = make_webinar("finished")
@@ -123,7 +123,7 @@ def test_a_webinar_that_is_being_classified_holds_up_no_other(verdicts, claim, w
     assert [each.messages[0].webinar_id for each in claim()] == [other.pk]
 
 
-def test_candidates_need_not_wait_for_each_others_verdicts(verdicts, claim, webinar):
+def test_candidates_do_not_wait_for_other_verdicts(verdicts, claim, webinar):
     Classification.objects.create(webinar=webinar)
     (lead,) = verdicts(1)
     linked(lead)
@@ -131,7 +131,7 @@ def test_candidates_need_not_wait_for_each_others_verdicts(verdicts, claim, webi
     assert [each.messages[0].kind for each in claim()] == ["candidate_followup"]
 
 
-def test_verdicts_that_an_admin_decides_later_go_on_their_own(verdicts, claim):
+def test_verdicts_decided_later_make_a_new_batch(verdicts, claim):
     verdicts(MANY)
     complete(claim()[0], Sent(1))
     verdicts(1, "no_show", names="Позже")
@@ -143,7 +143,7 @@ def test_verdicts_that_an_admin_decides_later_go_on_their_own(verdicts, claim):
     assert [len(each.messages) for each in claim()] == [MANY]
 
 
-def test_the_list_begins_with_those_who_attended_and_has_everybody(verdicts, claim, webinar):
+def test_list_starts_with_attended_and_has_everybody(verdicts, claim, webinar):
     verdicts(2, "no_show", names="Пропавший")
     verdicts(2, "left_early", names="Ушедший")
     verdicts(2, "stayed_to_end", names="Бывший")
@@ -167,7 +167,7 @@ def test_the_list_begins_with_those_who_attended_and_has_everybody(verdicts, cla
 
 
 @pytest.mark.parametrize("names", ["Кандидат", "🎈" * 100, "<&>" * 40])
-def test_a_long_list_is_split_where_telegram_would_refuse_it(verdicts, claim, names):
+def test_long_list_is_split_at_telegrams_limit(verdicts, claim, names):
     leads = verdicts(100, names=names)
     listed, lengths = [], []
     while batch := claim():
@@ -183,7 +183,7 @@ def test_a_long_list_is_split_where_telegram_would_refuse_it(verdicts, claim, na
     assert to_partner().filter(carried_by=None).count() == len(lengths)
 
 
-def test_few_that_are_left_of_a_long_list_still_go_as_one(verdicts, claim):
+def test_rest_of_a_long_list_goes_as_one(verdicts, claim):
     verdicts(25, names="И" * 145)
     sizes = []
     while batch := claim():
@@ -204,13 +204,13 @@ def test_few_that_are_left_of_a_long_list_still_go_as_one(verdicts, claim):
         (OutcomeUnknown("ReadTimeout"), "queued"),
     ],
 )
-def test_what_was_claimed_together_is_settled_together(verdicts, claim, decision, state):
+def test_batch_is_completed_together(verdicts, claim, decision, state):
     verdicts(MANY)
     complete(claim()[0], decision, "text")
     assert {(row.state, row.error) for row in to_partner()} == {(state, decision.error)}
 
 
-def test_what_is_tried_again_goes_together_again(verdicts, claim, clock):
+def test_retried_batch_stays_together(verdicts, claim, clock):
     verdicts(MANY)
     (first,) = claim()
     complete(first, NotSent("ConnectError"))
@@ -222,7 +222,7 @@ def test_what_is_tried_again_goes_together_again(verdicts, claim, clock):
     assert [len(each.messages) for each in claim()] == [1]
 
 
-def test_an_unknown_outcome_is_that_of_all_and_repeated_once(verdicts, claim, clock):
+def test_unknown_outcome_of_a_batch_is_retried_once(verdicts, claim, clock):
     verdicts(MANY)
     for _ in range(2):
         (one,) = claim()
@@ -233,7 +233,7 @@ def test_an_unknown_outcome_is_that_of_all_and_repeated_once(verdicts, claim, cl
     assert claim() == []
 
 
-def test_a_process_that_died_leaves_all_of_them_to_its_heir(verdicts, claim, clock):
+def test_next_holder_recovers_the_whole_batch(verdicts, claim, clock):
     verdicts(MANY)
     (first,) = claim()
     assert claims.mark_sending(first, "текст")
@@ -247,7 +247,7 @@ def test_a_process_that_died_leaves_all_of_them_to_its_heir(verdicts, claim, clo
     assert set(to_partner().values_list("message_id", flat=True)) == {2}
 
 
-def test_an_answer_that_comes_after_the_reaping_still_names_the_carrier(verdicts, claim, clock):
+def test_late_success_restores_the_carrier(verdicts, claim, clock):
     verdicts(MANY)
     (first,) = claim()
     assert claims.mark_sending(first, "текст")
@@ -257,7 +257,7 @@ def test_an_answer_that_comes_after_the_reaping_still_names_the_carrier(verdicts
     assert to_partner().filter(state="sent", carried_by=first.messages[0].pk).count() == MANY - 1
 
 
-def test_one_that_cannot_be_told_does_not_keep_the_others(verdicts, claim, webinar):
+def test_message_that_cannot_be_composed_does_not_stop_its_batch(verdicts, claim, webinar):
     leads = verdicts(MANY)
     Verdict.objects.filter(lead=leads[2]).delete()
     told, refused = [], []
@@ -276,7 +276,7 @@ def test_one_that_cannot_be_told_does_not_keep_the_others(verdicts, claim, webin
     assert told == [lead.pk for lead in leads if lead != leads[2]]
 
 
-def test_who_is_linked_late_gets_one_message(verdicts, claim, partner):
+def test_late_link_releases_one_batch(verdicts, claim, partner):
     TelegramChat.objects.all().delete()
     verdicts(MANY)
     linked(partner)
@@ -284,7 +284,7 @@ def test_who_is_linked_late_gets_one_message(verdicts, claim, partner):
     assert [len(each.messages) for each in claim()] == [MANY]
 
 
-def test_what_is_sent_again_by_a_person_goes_together_too(verdicts, claim):
+def test_resent_messages_go_together(verdicts, claim):
     verdicts(MANY)
     complete(claim()[0], MessageRefused("too long"))
     failed = to_partner().filter(state="failed")
@@ -294,7 +294,7 @@ def test_what_is_sent_again_by_a_person_goes_together_too(verdicts, claim):
     assert f"В этом сообщении: 3 из {MANY}." in shown(one)
 
 
-def test_one_claim_does_not_take_more_than_it_can_write_at_once(verdicts, claim, make_person, monkeypatch):
+def test_claim_is_limited_in_rows(verdicts, claim, make_person, monkeypatch):
     monkeypatch.setattr(claims, "ROWS_AT_ONCE", MANY)
     for _ in range(2):
         other = make_person(Role.PARTNER)
@@ -305,7 +305,7 @@ def test_one_claim_does_not_take_more_than_it_can_write_at_once(verdicts, claim,
     assert [len(each.messages) for each in claim()] == [MANY]
 
 
-def test_a_claim_lost_on_the_way_is_given_back(verdicts, claim, clock):
+def test_recover_requeues_a_claim_nobody_heard_of(verdicts, claim, clock):
     """The database did the commit, and the connection broke before it said so."""
     verdicts(MANY)
     (lost,) = claim()
@@ -316,7 +316,7 @@ def test_a_claim_lost_on_the_way_is_given_back(verdicts, claim, clock):
     assert len(claim()[0].messages) == MANY
 
 
-def test_later_messages_wait_for_an_earlier_one_but_not_for_ever(verdicts, claim, clock):
+def test_failing_message_delays_later_ones_for_a_while(verdicts, claim, clock):
     verdicts(2)
     first, second = to_partner()
     OutboxMessage.objects.filter(pk=first.pk).update(failures=1, due_at=clock() + timedelta(minutes=1))

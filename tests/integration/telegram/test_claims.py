@@ -1,4 +1,4 @@
-"""Claiming, settling and reaping: no message is lost, none goes twice unless nobody can know."""
+"""Claims, completion and recovery: no message is lost, and none is sent twice unless its outcome is unknown."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def lead(make_person):
 
 @pytest.fixture
 def claimed(webinar, lead):
-    """The follow-up of one who stayed, claimed."""
+    """The claim of a follow-up."""
     classified(webinar, [lead], "stayed_to_end")
     (claim,) = claims.claim(10, held())
     return claim
@@ -61,7 +61,7 @@ def row():
     return OutboxMessage.objects.get()
 
 
-def test_a_claim_is_committed_as_sending_before_the_call(claimed, lead):
+def test_claim_is_committed_as_sending_before_the_call(claimed, lead):
     assert (row().state, row().attempts, row().attempt_id) == ("sending", 1, claimed.attempt_id)
     assert (claimed.person_id, claimed.chat_id) == (lead.pk, 7000 + lead.pk)
     assert "спасибо" in claimed.compose().text
@@ -88,7 +88,7 @@ def test_nothing_is_claimed_before_it_is_due(clock, webinar, lead):
     assert len(claims.claim(10, holder)) == 1
 
 
-def test_each_person_gets_one_message_at_a_time(webinar, make_person):
+def test_claim_takes_one_message_per_person(webinar, make_person):
     partner = make_person(Role.PARTNER)
     linked(partner)
     leads = [make_person(invited_by=partner) for _ in range(3)]
@@ -104,8 +104,8 @@ def test_each_person_gets_one_message_at_a_time(webinar, make_person):
     assert [each.person_id for each in claims.claim(10, holder)] == [partner.pk]
 
 
-def test_one_person_gets_theirs_in_the_order_of_the_causes(clock, webinar, make_webinar, lead):
-    """The recording of the first evening is out only now, but it is what they have waited for longest."""
+def test_person_gets_messages_in_order_of_causes(clock, webinar, make_webinar, lead):
+    """The recording of the first webinar is published last, but its cause is the earliest."""
     classified(webinar, [lead], "no_show")
     holder = held()
     complete(claims.claim(10, holder)[0], Sent(1))
@@ -118,7 +118,7 @@ def test_one_person_gets_theirs_in_the_order_of_the_causes(clock, webinar, make_
     assert [row.kind for row in claims.claim(10, holder)[0].messages] == ["candidate_followup"]
 
 
-def test_everybodys_first_message_goes_before_anybodys_second(webinar, make_person):
+def test_first_messages_go_before_second_messages(webinar, make_person):
     partners = [make_person(Role.PARTNER) for _ in range(3)]
     for partner in partners:
         linked(partner)
@@ -133,7 +133,7 @@ def test_everybodys_first_message_goes_before_anybodys_second(webinar, make_pers
     assert received == [first, second, third, first, second, first, second]
 
 
-def test_the_follow_up_carries_a_recording_that_is_due_as_well(webinar, lead):
+def test_follow_up_carries_a_due_recording(webinar, lead):
     core.publish_recording(webinar.pk, RECORDING, SYSTEM)
     classified(webinar, [lead], "no_show")
     (claim,) = claims.claim(10, held())
@@ -166,14 +166,14 @@ def test_a_recording_published_later_goes_by_itself(webinar, lead):
     assert RECORDING in [url for _, url in second.compose().buttons]
 
 
-def test_who_unlinked_meanwhile_is_waited_for(webinar, lead):
+def test_claim_moves_messages_of_unlinked_people_to_waiting(webinar, lead):
     classified(webinar, [lead], "stayed_to_end")
     TelegramChat.objects.all().delete()
     assert claims.claim(10, held()) == []
     assert states_of(lead) == {"candidate_followup": "waiting_link"}
 
 
-def test_a_recording_taken_back_meanwhile_is_waited_for(webinar, lead):
+def test_claim_moves_messages_without_recording_to_waiting(webinar, lead):
     core.publish_recording(webinar.pk, RECORDING, SYSTEM)
     classified(webinar, [lead], "no_show")
     OutboxMessage.objects.filter(kind=Kind.CANDIDATE_FOLLOWUP).update(state="sent")
@@ -182,7 +182,7 @@ def test_a_recording_taken_back_meanwhile_is_waited_for(webinar, lead):
     assert states_of(lead)["candidate_recording"] == "waiting_recording"
 
 
-def test_what_was_sent_is_written_down(clock, claimed, lead):
+def test_sent_message_stores_id_chat_and_text(clock, claimed, lead):
     complete(claimed, Sent(55), "Привет")
     sent = row()
     assert (sent.state, sent.message_id, sent.chat_id, sent.text) == ("sent", 55, 7000 + lead.pk, "Привет")
@@ -199,14 +199,14 @@ def test_what_was_sent_is_written_down(clock, claimed, lead):
         (OutcomeUnknown("ReadTimeout"), "queued", completion.AFTER_UNKNOWN_S),
     ],
 )
-def test_each_outcome_has_its_state(clock, claimed, decision, state, delay_s):
+def test_outcome_sets_the_state(clock, claimed, decision, state, delay_s):
     complete(claimed, decision)
     assert (row().state, row().error) == (state, decision.error)
     if delay_s is not None:
         assert (row().due_at - clock()).total_seconds() == delay_s
 
 
-def test_a_chat_that_refuses_us_is_not_tried_again_until_it_comes_back(claimed):
+def test_unreachable_chat_is_marked(claimed):
     complete(claimed, ChatUnreachable("blocked", "Forbidden: bot was blocked by the user"))
     chat = TelegramChat.objects.get()
     assert (chat.reachable, chat.unreachable_reason) == (False, "blocked")
@@ -215,7 +215,7 @@ def test_a_chat_that_refuses_us_is_not_tried_again_until_it_comes_back(claimed):
 SUPERGROUP = -1_002_000_000_001
 
 
-def test_a_chat_that_moved_is_followed_at_once(clock, claimed, lead):
+def test_moved_chat_is_retried_at_once(clock, claimed, lead):
     complete(claimed, ChatMoved(SUPERGROUP, "upgraded"))
     assert TelegramChat.objects.get().chat_id == SUPERGROUP
     assert (row().state, row().due_at, row().uncertain_count) == ("queued", clock(), 0)
@@ -223,7 +223,7 @@ def test_a_chat_that_moved_is_followed_at_once(clock, claimed, lead):
     assert again.chat_id == SUPERGROUP
 
 
-def test_a_chat_that_moves_on_and_on_is_not_followed_for_ever(claimed):
+def test_chat_that_moves_again_fails(claimed):
     complete(claimed, ChatMoved(SUPERGROUP, "upgraded"))
     (again,) = claims.claim(10, held_again())
     complete(again, ChatMoved(SUPERGROUP - 1, "upgraded"))
@@ -236,7 +236,7 @@ def test_a_chat_that_moves_on_and_on_is_not_followed_for_ever(claimed):
     assert row().state == "queued"
 
 
-def test_a_chat_that_became_somebody_elses_is_gone(claimed, lead, make_person):
+def test_chat_that_moved_to_somebody_elses_is_unreachable(claimed, lead, make_person):
     other = linked(make_person())
     complete(claimed, ChatMoved(other.chat_id, "upgraded"))
     assert row().state == "failed"
@@ -245,26 +245,26 @@ def test_a_chat_that_became_somebody_elses_is_gone(claimed, lead, make_person):
     assert not TelegramChat.objects.get(person=lead).reachable
 
 
-def test_a_chat_that_was_linked_anew_meanwhile_stays_as_it_is(claimed, lead):
+def test_chat_linked_anew_meanwhile_stays(claimed, lead):
     TelegramChat.objects.update(chat_id=5)
     complete(claimed, ChatMoved(SUPERGROUP, "upgraded"))
     assert TelegramChat.objects.get().chat_id == 5
     assert row().state == "queued"
 
 
-def test_what_may_have_arrived_says_where_and_what(claimed):
+def test_unknown_outcome_stores_chat_and_text(claimed):
     complete(claimed, OutcomeUnknown("ReadTimeout"), "Привет")
     assert (row().chat_id, row().text) == (claimed.chat_id, "Привет")
 
 
-def test_a_429_silences_the_queue_for_exactly_so_long(clock, claimed):
+def test_429_pauses_the_queue_for_retry_after(clock, claimed):
     complete(claimed, RateLimited(30, "Too Many Requests: retry after 30"))
     assert (lease.paused_until() - clock()).total_seconds() == 30
     complete(claimed, RateLimited(5, ""))
     assert (lease.paused_until() - clock()).total_seconds() == 30
 
 
-def test_what_was_surely_not_sent_is_tried_later_and_later(clock, claimed):
+def test_not_sent_is_retried_with_backoff(clock, claimed):
     delays = []
     claim = claimed
     for _ in range(10):
@@ -284,7 +284,7 @@ def held_again():
     return holder
 
 
-def test_a_rejected_token_fails_no_message(claimed):
+def test_rejected_token_fails_no_message(claimed):
     complete(claimed, TokenRejected("Unauthorized"))
     assert row().state == "queued"
     assert DispatcherState.objects.get().fault == "Unauthorized"
@@ -292,7 +292,7 @@ def test_a_rejected_token_fails_no_message(claimed):
     assert DispatcherState.objects.get().fault == ""
 
 
-def test_an_unknown_outcome_is_sent_once_more_and_never_a_third_time(clock, claimed):
+def test_unknown_outcome_is_retried_once(clock, claimed):
     complete(claimed, OutcomeUnknown("ReadTimeout"))
     clock.move(completion.AFTER_UNKNOWN_S)
     (again,) = claims.claim(10, held_again())
@@ -302,7 +302,7 @@ def test_an_unknown_outcome_is_sent_once_more_and_never_a_third_time(clock, clai
     assert claims.claim(10, held_again()) == []
 
 
-def test_a_process_that_died_while_sending_leaves_an_unknown_outcome(clock, claimed):
+def test_recovered_call_has_an_unknown_outcome(clock, claimed):
     assert claims.mark_sending(claimed, "текст")
     clock.move(lease.TTL_S + 1)
     heir = held()
@@ -315,7 +315,7 @@ def test_a_process_that_died_while_sending_leaves_an_unknown_outcome(clock, clai
     assert again.attempt_id != claimed.attempt_id
 
 
-def test_what_was_claimed_and_not_begun_has_surely_not_been_sent(clock, claimed):
+def test_recovered_claim_without_text_is_requeued(clock, claimed):
     for _ in range(3):
         clock.move(lease.TTL_S + 1)
         heir = held()
@@ -326,13 +326,13 @@ def test_what_was_claimed_and_not_begun_has_surely_not_been_sent(clock, claimed)
     assert claims.mark_sending(again, "текст")
 
 
-def test_nobody_reaps_without_the_lease(claimed):
+def test_recover_needs_the_lease(claimed):
     assert recover_orphaned(uuid4()) == 0
     assert recover_orphaned(row().holder) == 0
     assert row().state == "sending"
 
 
-def test_an_answer_that_comes_after_the_reaping_is_believed(clock, claimed):
+def test_late_success_is_written(clock, claimed):
     assert claims.mark_sending(claimed, "текст")
     clock.move(lease.TTL_S + 1)
     heir = held()
@@ -343,7 +343,7 @@ def test_an_answer_that_comes_after_the_reaping_is_believed(clock, claimed):
 
 
 @pytest.mark.parametrize("late", [Sent(9), MessageRefused("late"), NotSent("late"), OutcomeUnknown("late")])
-def test_a_late_answer_cannot_touch_the_next_attempt(clock, claimed, late):
+def test_late_answer_does_not_touch_the_next_attempt(clock, claimed, late):
     assert claims.mark_sending(claimed, "текст")
     clock.move(lease.TTL_S + 1)
     heir = held()
@@ -355,7 +355,7 @@ def test_a_late_answer_cannot_touch_the_next_attempt(clock, claimed, late):
 
 
 @pytest.mark.parametrize("late", [MessageRefused("late"), NotSent("late"), OutcomeUnknown("late")])
-def test_a_late_failure_does_not_undo_the_reaping(clock, claimed, late):
+def test_late_failure_does_not_undo_a_recovery(clock, claimed, late):
     assert claims.mark_sending(claimed, "текст")
     clock.move(lease.TTL_S + 1)
     recover_orphaned(held())
@@ -364,12 +364,12 @@ def test_a_late_failure_does_not_undo_the_reaping(clock, claimed, late):
     assert "late" not in row().error
 
 
-def test_a_claim_given_back_counts_as_no_attempt(claimed):
+def test_released_claim_counts_as_no_attempt(claimed):
     claims.release(claimed)
     assert (row().state, row().attempts, row().attempt_id) == ("queued", 0, None)
 
 
-def test_the_lease_is_one_processs_until_it_runs_out(clock):
+def test_lease_belongs_to_one_process_until_it_expires(clock):
     holder, other = held(), uuid4()
     assert not lease.acquire(other)
     clock.move(lease.TTL_S - 1)
@@ -381,7 +381,7 @@ def test_the_lease_is_one_processs_until_it_runs_out(clock):
     assert not lease.acquire(holder)
 
 
-def test_a_lease_given_back_is_free_at_once(clock):
+def test_released_lease_is_free_at_once(clock):
     holder, other = held(), uuid4()
     lease.release(other)
     assert not lease.acquire(other)

@@ -67,11 +67,11 @@ def test_a_reply_is_plain_text(fake_bot_api, address):
     assert fake_bot_api.sent[0].message["text"] == "1 < 2 & 3"
 
 
-def test_the_bot_tells_its_name(address):
+def test_username(address):
     assert call(address, lambda api: api.username()) == "efir_demo_bot"
 
 
-def test_updates_come_as_they_are(fake_bot_api, address):
+def test_updates_are_returned_unparsed(fake_bot_api, address):
     fake_bot_api.people.start(CHAT, "payload")
     (update,) = call(address, lambda api: api.updates(None, 5))
     assert update["message"]["text"] == "/start payload"
@@ -81,7 +81,7 @@ def test_updates_come_as_they_are(fake_bot_api, address):
 @pytest.mark.parametrize(
     ("status", "parameters"), [(400, None), (403, None), (409, None), (429, {"retry_after": 3}), (500, None)]
 )
-def test_an_official_answer_keeps_its_words(fake_bot_api, address, status, parameters):
+def test_official_answer_keeps_its_description(fake_bot_api, address, status, parameters):
     fake_bot_api.respond_with(status, description="Bad Request: in their own words", parameters=parameters)
     error = failure(address)
     assert (error.delivery, error.status, error.error_code) == (Delivery.ANSWERED, status, status)
@@ -90,43 +90,43 @@ def test_an_official_answer_keeps_its_words(fake_bot_api, address, status, param
     assert error.official
 
 
-def test_a_page_of_a_proxy_is_an_answer_but_not_an_official_one(fake_bot_api, address):
+def test_proxy_page_is_not_an_official_answer(fake_bot_api, address):
     fake_bot_api.respond_with(kind=ResponseKind.HTML)
     error = failure(address)
     assert (error.delivery, error.status, error.official) == (Delivery.ANSWERED, 502, False)
 
 
 @pytest.mark.parametrize("kind", [ResponseKind.CUT, ResponseKind.MALFORMED])
-def test_a_success_that_cannot_be_read_is_unknown(fake_bot_api, address, kind):
+def test_unreadable_success_is_unknown(fake_bot_api, address, kind):
     fake_bot_api.respond_with(kind=kind, delivered=True)
     error = failure(address)
     assert error.delivery is Delivery.UNKNOWN or error.status == 200
 
 
-def test_no_answer_in_time_is_unknown(fake_bot_api, address, monkeypatch):
+def test_timeout_is_unknown(fake_bot_api, address, monkeypatch):
     monkeypatch.setattr("efir.telegram.bot.client.READ_S", 0.2)
     fake_bot_api.respond_with(kind=ResponseKind.HANG)
     error = failure(address)
     assert (error.delivery, error.description) == (Delivery.UNKNOWN, "ReadTimeout")
 
 
-def test_a_refused_connection_is_surely_not_sent():
+def test_refused_connection_is_not_sent():
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
     error = failure(address)
     assert (error.delivery, error.description) == (Delivery.NOT_SENT, "ConnectError")
 
 
-def test_a_name_that_does_not_resolve_is_surely_not_sent():
+def test_unresolvable_name_is_not_sent():
     assert failure("http://bot-api.invalid").delivery is Delivery.NOT_SENT
 
 
-def test_a_wrong_token_is_told_in_telegrams_words(address):
+def test_wrong_token_keeps_telegrams_description(address):
     error = failure(address, lambda api: api.username(), token="42:another-token")
     assert (error.status, error.description) == (401, "Unauthorized")
 
 
-def test_a_token_is_in_no_log_and_no_exception(fake_bot_api, address, caplog):
+def test_token_is_in_no_log_and_no_exception(fake_bot_api, address, caplog):
     fake_bot_api.respond_with(kind=ResponseKind.MALFORMED)
     fake_bot_api.respond_with(500)
     errors = [failure(address), failure(address), failure("http://bot-api.invalid")]
@@ -180,7 +180,7 @@ def _first_bytes(listening: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5"])
-def test_a_proxy_that_refuses_has_surely_sent_nothing(fake_bot_api, address, through, scheme, caplog):
+def test_refusal_of_the_proxy_is_not_sent(fake_bot_api, address, through, scheme, caplog):
     with proxying() as proxy:
         through(proxy.address(scheme, password="not-this-proxys-password"))
         errors = [failure(address), failure("https://bot-api.invalid")]
@@ -191,7 +191,7 @@ def test_a_proxy_that_refuses_has_surely_sent_nothing(fake_bot_api, address, thr
     assert "not-this-proxys-password" not in told
 
 
-def test_a_proxy_that_is_away_has_surely_sent_nothing(through, caplog):
+def test_unreachable_proxy_is_not_sent(through, caplog):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     for scheme in ("http", "https", "socks5"):

@@ -79,7 +79,7 @@ def rows(text):
 
 
 class TestBoard:
-    def test_says_state_reason_attempts_and_when(self, clock, admin, webinar):
+    def test_row_shows_state_reason_attempts_and_time(self, clock, admin, webinar):
         shown = {
             re.search(r"badge--(\w+)", row)[1]: row
             for row in rows(board(admin, webinar))
@@ -94,7 +94,7 @@ class TestBoard:
         assert "попыток: 0" not in board(admin, webinar)
         assert "автоматически" in shown["sent"]
 
-    def test_says_why_somebody_waits(self, admin, make_person, make_webinar):
+    def test_row_shows_what_a_message_waits_for(self, admin, make_person, make_webinar):
         webinar = make_webinar("finished")
         classified(webinar, [make_person(), lead := make_person()], "stayed_to_end")
         linked(lead, reachable=False)
@@ -103,7 +103,7 @@ class TestBoard:
         assert "Telegram не привязан" in shown
         assert "аккаунт Telegram удалён" in shown
 
-    def test_names_whoever_sent_it_again(self, admin, webinar):
+    def test_row_names_who_sent_it_again(self, admin, webinar):
         admin.post(f"/admin_webinar/{webinar.pk}/messages/retry")
         (row,) = [row for row in rows(board(admin, webinar)) if "ещё раз: " in row]
         assert "ещё раз: Кто-то: admin" in row
@@ -115,26 +115,26 @@ class TestBoard:
     def test_filters_by_state(self, admin, webinar, state, count):
         assert len(rows(board(admin, webinar, f"?state={state}"))) == count
 
-    def test_a_state_that_nobody_is_in_any_more_says_so(self, admin, webinar):
+    def test_filter_without_messages_says_so(self, admin, webinar):
         OutboxMessage.objects.filter(state="failed").update(state="queued")
         shown = board(admin, webinar, "?state=failed")
         assert "Таких сообщений сейчас нет" in shown
         assert 'aria-current="true">не доставлено <b>0</b>' in shown
 
-    def test_the_filter_keeps_what_else_the_address_says(self, admin, webinar):
+    def test_filter_keeps_other_query_parameters(self, admin, webinar):
         shown = board(admin, webinar, "?verdicts=2&messages=3&state=sent&x=%22%3E")
         addresses = re.findall(r'<a href="([^"]*)"', shown)
         assert "?verdicts=2&amp;state=failed&amp;x=%22%3E#messages" in addresses
         assert "?verdicts=2&amp;x=%22%3E#messages" in addresses  # all of them
 
-    def test_the_pager_keeps_the_filter(self, admin, make_person, make_webinar):
+    def test_pager_keeps_the_filter(self, admin, make_person, make_webinar):
         webinar = make_webinar("finished")
         classified(webinar, [make_person(name=f"Кандидат {n:02}") for n in range(60)], "stayed_to_end")
         shown = board(admin, webinar, "?verdicts=2&state=waiting_link")
         assert 'href="?messages=2&amp;verdicts=2&amp;state=waiting_link#messages"' in shown
         assert len(rows(board(admin, webinar, "?messages=2&state=waiting_link"))) == 10
 
-    def test_costs_as_much_however_many_there_are(self, admin, make_person, make_webinar):
+    def test_list_has_a_constant_number_of_queries(self, admin, make_person, make_webinar):
         few, many = make_webinar("finished"), make_webinar("finished")
         classified(few, [make_person()], "no_show")
         classified(many, [make_person(invited_by=make_person(Role.PARTNER)) for _ in range(12)], "no_show")
@@ -146,7 +146,7 @@ class TestBoard:
             costs.append(len(queries))
         assert costs[0] == costs[1]
 
-    def test_the_progress_looks_again_while_something_moves(self, admin, webinar, bot):
+    def test_progress_polls_while_messages_move(self, admin, webinar, bot):
         island = board(admin, webinar).split('id="messages-progress"')[1].split(">")[0]
         assert "data-island" in island
         assert "data-busy" not in island
@@ -155,14 +155,14 @@ class TestBoard:
         assert "data-busy" in shown.split(">")[0]
         assert '<progress max="6" value="1"' in shown
 
-    def test_a_rejected_token_is_said_loudly(self, admin, webinar, bot):
+    def test_rejected_token_is_shown(self, admin, webinar, bot):
         assert "data-trouble" not in page(admin, webinar)
         lease.mark_token_rejected("Unauthorized")
         shown = board(admin, webinar)
         assert "Telegram не принимает токен бота" in shown.split('data-trouble="bot_rejected"')[1]
         assert "Telegram: Unauthorized" in shown
 
-    def test_a_dispatcher_that_is_down_is_said_where_something_is_to_be_sent(self, admin, webinar, settings):
+    def test_dispatcher_down_is_shown_if_messages_wait(self, admin, webinar, settings):
         with_bot(settings)
         assert "Отправка сейчас не работает" not in board(admin, webinar)
         OutboxMessage.objects.filter(state="failed").update(state="queued")
@@ -172,7 +172,7 @@ class TestBoard:
 class TestAccess:
     ACTIONS = ("messages/retry", "messages/{}/retry", "messages/{}/resolve")
 
-    def test_buttons_are_for_those_who_may_press_them(self, as_role, webinar):
+    def test_buttons_need_the_capability(self, as_role, webinar):
         mine, theirs = board(as_role(Role.ADMIN), webinar), board(as_role(Role.SPEAKER), webinar)
         assert mine.count("<form") == 3
         assert "data-confirm" in mine
@@ -181,7 +181,7 @@ class TestAccess:
 
     @pytest.mark.parametrize("action", ACTIONS)
     @pytest.mark.parametrize("role", [Role.CANDIDATE, Role.PARTNER, Role.LEADER, Role.SPEAKER])
-    def test_without_the_capability_nothing_is_sent(self, as_role, webinar, role, action):
+    def test_retry_needs_the_capability(self, as_role, webinar, role, action):
         address = f"/admin_webinar/{webinar.pk}/{action.format(the('failed').pk)}"
         client = as_role(role)
         answer = client.post(address, {"delivered": "true"})
@@ -191,13 +191,13 @@ class TestAccess:
         assert the("uncertain")
 
     @pytest.mark.parametrize("action", ACTIONS)
-    def test_a_guest_is_refused_or_sent_to_log_in(self, webinar, action):
+    def test_guest_is_sent_to_login(self, webinar, action):
         address = f"/admin_webinar/{webinar.pk}/{action.format(the('failed').pk)}"
         assert Client().post(address).status_code == 403
         assert Client().post(address, **HTML).url.startswith("/login/?next=")
 
     @pytest.mark.parametrize("action", ACTIONS)
-    def test_the_token_is_required_and_get_does_nothing(self, as_role, webinar, action):
+    def test_retry_needs_post_and_csrf_token(self, as_role, webinar, action):
         address = f"/admin_webinar/{webinar.pk}/{action.format(the('failed').pk)}"
         client = as_role(Role.ADMIN, enforce_csrf_checks=True)
         assert client.post(address).status_code == 403
@@ -205,7 +205,7 @@ class TestAccess:
         assert the("failed")
 
     @pytest.mark.parametrize("action", ACTIONS)
-    def test_another_webinars_message_does_not_exist_here(self, admin, webinar, make_webinar, action):
+    def test_message_of_another_webinar_is_not_found(self, admin, webinar, make_webinar, action):
         other = make_webinar("finished")
         for number in (other.pk, 999):
             address = f"/admin_webinar/{number}/{action.format(the('failed').pk)}"
@@ -219,7 +219,7 @@ class TestAccess:
 
 
 class TestSendingAgain:
-    def test_one_that_failed(self, admin, webinar):
+    def test_retry_one_failed_message(self, admin, webinar):
         message = the("failed")
         address = f"/admin_webinar/{webinar.pk}/messages/{message.pk}/retry"
         body = {"webinar_id": webinar.pk, "message_id": message.pk}
@@ -229,13 +229,13 @@ class TestSendingAgain:
         assert admin.post(address).json() == body | {"changed": False}
         assert "уже разобрались" in admin.post(address, follow=True, **HTML).content.decode()
 
-    def test_all_that_failed_and_nothing_else(self, admin, webinar):
+    def test_retry_all_failed_messages(self, admin, webinar):
         address = f"/admin_webinar/{webinar.pk}/messages/retry"
         assert admin.post(address).json() == {"webinar_id": webinar.pk, "retried": 1}
         assert the("uncertain")
         assert "Повторять нечего" in admin.post(address, follow=True, **HTML).content.decode()
 
-    def test_the_number_is_said_and_the_place_is_kept(self, admin, webinar):
+    def test_retry_says_how_many_and_keeps_the_page(self, admin, webinar):
         address = f"/admin_webinar/{webinar.pk}/messages/retry?state=failed&messages=2&next=//evil.example"
         answer = admin.post(address, **HTML)
         assert answer.url == (
@@ -244,7 +244,7 @@ class TestSendingAgain:
         assert "Снова в очереди: 1 сообщение." in admin.get(answer.url).content.decode()
 
     @pytest.mark.parametrize(("delivered", "state"), [("true", "sent"), ("false", "queued")])
-    def test_an_unknown_outcome_is_resolved(self, admin, webinar, delivered, state):
+    def test_resolve_uncertain_message(self, admin, webinar, delivered, state):
         message = the("uncertain")
         address = f"/admin_webinar/{webinar.pk}/messages/{message.pk}/resolve"
         assert admin.post(address, {"delivered": delivered}).json()["changed"] is True
@@ -253,20 +253,20 @@ class TestSendingAgain:
         assert admin.post(address, {"delivered": delivered}).json()["changed"] is False
 
     @pytest.mark.parametrize("delivered", ["", "yes", "1"])
-    def test_delivered_is_true_or_false(self, admin, webinar, delivered):
+    def test_resolve_needs_true_or_false(self, admin, webinar, delivered):
         address = f"/admin_webinar/{webinar.pk}/messages/{the('uncertain').pk}/resolve"
         answer = admin.post(address, {"delivered": delivered})
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_delivered")
         assert the("uncertain")
 
-    def test_what_failed_is_not_resolved_and_what_is_unknown_not_retried(self, admin, webinar):
+    def test_failed_is_not_resolved_and_uncertain_not_retried(self, admin, webinar):
         base = f"/admin_webinar/{webinar.pk}/messages"
         assert not admin.post(f"{base}/{the('failed').pk}/resolve", {"delivered": "true"}).json()["changed"]
         assert not admin.post(f"{base}/{the('uncertain').pk}/retry").json()["changed"]
 
 
 class TestCommandLine:
-    def test_prints_the_same_facts(self, clock, admin, webinar):
+    def test_outbox_command_prints_the_same_facts(self, clock, admin, webinar):
         admin.post(f"/admin_webinar/{webinar.pk}/messages/{the('failed').pk}/retry")
         (line,) = outbox_lines(webinar.pk, "queued")
         assert (line["attempts"], line["retried_by"]) == (1, admin.person.login)

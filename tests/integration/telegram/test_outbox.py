@@ -1,4 +1,4 @@
-"""The outbox: in which state a message begins, and what moves it on."""
+"""The outbox: the initial state of a message, and what changes it."""
 
 from __future__ import annotations
 
@@ -60,27 +60,27 @@ def write(clock, webinar, lead):
         ("reachable", RECORDING, ["queued", "queued"]),
     ],
 )
-def test_a_message_begins_where_its_first_obstacle_is(lead, write, chat, recording, states):
+def test_initial_state_is_what_the_message_waits_for(lead, write, chat, recording, states):
     if chat:
         linked(lead, reachable=chat == "reachable")
     write(recording=recording)
     assert list(states_of(lead).values()) == states
 
 
-def test_a_message_is_written_once(write):
+def test_enqueue_is_idempotent(write):
     write()
     write()
     assert OutboxMessage.objects.count() == 2
 
 
-def test_a_link_releases_what_waited_for_it(lead, write):
+def test_link_releases_waiting_messages(lead, write):
     write()
     linked(lead)
     assert release_for_link(lead) == 2
     assert states_of(lead) == {"candidate_followup": "queued", "candidate_recording": "waiting_recording"}
 
 
-def test_publishing_the_recording_releases_it(webinar, lead, write, make_webinar):
+def test_published_recording_releases_waiting_messages(webinar, lead, write, make_webinar):
     other = make_webinar("finished")
     linked(lead)
     write(Kind.CANDIDATE_RECORDING)
@@ -90,7 +90,7 @@ def test_publishing_the_recording_releases_it(webinar, lead, write, make_webinar
     assert OutboxMessage.objects.get(webinar=other).state == MessageState.WAITING_RECORDING
 
 
-def test_a_recording_that_is_taken_back_releases_nothing(webinar, lead, write):
+def test_removed_recording_releases_nothing(webinar, lead, write):
     linked(lead)
     core.publish_recording(webinar.pk, RECORDING, SYSTEM)
     write(Kind.CANDIDATE_RECORDING)
@@ -98,7 +98,7 @@ def test_a_recording_that_is_taken_back_releases_nothing(webinar, lead, write):
     assert states_of(lead) == {"candidate_recording": "waiting_recording"}
 
 
-def test_a_recording_for_somebody_who_unlinked_meanwhile_waits_for_the_link(webinar, lead, write):
+def test_recording_for_unlinked_person_waits_for_the_link(webinar, lead, write):
     chat = linked(lead)
     write(Kind.CANDIDATE_RECORDING)
     chat.delete()
@@ -106,7 +106,7 @@ def test_a_recording_for_somebody_who_unlinked_meanwhile_waits_for_the_link(webi
     assert states_of(lead) == {"candidate_recording": "waiting_link"}
 
 
-def test_who_never_links_is_given_up_after_a_week(clock, lead, write):
+def test_message_expires_after_a_week_without_link(clock, lead, write):
     write()
     clock.move(7 * DAY_S - 1)
     assert expire() == 0
@@ -117,14 +117,14 @@ def test_who_never_links_is_given_up_after_a_week(clock, lead, write):
     assert set(states_of(lead).values()) == {"expired"}
 
 
-def test_a_link_that_comes_too_late_releases_nothing_before_the_expiry_is_written(clock, lead, write):
+def test_late_link_releases_no_overdue_message(clock, lead, write):
     write()
     clock.move(7 * DAY_S)
     linked(lead)
     assert release_for_link(lead) == 0
 
 
-def test_a_recording_that_never_comes_is_given_up_after_thirty_days(clock, lead, write):
+def test_message_expires_after_thirty_days_without_recording(clock, lead, write):
     linked(lead)
     write()
     clock.move(30 * DAY_S)
@@ -132,7 +132,7 @@ def test_a_recording_that_never_comes_is_given_up_after_thirty_days(clock, lead,
     assert states_of(lead) == {"candidate_followup": "queued", "candidate_recording": "expired"}
 
 
-def test_a_link_that_a_message_did_not_see_still_releases_it(lead, write):
+def test_expire_releases_what_a_race_left_waiting(lead, write):
     """Two transactions at once: the message was written before the link was committed."""
     write()
     linked(lead)
@@ -140,7 +140,7 @@ def test_a_link_that_a_message_did_not_see_still_releases_it(lead, write):
     assert states_of(lead) == {"candidate_followup": "queued", "candidate_recording": "waiting_recording"}
 
 
-def test_a_webinar_is_settled_when_nothing_moves_by_itself_any_more(webinar, write):
+def test_all_settled_looks_at_every_state(webinar, write):
     write()
     rows = OutboxMessage.objects.filter(webinar=webinar)
     for state in MessageState:
@@ -151,7 +151,7 @@ def test_a_webinar_is_settled_when_nothing_moves_by_itself_any_more(webinar, wri
 
 
 @pytest.mark.parametrize("state", ["failed", "uncertain"])
-def test_an_admin_sends_again(lead, write, make_person, state):
+def test_admin_retries(lead, write, make_person, state):
     linked(lead)
     write()
     OutboxMessage.objects.filter(kind=Kind.CANDIDATE_FOLLOWUP).update(state=state)
@@ -162,7 +162,7 @@ def test_an_admin_sends_again(lead, write, make_person, state):
     assert list(retried) == [context.actor_id, None]
 
 
-def test_a_speaker_does_not_send_again(lead, write, make_person):
+def test_speaker_may_not_retry(lead, write, make_person):
     write()
     OutboxMessage.objects.update(state=MessageState.FAILED)
     with pytest.raises(ActionRefused) as refused:
@@ -187,14 +187,14 @@ def uncertain(lead, write):
     return OutboxMessage.objects.filter(kind=Kind.CANDIDATE_FOLLOWUP)
 
 
-def test_somebody_says_that_it_arrived(clock, uncertain, admin):
+def test_resolve_as_delivered(clock, uncertain, admin):
     assert resolve(uncertain, delivered=True, context=admin) == 2
     for row in OutboxMessage.objects.all():
         assert (row.state, row.sent_at, row.error) == ("sent", clock(), "")
         assert (row.resolved_by_id, row.retried_by_id) == (admin.actor_id, None)
 
 
-def test_somebody_says_that_it_did_not_and_it_goes_once_more(clock, uncertain, admin):
+def test_resolve_as_not_delivered_queues_again(clock, uncertain, admin):
     clock.move(5)
     assert resolve(uncertain, delivered=False, context=admin) == 2
     for row in OutboxMessage.objects.all():
@@ -204,7 +204,7 @@ def test_somebody_says_that_it_did_not_and_it_goes_once_more(clock, uncertain, a
 
 
 @pytest.mark.parametrize("delivered", [True, False])
-def test_saying_it_again_changes_nothing(uncertain, admin, make_person, delivered):
+def test_resolve_is_idempotent(uncertain, admin, make_person, delivered):
     resolve(uncertain, delivered=True, context=admin)
     other = Context(make_person(Role.ADMIN).pk, Source.WEB)
     assert resolve(uncertain, delivered=delivered, context=other) == 0
@@ -215,23 +215,21 @@ def test_saying_it_again_changes_nothing(uncertain, admin, make_person, delivere
 
 @pytest.mark.parametrize("state", [state for state in MessageState if state != "uncertain"])
 @pytest.mark.parametrize("delivered", [True, False])
-def test_only_what_is_uncertain_is_decided(uncertain, admin, state, delivered):
+def test_resolve_ignores_other_states(uncertain, admin, state, delivered):
     OutboxMessage.objects.update(state=state)
     assert resolve(OutboxMessage.objects.all(), delivered=delivered, context=admin) == 0
     assert set(OutboxMessage.objects.values_list("state", flat=True)) == {state}
 
 
 @pytest.mark.parametrize("delivered", [True, False])
-def test_a_speaker_does_not_decide(uncertain, make_person, delivered):
+def test_speaker_may_not_resolve(uncertain, make_person, delivered):
     with pytest.raises(ActionRefused) as refused:
         resolve(uncertain, delivered=delivered, context=Context(make_person(Role.SPEAKER).pk, Source.WEB))
     assert refused.value.code is Code.FORBIDDEN
     assert set(OutboxMessage.objects.values_list("state", flat=True)) == {"uncertain"}
 
 
-def test_each_message_knows_its_place_among_those_to_the_same_person(
-    clock, webinar, make_person, make_webinar
-):
+def test_place_counts_messages_to_the_same_person(clock, webinar, make_person, make_webinar):
     partner, other = make_person(Role.PARTNER), make_person(Role.PARTNER)
     second = make_webinar("finished")
 

@@ -46,25 +46,25 @@ def bot(settings):
     lease.mark_token_accepted("efir_test_bot")
 
 
-def test_a_program_gets_the_link_as_json(browser, bot):
+def test_link_as_json(browser, bot):
     answer = browser.post("/account/telegram/link", headers=JSON)
     assert answer.status_code == 200
     assert answer.json()["url"].startswith("https://t.me/efir_test_bot?start=")
     assert LinkToken.objects.count() == 1
 
 
-def test_a_person_is_sent_into_telegram(browser, bot):
+def test_link_redirects_to_telegram(browser, bot):
     answer = browser.post("/account/telegram/link", headers=HTML)
     assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, "https://t.me/efir_test_bot")
 
 
 @pytest.mark.parametrize(("headers", "status", "to"), [(JSON, 503, None), (HTML, 302, "/account/")])
-def test_without_a_bot_it_says_so(browser, headers, status, to):
+def test_no_link_without_a_bot(browser, headers, status, to):
     answer = browser.post("/account/telegram/link", headers=headers)
     assert (answer.status_code, answer.get("Location")) == (status, to)
 
 
-def test_ten_links_in_ten_minutes_for_each_person(browser, make_person, bot):
+def test_link_is_rate_limited_per_person(browser, make_person, bot):
     paths = ["/account/telegram/link", "/account/telegram/qr"] * 6
     answers = [browser.post(path, headers=JSON) for path in paths]
     assert [answer.status_code for answer in answers] == [200] * 10 + [429] * 2
@@ -79,7 +79,7 @@ def test_ten_links_in_ten_minutes_for_each_person(browser, make_person, bot):
 
 
 class TestQr:
-    def test_it_carries_the_link_that_is_written_beside_it(self, browser, bot):
+    def test_qr_code_holds_the_shown_link(self, browser, bot):
         answer = browser.post("/account/telegram/qr", headers=HTML)
         page = answer.content.decode()
         url = re.search(r'value="(https://t\.me/[^"]+)"', page)[1]
@@ -87,18 +87,18 @@ class TestQr:
         assert modules_of(page) == [list(row) for row in segno.make(url, error="m", micro=False).matrix]
         assert LinkToken.objects.get().token_hash == hash_of(url.partition("?start=")[2])
 
-    def test_it_is_kept_nowhere_and_has_nothing_inline(self, browser, bot):
+    def test_qr_page_is_not_cached_and_has_nothing_inline(self, browser, bot):
         answer = browser.post("/account/telegram/qr", headers=HTML)
         assert "no-store" in answer["Cache-Control"]
         assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", answer.content.decode())
         assert 'name="next" value="/account/"' in answer.content.decode()
 
-    def test_each_time_another_link(self, browser, bot):
+    def test_each_qr_code_is_a_new_link(self, browser, bot):
         pages = {browser.post("/account/telegram/qr").content for _ in range(2)}
         assert len(pages) == 2
         assert LinkToken.objects.count() == 2
 
-    def test_without_a_bot_it_says_so(self, browser):
+    def test_no_link_without_a_bot(self, browser):
         assert browser.post("/account/telegram/qr", headers=HTML).url == "/account/"
 
 
@@ -122,7 +122,7 @@ OWN = ["link", "qr", "unlink", "test"]
 
 
 @pytest.mark.parametrize("path", [f"/account/telegram/{name}" for name in OWN])
-def test_only_those_who_are_logged_in_may_post(path, client, browser, bot):
+def test_buttons_need_login_and_post(path, client, browser, bot):
     assert client.post(path)["Location"] == "/login/?next=/account/"
     assert browser.get(path).status_code == 405
     strict = Client(enforce_csrf_checks=True)
@@ -130,7 +130,7 @@ def test_only_those_who_are_logged_in_may_post(path, client, browser, bot):
     assert strict.post(path).status_code == 403
 
 
-def test_unlinking_forgets_the_chat(browser, person):
+def test_unlink_deletes_the_chat(browser, person):
     linked(person)
     assert browser.post("/account/telegram/unlink", headers=JSON).json() == {"linked": False}
     assert browser.post("/account/telegram/unlink", headers=HTML)["Location"] == "/account/"
@@ -142,7 +142,7 @@ def panel(person):
     return render_to_string("telegram/link_panel.html", context)
 
 
-def test_the_panel_offers_the_link(person, bot):
+def test_panel_offers_the_link(person, bot):
     shown = panel(person)
     assert 'action="/account/telegram/link"' in shown
     assert "csrf-of-the-page" in shown
@@ -150,7 +150,7 @@ def test_the_panel_offers_the_link(person, bot):
     assert 'action="/account/telegram/qr"' in shown
 
 
-def test_who_has_just_signed_up_is_offered_it_first(client, make_webinar, bot):
+def test_panel_comes_first_after_sign_up(client, make_webinar, bot):
     form = {"name": "Ева", "username": "eva@example.ru", "password": "kandidat-2026", "consent": "on"}
     page = client.post("/signup/", form, follow=True).content.decode()
     assert page.count('id="telegram"') == 1
@@ -161,7 +161,7 @@ def test_who_has_just_signed_up_is_offered_it_first(client, make_webinar, bot):
     assert page.index('id="telegram"') > page.index('id="next-webinar"')
 
 
-def test_the_panel_shows_a_link_and_how_to_undo_it(person, bot):
+def test_panel_of_a_linked_person_offers_unlink(person, bot):
     linked(person)
     shown = panel(person)
     assert "badge--sent" in shown
@@ -169,7 +169,7 @@ def test_the_panel_shows_a_link_and_how_to_undo_it(person, bot):
     assert 'action="/account/telegram/test"' in shown
 
 
-def test_the_panel_says_why_nobody_is_reached(person, bot):
+def test_panel_says_why_the_chat_is_unreachable(person, bot):
     linked(person, reachable=False)
     TelegramChat.objects.update(unreachable_reason="blocked")
     shown = panel(person)
@@ -177,7 +177,7 @@ def test_the_panel_says_why_nobody_is_reached(person, bot):
     assert 'action="/account/telegram/link"' in shown
 
 
-def test_the_panel_says_that_there_is_no_bot(person):
+def test_panel_says_that_there_is_no_bot(person):
     assert "<form" not in panel(person)
 
 
@@ -186,7 +186,7 @@ def table(webinar, number=""):
     return render_to_string("telegram/messages.html", {"message_list": list_messages(webinar, query)})
 
 
-def test_the_table_shows_where_each_message_stands(make_person, make_webinar):
+def test_table_shows_the_state_of_each_message(make_person, make_webinar):
     webinar = make_webinar("finished")
     lead = make_person(name="<Ева>", invited_by=make_person(Role.PARTNER, name="Пётр"))
     linked(lead)
@@ -206,14 +206,14 @@ def test_the_table_shows_where_each_message_stands(make_person, make_webinar):
     assert "Forbidden: &lt;blocked&gt;" in shown
 
 
-def test_the_table_costs_three_queries(make_person, make_webinar, django_assert_num_queries, bot):
+def test_table_needs_three_queries(make_person, make_webinar, django_assert_num_queries, bot):
     webinar = make_webinar("finished")
     classified(webinar, [make_person() for _ in range(5)], "no_show")
     with django_assert_num_queries(3):
         table(webinar)
 
 
-def test_the_table_comes_in_pages_of_fifty(make_person, make_webinar):
+def test_table_has_pages_of_fifty(make_person, make_webinar):
     webinar = make_webinar("finished")
     classified(webinar, [make_person(name=f"Кандидат {n:02}") for n in range(30)], "no_show")
     shown = table(webinar)
@@ -226,7 +226,7 @@ def test_the_table_comes_in_pages_of_fifty(make_person, make_webinar):
     assert table(webinar, "x").count("<tr>") == 51
 
 
-def test_the_table_says_how_far_sending_is(make_person, make_webinar, bot):
+def test_table_shows_progress(make_person, make_webinar, bot):
     webinar = make_webinar("finished")
     linked(lead := make_person(invited_by=make_person(Role.PARTNER)))
     classified(webinar, [lead], "no_show")
@@ -240,7 +240,7 @@ def test_the_table_says_how_far_sending_is(make_person, make_webinar, bot):
     assert "data-busy" not in shown
 
 
-def test_health_tells_the_truth(clock, settings):
+def test_bot_health(clock, settings):
     assert bot_health().state == "not_configured"
     with_bot(settings)
     assert bot_health().state == "dispatcher_down"

@@ -1,4 +1,4 @@
-"""Before the evening: whom a message can reach, as the speaker's page says."""
+"""The counts of people whom a message can reach, on the speaker's page."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def test_seat_holders_and_their_inviters_are_counted_once(make_person, make_webi
 @pytest.mark.parametrize(
     ("state", "shown"), [("draft", 0), ("scheduled", 1), ("live", 1), ("paused", 1), ("finished", 0)]
 )
-def test_it_is_shown_until_the_stop(make_person, make_webinar, state, shown):
+def test_reachability_is_shown_until_the_stop(make_person, make_webinar, state, shown):
     assert page(make_person(Role.SPEAKER), make_webinar(state)).count('id="reachability"') == shown
 
 
-def test_it_costs_as_much_however_many_have_a_seat(make_person, make_webinar):
+def test_reachability_has_a_constant_number_of_queries(make_person, make_webinar):
     speaker, costs = make_person(Role.SPEAKER), []
     few, many = make_webinar(), make_webinar()
     for webinar, number in ((few, 1), (many, 12)):
@@ -66,7 +66,7 @@ def test_it_costs_as_much_however_many_have_a_seat(make_person, make_webinar):
     assert costs[0] == costs[1]
 
 
-def test_the_evening_does_not_begin_with_a_silent_bot(make_person, make_webinar, settings):
+def test_reachability_shows_the_bots_health(make_person, make_webinar, settings):
     speaker, webinar = make_person(Role.SPEAKER), make_webinar()
     assert "Telegram не подключён к сайту" in page(speaker, webinar)
     with_bot(settings)

@@ -1,4 +1,4 @@
-"""What people do in Telegram, and what it does to their link."""
+"""Updates from Telegram and their effect on the link."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def person(make_person):
 
 
 def said(text, chat_id=CHAT, kind="private"):
-    """Somebody writes to the bot; what it answers."""
+    """Process a message to the bot and return the answer."""
     message = {"message_id": 1, "date": 0, "chat": {"id": chat_id, "type": kind}, "from": {"id": chat_id}}
     return updates.process_update({"update_id": next(_numbers), "message": message | {"text": text}})
 
@@ -46,7 +46,7 @@ def token_for(person):
     return make_link(person).partition("?start=")[2]
 
 
-def test_the_link_is_one_that_telegram_carries(person):
+def test_link_fits_telegrams_rules(person):
     url = make_link(person)
     prefix, _, token = url.partition("?start=")
     assert prefix == "https://t.me/efir_test_bot"
@@ -56,13 +56,13 @@ def test_the_link_is_one_that_telegram_carries(person):
     assert token not in str(LinkToken.objects.values().get())
 
 
-def test_there_is_no_link_without_a_bot(person, settings):
+def test_make_link_needs_a_bot(person, settings):
     DispatcherState.objects.update(username="")
     with pytest.raises(BotUnknown):
         make_link(person)
 
 
-def test_pressing_start_links_the_chat_and_releases_what_waited(person, make_webinar):
+def test_start_links_the_chat_and_releases_messages(person, make_webinar):
     classified(make_webinar("finished"), [person], "stayed_to_end")
     reply = said(f"/start {token_for(person)}")
     assert chat_of(person).chat_id == CHAT
@@ -71,7 +71,7 @@ def test_pressing_start_links_the_chat_and_releases_what_waited(person, make_web
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_a_token_works_once_and_for_a_day(clock, person, make_person, late):
+def test_token_works_once_and_for_a_day(clock, person, make_person, late):
     token = token_for(person)
     if late:
         clock.move(24 * 3600)
@@ -82,13 +82,13 @@ def test_a_token_works_once_and_for_a_day(clock, person, make_person, late):
     assert reply.buttons[0][1] == "https://efir.example.org/account/"
 
 
-def test_pressing_the_same_start_again_is_answered_kindly(person):
+def test_same_start_again_says_that_all_is_well(person):
     token = token_for(person)
     said(f"/start {token}")
     assert "Всё в порядке, Ева" in said(f"/start {token}").text
 
 
-def test_other_links_of_the_person_work_no_more(person, make_person):
+def test_linking_invalidates_other_links_of_the_person(person, make_person):
     seen_by_another, other = token_for(person), token_for(make_person())
     said(f"/start {token_for(person)}")
     said(f"/start {seen_by_another}", chat_id=CHAT + 1)
@@ -96,7 +96,7 @@ def test_other_links_of_the_person_work_no_more(person, make_person):
     assert "Готово" in said(f"/start {other}", chat_id=CHAT + 2).text
 
 
-def test_what_telegram_would_refuse_is_no_button(person, settings):
+def test_address_without_a_dot_is_no_button(person, settings):
     with_bot(settings, public_url="http://127.0.0.1:8000")
     assert list(said("/start").composed().buttons) == [("Открыть аккаунт", "http://127.0.0.1:8000/account/")]
     with_bot(settings, public_url="http://localhost:8000")
@@ -105,19 +105,19 @@ def test_what_telegram_would_refuse_is_no_button(person, settings):
     assert message.text.endswith("Открыть аккаунт: http://localhost:8000/account/")
 
 
-def test_a_name_is_no_markup(make_person):
+def test_name_is_escaped(make_person):
     person = make_person(name="Ева <b>&")
     assert "Готово, Ева &lt;b&gt;&amp;!" in said(f"/start {token_for(person)}").text
 
 
-def test_somebody_who_may_not_log_in_is_not_linked(person):
+def test_inactive_person_is_not_linked(person):
     token = token_for(person)
     Person.objects.filter(pk=person.pk).update(is_active=False)
     said(f"/start {token}")
     assert chat_of(person) is None
 
 
-def test_a_new_chat_takes_the_place_of_the_old_one(person):
+def test_new_chat_replaces_the_old_one(person):
     said(f"/start {token_for(person)}")
     said(f"/start {token_for(person)}", chat_id=CHAT + 1)
     assert chat_of(person).chat_id == CHAT + 1
@@ -141,7 +141,7 @@ def test_two_people_swap_chats(person, make_person):
 
 
 @pytest.mark.parametrize("text", ["/start", "/START", "/start@efir_test_bot", "привет", ""])
-def test_whoever_writes_can_be_reached_again(person, make_webinar, text):
+def test_any_message_makes_the_chat_reachable_again(person, make_webinar, text):
     chat = linked(person, reachable=False)
     classified(make_webinar("finished"), [person], "stayed_to_end")
     assert said(text, chat_id=chat.chat_id)
@@ -149,7 +149,7 @@ def test_whoever_writes_can_be_reached_again(person, make_webinar, text):
     assert states_of(person) == {"candidate_followup": "queued"}
 
 
-def test_blocking_and_coming_back(person, make_webinar):
+def test_block_and_unblock(person, make_webinar):
     chat = linked(person)
     became("kicked", chat.chat_id)
     assert (chat_of(person).reachable, chat_of(person).unreachable_reason) == (False, "blocked")
@@ -168,7 +168,7 @@ def test_stop_unlinks(person):
 
 
 @pytest.mark.parametrize("text", ["/start", "/start nonsense", "/help", "Здравствуйте!"])
-def test_a_stranger_is_answered_and_forgotten(text):
+def test_stranger_is_answered_and_not_stored(text):
     reply = said(text)
     assert reply.chat_id == CHAT
     assert reply.buttons[0][1] == "https://efir.example.org/account/"
@@ -177,13 +177,13 @@ def test_a_stranger_is_answered_and_forgotten(text):
 
 
 @pytest.mark.parametrize("kind", ["group", "supergroup", "channel"])
-def test_groups_are_not_our_business(person, kind):
+def test_groups_are_ignored(person, kind):
     assert said(f"/start {token_for(person)}", kind=kind) is None
     became("kicked", kind=kind)
     assert chat_of(person) is None
 
 
-def test_an_update_takes_effect_once(person):
+def test_update_is_processed_once(person):
     token, number = token_for(person), next(_numbers)
     message = {"chat": {"id": CHAT, "type": "private"}, "text": f"/start {token}"}
     assert updates.process_update({"update_id": number, "message": message}) is not None
@@ -196,13 +196,13 @@ def test_an_update_takes_effect_once(person):
 @pytest.mark.parametrize(
     "odd", [{}, {"message": {}}, {"message": 7}, {"my_chat_member": {"chat": None}}, {"poll": {"id": "1"}}]
 )
-def test_an_update_that_nobody_expects_does_not_block_the_next(odd):
+def test_unexpected_update_does_not_block_the_next(odd):
     number = next(_numbers)
     assert updates.process_update({"update_id": number} | odd) is None
     assert updates.next_offset() == number + 1
 
 
-def test_a_failure_keeps_the_update_for_another_time(person, monkeypatch):
+def test_failed_update_is_processed_again(person, monkeypatch):
     token, before = token_for(person), updates.next_offset()
     update = {
         "update_id": next(_numbers),
@@ -221,7 +221,7 @@ def test_a_failure_keeps_the_update_for_another_time(person, monkeypatch):
     assert chat_of(person).chat_id == CHAT
 
 
-def test_after_days_of_silence_telegram_begins_to_count_anew(clock):
+def test_offset_expires_after_days_of_silence(clock):
     said("/start")
     assert updates.next_offset() is not None
     clock.move(6 * 24 * 3600)

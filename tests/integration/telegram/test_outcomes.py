@@ -1,4 +1,4 @@
-"""From what Telegram answered to what is done."""
+"""Classification of the outcome of a call."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def answered(status, description="", parameters=None, *, official=True):
     )
 
 
-def test_an_id_means_sent():
+def test_message_id_means_sent():
     assert classify_outcome(7) == Sent(7)
 
 
@@ -45,11 +45,11 @@ def test_an_id_means_sent():
         ("Forbidden: something new", "forbidden"),
     ],
 )
-def test_403_means_that_the_chat_is_unreachable(description, reason):
+def test_403_means_chat_unreachable(description, reason):
     assert classify_outcome(answered(403, description)) == ChatUnreachable(reason, description)
 
 
-def test_400_chat_not_found_means_the_same():
+def test_chat_not_found_means_chat_unreachable():
     text = "Bad Request: chat not found"
     assert classify_outcome(answered(400, text)) == ChatUnreachable("not_found", text)
 
@@ -68,7 +68,7 @@ def test_400_chat_not_found_means_the_same():
         (f"retry after {10**12}", None, LONGEST_WAIT_S),
     ],
 )
-def test_429_means_to_wait_exactly_so_long(description, parameters, seconds):
+def test_429_means_rate_limited_for_retry_after(description, parameters, seconds):
     assert classify_outcome(answered(429, description, parameters)) == RateLimited(seconds, description)
 
 
@@ -81,18 +81,18 @@ def test_429_means_to_wait_exactly_so_long(description, parameters, seconds):
         "",
     ],
 )
-def test_a_400_that_names_the_chats_new_id_means_to_go_there_whatever_it_says(description):
+def test_400_with_new_chat_id_means_chat_moved(description):
     moved = answered(400, description, {"migrate_to_chat_id": -1001234567890123})
     assert classify_outcome(moved) == ChatMoved(-1001234567890123, description)
 
 
 @pytest.mark.parametrize("told", [None, True, "-100123", 2**63, 0])
-def test_a_new_id_that_is_none_changes_nothing(told):
+def test_invalid_new_chat_id_is_ignored(told):
     text = "Bad Request: something"
     assert classify_outcome(answered(400, text, {"migrate_to_chat_id": told})) == MessageRefused(text)
 
 
-def test_only_telegrams_own_400_moves_a_chat():
+def test_only_an_official_400_moves_a_chat():
     parameters = {"migrate_to_chat_id": -100123}
     assert classify_outcome(answered(400, "x", parameters, official=False)) == NotSent("x")
     assert classify_outcome(answered(403, "Forbidden", parameters)) == ChatUnreachable(
@@ -104,33 +104,33 @@ def test_only_telegrams_own_400_moves_a_chat():
     ("status", "description"),
     [(401, "Unauthorized"), (404, "Not Found"), (400, "Bad Request: Logged out"), (400, "Logged out")],
 )
-def test_a_wrong_token_is_the_bots_fault(status, description):
+def test_wrong_token_means_token_rejected(status, description):
     assert classify_outcome(answered(status, description)) == TokenRejected(description)
 
 
 @pytest.mark.parametrize("status", [400, 405, 413])
-def test_another_refusal_is_the_messages_fault(status):
+def test_other_4xx_means_message_refused(status):
     text = "Bad Request: can't parse entities"
     assert classify_outcome(answered(status, text)) == MessageRefused(text)
 
 
 @pytest.mark.parametrize("status", [302, 403, 400, 407])
-def test_a_page_from_something_in_between_is_not_telegrams_word(status):
+def test_answer_of_a_proxy_means_not_sent(status):
     assert classify_outcome(answered(status, f"HTTP {status}", official=False)) == NotSent(f"HTTP {status}")
 
 
 @pytest.mark.parametrize("status", [500, 502, 504])
 @pytest.mark.parametrize("official", [True, False])
-def test_a_server_error_leaves_the_outcome_unknown(status, official):
+def test_server_error_means_outcome_unknown(status, official):
     assert classify_outcome(answered(status, "x", official=official)) == OutcomeUnknown("x")
 
 
-def test_how_far_a_call_came_decides_where_there_is_no_answer():
+def test_network_error_is_classified_by_delivery():
     assert classify_outcome(BotApiError(Delivery.NOT_SENT, "ConnectError")) == NotSent("ConnectError")
     assert classify_outcome(BotApiError(Delivery.UNKNOWN, "ReadTimeout")) == OutcomeUnknown("ReadTimeout")
     assert classify_outcome(RuntimeError("with details")) == OutcomeUnknown("RuntimeError")
 
 
-def test_no_token_is_kept_in_what_is_stored():
+def test_stored_error_contains_no_token():
     decision = classify_outcome(answered(400, "Bad Request: see /bot42:AAsecret/sendMessage"))
     assert decision == MessageRefused("Bad Request: see /bot***/sendMessage")
