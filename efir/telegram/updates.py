@@ -19,7 +19,7 @@ from efir.telegram.link_tokens import hash_of
 from efir.telegram.models import BotUpdate, LinkToken, TelegramChat, UnreachableReason
 from efir.telegram.outbox.enqueue import release_for_link
 from efir.telegram.outbox.message_types import OutgoingMessage, escape_line
-from efir.webinars.absolute_urls import absolute
+from efir.webinars.absolute_urls import absolute_url
 
 # After a week of silence Telegram begins a new count, perhaps below the old one.
 OFFSET_EXPIRES_AFTER = timedelta(days=6)
@@ -135,7 +135,7 @@ def _on_stop(chat_id: int) -> Reply:
 
 
 def _account_button() -> tuple[str, str]:
-    return gettext("Открыть аккаунт"), absolute("/account/")
+    return gettext("Открыть аккаунт"), absolute_url("/account/")
 
 
 def link(person: Person, chat_id: int) -> None:

@@ -1,5 +1,6 @@
 """The order of messages: batches for many verdicts, and fairness between people."""
 
+# ruff: noqa: F811  # fixtures of test_dispatcher, as arguments
 from __future__ import annotations
 
 import os
@@ -41,7 +42,7 @@ SLOWLY = 20.0
 
 
 @pytest.fixture
-def add(fake_bot_api, make_person):  # noqa: F811
+def add(fake_bot_api, make_person):
     """Make a person with a chat."""
 
     def add(role=Role.CANDIDATE, **fields):
@@ -63,14 +64,14 @@ def partner_of(add, make_person):
     return gather
 
 
-def receivers(fake_bot_api):  # noqa: F811
+def receivers(fake_bot_api):
     """Return whose chats got a message, in order."""
     return [sent.message["chat"]["id"] - 7000 for sent in fake_bot_api.sent]
 
 
 def test_partners_go_first_then_follow_ups_then_recordings(
     fake_bot_api, bot_api, settings, add, make_webinar
-):  # noqa: F811
+):
     with_bot(settings, telegram_api=bot_api, telegram_rate=SLOWLY)
     earlier, webinar = make_webinar("finished"), make_webinar("finished")
     absent = [add() for _ in range(5)]
@@ -86,8 +87,8 @@ def test_partners_go_first_then_follow_ups_then_recordings(
 
 
 def test_partner_with_many_candidates_delays_nobody(
-    fake_bot_api,  # noqa: F811
-    bot_api,  # noqa: F811
+    fake_bot_api,
+    bot_api,
     settings,
     partner_of,
     make_webinar,
@@ -116,7 +117,7 @@ def test_partner_with_many_candidates_delays_nobody(
     assert len(order) == len(fake_bot_api.sent) < 30 * 5 + 1 + 2 * 4 + 1
 
 
-def test_one_call_carries_a_batch(fake_bot_api, bot_api, partner_of, make_webinar):  # noqa: F811
+def test_one_call_carries_a_batch(fake_bot_api, bot_api, partner_of, make_webinar):
     partner, leads = partner_of(6)
     classified(make_webinar("finished"), leads, "left_early", 600)
     with dispatching():
@@ -131,8 +132,8 @@ def test_one_call_carries_a_batch(fake_bot_api, bot_api, partner_of, make_webina
 
 
 def test_standby_takes_over_within_ten_seconds(
-    fake_bot_api,  # noqa: F811
-    bot_api,  # noqa: F811
+    fake_bot_api,
+    bot_api,
     partner_of,
     make_webinar,
 ):
@@ -157,8 +158,8 @@ def test_standby_takes_over_within_ten_seconds(
 
 
 def test_takeover_keeps_the_chat_gap(
-    fake_bot_api,  # noqa: F811
-    bot_api,  # noqa: F811
+    fake_bot_api,
+    bot_api,
     partner_of,
     make_webinar,
 ):
@@ -174,7 +175,7 @@ def test_takeover_keeps_the_chat_gap(
     assert [later - earlier >= 1 for earlier, later in pairwise(moments)] == [True]
 
 
-def test_chat_is_left_after_second_migration(fake_bot_api, bot_api, add, make_webinar):  # noqa: F811
+def test_chat_is_left_after_second_migration(fake_bot_api, bot_api, add, make_webinar):
     lead = add()
     fake_bot_api.respond_with(400, method="sendMessage", parameters={"migrate_to_chat_id": -1009}, times=None)
     classified(make_webinar("finished"), [lead], "stayed_to_end")
@@ -185,7 +186,7 @@ def test_chat_is_left_after_second_migration(fake_bot_api, bot_api, add, make_we
 
 
 @pytest.mark.parametrize("method", ["getMe", "getUpdates", "sendMessage"])
-def test_429_to_any_call_pauses_the_next_process(fake_bot_api, bot_api, add, make_webinar, method):  # noqa: F811
+def test_429_to_any_call_pauses_the_next_process(fake_bot_api, bot_api, add, make_webinar, method):
     person = add()
     fake_bot_api.respond_with(429, method=method, parameters={"retry_after": 3})
     if method == "sendMessage":
@@ -203,8 +204,8 @@ def test_429_to_any_call_pauses_the_next_process(fake_bot_api, bot_api, add, mak
 
 
 def test_claim_whose_commit_seemed_to_fail_is_recovered(
-    fake_bot_api,  # noqa: F811
-    bot_api,  # noqa: F811
+    fake_bot_api,
+    bot_api,
     add,
     make_webinar,
     monkeypatch,
