@@ -109,7 +109,7 @@ class Sender:
         except BotApiError as exc:
             decision = classify_outcome(exc)
             self._verify_token_at = loop.time() + VERIFY_AGAIN_S
-            self._heed(decision)
+            self._apply_limits(decision)
             log.warning(
                 "bot_not_reached", outcome=type(decision).__name__, error=getattr(decision, "error", None)
             )
@@ -191,13 +191,13 @@ class Sender:
                 decision = classify_outcome(exc)
             metrics.CALL.observe(time.monotonic() - started)
             metrics.SENDS.labels(type(decision).__name__).inc()
-            self._heed(decision)
+            self._apply_limits(decision)
             await retry_until_written(complete, claim, decision, message.text)
         except Exception as exc:  # it is not known how far the delivery got
             log.exception("delivery_failed", message_id=claim.messages[0].pk)
             await retry_until_written(complete, claim, OutcomeUnknown(type(exc).__name__))
 
-    def _heed(self, decision: Decision) -> None:
+    def _apply_limits(self, decision: Decision) -> None:
         """Hold the whole queue if Telegram says to wait or rejects the token."""
         if isinstance(decision, RateLimited):
             self._limiter.pause(decision.seconds)
