@@ -1,7 +1,7 @@
 """Decide which tests run where: `make test`, `make test-all`, and on which database.
 
-Loaded by `-p tests.tiers`. Every test of `tests/unit` and `tests/integration` is quick; of the other folders only the
-tests in `SMOKE` are. On PostgreSQL (`EFIR_DATABASE_URL` names a server) only modules in `POSTGRESQL` are collected.
+Loaded by `-p tests.tiers`. Every test of `tests/unit` and `tests/integration` is quick; of the other folders only those
+marked `smoke` are. On PostgreSQL (`EFIR_DATABASE_URL` names a server) only modules in `POSTGRESQL` are collected.
 """
 
 from __future__ import annotations
@@ -13,17 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SLOW_FOLDERS = ("e2e", "faults", "browser")
-
-# What a newcomer needs to see beside the quick tests: whole evenings, the demo, a backup's round trip, ten journeys in
-# the browser. A name stands for all its parameters.
-SMOKE = frozenset(
-    {
-        "tests/e2e/test_scenarios.py::test_a_a_guest_sees_the_schedule",
-        "tests/e2e/test_scenarios.py::test_b_the_speaker_starts_and_stops_through_the_hook",
-        "tests/e2e/test_scenarios.py::test_c_and_d_an_evening_and_what_everybody_hears",
-    }
-)
+SLOW_FOLDERS = ("faults", "e2e", "browser")
+ORDER = (*SLOW_FOLDERS, "integration", "unit")
 
 # Modules in which the database takes part: locks, triggers, notifications, constraints, search, full upgrades.
 POSTGRESQL = (
@@ -75,6 +66,7 @@ def on_postgresql() -> bool:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: left out by `make test`; `make test-all` runs it")
+    config.addinivalue_line("markers", "smoke: of a slow folder, and run by `make test` all the same")
     config.addinivalue_line("markers", "one_database: in a module for both databases, but the same on each")
     config.pluginmanager.register(_LeftOut(), "efir-left-out")
 
@@ -89,12 +81,21 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        folder = item.path.relative_to(ROOT).parts[1]
-        name = item.nodeid.partition("[")[0]
-        if folder in SLOW_FOLDERS and name not in SMOKE:
-            item.add_marker(pytest.mark.slow)
+        if item.path.relative_to(ROOT).parts[1] in SLOW_FOLDERS:
+            if item.get_closest_marker("smoke") is None:
+                item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+    # The longest first: at the end there must be small ones to share out.
+    items.sort(key=lambda item: ORDER.index(item.path.relative_to(ROOT).parts[1]))
     if on_postgresql():
         items[:] = [item for item in items if item.get_closest_marker("one_database") is None]
+
+
+def _group(item: pytest.Item) -> str:
+    """Name what stays on one worker: a file, whose tests share an installation, or a state's installation."""
+    state = getattr(item, "callspec", None) and item.callspec.params.get("state")
+    language = item.callspec.params["language"] if state else ""  # type: ignore[attr-defined]
+    return f"{state.world}-{language}" if state else item.path.stem
 
 
 class _LeftOut:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.test_smoke import a_page
@@ -53,6 +54,7 @@ def signs_up(page: Page, login: str) -> None:
     page.wait_for_url("**/account/**")
 
 
+@pytest.mark.smoke
 def test_an_evening_without_a_mouse(chromium, site, cast):
     webinar = cast.webinar(title="Эфир с клавиатуры")
     candidate, speaker = a_page(chromium, site), a_page(chromium, site, "speaker")

@@ -33,6 +33,7 @@ def followups(site, webinar: int) -> list[str]:
     return sorted(state for (kind, _), state in states.items() if kind == "candidate_followup")
 
 
+@pytest.mark.smoke
 def test_filtering_sending_again_and_watching(chromium, site, cast, troubled):
     webinar, chats = troubled
     page = a_page(chromium, site, "admin")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.test_smoke import a_page
@@ -11,6 +12,7 @@ KEPT = """async () => (await Promise.all((await caches.keys()).map(async (name) 
   (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname)))).flat()"""
 
 
+@pytest.mark.smoke
 def test_it_says_so_and_comes_back(chromium, site):
     page = a_page(chromium, site)
     page.goto("/webinars/")

@@ -24,6 +24,7 @@ def finished(site, cast, speaker) -> int:
     return webinar
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("path", ["/account/people/", "/admin_webinar/", "/admin_webinar/{}/", "/account/"])
 def test_no_page_is_wider_than_the_phone(chromium, site, finished, path):
     page = a_page(chromium, site, "admin")

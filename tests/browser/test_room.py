@@ -58,6 +58,7 @@ def control(speaker: Visitor, webinar: int, action: str) -> None:
     assert speaker.post(f"/admin_webinar/{webinar}/{action}").status_code == 200
 
 
+@pytest.mark.smoke
 def test_a_moved_webinar_says_so_in_every_word(page, cast, speaker):
     webinar = cast.webinar(title="Сначала так", speaker_name="Анна")
     page.goto(f"/account/webinar_room/{webinar}/")

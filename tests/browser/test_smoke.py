@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.support.site import PASSWORD
@@ -30,6 +31,7 @@ def a_page(chromium: Browser, site, login: str = "", password: str = PASSWORD) -
     return page
 
 
+@pytest.mark.smoke
 def test_an_evening_in_the_browser(chromium, site, cast):
     webinar = cast.webinar(title="Эфир в браузере")
     login, visitor = cast.candidate(webinar=webinar, linked=False)

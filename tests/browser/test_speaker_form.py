@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -28,6 +29,7 @@ def test_the_file_button_is_the_pages_own_and_works_by_keyboard(chromium, site, 
     assert page.complaints == []
 
 
+@pytest.mark.smoke
 def test_a_poster_is_seen_before_and_after_and_pasted_code_gives_its_address(chromium, site, cast):
     del cast
     page = a_page(chromium, site, "speaker")

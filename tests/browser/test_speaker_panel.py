@@ -58,6 +58,7 @@ def test_who_is_on_a_button_by_keyboard_stays_on_it(panel, cast):
     expect(page.get_by_role("button", name="Завершить эфир")).to_be_focused()
 
 
+@pytest.mark.smoke
 def test_numbers_come_by_themselves_after_the_start(chromium, site, cast):
     page = a_page(chromium, site, "speaker")
     page.goto(f"/admin_webinar/{cast.webinar()}/")

@@ -128,6 +128,7 @@ def on_air(speaker: Visitor, webinar: int, action: str = "start") -> None:
     assert speaker.post(f"/admin_webinar/{webinar}/{action}").status_code == 200
 
 
+@pytest.mark.smoke
 def test_three_tabs_have_one_stream_and_all_show_start_and_stop(person, speaker, webinar):
     tabs = [person.opens() for _ in range(3)]
     person.settles_on(tabs[2])

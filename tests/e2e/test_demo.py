@@ -54,11 +54,13 @@ def visitor(site: Site, login: str) -> Visitor:
     return visitor
 
 
+@pytest.mark.smoke
 @pytest.mark.parametrize("login", LOGINS)
 def test_every_login_works(demo, login):
     assert visitor(demo, login).get("/account/").status_code == 200
 
 
+@pytest.mark.smoke
 def test_wheel_is_what_runs(demo, wheel):
     code = "import efir.settings; print(efir.settings.__file__)"
     done = subprocess.run(
@@ -68,6 +70,7 @@ def test_wheel_is_what_runs(demo, wheel):
     assert Visitor(demo).get("/demo/components/").status_code == 200
 
 
+@pytest.mark.smoke
 def test_pages_have_content(demo):
     schedule = Visitor(demo).get("/webinars/").text
     assert "Своё дело без вложений" in schedule
@@ -84,6 +87,7 @@ def test_pages_have_content(demo):
     assert "Катя Первая" in page
 
 
+@pytest.mark.smoke
 def test_messages_arrive_or_wait_for_a_chat(demo):
     states = eventually(lambda: s if "queued" not in (s := demo.outbox(1)).values() else {})
     waiting = {lead for (_, lead), state in states.items() if state == "waiting_link"}
@@ -103,6 +107,7 @@ def test_all_candidates_but_one_have_a_seat(demo):
     assert without == ["candidate5"]
 
 
+@pytest.mark.smoke
 def test_telegram_link_stays_inside_the_demo(demo):
     candidate = visitor(demo, "candidate6")
     json = candidate.post("/account/telegram/link", headers={"Accept": "application/json"}).json()

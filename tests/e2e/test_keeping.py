@@ -74,6 +74,7 @@ def refused(site: Site, *arguments: str) -> str:
     return done.stderr
 
 
+@pytest.mark.smoke
 def test_restore_gives_back_what_was_backed_up(place, tmp_path):
     """A backup made on PostgreSQL is restored on SQLite, too."""
     old, file = fill(place("old"), 3), tmp_path / "efir.zip"

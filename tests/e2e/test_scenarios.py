@@ -6,10 +6,12 @@ import json
 import re
 
 import httpx
+import pytest
 
 from tests.support.site import Visitor, eventually
 
 
+@pytest.mark.smoke
 def test_a_a_guest_sees_the_schedule(site, cast):
     webinar = cast.webinar(title="Вебинар для гостей", cta_text="Хочу на эфир")
     page = Visitor(site).get("/webinars/")
@@ -19,6 +21,7 @@ def test_a_a_guest_sees_the_schedule(site, cast):
     assert f"/signup/?webinar={webinar}" in page.text
 
 
+@pytest.mark.smoke
 def test_b_the_speaker_starts_and_stops_through_the_hook(site, cast, speaker):
     webinar = cast.webinar()
     assert speaker.post(f"/admin_webinar/{webinar}/stop").json()["error"] == "webinar_state_invalid_stop"
@@ -29,6 +32,7 @@ def test_b_the_speaker_starts_and_stops_through_the_hook(site, cast, speaker):
     assert (line["status"], line["finished_at"][-1]) == ("finished", "Z")
 
 
+@pytest.mark.smoke
 def test_c_and_d_an_evening_and_what_everybody_hears(site, cast, speaker):
     webinar = cast.webinar(title="Вечер <С&Д>")
     stayed_login, stayed = cast.candidate(webinar=webinar)
