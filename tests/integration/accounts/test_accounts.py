@@ -1,4 +1,4 @@
-"""Sign-up, log-in, referral, roles and passwords."""
+"""Sign-up, login, referral, roles and passwords."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 from axes.utils import reset
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -26,8 +25,7 @@ PASSWORD = "kandidat-2026"
 
 
 @pytest.fixture(autouse=True)
-def _nobody_is_counted():
-    cache.clear()
+def _reset_axes():
     yield
     reset()
 
@@ -62,7 +60,7 @@ class TestSignUp:
             ("olga@oﬃce.ru", "olga@office.ru"),
         ],
     )
-    def test_a_login_has_one_spelling(self, typed, login):
+    def test_logins_are_normalised(self, typed, login):
         sign_up(Client(), username=typed)
         assert Person.objects.get().login == login
         assert Client().post("/login/", {"username": typed, "password": PASSWORD}).status_code == 302
@@ -80,7 +78,7 @@ class TestSignUp:
             ("consent", ""),
         ],
     )
-    def test_an_error_keeps_what_was_typed(self, field, value):
+    def test_sign_up_error_keeps_the_input(self, field, value):
         answer = sign_up(Client(), **{"name": "Ольга Ч.", field: value})
         html = answer.content.decode()
         assert answer.status_code == 200
@@ -88,7 +86,7 @@ class TestSignUp:
         assert field == "name" or "Ольга Ч." in html
         assert not Person.objects.exists()
 
-    def test_a_taken_login_is_said(self, make_person):
+    def test_sign_up_with_taken_login_links_to_login(self, make_person):
         make_person(login="+79991234567")
         answer = sign_up(Client(), username="89991234567", next="/account/webinar_room/7/")
         html = answer.content.decode()
@@ -104,26 +102,28 @@ class TestSignUp:
             ("olga@example.ru", "слишком похож на логин или имя"),
         ],
     )
-    def test_a_weak_password_is_refused_in_words(self, password, words):
+    def test_weak_password_is_refused_with_a_reason(self, password, words):
         html = sign_up(Client(), username="olga@example.ru", password=password).content.decode()
         assert words in html
         assert not Person.objects.exists()
 
-    def test_a_race_for_one_login_is_a_taken_login(self, make_person, monkeypatch):
+    def test_concurrent_sign_up_raises_login_taken(self, make_person, monkeypatch):
         make_person(login="olga@example.ru")
-        monkeypatch.setattr(services.Person.objects, "filter", _first_blind(services.Person.objects.filter))
+        monkeypatch.setattr(
+            services.Person.objects, "filter", _hide_first_result(services.Person.objects.filter)
+        )
         with pytest.raises(LoginTaken):
             create_person(login="olga@example.ru", name="О", role=Role.CANDIDATE, password=None)
 
-    def test_somebody_logged_in_goes_to_their_account(self, make_person):
+    def test_logged_in_person_is_redirected_to_account(self, make_person):
         assert logged_in(make_person()).get("/signup/").url == "/account/"
         assert sign_up(logged_in(make_person())).url == "/account/"
 
-    def test_goes_on_to_where_the_visitor_was_going(self):
+    def test_sign_up_follows_next_within_the_site(self):
         assert sign_up(Client(), next="/account/webinar_room/").url == "/account/webinar_room/"
         assert sign_up(Client(), username="b@example.ru", next="https://evil.example/").url == "/account/"
 
-    def test_nobody_becomes_anything_else_by_asking(self, make_person):
+    def test_sign_up_ignores_privileged_fields(self, make_person):
         partner = make_person(Role.PARTNER)
         sign_up(
             Client(), role="admin", invited_by=str(partner.pk), is_superuser="1", lead_id="1", groups="admin"
@@ -131,23 +131,23 @@ class TestSignUp:
         person = Person.objects.get(login="olga@example.ru")
         assert (person.role, person.invited_by, person.is_superuser) == ("candidate", None, False)
 
-    def test_too_many_from_one_address_wait(self, monkeypatch):
+    def test_sign_ups_of_one_address_are_limited(self, monkeypatch):
         monkeypatch.setitem(LIMITS, "sign_up", replace(LIMITS["sign_up"], count=2))
         codes = [sign_up(Client(), username=f"a{n}@example.ru").status_code for n in range(3)]
         assert codes == [302, 302, 429]
         assert Client().get("/signup/").status_code == 200
         assert sign_up(Client(), username="a9@example.ru")["Retry-After"] == "3600"
 
-    def test_a_name_is_no_essay(self):
+    def test_name_length_is_limited(self):
         assert "не более 60 символов" in sign_up(Client(), name="О" * 61).content.decode()
         assert sign_up(Client(), name="О" * 60).status_code == 302
 
-    def test_the_consent_can_be_read(self):
+    def test_consent_text_is_linked(self):
         assert 'href="/consent/"' in Client().get("/signup/").content.decode()
         assert CONSENT_VERSION in Client().get("/consent/").content.decode()
 
 
-def _first_blind(real):
+def _hide_first_result(real):
     calls = []
 
     def blind(**kwargs):
@@ -158,7 +158,7 @@ def _first_blind(real):
 
 
 class TestSeatAtSignUp:
-    def test_the_webinar_that_brought_them_has_a_seat(self, make_webinar):
+    def test_sign_up_books_the_seat(self, make_webinar):
         webinar = make_webinar()
         assert (
             f'name="webinar" value="{webinar.pk}"'
@@ -167,25 +167,25 @@ class TestSeatAtSignUp:
         sign_up(Client(), webinar=str(webinar.pk))
         assert Seat.objects.get().person.login == "olga@example.ru"
 
-    def test_the_page_names_the_webinar_and_its_time(self, clock, make_webinar):
+    def test_sign_up_page_names_the_webinar(self, clock, make_webinar):
         page = Client().get(f"/signup/?webinar={make_webinar(title='Как <начать>').pk}").content.decode()
         assert "Как &lt;начать&gt;" in page
         assert "сегодня в 20:00 МСК" in page
 
     @pytest.mark.parametrize("state", ["draft", "finished", "archived"])
-    def test_a_closed_one_is_not_promised(self, make_webinar, state):
+    def test_closed_webinar_is_not_shown(self, make_webinar, state):
         page = Client().get(f"/signup/?webinar={make_webinar(state, title='Тайный').pk}").content.decode()
         assert "Тайный" not in page
         assert "место на вебинаре" not in page
 
-    def test_afterwards_the_seat_is_said(self, clock, make_webinar):
+    def test_account_page_confirms_the_seat(self, clock, make_webinar):
         client = Client()
         assert sign_up(client, webinar=str(make_webinar().pk)).url == "/account/"
         page = client.get("/account/").content.decode()
         assert "Место забронировано: «Как начать», сегодня в 20:00 МСК" in page
 
     @pytest.mark.parametrize("state", ["live", "paused"])
-    def test_what_is_on_air_is_entered_at_once(self, make_webinar, state):
+    def test_sign_up_leads_into_a_live_webinar(self, make_webinar, state):
         number = make_webinar(state).pk
         assert "сразу войдёте в эфир" in Client().get(f"/signup/?webinar={number}").content.decode()
         assert sign_up(Client(), webinar=str(number)).url == f"/account/webinar_room/{number}/"
@@ -193,13 +193,13 @@ class TestSeatAtSignUp:
         assert answer.url == "/webinars/"
 
     @pytest.mark.parametrize("state", ["draft", "finished", "archived"])
-    def test_a_closed_one_costs_nobody_the_account(self, make_webinar, state):
+    def test_closed_webinar_does_not_prevent_sign_up(self, make_webinar, state):
         sign_up(Client(), webinar=str(make_webinar(state).pk))
         assert Person.objects.filter(login="olga@example.ru").exists()
         assert not Seat.objects.exists()
 
     @pytest.mark.parametrize("asked", ["999", "01", "x", "9" * 30, "-1"])
-    def test_a_wrong_number_costs_nobody_the_account(self, asked):
+    def test_wrong_webinar_id_does_not_prevent_sign_up(self, asked):
         assert sign_up(Client(), webinar=asked).status_code == 302
 
 
@@ -212,7 +212,7 @@ class TestReferral:
         return Person.objects.get(login="olga@example.ru").invited_by
 
     @pytest.mark.parametrize("page", ["/webinars/", "/signup/"])
-    def test_a_code_is_kept_until_sign_up(self, partners, page):
+    def test_code_is_stored_until_sign_up(self, partners, page):
         client = Client()
         answer = client.get(f"{page}?ref={partners[0].ref_code}")
         cookie = answer.cookies["efir_ref"]
@@ -220,7 +220,7 @@ class TestReferral:
         sign_up(client)
         assert self.invited_by() == partners[0]
 
-    def test_the_last_valid_one_wins(self, partners):
+    def test_last_valid_code_wins(self, partners):
         client = Client()
         client.get(f"/webinars/?ref={partners[0].ref_code}")
         client.get(f"/webinars/?ref={partners[1].ref_code.upper()}")
@@ -228,26 +228,26 @@ class TestReferral:
         sign_up(client)
         assert self.invited_by() == partners[1]
 
-    def test_the_address_wins_over_the_cookie(self, partners):
+    def test_code_in_address_wins_over_cookie(self, partners):
         client = Client()
         client.get(f"/webinars/?ref={partners[0].ref_code}")
         sign_up(client, f"/signup/?ref={partners[1].ref_code}")
         assert self.invited_by() == partners[1]
 
-    def test_an_invalid_address_leaves_the_cookie(self, partners):
+    def test_invalid_code_in_address_keeps_the_cookie(self, partners):
         client = Client()
         client.get(f"/webinars/?ref={partners[0].ref_code}")
         sign_up(client, "/signup/?ref=nobody")
         assert self.invited_by() == partners[0]
 
     @pytest.mark.parametrize("code", ["", "nobody", "\x00", "x" * 500, "код"])
-    def test_a_code_that_is_none_is_ignored(self, code):
+    def test_malformed_code_is_ignored(self, code):
         client = Client()
         assert "efir_ref" not in client.get("/webinars/", {"ref": code}).cookies
         sign_up(client, ref=code)
         assert self.invited_by() is None
 
-    def test_a_code_that_does_not_count_is_said(self, partners, make_person):
+    def test_sign_up_page_reports_an_invalid_code(self, partners, make_person):
         dead = "Ссылка-приглашение не действует"
         client = Client()
         for code in ("nobody", "код", make_person().ref_code):
@@ -256,13 +256,13 @@ class TestReferral:
             assert dead not in client.get("/signup/", query).content.decode()
         assert "пришли раньше" in client.get("/signup/?ref=nobody").content.decode()
 
-    def test_a_candidates_code_does_not_count(self, make_person):
+    def test_code_of_a_candidate_is_ignored(self, make_person):
         client = Client()
         client.get(f"/webinars/?ref={make_person().ref_code}")
         sign_up(client)
         assert self.invited_by() is None
 
-    def test_the_chain_is_not_rewritten_later(self, partners):
+    def test_inviter_is_never_rewritten(self, partners):
         client = Client()
         sign_up(client, ref=partners[0].ref_code)
         client.get(f"/webinars/?ref={partners[1].ref_code}")
@@ -272,11 +272,11 @@ class TestReferral:
 
 class TestLogIn:
     @pytest.mark.parametrize("typed", ["89991234567", "+7 (999) 123-45-67", "8 999 123 45 67"])
-    def test_8_and_plus_7_are_one_number(self, make_person, typed):
+    def test_login_accepts_spellings_of_a_phone_number(self, make_person, typed):
         make_person(login="+79991234567", password=PASSWORD)
         assert Client().post("/login/", {"username": typed, "password": PASSWORD}).status_code == 302
 
-    def test_an_unknown_login_and_a_wrong_password_look_alike(self, make_person):
+    def test_unknown_login_and_wrong_password_get_the_same_page(self, make_person):
         make_person(login="olga@example.ru", password=PASSWORD)
         pages = [
             re.sub(
@@ -288,7 +288,7 @@ class TestLogIn:
         ]
         assert pages[0] == pages[1]
 
-    def test_the_session_is_a_new_one_after_logging_in(self, make_person):
+    def test_login_changes_the_session_key(self, make_person):
         client = Client()
         client.get("/webinars/")
         person = make_person(password=PASSWORD)
@@ -300,7 +300,7 @@ class TestLogIn:
         client.post("/login/", {"username": person.login, "password": PASSWORD})
         assert client.session.session_key != before
 
-    def test_too_many_wrong_passwords_wait_whatever_the_spelling(self, make_person):
+    def test_wrong_passwords_are_limited_for_all_spellings(self, make_person):
         make_person(login="+79991234567", password=PASSWORD)
         spellings = ["89991234567", "+79991234567"] * 5
         codes = [
@@ -312,53 +312,53 @@ class TestLogIn:
         assert (answer.status_code, answer["Retry-After"]) == (429, "900")
         assert "Подождите" in answer.content.decode()
 
-    def test_no_address_of_another_site_follows(self, make_person):
+    def test_login_ignores_next_of_another_site(self, make_person):
         person = make_person(password=PASSWORD)
         answer = Client().post(
             "/login/", {"username": person.login, "password": PASSWORD, "next": "//evil.example/"}
         )
         assert answer.url == "/account/"
 
-    def test_logging_out_needs_the_token(self, make_person):
+    def test_logout_requires_the_csrf_token(self, make_person):
         client = Client(enforce_csrf_checks=True)
         client.force_login(make_person())
         answer = client.post("/logout/")
         assert answer.status_code == 403
         assert "Форма устарела" in answer.content.decode()
 
-    def test_logging_out_by_an_address_is_a_page(self, make_person):
+    def test_logout_by_get_shows_a_page(self, make_person):
         answer = logged_in(make_person()).get("/logout/", headers={"accept": "text/html"})
         assert answer.status_code == 405
         assert 'action="/logout/"' in answer.content.decode()
 
 
 class TestPeople:
-    def test_the_admin_gives_a_role(self, make_person):
+    def test_admin_assigns_a_role(self, make_person):
         person = make_person()
         client = logged_in(make_person(Role.ADMIN))
         assert client.post(f"/account/people/{person.pk}/role", {"role": "partner"}).status_code == 200
         assert Person.objects.get(pk=person.pk).role == "partner"
 
-    def test_nobody_changes_their_own(self, make_person):
+    def test_admin_cannot_change_own_role(self, make_person):
         admin = make_person(Role.ADMIN)
         answer = logged_in(admin).post(f"/account/people/{admin.pk}/role", {"role": "candidate"})
         assert (answer.status_code, answer.json()["error"]) == (409, "own_role")
         assert Person.objects.get(pk=admin.pk).role == "admin"
 
     @pytest.mark.parametrize("role", ["moderator", "", "Admin"])
-    def test_there_are_no_other_roles(self, make_person, role):
+    def test_unknown_role_is_refused(self, make_person, role):
         client = logged_in(make_person(Role.ADMIN))
         assert client.post(f"/account/people/{make_person().pk}/role", {"role": role}).status_code == 400
 
     @pytest.mark.parametrize("role", [Role.CANDIDATE, Role.PARTNER, Role.LEADER, Role.SPEAKER])
-    def test_nobody_else_may(self, make_person, role):
+    def test_only_admins_manage_people(self, make_person, role):
         person, client = make_person(), logged_in(make_person(role))
         for action in ("role", "password_reset"):
             assert client.post(f"/account/people/{person.pk}/{action}", {"role": "admin"}).status_code == 403
         assert client.post("/account/people/", {"name": "x"}).status_code == 403
         assert Person.objects.get(pk=person.pk).role == "candidate"
 
-    def test_people_are_found_by_a_part_of_name_or_login(self, make_person):
+    def test_search_finds_people_by_part_of_name_or_login(self, make_person):
         make_person(name="Ольга Новикова", login="olga@example.ru")
         make_person(name="Игорь", login="+79991234567")
         client = logged_in(make_person(Role.ADMIN, name="Мария"))
@@ -372,7 +372,7 @@ class TestPeople:
             assert not found or found in page
             assert "Мария</td>" not in page
 
-    def test_the_admin_adds_somebody_with_a_link_for_the_password(self, make_person):
+    def test_admin_adds_a_person_with_a_password_link(self, make_person):
         partner = make_person(Role.PARTNER, login="partner@example.ru")
         client = logged_in(make_person(Role.ADMIN))
         fields = {"name": "Новая", "login": "new@example.ru", "role": "speaker", "inviter": partner.login}
@@ -392,7 +392,7 @@ class TestPasswordReset:
         page = client.post(f"/account/people/{self.person.pk}/password_reset").content.decode()
         return re.search(r"http://[^\"/]+(/account/reset/[^\"]+)", page)[1]
 
-    def test_the_link_sets_a_password_once_and_ends_the_sessions(self, link):
+    def test_link_sets_password_once_and_ends_sessions(self, link):
         fields = {"new_password1": "sovsem-novyj-7", "new_password2": "sovsem-novyj-7"}
         assert Client().get(link).status_code == 200
         assert Client().post(link, fields).url == "/login/"
@@ -402,7 +402,7 @@ class TestPasswordReset:
         assert Client().post(link, fields).status_code == 404
         assert Client().get(link).status_code == 404
 
-    def test_a_forged_link_opens_nothing(self, link):
+    def test_forged_link_is_404(self, link):
         for forged in (link[:-2] + "x/", "/account/reset/MQ/abc/", "/account/reset/%00/abc-def/"):
             assert Client().get(forged).status_code == 404
 
@@ -411,7 +411,7 @@ class TestPasswordReset:
             Client().get(link)
         assert all(query["sql"].startswith("SELECT") for query in queries)
 
-    def test_what_is_wrong_is_said_at_its_field(self, link):
+    def test_password_errors_are_shown_at_their_field(self, link):
         assert "Не меньше 8 знаков." in Client().get(link).content.decode()
         short = Client().post(link, {"new_password1": "korotko", "new_password2": "korotko"}).content.decode()
         assert "id_new_password1_error" in short
@@ -422,7 +422,7 @@ class TestPasswordReset:
         assert "id_new_password1_error" not in other
         assert "id_new_password2_error" in other
 
-    def test_ones_own_password_is_changed_with_the_old_one(self, make_person):
+    def test_password_change_requires_the_old_password(self, make_person):
         client, other = logged_in(person := make_person(password=PASSWORD)), logged_in(person)
         fields = {"new_password1": "sovsem-novyj-7", "new_password2": "sovsem-novyj-7"}
         assert client.post("/account/password/", fields | {"old_password": "wrong"}).status_code == 200
@@ -431,37 +431,37 @@ class TestPasswordReset:
         assert other.get("/account/").status_code == 302
         assert "Вы вошли только в этом браузере" in client.get("/account/password/").content.decode()
 
-    def test_other_devices_are_logged_out_by_one_button(self, make_person):
+    def test_button_logs_out_other_devices(self, make_person):
         client, other = logged_in(person := make_person()), logged_in(person)
         stranger = logged_in(make_person())
         assert "Открытых входов, кроме этого: 1." in client.get("/account/password/").content.decode()
         assert client.post("/account/sessions/end").url == "/account/password/"
-        assert AccessChange.objects.filter(person=person).exists()  # what every process asks
+        assert AccessChange.objects.filter(person=person).exists()  # which every process polls
         assert [each.get("/account/").status_code for each in (client, other, stranger)] == [200, 302, 200]
         assert "Вы вошли только в этом браузере" in client.get("/account/password/").content.decode()
 
 
-def test_who_comes_goes_and_is_not_let_in_is_logged_by_number(make_person, client, caplog):
+def test_logins_are_logged_by_person_id(make_person, client, caplog):
     person = make_person(login="anna@example.org", password=PASSWORD)
     client.post("/login/", {"username": person.login, "password": "a-wrong-password"})
     client.post("/login/", {"username": person.login, "password": PASSWORD})
     client.post("/logout/")
-    told = [record.msg for record in caplog.records if record.name == "efir.accounts.login_throttle"]
-    assert [(each["event"], each.get("person_id")) for each in told] == [
+    lines = [record.msg for record in caplog.records if record.name == "efir.accounts.login_throttle"]
+    assert [(each["event"], each.get("person_id")) for each in lines] == [
         ("log_in_failed", None),
         ("logged_in", person.pk),
         ("logged_out", person.pk),
     ]
     assert person.login not in caplog.text
-    assert "password" not in "".join(map(str, told))
+    assert "password" not in "".join(map(str, lines))
 
 
-class TestAFormThatIsSavedLate:
-    """Between reading the person and writing, a request may be overtaken."""
+class TestLateFormSave:
+    """A request may be overtaken by another one between reading the person and saving."""
 
     NEW = "sovsem-novyj-7"
 
-    def test_contacts_undo_neither_a_closed_account_nor_a_new_password(self, make_person):
+    def test_contacts_form_keeps_closed_account_and_new_password(self, make_person):
         person = make_person(password=PASSWORD)
         form = ContactsForm({"telegram_name": "anna_p"}, instance=Person.objects.get(pk=person.pk))
         assert form.is_valid()
@@ -474,7 +474,7 @@ class TestAFormThatIsSavedLate:
         assert person.telegram_name == "anna_p"
 
     @pytest.mark.parametrize("kind", [NewPasswordForm, ChangePasswordForm])
-    def test_a_password_opens_no_closed_account(self, make_person, kind):
+    def test_password_form_keeps_account_closed(self, make_person, kind):
         person = make_person(password=PASSWORD)
         fields = {"new_password1": self.NEW, "new_password2": self.NEW, "old_password": PASSWORD}
         form = kind(Person.objects.get(pk=person.pk), fields)
@@ -485,22 +485,22 @@ class TestAFormThatIsSavedLate:
         assert not person.is_active
 
 
-class TestAWebinarsLink:
-    """The link that a partner sends books the seat that its text promises, whoever comes by it."""
+class TestWebinarLink:
+    """A partner's link to a webinar offers its seat to everybody who opens it."""
 
-    def test_who_is_logged_in_is_offered_the_seat(self, make_person, make_webinar):
+    def test_logged_in_person_is_offered_the_seat(self, make_person, make_webinar):
         webinar, person = make_webinar(), make_person()
         client, link = logged_in(person), f"/signup/?ref=whatever&webinar={webinar.pk}"
         page = client.get(link).content.decode()
         assert webinar.title in page
         assert f'action="/webinars/{webinar.pk}/seat"' in page
-        assert not Seat.objects.exists()  # looking writes nothing
+        assert not Seat.objects.exists()  # opening the link writes nothing
         client.post(f"/webinars/{webinar.pk}/seat")
         page = client.get(link).content.decode()
         assert f'action="/webinars/{webinar.pk}/seat"' not in page
         assert f"/account/webinar_room/{webinar.pk}/" in page
 
-    def test_who_logs_in_on_the_way_comes_to_the_seat(self, make_person, make_webinar):
+    def test_login_from_sign_up_leads_to_the_seat(self, make_person, make_webinar):
         webinar, person = make_webinar(), make_person(password=PASSWORD)
         page = Client().get(f"/signup/?webinar={webinar.pk}").content.decode()
         (log_in,) = re.findall(r'<a href="(/login/\?next=[^"]+)">Войдите</a>', page)
@@ -509,7 +509,7 @@ class TestAWebinarsLink:
         assert answer.url == f"/signup/?webinar={webinar.pk}"
         assert f'action="/webinars/{webinar.pk}/seat"' in client.get(answer.url).content.decode()
 
-    def test_of_a_webinar_that_is_over_it_is_said_and_which_one_is_next(self, make_person, make_webinar):
+    def test_link_of_a_past_webinar_names_the_next_one(self, make_person, make_webinar):
         over, ahead = make_webinar("finished"), make_webinar(title="Следующий <эфир>")
         for client in (Client(), logged_in(make_person())):
             page = client.get(f"/signup/?webinar={over.pk}").content.decode()
@@ -519,7 +519,7 @@ class TestAWebinarsLink:
         assert "сразу после регистрации" in Client().get("/signup/").content.decode()
         assert ahead.pk
 
-    def test_who_invites_is_said_to_see_the_log_in(self, make_person):
+    def test_sign_up_page_says_what_the_inviter_sees(self, make_person):
         partner = make_person(Role.PARTNER)
         page = Client().get(f"/signup/?ref={partner.ref_code}").content.decode()
         assert "Этот человек увидит ваше имя и e-mail или телефон" in page

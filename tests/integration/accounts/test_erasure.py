@@ -1,4 +1,4 @@
-"""Erasing a person: no trace of them in any table, the facts stay, and nothing brings them back."""
+"""Erasure: no table has a trace of the person, the facts stay, and nothing restores the person."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
-from django.core.cache import cache
 from django.db import DatabaseError, connection, connections, transaction
 from django.test import Client
 
@@ -58,18 +57,17 @@ TRACES = (
 @pytest.fixture(autouse=True)
 def _bot(settings):
     with_bot(settings)
-    cache.clear()  # how often somebody tried is counted there
 
 
 @pytest.fixture
 def person(make_person):
-    """Somebody known by every way there is."""
+    """A person with every kind of contact."""
     person = make_person(login=LOGIN, name=NAME, password=PASSWORD, invited_by=make_person(Role.PARTNER))
-    known(person)
+    add_contacts(person)
     return person
 
 
-def known(person):
+def add_contacts(person):
     person.email, person.phone, person.telegram_name = (
         "adelaida.post@example.org",
         "+79991112233",
@@ -79,8 +77,8 @@ def known(person):
     TelegramChat.objects.create(person=person, chat_id=CHAT_ID)
 
 
-def everything():
-    """Every column of every table, as text."""
+def dump_tables():
+    """Return the content of every table as text."""
     found = {}
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names():
@@ -90,20 +88,20 @@ def everything():
 
 
 def traces():
-    return {(table, trace) for table, text in everything().items() for trace in TRACES if trace in text}
+    return {(table, trace) for table, text in dump_tables().items() for trace in TRACES if trace in text}
 
 
 def send_all():
-    """The dispatcher's work; each call really begins and arrives."""
+    """Do the dispatcher's work, with every call arriving."""
     holder = held()
     while ready := claims.claim(100, holder):
         for number, claim in enumerate(ready):
-            said = claim.compose().text
-            claims.mark_sending(claim, said)
-            complete(claim, Sent(number + 1), said)
+            text = claim.compose().text
+            claims.mark_sending(claim, text)
+            complete(claim, Sent(number + 1), text)
 
 
-def test_no_trace_stays_in_any_table(person, make_person, make_webinar, clock):
+def test_erasure_leaves_no_trace_in_any_table(person, make_person, make_webinar, clock):
     inviter, others = person.invited_by, [make_person(invited_by=person.invited_by) for _ in range(7)]
     linked(inviter)
     webinar, future = make_webinar("live"), make_webinar("scheduled")
@@ -113,7 +111,10 @@ def test_no_trace_stays_in_any_table(person, make_person, make_webinar, clock):
     classified(webinar, [person, *others], "stayed_to_end", 600)
     classified(make_webinar("finished"), [person], "left_early", 60)
     send_all()
-    assert NAME in OutboxMessage.objects.filter(person=inviter, lead=others[0]).get().text  # one list for all
+    # One message names all candidates.
+    assert (
+        NAME in OutboxMessage.objects.filter(person=inviter, lead=others[0]).get().text
+    )  # one message for all candidates
     classified(make_webinar("finished"), [person], "stayed_to_end", 600)  # still in the queue
     visitor = Client(REMOTE_ADDR="203.0.113.77")
     visitor.post("/login/", {"username": LOGIN, "password": "wrong"})
@@ -123,7 +124,9 @@ def test_no_trace_stays_in_any_table(person, make_person, make_webinar, clock):
         purpose=Purpose.TEST, login=LOGIN, created_at=clock(), expires_at=clock(), next_at=clock()
     )
     export = {"export-password": PASSWORD}
-    assert visitor.post("/account/data/export", export).status_code == 200  # an audit entry with an address
+    assert (
+        visitor.post("/account/data/export", export).status_code == 200
+    )  # writes an audit entry with an address
     facts = JournalEntry.objects.filter(lead_id=person.pk).count()
     assert traces()
     key = visitor.session.session_key
@@ -132,7 +135,7 @@ def test_no_trace_stays_in_any_table(person, make_person, make_webinar, clock):
 
     assert traces() == set()
     assert read_access([key]) == {}
-    assert person.pk in changed_since(clock())  # every process sends away whoever watches
+    assert person.pk in changed_since(clock())  # so that every process closes the streams
     assert JournalEntry.objects.filter(lead_id=person.pk).count() == facts
     assert Verdict.objects.filter(lead=person).count() == 3
     assert [seat.webinar_id for seat in person.seats.all()] == [webinar.pk]
@@ -140,28 +143,28 @@ def test_no_trace_stays_in_any_table(person, make_person, make_webinar, clock):
     assert OutboxMessage.objects.filter(person=inviter, lead=others[0]).get().state == "sent"
 
 
-def test_a_call_under_way_does_not_bring_the_name_back(person, make_webinar, clock):
+def test_call_in_flight_does_not_restore_the_name(person, make_webinar, clock):
     inviter = person.invited_by
     linked(inviter)
     classified(make_webinar("finished"), [person], "stayed_to_end", 600)
     calls = [(claim, claim.compose().text) for claim in claims.claim(10, held())]
-    assert all(claims.mark_sending(claim, said) for claim, said in calls)
+    assert all(claims.mark_sending(claim, text) for claim, text in calls)
     erase(person.pk, CLI)
-    for (claim, said), decision in zip(calls, (Sent(7), OutcomeUnknown("ReadTimeout")), strict=True):
-        complete(claim, decision, said)
+    for (claim, text), decision in zip(calls, (Sent(7), OutcomeUnknown("ReadTimeout")), strict=True):
+        complete(claim, decision, text)
     assert traces() == set()
 
 
-def test_a_call_that_was_put_together_and_not_begun_is_not_made(person, make_webinar, clock):
+def test_composed_call_is_not_made_after_erasure(person, make_webinar, clock):
     linked(person.invited_by)
     classified(make_webinar("finished"), [person], "stayed_to_end", 600)
     ready = [(claim, claim.compose().text) for claim in claims.claim(10, held())]
     erase(person.pk, CLI)
-    assert not any(claims.mark_sending(claim, said) for claim, said in ready)
+    assert not any(claims.mark_sending(claim, text) for claim, text in ready)
     assert traces() == set()
 
 
-def test_what_comes_after_is_written_and_not_sent(person, make_webinar, clock):
+def test_later_messages_expire(person, make_webinar, clock):
     linked(person.invited_by)
     erase(person.pk, CLI)
     classified(make_webinar("finished"), [person], "left_early", 60)
@@ -170,8 +173,8 @@ def test_what_comes_after_is_written_and_not_sent(person, make_webinar, clock):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_erasure_waits_for_messages_that_are_being_written(person, make_webinar, clock):
-    """On SQLite any transaction that writes waits."""
+def test_erasure_waits_for_concurrent_messages(person, make_webinar, clock):
+    """Erase while another transaction writes messages, which on SQLite blocks any other writer."""
     webinar = make_webinar("finished")
     draft = enqueue.NewMessage(
         webinar_id=webinar.pk,
@@ -196,7 +199,7 @@ def test_an_erasure_waits_for_messages_that_are_being_written(person, make_webin
     assert OutboxMessage.objects.get().error == "person_erased"
 
 
-def test_verdicts_stay_true(person, make_webinar, make_person, clock):
+def test_verdicts_survive_erasure(person, make_webinar, make_person, clock):
     webinar = make_webinar("live")
     recorder, begun = RecorderRow(uuid4(), clock(), clock.move(600)), clock()
     write(
@@ -219,7 +222,7 @@ def test_verdicts_stay_true(person, make_webinar, make_person, clock):
     assert (judged.attended, judged.reason) == (before.attended, before.reason)
 
 
-def test_asked_again_it_is_answered_as_done(person, capsys):
+def test_erasure_is_idempotent(person, capsys):
     assert erase_person(SimpleNamespace(login=LOGIN)) == 0
     first = json.loads(capsys.readouterr().out)
     assert erase_person(SimpleNamespace(login=first["login"])) == 0
@@ -228,13 +231,13 @@ def test_asked_again_it_is_answered_as_done(person, capsys):
     assert erase_person(SimpleNamespace(login=LOGIN)) == 1
 
 
-def test_a_form_saved_too_late_does_not_bring_anybody_back(person):
+def test_late_save_cannot_restore_an_erased_person(person):
     erase(person.pk, CLI)
     with pytest.raises(DatabaseError, match="person_is_erased"), transaction.atomic():
         person.save()
 
 
-def test_the_bot_meets_a_stranger(person):
+def test_bot_does_not_know_an_erased_person(person):
     LinkToken.objects.create(
         person=person, token_hash=hash_of("secret"), expires_at=person.created_at.replace(year=2099)
     )
@@ -245,9 +248,9 @@ def test_the_bot_meets_a_stranger(person):
     assert not TelegramChat.objects.exists()
 
 
-def test_the_candidates_of_an_erased_partner_keep_what_is_theirs(make_person):
+def test_candidates_of_erased_partner_are_kept(make_person):
     partner = make_person(Role.PARTNER, login=LOGIN, name=NAME)
-    known(partner)
+    add_contacts(partner)
     candidate, visitor = make_person(invited_by=partner, name="Кандидат"), Client()
     visitor.force_login(candidate)
     erase(partner.pk, CLI)
@@ -260,7 +263,7 @@ def test_the_candidates_of_an_erased_partner_keep_what_is_theirs(make_person):
     assert traces() == set()
 
 
-class TestOnesOwn:
+class TestOwnErasure:
     @pytest.fixture
     def visitor(self, person):
         client = Client()
@@ -270,11 +273,11 @@ class TestOnesOwn:
     @pytest.mark.parametrize(
         "given", [{"erase-password": PASSWORD}, {"erase-password": "wrong", "erase-sure": "on"}, {}]
     )
-    def test_it_takes_the_password_and_a_yes(self, person, visitor, given):
+    def test_erasure_requires_password_and_confirmation(self, person, visitor, given):
         assert visitor.post("/account/data/erase", given).status_code == 400
         assert Person.objects.get(pk=person.pk).erased_at is None
 
-    def test_it_says_goodbye_and_ends_the_session(self, person, visitor):
+    def test_erasure_ends_the_session_and_is_recorded(self, person, visitor):
         answer = visitor.post(
             "/account/data/erase", {"erase-password": PASSWORD, "erase-sure": "on"}, follow=True
         )
@@ -285,13 +288,13 @@ class TestOnesOwn:
         entry = AuditEntry.objects.get(action="person_erased")
         assert (entry.actor_id, entry.person_id, entry.source) == (person.pk, person.pk, "web")
 
-    def test_passwords_cannot_be_guessed_here(self, visitor):
+    def test_erasure_attempts_are_limited(self, visitor):
         answers = [
             visitor.post("/account/data/erase", {"erase-password": "x"}).status_code for _ in range(11)
         ]
         assert answers == [400] * 10 + [429]
 
-    def test_the_last_admin_stays(self, make_person):
+    def test_last_admin_cannot_be_erased(self, make_person):
         admin = make_person(Role.ADMIN, password=PASSWORD)
         client = Client()
         client.force_login(admin)
@@ -304,7 +307,7 @@ class TestOnesOwn:
         assert erase(admin.pk, CLI).erased_at
 
 
-def test_a_decision_by_somebody_erased_stays_a_decision(make_person, make_webinar, clock):
+def test_decision_by_erased_admin_is_kept(make_person, make_webinar, clock):
     make_person(Role.ADMIN)
     admin, lead = make_person(Role.ADMIN, login=LOGIN, name=NAME), make_person()
     webinar = make_webinar("finished")

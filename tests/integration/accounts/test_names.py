@@ -1,11 +1,10 @@
-"""How people may be called, wherever somebody is added; and that their numbers are numbers."""
+"""Validation of names, logins and telephone numbers wherever people are added."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 
 import pytest
-from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.test import Client
 
@@ -18,16 +17,11 @@ from efir.ops.cli.people import add_person
 pytestmark = pytest.mark.django_db
 PASSWORD = "kandidat-2026"
 WHAT_TO_DO = "Напишите имя буквами"
-# Blank, torn, or all of it to be seen by nobody.
+# Blank, invisible, or broken by control characters.
 UNREADABLE = [
     *("\u200b", "\u2060\ufeff", "\u3164", "\u2800", "\u200d", "—", "🌸"),
     *("Анна\x1b[31m", "Анна\nПетрова", "Анна\tПетрова", "Анна\u2028Петрова", "Ан\x85на", "Анна\x00"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _nobody_is_counted():
-    cache.clear()
 
 
 @pytest.mark.parametrize(
@@ -42,18 +36,18 @@ def _nobody_is_counted():
         ("李", "李"),
     ],
 )
-def test_a_name_is_kept_as_it_is_read(typed, name):
+def test_clean_name_removes_invisible_characters(typed, name):
     assert clean_name(typed) == name
 
 
 @pytest.mark.parametrize("typed", [*UNREADABLE, "", " ", "я" * (NAME_MAX_LENGTH + 1)])
-def test_what_nobody_can_read_is_no_name(typed):
+def test_unreadable_name_is_refused(typed):
     with pytest.raises(ValidationError):
         clean_name(typed)
 
 
 @pytest.mark.parametrize("typed", ["\u200b", "Анна\x1b[31m", "Анна\nПетрова"])
-def test_forms_keep_what_was_typed_and_say_what_to_do(typed, make_person):
+def test_forms_keep_input_and_explain_the_error(typed, make_person):
     given = {"username": "anna@example.ru", "password": PASSWORD, "consent": "on"}
     signing_up = Client().post("/signup/", {"name": typed, **given}).content.decode()
     admin = Client()
@@ -66,27 +60,27 @@ def test_forms_keep_what_was_typed_and_say_what_to_do(typed, make_person):
     assert not Person.objects.filter(login="anna@example.ru").exists()
 
 
-def added(login: str, name: str = "", role: str = "partner") -> int:
-    """What `efir person add` exits with."""
+def add(login: str, name: str = "", role: str = "partner") -> int:
+    """Return the exit code of `efir person add`."""
     return add_person(SimpleNamespace(login=login, name=name, role=role, inviter=None, password_stdin=False))
 
 
 @pytest.mark.parametrize("name", ["\u200b", "Анна\x1b[31m", "я" * (NAME_MAX_LENGTH + 1)])
-def test_the_command_line_takes_no_other_names(name, capsys):
-    assert added("anna", name) == 1
+def test_command_line_validates_names(name, capsys):
+    assert add("anna", name) == 1
     assert '"invalid_name"' in capsys.readouterr().err
-    assert added("anna", "\u200bАнна") == 0
+    assert add("anna", "\u200bАнна") == 0
     assert Person.objects.get().name == "Анна"
 
 
 @pytest.mark.parametrize("digits", ["+٧٩٩٩١٢٣٤٥٦٧", "٧٩٩٩١٢٣٤٥٦٧"])
-def test_other_digits_are_no_telephone(digits):
+def test_digits_of_other_scripts_are_refused(digits):
     for cleaned in (clean_login, clean_phone):
         with pytest.raises(ValidationError):
             cleaned(digits)
 
 
-def test_not_everything_with_a_plus_is_a_telephone():
+def test_login_with_a_plus_is_not_always_a_phone():
     login = "+" + "a" * 40  # longer than the column for telephones
-    assert added(login, "Анна") == 0
+    assert add(login, "Анна") == 0
     assert Person.objects.get(login=login).phone == ""

@@ -1,4 +1,4 @@
-"""A forgotten password: the same answer for everybody, and a link through the linked chat for whom it is meant."""
+"""Password reset: the same answer for every login, and a link through the person's linked chat."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def link_in(message):
 
 
 class TestPage:
-    def test_the_way_there(self):
+    def test_login_page_links_to_the_form(self):
         assert f'href="{ADDRESS}"' in Client().get("/login/").content.decode()
         page = Client().get(ADDRESS)
         assert 'name="username"' in page.content.decode()
         assert "no-store" in page["Cache-Control"]
 
-    def test_every_log_in_gets_the_same_answer_at_the_same_cost(self, make_person, person, chat):
+    def test_every_login_gets_same_answer_and_queries(self, make_person, person, chat):
         linked(make_person(login="blocked@example.ru"), reachable=False)
         make_person(login="unlinked@example.ru")
         linked(closed := make_person(login="closed@example.ru"))
@@ -90,13 +90,13 @@ class TestPage:
         assert not any("accounts_person" in sql for sql in costs.pop())
 
     @pytest.mark.parametrize("login", ["", " ", "a\x00b", "x" * 300])
-    def test_what_is_no_log_in_is_asked_for_again(self, login):
+    def test_invalid_login_is_an_error(self, login):
         answer = ask(login)
         assert answer.status_code == 200
         assert 'class="error"' in answer.content.decode()
         assert not ChatNotice.objects.exists()
 
-    def test_without_a_bot_it_says_whom_to_ask(self, settings, person):
+    def test_without_bot_there_is_no_form(self, settings, person):
         settings.EFIR = replace(settings.EFIR, telegram_token="")
         assert (
             "<form method" not in Client().get(ADDRESS).content.decode().split("<main")[1].split("</main")[0]
@@ -104,12 +104,12 @@ class TestPage:
         ask("anna@example.ru")
         assert not ChatNotice.objects.exists()
 
-    def test_the_token_is_required(self):
+    def test_csrf_token_is_required(self):
         assert ask("anna@example.ru", Client(enforce_csrf_checks=True)).status_code == 403
 
 
 class TestLimits:
-    def test_one_log_in_from_one_address(self, person, chat):
+    def test_requests_for_one_login_from_one_address_are_limited(self, person, chat):
         answers = [ask("anna@example.ru").status_code for _ in range(4)]
         assert answers == [200, 200, 200, 429]
         late = ask(" ANNA@example.ru ")
@@ -117,14 +117,14 @@ class TestLimits:
         assert ask("nobody@example.ru").status_code == 200
         assert ask("anna@example.ru", REMOTE_ADDR="10.0.0.9").status_code == 200
 
-    def test_nobody_that_there_is_is_limited_otherwise(self):
+    def test_unknown_login_is_limited_alike(self):
         assert [ask("nobody@example.ru").status_code for _ in range(4)] == [200, 200, 200, 429]
 
-    def test_one_address(self):
+    def test_requests_of_one_address_are_limited(self):
         answers = [ask(f"n{number}@example.ru").status_code for number in range(61)]
         assert (set(answers[:60]), answers[60]) == ({200}, 429)
 
-    def test_nobody_is_flooded_from_many_addresses(self, person, chat):
+    def test_links_for_one_login_are_limited_silently(self, person, chat):
         for number in range(12):
             assert ask("anna@example.ru", REMOTE_ADDR=f"10.0.1.{number}").status_code == 200
             ChatNotice.objects.all().delete()
@@ -133,7 +133,7 @@ class TestLimits:
 
 
 class TestLink:
-    def test_goes_to_the_linked_chat_and_sets_the_password_once(self, person, chat):
+    def test_link_goes_to_the_chat_and_works_once(self, person, chat):
         ask("Anna@Example.ru")
         (claim,) = notices.claim_notices(10)
         assert claim.chat_id == chat.chat_id
@@ -148,7 +148,7 @@ class TestLink:
         person.refresh_from_db()
         assert person.check_password("совсем-новый-7")
 
-    def test_who_tried_too_many_passwords_may_come_in_at_once(self, person, chat):
+    def test_reset_lifts_the_login_limit(self, person, chat):
         client = Client()
         for _ in range(LIMITS["login_failures"].count + 1):
             client.post("/login/", {"username": person.login, "password": "не тот"})
@@ -159,15 +159,15 @@ class TestLink:
         answer = client.post("/login/", {"username": person.login, "password": "совсем-новый-7"})
         assert answer.status_code == 302
 
-    def test_lives_for_a_day(self, clock, person, chat, monkeypatch):
+    def test_link_expires_after_a_day(self, clock, person, chat, monkeypatch):
         ask(person.login)
         address = link_in(notices.claim_notices(1)[0].compose())
-        later = datetime.now() + timedelta(days=1, minutes=1)  # noqa: DTZ005  # as the generator has it
+        later = datetime.now() + timedelta(days=1, minutes=1)  # noqa: DTZ005  # naive, as in Django's generator
         monkeypatch.setattr(PasswordResetTokenGenerator, "_now", lambda _self: later)
         assert Client().get(address).status_code == 404
 
     @pytest.mark.parametrize("who", ["nobody", "unlinked", "blocked", "closed"])
-    def test_nothing_is_sent_where_nobody_is_reached(self, person, who):
+    def test_unreachable_person_gets_no_link(self, person, who):
         if who == "blocked":
             linked(person, reachable=False)
         if who == "closed":
@@ -177,13 +177,13 @@ class TestLink:
         assert notices.claim_notices(10) == []
         assert not ChatNotice.objects.exists()
 
-    def test_nobody_elses_chat_gets_it(self, make_person, person, chat):
+    def test_link_goes_to_the_chat_of_the_login_only(self, make_person, person, chat):
         other = linked(make_person(login="+79990000001"))
         ask("8 999 000 00 01")
         (claim,) = notices.claim_notices(10)
         assert claim.chat_id == other.chat_id
 
-    def test_what_is_stored_and_logged_holds_no_secret(self, person, chat, capfd):
+    def test_no_secret_is_stored_or_logged(self, person, chat, capfd):
         ask(person.login)
         stored = str(list(ChatNotice.objects.values()))
         (claim,) = notices.claim_notices(1)
@@ -203,24 +203,24 @@ class TestOutcomes:
         (claim,) = notices.claim_notices(10)
         return claim
 
-    def test_one_is_asked_for_once_at_a_time(self, person, chat):
+    def test_pending_notice_is_not_duplicated(self, person, chat):
         for _ in range(3):
             notices.request_test(person)
         assert len(notices.claim_notices(10)) == 1
         assert notices.claim_notices(10) == []
 
     @pytest.mark.parametrize("decision", [Sent(7), MessageRefused("no")])
-    def test_what_is_settled_is_forgotten(self, claim, decision):
+    def test_settled_notice_is_deleted(self, claim, decision):
         notices.complete_notice(claim, decision)
         assert not ChatNotice.objects.exists()
 
-    def test_a_chat_that_is_not_reached_is_marked(self, claim, chat):
+    def test_unreachable_chat_is_marked(self, claim, chat):
         notices.complete_notice(claim, ChatUnreachable("blocked", "Forbidden"))
         chat.refresh_from_db()
         assert (chat.reachable, chat.unreachable_reason) == (False, "blocked")
         assert not ChatNotice.objects.exists()
 
-    def test_a_chat_that_has_moved_is_followed(self, clock, claim, chat):
+    def test_moved_chat_is_followed(self, clock, claim, chat):
         notices.complete_notice(claim, ChatMoved(-1009, "moved"))
         clock.move(5)
         assert notices.claim_notices(10)[0].chat_id == -1009
@@ -230,7 +230,7 @@ class TestOutcomes:
         ("decision", "wait_s"),
         [(RateLimited(30, "429"), 30), (NotSent("ConnectError"), 5), (TokenRejected("401"), 5)],
     )
-    def test_what_surely_was_not_sent_is_tried_until_nobody_waits(self, clock, claim, decision, wait_s):
+    def test_unsent_notice_is_retried_until_it_expires(self, clock, claim, decision, wait_s):
         for _ in range(10):
             notices.complete_notice(claim, decision)
             assert notices.claim_notices(10) == []
@@ -241,7 +241,7 @@ class TestOutcomes:
         assert notices.claim_notices(10) == []
         assert not ChatNotice.objects.exists()
 
-    def test_what_perhaps_was_sent_is_sent_once_more_and_no_third_time(self, clock, claim):
+    def test_uncertain_notice_is_sent_at_most_twice(self, clock, claim):
         notices.complete_notice(claim, OutcomeUnknown("ReadTimeout"))
         assert notices.claim_notices(10) == []
         clock.move(10)
@@ -251,7 +251,7 @@ class TestOutcomes:
         assert notices.claim_notices(10) == []
         assert not ChatNotice.objects.exists()
 
-    def test_a_process_that_dies_leaves_it_to_the_next(self, clock, claim):
+    def test_notice_of_dead_process_is_taken_over(self, clock, claim):
         clock.move(60)
         (again,) = notices.claim_notices(10)
         assert again.tries == 2
@@ -260,23 +260,23 @@ class TestOutcomes:
         )  # the first was only slow: its answer is no longer this call's
         assert ChatNotice.objects.exists()
 
-    def test_a_call_that_was_not_made_does_not_count(self, claim):
+    def test_requeued_notice_does_not_count_as_try(self, claim):
         notices.requeue_notice(claim)
         (again,) = notices.claim_notices(10)
         assert again.tries == 1
 
-    def test_after_it_expired_one_may_ask_anew(self, clock, person, claim):
+    def test_expired_notice_is_replaced(self, clock, person, claim):
         clock.move(15 * 60)
         notices.request_test(person)
         assert ChatNotice.objects.get().created_at == clock.moment
 
-    def test_each_purpose_is_by_itself(self, person, chat):
+    def test_purposes_are_independent(self, person, chat):
         notices.request_test(person)
         notices.request_password_reset(login=person.login)
         assert {claim.purpose for claim in notices.claim_notices(10)} == set(Purpose)
 
 
-class TestOwnTest:
+class TestTestMessage:
     """«Проверить: прислать сообщение» on the account page."""
 
     ADDRESS = "/account/telegram/test"
@@ -287,32 +287,32 @@ class TestOwnTest:
         client.force_login(person)
         return client
 
-    def test_is_sent_to_oneself(self, browser, make_person, person, chat):
+    def test_test_message_goes_to_own_chat(self, browser, make_person, person, chat):
         linked(make_person(Role.PARTNER))
         assert browser.post(self.ADDRESS, {"login": "someone@else.ru"}).status_code == 202
         (claim,) = notices.claim_notices(10)
         assert claim.chat_id == chat.chat_id
         assert "всё в порядке" in claim.compose().text
 
-    def test_says_what_will_happen(self, browser, chat):
+    def test_answer_explains_what_happens_next(self, browser, chat):
         answer = browser.post(self.ADDRESS, follow=True, headers={"accept": "text/html"})
         assert "через несколько секунд" in answer.content.decode()
 
     @pytest.mark.parametrize("has_chat", [False, True])
-    def test_there_must_be_a_chat(self, browser, person, has_chat):
+    def test_reachable_chat_is_required(self, browser, person, has_chat):
         if has_chat:
             linked(person, reachable=False)
         answer = browser.post(self.ADDRESS)
         assert (answer.status_code, answer.json()["error"]) == (409, "not_linked")
         assert not ChatNotice.objects.exists()
 
-    def test_three_in_ten_minutes_for_each_person(self, browser, make_person, chat):
+    def test_test_messages_are_limited_per_person(self, browser, make_person, chat):
         assert [browser.post(self.ADDRESS).status_code for _ in range(4)] == [202, 202, 202, 429]
         other = Client()
         other.force_login(linked(make_person()).person)
         assert other.post(self.ADDRESS).status_code == 202
 
-    def test_only_by_oneself(self, client, browser, chat):
+    def test_login_post_and_csrf_token_are_required(self, client, browser, chat):
         assert client.post(self.ADDRESS).url == "/login/?next=/account/"
         assert browser.get(self.ADDRESS).status_code == 405
         strict = Client(enforce_csrf_checks=True)

@@ -1,4 +1,4 @@
-"""One's own data: consent by version, and an export that holds all of oneself and nobody else."""
+"""The export of a person's own data, and consent by version."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import pytest
 from django.apps import apps
-from django.core.cache import cache
 from django.db.models import F, ForeignKey
 from django.test import Client
 
@@ -26,8 +25,8 @@ from tests.support.telegram import classified, linked, with_bot
 
 pytestmark = pytest.mark.django_db
 
-# Every column that refers to a person, and the section of the export that tells of it.
-TOLD = {
+# Every column that refers to a person, and its section of the export.
+EXPORTED = {
     "accounts.Membership.person": "account",
     "accounts.Person.invited_by": "invited_by_you",
     "accounts.Session.person": "sessions",
@@ -46,30 +45,29 @@ TOLD = {
     "telegram.OutboxMessage.retried_by": "messages_you_handled",
     "telegram.OutboxMessage.resolved_by": "messages_you_handled",
 }
-# Tables that know people by their number or log-in alone, and the section.
-TOLD_WITHOUT_KEY = {
+# Tables that name people by id or login without a foreign key, and their section.
+EXPORTED_WITHOUT_KEY = {
     "hooks.JournalEntry": "facts",
     "audit.AuditEntry": "audit_log",
     "audit.AuditAddress": "addresses",
     "axes.AccessAttempt": "failed_log_ins",
     "telegram.ChatNotice": "asked_of_the_bot",
 }
-# Tables in which there is nobody. Those of axes that would hold somebody are never written (see the settings).
-NOBODYS = {
+# Tables without people. Those of django-axes that could have some are never written (see the settings).
+WITHOUT_PEOPLE = {
     *("auth.Permission", "auth.Group", "auth.Group_permissions", "contenttypes.ContentType"),
     *("axes.AccessFailureLog", "axes.AccessLog", "axes.AccessAttemptExpiration"),
     *("webinars.Poster", "webinars.PosterFile", "hooks.ListenerRetry", "attendance.Classification"),
     *("room.Recorder", "room.SpeakerPageSeen"),
     *("telegram.BotUpdate", "telegram.DispatcherState", "ops.WorkerHeartbeat", "ops.DemoMark"),
 }
-# Bookkeeping that tells nothing of the person: when their access changed, Django's unused permissions.
-UNTOLD = {"accounts.AccessChange.person", "accounts.Person_user_permissions.person"}
+# Bookkeeping that says nothing about the person: changes of access, and Django's unused permissions.
+NOT_EXPORTED = {"accounts.AccessChange.person", "accounts.Person_user_permissions.person"}
 
 
 @pytest.fixture(autouse=True)
 def _bot(settings):
     with_bot(settings)
-    cache.clear()
 
 
 @pytest.fixture
@@ -82,22 +80,22 @@ def visitor():
     return log_in
 
 
-def test_every_table_that_knows_people_is_told_of(make_person):
+def test_every_table_about_people_is_exported(make_person):
     columns = {
         f"{model._meta.label}.{field.name}"
         for model in apps.get_models(include_auto_created=True)
         for field in model._meta.get_fields()
         if isinstance(field, ForeignKey) and field.related_model is Person
     }
-    assert columns == set(TOLD) | UNTOLD
+    assert columns == set(EXPORTED) | NOT_EXPORTED
     others = {model._meta.label for model in apps.get_models(include_auto_created=True)} - {
         column.rpartition(".")[0] for column in columns
     }
-    assert others == set(TOLD_WITHOUT_KEY) | NOBODYS
-    assert {*TOLD.values(), *TOLD_WITHOUT_KEY.values()} <= set(export_data(make_person()))
+    assert others == set(EXPORTED_WITHOUT_KEY) | WITHOUT_PEOPLE
+    assert {*EXPORTED.values(), *EXPORTED_WITHOUT_KEY.values()} <= set(export_data(make_person()))
 
 
-def test_addresses_and_wrong_passwords_are_told_of(make_person, make_webinar):
+def test_addresses_and_failed_logins_are_exported(make_person, make_webinar):
     speaker = make_person(Role.SPEAKER, login="speaker@example.org")
     client = Client(REMOTE_ADDR="203.0.113.9", HTTP_USER_AGENT="Firefox")
     for login in ("Speaker@example.org", "another@example.org"):
@@ -106,18 +104,18 @@ def test_addresses_and_wrong_passwords_are_told_of(make_person, make_webinar):
     webinar = make_webinar("scheduled")
     client.post(f"/admin_webinar/{webinar.pk}/", {"title": "Другое"})
     client.post(f"/admin_webinar/{webinar.pk}/start")
-    told = export_data(speaker)
-    assert [(row["address"], row["origin"]) for row in told["addresses"]] == [
+    exported = export_data(speaker)
+    assert [(row["address"], row["origin"]) for row in exported["addresses"]] == [
         ("203.0.113.9", "audit"),
         ("203.0.113.9", "ledger"),
     ]
-    (failed,) = told["failed_log_ins"]
+    (failed,) = exported["failed_log_ins"]
     assert (failed["ip_address"], failed["user_agent"], failed["tries"]) == ("203.0.113.9", "Firefox", 1)
-    assert "wrong-password" not in json.dumps(told)
+    assert "wrong-password" not in json.dumps(exported)
     assert export_data(make_person())["addresses"] == []
 
 
-def test_it_holds_all_of_oneself_and_nobody_else(make_person, make_webinar, visitor, clock):
+def test_export_has_own_data_only(make_person, make_webinar, visitor, clock):
     inviter = make_person(Role.PARTNER, name="Другой Партнёр", login="partner@example.org")
     person = make_person(name="Сама Собой", login="own@example.org", password=PASSWORD, invited_by=inviter)
     other = make_person(name="Чужой Кандидат", login="other@example.org", invited_by=inviter)
@@ -136,7 +134,7 @@ def test_it_holds_all_of_oneself_and_nobody_else(make_person, make_webinar, visi
 
     answer = visitor(person).post("/account/data/export", {"export-password": PASSWORD})
     text = answer.content.decode()
-    told = json.loads(text)
+    exported = json.loads(text)
     assert "attachment" in answer["Content-Disposition"]
     for section in (
         "account",
@@ -147,41 +145,41 @@ def test_it_holds_all_of_oneself_and_nobody_else(make_person, make_webinar, visi
         "telegram",
         "telegram_invitations",
     ):
-        assert len(told[section]) == 1, section
-    assert [fact["event"] for fact in told["facts"]] == [
+        assert len(exported[section]) == 1, section
+    assert [fact["event"] for fact in exported["facts"]] == [
         "client_webinar_attendance_classified",
         "post_webinar_route",
     ]
-    assert {(row["kind"], row["text"]) for row in told["messages"]} == {
+    assert {(row["kind"], row["text"]) for row in exported["messages"]} == {
         ("partner_attendance", None),
         ("candidate_followup", "Сама Собой, спасибо"),
         ("candidate_recording", "Сама Собой, спасибо"),
     }
-    assert {row["chat_id"] for row in told["messages"]} == {None, 7000 + person.pk}
-    assert told["account"][0]["consent_version"] == services.CONSENT_VERSION
-    assert [row["action"] for row in told["audit_log"]] == ["consent_given", "data_exported"]
+    assert {row["chat_id"] for row in exported["messages"]} == {None, 7000 + person.pk}
+    assert exported["account"][0]["consent_version"] == services.CONSENT_VERSION
+    assert [row["action"] for row in exported["audit_log"]] == ["consent_given", "data_exported"]
     for theirs in ("Чужой", "other@", "Другой", "partner@", str(7000 + other.pk), str(7000 + inviter.pk)):
         assert theirs not in text
-    told_inviter = json.dumps(export_data(inviter), default=str, ensure_ascii=False)
-    assert "Сама" not in told_inviter
-    assert "Чужой" not in told_inviter
+    export_of_inviter = json.dumps(export_data(inviter), default=str, ensure_ascii=False)
+    assert "Сама" not in export_of_inviter
+    assert "Чужой" not in export_of_inviter
 
 
-def test_it_takes_the_password(make_person, visitor):
+def test_export_requires_the_password(make_person, visitor):
     client = visitor(make_person(password=PASSWORD))
     assert client.post("/account/data/export", {"export-password": "wrong"}).status_code == 400
     assert not AuditEntry.objects.filter(action="data_exported").exists()
 
 
-def test_a_section_that_is_too_long_says_what_it_leaves_out(make_person, make_webinar):
+def test_long_section_counts_omitted_rows(make_person, make_webinar):
     person = make_person()
     for _ in range(3):
         core.book_seat(make_webinar().pk, person)
-    told = export_data(person, limit=2)
-    assert (len(told["seats"]), told["left_out"]) == (2, {"seats": 1})
+    exported = export_data(person, limit=2)
+    assert (len(exported["seats"]), exported["left_out"]) == (2, {"seats": 1})
 
 
-def test_the_command_line_writes_a_file_of_ones_own(make_person, tmp_path, capsys):
+def test_command_line_writes_a_private_file(make_person, tmp_path, capsys):
     options = SimpleNamespace(login=make_person().login, file=tmp_path / "person.json")
     assert export_person(options) == 0
     assert json.loads(options.file.read_text())["efir_export"] == 1
@@ -194,7 +192,7 @@ class TestConsent:
     def log_in(self, client, person, **more):
         return client.post("/login/", {"username": person.login, "password": PASSWORD, **more})
 
-    def test_whoever_was_added_is_asked_at_the_first_log_in_and_goes_on(self, make_person):
+    def test_added_person_is_asked_for_consent_at_first_login(self, make_person):
         person, client = make_person(password=PASSWORD), Client()
         Person.objects.update(consent_at=None, consent_version="")
         asked = self.log_in(client, person, next="/account/contacts/").url
@@ -206,9 +204,7 @@ class TestConsent:
         assert Person.objects.get(pk=person.pk).consent_version == services.CONSENT_VERSION
         assert client.get("/account/consent/").url == "/account/"
 
-    def test_a_new_text_is_asked_about_again_and_the_old_consent_is_remembered(
-        self, make_person, monkeypatch
-    ):
+    def test_new_text_is_asked_again_and_old_consent_is_recorded(self, make_person, monkeypatch):
         person, client = make_person(password=PASSWORD), Client()
         assert self.log_in(client, person).url == "/account/"
         before = services.CONSENT_VERSION

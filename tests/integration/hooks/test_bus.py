@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def listeners():
-    """Registers listeners for the test and takes them off again."""
+    """Return a function that registers a listener for the test."""
     registered = []
 
     def register(event, call, *, outside=False):
@@ -37,7 +37,7 @@ def entered(lead_id, clock, webinar_id=1):
     return ClientWebinarEntered(lead_id=lead_id, webinar_id=webinar_id, session_id=uuid4(), timestamp=clock())
 
 
-def test_a_batch_is_journalled_and_handed_over_once(clock, listeners):
+def test_batch_is_journalled_and_dispatched_once(clock, listeners):
     batches = []
     listeners(ClientWebinarEntered, batches.append)
     first = [entered(1, clock), entered(2, clock)]
@@ -47,13 +47,13 @@ def test_a_batch_is_journalled_and_handed_over_once(clock, listeners):
     assert list(JournalEntry.objects.values_list("lead_id", flat=True)) == [1, 2, 3]
 
 
-def test_the_same_fact_twice_in_one_batch_is_one(clock):
+def test_duplicate_fact_in_batch_is_journalled_once(clock):
     bus.emit([entered(1, clock), entered(1, clock)])
     assert JournalEntry.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_listener_of_the_project_that_fails_rolls_the_fact_back(clock, listeners):
+def test_failing_listener_rolls_the_fact_back(clock, listeners):
     def fails(events):
         raise RuntimeError("not today")
 
@@ -63,7 +63,7 @@ def test_a_listener_of_the_project_that_fails_rolls_the_fact_back(clock, listene
     assert not JournalEntry.objects.exists()
 
 
-def test_an_outside_listener_that_fails_is_called_again_and_costs_no_fact(clock, listeners):
+def test_failing_outside_listener_is_retried(clock, listeners):
     heard, broken = [], [True]
 
     def plug_in(events):
@@ -89,13 +89,13 @@ def test_an_outside_listener_that_fails_is_called_again_and_costs_no_fact(clock,
     assert not ListenerRetry.objects.exists()
 
 
-def test_a_batch_holds_events_of_one_kind(clock):
+def test_mixed_batch_is_refused(clock):
     route = PostWebinarRoute(lead_id=1, webinar_id=1, attended=True, route="attended", timestamp=clock())
     with pytest.raises(TypeError):
         bus.emit([entered(1, clock), route])
 
 
-def test_the_journal_gives_the_event_back(clock):
+def test_event_is_rebuilt_from_the_journal(clock):
     event = ClientWebinarCompleted(lead_id=1, webinar_id=2, session_id=uuid4(), completed_at=clock())
     bus.emit([event])
     entry = JournalEntry.objects.get()
@@ -104,7 +104,7 @@ def test_the_journal_gives_the_event_back(clock):
     assert from_payload(entry.event, entry.payload) == event
 
 
-def test_these_four_events_and_no_others():
+def test_contract_has_four_events():
     assert set(EVENTS) == {
         "client_webinar_entered",
         "client_webinar_completed",

@@ -1,4 +1,4 @@
-"""From a request to the messages that it caused or let go, by the lines of the log."""
+"""Log lines connect an action with the messages that it caused or released."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ def admin(make_person):
 
 @pytest.fixture
 def lines(caplog):
-    """The lines of one event, in order."""
+    """Return a function that lists the log lines of an event, in order."""
 
     def lines(event):
-        told = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
-        return [line for line in told if line["event"] == event]
+        logged = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+        return [line for line in logged if line["event"] == event]
 
     return lines
 
 
 @pytest.fixture
 def settle_all():
-    """Let everything that is due be settled so."""
+    """Return a function that completes all due messages with an outcome."""
     holder = held()
 
     def settle_all(decision):
@@ -68,7 +68,7 @@ def held_verdict(webinar, lead):
     Verdict.objects.create(webinar=webinar, lead=lead, classified_at=webinar.finished_at, **fields)
 
 
-def test_what_comes_of_a_decision_has_its_cause(webinar, admin, make_person, lines, settle_all):
+def test_messages_name_their_cause(webinar, admin, make_person, lines, settle_all):
     judged, doubtful = (linked(make_person()).person for _ in range(2))
     classified(webinar, [judged], "stayed_to_end")
     held_verdict(webinar, doubtful)
@@ -81,7 +81,7 @@ def test_what_comes_of_a_decision_has_its_cause(webinar, admin, make_person, lin
     assert causes == {judged.pk: stop_of(webinar), doubtful.pk: decided["cause"]}
 
 
-def test_one_call_with_messages_of_two_causes_is_two_lines(webinar, admin, make_person, lines, settle_all):
+def test_call_with_two_causes_logs_two_lines(webinar, admin, make_person, lines, settle_all):
     partner = linked(make_person(Role.PARTNER)).person
     leads = [make_person(invited_by=partner) for _ in range(12)]
     classified(webinar, leads[1:], "stayed_to_end")
@@ -95,7 +95,7 @@ def test_one_call_with_messages_of_two_causes_is_two_lines(webinar, admin, make_
     assert len(stopped["message_ids"]) == 11
 
 
-def test_who_has_messages_sent_again_names_them(webinar, admin, make_person, lines, settle_all):
+def test_retry_logs_the_message_ids(webinar, admin, make_person, lines, settle_all):
     leads = [linked(make_person()).person for _ in range(2)]
     classified(webinar, leads, "stayed_to_end")
     settle_all(MessageRefused("too long"))
@@ -108,14 +108,14 @@ def test_who_has_messages_sent_again_names_them(webinar, admin, make_person, lin
     assert again["cause"] == stop_of(webinar)
 
 
-def test_who_says_what_became_of_messages_names_them(webinar, admin, make_person, lines):
+def test_resolve_logs_the_message_ids(webinar, admin, make_person, lines):
     classified(webinar, [linked(make_person()).person], "stayed_to_end")
     OutboxMessage.objects.update(state="uncertain")
     resend.resolve(OutboxMessage.objects.all(), True, admin)
     assert lines("resolved")[0]["message_ids"] == [OutboxMessage.objects.get().pk]
 
 
-def test_a_published_recording_names_what_it_lets_go(webinar, make_person, lines):
+def test_published_recording_logs_released_messages(webinar, make_person, lines):
     classified(webinar, [linked(make_person()).person for _ in range(2)], "no_show")
     waiting = OutboxMessage.objects.filter(state="waiting_recording").order_by("pk")
     numbers = list(waiting.values_list("pk", flat=True))
@@ -124,7 +124,7 @@ def test_a_published_recording_names_what_it_lets_go(webinar, make_person, lines
     assert len(numbers) == 2
 
 
-def test_many_numbers_are_several_lines(lines, monkeypatch):
+def test_many_ids_are_split_over_lines(lines, monkeypatch):
     monkeypatch.setattr(enqueue, "IDS_IN_A_LINE", 2)
     enqueue.log_message_ids(enqueue.log, "released", [1, 2, 3])
     enqueue.log_message_ids(enqueue.log, "released", [])

@@ -1,4 +1,4 @@
-"""The database itself holds the rules: on SQLite and on PostgreSQL."""
+"""Triggers enforce the contract's rules on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_raw_sql_cannot_show_the_call_to_action(make_webinar):
         run("UPDATE webinars_webinar SET cta_visible = %s WHERE id = %s", True, webinar.pk)
 
 
-def test_the_ledger_takes_no_forbidden_step(make_webinar):
+def test_ledger_refuses_forbidden_step(make_webinar):
     webinar = make_webinar("finished")
     with pytest.raises(DatabaseError, match="webinar_status_mutation_forbidden"), transaction.atomic():
         LedgerEntry.objects.create(
@@ -70,7 +70,7 @@ REPLACEMENTS = {
 
 
 @pytest.mark.parametrize("table", list(REPLACEMENTS))
-def test_replacing_a_row_by_its_id_is_no_way_around(make_webinar, clock, table):
+def test_replace_by_id_is_refused(make_webinar, clock, table):
     if connection.vendor != "sqlite":
         return  # only SQLite has REPLACE
     make_webinar("finished")
@@ -81,7 +81,7 @@ def test_replacing_a_row_by_its_id_is_no_way_around(make_webinar, clock, table):
     assert dump(table) == before
 
 
-def test_replacing_a_fact_by_its_key_leaves_it_as_it_was(clock, db):
+def test_replace_by_unique_key_is_ignored(clock, db):
     if connection.vendor != "sqlite":
         return  # only SQLite has REPLACE
     emit([ClientWebinarEntered(lead_id=1, webinar_id=1, session_id=uuid4(), timestamp=clock())])
@@ -99,7 +99,7 @@ def dump(table):
         return cursor.fetchall()
 
 
-def test_a_webinar_is_born_a_draft(db):
+def test_webinar_is_created_as_draft(db):
     with pytest.raises(ActionRefused, match="webinar_status_mutation_forbidden"):
         Webinar(title="x", status="live").save()
     with pytest.raises(DatabaseError, match="webinar_status_mutation_forbidden"), transaction.atomic():
@@ -119,13 +119,15 @@ def test_queryset_updates_are_refused(make_webinar):
         Webinar.objects.bulk_update([webinar], ["status"])
 
 
-def test_every_guard_stands_after_migrating(db):
+def test_all_triggers_are_installed_after_migration(db):
     assert registry.installed()
     assert registry.missing() == registry.obsolete() == set()
 
 
-def again(when: str, condition: str = "", function: str = "webinar_follows_ledger") -> tuple[str, str]:
-    """Another trigger of the same name, on PostgreSQL."""
+def changed_trigger(
+    when: str, condition: str = "", function: str = "webinar_follows_ledger"
+) -> tuple[str, str]:
+    """Return statements that replace a trigger of PostgreSQL by another one of the same name."""
     return (
         "DROP TRIGGER efir_webinar_follows_ledger ON webinars_webinar",
         f"CREATE TRIGGER efir_webinar_follows_ledger {when} FOR EACH ROW {condition} "
@@ -133,18 +135,18 @@ def again(when: str, condition: str = "", function: str = "webinar_follows_ledge
     )
 
 
-GONE_ON_SQLITE = "DROP TRIGGER efir_webinar_follows_ledger_update"
+DROP_ON_SQLITE = "DROP TRIGGER efir_webinar_follows_ledger_update"
 ON_SQLITE = {
     "hollowed": (
-        GONE_ON_SQLITE,
+        DROP_ON_SQLITE,
         'CREATE TRIGGER "efir_webinar_follows_ledger_update" BEFORE UPDATE ON "webinars_webinar" FOR EACH ROW WHEN 0 '
         "BEGIN SELECT RAISE(ABORT, 'webinar_status_mutation_forbidden'); END",
     ),
     "on another table": (
-        GONE_ON_SQLITE,
+        DROP_ON_SQLITE,
         "CREATE TRIGGER efir_webinar_follows_ledger_update BEFORE UPDATE ON webinars_seat BEGIN SELECT 1; END",
     ),
-    "gone": (GONE_ON_SQLITE,),
+    "gone": (DROP_ON_SQLITE,),
 }
 ON_POSTGRESQL = {
     "hollowed": (
@@ -154,19 +156,21 @@ ON_POSTGRESQL = {
     "looking elsewhere": ("ALTER FUNCTION efir_webinar_follows_ledger() SET search_path = elsewhere",),
     "disabled": ("ALTER TABLE webinars_webinar DISABLE TRIGGER efir_webinar_follows_ledger",),
     "for replicas": ("ALTER TABLE webinars_webinar ENABLE REPLICA TRIGGER efir_webinar_follows_ledger",),
-    "never": again("BEFORE UPDATE ON webinars_webinar", "WHEN (false)"),
-    "for one column": again("BEFORE UPDATE OF title ON webinars_webinar"),
-    "for another event": again("BEFORE INSERT ON webinars_webinar"),
-    "with another function": again("BEFORE UPDATE ON webinars_webinar", function="webinar_starts_as_draft"),
-    "on another table": again("BEFORE UPDATE ON webinars_seat"),
+    "never": changed_trigger("BEFORE UPDATE ON webinars_webinar", "WHEN (false)"),
+    "for one column": changed_trigger("BEFORE UPDATE OF title ON webinars_webinar"),
+    "for another event": changed_trigger("BEFORE INSERT ON webinars_webinar"),
+    "with another function": changed_trigger(
+        "BEFORE UPDATE ON webinars_webinar", function="webinar_starts_as_draft"
+    ),
+    "on another table": changed_trigger("BEFORE UPDATE ON webinars_seat"),
     "gone": ("DROP TRIGGER efir_webinar_follows_ledger ON webinars_webinar",),
 }
-HOLLOWED = ON_POSTGRESQL if connection.vendor == "postgresql" else ON_SQLITE
+CHANGES = ON_POSTGRESQL if connection.vendor == "postgresql" else ON_SQLITE
 
 
-@pytest.mark.parametrize("how", list(HOLLOWED))
-def test_a_guard_that_does_not_do_what_it_should_is_found_and_put_back(how, make_webinar):
-    for statement in HOLLOWED[how]:
+@pytest.mark.parametrize("how", list(CHANGES))
+def test_changed_trigger_is_reported_and_restored(how, make_webinar):
+    for statement in CHANGES[how]:
         run(statement)
     (name,) = registry.missing()
     assert name.startswith("efir_webinar_follows_ledger")
@@ -179,13 +183,13 @@ def test_a_guard_that_does_not_do_what_it_should_is_found_and_put_back(how, make
     test_raw_sql_cannot_move_a_finished_webinar(make_webinar, "live")
 
 
-def test_another_versions_guards_are_brought_to_this_one(monkeypatch):
-    """Also where no migration comes with it."""
+def test_triggers_of_another_version_are_replaced(monkeypatch):
+    """Replace them also if the version has no migration."""
     seats = registry.append_only("webinars_seat", "seats_append_only", "seats_stay")
     before = registry.installed()
     with monkeypatch.context() as release:
-        for guard in seats:
-            release.setitem(registry._registry, guard.name, guard)
+        for trigger in seats:
+            release.setitem(registry._registry, trigger.name, trigger)
         assert registry.missing()
         migrate()
         assert registry.missing() == set()
@@ -199,8 +203,8 @@ def test_another_versions_guards_are_brought_to_this_one(monkeypatch):
     assert registry.installed() == before
 
 
-def test_looking_at_the_guards_is_cheap(django_assert_max_num_queries):
-    """/healthz is asked every few seconds."""
+def test_checking_triggers_needs_two_queries(django_assert_max_num_queries):
+    """/healthz is requested every few seconds."""
     with django_assert_max_num_queries(2):
         assert registry.missing() == set()
 
@@ -234,8 +238,8 @@ def by_the_speakers_form(webinar, status):
     "door", [by_raw_sql, by_the_plain_manager, by_a_queryset, by_saving, by_the_speakers_form]
 )
 @pytest.mark.parametrize("before", STATUSES)
-def test_no_door_but_the_hook_moves_a_status(make_webinar, door, before):
-    """Whether Core would allow the step or not."""
+def test_status_changes_only_through_the_hook(make_webinar, door, before):
+    """Refuse also the steps that Core would allow."""
     for after in STATUSES:
         webinar = make_webinar(before)
         if after != before:

@@ -1,4 +1,4 @@
-"""What somebody sees when something cannot be done: each answer as it really comes, in both languages."""
+"""Error pages in both languages, each caused by a real request."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def no_room_on_the_disk(client, monkeypatch):
         (no_room_on_the_disk, 503, {"ru": "не может записать", "en": "cannot save"}),
     ],
 )
-def test_each_says_what_happened_and_leads_on(  # noqa: PLR0917  # fixtures and a table
+def test_error_page_explains_and_links_on(  # noqa: PLR0917  # fixtures and a table
     make_person, monkeypatch, come_to, status, says, language
 ):
     headers = {"accept": "text/html", "accept-language": language}
@@ -80,7 +80,7 @@ def test_each_says_what_happened_and_leads_on(  # noqa: PLR0917  # fixtures and 
     assert 'style="' not in html
 
 
-def test_a_program_is_told_in_json_when_to_come_back(make_person, monkeypatch):
+def test_database_error_is_503_json_for_programs(make_person, monkeypatch):
     client = Client(raise_request_exception=False)
     answer = no_room_on_the_disk(client, monkeypatch)
     assert (answer.status_code, answer["Retry-After"]) == (503, "10")

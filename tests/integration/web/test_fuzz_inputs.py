@@ -1,4 +1,4 @@
-"""What people paste, type and send to the bot: understood, or refused in the way that its reader promises."""
+"""Random addresses, forms, codes and bot updates are accepted or refused, never a failure."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ UPDATES = st.fixed_dictionaries(
 @example("https://www.youtube.com@evil.example.org/embed/x")
 @example('<iframe src="&#106;avascript:alert(1)">')
 @pytest.mark.parametrize("reader", [clean_player_url, clean_chat_url])
-def test_what_is_framed_is_an_allowed_providers(reader, pasted):
+def test_only_allowed_providers_are_framed(reader, pasted):
     try:
         address = reader(pasted)
     except ValidationError:
@@ -107,7 +107,7 @@ def test_what_is_framed_is_an_allowed_providers(reader, pasted):
 
 @pytest.fixture
 def bot(db, settings, clock):
-    """The installation has a bot, and its lease is held."""
+    """Give the installation a bot whose lease is held."""
     with_bot(settings)
     held()
 
@@ -115,7 +115,7 @@ def bot(db, settings, clock):
 @beside_fixtures
 @given(UPDATES)
 @example({"message": {"chat": {"id": 10**30, "type": "private"}, "text": "/start \0"}})
-def test_whatever_the_bot_is_told_does_not_stand_in_the_way(bot, update):
+def test_any_update_is_processed(bot, update):
     number = next(NUMBERS)
     updates.process_update({"update_id": number, **update})
     assert updates.next_offset() == number + 1
@@ -133,7 +133,7 @@ def test_whatever_the_bot_is_told_does_not_stand_in_the_way(bot, update):
     st.sampled_from(["Europe/Moscow", "Pacific/Apia", "UTC", "../etc/passwd", "\0", "Etc/GMT+12"])
     | st.text(max_size=20),
 )
-def test_a_start_is_a_moment_or_is_refused_at_its_field(starts_at, time_zone):
+def test_start_time_is_valid_or_refused_at_its_field(starts_at, time_zone):
     data = {"title": "Эфир", "starts_at": starts_at, "time_zone": time_zone}
     form = WebinarForm(data, None, None, technical=False)
     if form.is_valid():
@@ -148,7 +148,7 @@ def test_a_start_is_a_moment_or_is_refused_at_its_field(starts_at, time_zone):
 @given(st.text(max_size=40))
 @example("\0")
 @example("İ")  # longer in lower case
-def test_a_referral_code_is_somebodys_or_nobodys(make_person, code):
+def test_any_referral_code_is_looked_up(make_person, code):
     assert valid_inviter(code) is None
     partner = make_person(Role.PARTNER)
     assert valid_inviter(f" {partner.ref_code.upper()} ") == partner

@@ -1,4 +1,4 @@
-"""Which language a visitor is answered in."""
+"""The language of the interface."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from efir.web.locale import language_of
         ("../../etc", "", "ru"),
     ],
 )
-def test_the_choice_then_the_browsers_then_russian(chosen, accepts, language):
+def test_language_is_chosen_then_the_browsers_then_russian(chosen, accepts, language):
     cookies = {"django_language": chosen} if chosen else {}
     assert language_of(cookies, accepts) == language
 
 
 @pytest.mark.django_db
-def test_the_choice_in_the_footer_stays_when_the_browser_is_closed():
+def test_chosen_language_outlives_the_session():
     client = Client(headers={"accept-language": "en"})
     assert '<html lang="en">' in client.get("/webinars/").content.decode()
     client.post("/i18n/setlang/", {"language": "ru", "next": "/webinars/"})
@@ -44,6 +44,6 @@ def test_the_choice_in_the_footer_stays_when_the_browser_is_closed():
 
 
 @pytest.mark.django_db
-def test_caches_are_told_that_pages_differ():
+def test_pages_vary_by_language():
     vary = Client().get("/webinars/")["Vary"]
     assert {"Accept-Language", "Cookie"} <= set(vary.split(", "))

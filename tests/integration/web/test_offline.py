@@ -1,4 +1,4 @@
-"""What browsers keep for the time without a network; the demo's page of components."""
+"""The offline page with its service worker, and the demo's page of components."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def worker(language: str = "ru") -> str:
     return answer.content.decode()
 
 
-def test_the_worker_keeps_the_page_and_all_it_consists_of():
+def test_worker_caches_all_files_of_the_page():
     kept = set(re.findall(r'"([^"]+)"', KEPT.search(worker())[1]))
     html = Client().get("/offline/").content.decode()
     shown = set(
@@ -34,27 +34,27 @@ def test_the_worker_keeps_the_page_and_all_it_consists_of():
     assert "/offline/" in kept
 
 
-def test_it_is_another_one_in_another_language():
+def test_worker_changes_with_the_language():
     assert worker("ru") != worker("en")
     assert worker("ru") == worker("ru")
 
 
-def test_the_page_is_nobodys_own(make_person):
+def test_page_is_the_same_for_everybody(make_person):
     client = Client()
     before = client.get("/offline/").content
     client.force_login(make_person())
     assert client.get("/offline/").content == before
 
 
-def test_the_policy_lets_only_our_own_worker_in():
+def test_policy_allows_own_worker_only():
     assert "worker-src 'self'" in Client().get("/webinars/")["Content-Security-Policy"]
 
 
-def test_components_are_shown_in_the_demo_alone():
+def test_components_page_exists_in_the_demo_only():
     assert Client().get("/demo/components/").status_code == 404
 
 
-def test_the_components_page_shows_tokens_that_there_are(rf: RequestFactory):
+def test_components_page_shows_existing_tokens(rf: RequestFactory):
     declared = set(TOKEN.findall(Path(finders.find("css/efir.css")).read_text(encoding="utf-8")))
     assert {*components.COLOURS, *components.SPACES} <= declared
     assert components.components(rf.get("/demo/components/")).status_code == 200

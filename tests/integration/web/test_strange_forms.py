@@ -1,4 +1,4 @@
-"""What no browser sends: an encoding that Python knows and nobody uses, a NUL, letters that grow."""
+"""Input that no browser sends: strange encodings, NUL, letters that become longer in lower case."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from efir.edge.body_limit import BodyLimitMiddleware
 
 pytestmark = pytest.mark.django_db
 
-# Each becomes two characters in small letters.
+# Each becomes two characters in lower case.
 GROWING = "İ" * 200
 
 
-def answered(content_type: str) -> int:
-    """The status of a POST with this content type, told once its body is through; 200 is the application's own."""
+def status_of(content_type: str) -> int:
+    """Return the status of a POST with this content type, sent after its body; 200 comes from the application."""
     statuses, body = [], [{"body": b"a=1&", "more_body": True}, {"body": b"b=2"}]
 
     async def application(scope, receive, send):
@@ -56,20 +56,20 @@ def answered(content_type: str) -> int:
         ("application/x-www-form-urlencoded; charset=", 400),
     ],
 )
-def test_what_is_not_in_utf_8_is_not_read(content_type, status):
-    assert answered(content_type) == status
+def test_form_not_in_utf_8_is_refused(content_type, status):
+    assert status_of(content_type) == status
 
 
 @pytest.mark.parametrize("page", ["/login/", "/signup/", "/login/forgotten/"])
 @pytest.mark.parametrize("typed", ["a\x00b", GROWING, f"{GROWING[:190]}@example.org"])
-def test_no_log_in_breaks_a_page(page, typed):
+def test_strange_login_breaks_no_page(page, typed):
     form = {"username": typed, "password": "vecherniy-efir", "name": "Анна", "consent": "on"}
     assert Client().post(page, form).status_code == 200
     assert not Person.objects.exists()
 
 
 @pytest.mark.parametrize(
-    ("typed", "spelled"),
+    ("typed", "normalised"),
     [
         ("8 (922) 123-45-67", "+79221234567"),
         ("922 123 45 67", "+79221234567"),
@@ -86,16 +86,16 @@ def test_no_log_in_breaks_a_page(page, typed):
         ("٩٢٢١٢٣٤٥٦٧", None),
     ],
 )
-def test_a_digit_more_or_less_is_no_other_number(typed, spelled):
+def test_phone_number_must_have_all_digits(typed, normalised):
     form = SignUpForm({"name": "Анна", "username": typed, "password": "vecherniy-efir", "consent": "on"})
-    assert form.is_valid() == bool(spelled)
-    if spelled:
-        assert form.cleaned_data["username"] == spelled
+    assert form.is_valid() == bool(normalised)
+    if normalised:
+        assert form.cleaned_data["username"] == normalised
     else:
         assert form.errors["username"]
 
 
-def test_a_log_in_that_grows_beyond_its_column_is_refused():
+def test_login_longer_than_its_column_is_refused():
     assert len(normalize_login(GROWING)) > LOGIN_MAX_LENGTH
     with pytest.raises(ValueError, match="the limit is 254"):
         create_person(login=GROWING, name="x", role=Role.CANDIDATE, password=None)
@@ -115,7 +115,7 @@ def test_a_log_in_that_grows_beyond_its_column_is_refused():
         "/admin_webinar/?page=%00",
     ],
 )
-def test_no_address_with_a_nul_breaks_a_page(address, make_person):
+def test_nul_in_address_breaks_no_page(address, make_person):
     client = Client()
     assert client.get(address).status_code < 500
     client.force_login(make_person(Role.ADMIN))
@@ -123,8 +123,8 @@ def test_no_address_with_a_nul_breaks_a_page(address, make_person):
 
 
 @pytest.mark.parametrize("kept", ["sessionid", "efir_ref", "efir_known", "csrftoken", "django_language"])
-def test_no_cookie_with_a_nul_breaks_a_page(kept):
-    """Between quotes a cookie may hold any character, by its number."""
+def test_nul_in_cookie_breaks_no_page(kept):
+    """A quoted cookie may have any character as an octal escape."""
     client = Client(HTTP_COOKIE=f'{kept}="{"a" * 31}\\000"')
     assert client.get("/account/").status_code == 302
     assert client.get("/signup/").status_code == 200
