@@ -36,7 +36,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def evening(make_person, make_webinar, clock):
-    """A webinar of an hour: one stayed, one left, one did not come, and one verdict was held and decided."""
+    """A webinar of an hour: one stayed, one left, one did not come, and an admin decided one held verdict."""
     partner, admin = make_person(Role.PARTNER), make_person(Role.ADMIN)
     stayed, left, absent, lost = (make_person(invited_by=partner) for _ in range(4))
     webinar = make_webinar("scheduled")

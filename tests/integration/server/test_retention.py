@@ -1,4 +1,4 @@
-"""What is forgotten with time, and what never is."""
+"""What the retention job deletes, and what it never does."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def keep(settings):
 
 @pytest.fixture
 def archived(make_webinar, make_person, clock):
-    """A webinar that one stayed at, another left early, and a third did not come to; archived."""
+    """An archived webinar: one stayed, one left early, one did not come."""
     webinar, begun = make_webinar("live"), clock()
     stayed, left, absent = (make_person() for _ in range(3))
     core.book_seat(webinar.pk, absent)
@@ -61,7 +61,7 @@ def archived(make_webinar, make_person, clock):
     return core.archive(webinar.pk, SYSTEM)
 
 
-def test_verdicts_stay_true_when_the_evidence_goes(archived, keep, clock):
+def test_pruned_evidence_leaves_verdicts_reproducible(archived, keep, clock):
     keep(evidence_days=100, trace_days=100)
     clock.move(99 * DAY_S)
     prune_batch()
@@ -79,18 +79,22 @@ def test_verdicts_stay_true_when_the_evidence_goes(archived, keep, clock):
         assert (judged.attended, judged.reason) == (verdict.attended, verdict.reason)
 
 
-def test_the_numbers_and_the_table_of_presence_stay_when_the_evidence_goes(archived, keep, clock):
+def test_pruned_evidence_leaves_reports_unchanged(archived, keep, clock):
     timeline = timeline_of(archived)
-    told = funnel_of(archived, timeline), curve_of(archived, timeline), presence(archived).batch(0)
-    assert told[0] == Funnel(seats=1, entered=2, walk_ins=2, saw_cta=None, stayed=1)
+    before = funnel_of(archived, timeline), curve_of(archived, timeline), presence(archived).batch(0)
+    assert before[0] == Funnel(seats=1, entered=2, walk_ins=2, saw_cta=None, stayed=1)
     keep(evidence_days=1)
     clock.move(2 * DAY_S)
     prune_batch()
     assert not PresenceInterval.objects.exists()
-    assert (funnel_of(archived, timeline), curve_of(archived, timeline), presence(archived).batch(0)) == told
+    assert (
+        funnel_of(archived, timeline),
+        curve_of(archived, timeline),
+        presence(archived).batch(0),
+    ) == before
 
 
-def test_nothing_goes_unless_it_is_asked_for(archived, keep, clock):
+def test_zero_days_keep_everything(archived, keep, clock):
     keep()
     clock.move(3650 * DAY_S)
     prune_batch()
@@ -98,7 +102,7 @@ def test_nothing_goes_unless_it_is_asked_for(archived, keep, clock):
     assert OutboxMessage.objects.exclude(text="").exists()
 
 
-def test_evidence_of_what_is_not_archived_stays(make_webinar, make_person, keep, clock):
+def test_evidence_of_finished_webinars_is_kept(make_webinar, make_person, keep, clock):
     webinar = make_webinar("finished")
     recorder = Recorder.objects.create(started_at=clock(), pulsed_at=clock())
     PresenceInterval.objects.create(
@@ -110,7 +114,7 @@ def test_evidence_of_what_is_not_archived_stays(make_webinar, make_person, keep,
     assert PresenceInterval.objects.exists()
 
 
-def test_what_was_said_goes_and_that_it_was_said_stays(archived, keep, clock):
+def test_texts_are_cleared_and_messages_kept(archived, keep, clock):
     keep(text_days=10)
     OutboxMessage.objects.filter(kind="candidate_recording").update(state="uncertain")
     clock.move(11 * DAY_S)
@@ -119,7 +123,7 @@ def test_what_was_said_goes_and_that_it_was_said_stays(archived, keep, clock):
     assert not OutboxMessage.objects.filter(state="uncertain", text="").exists()  # a person still decides
 
 
-def test_an_address_goes_and_the_deed_stays(make_webinar, make_person, keep, clock):
+def test_addresses_are_deleted_and_audit_entries_kept(make_webinar, make_person, keep, clock):
     webinar = make_webinar("draft")
     context = Context(None, Source.SYSTEM, address="203.0.113.9")
     core.update(webinar.pk, {"title": "Новое"}, context)
@@ -132,7 +136,7 @@ def test_an_address_goes_and_the_deed_stays(make_webinar, make_person, keep, clo
     assert AuditEntry.objects.count() == deeds
 
 
-def test_recorders_go_unless_somebody_is_judged_by_them(archived, keep, clock):
+def test_recorders_are_kept_if_they_are_evidence(archived, keep, clock):
     keep(evidence_days=1, trace_days=1)
     idle = Recorder.objects.create(started_at=clock(), pulsed_at=clock.move(60))
     clock.move(3 * DAY_S)
@@ -142,19 +146,19 @@ def test_recorders_go_unless_somebody_is_judged_by_them(archived, keep, clock):
     assert Recorder.objects.count() == 1
 
 
-def test_it_goes_on_at_once_while_there_is_more_and_rests_after(make_person, keep, clock, monkeypatch):
+def test_job_continues_while_there_is_more_then_rests(make_person, keep, clock, monkeypatch):
     keep()
     monkeypatch.setattr(retention, "BATCH", 2)
     run_out = clock() - timedelta(days=1)
     Session.objects.bulk_create(
         Session(session_key=f"s{n}", session_data="", expire_date=run_out) for n in range(3)
     )
-    duty = RetentionJob()
+    job = RetentionJob()
     counts = []
     for _ in range(3):
-        duty.prune()
+        job.prune()
         counts.append(Session.objects.count())
     assert counts == [1, 0, 0]
     Session.objects.create(session_key="late", session_data="", expire_date=run_out)
-    duty.prune()
+    job.prune()
     assert Session.objects.count() == 1

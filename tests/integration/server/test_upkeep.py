@@ -1,4 +1,4 @@
-"""What the worker does without anybody asking: forgotten webinars, the archive, and guards after a migration."""
+"""The worker's upkeep: forgotten webinars, archiving, and triggers after a migration."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def status(webinar):
     return Webinar.objects.get(pk=webinar.pk).status
 
 
-def test_a_forgotten_webinar_is_stopped_through_the_hook_by_the_system(make_webinar, clock):
+def test_forgotten_webinar_is_stopped_by_the_system(make_webinar, clock):
     webinar = make_webinar("live")
     clock.move(6 * 3600)
     assert stop_forgotten() == 0
@@ -41,7 +41,7 @@ def test_a_forgotten_webinar_is_stopped_through_the_hook_by_the_system(make_webi
 
 
 @pytest.mark.parametrize(("role", "expected"), [(Role.SPEAKER, "live"), (Role.CANDIDATE, "finished")])
-def test_somebody_who_could_stop_it_and_watches_keeps_it(make_webinar, make_person, clock, role, expected):
+def test_watching_speaker_prevents_auto_stop(make_webinar, make_person, clock, role, expected):
     webinar = make_webinar("live")
     now = clock.move(7 * 3600)
     recorder = RecorderRow(uuid4(), now - timedelta(hours=7), now)
@@ -50,7 +50,7 @@ def test_somebody_who_could_stop_it_and_watches_keeps_it(make_webinar, make_pers
     assert status(webinar) == expected
 
 
-def test_an_open_speakers_page_keeps_it(make_webinar, clock):
+def test_open_speaker_page_prevents_auto_stop(make_webinar, clock):
     webinar = make_webinar("live")
     now = clock.move(7 * 3600)
     write(Pending((), ()), {webinar.pk: now})
@@ -59,7 +59,7 @@ def test_an_open_speakers_page_keeps_it(make_webinar, clock):
     assert stop_forgotten() == 1
 
 
-def test_a_webinar_has_a_limit_of_its_own(make_webinar, clock):
+def test_webinar_overrides_the_auto_stop_limit(make_webinar, clock):
     webinar = make_webinar("live", forgotten_h=0.5)
     clock.move(1801)
     stop_forgotten()
@@ -67,7 +67,7 @@ def test_a_webinar_has_a_limit_of_its_own(make_webinar, clock):
 
 
 def finished_with_a_message(make_webinar, make_person, clock):
-    """A webinar whose one seat holder is on a verdict with messages."""
+    """A finished webinar whose one seat holder has a verdict and three messages."""
     webinar = make_webinar("live")
     core.book_seat(webinar.pk, make_person(invited_by=make_person(Role.PARTNER)))
     begun = clock()
@@ -81,7 +81,7 @@ def finished_with_a_message(make_webinar, make_person, clock):
     return webinar
 
 
-def test_the_archive_waits_for_thirty_days_and_for_every_message(make_webinar, make_person, clock):
+def test_archiving_waits_thirty_days_and_for_messages(make_webinar, make_person, clock):
     webinar = finished_with_a_message(make_webinar, make_person, clock)
     clock.move(31 * 24 * 3600)
     assert archive_settled() == 0  # messages wait for a link
@@ -90,7 +90,7 @@ def test_the_archive_waits_for_thirty_days_and_for_every_message(make_webinar, m
     assert status(webinar) == "archived"
 
 
-def test_the_archive_is_not_for_what_finished_lately(make_webinar, make_person, clock):
+def test_recently_finished_webinars_are_not_archived(make_webinar, make_person, clock):
     finished_with_a_message(make_webinar, make_person, clock)
     OutboxMessage.objects.update(state="sent")
     clock.move(29 * 24 * 3600)
@@ -98,7 +98,7 @@ def test_the_archive_is_not_for_what_finished_lately(make_webinar, make_person, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_table_remake_loses_no_guard_for_longer_than_the_migration():
+def test_migrate_restores_triggers_after_a_table_remake():
     if connection.vendor == "sqlite":
         old, new = Webinar._meta.get_field("title"), CharField(max_length=201)
         new.set_attributes_from_name("title")
@@ -115,7 +115,7 @@ def test_a_table_remake_loses_no_guard_for_longer_than_the_migration():
     assert registry.missing() == set()
 
 
-def test_an_operator_archives_no_sooner_than_every_message_is_settled(make_webinar, make_person, clock):
+def test_manual_archiving_waits_for_messages(make_webinar, make_person, clock):
     webinar = finished_with_a_message(make_webinar, make_person, clock)
     with pytest.raises(ActionRefused, match="webinar_state_invalid_archive"):
         archive(webinar.pk, SYSTEM)

@@ -1,4 +1,4 @@
-"""What taking a connection over relies on in uvicorn, tried against the pinned version over real sockets."""
+"""What `HttpProtocol` relies on in uvicorn, tested against the pinned version over real sockets."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from efir.server.web import WebServer, listen
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-class NoRooms:
-    """The server asks its rooms only to close."""
+class NoHub:
+    """A hub: the server only asks it to close."""
 
     def close(self) -> None:
         pass
 
 
-class Taken:
-    """A server whose every request is taken over, with the viewers it has and those who left."""
+class HandoverApplication:
+    """An application that takes every connection over; it keeps its viewers, and the moments at which they left."""
 
     def __init__(self) -> None:
         self.viewers: list[SocketViewer] = []
@@ -46,7 +46,7 @@ class Taken:
 
 
 async def prepared(scope, receive, send) -> None:
-    """Answers with the path, in one write."""
+    """Answer with the path, in one write."""
     body = scope["path"].encode()
     head = head_of(200, [(b"content-length", b"%d" % len(body))])
     scope["extensions"][PREPARED](head, [(b"x-more", b"1")], body)
@@ -54,14 +54,14 @@ async def prepared(scope, receive, send) -> None:
 
 @pytest.fixture
 def scenario():
-    """Runs a coroutine with the application, the server and the port."""
+    """Return a function that runs a coroutine with the application, the server and the port."""
 
     def run(body, app=None):
         async def main():
             listening = listen("127.0.0.1", 0)
             nonlocal app
-            app = app or Taken()
-            server = WebServer(app, NoRooms())
+            app = app or HandoverApplication()
+            server = WebServer(app, NoHub())
             serving = asyncio.create_task(server.serve(sockets=[listening]))
             try:
                 return await asyncio.wait_for(body(app, server, listening.getsockname()[1]), 30)
@@ -80,7 +80,7 @@ async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
     return reader, writer
 
 
-def test_the_connection_is_the_streams_alone(scenario):
+def test_handed_over_connection_belongs_to_the_stream(scenario):
     async def body(app, server, port):
         reader, writer = await connected(port)
         head = await reader.readuntil(b"\r\n\r\n")
@@ -102,7 +102,7 @@ def test_the_connection_is_the_streams_alone(scenario):
     assert connections == set()
 
 
-def test_the_last_message_arrives_whole_and_ends_the_stream(scenario):
+def test_last_message_ends_the_stream(scenario):
     async def body(app, server, port):
         reader, _ = await connected(port)
         await app.arrived.wait()
@@ -114,7 +114,7 @@ def test_the_last_message_arrives_whole_and_ends_the_stream(scenario):
     assert scenario(body).endswith(b"\r\n\r\ndata: bye\n\n")
 
 
-def test_who_does_not_read_is_dropped_and_holds_up_nobody(scenario):
+def test_slow_reader_is_dropped(scenario):
     async def body(app, server, port):
         stuck = socket.create_connection(("127.0.0.1", port))
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -129,7 +129,7 @@ def test_who_does_not_read_is_dropped_and_holds_up_nobody(scenario):
     assert scenario(body) == 1
 
 
-def test_a_keep_alive_is_a_comment(scenario):
+def test_keep_alive_is_a_comment(scenario):
     async def body(app, server, port):
         reader, _ = await connected(port)
         await app.arrived.wait()
@@ -141,7 +141,7 @@ def test_a_keep_alive_is_a_comment(scenario):
     assert KEEP_ALIVE.startswith(b":")
 
 
-def test_a_connection_that_is_gone_is_not_taken(scenario):
+def test_closed_connection_is_not_handed_over(scenario):
     async def body(app, server, port):
         _, writer = await connected(port)
         await app.arrived.wait()
@@ -152,7 +152,7 @@ def test_a_connection_that_is_gone_is_not_taken(scenario):
     assert scenario(body) is None
 
 
-def test_what_is_prepared_goes_out_as_it_is_and_the_connection_is_kept(scenario):
+def test_prepared_response_keeps_the_connection(scenario):
     async def body(app, server, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         answers = []
@@ -174,7 +174,7 @@ def test_what_is_prepared_goes_out_as_it_is_and_the_connection_is_kept(scenario)
     assert total == 2
 
 
-def test_requests_in_one_go_are_answered_in_order(scenario):
+def test_pipelined_requests_are_answered_in_order(scenario):
     async def body(app, server, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         paths = [b"/%d" % number for number in range(5)]
@@ -190,7 +190,7 @@ def test_requests_in_one_go_are_answered_in_order(scenario):
     assert [b"connection: close" in send_response for send_response in answers] == [False] * 5 + [True]
 
 
-def test_answers_that_nobody_reads_do_not_pile_up(scenario):
+def test_unread_responses_do_not_pile_up(scenario):
     async def body(app, server, port):
         idle = socket.create_connection(("127.0.0.1", port))
         idle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -199,8 +199,8 @@ def test_answers_that_nobody_reads_do_not_pile_up(scenario):
         idle.close()
         return app.sent
 
-    class Generous:
-        """Answers each request with a megabyte, until it is told that the reader is behind."""
+    class Megabytes:
+        """Answer each request with a megabyte, until the reader has fallen behind."""
 
         sent = 0
         behind = asyncio.Event()
@@ -215,4 +215,4 @@ def test_answers_that_nobody_reads_do_not_pile_up(scenario):
                 self.behind.set()
                 await send_response(send, 200, [(b"content-length", b"0")])
 
-    assert scenario(body, Generous()) < 20
+    assert scenario(body, Megabytes()) < 20
