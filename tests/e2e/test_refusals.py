@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.site import PASSWORD, Site, Visitor, eventually
+from tests.support.site import EFIR, PASSWORD, Site, Visitor, eventually
 
 JSON = {"Accept": "application/json"}
 
@@ -100,9 +102,6 @@ def test_lead_id_in_a_request_is_ignored(site, cast, speaker):
 
 
 def _people(site: Site) -> list[dict[str, object]]:
-    import subprocess
-    import sys
-
     code = (
         "import django; django.setup()\n"
         "from efir.accounts.models import Person; import json\n"
@@ -180,15 +179,18 @@ def test_second_server_on_one_directory_is_refused(site):
     assert "SQLite" in done.stderr
 
 
-def test_wrong_setting_stops_the_start(site, tmp_path):
-    other = Site(tmp_path, EFIR_GRACE_S="ninety")
-    done = other.run("serve")
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert "EFIR_GRACE_S is 'ninety', but it must be seconds" in done.stderr
-    done = Site(tmp_path, EFIR_GRACE="90").run("serve")
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("EFIR_GRACE_S", "ninety", "EFIR_GRACE_S is 'ninety', but it must be seconds"),
+        ("EFIR_GRACE", "90", "EFIR_GRACE is no setting of Efir: did you mean EFIR_GRACE_S?"),
+    ],
+)
+def test_wrong_setting_stops_the_start(tmp_path, name, value, sentence):
+    environ = Site(tmp_path).environ | {name: value}
+    done = subprocess.run([EFIR, "serve"], env=environ, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "EFIR_GRACE is no setting of Efir: did you mean EFIR_GRACE_S?" in done.stderr
+    assert sentence in done.stderr
 
 
 def test_health_reports_a_missing_token(tmp_path, site):
