@@ -12,6 +12,7 @@ from efir.accounts.models import Person
 from efir.accounts.services import inviter_by_code
 
 COOKIE = f"{settings.COOKIE_PREFIX}efir_ref"
+# An invitation may be used weeks after it was opened.
 COOKIE_AGE_S = 90 * 24 * 3600
 
 _CODE = re.compile(r"[a-z0-9]{1,16}")

@@ -16,7 +16,7 @@ from efir.hooks.actions import Context, Source
 
 
 class LastAdmin(Exception):
-    """Refuse to leave the installation without anybody who can assign roles."""
+    """This admin has to stay, because nobody else can assign roles."""
 
 
 def is_last_admin(person: Person) -> bool:

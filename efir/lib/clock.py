@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
+# In this time a machine's clock drifts by a few milliseconds at most.
 REFRESH_EVERY_S = 30.0
 
 _offset = timedelta(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+# 18 digits always fit into the database's signed 64 bits.
 PATTERN = "[1-9][0-9]{0,17}"
 LARGEST = 10**18 - 1
 

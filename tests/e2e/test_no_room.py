@@ -64,7 +64,7 @@ def test_start_explains_a_file_size_limit(tmp_path, most_bytes):
         timeout=60,
         check=False,
     )
-    assert "raise that limit" in error_of(done) or "look at its room" in error_of(done)
+    assert "raise that limit" in error_of(done) or "check its free space" in error_of(done)
 
 
 @mounting

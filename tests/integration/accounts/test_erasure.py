@@ -112,9 +112,7 @@ def test_erasure_leaves_no_trace_in_any_table(person, make_person, make_webinar,
     classified(make_webinar("finished"), [person], "left_early", 60)
     send_all()
     # One message names all candidates.
-    assert (
-        NAME in OutboxMessage.objects.filter(person=inviter, lead=others[0]).get().text
-    )  # one message for all candidates
+    assert NAME in OutboxMessage.objects.filter(person=inviter, lead=others[0]).get().text
     classified(make_webinar("finished"), [person], "stayed_to_end", 600)  # still in the queue
     visitor = Client(REMOTE_ADDR="203.0.113.77")
     visitor.post("/login/", {"username": LOGIN, "password": "wrong"})
