@@ -37,7 +37,7 @@ def decide_verdict(request: HttpRequest, webinar_id: int, lead_id: int) -> Actio
         "reason": verdict.reason,
         "rule": verdict.rule,
     }
-    return ActionResult(_("Решено."), body, where=update_query(request.GET) + HERE)
+    return ActionResult(_("Решено."), body, suffix=update_query(request.GET) + HERE)
 
 
 @never_cache

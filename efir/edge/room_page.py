@@ -46,7 +46,7 @@ class RoomPage:
             drafts = access.can(Capability.EDIT_WEBINAR)
             webinar = await hub.admission.webinar(int(webinar_id), drafts=drafts)
         else:
-            schedule = await hub.admission.schedule_cache.now()
+            schedule = await hub.admission.schedule_cache.get()
             # Only if several webinars are on air does it matter which of them the person has a seat for.
             several = len(schedule.on_air) > 1
             seats = await REQUEST_POOL.run(booked_webinar_ids, access.person_id) if several else ()

@@ -48,7 +48,7 @@ class SchedulePage:
         hub, cookies = current_hub(), cookies_of(scope)
         if hub is None or scope["query_string"] or not PERSONAL_COOKIES.isdisjoint(cookies):
             return 0
-        schedule = await hub.admission.schedule_cache.now()
+        schedule = await hub.admission.schedule_cache.get()
         language = language_of(cookies, header_of(scope, b"accept-language"))
         kind = language, scope["scheme"]
         last = self._last.get(kind)

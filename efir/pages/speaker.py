@@ -1,4 +1,4 @@
-"""`/admin_webinar/`: the speaker's page."""
+"""`/admin_webinar/`: the speaker's list of webinars, and the page of one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -33,6 +33,7 @@ from efir.webinars.models import PROTECTED_FIELDS, Webinar
 from efir.webinars.selectors import for_speaker
 
 ON_A_PAGE = 30
+# Suggestions only: the form takes every IANA name.
 TIME_ZONES = [
     "Europe/Kaliningrad",
     "Europe/Moscow",
@@ -64,7 +65,7 @@ TIME_ZONES = [
 @require_safe
 @capability_required(Capability.EDIT_WEBINAR)
 def webinar_list(request: HttpRequest) -> HttpResponse:
-    """Every webinar: what is on air, what is ahead, what is over."""
+    """Show every webinar: those on air, those ahead, those that are over."""
     page = Paginator(for_speaker(), ON_A_PAGE).get_page(request.GET.get("page"))
     return render(request, "pages/speaker_list.html", {"page": page, "held": held_by_webinar()})
 
@@ -73,74 +74,69 @@ def webinar_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @capability_required(Capability.EDIT_WEBINAR)
 def new_webinar(request: HttpRequest) -> HttpResponse:
-    """A new draft."""
-    form = _form(request, None)
-    if form.is_bound and form.is_valid():
-        try:
-            webinar = core.create(form.changes(), request_context(request))
-        except ActionRefused as refused:
-            return _refused(request, refused, None)
-        sentence = _("Черновик создан. Опубликуйте его, когда будет готов.")
-        return redirect_with_message(
-            request, speaker_page_path(webinar.pk), sentence, warning=past_start_warning(webinar)
-        )
-    return _page(request, None, form)
+    """Show an empty form; POST creates a draft."""
+    return _form_view(request, None)
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @capability_required(Capability.EDIT_WEBINAR)
 def webinar_page(request: HttpRequest, webinar_id: int) -> HttpResponse:
-    """One webinar: its fields, its controls, and what came of it. POST saves the fields."""
-    webinar = Webinar.objects.filter(pk=webinar_id).first()
-    if webinar is None:
-        raise Http404
-    form = _form(request, webinar)
-    if form.is_bound and form.is_valid():
-        try:
-            saved = _save(request, webinar, form)
-        except ActionRefused as refused:
-            return _refused(request, refused, webinar)
-        return redirect_with_message(
-            request, speaker_page_path(webinar.pk), _("Сохранено."), warning=past_start_warning(saved)
-        )
-    return _page(request, webinar, form)
+    """Show one webinar with its fields, its controls and what has come of it; POST saves the fields."""
+    return _form_view(request, get_object_or_404(Webinar, pk=webinar_id))
 
 
-def _form(request: HttpRequest, webinar: Webinar | None) -> WebinarForm:
-    data, files = (request.POST, request.FILES) if request.method == "POST" else (None, None)
-    return WebinarForm(data, files, webinar, technical=can(request.user, Capability.EDIT_TECHNICAL))
+def _form_view(request: HttpRequest, webinar: Webinar | None) -> HttpResponse:
+    technical = can(request.user, Capability.EDIT_TECHNICAL)
+    if request.method != "POST":
+        return _page(request, webinar, WebinarForm(None, None, webinar, technical=technical))
+    form = WebinarForm(request.POST, request.FILES, webinar, technical=technical)
+    if not form.is_valid():
+        if not prefers_html(request):
+            return JsonResponse({"error": "invalid", "fields": form.errors.get_json_data()}, status=400)
+        return _page(request, webinar, form, status=400)
+    try:
+        if webinar is None:
+            saved = core.create(form.changes(), request_context(request))
+        elif PROTECTED_FIELDS & set(request.POST):
+            raise ActionRefused(Code.MUTATION_FORBIDDEN, "the buttons change the status, the form does not")
+        else:
+            saved = core.update(webinar.pk, form.changes(), request_context(request))
+    except ActionRefused as refused:
+        if not prefers_html(request):
+            return refused_json(refused)
+        if refused.code is Code.FORBIDDEN:
+            raise PermissionDenied from refused
+        form = WebinarForm(None, None, webinar, technical=technical)
+        return _page(request, webinar, form, status=409, error=refusal_message(refused.code))
+    message = _("Сохранено.") if webinar else _("Черновик создан. Опубликуйте его, когда будет готов.")
+    path = speaker_page_path(saved.pk)
+    return redirect_with_message(request, path, message, warning=past_start_warning(saved))
 
 
-def _save(request: HttpRequest, webinar: Webinar, form: WebinarForm) -> Webinar:
-    if PROTECTED_FIELDS & set(request.POST):
-        raise ActionRefused(Code.MUTATION_FORBIDDEN, "the buttons change the status, the form does not")
-    return core.update(webinar.pk, form.changes(), request_context(request))
-
-
-def recording_form_page(request: HttpRequest, webinar_id: int, invalid: BadRequest) -> HttpResponse:
-    """The page again, with what was typed as the recording's address."""
+def recording_form_page(request: HttpRequest, webinar_id: int, bad: BadRequest) -> HttpResponse:
+    """Show the page again with what was typed as the recording's address."""
     webinar = get_object_or_404(Webinar, pk=webinar_id)
-    return _again(request, webinar, 400, invalid.sentence, recording=RecordingForm(request.POST))
+    form = WebinarForm(None, None, webinar, technical=can(request.user, Capability.EDIT_TECHNICAL))
+    recording = RecordingForm(request.POST)
+    return _page(request, webinar, form, status=400, error=bad.message, recording=recording)
 
 
 def _page(
     request: HttpRequest, webinar: Webinar | None, form: WebinarForm, *, status: int = 200, **more: Any
 ) -> HttpResponse:
-    context: dict[str, Any] = {"webinar": webinar, "form": form, "zones": TIME_ZONES, **more}
-    if form.is_bound and not form.is_valid():
-        if not prefers_html(request):
-            return JsonResponse({"error": "invalid", "fields": form.errors.get_json_data()}, status=400)
-        status = 400
+    context: dict[str, Any] = {"webinar": webinar, "form": form, "zones": TIME_ZONES}
     if webinar:
         context |= _webinar_context(request, webinar)
-        context.setdefault("recording", RecordingForm(initial={"url": webinar.recording_url}))
-    return render(request, "pages/speaker.html", context, status=status)
+    return render(request, "pages/speaker.html", context | more, status=status)
 
 
 def _webinar_context(request: HttpRequest, webinar: Webinar) -> dict[str, Any]:
     """Return what the page shows of an existing webinar: its controls, and what has come of it so far."""
-    context: dict[str, Any] = {"panel": available_actions(webinar)}
+    context: dict[str, Any] = {
+        "actions": available_actions(webinar),
+        "recording": RecordingForm(initial={"url": webinar.recording_url}),
+    }
     if webinar.started_at:
         timeline = timeline_of(webinar)
         context["timeline"] = timeline
@@ -163,18 +159,3 @@ def _webinar_context(request: HttpRequest, webinar: Webinar) -> dict[str, Any]:
         elif webinar.state is not Status.DRAFT:
             context["reachability"] = reachability_of(webinar)
     return context
-
-
-def _refused(request: HttpRequest, refused: ActionRefused, webinar: Webinar | None) -> HttpResponse:
-    if not prefers_html(request):
-        return refused_json(refused)
-    if refused.code is Code.FORBIDDEN:
-        raise PermissionDenied
-    return _again(request, webinar, 409, refusal_message(refused.code))
-
-
-def _again(
-    request: HttpRequest, webinar: Webinar | None, status: int, error: str, **more: Any
-) -> HttpResponse:
-    form = WebinarForm(None, None, webinar, technical=can(request.user, Capability.EDIT_TECHNICAL))
-    return _page(request, webinar, form, status=status, error=error, **more)

@@ -40,7 +40,7 @@ class AdmissionChecker:
 
     async def webinar(self, webinar_id: int, *, drafts: bool) -> Webinar | None:
         """Return the webinar if it exists and is visible; `drafts`: whether drafts are."""
-        webinar = (await self.schedule_cache.now()).get(webinar_id)
+        webinar = (await self.schedule_cache.get()).get(webinar_id)
         if webinar is None:  # a draft, or finished long ago
             return await REQUEST_POOL.run(visible_webinar, webinar_id, drafts=drafts)
         return webinar if is_visible(webinar, drafts=drafts) else None

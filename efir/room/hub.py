@@ -199,7 +199,7 @@ class RoomHub:
         self.notify_changed([webinar_id])
 
     def _mark_changed(self, webinar_ids: Iterable[int] | None) -> None:
-        self.admission.schedule_cache.changed()
+        self.admission.schedule_cache.invalidate()
         self._changed.update(self._channels if webinar_ids is None else webinar_ids)
         self._changed_at = self._changed_at or time.monotonic()
         self._wake_event.set()

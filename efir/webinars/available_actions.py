@@ -1,4 +1,4 @@
-"""The control panel: what can be done with a webinar now, and why the rest cannot."""
+"""Which actions the control panel offers for a webinar now, and why not the others."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from efir.webinars.labels import absolute_time, missing_fields_message, refusal_
 from efir.webinars.lifecycle import EDITABLE, REQUIRED, Status, check_cta, next_status
 from efir.webinars.models import Webinar
 
-# A start so long before the announced time is asked about: nobody may be there yet.
+# A start more than this long before the announced time needs a confirmation: nobody may be there yet.
 EARLY = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
 class Availability:
-    """One action: whether it is offered, and the sentence that says why not."""
+    """Whether an action is offered; `why_not` is a sentence for the speaker, or empty."""
 
     offered: bool
     why_not: str = ""
@@ -25,7 +25,7 @@ class Availability:
 
 @dataclass(frozen=True)
 class AvailableActions:
-    """Every action on one webinar."""
+    """Every action of the control panel. `early_start` is the announced time in words while a start is too early."""
 
     publish: Availability
     start: Availability
@@ -33,61 +33,49 @@ class AvailableActions:
     cta: Availability
     withdraw: Availability
     recording: Availability
-    early: str  # the announced time in words, where it is still far off
+    early_start: str
 
 
 def available_actions(webinar: Webinar) -> AvailableActions:
-    """What the lifecycle says about this webinar now."""
+    """Ask the lifecycle what can be done with the webinar in its present state."""
+    state = webinar.state
+    lacking = [name for name in REQUIRED if not getattr(webinar, name)]
+    if state is Status.DRAFT and lacking:
+        publish = Availability(offered=False, why_not=missing_fields_message(lacking))
+    else:
+        publish = Availability(offered=state is Status.DRAFT)
+    start = _transition(state, "start")
+    if start.offered and webinar.withdrawn:
+        start = _refused(Code.WITHDRAWN)
+    cta = Availability(offered=True)
+    try:
+        check_cta(state)
+    except ActionRefused as refused:
+        cta = _refused(refused.code)
+    recording = Availability(offered=True)
+    if state is Status.ARCHIVED:
+        recording = _refused(Code.LOCKED)
+    elif state in (Status.DRAFT, Status.SCHEDULED):
+        recording = _refused(Code.RECORDING_INVALID_STATE)
+    starts_at = webinar.starts_at
+    is_early = starts_at and state is Status.SCHEDULED and starts_at - clock.now() > EARLY
     return AvailableActions(
-        publish=_publish(webinar),
-        start=_no(Code.WITHDRAWN) if _is_withdrawn(webinar) else _step(webinar, "start"),
-        stop=_step(webinar, "stop"),
-        cta=_cta(webinar),
-        withdraw=Availability("withdrawn" in EDITABLE[webinar.state]),
-        recording=_recording(webinar),
-        early=_early(webinar),
+        publish=publish,
+        start=start,
+        stop=_transition(state, "stop"),
+        cta=cta,
+        withdraw=Availability("withdrawn" in EDITABLE[state]),
+        recording=recording,
+        early_start=absolute_time(starts_at, webinar.zone) if starts_at and is_early else "",
     )
 
 
-def _early(webinar: Webinar) -> str:
-    at = webinar.starts_at
-    is_early = webinar.state is Status.SCHEDULED and at and at - clock.now() > EARLY
-    return absolute_time(at, webinar.zone) if at and is_early else ""
+def _transition(state: Status, action: str) -> Availability:
+    try:
+        return Availability(next_status(action, state) is not None)
+    except ActionRefused as refused:
+        return _refused(refused.code)
 
 
-def _no(code: Code) -> Availability:
+def _refused(code: Code) -> Availability:
     return Availability(offered=False, why_not=refusal_message(code))
-
-
-def _is_withdrawn(webinar: Webinar) -> bool:
-    return webinar.withdrawn and webinar.state is Status.SCHEDULED
-
-
-def _step(webinar: Webinar, asked: str) -> Availability:
-    try:
-        return Availability(next_status(asked, webinar.state) is not None)
-    except ActionRefused as refused:
-        return _no(refused.code)
-
-
-def _publish(webinar: Webinar) -> Availability:
-    lacking = [name for name in REQUIRED if not getattr(webinar, name)]
-    if webinar.state is Status.DRAFT and lacking:
-        return Availability(offered=False, why_not=missing_fields_message(lacking))
-    return Availability(webinar.state is Status.DRAFT)
-
-
-def _cta(webinar: Webinar) -> Availability:
-    try:
-        check_cta(webinar.state)
-    except ActionRefused as refused:
-        return _no(refused.code)
-    return Availability(offered=True)
-
-
-def _recording(webinar: Webinar) -> Availability:
-    if webinar.state is Status.ARCHIVED:
-        return _no(Code.LOCKED)
-    if webinar.state in (Status.DRAFT, Status.SCHEDULED):
-        return _no(Code.RECORDING_INVALID_STATE)
-    return Availability(offered=True)

@@ -1,11 +1,13 @@
-"""The hooks into Core, and every other change of a webinar: the one module that writes status and visibility.
+"""The hooks into Core, and every other change of a webinar: the only module that writes status and visibility.
 
-Each function locks the row, asks the lifecycle, writes the ledger and then the row, all in one transaction.
+Each function locks the row, asks the lifecycle, and writes the ledger and then the row in one transaction. All of
+them raise ActionRefused, with the code that says why.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -16,7 +18,7 @@ from django.dispatch import Signal
 from efir.accounts.capabilities import Capability, can, people_who_can
 from efir.accounts.models import Person
 from efir.audit.actions import Action
-from efir.audit.log import Change, note_address, record
+from efir.audit.log import note_address, record
 from efir.audit.models import Origin
 from efir.hooks.actions import (
     ActionRefused,
@@ -39,19 +41,22 @@ from efir.webinars.lifecycle import (
 )
 from efir.webinars.models import LedgerEntry, Seat, Webinar
 
+# The channel of LISTEN/NOTIFY that carries the ids of changed webinars between processes.
 NOTIFY_CHANNEL = "efir_webinars"
 
-# Somebody's name among a webinar's words: nobody can be erased from the audit log, so it is told that they changed.
-_NAMES = frozenset({"speaker_name"})
+# Fields that name a person. The audit log cannot be erased from, so it keeps that they changed, but no value.
+_PERSONAL_FIELDS = frozenset({"speaker_name"})
 
 # Sent after the commit, with `webinar_id`, in the process that made the change.
 webinar_changed = Signal()
+# Sent within the transaction that publishes a recording, with `webinar_id`.
+recording_published = Signal()
 
 log = structlog.get_logger(__name__)
 
 
 def core_webinar_set_status(webinar_id: int, status: str, context: Context) -> Webinar:
-    """Start or stop a webinar; asking for what already is so changes nothing. Raises Refused."""
+    """Start or stop a webinar. Idempotent: starting a live webinar is a no-op."""
     action = CoreWebinarSetStatus(webinar_id, status, context)
     with transaction.atomic():
         authorize(action.context, Capability.MANAGE_STATUS)
@@ -62,19 +67,19 @@ def core_webinar_set_status(webinar_id: int, status: str, context: Context) -> W
 
 
 def core_webinar_set_cta_visibility(webinar_id: int, visible: bool, context: Context) -> Webinar:
-    """Show or hide the room's call-to-action while on air. Raises Refused."""
+    """Show or hide the room's call-to-action while the webinar is on air. Idempotent."""
     action = CoreWebinarSetCtaVisibility(webinar_id, visible, context)
     with transaction.atomic():
         authorize(action.context, Capability.MANAGE_CTA)
         webinar = _lock(action.webinar_id)
         check_cta(webinar.state)
         if webinar.cta_visible != action.visible:
-            _write_transition(webinar, webinar.state, action.visible, action.context)
+            _write_ledger(webinar, webinar.state, action.visible, action.context)
         return webinar
 
 
 def publish(webinar_id: int, context: Context) -> Webinar:
-    """draft → scheduled, once title, start time and player are set. Raises Refused."""
+    """Schedule a draft that has a title, a start time and a player."""
     with transaction.atomic():
         authorize(context, Capability.EDIT_WEBINAR)
         webinar = _lock(webinar_id)
@@ -84,24 +89,25 @@ def publish(webinar_id: int, context: Context) -> Webinar:
 
 
 def pause(webinar_id: int, context: Context) -> Webinar:
-    """live → paused; the system only. Raises Refused."""
+    """Pause a live webinar; for the system only."""
     return _transition_by_system(webinar_id, "pause", context)
 
 
 def resume(webinar_id: int, context: Context) -> Webinar:
-    """paused → live; the system only. Raises Refused."""
+    """Resume a paused webinar; for the system only."""
     return _transition_by_system(webinar_id, "resume", context)
 
 
 def archive(webinar_id: int, context: Context) -> Webinar:
-    """finished → archived; the system only, and the caller has seen that every message is settled. Raises Refused."""
+    """Archive a finished webinar; for the system only. The caller makes sure that every message is settled."""
     return _transition_by_system(webinar_id, "archive", context)
 
 
 def create(fields: Mapping[str, Any], context: Context) -> Webinar:
-    """A new draft. Raises Refused."""
+    """Create a draft with these fields."""
     authorize(context, Capability.EDIT_WEBINAR)
-    _authorize_technical(context, set(fields))
+    if fields.keys() & TECHNICAL:
+        authorize(context, Capability.EDIT_TECHNICAL)
     check_editable(Status.DRAFT, set(fields))
     with transaction.atomic():
         webinar = _create(fields, context)
@@ -110,9 +116,9 @@ def create(fields: Mapping[str, Any], context: Context) -> Webinar:
 
 
 def copy(webinar_id: int, context: Context) -> Webinar:
-    """A new draft with another webinar's fields and poster, but without its time. Raises Refused.
+    """Create a draft with another webinar's fields and poster, but without its time.
 
-    Whoever may make drafts may copy: technical fields come along as somebody with the capability has set them.
+    Technical fields are copied, too, without their capability: somebody who has it set them.
     """
     with transaction.atomic():
         authorize(context, Capability.EDIT_WEBINAR)
@@ -130,14 +136,15 @@ def _create(fields: Mapping[str, Any], context: Context) -> Webinar:
 
 
 def update(webinar_id: int, fields: Mapping[str, Any], context: Context) -> Webinar:
-    """Write the business and technical fields that changed; all of them or none. Raises Refused."""
+    """Write those of the business and technical fields that differ: all of them or none."""
     with transaction.atomic():
         authorize(context, Capability.EDIT_WEBINAR)
         webinar = _lock(webinar_id)
         changed = {name: value for name, value in fields.items() if getattr(webinar, name) != value}
         if not changed:
             return webinar
-        _authorize_technical(context, set(changed))
+        if changed.keys() & TECHNICAL:
+            authorize(context, Capability.EDIT_TECHNICAL)
         check_editable(webinar.state, set(changed))
         if webinar.state is not Status.DRAFT:
             _require_filled({name: value for name, value in changed.items() if name in REQUIRED})
@@ -148,18 +155,17 @@ def update(webinar_id: int, fields: Mapping[str, Any], context: Context) -> Webi
         return webinar
 
 
-def _audit_changes(action: Action, context: Context, webinar: Webinar, changes: Mapping[str, Change]) -> None:
-    told = {name: change for name, change in changes.items() if name not in _NAMES}
-    untold = sorted(name for name in changes.keys() & _NAMES if any(changes[name]))
+def _audit_changes(
+    action: Action, context: Context, webinar: Webinar, changes: dict[str, tuple[Any, Any]]
+) -> None:
+    untold = sorted(name for name in changes.keys() & _PERSONAL_FIELDS if any(changes[name]))
     details: dict[str, Any] = {"untold": untold} if untold else {}
-    record(action, context, webinar_id=webinar.pk, changes=told, **details)
+    kept = {name: change for name, change in changes.items() if name not in _PERSONAL_FIELDS}
+    record(action, context, webinar_id=webinar.pk, changes=kept, **details)
 
 
 def publish_recording(webinar_id: int, url: str, context: Context) -> Webinar:
-    """Set the recording's address; those who wait for it get it. Raises Refused.
-
-    A recording belongs to a webinar that has taken place: on air or finished, not before, and not once archived.
-    """
+    """Set the recording's address and announce it; refused before the start and once archived."""
     with transaction.atomic():
         authorize(context, Capability.PUBLISH_RECORDING)
         webinar = _lock(webinar_id)
@@ -176,12 +182,8 @@ def publish_recording(webinar_id: int, url: str, context: Context) -> Webinar:
         return webinar
 
 
-# Sent within the transaction that publishes a recording, with `webinar_id`.
-recording_published = Signal()
-
-
 def book_seat(webinar_id: int, person: Person) -> Seat:
-    """Book a seat until the stop; once for each person. Raises Refused."""
+    """Book the person's seat, or return the one they have; refused from the stop on."""
     with transaction.atomic():
         if not can(person, Capability.ENTER_ROOM):
             raise ActionRefused(Code.FORBIDDEN, Capability.ENTER_ROOM)
@@ -199,66 +201,62 @@ def book_seat(webinar_id: int, person: Person) -> Seat:
 
 
 def _require_filled(values: Mapping[str, Any]) -> None:
-    """What publishing demands is there, and what it demanded stays."""
     if lacking := [name for name, value in values.items() if not value]:
         raise ActionRefused(Code.INCOMPLETE, ", ".join(lacking))
 
 
 def authorize(context: Context, capability: Capability) -> None:
-    """Raise ActionRefused unless the actor has the capability; the system has every one."""
+    """Raise ActionRefused unless the actor has the capability; the system and the command line have every one."""
     if context.actor_id is None:
-        return  # the system and the command line; Context refuses an action from the web without a person
+        return  # the system or the command line: Context refuses an action from the web without a person
     actor = Person.objects.filter(pk=context.actor_id, is_active=True).first()
     if actor is None or not can(actor, capability):
         raise ActionRefused(Code.FORBIDDEN, capability)
 
 
-def _authorize_technical(context: Context, fields: set[str]) -> None:
-    if fields & TECHNICAL:
-        authorize(context, Capability.EDIT_TECHNICAL)
-
-
-def _transition_by_system(webinar_id: int, asked: str, context: Context) -> Webinar:
-    if context.source is Source.WEB:
-        raise ActionRefused(Code.FORBIDDEN, f"{asked} is the system's")
-    with transaction.atomic():
-        return _transition(_lock(webinar_id), asked, context)
-
-
 def _lock(webinar_id: int) -> Webinar:
-    # no_key: who comes in and who is judged refers to the row, and need not wait for its lock.
+    # no_key: rows that refer to the webinar (presence, verdicts) are inserted without waiting for this lock.
     webinar: Webinar | None = Webinar.objects.select_for_update(no_key=True).filter(pk=webinar_id).first()
     if webinar is None:
         raise ActionRefused(Code.NOT_FOUND, str(webinar_id))
     return webinar
 
 
-def _transition(webinar: Webinar, asked: str, context: Context) -> Webinar:
-    status = next_status(asked, webinar.state)
+def _transition_by_system(webinar_id: int, action: str, context: Context) -> Webinar:
+    if context.source is Source.WEB:
+        raise ActionRefused(Code.FORBIDDEN, f"{action} is the system's")
+    with transaction.atomic():
+        return _transition(_lock(webinar_id), action, context)
+
+
+def _transition(webinar: Webinar, action: str, context: Context) -> Webinar:
+    status = next_status(action, webinar.state)
     if status is not None:
-        _write_transition(webinar, status, webinar.cta_visible, context)
+        _write_ledger(webinar, status, webinar.cta_visible, context)
     return webinar
 
 
-def _write_transition(webinar: Webinar, status: Status, cta_visible: bool, context: Context) -> None:
-    moment = clock.now()
+def _write_ledger(webinar: Webinar, status: Status, cta_visible: bool, context: Context) -> None:
+    """Write a ledger entry, and then the webinar's row, which the triggers compare with the entry."""
+    now, before = clock.now(), webinar.status
     entry = LedgerEntry.objects.create(
         webinar=webinar,
-        from_status=webinar.status,
+        from_status=before,
         to_status=status,
         cta_visible=cta_visible,
         actor_id=context.actor_id,
         source=context.source,
-        at=moment,
+        at=now,
     )
     note_address(Origin.LEDGER, entry.pk, context)
     moments: dict[str, Any] = {}
     if status is Status.LIVE and webinar.started_at is None:
-        moments["started_at"] = moment
+        moments["started_at"] = now
     if status is Status.FINISHED:
-        moments["finished_at"] = moment
-        _settle_lead_seats(webinar)
-    before = webinar.status
+        moments["finished_at"] = now
+        # Whether an absent seat holder is a lead is settled now: a later change of role changes nothing.
+        leads = people_who_can(Capability.IS_LEAD).filter(pk=OuterRef("person_id"))
+        Seat.objects.filter(webinar=webinar).update(held_by_lead=Exists(leads))
     _write(webinar, status=status, cta_visible=cta_visible, **moments)
     log.info(
         "webinar_changed",
@@ -272,24 +270,14 @@ def _write_transition(webinar: Webinar, status: Status, cta_visible: bool, conte
     )
 
 
-def _settle_lead_seats(webinar: Webinar) -> None:
-    """Whether an absent seat holder is a lead is settled now; a later change of role changes nothing."""
-    leads = people_who_can(Capability.IS_LEAD).filter(pk=OuterRef("person_id"))
-    Seat.objects.filter(webinar=webinar).update(held_by_lead=Exists(leads))
-
-
 def _write(webinar: Webinar, **fields: Any) -> None:
-    # The plain manager: Core is the one place that may write the guarded fields.
+    """Update the row and its version, and tell this process and the others after the commit."""
+    # The base manager, because the default one refuses to write the protected fields.
     Webinar._base_manager.filter(pk=webinar.pk).update(
         version=F("version") + 1, changed_at=clock.now(), **fields
     )
     webinar.refresh_from_db()
-    webinar_id = webinar.pk
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, %s)", [NOTIFY_CHANNEL, str(webinar_id)])
-    transaction.on_commit(lambda: _notify(webinar_id))
-
-
-def _notify(webinar_id: int) -> None:
-    webinar_changed.send(sender=Webinar, webinar_id=webinar_id)
+            cursor.execute("SELECT pg_notify(%s, %s)", [NOTIFY_CHANNEL, str(webinar.pk)])
+    transaction.on_commit(partial(webinar_changed.send, sender=Webinar, webinar_id=webinar.pk))

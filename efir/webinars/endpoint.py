@@ -1,4 +1,4 @@
-"""What every control endpoint shares: POST only, a capability, and one answer for programs and one for people.
+"""The decorator of action endpoints: POST only, one capability, and an answer for programs and one for people.
 
 The person who acts is the session's; no field of the request can name another one.
 """
@@ -26,69 +26,89 @@ P = ParamSpec("P")
 
 @dataclass(frozen=True)
 class ActionResult:
-    """It is as asked: a sentence for a person (and what they should look at again), an object for a program.
+    """What a successful action answers: a message for a person, a JSON object for a program.
 
-    `where` is what a person sees of the speaker's page then: its query and fragment. `shown`: of which webinar, where
-    it is not the one that was acted on.
+    A person goes back to the speaker's page with `message` and `warning`: to that of `webinar_id`, by default the
+    webinar that was acted on, with `suffix`, its query and fragment.
     """
 
-    sentence: str
+    message: str
     body: dict[str, Any] = field(default_factory=dict)
     warning: str = ""
-    where: str = ""
-    shown: int | None = None
+    suffix: str = ""
+    webinar_id: int | None = None
 
 
 class BadRequest(Exception):
-    """The request itself is wrong: 400 with this code."""
+    """The request itself is wrong: the answer is 400 with this code."""
 
-    def __init__(self, code: str, sentence: str) -> None:
+    def __init__(self, code: str, message: str) -> None:
         super().__init__(code)
         self.code = code
-        self.sentence = sentence
+        self.message = message
 
 
-Act = Callable[Concatenate[HttpRequest, int, P], ActionResult]
-Show = Callable[[HttpRequest, int, BadRequest], HttpResponse]
+ActionView = Callable[Concatenate[HttpRequest, int, P], ActionResult]
+FormPage = Callable[[HttpRequest, int, BadRequest], HttpResponse]
 
 
-def action_endpoint(capability: Capability, *, show: Show | None = None) -> Callable[[Act[P]], View]:
+def action_endpoint(
+    capability: Capability, *, form_page: FormPage | None = None
+) -> Callable[[ActionView[P]], View]:
     """Turn an action on one webinar into its endpoint, guarded by `capability`.
 
-    `show` gives the page on which a person puts a wrong request right; without it they go back with a sentence.
+    `form_page` renders the form again after a bad request; without it a person goes back with a message.
     """
 
-    def guard(act: Act[P]) -> View:
+    def decorate(action: ActionView[P]) -> View:
         @post_only
-        @wraps(act)
+        @wraps(action)
         def endpoint(
             request: HttpRequest, webinar_id: int, *args: P.args, **kwargs: P.kwargs
         ) -> HttpResponse:
-            if not can(request.user, capability):
-                return _not_allowed(request, webinar_id, capability)
             try:
-                done = act(request, webinar_id, *args, **kwargs)
+                if not can(request.user, capability):
+                    raise ActionRefused(Code.FORBIDDEN, capability)
+                result = action(request, webinar_id, *args, **kwargs)
             except ActionRefused as refused:
-                return _refused(request, webinar_id, refused)
-            except BadRequest as invalid:
-                return _invalid(request, webinar_id, invalid, show)
-            if prefers_html(request):
-                address = speaker_page_path(done.shown or webinar_id) + done.where
-                return redirect_with_message(request, address, done.sentence, warning=done.warning)
-            return JsonResponse(done.body)
+                return _answer_refusal(request, webinar_id, refused)
+            except BadRequest as bad:
+                if not prefers_html(request):
+                    return JsonResponse({"error": bad.code, "detail": bad.message}, status=400)
+                if form_page:
+                    return form_page(request, webinar_id, bad)
+                return redirect_with_message(request, speaker_page_path(webinar_id), bad.message, error=True)
+            if not prefers_html(request):
+                return JsonResponse(result.body)
+            path = speaker_page_path(result.webinar_id or webinar_id) + result.suffix
+            return redirect_with_message(request, path, result.message, warning=result.warning)
 
         return endpoint
 
-    return guard
+    return decorate
+
+
+def _answer_refusal(request: HttpRequest, webinar_id: int, refused: ActionRefused) -> HttpResponse:
+    if not prefers_html(request):
+        return refused_json(refused)
+    if refused.code is Code.NOT_FOUND:
+        raise Http404
+    if refused.code is Code.FORBIDDEN:
+        if not request.user.is_authenticated:
+            return redirect_to_login(speaker_page_path(webinar_id))
+        raise PermissionDenied
+    return redirect_with_message(
+        request, speaker_page_path(webinar_id), refusal_message(refused.code), error=True
+    )
 
 
 def speaker_page_path(webinar_id: int) -> str:
-    """The speaker's page of one webinar."""
+    """Return the path of the speaker's page of one webinar."""
     return f"/admin_webinar/{webinar_id}/"
 
 
 def state_summary(webinar: Webinar) -> dict[str, Any]:
-    """What a program learns of a webinar that it has just changed."""
+    """Return what a program learns of a webinar that it has just changed."""
     return {
         "webinar_id": webinar.pk,
         "status": webinar.status,
@@ -99,36 +119,8 @@ def state_summary(webinar: Webinar) -> dict[str, Any]:
 
 
 def parse_bool(request: HttpRequest, name: str) -> bool:
-    """A yes or no of the request, spelled `true` or `false`; raises Invalid."""
-    answer = {"true": True, "false": False}.get(request.POST.get(name, ""))
-    if answer is None:
+    """Return a field of the form that must be `true` or `false`. Raises BadRequest."""
+    value = {"true": True, "false": False}.get(request.POST.get(name, ""))
+    if value is None:
         raise BadRequest(f"invalid_{name}", _("Скажите true или false."))
-    return answer
-
-
-def _not_allowed(request: HttpRequest, webinar_id: int, capability: Capability) -> HttpResponse:
-    if not prefers_html(request):
-        return refused_json(ActionRefused(Code.FORBIDDEN, capability))
-    if not request.user.is_authenticated:
-        return redirect_to_login(speaker_page_path(webinar_id))
-    raise PermissionDenied(capability)
-
-
-def _refused(request: HttpRequest, webinar_id: int, refused: ActionRefused) -> HttpResponse:
-    if not prefers_html(request):
-        return refused_json(refused)
-    if refused.code is Code.NOT_FOUND:
-        raise Http404
-    if refused.code is Code.FORBIDDEN:
-        raise PermissionDenied
-    return redirect_with_message(
-        request, speaker_page_path(webinar_id), refusal_message(refused.code), error=True
-    )
-
-
-def _invalid(request: HttpRequest, webinar_id: int, invalid: BadRequest, show: Show | None) -> HttpResponse:
-    if prefers_html(request):
-        if show:
-            return show(request, webinar_id, invalid)
-        return redirect_with_message(request, speaker_page_path(webinar_id), invalid.sentence, error=True)
-    return JsonResponse({"error": invalid.code, "detail": invalid.sentence}, status=400)
+    return value

@@ -1,4 +1,4 @@
-"""Words about webinars: when they begin, and why something is refused."""
+"""Labels and messages about webinars: times, refusals, what is still missing."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from efir.lib import clock
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
-# Zones that people here call by a name instead of a distance from UTC.
+# Zones that Russian readers know by a name rather than by an offset from UTC.
 ZONE_NAMES: dict[str, Promise] = {
     "Europe/Moscow": gettext_lazy("МСК"),
     "Europe/Kaliningrad": gettext_lazy("МСК−1"),
 }
 
-# What a webinar needs to be published, and how that is called in a sentence.
+# The required fields, as they are called within a sentence.
 FIELD_LABELS: dict[str, Promise] = {
     "title": gettext_lazy("название"),
     "starts_at": gettext_lazy("время начала"),
@@ -51,7 +51,7 @@ REFUSALS: dict[Code, Promise] = {
 
 
 def zone_label(moment: datetime, zone: ZoneInfo) -> str:
-    """«МСК», or the zone's own abbreviation, or its distance from UTC."""
+    """Return «МСК», the zone's own abbreviation, or its offset from UTC."""
     if zone.key in ZONE_NAMES:
         return str(ZONE_NAMES[zone.key])
     name = moment.astimezone(zone).tzname() or zone.key
@@ -59,7 +59,7 @@ def zone_label(moment: datetime, zone: ZoneInfo) -> str:
 
 
 def relative_day(moment: datetime, zone: ZoneInfo) -> str:
-    """«сегодня», «завтра», «25 ноября», by the zone's own calendar."""
+    """Return «сегодня», «завтра» or «25 ноября», by the zone's calendar."""
     local = moment.astimezone(zone)
     today = clock.now().astimezone(zone).date()
     if local.date() == today:
@@ -70,18 +70,18 @@ def relative_day(moment: datetime, zone: ZoneInfo) -> str:
 
 
 def seat_booked_message(webinar: Webinar) -> str:
-    """That there is a seat, for what and when."""
+    """Say that a seat is booked, at which webinar and when."""
     moment = relative_time(webinar.starts_at, webinar.zone) if webinar.starts_at else ""
     return _("Место забронировано: «%(title)s», %(moment)s") % {"title": webinar.title, "moment": moment}
 
 
 def relative_time(moment: datetime, zone: ZoneInfo) -> str:
-    """«сегодня в 19:00 МСК»."""
+    """Format a moment as «сегодня в 19:00 МСК»."""
     return _at_time(relative_day(moment, zone), moment, zone)
 
 
 def absolute_time(moment: datetime, zone: ZoneInfo) -> str:
-    """«25 ноября в 19:00 МСК»: for what is read on another day, where «сегодня» would not be true any more."""
+    """Format a moment as «25 ноября в 19:00 МСК», for texts that are also read on a later day."""
     return _at_time(date_format(moment.astimezone(zone), "j E"), moment, zone)
 
 
@@ -94,7 +94,7 @@ def _at_time(day: str, moment: datetime, zone: ZoneInfo) -> str:
 
 
 def past_start_warning(webinar: Webinar) -> str:
-    """A warning where what has not begun is to begin in the past; else nothing."""
+    """Return a warning if a webinar that has not begun is announced for the past; else empty."""
     late = webinar.state in (Status.DRAFT, Status.SCHEDULED) and webinar.starts_at
     if not late or late >= clock.now():
         return ""
@@ -103,12 +103,12 @@ def past_start_warning(webinar: Webinar) -> str:
 
 
 def missing_fields_message(lacking: Iterable[str]) -> str:
-    """What of `NEEDED` is still to be filled in."""
+    """Name the required fields that are still empty."""
     return _("Чтобы опубликовать, заполните: %(fields)s.") % {
         "fields": ", ".join(str(FIELD_LABELS[name]) for name in lacking)
     }
 
 
 def refusal_message(code: Code) -> str:
-    """Why not, and what to do, in a sentence."""
+    """Say why an action is refused, and what to do."""
     return str(REFUSALS.get(code, code.value))

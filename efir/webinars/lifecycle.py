@@ -1,4 +1,4 @@
-"""The lifecycle as data: which status follows which, and what is refused under which code. No database here."""
+"""The lifecycle as data: which status follows which, and which code refuses the rest. It knows no database."""
 
 from __future__ import annotations
 
@@ -21,62 +21,47 @@ class Status(models.TextChoices):
 
 ON_AIR = (Status.LIVE, Status.PAUSED)
 
-TRANSITIONS = frozenset(
-    {
-        (Status.DRAFT, Status.SCHEDULED),
-        (Status.SCHEDULED, Status.LIVE),
-        (Status.LIVE, Status.PAUSED),
-        (Status.PAUSED, Status.LIVE),
-        (Status.LIVE, Status.FINISHED),
-        (Status.PAUSED, Status.FINISHED),
-        (Status.FINISHED, Status.ARCHIVED),
-    }
-)
-
-_Answer = Status | Code | None  # the new status, a refusal, or "it is so already"
-
-_LOCKED: dict[Status, _Answer] = {Status.ARCHIVED: Code.LOCKED}
-
-_ANSWERS: dict[str, dict[Status, _Answer]] = {
-    "publish": _LOCKED
-    | {
+# The outcome of each action in each status: the new status, a refusal, or None if nothing needs to change.
+_OUTCOMES: dict[str, dict[Status, Status | Code | None]] = {
+    "publish": {
         Status.DRAFT: Status.SCHEDULED,
         Status.SCHEDULED: None,
         Status.LIVE: Code.INVALID_REWIND,
         Status.PAUSED: Code.INVALID_REWIND,
         Status.FINISHED: Code.INVALID_REWIND,
+        Status.ARCHIVED: Code.LOCKED,
     },
-    "start": _LOCKED
-    | {
+    "start": {
         Status.DRAFT: Code.INVALID_START,
         Status.SCHEDULED: Status.LIVE,
         Status.LIVE: None,
         Status.PAUSED: Code.INVALID_START,
         Status.FINISHED: Code.INVALID_RESTART,
+        Status.ARCHIVED: Code.LOCKED,
     },
-    "stop": _LOCKED
-    | {
+    "stop": {
         Status.DRAFT: Code.INVALID_STOP,
         Status.SCHEDULED: Code.INVALID_STOP,
         Status.LIVE: Status.FINISHED,
         Status.PAUSED: Status.FINISHED,
         Status.FINISHED: None,
+        Status.ARCHIVED: Code.LOCKED,
     },
-    "pause": _LOCKED
-    | {
+    "pause": {
         Status.DRAFT: Code.INVALID_STOP,
         Status.SCHEDULED: Code.INVALID_STOP,
         Status.LIVE: Status.PAUSED,
         Status.PAUSED: None,
         Status.FINISHED: Code.INVALID_REWIND,
+        Status.ARCHIVED: Code.LOCKED,
     },
-    "resume": _LOCKED
-    | {
+    "resume": {
         Status.DRAFT: Code.INVALID_START,
         Status.SCHEDULED: Code.INVALID_START,
         Status.LIVE: None,
         Status.PAUSED: Status.LIVE,
         Status.FINISHED: Code.INVALID_RESTART,
+        Status.ARCHIVED: Code.LOCKED,
     },
     "archive": {
         Status.DRAFT: Code.INVALID_ARCHIVE,
@@ -88,24 +73,32 @@ _ANSWERS: dict[str, dict[Status, _Answer]] = {
     },
 }
 
+# Every allowed change of status; the database's triggers hold them, too.
+TRANSITIONS = frozenset(
+    (before, after)
+    for outcomes in _OUTCOMES.values()
+    for before, after in outcomes.items()
+    if isinstance(after, Status)
+)
 
-def next_status(asked: str, current: Status) -> Status | None:
-    """The status that `asked` leads to from `current`, or None where it is so already; raises Refused."""
-    answer = _ANSWERS[asked][current]
-    if isinstance(answer, Code):
-        raise ActionRefused(answer, f"{asked} while {current.value}")
-    return answer
+
+def next_status(action: str, current: Status) -> Status | None:
+    """Return the status that `action` leads to, or None if the webinar is there already. Raises ActionRefused."""
+    outcome = _OUTCOMES[action][current]
+    if isinstance(outcome, Code):
+        raise ActionRefused(outcome, f"{action} while {current.value}")
+    return outcome
 
 
 def check_cta(current: Status) -> None:
-    """Raise Refused unless the call-to-action may be shown or hidden in this status."""
+    """Raise ActionRefused if the call-to-action may not be shown or hidden in this status."""
     if current is Status.ARCHIVED:
         raise ActionRefused(Code.LOCKED, "archived")
     if current not in ON_AIR:
         raise ActionRefused(Code.CTA_INVALID_STATE, f"call-to-action while {current.value}")
 
 
-# Which fields may be written in which status; what is not named here is refused.
+# Which fields may be written in which status; all others are refused.
 _PLAYER = frozenset({"player_url", "chat_url"})
 _BUSINESS = _PLAYER | {
     "title",
@@ -120,7 +113,7 @@ _BUSINESS = _PLAYER | {
 }
 TECHNICAL = frozenset({"stream_type", "forgotten_h"})
 COPIED = (_BUSINESS | TECHNICAL) - {"starts_at", "withdrawn"}
-# What publishing demands.
+# Publishing needs these fields, and a published webinar keeps them.
 REQUIRED = ("title", "starts_at", "player_url")
 EDITABLE: dict[Status, frozenset[str]] = {
     Status.DRAFT: _BUSINESS | TECHNICAL,
@@ -133,7 +126,7 @@ EDITABLE: dict[Status, frozenset[str]] = {
 
 
 def check_editable(current: Status, fields: set[str]) -> None:
-    """Raise Refused where one of `fields` may not be written in this status."""
+    """Raise ActionRefused if any of `fields` may not be written in this status."""
     refused = fields - EDITABLE[current]
     if refused:
         raise ActionRefused(Code.LOCKED, f"{', '.join(sorted(refused))} while {current.value}")

@@ -1,8 +1,9 @@
-"""The webinar, the ledger of its changes of status, and the seats booked for it."""
+"""The webinar, the ledger of its changes of status, its seats and its poster."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from efir.hooks.actions import ActionRefused, Code, Source
 from efir.lib import clock
 from efir.webinars.lifecycle import ON_AIR, Status
 
+# Written by Core alone.
 PROTECTED_FIELDS = frozenset({"status", "cta_visible"})
 
 
@@ -23,7 +25,7 @@ def default_time_zone() -> str:
 
 
 class ProtectedQuerySet(models.QuerySet["Webinar"]):
-    """Refuses to write what only Core may write; the database refuses it, too (see `triggers`)."""
+    """A queryset that refuses to write the protected fields; the database refuses it, too (see `triggers`)."""
 
     def update(self, **fields: Any) -> int:
         _refuse_protected(fields)
@@ -45,9 +47,9 @@ def _refuse_protected(fields: Iterable[str]) -> None:
 
 
 class Poster(models.Model):
-    """One poster. Its id is made from the bytes of its files, so that an address never means another picture.
+    """One poster. Its id is a digest of its files, so that a URL never comes to mean another picture.
 
-    `kept_at`: when somebody last uploaded it. What no webinar refers to is forgotten a day later.
+    `kept_at` is the time of the last upload: a poster that no webinar uses is deleted a day later.
     """
 
     id = models.CharField(max_length=32, primary_key=True)
@@ -58,7 +60,7 @@ class Poster(models.Model):
 
 
 class PosterFile(models.Model):
-    """One size of a poster: `name` is the last part of its address."""
+    """One size of a poster; `name` is the last part of its URL."""
 
     poster = models.ForeignKey(Poster, models.CASCADE, related_name="files")
     name = models.CharField(max_length=20)
@@ -72,7 +74,7 @@ class PosterFile(models.Model):
 
 
 class Webinar(models.Model):
-    """One live webinar. `version` and `changed_at` move with every change of the row and with nothing else."""
+    """One live webinar. `version` and `changed_at` move with every change of the row, and only then."""
 
     title = models.CharField(_("название"), max_length=200)
     description = models.TextField(_("описание"), blank=True)
@@ -137,11 +139,16 @@ class Webinar(models.Model):
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
 
+    @property
+    def ends_at(self) -> datetime | None:
+        """The planned end; None while there is no start time."""
+        return self.starts_at + timedelta(minutes=self.length_min) if self.starts_at else None
+
 
 class LedgerEntry(models.Model):
-    """One change of status or of the call-to-action's visibility: written first, then the webinar's row.
+    """One change of status or of the call-to-action's visibility, written before the webinar's row.
 
-    Append-only; the database lets the webinar's row follow its latest entry and nothing else.
+    Append-only. The database accepts only a row that agrees with its latest entry.
     """
 
     webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="ledger")
@@ -160,7 +167,7 @@ class LedgerEntry(models.Model):
 
 
 class Seat(models.Model):
-    """A booking. `held_by_lead` is settled at the stop: a later change of role changes nothing."""
+    """A booking. `held_by_lead` is written at the stop, so that a later change of role changes nothing."""
 
     webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="seats")
     person = models.ForeignKey(Person, models.PROTECT, related_name="seats")

@@ -1,4 +1,4 @@
-"""What is kept of a person here: their seats, and what they did with webinars. Seats to come end with the account."""
+"""The personal data of this app: a person's seats, and the webinars they created or changed."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def _changed(person: Person) -> Iterable[Row]:
 
 @receiver(erasing, dispatch_uid="efir.webinars.erasing")
 def delete_future_seats(person: Person, **kwargs: Any) -> None:
-    """Nobody is expected at what has not begun; a seat at what has begun is a fact."""
+    """Delete an erased person's seats at webinars that have not begun; the others are history."""
     Seat.objects.filter(person=person, webinar__status__in=[Status.DRAFT, Status.SCHEDULED]).delete()

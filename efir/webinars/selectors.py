@@ -1,4 +1,4 @@
-"""Which webinar somebody sees: the schedule, the current one, and one by its number."""
+"""Queries for webinars: by what a person may see, and by their place in the schedule."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ IN_CALENDAR_AFTER = timedelta(days=90)
 
 
 def visible_webinar(webinar_id: int, *, drafts: bool) -> Webinar | None:
-    """The webinar, or nothing; `drafts`: whether who asks has `edit_webinar`, without which a draft is invisible."""
+    """Return the webinar if it is visible; `drafts` says whether the viewer has `edit_webinar` and sees drafts."""
     webinar: Webinar | None = Webinar.objects.filter(pk=webinar_id).first()
     return webinar if webinar and is_visible(webinar, drafts=drafts) else None
 
 
 def is_visible(webinar: Webinar, *, drafts: bool) -> bool:
-    """Whether somebody who sees drafts, or does not, sees this webinar."""
+    """Return whether the webinar is visible; `drafts` says whether the viewer sees drafts."""
     return drafts or webinar.state is not Status.DRAFT
 
 
 def open_webinar(webinar_id: int) -> Webinar | None:
-    """The webinar, while a seat can be booked for it."""
+    """Return the webinar while a seat can be booked there."""
     opened = Webinar.objects.filter(status__in=(Status.SCHEDULED, *ON_AIR), withdrawn=False)
     return opened.filter(pk=webinar_id).first()
 
 
 def on_air() -> QuerySet[Webinar]:
-    """What is live or paused now, the latest started first."""
+    """Return the webinars that are live or paused, the latest started first."""
     return Webinar.objects.filter(status__in=ON_AIR).order_by("-started_at", "-pk")
 
 
 def upcoming() -> QuerySet[Webinar]:
-    """What is scheduled, the next first. A webinar that was never started drops out when it is long overdue."""
+    """Return the scheduled webinars, the next first; one that is long overdue and never started drops out."""
     overdue = clock.now() - timedelta(hours=settings.EFIR.forgotten_h)
     return Webinar.objects.filter(status=Status.SCHEDULED, starts_at__gt=overdue).order_by("starts_at", "pk")
 
 
 def for_speaker() -> QuerySet[Webinar]:
-    """Every webinar: on air first, then the nearest start (those without one after them), then what is over.
+    """Return every webinar: on air, then ahead with the nearest start first, then over.
 
-    `part` is 0, 1 and 2 for these; `booked` is how many candidates have a seat.
+    `part` is 0, 1 and 2 for these three; `booked` is the number of candidates with a seat.
     """
     overdue = clock.now() - timedelta(hours=settings.EFIR.forgotten_h)
     ahead = Q(status__in=(Status.DRAFT, Status.SCHEDULED)) & (Q(starts_at=None) | Q(starts_at__gt=overdue))
@@ -60,7 +60,7 @@ def for_speaker() -> QuerySet[Webinar]:
 
 
 def _booked() -> Coalesce:
-    """The candidates' seats of the row's webinar; who is a candidate is settled at the stop."""
+    # Whether a seat holder is a candidate is written at the stop; before it, their role decides.
     now = Q(held_by_lead=None, person__in=people_who_can(Capability.IS_LEAD))
     seats = Seat.objects.filter(Q(held_by_lead=True) | now, webinar=OuterRef("pk"))
     counted = seats.order_by().values("webinar").annotate(count=Count("pk")).values("count")
@@ -68,9 +68,9 @@ def _booked() -> Coalesce:
 
 
 def for_calendar() -> QuerySet[Webinar]:
-    """What a subscribed calendar holds: all that is published and was not long ago, withdrawn ones too.
+    """Return the published webinars of a subscribed calendar, withdrawn ones included.
 
-    What is over stays for a while: a calendar drops an entry that its feed no longer has, and people look back.
+    Finished ones stay for 90 days: a calendar deletes an event that its feed no longer has, and people look back.
     """
     since = clock.now() - IN_CALENDAR_AFTER
     published = Webinar.objects.exclude(status=Status.DRAFT).filter(starts_at__gt=since)
@@ -78,6 +78,6 @@ def for_calendar() -> QuerySet[Webinar]:
 
 
 def just_finished() -> QuerySet[Webinar]:
-    """What was finished in the last 24 hours, the latest first."""
+    """Return the webinars that finished in the last 24 hours, the latest first."""
     finished = Webinar.objects.filter(status=Status.FINISHED, finished_at__gt=clock.now() - JUST_FINISHED)
     return finished.order_by("-finished_at")

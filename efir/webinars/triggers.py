@@ -1,7 +1,7 @@
-"""The lifecycle as the database holds it, on SQLite and on PostgreSQL.
+"""The lifecycle as triggers of the database, on SQLite and on PostgreSQL.
 
-Refused: an insert that is not a fresh draft, a forbidden transition, and a status or a visibility that differs from
-the ledger's latest row. Forging ledger and row both by raw SQL is out of scope.
+They refuse an insert that is not a fresh draft, a forbidden transition, and a status or a visibility that differs from
+the ledger's latest entry. They do not stop raw SQL that forges the ledger and the row together.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NOT_AS_WRITTEN = (
     "WHERE latest.id = (SELECT MAX(id) FROM webinars_ledgerentry WHERE webinar_id = NEW.id) "
     "AND latest.to_status = NEW.status AND latest.cta_visible = NEW.cta_visible))))"
 )
-# A status moves without the visibility, or the visibility moves on air; and from where the webinar really is.
+# A step starts from the webinar's present state, and moves either the status, or on air the visibility.
 _NOT_A_STEP = (
     "(NOT EXISTS (SELECT 1 FROM webinars_webinar AS w "  # noqa: S608  # constants
     "WHERE w.id = NEW.webinar_id AND w.status = NEW.from_status AND ("
@@ -34,34 +34,14 @@ _NOT_A_STEP = (
 )
 
 
-def _refuse_if(condition: str) -> str:
-    return f"IF {condition} THEN RAISE EXCEPTION '{_CODE}'; END IF; RETURN NEW;"
+def _refuse(table: str, name: str, event: str, condition: str) -> Trigger:
+    postgresql = f"IF {condition} THEN RAISE EXCEPTION '{_CODE}'; END IF; RETURN NEW;"
+    return Trigger(table, name, _CODE, {event: condition}, postgresql, event)
 
 
 TRIGGERS = (
-    Trigger(
-        "webinars_webinar",
-        "webinar_starts_as_draft",
-        _CODE,
-        {"BEFORE INSERT": _NOT_FRESH},
-        _refuse_if(_NOT_FRESH),
-        "BEFORE INSERT",
-    ),
-    Trigger(
-        "webinars_webinar",
-        "webinar_follows_ledger",
-        _CODE,
-        {"BEFORE UPDATE": _NOT_AS_WRITTEN},
-        _refuse_if(_NOT_AS_WRITTEN),
-        "BEFORE UPDATE",
-    ),
-    Trigger(
-        "webinars_ledgerentry",
-        "ledger_steps",
-        _CODE,
-        {"BEFORE INSERT": _NOT_A_STEP},
-        _refuse_if(_NOT_A_STEP),
-        "BEFORE INSERT",
-    ),
+    _refuse("webinars_webinar", "webinar_starts_as_draft", "BEFORE INSERT", _NOT_FRESH),
+    _refuse("webinars_webinar", "webinar_follows_ledger", "BEFORE UPDATE", _NOT_AS_WRITTEN),
+    _refuse("webinars_ledgerentry", "ledger_steps", "BEFORE INSERT", _NOT_A_STEP),
     *append_only("webinars_ledgerentry", "ledger_append_only", _CODE),
 )

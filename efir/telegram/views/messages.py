@@ -28,7 +28,7 @@ def retry_failed(request: HttpRequest, webinar_id: int) -> ActionResult:
     ) % {"count": count}
     if not count:
         sentence = _("Повторять нечего: недоставленных сообщений нет.")
-    return ActionResult(sentence, {"webinar_id": webinar_id, "retried": count}, where=_back_to(request))
+    return ActionResult(sentence, {"webinar_id": webinar_id, "retried": count}, suffix=_back_to(request))
 
 
 @action_endpoint(Capability.RETRY_DELIVERY)
@@ -37,7 +37,7 @@ def retry_one(request: HttpRequest, webinar_id: int, message_id: int) -> ActionR
     message = _message(webinar_id, message_id)
     count = resend.retry(message.filter(state=MessageState.FAILED), request_context(request))
     sentence = _("Сообщение снова в очереди.") if count else _too_late()
-    return ActionResult(sentence, _body(webinar_id, message_id, count), where=_back_to(request))
+    return ActionResult(sentence, _body(webinar_id, message_id, count), suffix=_back_to(request))
 
 
 @action_endpoint(Capability.RETRY_DELIVERY)
@@ -47,7 +47,7 @@ def resolve(request: HttpRequest, webinar_id: int, message_id: int) -> ActionRes
     count = resend.resolve(_message(webinar_id, message_id), delivered, request_context(request))
     done = _("Записано: сообщение дошло.") if delivered else _("Сообщение снова в очереди.")
     sentence = done if count else _too_late()
-    return ActionResult(sentence, _body(webinar_id, message_id, count), where=_back_to(request))
+    return ActionResult(sentence, _body(webinar_id, message_id, count), suffix=_back_to(request))
 
 
 def _message(webinar_id: int, message_id: int) -> QuerySet[OutboxMessage]:

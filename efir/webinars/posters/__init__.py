@@ -1,1 +1,1 @@
-"""Posters: read with suspicion, made anew in a few sizes, kept in the database, served for ever."""
+"""Posters: uploads are decoded, rendered anew in a few sizes, and stored in the database."""

@@ -1,4 +1,4 @@
-"""An uploaded file becomes a picture, or a sentence that says why not. Nothing in the file is believed."""
+"""Decode an uploaded file into an image, or refuse it and say why. Nothing in the file is trusted."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from io import BytesIO
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from PIL import Image, ImageCms, ImageOps
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
-MAX_PIXELS = 50_000_000  # what phones make; decoded this is 150 MB, and one is decoded at a time
+MAX_PIXELS = 50_000_000  # a phone's camera; 150 MB when decoded, and one is decoded at a time
 MIN_WIDTH, MIN_HEIGHT = 480, 270
-# One decoder for each kind that is taken. MPO is how Pillow calls a phone's JPEG with a second picture behind it.
+# Only these decoders run. MPO is Pillow's name for a phone's JPEG with a second picture behind the first.
 FORMATS = ("JPEG", "PNG", "WEBP")
 _STILL = frozenset({"JPEG", "MPO"})
-_BACKGROUND = (255, 255, 255)
 
 _TOO_HEAVY = _("Файл тяжелее 10 МБ. Сохраните картинку поменьше: хватит 1600×900.")
 _EMPTY = _("Файл пустой. Выберите картинку: JPEG, PNG или WebP.")
@@ -32,44 +30,39 @@ _BROKEN = _("Файл повреждён или загрузился не вес
 
 
 def decode_image(content: bytes) -> Image.Image:
-    """The picture upright, in sRGB and without anything but its pixels. Raises ValidationError with what to do."""
-    _look_at_beginning(content)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of sizes that are checked here
-        image = _opened(content)
-        try:
-            return _upright(image)
-        # Decoders raise whatever they stumble over (OSError, SyntaxError, struct.error, EOFError, MemoryError …).
-        except Exception as exc:
-            raise ValidationError(_BROKEN, code="poster_broken") from exc
-
-
-def _look_at_beginning(content: bytes) -> None:
+    """Decode an upload into an upright sRGB image without metadata. Raises ValidationError that says what to do."""
     if not content:
         raise ValidationError(_EMPTY, code="poster_empty")
     if len(content) > MAX_FILE_BYTES:
         raise file_too_large()
-    if (refusal := _known_refusal(content)) is not None:
-        raise ValidationError(str(refusal[1]), code=refusal[0])
+    if content.startswith((b"GIF87a", b"GIF89a")):
+        raise ValidationError(_GIF, code="poster_gif")
+    if content[4:8] == b"ftyp":
+        raise ValidationError(_PHONE, code="poster_phone")
+    if b"<svg" in content[:4096].lower():
+        raise ValidationError(_DRAWING, code="poster_svg")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of large sizes, which are checked here
+        image = _open(content)
+        try:
+            profile = image.info.get("icc_profile")
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+            clean = _flatten(_to_srgb(upright, profile))
+        # Decoders raise anything: OSError, SyntaxError, struct.error, EOFError, MemoryError and more.
+        except Exception as exc:
+            raise ValidationError(_BROKEN, code="poster_broken") from exc
+    clean.info = {}  # Pillow would write comments and profiles into the new files
+    return clean
 
 
 def file_too_large() -> ValidationError:
-    """For a file that need not be read to be refused."""
+    """Return the error for a file that is refused by its size, without being read."""
     return ValidationError(_TOO_HEAVY, code="poster_too_heavy")
 
 
-def _known_refusal(content: bytes) -> tuple[str, Promise] | None:
-    if content.startswith((b"GIF87a", b"GIF89a")):
-        return "poster_gif", _GIF
-    if content[4:8] == b"ftyp":
-        return "poster_phone", _PHONE
-    if b"<svg" in content[:4096].lower():
-        return "poster_svg", _DRAWING
-    return None
-
-
-def _opened(content: bytes) -> Image.Image:
-    """The picture as its header describes it: checked before a single pixel is decoded."""
+def _open(content: bytes) -> Image.Image:
+    """Read the header and check it, before a single pixel is decoded."""
     try:
         image = Image.open(BytesIO(content), formats=FORMATS)
     except Image.DecompressionBombError:
@@ -85,17 +78,8 @@ def _opened(content: bytes) -> Image.Image:
     return image
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    image.load()
-    turned = ImageOps.exif_transpose(image)
-    clean = _on_white(_as_srgb(turned, profile))
-    clean.info = {}  # Pillow carries comments and profiles on into what it writes
-    return clean
-
-
-def _as_srgb(image: Image.Image, profile: Any) -> Image.Image:
-    """The colours as the profile means them; a profile that cannot be read is left aside."""
+def _to_srgb(image: Image.Image, profile: Any) -> Image.Image:
+    """Convert the colours by the image's profile; ignore a profile that cannot be read."""
     if not profile or image.mode not in ("RGB", "CMYK", "L"):
         return image
     try:
@@ -106,12 +90,13 @@ def _as_srgb(image: Image.Image, profile: Any) -> Image.Image:
     return converted or image
 
 
-def _on_white(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits a pixel: converting would clip, not scale
+def _flatten(image: Image.Image) -> Image.Image:
+    """Convert to RGB, on white if the image is transparent."""
+    if image.mode.startswith("I"):  # 16 bits a pixel: plain conversion would clip instead of scale
         image = image.convert("I").point(lambda value: value / 256).convert("L")
     if not image.has_transparency_data:
         return image.convert("RGB")
     clear = image.convert("RGBA")
-    flat = Image.new("RGB", clear.size, _BACKGROUND)
+    flat = Image.new("RGB", clear.size, (255, 255, 255))
     flat.paste(clear, mask=clear.getchannel("A"))
     return flat

@@ -1,4 +1,4 @@
-"""The poster in the speaker's form: a new file, the one that is there, or none."""
+"""The poster field of the speaker's form: a new file, the stored poster, or none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GONE = _("Эта картинка уже не хранится. Выберит�
 
 @dataclass(frozen=True)
 class PosterRequest:
-    """What the request says: a file, else the id of a poster that is kept already; unless it is to be removed."""
+    """What the form sends: a new file, the id of a poster that is stored already, or that it is to be removed."""
 
     file: UploadedFile[bytes] | None
     kept: str
@@ -29,7 +29,7 @@ class PosterRequest:
 
 
 class PosterInput(forms.FileInput):
-    """Three parts under one name: `NAME` (a file), `NAME_kept` (an id) and `NAME_removed`."""
+    """An input of three parts: `NAME` (a file), `NAME_kept` (an id) and `NAME_removed` (a checkbox)."""
 
     def value_from_datadict(
         self, data: Mapping[str, Any], files: Mapping[str, Any], name: str
@@ -41,10 +41,10 @@ class PosterInput(forms.FileInput):
 
 
 class PosterField(forms.Field):
-    """Gives a stored Poster or None.
+    """A field that cleans to a stored Poster or None.
 
-    A good file is stored at once, so that nobody chooses it again because of another field's mistake; what no webinar
-    takes is forgotten a day later.
+    A valid file is stored at once, so that it need not be chosen again after an error in another field. A poster that
+    no webinar uses is deleted a day later.
     """
 
     widget = PosterInput
@@ -59,20 +59,16 @@ class PosterField(forms.Field):
         )
 
     def clean(self, value: PosterRequest | Poster | None) -> Poster | None:
-        """Raises ValidationError with what to do."""
+        """Return the poster. Raises ValidationError that says what to do."""
         if not isinstance(value, PosterRequest):
-            return value  # not asked for: as it is
+            return value  # the form does not send the field: the poster stays
         if value.file is not None:
-            return _stored(value.file)
+            if (value.file.size or 0) > MAX_FILE_BYTES:
+                raise file_too_large()
+            return store(render_upload(value.file.read()))
         if value.removed or not value.kept:
             return None
         poster = touch(value.kept)
         if poster is None:
             raise ValidationError(_GONE, code="poster_gone")
         return poster
-
-
-def _stored(file: UploadedFile[bytes]) -> Poster:
-    if (file.size or 0) > MAX_FILE_BYTES:
-        raise file_too_large()
-    return store(render_upload(file.read()))

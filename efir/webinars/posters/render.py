@@ -1,4 +1,4 @@
-"""The files of one poster, drawn anew: whatever else the uploaded file carried is not in them."""
+"""Render the files of a poster from its pixels alone, so that nothing else of the upload gets into them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from threading import Lock
+from typing import Any
 
 from PIL import Image, ImageOps
 
 from efir.webinars.posters.decode import decode_image
 from efir.webinars.posters.formats import HEIGHT, SHARE_HEIGHT, SHARE_IMAGE, SHARE_WIDTH, WIDTH, WIDTHS
 
-TARGET_FILE_BYTES = 250_000  # bytes; a picture full of grain gets a lower quality instead
+TARGET_FILE_BYTES = 250_000  # reached by lowering the quality of a grainy picture
 _QUALITIES = (82, 70, 55, 40)
-# A large picture is a hundred megabytes while it is drawn: several speakers wait for each other.
+# A large picture takes some hundred megabytes of memory while it is rendered.
 _ONE_AT_A_TIME = Lock()
 
 
@@ -28,39 +29,33 @@ class RenderedPoster:
 
 
 def render_upload(content: bytes) -> RenderedPoster:
-    """The poster from an uploaded file: 16:9 in three widths, and one for link previews. Raises ValidationError."""
+    """Render an uploaded file: 16:9 in three widths, and one image for link previews. Raises ValidationError."""
     with _ONE_AT_A_TIME:
         return render_image(decode_image(content))
 
 
 def render_image(image: Image.Image) -> RenderedPoster:
-    """The poster from a picture in RGB, cut to its middle."""
-    wide = _cut(image, WIDTH, HEIGHT)
-    files = {f"{width}.webp": _small(_no_wider(wide, width), "WEBP") for width in WIDTHS}
+    """Render an RGB image, cropped to its middle."""
+    scale = min(image.width / WIDTH, image.height / HEIGHT, 1)
+    size = max(1, round(WIDTH * scale)), max(1, round(HEIGHT * scale))
+    wide = ImageOps.fit(image, size, Image.Resampling.LANCZOS)
+    files = {}
+    for width in WIDTHS:
+        resized = wide
+        if wide.width > width:
+            resized = wide.resize((width, round(width * HEIGHT / WIDTH)), Image.Resampling.LANCZOS)
+        files[f"{width}.webp"] = _encode(resized, "WEBP", method=4)
     shared = ImageOps.fit(image, (SHARE_WIDTH, SHARE_HEIGHT), Image.Resampling.LANCZOS)
-    files[SHARE_IMAGE] = _small(shared, "JPEG")
-    whole = hashlib.sha256(b"".join(files[name] for name in sorted(files)))
-    return RenderedPoster(whole.hexdigest()[:32], files)
+    files[SHARE_IMAGE] = _encode(shared, "JPEG", optimize=True)
+    digest = hashlib.sha256(b"".join(files[name] for name in sorted(files))).hexdigest()
+    return RenderedPoster(digest[:32], files)
 
 
-def _cut(image: Image.Image, width: int, height: int) -> Image.Image:
-    """The middle of the picture in this shape, at most this large."""
-    scale = min(image.width / width, image.height / height, 1)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
-
-
-def _no_wider(image: Image.Image, width: int) -> Image.Image:
-    if image.width <= width:
-        return image
-    return image.resize((width, round(width * HEIGHT / WIDTH)), Image.Resampling.LANCZOS)
-
-
-def _small(image: Image.Image, kind: str) -> bytes:
+def _encode(image: Image.Image, kind: str, **options: Any) -> bytes:
     content = b""
     for quality in _QUALITIES:
         file = BytesIO()
-        image.save(file, kind, quality=quality, **({"method": 4} if kind == "WEBP" else {"optimize": True}))
+        image.save(file, kind, quality=quality, **options)
         content = file.getvalue()
         if len(content) <= TARGET_FILE_BYTES:
             break

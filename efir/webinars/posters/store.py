@@ -1,4 +1,4 @@
-"""Posters in the database: kept once however often they are uploaded, forgotten when no webinar refers to them."""
+"""Posters in the database: each stored once, and deleted when no webinar uses it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from efir.webinars.models import Poster, PosterFile, Webinar
 from efir.webinars.posters.formats import CONTENT_TYPES, is_poster_id
 from efir.webinars.posters.render import RenderedPoster
 
-# A form that was refused for another field's sake still finds its poster when it is sent again.
+# A form that is sent again after an error in another field still finds its poster.
 KEEP_UNUSED_FOR = timedelta(days=1)
 
 
 def store(poster: RenderedPoster) -> Poster:
-    """Store the poster, or mark the one that is there as uploaded again."""
+    """Store the poster, or touch the stored one if it has the same files."""
     with transaction.atomic():
         kept, new = Poster.objects.update_or_create(id=poster.digest, defaults={"kept_at": clock.now()})
         if new:
@@ -28,7 +28,7 @@ def store(poster: RenderedPoster) -> Poster:
 
 
 def touch(digest: str) -> Poster | None:
-    """The poster with this id, for another day at least; or nothing."""
+    """Return the poster with this id and keep it for at least another day; None if there is none."""
     if not is_poster_id(digest):
         return None
     Poster.objects.filter(pk=digest).update(kept_at=clock.now())
@@ -36,7 +36,7 @@ def touch(digest: str) -> Poster | None:
 
 
 def read_file(digest: str, name: str) -> bytes | None:
-    """The bytes of one file, or nothing."""
+    """Return the bytes of one file; None if there is no such file."""
     if name not in CONTENT_TYPES or not is_poster_id(digest):
         return None
     found = PosterFile.objects.filter(poster_id=digest, name=name).values_list("content", flat=True).first()
@@ -44,13 +44,13 @@ def read_file(digest: str, name: str) -> bytes | None:
 
 
 def delete_unused() -> int:
-    """Delete the posters that no webinar has had for a day; how many."""
+    """Delete the posters that no webinar has used for a day. Return their number."""
     used = Webinar.objects.filter(poster_id=OuterRef("pk"))
     old = Poster.objects.filter(~Exists(used), kept_at__lt=clock.now() - KEEP_UNUSED_FOR)
-    if not old.exists():  # asked every few seconds: the usual answer takes no lock
+    if not old.exists():  # the usual case, checked every few seconds without a lock
         return 0
     with transaction.atomic():
-        # Locked first: one that is uploaded again at this moment is seen to be, and stays.
+        # Lock first: a poster that is uploaded again at this moment no longer matches, and stays.
         ids = list(old.select_for_update().values_list("pk", flat=True))
         Poster.objects.filter(pk__in=ids).delete()
         return len(ids)

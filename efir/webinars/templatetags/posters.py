@@ -1,4 +1,4 @@
-"""`{% poster webinar %}`: the webinar's picture, or a drawn one where it has none."""
+"""`{% poster webinar %}`: the webinar's picture, or a placeholder drawn as SVG."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from efir.webinars.posters.formats import HEIGHT, SHARE_IMAGE, WIDTH, WIDTHS, po
 
 register = template.Library()
 
-LOOKS = 6
+PLACEHOLDER_COLORS = 6  # as in the style sheet
 
 
 @register.inclusion_tag("webinars/_poster.html")
 def poster(webinar: Webinar, sizes: str = "100vw", first: bool = False) -> dict[str, Any]:
-    """The picture in 16:9, its place kept while it loads. It is decoration: the title stands beside it.
+    """Render the poster in 16:9. It is decoration without a text alternative: the title stands beside it.
 
-    `sizes` is how wide it is shown, as in HTML; `first`: it is what the page shows first, so it is loaded at once.
+    `sizes` is HTML's attribute: how wide the poster is shown. `first` loads it at once, as the page's first picture.
     """
     digest = webinar.poster_id
     return {
@@ -28,5 +28,5 @@ def poster(webinar: Webinar, sizes: str = "100vw", first: bool = False) -> dict[
         "first": first,
         "width": WIDTH,
         "height": HEIGHT,
-        "look": webinar.pk % LOOKS,
+        "look": webinar.pk % PLACEHOLDER_COLORS,
     }

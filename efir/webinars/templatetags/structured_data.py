@@ -1,4 +1,4 @@
-"""A webinar for whoever reads the schedule from outside: search engines, link previews, calendars."""
+"""A webinar for readers outside this site: search engines, link previews, calendars."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ register = template.Library()
 
 @register.inclusion_tag("webinars/_event.html")
 def event_microdata(webinar: Webinar) -> dict[str, Any]:
-    """What a schema.org `Event` has beside what people see, as microdata in absolute addresses.
+    """Render the parts of a schema.org `Event` that the card does not show, as microdata with absolute URLs.
 
-    Which are needed: https://developers.google.com/search/docs/appearance/structured-data/event
+    Required properties: https://developers.google.com/search/docs/appearance/structured-data/event
     """
-    ends_at = absolute_urls.ends_at(webinar)
     return {
         "webinar": webinar,
         "starts_at": webinar.starts_at.astimezone(webinar.zone).isoformat() if webinar.starts_at else "",
-        "ends_at": ends_at.astimezone(webinar.zone).isoformat() if ends_at else "",
+        "ends_at": webinar.ends_at.astimezone(webinar.zone).isoformat() if webinar.ends_at else "",
         "created_at": webinar.created_at.astimezone(webinar.zone).isoformat(timespec="seconds"),
         "page": absolute_urls.absolute_url(f"/webinars/#webinar-{webinar.pk}"),
         "sign_up": absolute_urls.absolute_url(f"/signup/?webinar={webinar.pk}"),
@@ -36,7 +35,7 @@ def event_microdata(webinar: Webinar) -> dict[str, Any]:
 
 @register.inclusion_tag("webinars/_preview.html")
 def link_preview(webinar: Webinar | None) -> dict[str, Any]:
-    """Open Graph: how a link to the schedule looks in a chat, with the webinar that is on air or next."""
+    """Render Open Graph tags: a link to the schedule shows the webinar that is on air or next."""
     starts_at = webinar.starts_at if webinar else None
     return {
         "webinar": webinar,
@@ -50,12 +49,12 @@ def link_preview(webinar: Webinar | None) -> dict[str, Any]:
 
 @register.inclusion_tag("webinars/_to_calendar.html")
 def to_calendar(webinar: Webinar) -> dict[str, str]:
-    """Two ways to put one webinar into one's own calendar."""
+    """Render two links that put one webinar into a calendar."""
     path = f"/webinars/{webinar.pk}/calendar.ics"
     return {"file": absolute_urls.calendar_path(path), "google": absolute_urls.google_calendar_url(webinar)}
 
 
 @register.simple_tag
 def calendar_subscription() -> str:
-    """The address by which a calendar program subscribes to all webinars."""
+    """Return the URL by which a calendar program subscribes to all webinars."""
     return absolute_urls.calendar_subscription_url()

@@ -1,4 +1,4 @@
-"""Times, lengths and forms' fields for templates."""
+"""Times and durations for templates."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ register = template.Library()
 
 @register.simple_tag
 def when(webinar: Webinar) -> SafeString | str:
-    """When the webinar starts, in words and in its own zone; the page's script adds the viewer's own time."""
+    """Format the start in the webinar's zone; the page's script adds the viewer's own time."""
     return moment(webinar.starts_at, webinar.zone) if webinar.starts_at else ""
 
 
 @register.simple_tag
 def moment(at: datetime | None, zone: ZoneInfo) -> SafeString | str:
-    """An instant in words, by the calendar of `zone`."""
+    """Format a moment in words, by the calendar of `zone`."""
     if at is None:
         return ""
     offset = at.astimezone(zone).utcoffset()
@@ -39,29 +39,29 @@ def moment(at: datetime | None, zone: ZoneInfo) -> SafeString | str:
 
 @register.filter
 def minutes(count: int) -> str:
-    """«60 минут», with the right plural."""
+    """Format as «60 минут», with the right plural."""
     return ngettext("%(count)s минута", "%(count)s минуты", count) % {"count": count}
 
 
 @register.filter
 def has_begun(at: datetime | None) -> bool:
-    """Whether the moment is over by the server's clock."""
+    """Return whether the moment has passed by the server's clock."""
     return at is not None and at <= clock.now()
 
 
 @register.filter
 def is_delayed(at: datetime | None) -> bool:
-    """Whether the moment is so long ago that «soon» would not be true any more; `countdown.js` says the same."""
+    """Return whether the start is so overdue that «soon» is no longer true; `countdown.js` uses the same 30 minutes."""
     return at is not None and clock.now() - at > timedelta(minutes=30)
 
 
 @register.filter
 def is_recent(at: datetime | None) -> bool:
-    """Whether the moment is less than an hour ago."""
+    """Return whether the moment is less than an hour ago."""
     return at is not None and clock.now() - at < timedelta(hours=1)
 
 
 @register.filter
 def iso(at: datetime | None) -> str:
-    """The instant for machines."""
+    """Format a moment for machines."""
     return clock.iso(at) if at else ""

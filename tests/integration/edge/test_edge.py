@@ -485,7 +485,7 @@ class TestScheduleCache:
 
         async def scenario(site):
             monkeypatch.setattr(schedule.Schedule, "read", away)
-            asking = (site.hub.admission.schedule_cache.now() for _ in range(20))
+            asking = (site.hub.admission.schedule_cache.get() for _ in range(20))
             return await asyncio.gather(*asking, return_exceptions=True)
 
         assert {type(each) for each in run(scenario)} == {OperationalError}
@@ -498,11 +498,11 @@ class TestScheduleCache:
             cache, read = site.hub.admission.schedule_cache, schedule.Schedule.read
 
             def read_while_something_changes():
-                cache.changed()
+                cache.invalidate()
                 return read()
 
             monkeypatch.setattr(schedule.Schedule, "read", read_while_something_changes)
-            return [(await cache.now()).get(webinar.pk) for _ in range(3)]
+            return [(await cache.get()).get(webinar.pk) for _ in range(3)]
 
         assert run(scenario) == [webinar] * 3
 

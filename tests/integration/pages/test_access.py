@@ -71,7 +71,7 @@ def test_an_error_page_says_what_to_do(visitor, page):
 
 
 def test_the_page_of_a_failure_stands_alone(visitor, monkeypatch):
-    from efir.webinars.views import schedule
+    from efir.webinars import schedule
 
     client = Client(raise_request_exception=False)
     monkeypatch.setattr(schedule.Schedule, "read", lambda: 1 / 0)

@@ -10,7 +10,7 @@ from django.test import Client
 
 from efir.accounts.capabilities import Role
 from efir.web.rate_limit import LIMITS
-from efir.webinars.views import schedule
+from efir.webinars import schedule
 
 pytestmark = pytest.mark.django_db
 
