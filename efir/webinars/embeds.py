@@ -1,9 +1,11 @@
-"""Player and chat addresses: what the speaker pastes, and what the room may show from where."""
+"""Player and chat URLs: cleaned from what the speaker pastes, and limited to what the room may show."""
 
 from __future__ import annotations
 
 import re
 import string
+from collections.abc import Callable
+from functools import partial
 from html import unescape
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
@@ -16,53 +18,89 @@ from django.utils.translation import gettext_lazy
 from efir.config import PROVIDER_HOSTS, bracketed
 from efir.webinars.provider_urls import chat_embed_url, embed_url, is_channel_page, is_unframable_page
 
-MAX_LENGTH = 2000  # as the columns are
+MAX_LENGTH = 2000  # of the columns
 _YOUTUBE = frozenset({"www.youtube.com", "youtube.com"})
-_NEVER = frozenset("\0<>\"'\\" + string.whitespace)
+_FORBIDDEN = frozenset("\0<>\"'\\" + string.whitespace)
 
-_OF_A_CHANNEL = gettext_lazy("Это страница канала. Откройте на ней сам эфир и скопируйте его адрес.")
-_THE_BROADCAST = gettext_lazy(
+_CHANNEL_PAGE = gettext_lazy("Это страница канала. Откройте на ней сам эфир и скопируйте его адрес.")
+_UNFRAMABLE_PLAYER = gettext_lazy(
     "Эту страницу нельзя показать в комнате. Откройте сам эфир или видео и скопируйте его адрес или код <iframe …>."
 )
-_THE_CHAT = gettext_lazy(
+_UNFRAMABLE_CHAT = gettext_lazy(
     "Эту страницу нельзя показать в комнате. Подойдёт адрес эфира на YouTube или код <iframe …> самого чата."
 )
+_FOREIGN_PLAYER = gettext_lazy("Плеер с этого адреса не разрешён. Разрешены: %(hosts)s.")
+_FOREIGN_CHAT = gettext_lazy("Чат с этого адреса не разрешён. Разрешены: %(hosts)s.")
 
 _WITHOUT_SCHEME = re.compile(r"[\w-]+(?:\.[\w-]+)+/", re.ASCII)
 _IFRAME_SRC = re.compile(r"<iframe\b[^>]*?\bsrc\s*=\s*(?:\"([^\"]+)\"|'([^']+)'|([^\s\"'>]+))", re.IGNORECASE)
 
 
 def clean_player_url(text: str) -> str:
-    """The player's address: an HLS playlist, or what to frame, from a copied address or a whole `<iframe …>`.
+    """Return the URL of an HLS playlist or of a player to frame, from a pasted URL or `<iframe …>` code.
 
-    Raises ValidationError, naming what is allowed, for anything else.
+    Raises ValidationError, which names what is allowed.
     """
-    address = _pasted_address(text)
+    return _clean(text, embed_url, _UNFRAMABLE_PLAYER, _FOREIGN_PLAYER, allow_hls=True)
+
+
+def clean_chat_url(text: str) -> str:
+    """Return the URL of a chat to frame, from a pasted URL or `<iframe …>` code. Raises ValidationError."""
+    own_host = urlsplit(settings.EFIR.public_url).hostname or ""
+    to_embed_url = partial(chat_embed_url, own_host=own_host)
+    return _clean(text, to_embed_url, _UNFRAMABLE_CHAT, _FOREIGN_CHAT, allow_hls=False)
+
+
+def _clean(
+    text: str,
+    to_embed_url: Callable[[str], str],
+    unframable: Promise,
+    foreign: Promise,
+    *,
+    allow_hls: bool,
+) -> str:
+    code = _IFRAME_SRC.search(text)
+    url = unescape(code[1] or code[2] or code[3]).strip() if code else text.strip()
+    if url.startswith("//"):
+        url = f"https:{url}"
+    elif _WITHOUT_SCHEME.match(url):
+        url = f"https://{url}"
+    if any(character in _FORBIDDEN for character in url):
+        raise _not_a_url()
     try:
-        if is_hls(address):
-            return _hls_address(address)
-        address = embed_url(address)
-        if not _is_code(text):
-            _check_page(address, _THE_BROADCAST)
+        if allow_hls and is_hls(url):
+            return _clean_hls_url(url)
+        url = to_embed_url(url)
+        parts = urlsplit(url)
+        port = parts.port
+        is_page = is_unframable_page(url)
     except ValueError:
-        raise _no_address() from None
-    _check(address, _("Плеер с этого адреса не разрешён. Разрешены: %(hosts)s."))
-    return address
+        raise _not_a_url() from None
+    # A provider's own code is taken at its word, and the installation vouches for the hosts that it adds.
+    if is_page and not code and parts.hostname not in settings.FRAME_HOSTS - frozenset(PROVIDER_HOSTS):
+        raise ValidationError(str(_CHANNEL_PAGE if is_channel_page(url) else unframable))
+    if not url or url.startswith(settings.OWN_FRAMES):
+        return url
+    if parts.username or len(url) > MAX_LENGTH:
+        raise _not_a_url()
+    if not (parts.scheme == "https" and port in (None, 443) and parts.hostname in settings.FRAME_HOSTS):
+        raise ValidationError(str(foreign), params={"hosts": allowed_providers()})
+    return url
 
 
-def is_hls(address: str) -> bool:
-    """Whether the room plays this address itself, instead of framing it; `stage.js` tells by the same."""
-    return urlsplit(address).path.lower().endswith(".m3u8")
+def is_hls(url: str) -> bool:
+    """Return whether the room plays this URL itself instead of framing it; `stage.js` uses the same rule."""
+    return urlsplit(url).path.lower().endswith(".m3u8")
 
 
-def _hls_address(address: str) -> str:
-    parts = urlsplit(address)
-    if parts.username or not parts.hostname or len(address) > MAX_LENGTH:
-        raise _no_address()
+def _clean_hls_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.username or not parts.hostname or len(url) > MAX_LENGTH:
+        raise _not_a_url()
     origin = f"{parts.scheme}://{_host_and_port(parts)}"
     allowed = (settings.EFIR.public_url, *settings.HLS_ORIGINS)
     if origin in allowed:
-        return address
+        return url
     if parts.scheme == "http" and f"https{origin[4:]}" in allowed:
         raise ValidationError(
             _("Здесь видео идёт только по https. Вставьте адрес, который начинается с https://")
@@ -75,82 +113,30 @@ def _hls_address(address: str) -> str:
 
 
 def _host_and_port(parts: SplitResult) -> str:
-    """As `EFIR_HLS_HOSTS` names it: a port only where it is not the scheme's own."""
-    usual = {"https": 443, "http": 80}.get(parts.scheme)
-    port = f":{parts.port}" if parts.port not in (None, usual) else ""
+    """Return the host as `EFIR_HLS_HOSTS` names it: with its port unless that is the scheme's default."""
+    default = {"https": 443, "http": 80}.get(parts.scheme)
+    port = f":{parts.port}" if parts.port not in (None, default) else ""
     return f"{bracketed(parts.hostname)}{port}"
 
 
-def clean_chat_url(text: str) -> str:
-    """The chat's address to frame, from a copied address or code. Raises ValidationError, naming what is allowed."""
-    address = _pasted_address(text)
-    try:
-        address = chat_embed_url(address, urlsplit(settings.EFIR.public_url).hostname or "")
-        if not _is_code(text):
-            _check_page(address, _THE_CHAT)
-    except ValueError:
-        raise _no_address() from None
-    _check(address, _("Чат с этого адреса не разрешён. Разрешены: %(hosts)s."))
-    return address
-
-
-def chat_frame_url(address: str) -> str:
+def chat_frame_url(url: str) -> str:
     """Return the stored chat URL as the room frames it.
 
     YouTube shows its live chat only in frames of the host that `embed_domain` names.
     """
-    parts = urlsplit(address)
+    parts = urlsplit(url)
     if parts.hostname not in _YOUTUBE or parts.path != "/live_chat":
-        return address
+        return url
     query = [(name, value) for name, value in parse_qsl(parts.query) if name != "embed_domain"]
     own = ("embed_domain", urlsplit(settings.EFIR.public_url).hostname or "")
     return parts._replace(query=urlencode([*query, own])).geturl()
 
 
-def _is_code(text: str) -> bool:
-    """Whether the provider's own code was pasted: then its address is one for frames, known here or not."""
-    return _IFRAME_SRC.search(text) is not None
-
-
-def _check_page(address: str, else_said: Promise) -> None:
-    """Refuse a page of a known provider that stays an empty frame in the room, and say which one to take."""
-    added = settings.FRAME_HOSTS - frozenset(PROVIDER_HOSTS)  # the installation vouches for these
-    if is_unframable_page(address) and urlsplit(address).hostname not in added:
-        raise ValidationError(str(_OF_A_CHANNEL if is_channel_page(address) else else_said))
-
-
-def _pasted_address(text: str) -> str:
-    text = text.strip()
-    pasted = _IFRAME_SRC.search(text)
-    address = unescape(pasted[1] or pasted[2] or pasted[3]).strip() if pasted else text
-    if address.startswith("//"):
-        address = f"https:{address}"
-    elif _WITHOUT_SCHEME.match(address):
-        address = f"https://{address}"
-    if any(c in _NEVER for c in address):
-        raise _no_address()
-    return address
-
-
-def _check(address: str, refusal: str) -> None:
-    if not address or address.startswith(settings.OWN_FRAMES):
-        return
-    try:
-        parts = urlsplit(address)
-        port = parts.port
-    except ValueError:
-        raise _no_address() from None
-    if parts.username or len(address) > MAX_LENGTH:
-        raise _no_address()
-    if not (parts.scheme == "https" and port in (None, 443) and parts.hostname in settings.FRAME_HOSTS):
-        raise ValidationError(refusal, params={"hosts": allowed_providers()})
-
-
 def allowed_providers() -> str:
-    """Whose players and chats are allowed: by name, and by host what this installation has added."""
+    """Return the names of the known providers, and the hosts that this installation adds."""
     added = sorted(settings.FRAME_HOSTS - frozenset(PROVIDER_HOSTS))
     return ", ".join((_("YouTube, VK Видео, Rutube, Kinescope, Vimeo"), *added))
 
 
-def _no_address() -> ValidationError:
+def _not_a_url() -> ValidationError:
     return ValidationError(_("Это не адрес. Вставьте адрес, который начинается с https://"))

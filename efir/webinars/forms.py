@@ -1,4 +1,4 @@
-"""The speaker's form. It carries values to Core and writes no webinar itself; a good poster it stores at once."""
+"""The speaker's form. It writes no webinar itself, but it stores a valid poster at once."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _player_hint() -> str:
 
 
 class LocalMomentField(forms.Field):
-    """A wall-clock time; which zone's clock, another field says."""
+    """A local time; another field names its time zone."""
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format=LOCAL_FORMAT)
 
@@ -59,7 +59,7 @@ class LocalMomentField(forms.Field):
 
 
 class WebinarForm(forms.Form):
-    """Business and technical fields. Only fields that the request names are read; the others stay as they are."""
+    """The business and technical fields of a webinar; a field that the request does not send stays as it is."""
 
     title = forms.CharField(label=_("Название"), max_length=200)
     description = forms.CharField(
@@ -116,22 +116,20 @@ class WebinarForm(forms.Form):
     ) -> None:
         super().__init__(data, files, initial=_initial(webinar))
         self.webinar = webinar
-        editable = EDITABLE[webinar.state if webinar else Status.DRAFT]
+        self._editable = EDITABLE[webinar.state if webinar else Status.DRAFT]
         for name, field in list(self.fields.items()):
             sent = data is not None and not field.widget.value_omitted_from_data(data, files or {}, name)
             if name in TECHNICAL and not technical and not sent:
                 del self.fields[name]
-            elif not sent and (data is not None or name not in editable):
-                # Shown as it is, and not asked for.
+            elif not sent and (data is not None or name not in self._editable):
                 field.disabled = True
             else:
-                # What the page showed: see `_touched`. A poster's is in its own template.
+                # The value that the page showed, see `_is_changed`. The poster's template has its own.
                 field.show_hidden_initial = name != "poster"
-        self._editable = editable
 
     @property
     def groups(self) -> list[tuple[str, str, list[forms.BoundField]]]:
-        """The business fields as the page shows them: each group's name, its title and its fields."""
+        """Return the groups of business fields as the page shows them: name, title and fields of each."""
         return [(name, str(title), [self[field] for field in fields]) for name, title, fields in GROUPS]
 
     @property
@@ -140,17 +138,27 @@ class WebinarForm(forms.Form):
 
     @property
     def poster_id(self) -> str:
-        """The poster to show: the one just uploaded, the one that was kept, the one that is there; or nothing."""
+        """Return the poster to show: the one just uploaded, the one kept from an earlier try, or the stored one."""
         if not self.is_bound:
-            return str((self.webinar and self.webinar.poster_id) or "")
+            return self._stored_poster_id
         if "poster" in self.cleaned_data:
             return self.cleaned_data["poster"].pk if self.cleaned_data["poster"] else ""
         kept = str(self.data.get("poster_kept", ""))
         return kept if is_poster_id(kept) else ""
 
     @property
+    def poster_shown(self) -> str:
+        """Return the poster that the page showed when it was opened."""
+        shown = str(self.data.get("initial-poster", "")) if self.is_bound else ""
+        return shown if is_poster_id(shown) else self._stored_poster_id
+
+    @property
+    def _stored_poster_id(self) -> str:
+        return str((self.webinar and self.webinar.poster_id) or "")
+
+    @property
     def is_open(self) -> bool:
-        """Whether there is anything to save in this state."""
+        """Return whether anything can be saved in the webinar's present state."""
         return any(name in self._editable for name in self.fields)
 
     def clean_time_zone(self) -> str:
@@ -167,37 +175,6 @@ class WebinarForm(forms.Form):
     def clean_chat_url(self) -> str:
         return clean_chat_url(self.cleaned_data["chat_url"])
 
-    def changes(self) -> dict[str, Any]:
-        """What the request asks to write; times as instants. Only for a valid form."""
-        values = {name: self.cleaned_data[name] for name in self._touched()}
-        if "starts_at" in values:
-            values["starts_at"] = self._instant(values["starts_at"], ZoneInfo(self.cleaned_data["time_zone"]))
-        return values
-
-    def _touched(self) -> set[str]:
-        """What the person changed on the page: one that was opened earlier brings nothing back that it only showed.
-
-        A request without what was shown (a program's) means all that it sends.
-        """
-        touched = {name for name, field in self.fields.items() if not field.disabled and self._differs(name)}
-        moment = {"starts_at", "time_zone"}  # one says by whose clock the other is
-        return touched | (moment & set(self.cleaned_data)) if touched & moment else touched
-
-    def _differs(self, name: str) -> bool:
-        if name == "poster":
-            shown, kept = self.data.get("initial-poster"), self.data.get("poster_kept")
-            return bool(shown != kept or self.files.get(name) or self.data.get("poster_removed"))
-        shown = self.data.get(self.add_initial_prefix(name))
-        return shown is None or shown != self.data.get(self.add_prefix(name), "")
-
-    @property
-    def poster_shown(self) -> str:
-        """The poster that the page showed when it was opened."""
-        shown = self.data.get("initial-poster", "") if self.is_bound else ""
-        return (
-            str(shown) if is_poster_id(str(shown)) else str((self.webinar and self.webinar.poster_id) or "")
-        )
-
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         local, zone = cleaned.get("starts_at"), cleaned.get("time_zone")
@@ -205,28 +182,48 @@ class WebinarForm(forms.Form):
             back = local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).astimezone(ZoneInfo(zone))
             if back.replace(tzinfo=None) != local:
                 self.add_error("starts_at", _("В этом поясе такого времени нет: часы переводят вперёд."))
-        for name in self._emptied(cleaned):
-            self.add_error(name, _("Вебинар опубликован: это поле больше нельзя оставить пустым."))
+        if self.webinar and self.webinar.state is not Status.DRAFT:
+            for name in REQUIRED:
+                if name in cleaned and not cleaned[name]:
+                    self.add_error(name, _("Вебинар опубликован: это поле больше нельзя оставить пустым."))
         return cleaned
 
-    def _emptied(self, cleaned: dict[str, Any]) -> list[str]:
-        """What a published webinar must have, and would have no more."""
-        if self.webinar is None or self.webinar.state is Status.DRAFT:
-            return []
-        return [name for name in REQUIRED if name in cleaned and not cleaned[name]]
+    def changes(self) -> dict[str, Any]:
+        """Return the values to write, the start as a moment; for a valid form only.
 
-    def _instant(self, local: datetime | None, zone: ZoneInfo) -> datetime | None:
-        if local is None:
-            return None
-        kept = self.webinar.starts_at if self.webinar else None
-        # The form shows minutes: a start at some second stays as it is while nobody changes the minute.
-        if kept and kept.astimezone(zone).strftime(LOCAL_FORMAT) == local.strftime(LOCAL_FORMAT):
-            return kept
+        A field that the person did not touch is not written, so that a page opened earlier does not bring back an old
+        value. A program sends no shown values: then every field it sends is written.
+        """
+        changed = {
+            name for name, field in self.fields.items() if not field.disabled and self._is_changed(name)
+        }
+        moment = {"starts_at", "time_zone"}  # the zone says which moment the local time is
+        if changed & moment:
+            changed |= moment & self.cleaned_data.keys()
+        values = {name: self.cleaned_data[name] for name in changed}
+        if values.get("starts_at"):
+            values["starts_at"] = self._to_moment(
+                values["starts_at"], ZoneInfo(self.cleaned_data["time_zone"])
+            )
+        return values
+
+    def _is_changed(self, name: str) -> bool:
+        if name == "poster":
+            shown, kept = self.data.get("initial-poster"), self.data.get("poster_kept")
+            return bool(shown != kept or self.files.get(name) or self.data.get("poster_removed"))
+        shown = self.data.get(self.add_initial_prefix(name))
+        return shown is None or shown != self.data.get(self.add_prefix(name), "")
+
+    def _to_moment(self, local: datetime, zone: ZoneInfo) -> datetime:
+        stored = self.webinar.starts_at if self.webinar else None
+        # The form shows minutes: keep the seconds of the stored start if its minute has not changed.
+        if stored and stored.astimezone(zone).strftime(LOCAL_FORMAT) == local.strftime(LOCAL_FORMAT):
+            return stored
         return local.replace(tzinfo=zone)
 
 
 class RecordingForm(forms.Form):
-    """The recording's address."""
+    """The recording's URL."""
 
     url = forms.CharField(
         label=_("Адрес записи"),
