@@ -1,64 +1,102 @@
-"""`/account/audit/`: who did what, by person, webinar and kind of deed."""
+"""`/account/audit/`: the audit log, filtered by person, webinar and action."""
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.core.exceptions import FieldDoesNotExist
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.functional import Promise
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from efir.accounts.capabilities import Capability, capability_required
+from efir.accounts.capabilities import Capability, Role, capability_required
 from efir.accounts.models import Person, normalize_login
 from efir.audit.actions import Action
+from efir.hooks.actions import Source
 from efir.lib import ids
-from efir.pages.audit_entries import AuditFilter, list_entries, load_entries
-from efir.pages.audit_labels import action_label, actor_label, detail_lines
+from efir.pages.audit_entries import AuditFilter, AuditRecord, find_entries, load_entries
+from efir.webinars.models import Webinar
 
 ON_A_PAGE = 50
-# Nobody has it.
-NOBODY_ID = 0
+# An id that no row has: what does not exist finds nothing.
+NO_ID = 0
+
+_DETAIL_LABELS: dict[str, Promise] = {
+    "role": gettext_lazy("роль"),
+    "consent_version": gettext_lazy("редакция согласия"),
+    "attended": gettext_lazy("участие"),
+    "delivered": gettext_lazy("дошло"),
+    "messages": gettext_lazy("сообщений"),
+    "table": gettext_lazy("таблица"),
+    "untold": gettext_lazy("изменено, значение не хранится"),
+}
 
 
 @never_cache
 @require_safe
 @capability_required(Capability.ASSIGN_ROLES)
 def audit_log(request: HttpRequest) -> HttpResponse:
-    """A page of deeds, the latest first."""
-    given = {
+    """Show a page of entries, the latest first."""
+    asked = {
         name: request.GET.get(name, "").replace("\x00", "").strip()[:254]
         for name in ("person", "webinar", "action")
     }
-    page = Paginator(list_entries(_asked(given)), ON_A_PAGE).get_page(request.GET.get("page"))
+    person = asked["person"] and Person.objects.filter(login=normalize_login(asked["person"])).first()
+    wanted = AuditFilter(
+        webinar_id=(ids.parse(asked["webinar"]) or NO_ID) if asked["webinar"] else None,
+        person_id=(person.pk if person else NO_ID) if asked["person"] else None,
+        action=asked["action"] if asked["action"] in Action.values else "",
+    )
+    page = Paginator(find_entries(wanted), ON_A_PAGE).get_page(request.GET.get("page"))
     lines = [
         {
-            "deed": deed,
-            "action": action_label(deed.action),
-            "actor": actor_label(deed),
-            "details": detail_lines(deed),
+            "record": record,
+            "action": dict(Action.choices).get(record.action, record.action),
+            "actor": _actor_label(record),
+            "details": _detail_lines(record),
         }
-        for deed in load_entries(list(page.object_list))
+        for record in load_entries(list(page.object_list))
     ]
-    kept = urlencode({name: value for name, value in given.items() if value})
-    context = {
-        "page": page,
-        "lines": lines,
-        "actions": Action.choices,
-        "more": f"&{kept}" if kept else "",
-        **given,
-    }
-    return render(request, "pages/audit.html", context)
+    kept = urlencode({name: value for name, value in asked.items() if value})
+    context = {"page": page, "lines": lines, "actions": Action.choices, "more": f"&{kept}" if kept else ""}
+    return render(request, "pages/audit.html", context | asked)
 
 
-def _asked(given: dict[str, str]) -> AuditFilter:
-    """What nobody and nothing fits finds nothing."""
-    webinar_id = ids.parse(given["webinar"])
-    person = (
-        Person.objects.filter(login=normalize_login(given["person"])).first() if given["person"] else None
-    )
-    return AuditFilter(
-        (webinar_id or NOBODY_ID) if given["webinar"] else None,
-        (person.pk if person else NOBODY_ID) if given["person"] else None,
-        given["action"] if given["action"] in Action.values else "",
-    )
+def _actor_label(record: AuditRecord) -> str:
+    if record.actor:
+        return record.actor.name
+    return _("командная строка") if record.source == Source.CLI else _("система")
+
+
+def _detail_lines(record: AuditRecord) -> list[tuple[str, str, str]]:
+    """Return label, old value and new value of each change and detail; a new field has no old value."""
+    changes = [
+        (_label(name), "" if before is None else _value(name, before), _value(name, after))
+        for name, (before, after) in record.changes.items()
+    ]
+    return changes + [(_label(name), "", _value(name, value)) for name, value in record.details.items()]
+
+
+def _label(name: str) -> str:
+    if name in _DETAIL_LABELS:
+        return str(_DETAIL_LABELS[name])
+    try:
+        return str(Webinar._meta.get_field(name).verbose_name)  # type: ignore[union-attr]  # columns alone
+    except (FieldDoesNotExist, AttributeError):
+        return name
+
+
+def _value(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return _("да") if value else _("нет")
+    if value in (None, ""):
+        return "—"
+    if name == "untold":
+        return ", ".join(map(_label, value))
+    return str(dict(Role.choices).get(value, value) if name == "role" else value)

@@ -1,4 +1,4 @@
-"""Deeds from the three places that tell of them: the audit log, Core's ledger, and decisions in the journal."""
+"""The audit's entries from the three tables that record them: the audit log, Core's ledger and the hooks' journal."""
 
 from __future__ import annotations
 
@@ -21,21 +21,11 @@ from efir.webinars.models import LedgerEntry, Webinar
 
 CHUNK = 200
 
-# Where a deed is written: the table, when, and the row's id.
-Place: TypeAlias = tuple[str, datetime, int]
-Places: TypeAlias = QuerySet[Any, Place]
+# The table, the time and the row's id of an entry.
+EntryRef: TypeAlias = tuple[str, datetime, int]
+EntryRefs: TypeAlias = QuerySet[Any, EntryRef]
 
-_STEPS = {
-    Action.WEBINAR_PUBLISHED: Q(to_status=Status.SCHEDULED, from_status=Status.DRAFT),
-    Action.WEBINAR_STARTED: Q(to_status=Status.LIVE, from_status=Status.SCHEDULED),
-    Action.WEBINAR_PAUSED: Q(to_status=Status.PAUSED, from_status=Status.LIVE),
-    Action.WEBINAR_RESUMED: Q(to_status=Status.LIVE, from_status=Status.PAUSED),
-    Action.WEBINAR_STOPPED: Q(to_status=Status.FINISHED, from_status__in=[Status.LIVE, Status.PAUSED]),
-    Action.WEBINAR_ARCHIVED: Q(to_status=Status.ARCHIVED, from_status=Status.FINISHED),
-    Action.CTA_SHOWN: Q(from_status=F("to_status"), cta_visible=True),
-    Action.CTA_HIDDEN: Q(from_status=F("to_status"), cta_visible=False),
-}
-_MOVES = {
+_TRANSITIONS = {
     (Status.DRAFT, Status.SCHEDULED): Action.WEBINAR_PUBLISHED,
     (Status.SCHEDULED, Status.LIVE): Action.WEBINAR_STARTED,
     (Status.LIVE, Status.PAUSED): Action.WEBINAR_PAUSED,
@@ -48,7 +38,7 @@ _MOVES = {
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which deeds: of one webinar, by or about one person, of one kind; all where nothing is said."""
+    """Which entries: those of one webinar, by or about one person, of one action; all by default."""
 
     webinar_id: int | None = None
     person_id: int | None = None
@@ -57,163 +47,153 @@ class AuditFilter:
 
 @dataclass(slots=True)
 class AuditRecord:
-    """One deed as it is shown."""
+    """One entry as it is shown, whichever table it comes from."""
 
-    place: tuple[str, int]
+    origin: str
+    pk: int
     at: datetime
     actor_id: int | None
     source: str
     action: str
     webinar_id: int | None
-    person_id: int | None
-    details: dict[str, Any]
+    person_id: int | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, list[Any]] = field(default_factory=dict)
     address: str = ""
     actor: Person | None = None
     person: Person | None = None
     webinar: str = ""
-    changes: dict[str, list[Any]] = field(default_factory=dict)
 
 
-def list_entries(asked: AuditFilter) -> Places:
-    """Where the deeds are written, the latest first; to be paged through and handed to `read`."""
-    return (
-        _placed(_audit(asked), Origin.AUDIT, "at")
-        .union(
-            _placed(_ledger(asked), Origin.LEDGER, "at"),
-            _placed(_journal(asked), Origin.JOURNAL, "recorded_at"),
-            all=True,
-        )
-        .order_by("-deed_at", "origin", "-pk")
+def find_entries(wanted: AuditFilter) -> EntryRefs:
+    """Return references to the entries, the latest first, to be paged through and given to `load_entries`."""
+    audit = AuditEntry.objects.all()
+    ledger = LedgerEntry.objects.all()
+    journal = JournalEntry.objects.filter(
+        actor_id__isnull=False, event=ClientWebinarAttendanceClassified.name
     )
+    if wanted.webinar_id is not None:
+        audit = audit.filter(webinar_id=wanted.webinar_id)
+        ledger = ledger.filter(webinar_id=wanted.webinar_id)
+        journal = journal.filter(webinar_id=wanted.webinar_id)
+    if wanted.person_id is not None:
+        audit = audit.filter(Q(actor_id=wanted.person_id) | Q(person_id=wanted.person_id))
+        ledger = ledger.filter(actor_id=wanted.person_id)
+        journal = journal.filter(Q(actor_id=wanted.person_id) | Q(lead_id=wanted.person_id))
+    if wanted.action:
+        audit = audit.filter(action=wanted.action)
+        ledger = ledger.filter(_ledger_steps(wanted.action))
+        journal = journal if wanted.action == Action.VERDICT_DECIDED else journal.none()
+    elif wanted.person_id is None:
+        # Everybody who signs up consents: without a person or an action to look for, that would drown the rest.
+        audit = audit.exclude(action=Action.CONSENT_GIVEN)
+    audit_refs = _refs(audit, Origin.AUDIT, "at")
+    others = _refs(ledger, Origin.LEDGER, "at"), _refs(journal, Origin.JOURNAL, "recorded_at")
+    return audit_refs.union(*others, all=True).order_by("-entry_at", "origin", "-pk")
 
 
-def _placed(rows: QuerySet[Any], origin: Origin, at: str) -> Places:
-    placed = rows.order_by().annotate(origin=Value(origin.value), deed_at=F(at))
-    return cast(Places, placed.values_list("origin", "deed_at", "pk"))
+def _ledger_steps(action: str) -> Q:
+    if action in (Action.CTA_SHOWN, Action.CTA_HIDDEN):
+        return Q(from_status=F("to_status"), cta_visible=action == Action.CTA_SHOWN)
+    steps = Q(pk__in=[])
+    for (before, after), of_step in _TRANSITIONS.items():
+        if of_step == action:
+            steps |= Q(from_status=before, to_status=after)
+    return steps
 
 
-def _audit(asked: AuditFilter) -> QuerySet[AuditEntry]:
-    rows = AuditEntry.objects.all()
-    if asked.webinar_id is not None:
-        rows = rows.filter(webinar_id=asked.webinar_id)
-    if asked.person_id is not None:
-        rows = rows.filter(Q(actor_id=asked.person_id) | Q(person_id=asked.person_id))
-    if asked.action:
-        return rows.filter(action=asked.action)
-    # Everybody who signs up consents: that is told where it is asked for, and would drown the rest.
-    return rows if asked.person_id is not None else rows.exclude(action=Action.CONSENT_GIVEN)
+def _refs(rows: QuerySet[Any], origin: Origin, at: str) -> EntryRefs:
+    annotated = rows.order_by().annotate(origin=Value(origin.value), entry_at=F(at))
+    return cast(EntryRefs, annotated.values_list("origin", "entry_at", "pk"))
 
 
-def _ledger(asked: AuditFilter) -> QuerySet[LedgerEntry]:
-    rows = LedgerEntry.objects.all()
-    if asked.webinar_id is not None:
-        rows = rows.filter(webinar_id=asked.webinar_id)
-    if asked.person_id is not None:
-        rows = rows.filter(actor_id=asked.person_id)
-    if asked.action:
-        step = _STEPS.get(Action(asked.action)) if asked.action in list(Action) else None
-        rows = rows.filter(step) if step else rows.none()
-    return rows
-
-
-def _journal(asked: AuditFilter) -> QuerySet[JournalEntry]:
-    rows = JournalEntry.objects.filter(actor_id__isnull=False, event=ClientWebinarAttendanceClassified.name)
-    if asked.webinar_id is not None:
-        rows = rows.filter(webinar_id=asked.webinar_id)
-    if asked.person_id is not None:
-        rows = rows.filter(Q(actor_id=asked.person_id) | Q(lead_id=asked.person_id))
-    return rows if asked.action in ("", Action.VERDICT_DECIDED) else rows.none()
-
-
-def load_entries(page: Sequence[Place]) -> list[AuditRecord]:
-    """The deeds written in these places, in their order, with names, titles and addresses: a query for each table."""
-    ids = {origin: [pk for where, _, pk in page if where == origin] for origin in Origin.values}
-    deeds = [
+def load_entries(refs: Sequence[EntryRef]) -> list[AuditRecord]:
+    """Load these entries in their order, with names, titles and network addresses: one query for each table."""
+    ids = {origin: [pk for of_ref, _, pk in refs if of_ref == origin] for origin in Origin.values}
+    records = [
         *map(_from_audit, AuditEntry.objects.filter(pk__in=ids[Origin.AUDIT])),
         *map(_from_ledger, LedgerEntry.objects.filter(pk__in=ids[Origin.LEDGER])),
         *map(_from_journal, JournalEntry.objects.filter(pk__in=ids[Origin.JOURNAL])),
     ]
-    _name(deeds)
-    _locate(deeds, ids)
-    found = {deed.place: deed for deed in deeds}
-    return [found[origin, pk] for origin, _, pk in page if (origin, pk) in found]
+    people = Person.objects.in_bulk(
+        [pk for record in records for pk in (record.actor_id, record.person_id) if pk is not None]
+    )
+    webinars = Webinar.objects.filter(pk__in={record.webinar_id for record in records if record.webinar_id})
+    titles = dict(webinars.values_list("pk", "title"))
+    found = Q(pk__in=[])
+    for origin, pks in ids.items():
+        found |= Q(origin=origin, entry_id__in=pks)
+    rows = AuditAddress.objects.filter(found).values_list("origin", "entry_id", "address")
+    addresses = {(origin, pk): address for origin, pk, address in rows}
+    for record in records:
+        record.actor = people.get(record.actor_id or 0)
+        record.person = people.get(record.person_id or 0)
+        record.webinar = titles.get(record.webinar_id or 0, "")
+        record.address = addresses.get((record.origin, record.pk), "")
+    by_ref = {(record.origin, record.pk): record for record in records}
+    return [by_ref[origin, pk] for origin, _, pk in refs if (origin, pk) in by_ref]
 
 
-def iter_entries(asked: AuditFilter) -> Iterator[AuditRecord]:
-    """All of them, read a few at a time."""
-    rows = list(list_entries(asked))
-    for start in range(0, len(rows), CHUNK):
-        yield from load_entries(rows[start : start + CHUNK])
+def iter_entries(wanted: AuditFilter) -> Iterator[AuditRecord]:
+    """Load all entries, a chunk at a time."""
+    refs = list(find_entries(wanted))
+    for start in range(0, len(refs), CHUNK):
+        yield from load_entries(refs[start : start + CHUNK])
 
 
 def _from_audit(row: AuditEntry) -> AuditRecord:
     details = dict(row.details)
-    changes = details.pop("changes", {})
     return AuditRecord(
-        (Origin.AUDIT.value, row.pk),
-        row.at,
-        row.actor_id,
-        row.source,
-        row.action,
-        row.webinar_id,
-        row.person_id,
-        details,
-        changes=changes,
+        origin=Origin.AUDIT.value,
+        pk=row.pk,
+        at=row.at,
+        actor_id=row.actor_id,
+        source=row.source,
+        action=row.action,
+        webinar_id=row.webinar_id,
+        person_id=row.person_id,
+        changes=details.pop("changes", {}),
+        details=details,
     )
 
 
 def _from_ledger(row: LedgerEntry) -> AuditRecord:
-    shown = Action.CTA_SHOWN if row.cta_visible else Action.CTA_HIDDEN
-    action = _MOVES.get((Status(row.from_status), Status(row.to_status)), shown)
-    place = (Origin.LEDGER.value, row.pk)
-    return AuditRecord(place, row.at, row.actor_id, row.source, action.value, row.webinar_id, None, {})
+    cta = Action.CTA_SHOWN if row.cta_visible else Action.CTA_HIDDEN
+    return AuditRecord(
+        origin=Origin.LEDGER.value,
+        pk=row.pk,
+        at=row.at,
+        actor_id=row.actor_id,
+        source=row.source,
+        action=_TRANSITIONS.get((Status(row.from_status), Status(row.to_status)), cta).value,
+        webinar_id=row.webinar_id,
+    )
 
 
 def _from_journal(row: JournalEntry) -> AuditRecord:
     return AuditRecord(
-        (Origin.JOURNAL.value, row.pk),
-        row.recorded_at,
-        row.actor_id,
-        Source.WEB.value,
-        Action.VERDICT_DECIDED.value,
-        row.webinar_id,
-        row.lead_id,
-        {"attended": row.payload.get("attended")},
+        origin=Origin.JOURNAL.value,
+        pk=row.pk,
+        at=row.recorded_at,
+        actor_id=row.actor_id,
+        source=Source.WEB.value,
+        action=Action.VERDICT_DECIDED.value,
+        webinar_id=row.webinar_id,
+        person_id=row.lead_id,
+        details={"attended": row.payload.get("attended")},
     )
 
 
-def _name(deeds: Sequence[AuditRecord]) -> None:
-    people = Person.objects.in_bulk(
-        [pk for deed in deeds for pk in (deed.actor_id, deed.person_id) if pk is not None]
-    )
-    webinars = Webinar.objects.filter(pk__in={deed.webinar_id for deed in deeds if deed.webinar_id})
-    titles = dict(webinars.values_list("pk", "title"))
-    for deed in deeds:
-        deed.actor = people.get(deed.actor_id or 0)
-        deed.person = people.get(deed.person_id or 0)
-        deed.webinar = titles.get(deed.webinar_id or 0, "")
-
-
-def _locate(deeds: Sequence[AuditRecord], ids: dict[str, list[int]]) -> None:
-    sought = Q(pk__in=[])
-    for origin, pks in ids.items():
-        sought |= Q(origin=origin, entry_id__in=pks)
-    rows = AuditAddress.objects.filter(sought).values_list("origin", "entry_id", "address")
-    addresses = {(origin, pk): address for origin, pk, address in rows}
-    for deed in deeds:
-        deed.address = addresses.get(deed.place, "")
-
-
-def entry_as_json(deed: AuditRecord) -> dict[str, Any]:
-    """One deed for the command line: people by log-in, times in UTC."""
+def entry_as_json(record: AuditRecord) -> dict[str, Any]:
+    """Return an entry for the command line: people by login, times in UTC."""
     return {
-        "at": clock.iso(deed.at),
-        "actor": deed.actor.login if deed.actor else None,
-        "source": deed.source,
-        "action": deed.action,
-        "webinar_id": deed.webinar_id,
-        "person": deed.person.login if deed.person else None,
-        "address": deed.address or None,
-        "changes": deed.changes,
-        **deed.details,
+        "at": clock.iso(record.at),
+        "actor": record.actor.login if record.actor else None,
+        "source": record.source,
+        "action": record.action,
+        "webinar_id": record.webinar_id,
+        "person": record.person.login if record.person else None,
+        "address": record.address or None,
+        "changes": record.changes,
+        **record.details,
     }

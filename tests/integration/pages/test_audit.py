@@ -40,7 +40,7 @@ def admin(make_person):
 
 
 def lines(**asked):
-    return [entry_as_json(deed) for deed in iter_entries(AuditFilter(**asked))]
+    return [entry_as_json(record) for record in iter_entries(AuditFilter(**asked))]
 
 
 def message(webinar, lead, kind, state, clock):
