@@ -6,7 +6,6 @@ Access is decided by capability alone, never by the name of a role.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -25,21 +24,21 @@ if TYPE_CHECKING:
     from efir.accounts.models import Person  # which imports this module
 
 
-class Capability(StrEnum):
-    """A permission, for all webinars."""
+class Capability(TextChoices):
+    """The permissions of `Person`; each holds for all webinars."""
 
-    ENTER_ROOM = "enter_room"
-    IS_LEAD = "is_lead"
-    SEE_OWN_CANDIDATES = "see_own_candidates"
-    EDIT_WEBINAR = "edit_webinar"
-    EDIT_TECHNICAL = "edit_technical"
-    MANAGE_STATUS = "manage_status"
-    MANAGE_CTA = "manage_cta"
-    PUBLISH_RECORDING = "publish_recording"
-    SEE_DELIVERIES = "see_deliveries"
-    RETRY_DELIVERY = "retry_delivery"
-    DECIDE_VERDICT = "decide_verdict"
-    ASSIGN_ROLES = "assign_roles"
+    ENTER_ROOM = "enter_room", "Enters the room"
+    IS_LEAD = "is_lead", "Is classified and followed up"
+    SEE_OWN_CANDIDATES = "see_own_candidates", "Sees the people they invited"
+    EDIT_WEBINAR = "edit_webinar", "Edits a webinar's business fields"
+    EDIT_TECHNICAL = "edit_technical", "Edits a webinar's technical fields"
+    MANAGE_STATUS = "manage_status", "Starts and stops a webinar"
+    MANAGE_CTA = "manage_cta", "Shows and hides the call-to-action"
+    PUBLISH_RECORDING = "publish_recording", "Publishes a recording"
+    SEE_DELIVERIES = "see_deliveries", "Sees messages and their state"
+    RETRY_DELIVERY = "retry_delivery", "Sends a failed message again"
+    DECIDE_VERDICT = "decide_verdict", "Decides a held verdict"
+    ASSIGN_ROLES = "assign_roles", "Gives roles and resets passwords"
 
 
 class Role(TextChoices):

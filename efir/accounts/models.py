@@ -15,7 +15,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from efir.accounts.capabilities import Role
+from efir.accounts.capabilities import Capability, Role
 from efir.lib import clock
 
 # Without i, l, o, 0 and 1, so that a code can be read out over the telephone.
@@ -101,20 +101,7 @@ class Person(AbstractBaseUser, PermissionsMixin):
         constraints = [
             models.CheckConstraint(condition=models.Q(is_superuser=False), name="nobody_is_superuser")
         ]
-        permissions = [
-            ("enter_room", "Enters the room"),
-            ("is_lead", "Is classified and followed up"),
-            ("see_own_candidates", "Sees the people they invited"),
-            ("edit_webinar", "Edits a webinar's business fields"),
-            ("edit_technical", "Edits a webinar's technical fields"),
-            ("manage_status", "Starts and stops a webinar"),
-            ("manage_cta", "Shows and hides the call-to-action"),
-            ("publish_recording", "Publishes a recording"),
-            ("see_deliveries", "Sees messages and their state"),
-            ("retry_delivery", "Sends a failed message again"),
-            ("decide_verdict", "Decides a held verdict"),
-            ("assign_roles", "Gives roles and resets passwords"),
-        ]
+        permissions = [(capability.value, capability.label) for capability in Capability]
 
     def __str__(self) -> str:
         return self.name
