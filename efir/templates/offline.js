@@ -1,5 +1,5 @@
-// Answers for a page that cannot be reached, and for nothing else: what is not a page opened by GET, the room's stream,
-// the API and every form included, goes past it. It keeps one page with the few files of which that consists.
+// The service worker: shows one cached page with its files if a page opened by GET cannot be reached. Everything else
+// (the room's stream, the API, forms) passes it by.
 const CACHE = "efir-offline-{{ version }}";
 const KEPT = {{ kept }};
 const [PAGE, ...FILES] = KEPT;
@@ -22,7 +22,7 @@ async function forgetOthers() {
   await Promise.all(names.filter((name) => name.startsWith("efir-offline-") && name !== CACHE).map((name) => caches.delete(name)));
 }
 
-// The request need not wait until this worker has woken up.
+// Send the request while the worker starts up.
 async function loadMeanwhile() {
   await registration.navigationPreload?.enable();
 }

@@ -1,7 +1,7 @@
-// The page that could not be reached opens by itself once it can be. A hall that lost its network together comes back
-// spread over some seconds.
-const LEAST_MS = 2000;
-const SPAN_MS = 4000;
+// Reloads the page that could not be reached once the server answers. The random delay spreads out many viewers who lost
+// their network at the same moment.
+const MIN_DELAY_MS = 2000;
+const EXTRA_DELAY_MS = 4000;
 
 async function isBack() {
   const answer = await fetch("/offline.js", { cache: "no-store" }).catch(() => null);
@@ -14,13 +14,13 @@ async function tryAgain() {
 }
 
 function soon() {
-  setTimeout(tryAgain, LEAST_MS + Math.random() * SPAN_MS);
+  setTimeout(tryAgain, MIN_DELAY_MS + Math.random() * EXTRA_DELAY_MS);
 }
 
-// Opened by its own address it is only a page to look at.
+// Opened under its own URL, there is no page to return to.
 if (location.pathname !== "/offline/") {
   const says = document.getElementById("trying");
   says.textContent = says.dataset.text;
-  addEventListener("online", () => setTimeout(tryAgain, Math.random() * LEAST_MS));
+  addEventListener("online", () => setTimeout(tryAgain, Math.random() * MIN_DELAY_MS));
   soon();
 }

@@ -1,5 +1,5 @@
-// The server's clock. A page comes with it in a header, since the page itself may have been made before; the stream
-// says it with every message. Where the browser hides the header (plain http on another host), the viewer's own is taken.
+// The server's clock: from a header of the page, which itself may be cached, and from every message of the stream. If the
+// browser hides the header (plain http on another host), the viewer's own clock is used.
 let offset = 0;
 
 export function setServerTime(iso, receivedAt) {

@@ -1,7 +1,7 @@
-// Countdowns by the server's clock; once the time has come they say so instead of standing at 00:00.
+// Countdowns by the server's clock; when the time has come they show a message instead of 00:00.
 import { clockText, serverNow } from "./clock.js";
 
-const LATE_MS = 30 * 60 * 1000; // as the page itself says it: `is_delayed`
+const LATE_MS = 30 * 60 * 1000; // the same as the template filter `is_delayed`
 
 function draw(element) {
   const left = Date.parse(element.dataset.countdown) - serverNow();

@@ -1,4 +1,4 @@
-// Beside a webinar's own time, the viewer's, where their clocks differ; its day too, where it is another one.
+// Adds the viewer's own time beside a webinar's time if their zones differ, with the day if that differs, too.
 const MINUTE_MS = 60 * 1000;
 
 export function addOwnTimes() {

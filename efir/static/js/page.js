@@ -1,4 +1,4 @@
-// What every page does: the viewer's own time beside a webinar's, and the page for the time without a network is kept.
+// Runs on every page: adds the viewer's own times, and registers the worker that keeps the offline page.
 import { addOwnTimes } from "./own_time.js";
 
 async function keepOfflinePage() {
@@ -7,7 +7,7 @@ async function keepOfflinePage() {
 
 addOwnTimes();
 if ("serviceWorker" in navigator) {
-  // Not before the page itself has come.
+  // After the page has loaded, so as not to slow it down.
   if (document.readyState === "complete") keepOfflinePage();
   else addEventListener("load", keepOfflinePage);
 }

@@ -1,21 +1,21 @@
-// Keeps the control panel true: asks for the state, redraws what changed, asks before what cannot be undone.
+// The live control panel: polls the state, re-fetches what changed, and asks before actions that cannot be undone.
 import { clockText, serverNow, startClock } from "../js/clock.js";
 import { addOwnTimes } from "../js/own_time.js";
 
 const POLL_MS = 5000;
-const HERE_EVERY = 12; // a minute: a webinar whose page nobody has open may be stopped as forgotten
-const LOST_AFTER = 2; // one answer that did not come may be the next one's
-const RECENT_EVERY = 3; // what is being sent is looked at less often than what is being counted
+const HERE_EVERY = 12; // polls, a minute: the server stops a forgotten webinar, one whose page nobody has open
+const LOST_AFTER = 2; // polls: a single lost answer is no lost connection
+const RECENT_EVERY = 3; // polls: messages are sent more slowly than verdicts are made
 
-let turn = 0;
+let polls = 0;
 let missed = 0;
 
-// Without the server the page shows what was true last, and no button is pressed into the void.
-function sayLost() {
+// While the connection is lost, the page keeps its last state and the buttons do nothing.
+function showLost() {
   document.getElementById("lost").hidden = missed < LOST_AFTER;
 }
 
-// How long until the announced start, how long since then, how long on air.
+// Show the time until the announced start, since then, or on air.
 function tick() {
   for (const clock of document.querySelectorAll("[data-clock]")) {
     const ms = serverNow() - Date.parse(clock.dataset.clock);
@@ -32,7 +32,7 @@ function confirmFirst(form) {
   dialog.returnValue = "";
   dialog.addEventListener("close", () => {
     if (dialog.returnValue !== "yes") return;
-    if (!form.isConnected) document.body.append(form); // the panel was drawn anew meanwhile: the answer counts all the same
+    if (!form.isConnected) document.body.append(form); // the panel was replaced meanwhile; the answer still counts
     form.submit();
   }, { once: true });
   dialog.showModal();
@@ -46,7 +46,7 @@ document.addEventListener("submit", (event) => {
   return confirmFirst(form);
 });
 
-// What is drawn anew has its folds open as they were, each known by its id.
+// Open the same folds, found by their ids, in the island's replacement.
 function keepFolds(island, next) {
   for (const fold of island.querySelectorAll("details[id]")) {
     const again = next.querySelector(`#${CSS.escape(fold.id)}`);
@@ -62,14 +62,14 @@ function nameOf(element) {
   ].join(" ");
 }
 
-// The same link, button, fold or box in what is drawn anew, for whoever was on it by keyboard.
+// Find the focused link, button, fold or field in the island's replacement, to keep the keyboard's place.
 function counterpart(focused, island, next) {
   const alike = (within) =>
     [...within.querySelectorAll(focused.tagName)].filter((other) => nameOf(other) === nameOf(focused));
   return alike(next)[alike(island).indexOf(focused)];
 }
 
-// Words half typed are not taken away from under anybody's hand, nor is what they are on and would not find again.
+// An island is in use if something is typed in it, or if the focused element has no counterpart to move to.
 function inUse(island, next) {
   const focused = island.contains(document.activeElement) && document.activeElement;
   const typed = [...island.querySelectorAll("input, textarea")].some((field) => field.value !== field.defaultValue);
@@ -81,10 +81,10 @@ async function redraw() {
   const answer = await fetch(page, { headers: { Accept: "text/html" } });
   if (!answer.ok || answer.redirected || document.querySelector("dialog[open]")) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  fresh.querySelectorAll("noscript").forEach((without) => without.remove()); // a parsed page has no script: it is real there
+  fresh.querySelectorAll("noscript").forEach((without) => without.remove()); // a parsed document has no scripting, so it shows them
   for (const island of document.querySelectorAll("[data-island]")) {
     const next = fresh.getElementById(island.id);
-    const pressed = island.querySelector(":active"); // half pressed: drawn anew under the finger it would not count
+    const pressed = island.querySelector(":active"); // a press is lost if its button is replaced meanwhile
     if (!next || pressed || (island.id !== "panel" && inUse(island, next))) continue;
     keepFolds(island, next);
     const focused = island.contains(document.activeElement) && counterpart(document.activeElement, island, next);
@@ -95,11 +95,11 @@ async function redraw() {
   addOwnTimes();
 }
 
-function sayHere(panel) {
+function reportHere(panel) {
   const token = panel.querySelector("[name=csrfmiddlewaretoken]");
   if (!token || document.hidden) return;
   const headers = { "X-CSRFToken": token.value, Accept: "application/json" };
-  fetch(panel.dataset.here, { method: "POST", headers }).catch(() => {}); // the next minute says it again
+  fetch(panel.dataset.here, { method: "POST", headers }).catch(() => {}); // it is reported again in a minute
 }
 
 async function poll() {
@@ -107,20 +107,20 @@ async function poll() {
   try {
     const answer = await fetch(panel.dataset.state, { headers: { Accept: "application/json" } });
     missed = 0;
-    sayLost();
+    showLost();
     if (answer.ok) {
       const state = await answer.json();
       const changed = String(state.version) !== panel.dataset.version;
-      if (turn % HERE_EVERY === 0) sayHere(panel);
-      turn += 1;
-      const sending = document.querySelector("[data-recent]") && turn % RECENT_EVERY === 0;
+      if (polls % HERE_EVERY === 0) reportHere(panel);
+      polls += 1;
+      const sending = document.querySelector("[data-recent]") && polls % RECENT_EVERY === 0;
       if (changed || sending || document.querySelector("[data-busy]")) await redraw();
       const viewers = document.querySelector("[data-viewers]");
       if (viewers) viewers.textContent = state.viewers;
     }
   } catch {
-    missed += 1; // the next turn asks again
-    sayLost();
+    missed += 1; // the next poll tries again
+    showLost();
   }
   setTimeout(poll, POLL_MS);
 }

@@ -1,4 +1,4 @@
-// The schedule works without this: it adds the countdown and the viewer's own time.
+// Adds the countdowns and the viewer's own time; the schedule works without it.
 import { startClock } from "../js/clock.js";
 import { startCountdowns } from "../js/countdown.js";
 import { addOwnTimes } from "../js/own_time.js";

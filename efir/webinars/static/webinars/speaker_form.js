@@ -1,4 +1,4 @@
-// The form works without this: it shows the poster before it is sent, and takes the address out of pasted code at once.
+// Shows the poster before it is sent, and takes the URL out of pasted code; the form works without it.
 const IFRAME_SRC = /<iframe\b[^>]*?\bsrc\s*=\s*(?:"[^"]+"|'[^']+'|[^\s"'>]+)/i;
 const WIDTH = 960;
 const HEIGHT = 540;
@@ -6,7 +6,7 @@ const HEIGHT = 540;
 function addressIn(text) {
   const found = IFRAME_SRC.exec(text);
   if (!found) return null;
-  // The browser reads &amp; and the like as it would in a page.
+  // The browser's parser decodes &amp; and the like.
   const read = new DOMParser().parseFromString(found[0].replace(/>?$/, "></iframe>"), "text/html");
   const address = read.querySelector("iframe")?.getAttribute("src")?.trim() ?? "";
   return address.startsWith("//") ? `https:${address}` : address;
@@ -33,7 +33,7 @@ function watchAddresses(form) {
   }
 }
 
-// Drawn on a canvas: a blob: address would need another door in the page's security policy.
+// On a canvas, because an image from a blob: URL would need a wider Content Security Policy.
 async function drawPreview(file, preview, alt) {
   const picture = await createImageBitmap(file);
   const canvas = document.createElement("canvas");
