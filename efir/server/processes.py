@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeAlias
 
 import structlog
@@ -21,9 +22,8 @@ from efir.lib.concurrency import in_thread
 from efir.server import readiness
 from efir.server.forced_exit import EXIT_WITHIN_S, exit_after
 from efir.server.locks import blocking_lock, exclusive_lock
-from efir.server.web import listen, serve_web
+from efir.server.web import listen, serve_metrics, serve_web
 from efir.server.worker import Worker
-from efir.server.worker_http import serve_metrics
 from efir.telegram.bot import lease
 from efir.telegram.dispatcher.dispatcher import Dispatcher
 from efir.web import staticfiles
@@ -52,8 +52,10 @@ def run_web() -> int:
 def run_worker() -> int:
     """Run `efir worker`."""
     with exclusive_lock("worker"):
-        port = settings.EFIR.metrics_port
-        return run_components(worker_component, *([metrics_server(port)] if port else []))
+        components: list[Component] = [worker_component]
+        if port := settings.EFIR.metrics_port:
+            components.append(partial(serve_metrics, _listen(port, "EFIR_METRICS_PORT")))
+        return run_components(*components)
 
 
 def web_component(make_application: Callable[[], Application]) -> Component:
@@ -62,7 +64,7 @@ def web_component(make_application: Callable[[], Application]) -> Component:
     listening = _listen(settings.EFIR.port, "EFIR_PORT")
     port, files = listening.getsockname()[1], raise_nofile_limit()
     log.info("web_starting", host=settings.EFIR.host, port=port, files=files)
-    return lambda stop: serve_web(application, listening, stop)
+    return partial(serve_web, application, listening)
 
 
 def with_static_files(make_application: Callable[[], Application]) -> Application:
@@ -73,12 +75,6 @@ def with_static_files(make_application: Callable[[], Application]) -> Applicatio
     with blocking_lock(settings.EFIR.data_dir / "static.lock"):
         staticfiles.collect()
         return make_application()
-
-
-def metrics_server(port: int) -> Component:
-    """Listen on the worker's port for `/metrics`. Raises ConfigError if the address is taken."""
-    listening = _listen(port, "EFIR_METRICS_PORT")
-    return lambda stop: serve_metrics(listening, stop)
 
 
 def _listen(port: int, variable: str) -> socket.socket:

@@ -1,4 +1,4 @@
-"""The web server: uvicorn, the room's hub, and the tasks that keep the hub informed."""
+"""The HTTP servers: uvicorn with the room's hub and the tasks that inform it, and the worker's port for metrics."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from typing import Any
 import structlog
 import uvicorn
 from django.conf import settings
+from django.core.asgi import get_asgi_application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from efir.edge.error_responses import refuse
 from efir.lib import clock, metrics
-from efir.lib.asgi import HAND_OVER, PREPARED, Headers, Receive, Scope, Send
+from efir.lib.asgi import HAND_OVER, PREPARED, Headers, Receive, Scope, Send, send_response
 from efir.lib.concurrency import in_thread
 from efir.room.change_listener import notify_of_changes
 from efir.room.hub import RoomHub, open_hub
@@ -30,6 +31,7 @@ GRACEFUL_S = 6
 TCP_USER_TIMEOUT_MS = 30_000
 # Request line and headers of one request; nginx lets 32 kB through by default.
 LARGEST_HEAD = 64 * 1024
+METRICS_PATHS = frozenset({"/metrics", "/healthz"})
 
 log = structlog.get_logger(__name__)
 
@@ -163,6 +165,23 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to `efir.server.processes`."""
         yield
+
+
+async def serve_metrics(listening: socket.socket, stop: asyncio.Event) -> None:
+    """Answer `/metrics` and `/healthz` on the worker's own port until `stop` is set."""
+    django = get_asgi_application()
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] in METRICS_PATHS:
+            await django(scope, receive, send)
+        else:
+            await send_response(send, 404, [(b"content-length", b"0")])
+
+    server = Server(application, timeout_graceful_shutdown=1)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    await stop.wait()
+    server.should_exit = True
+    await serving
 
 
 class WebServer(Server):

@@ -16,7 +16,7 @@ from django.db import connection
 from efir.lib import clock
 from efir.ops.backup import BackupRefused
 from efir.ops.backup.archive_file import FORMAT, Manifest, Part, create, write_manifest, write_table
-from efir.ops.backup.tables import applied_migrations, columns, dump, models_at, snapshot
+from efir.ops.backup.tables import applied_migrations, columns, dump, models_at, refuse_unknown, snapshot
 
 SECRET = "secret.key"  # noqa: S105  # a file's name
 
@@ -31,6 +31,7 @@ def backup(path: Path, *, overwrite: bool = False) -> Manifest:
         migrations = applied_migrations()
         if not migrations:
             raise BackupRefused("the database is empty: there is nothing to back up.")
+        refuse_unknown(migrations, "the database")
         made_at = clock.iso(clock.now())
         parts = [
             write_table(archive, model._meta.db_table, columns(model), dump(model))

@@ -27,12 +27,11 @@ from efir.ops.backup.held_messages import hold_unsettled
 from efir.ops.backup.tables import (
     OverlongText,
     columns,
-    describe_migrations,
     describe_overlong,
     load,
     models_at,
     overlong_texts,
-    unknown_migrations,
+    refuse_unknown,
 )
 from efir.room.models import Recorder
 from efir.server.locks import exclusive_lock
@@ -116,11 +115,7 @@ def restore(path: Path, *, assume_nothing_sent: bool = False, clear_sessions: bo
 
 def _check(backup: Backup) -> None:
     manifest = backup.manifest
-    if unknown := unknown_migrations(manifest.migrations):
-        names = describe_migrations(unknown)
-        raise BackupRefused(
-            f"the backup is of a newer Efir ({manifest.efir}; it has {names}): restore it with that version."
-        )
+    refuse_unknown(manifest.migrations, f"the backup, made by Efir {manifest.efir},")
     if datetime.fromisoformat(manifest.made_at) > clock.now() + CLOCK_TOLERANCE:
         raise BackupRefused(
             f"the backup was made at {manifest.made_at}, and the clock here is behind: set it first."

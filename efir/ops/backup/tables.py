@@ -52,29 +52,23 @@ def snapshot() -> Iterator[None]:
 
 
 def applied_migrations() -> list[tuple[str, str]]:
-    """Return the migrations applied to this database. Raises BackupRefused if this Efir does not know one of them."""
-    applied = sorted(MigrationLoader(connection).applied_migrations)
-    if unknown := unknown_migrations(applied):
-        names = describe_migrations(unknown)
-        raise BackupRefused(f"the database is of a newer Efir (it has {names}): use that version's `efir`.")
-    return applied
+    """Return the migrations applied to this database."""
+    return sorted(MigrationLoader(connection).applied_migrations)
 
 
-def unknown_migrations(migrations: Migrations) -> list[tuple[str, str]]:
-    """Return those of these migrations that this Efir does not have."""
+def refuse_unknown(migrations: Migrations, whose: str) -> None:
+    """Raise BackupRefused if this Efir does not have one of these migrations."""
     known = MigrationLoader(None).disk_migrations or {}
-    return [migration for migration in migrations if migration not in known]
+    if unknown := [f"{app}.{name}" for app, name in migrations if (app, name) not in known]:
+        raise BackupRefused(
+            f"{whose} is of a newer Efir (it has {', '.join(unknown)}): use that version's `efir`."
+        )
 
 
 def unapplied_migrations() -> list[tuple[str, str]]:
     """Return the migrations of this Efir that are not applied to the database."""
     loader = MigrationLoader(connection)
     return sorted(set(loader.graph.nodes) - set(loader.applied_migrations))
-
-
-def describe_migrations(migrations: Migrations) -> str:
-    """Name these migrations in a sentence."""
-    return ", ".join(f"{app}.{name}" for app, name in migrations)
 
 
 def models_at(migrations: Migrations) -> list[type[models.Model]]:

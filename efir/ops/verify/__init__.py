@@ -53,7 +53,7 @@ def _issues() -> Iterator[Issue]:
             yield Issue("schema", {"migration": f"{app}.{name}"}, "is not applied", MIGRATE)
         return
     for name in sorted(registry.missing()):
-        yield Issue("guard", {"name": name}, "is missing or changed", MIGRATE)
+        yield Issue("trigger", {"name": name}, "is missing or changed", MIGRATE)
     if connection.vendor == "sqlite":
         yield from _sqlite_issues()
     for check in (ledger, journal, verdicts, messages):

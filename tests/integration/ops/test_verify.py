@@ -238,7 +238,7 @@ def test_verify_finds_tampering(evening, tampering):
 
 def test_verify_finds_missing_triggers_and_migrations(evening):
     registry.drop()
-    assert any(line.startswith("guard name=efir_journal_append_only") for line in found())
+    assert any(line.startswith("trigger name=efir_journal_append_only") for line in found())
     registry.install()
     MigrationRecorder.Migration.objects.filter(app="telegram").order_by("-pk")[:1].get().delete()
     assert [line.split(":")[0] for line in found()] == ["schema migration=telegram.0003_chat_notice"]

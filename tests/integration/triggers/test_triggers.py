@@ -177,7 +177,7 @@ def test_changed_trigger_is_reported_and_restored(how, make_webinar):
     assert component_states()["database"] == "triggers_missing"
     assert [check.id for check in check_triggers(["default"])] == ["efir.E001"]
     problem, _ = verify()
-    assert problem.line() == f"guard name={name}: is missing or changed. To do: run `efir migrate`."
+    assert problem.line() == f"trigger name={name}: is missing or changed. To do: run `efir migrate`."
     migrate()
     assert registry.missing() == set()
     test_raw_sql_cannot_move_a_finished_webinar(make_webinar, "live")
