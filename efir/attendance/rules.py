@@ -14,8 +14,8 @@ from efir.room.presence_store import PresenceSpan
 
 NAME = "end_gap_within_grace"
 
-# More than this share of the final grace period not recorded: it is unknown who was there. Half is enough to see
-# everybody again after a restart, because that takes seconds, and browsers reconnect within seconds.
+# The largest share of the final grace period that may be unrecorded. A restart takes seconds, and browsers reconnect
+# within seconds, so everybody who stayed is seen in the recorded half.
 MAX_UNRECORDED_SHARE = 0.5
 
 

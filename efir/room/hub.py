@@ -100,8 +100,8 @@ class RoomHub:
 
     def join(self, webinar: Webinar, viewer: Viewer) -> None:
         """Add a stream that has just been opened; `webinar` is as it was last read."""
-        # The row may be newer than the channel's: those who are there hear of it first. If it is the finish, they
-        # leave, and the last of them removes the channel.
+        # If the row is newer than the channel's, the other viewers get it first. If it is the finish, this ends their
+        # streams and removes the channel.
         self._update(webinar)
         channel = self._channels.setdefault(webinar.pk, RoomChannel(webinar))
         viewer.webinar_id = webinar.pk

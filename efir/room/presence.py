@@ -15,8 +15,8 @@ from uuid import UUID, uuid4
 K = TypeVar("K")
 V = TypeVar("V")
 
-# If the event loop was blocked for longer than this, nobody saw who came and went. The same if the machine slept, so
-# that only the wall clock went on, or if the wall clock was set, so that its times cannot be compared.
+# Longer than this between two heartbeats is a gap in the record: the event loop was blocked, or the machine slept, so
+# that only the wall clock went on. So is a wall clock that was set by more than this: its times are not comparable.
 MAX_GAP_S = 10.0
 
 

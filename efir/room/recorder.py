@@ -58,7 +58,7 @@ class PresenceRecorder:
         self._speaker_pages[webinar_id] = clock.now()
 
     def flush_soon(self) -> None:
-        """Write what was seen up to now at once: entries and verdicts wait for it after a change of status."""
+        """Flush at once: after a change of status, entries and verdicts wait for the presence up to it."""
         self.heartbeat()
         self._flush_event.set()
 
@@ -80,7 +80,7 @@ class PresenceRecorder:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what is not in the database yet; after a failure it stays in memory for the next flush."""
+        """Write the pending rows to the database; if that fails, keep them for the next flush."""
         pending, speaker_pages = self.presence.pending(), dict(self._speaker_pages)
         try:
             await in_thread(presence_store.write, pending, speaker_pages)

@@ -1,5 +1,4 @@
-"""The room under what happens to it: a phone that comes and goes, tabs in any order, a tab that does not read, a slow
-database."""
+"""The room under reconnects, tabs closed in any order, a tab that does not read, and a slow database."""
 
 from __future__ import annotations
 
@@ -19,12 +18,12 @@ RECONNECTS = 100
 
 @pytest.fixture(scope="module")
 def cast(site, speaker, telegram) -> Cast:
-    """With log-ins of its own: to some numbers the candidates' password is too similar."""
+    """A cast with logins of its own: some numbers are too similar to the candidates' password."""
     return Cast(site, speaker, telegram[0], number=306)
 
 
 def verdict_of(site, webinar: int) -> dict[str, object]:
-    """The one verdict of a webinar, once it is there."""
+    """Wait for the only verdict of a webinar."""
     eventually(lambda: site.count(f"attendance_verdict WHERE webinar_id = {webinar}"))
     (verdict,) = site.lines("verdicts", "--webinar", str(webinar))
     return verdict
@@ -40,7 +39,7 @@ def viewers(speaker, webinar: int) -> int:
     return speaker.get(f"/api/webinars/{webinar}/state").json()["viewers"]
 
 
-def test_a_hundred_reconnects_are_one_person(site, cast, speaker):
+def test_a_hundred_reconnects_count_as_one_person(site, cast, speaker):
     webinar = cast.webinar()
     _, visitor = cast.candidate(linked=False)
     speaker.post(f"/admin_webinar/{webinar}/start")
@@ -65,7 +64,7 @@ def test_a_hundred_reconnects_are_one_person(site, cast, speaker):
 
 
 @pytest.mark.parametrize("first_to_go", [0, 1], ids=["older first", "newer first"])
-def test_of_two_tabs_the_last_to_close_ends_the_presence(site, cast, speaker, first_to_go):
+def test_last_tab_to_close_ends_the_presence(site, cast, speaker, first_to_go):
     webinar = cast.webinar()
     _, visitor = cast.candidate(linked=False)
     speaker.post(f"/admin_webinar/{webinar}/start")
@@ -84,7 +83,7 @@ def test_of_two_tabs_the_last_to_close_ends_the_presence(site, cast, speaker, fi
 
 
 class Deaf(Stream):
-    """A tab whose bytes nobody reads, on a narrow line."""
+    """A tab that reads nothing, with a small receive buffer."""
 
     def _connected(self, port: int) -> socket.socket:
         connection = socket.socket()
@@ -96,7 +95,7 @@ class Deaf(Stream):
         pass
 
 
-def test_who_does_not_read_is_dropped_and_delays_nobody(site, cast, speaker):
+def test_viewer_who_does_not_read_is_dropped_and_delays_nobody(site, cast, speaker):
     chat = "https://www.youtube.com/live_chat?v=" + "x" * 1900
     webinar = cast.webinar(player_url=PLAYER + "?x=" + "x" * 1900, chat_url=chat)
     (_, visitor), (_, stuck) = cast.candidate(linked=False), cast.candidate(linked=False)
@@ -114,8 +113,8 @@ def test_who_does_not_read_is_dropped_and_delays_nobody(site, cast, speaker):
 
 
 @contextmanager
-def held(site: Site, webinar: int) -> Iterator[None]:
-    """Somebody else has the webinar's row (on SQLite: the right to write) while the block runs."""
+def locked(site: Site, webinar: int) -> Iterator[None]:
+    """Hold a lock on the webinar's row (on SQLite: the write lock) while the block runs."""
     with site.database() as connection:
         if site.environ["EFIR_DATABASE_URL"]:
             connection.execute(f"SELECT 1 FROM webinars_webinar WHERE id = {webinar} FOR UPDATE")
@@ -124,19 +123,19 @@ def held(site: Site, webinar: int) -> Iterator[None]:
         yield
 
 
-def test_a_stop_that_waits_for_the_database_counts_from_when_it_is_written(site, cast, speaker):
+def test_stop_counts_from_when_it_is_written(site, cast, speaker):
     webinar = cast.webinar()
     (stayed, stays), (left, leaves) = cast.candidate(linked=False), cast.candidate(linked=False)
     clicks = [speaker, Visitor(site, "speaker")]
     speaker.post(f"/admin_webinar/{webinar}/start")
     with ThreadPoolExecutor(2) as pool, stays.watching(webinar) as tab, leaves.watching(webinar) as other:
         eventually(lambda: site.count(f"attendance_participation WHERE webinar_id = {webinar}") == 2)
-        with held(site, webinar):
+        with locked(site, webinar):
             stops = [pool.submit(each.post, f"/admin_webinar/{webinar}/stop") for each in clicks]
-            eventually(lambda: waits(site))
+            eventually(lambda: stops_wait(site))
             other.hang_up()
             gone_at = server_time(stays, webinar)
-            # Away for longer than the grace of 3 s when the stop is written, though not when it was asked for.
+            # Away for longer than the grace period of 3 s when the stop is written, but not when it was requested.
             eventually(lambda: (server_time(stays, webinar) - gone_at).total_seconds() > 3.5)
             assert not any(stop.done() for stop in stops)
             assert {state["status"] for state in tab.states} == {"live"}
@@ -156,8 +155,8 @@ def test_a_stop_that_waits_for_the_database_counts_from_when_it_is_written(site,
     }
 
 
-def waits(site: Site) -> bool:
-    """Whether both stops wait for the row; SQLite does not say who waits."""
+def stops_wait(site: Site) -> bool:
+    """Return whether both stops wait for the row; SQLite does not tell."""
     waiting = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     return not site.environ["EFIR_DATABASE_URL"] or site.count(waiting) >= 2
 

@@ -1,6 +1,6 @@
-"""A phone out of coverage says no goodbye: presence ends at what it acknowledged last, not when that is noticed.
+"""A phone that loses coverage does not close its connection: presence ends with its last acknowledgement.
 
-Two hosts of the test's own, in network namespaces with a cable between them, and the cable is pulled.
+The test has two hosts in network namespaces with a cable between them, and pulls the cable.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from tests.support import nginx
 from tests.support.site import EFIR, PASSWORD, Site, eventually, free_port
 
 SERVER, CLIENT = "192.0.2.1", "192.0.2.2"
-MISSING = "Network namespaces (root and iproute2) are not here: apt-get install iproute2, and run as root"
+MISSING = "This test needs network namespaces: install iproute2 and run as root"
 
-# The real time-outs are 15 s and 30 s; what is tested is the same.
+# Shorter than the real timeouts of 15 s and 30 s.
 SETUP = "import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'efir.settings'; import django; django.setup()"
 SERVE = f"""
 {SETUP}
@@ -46,7 +46,7 @@ while True:
         for line in answer.iter_lines():
             print(line, flush=True)
             if login == "restless" and line.startswith("data"):
-                break  # comes and goes, so that the room's count never rests
+                break  # reconnects all the time, so that the number of viewers keeps changing
 """
 
 
@@ -56,7 +56,7 @@ def ip(*words: str) -> None:
 
 @contextmanager
 def two_hosts() -> Iterator[tuple[str, str]]:
-    """Two namespaces with a cable between them; their names."""
+    """Create two namespaces with a cable between them; yield their names."""
     if shutil.which("ip") is None or os.geteuid() != 0:
         if os.environ.get("CI") == "true":
             pytest.fail(MISSING)
@@ -111,8 +111,8 @@ def test_presence_ends_with_the_last_acknowledgement(tmp_path):
 
 @pytest.mark.skipif(not nginx.PROGRAM and not nginx.IN_CI, reason=nginx.MISSING)
 @pytest.mark.one_database
-def test_behind_the_proxy_example_a_lost_phone_is_not_present_for_minutes(tmp_path):
-    """With what deploy/sysctl.d sets, but 3 tries (3 s) for 6 (25 s); the kernel's own 15 are a quarter of an hour."""
+def test_presence_behind_the_proxy_example_ends_soon_after_the_network_is_lost(tmp_path):
+    """With the setting of deploy/sysctl.d, but 3 retries (3 s) for 6 (25 s). The default of 15 takes 15 minutes."""
     with two_hosts() as (near, far):
         https, inside = free_port(), ["ip", "netns", "exec", near]
         address = f"https://{SERVER}:{https}"
@@ -168,7 +168,7 @@ def _watch(namespace: str, address: str, login: str, webinar: int) -> subprocess
 
 
 def _is_present(site: Site, login: str) -> int:
-    """How many open intervals the database holds of this person."""
+    """Return the number of open intervals of this person."""
     code = (
         f"{SETUP}\n"
         "import json\n"
@@ -196,7 +196,7 @@ def _answers(namespace: str, address: str) -> bool:
 
 
 def _read_on(viewer: subprocess.Popen[str]) -> None:
-    """Until some more states have come: there is something acknowledged since the entry."""
+    """Read some more states, so that something was acknowledged after the entry."""
     assert viewer.stdout is not None
     for _ in range(12):
         viewer.stdout.readline()

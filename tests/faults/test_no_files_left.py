@@ -1,4 +1,4 @@
-"""A process without a file descriptor left: who comes is told so, and who is there keeps their stream."""
+"""A process near its limit of file descriptors refuses new connections and keeps existing streams."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.site import Site, Stream, Visitor, eventually
 
 pytestmark = pytest.mark.one_database
 
-FILES = 160  # of them a fourth is spare
+FILES = 160  # a quarter of them is reserved
 STREAM = "/account/webinar_room/{}/stream"
 
 
@@ -28,8 +28,8 @@ def few_files() -> None:
 
 
 @pytest.fixture(scope="module")
-def hall(tmp_path_factory):
-    """A server that may have few files open, and a webinar on air with people in front of it."""
+def crowded_site(tmp_path_factory):
+    """A server with a low limit of open files, and a live webinar with two people."""
     site = Site(tmp_path_factory.mktemp("hall"), EFIR_STREAMS_PER_PERSON="0")
     assert site.run("migrate").returncode == 0
     made = subprocess.run(
@@ -56,7 +56,7 @@ def hall(tmp_path_factory):
 
 
 def person(site: Site, people: dict, number: int) -> Visitor:
-    """Somebody who is logged in already."""
+    """Return a logged-in visitor."""
     visitor = Visitor(site)
     for pair in people["cookies"][number].split("; "):
         name, _, value = pair.partition("=")
@@ -65,26 +65,26 @@ def person(site: Site, people: dict, number: int) -> Visitor:
 
 
 def until_refused(crowd: Visitor, webinar: int, tabs: ExitStack) -> int:
-    """Open streams until one is not let in; the status that it got."""
+    """Open streams until one is refused; return its status."""
     for _ in range(FILES):
         tab = Stream(crowd, webinar)
         tabs.callback(tab.close)
         if (status := eventually(partial(getattr, tab, "status"))) != 200:
             return status
-    pytest.fail("nobody was refused")
+    pytest.fail("no stream was refused")
 
 
 def fill(crowd: Visitor, webinar: int, tabs: ExitStack) -> httpx.Response:
-    """Open streams until nobody is let in; what an English visitor of the schedule is answered then.
+    """Open streams until pages are refused, too; return the response to an English visitor of the schedule.
 
-    A refusal alone says little: for a moment a stream that is being taken over has two descriptors.
+    One refused stream is not enough: while a stream is handed over, it has two descriptors for a moment.
     """
     for _ in range(20):
         assert until_refused(crowd, webinar, tabs) == 503
         answer = httpx.get(f"{crowd.site.url}/webinars/", headers={"Accept-Language": "en"})
         if answer.status_code != 200:
             return answer
-    pytest.fail("there was always a place left")
+    pytest.fail("a connection was always accepted")
 
 
 def cpu_ticks(pid: int) -> int:
@@ -92,26 +92,26 @@ def cpu_ticks(pid: int) -> int:
     return int(fields[11]) + int(fields[12])
 
 
-def test_a_full_house_refuses_clearly_keeps_its_viewers_and_lets_in_again(hall):
-    site, process, people = hall
+def test_full_process_refuses_keeps_its_viewers_and_recovers(crowded_site):
+    site, process, people = crowded_site
     webinar = people["webinar"]
     viewer, crowd = person(site, people, 0), person(site, people, 1)
     with viewer.watching(webinar) as tab, ExitStack() as tabs:
-        # Not only to streams, in the visitor's language, and when to come back.
+        # Pages are refused in the visitor's language, with the time to retry.
         answer = fill(crowd, webinar, tabs)
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) > 0
         assert answer.headers["connection"] == "close"
         assert len(answer.text) > 20
 
-        # Beyond what is spare: whoever comes and says nothing is hung up on, and the loop does not spin.
+        # More than the reserve: silent connections are closed, and the event loop does not spin.
         silent = [socket.create_connection(("127.0.0.1", site.port), timeout=30) for _ in range(FILES)]
         before = cpu_ticks(process.pid)
-        # Some of those who went meanwhile have left a place below.
+        # Some connections ended meanwhile, so a few are accepted.
         eventually(lambda: len(select.select(silent, [], [], 0)[0]) >= FILES - 20)
         for each in silent:
             each.close()
-        assert cpu_ticks(process.pid) - before < 100  # of these a second has a hundred
+        assert cpu_ticks(process.pid) - before < 100  # a hundred ticks are a second
 
         assert site.run("webinar", "pause", str(webinar)).returncode == 0
         tab.until(status="paused")

@@ -1,4 +1,4 @@
-"""The API against its own document, by schemathesis: whoever asks, and whatever for."""
+"""The API against its own OpenAPI document, by schemathesis, for every role."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ READ = "/webinars/{webinar_id}/state"
 
 @pytest.fixture
 def schema(db):
-    """The document as the server tells it, with the server behind it, which works within the test's transaction."""
+    """The OpenAPI document with a server behind it that works within the test's transaction."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     yield schemathesis.openapi.from_wsgi("/api/openapi.json", WSGIHandler())
@@ -32,7 +32,7 @@ def schema(db):
 
 
 def cookies_of(person: Any) -> dict[str, str]:
-    """The session of somebody who is logged in; of nobody where there is none."""
+    """Return the session cookie of a person; no cookies for None."""
     if person is None:
         return {}
     client = Client()
@@ -40,21 +40,21 @@ def cookies_of(person: Any) -> dict[str, str]:
     return {efir.SESSION_COOKIE_NAME: client.cookies[efir.SESSION_COOKIE_NAME].value}
 
 
-def test_every_operation_is_tried(schema):
+def test_every_operation_is_covered(schema):
     assert [(each.ok().method, each.ok().path) for each in schema.get_all_operations()] == [
         ("get", f"/api{READ}")
     ]
 
 
 @pytest.mark.parametrize("address", ["/api/nowhere", "/api/webinars/0/state"])
-def test_what_is_not_there_is_told_as_the_rest_is(db, client, address):
+def test_unknown_url_is_404_as_json(db, client, address):
     answer = client.get(address, headers={"accept": "text/html"})
     assert (answer.status_code, answer.json()) == (404, {"error": "not_found"})
 
 
 @pytest.mark.parametrize("role", [None, *Role])
 @pytest.mark.parametrize("mode", list(GenerationMode))
-def test_answers_are_as_the_document_says(schema, make_person, role, mode):
+def test_responses_conform_to_the_schema(schema, make_person, role, mode):
     cookies = cookies_of(make_person(role) if role else None)
     for operation in schema.get_all_operations():
         _try(operation.ok().as_strategy(generation_mode=mode), cookies)
@@ -62,7 +62,7 @@ def test_answers_are_as_the_document_says(schema, make_person, role, mode):
 
 @pytest.mark.parametrize("status", ["draft", "scheduled", "live", "paused", "finished", "archived"])
 @pytest.mark.parametrize("role", [None, *Role])
-def test_a_state_is_as_the_document_says(schema, make_person, make_webinar, role, status):
+def test_state_conforms_to_the_schema_in_every_status(schema, make_person, make_webinar, role, status):
     webinar = make_webinar(status)
     case = schema[f"/api{READ}"]["GET"].Case(path_parameters={"webinar_id": webinar.pk})
     answer = case.call_and_validate(cookies=cookies_of(make_person(role) if role else None))

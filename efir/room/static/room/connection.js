@@ -1,11 +1,11 @@
-// One stream at a time. When it breaks: a new one after a random delay whose span doubles, so that a room full of
-// viewers does not come back in the same second.
+// One event stream at a time. If it breaks, reconnect after a random delay with exponential backoff, so that a full room
+// does not reconnect in the same second.
 const LEAST_MS = 500;
 const FIRST_MS = 3000;
 const LONGEST_MS = 30000;
-const ASK_AFTER = 3;
-// Away for so long, a phone may have lost its line without being told: no error would come for minutes. Not sooner: on a
-// desktop the line is still there, and a hall that looks into another tab would leave and come back.
+const ASK_AFTER = 3; // failures, before asking the API why
+// After this long in the background a phone may have lost its connection without an error for minutes. Not sooner: a
+// desktop keeps the connection, and viewers who switch tabs would reconnect for nothing.
 const STALE_MS = 60000;
 
 export class Connection {
@@ -66,7 +66,7 @@ export class Connection {
     else this.retryNow();
   }
 
-  // A stream does not tell why it was refused. Logged out, or no such room any more: the page knows what to say.
+  // EventSource does not report the status. If the viewer is logged out or the room is gone, the reloaded page says so.
   async ask() {
     const answer = await fetch(this.stateAddress).catch(() => null);
     if (answer && [401, 403, 404].includes(answer.status)) location.reload();

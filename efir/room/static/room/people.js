@@ -1,4 +1,4 @@
-// Who is in the room: read page by page, while the list is open. The pages that were asked for are kept fresh.
+// The people in the room: fetched page by page while the list is open. Pages that have been opened are refreshed.
 const EVERY_MS = 15000;
 const SOON_MS = 1500;
 const $ = (id) => document.getElementById(id);
@@ -14,7 +14,7 @@ export function startPeople(address) {
     const given = answer?.ok && !answer.redirected ? await answer.json().catch(() => null) : null;
     $("people-failed").textContent = given ? "" : $("people-failed").dataset.text;
     if (!given) return false;
-    // Beyond the last page the server gives the last: the room has shrunk.
+    // For a page beyond the last the server returns the last one: the room has shrunk.
     pages[given.page - 1] = given.people;
     pages.length = Math.min(pages.length, given.pages);
     total = given.total;
@@ -28,20 +28,20 @@ export function startPeople(address) {
       answered = await read(number);
     }
     draw();
-    if (answered && !total) setTimeout(refresh, SOON_MS); // whoever looks has just come, and is not written down yet
+    if (answered && !total) setTimeout(refresh, SOON_MS); // the viewer has just come and is not in the database yet
   }
 
   async function more() {
     const before = list.children.length;
     await read(pages.length + 1);
     draw();
-    // The button may be gone now, and who presses it by keyboard wants to read on.
+    // The button may be hidden now: move the focus to the first new row for keyboard users.
     list.children[before]?.focus();
   }
 
   function draw() {
     const people = pages.flat();
-    // Rows are filled anew, not replaced: neither the focus nor the place in the list is lost.
+    // Rows are updated in place, so that focus and scroll position are kept.
     while (list.children.length > people.length) list.lastElementChild.remove();
     people.forEach(({ name, role }, index) => {
       const row = list.children[index] ?? list.appendChild(emptyRow());

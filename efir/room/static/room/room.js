@@ -1,4 +1,4 @@
-// The room: shows what the stream says. The server has rendered the state of the moment already.
+// The room: shows the state from the event stream. The server has rendered the current state into the page.
 import { clockText, serverNow, setServerTime, startClock } from "../js/clock.js";
 import { startCountdowns } from "../js/countdown.js";
 import { addOwnTimes } from "../js/own_time.js";
@@ -8,7 +8,8 @@ import { startSoundTest } from "./sound.js";
 import { Stage } from "./stage.js";
 import { Words } from "./words.js";
 
-const EXACT_UP_TO = 200; // as `coarse` has it; above, the count is rounded down and takes no notice of one
+// As in state.py: above this the count is rounded down, so the viewer is not subtracted from it.
+const EXACT_UP_TO = 200;
 const $ = (id) => document.getElementById(id);
 const room = $("room");
 const stage = new Stage(`efir-stage-${room.dataset.id}`);
@@ -18,7 +19,7 @@ let screen = room.dataset.screen;
 let version = Number(room.dataset.version);
 let startedAt = room.dataset.started;
 let startsAt = $("countdown")?.dataset.countdown;
-let sawLive = false; // who was here while it was live is thanked
+let sawLive = false; // whether to thank the viewer at the end
 
 function screenOf(state) {
   if (state.status === "scheduled" && state.withdrawn) return "withdrawn";
@@ -50,7 +51,7 @@ function show(now) {
   return undefined;
 }
 
-// Who has gone to another tab meanwhile sees that it has begun.
+// The title tells viewers who are in another tab that the webinar is live.
 function showTitle() {
   document.title = document.hidden && screen === "live" ? `● LIVE · ${title}` : title;
 }
@@ -64,7 +65,7 @@ function showWords(page) {
   if (moved && screen === "scheduled") say(room.dataset.sayMoved.replace("{when}", $("when").textContent));
 }
 
-// It ticks in silence. Once the time has come it says so, and is heard once.
+// Screen readers ignore the ticking countdown and announce once that it is over.
 function sayThatItIsTime() {
   const countdown = $("countdown");
   if (!countdown?.classList.contains("over")) return countdown?.setAttribute("aria-hidden", "true");
@@ -79,7 +80,7 @@ function showViewers(count) {
   line.textContent = others > 0 ? line.dataset.text.replace("{count}", others) : line.dataset.alone;
 }
 
-// Nobody knows now how many are there.
+// Without a connection the number of viewers is not known.
 function showLost() {
   $("lost").hidden = false;
   $("viewers").textContent = "—";
@@ -107,14 +108,15 @@ function apply(state, receivedAt) {
   if (state.status === "finished") leave(state.viewers);
 }
 
-// Which webinar is next may have changed since the page came. Without hurry: now the server looks up who was there.
+// The next webinar may have changed since the page was rendered. Spread over a longer time: now the page costs a query
+// per viewer.
 function leave(viewers) {
   stream.close();
   words.readSoon(viewers * 5);
 }
 
 function tick() {
-  // A pause is no time on air: beside «пауза» nothing counts on.
+  // The elapsed time is hidden in a pause, which is not time on air.
   $("elapsed").textContent = startedAt && screen === "live" ? clockText(serverNow() - Date.parse(startedAt), "") : "";
   sayThatItIsTime();
 }

@@ -1,10 +1,10 @@
-// The tabs of one browser share one stream: over HTTP/1.1 a browser has six connections to a host, and no more.
-// The tab that holds the lock has the stream and tells the others what it says. An open stream is presence, and
-// browsers put hidden tabs to sleep: a tab that comes into view takes the lock from whoever holds it.
+// The tabs of one browser share one stream: over HTTP/1.1 a browser opens six connections to a host at most. The tab that
+// holds the Web Lock has the stream and broadcasts its messages to the others. An open stream is presence, and browsers
+// suspend hidden tabs: a tab that becomes visible steals the lock.
 import { Connection } from "./connection.js";
 
 const SIGN_MS = 5000;
-const SILENT_SIGNS = 4;
+const SILENT_SIGNS = 4; // a leading tab that is silent for so many intervals is suspended
 
 export class SharedStream {
   constructor(name, address, stateAddress, { onState, onLost, onBack }) {
@@ -17,7 +17,7 @@ export class SharedStream {
   }
 
   open() {
-    // Plain http on another host than localhost has no locks: there each tab has a stream of its own.
+    // Web Locks need https (or localhost). Without them each tab has its own stream.
     if (!navigator.locks || !window.BroadcastChannel) return this.connection.open();
     this.channel = new BroadcastChannel(this.name);
     this.channel.addEventListener("message", ({ data }) => this.hear(data));
@@ -28,7 +28,7 @@ export class SharedStream {
     return this.join();
   }
 
-  // For good: every tab does it when it hears of the finish. The lock is not passed on, so that nobody opens again.
+  // Called by every tab at the finish. The lock is not released, so that no other tab opens a stream again.
   close() {
     this.closed = true;
     this.waiting?.abort();
@@ -56,14 +56,14 @@ export class SharedStream {
     this.request({ steal: true });
   }
 
-  // Only the latest request counts: one that was given up may be granted still, and lets go at once.
+  // Only the latest request counts: an aborted one may still be granted, and then releases the lock at once.
   request(options) {
     const turn = this.turn = {};
     const lead = () => (turn === this.turn && !this.closed ? this.lead() : undefined);
     navigator.locks.request(this.name, options, lead).catch((error) => {
       if (turn !== this.turn) return;
       this.leading = false;
-      if (error.name === "AbortError") this.follow(); // robbed
+      if (error.name === "AbortError") this.follow(); // another tab has stolen the lock
       else if (!this.closed) this.connection.open();
     });
   }
@@ -78,7 +78,7 @@ export class SharedStream {
     return new Promise((release) => { this.release = release; });
   }
 
-  // The browser may keep the page, asleep, and bring it back.
+  // The browser may put the page into the back/forward cache and restore it.
   leave() {
     this.here = this.leading = false;
     this.turn = null;
@@ -101,7 +101,7 @@ export class SharedStream {
     if (message.hello) return this.repeat();
     if (this.leading || this.closed) return undefined;
     this.silent = 0;
-    // Who was robbed keeps its stream until the new holder's is open: no moment without presence.
+    // The former holder keeps its stream until the new one is open, so that presence has no gap.
     if (message.state) this.connection.close();
     if (this.connection.closed) this.show(message);
     if (message.hidden && !document.hidden) this.takeOver();
@@ -115,7 +115,7 @@ export class SharedStream {
   }
 
   look() {
-    if (document.hidden) this.repeat(); // another window may be in view
+    if (document.hidden) this.repeat(); // a tab in another window may be visible
     else this.takeOver();
   }
 

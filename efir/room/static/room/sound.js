@@ -1,4 +1,4 @@
-// Before the start: does this device play sound? Three notes made here, and a level that shows that they are played.
+// Sound test before the start: plays three notes, and shows their level.
 const NOTES_HZ = [523, 659, 784];
 const NOTE_S = 0.4;
 const LOUDNESS = 0.25;
@@ -15,11 +15,11 @@ export function startSoundTest() {
     button.disabled = true;
     try {
       context ??= new AudioContext();
-      context.resume(); // it may stay unanswered where the browser allows no sound
+      context.resume(); // not awaited: if the browser allows no sound, it may never settle
       await watch(playNotes(context));
       show("ask");
     } catch {
-      show("help"); // no sound device, or a browser that allows no sound
+      show("help"); // no sound device, or the browser allows no sound
     }
     button.disabled = false;
   }
@@ -47,7 +47,7 @@ function playNotes(context) {
     note.start(from + index * NOTE_S);
     note.stop(from + (index + 1) * NOTE_S);
   });
-  // Without a click at either end.
+  // Fade in and out, so that there is no click.
   const until = from + NOTES_HZ.length * NOTE_S;
   loudness.gain.setValueAtTime(0, from);
   loudness.gain.linearRampToValueAtTime(LOUDNESS, from + 0.03);

@@ -1,9 +1,9 @@
-// The player and the chat. A foreign iframe does not tell that autoplay was refused, so the viewer's own press mounts
-// it; the finish removes it, and with it the sound. Of the tabs of one browser the last one entered plays.
+// The player and the chat. A foreign iframe does not report that autoplay was refused, so the viewer's own click mounts
+// it. The finish removes it together with its sound. Of several tabs of one browser, only the last one entered plays.
 import { Video } from "./video.js";
 
-// Protected video (Kinescope, VK) does not play without encrypted-media. What is not in the page's Permissions-Policy is
-// the page's own and may be passed on; what that denies would not be.
+// Protected video (Kinescope, VK) needs encrypted-media. The page may delegate a feature that its Permissions-Policy does
+// not mention, but not one that the policy denies.
 const ALLOW = "autoplay; fullscreen; encrypted-media; picture-in-picture";
 const $ = (id) => document.getElementById(id);
 
@@ -13,10 +13,10 @@ export class Stage {
     this.state = null;
     this.channel = window.BroadcastChannel && new BroadcastChannel(name);
     this.channel?.addEventListener("message", ({ data }) => (data === "entered" ? this.giveWay() : this.hint()));
-    // Closed, or kept asleep by the browser: nobody plays now. Woken, it plays on.
+    // A page that is closed or kept in the back/forward cache stops playing; restored from the cache, it plays again.
     window.addEventListener("pagehide", () => this.entered && this.channel?.postMessage("left"));
     window.addEventListener("pageshow", ({ persisted }) => persisted && this.entered && this.channel?.postMessage("entered"));
-    $("enter-button").disabled = false; // a page without its script offers no dead button
+    $("enter-button").disabled = false; // disabled in the HTML: without this script it would do nothing
     $("enter-button").addEventListener("click", () => this.enter());
     for (const event of ["online", "pageshow"]) window.addEventListener(event, () => this.video?.wake());
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.video?.wake(); });

@@ -1,19 +1,19 @@
-// Plays HLS by its address: the browser itself where it can, else hls.js, which is fetched only then. A speaker who
-// starts OBS late and a line that breaks are the same: it says so, and tries again after a random delay whose span
-// doubles, so that a room full of viewers does not ask in the same second.
+// Plays an HLS playlist: natively if the browser can, else with hls.js, which is loaded only then. Whether the speaker
+// starts OBS late or the connection breaks: it shows a message and retries after a random delay with exponential backoff,
+// so that a full room does not retry in the same second.
 const KIND = "application/vnd.apple.mpegurl";
 const LEAST_MS = 1000;
 const FIRST_MS = 2000;
 const LONGEST_MS = 15000;
-const LOOK_MS = 1000;
-const STUCK_MS = 12000;
-const BEHIND_MS = 20000;
+const LOOK_MS = 1000; // how often playback is checked
+const STUCK_MS = 12000; // without progress for this long the video is loaded again: longer than two segments
+const BEHIND_MS = 20000; // after a longer pause playback resumes at the live edge
 const JUST_NOW_MS = 1000;
-// Unpacked in the page itself: a worker would need blob: scripts, and one stream is little work.
+// No web worker: it would need blob: scripts, and remuxing one stream is little work.
 const OPTIONS = { enableWorker: false, liveDurationInfinity: true, liveSyncDurationCount: 3, liveMaxLatencyDurationCount: 8 };
 
 export class Video {
-  // `say` is called with "waiting", "broken", "blocked" or "unsupported", and with "" while it plays.
+  // Calls `say` with "waiting", "broken", "blocked" or "unsupported", and with "" while the video plays.
   constructor(address, title, say) {
     Object.assign(this, { address, say, failures: 0, wanted: true });
     const element = this.element = document.createElement("video");
@@ -27,7 +27,7 @@ export class Video {
     this.onHide = () => this.look();
     document.addEventListener("visibilitychange", this.onHide);
     this.looking = setInterval(() => this.look(), LOOK_MS);
-    this.play(); // within the viewer's press, which some browsers ask for
+    this.play(); // in the handler of the viewer's click, as some browsers require
     this.load();
   }
 
@@ -55,7 +55,7 @@ export class Video {
     this.hls.attachMedia(this.element);
   }
 
-  // A playlist that has ended is not played over and over: it is waited for the next.
+  // A playlist that has ended is not played again: wait for the next one.
   loaded() {
     if (this.over && Number.isFinite(this.element.duration)) return this.fail();
     this.over = false;
@@ -74,7 +74,7 @@ export class Video {
     this.say("");
   }
 
-  // Who comes back from a pause comes back to what goes on now.
+  // After a long pause resume at the live edge.
   resume() {
     const away = Date.now() - this.pausedAt;
     this.wanted = true;
@@ -82,7 +82,7 @@ export class Video {
     if (away > BEHIND_MS) this.load();
   }
 
-  // A phone pauses what is hidden, some a moment before they say so: that was not the viewer's wish.
+  // Phones pause a hidden video, some of them a moment before the page becomes hidden: the viewer did not want that.
   paused() {
     this.pausedAt = Date.now();
     const { ended, error } = this.element;
@@ -112,7 +112,7 @@ export class Video {
     else if (Date.now() - this.seen.at > STUCK_MS) this.fail();
   }
 
-  // The page is in view again, or the network is back.
+  // Called if the page is visible again, or the network is back.
   wake() {
     const asleep = Date.now() - this.seen.at > BEHIND_MS;
     if (this.timer !== undefined || (this.wanted && (this.element.paused || asleep))) this.load();

@@ -1,18 +1,18 @@
-// What the page says of the webinar changes while it waits: it is moved, or renamed. The new words are the page's own,
-// read again; it is kept in the server's memory, and a full house does not ask for it in the same second.
+// The texts about the webinar may change while viewers wait: it is moved or renamed. Then the page is fetched again and
+// its texts are replaced. The server has it in memory, and a full room is spread over several seconds.
 const PER_VIEWER_MS = 1;
-const AGAIN_MS = 3000; // another process may have kept an older page, for two seconds
+const AGAIN_MS = 3000; // another process may cache an older page for two seconds
 const LONGEST_MS = 60000;
 const PART = "[data-words-part]";
 
 export class Words {
-  // `onFresh` is called with the page that the new words came with, as soon as they are shown.
+  // Calls `onFresh` with the fetched page after its texts are shown.
   constructor(room, onFresh) {
     Object.assign(this, { address: room.dataset.page, wanted: room.dataset.words, onFresh });
     this.served = new Map(parts(document).map((part) => [part.dataset.wordsPart, part.innerHTML]));
   }
 
-  // The stream says by which words the webinar goes now.
+  // `wanted` is the hash of the current texts, from the event stream.
   follow(wanted, viewers) {
     if (wanted === this.wanted) return;
     this.wanted = wanted;
@@ -25,7 +25,7 @@ export class Words {
     this.later(Math.random() * this.span);
   }
 
-  // A server that cannot give the page now is asked more and more seldom.
+  // Exponential backoff while the server does not return the new page.
   again() {
     this.failures += 1;
     const span = Math.max(AGAIN_MS, this.span) * 2 ** (this.failures - 1);
