@@ -32,8 +32,11 @@ class ForkServer:
             [sys.executable, "-m", "tests.support.fork_server", str(theirs.fileno())],
             env=self.environ | {"DJANGO_SETTINGS_MODULE": "efir.settings"},
             pass_fds=[theirs.fileno()],
+            stderr=subprocess.DEVNULL,
         )
         theirs.close()
+        # In an environment that Efir refuses the server ends before it says that it is ready.
+        self.is_ready = bool(ours.recv(1))
 
     def start(
         self, arguments: Sequence[str], stdin: IO[bytes], stdout: IO[bytes], stderr: IO[bytes]
@@ -126,6 +129,7 @@ def _serve(channel: socket.socket) -> None:
     import efir.ops.cli.server
     import efir.urls  # noqa: F401
 
+    channel.sendall(b"+")
     while True:
         text, files, *_ = socket.recv_fds(channel, 65536, 3)
         if not text:

@@ -150,10 +150,11 @@ class Site:
         )
 
     def _server(self) -> ForkServer | None:
-        """Return the server that forks this installation's processes; None if its environment was changed."""
+        """Return what forks this installation's processes; None if its environment was changed or is wrong."""
         if self._fork_server is None:
             self._fork_server = ForkServer(self.environ)
-        return self._fork_server if self._fork_server.environ == self.environ else None
+        is_ours = self._fork_server.is_ready and self._fork_server.environ == self.environ
+        return self._fork_server if is_ours else None
 
     def lines(self, *arguments: str) -> list[dict[str, Any]]:
         """What a listing prints."""
