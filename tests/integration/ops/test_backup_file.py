@@ -153,4 +153,4 @@ def test_restore_explains_a_file_it_may_not_read(monkeypatch, tmp_path, capsys):
 
     monkeypatch.setattr(command_line, "check", refused)
     assert command_line.run_restore(Namespace(file=tmp_path / "efir.zip", check=True)) == 1
-    assert "may not read it" in capsys.readouterr().err
+    assert "may not read or write it" in capsys.readouterr().err
