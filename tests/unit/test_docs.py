@@ -44,3 +44,8 @@ def test_docs_name_paths_and_symbols_that_exist(page):
         if not file.exists() or (name and not re.search(rf"\b{name}\b", file.read_text())):
             missing.append(f"{path}:{name}" if name else path)
     assert not missing
+
+
+def test_index_lists_every_decision():
+    index = (ROOT / "docs/decisions/README.md").read_text()
+    assert [page.name for page in (ROOT / "docs/decisions").glob("0*.md") if f"({page.name})" not in index] == []
