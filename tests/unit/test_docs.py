@@ -48,4 +48,6 @@ def test_docs_name_paths_and_symbols_that_exist(page):
 
 def test_index_lists_every_decision():
     index = (ROOT / "docs/decisions/README.md").read_text()
-    assert [page.name for page in (ROOT / "docs/decisions").glob("0*.md") if f"({page.name})" not in index] == []
+    assert [
+        page.name for page in (ROOT / "docs/decisions").glob("0*.md") if f"({page.name})" not in index
+    ] == []
