@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+# A module, perhaps with a name in it: `efir.hooks.bus.listen`.
+MODULE = re.compile(r"\b(efir(?:\.\w+)+)\b")
 # A path of the repository in backticks, perhaps with a name in that file: `efir/config.py:read_config`.
 PATH = re.compile(r"`((?:efir|tests|tools|deploy|benchmarks)/[\w./-]*)(?::(\w+))?`")
 
@@ -44,6 +46,25 @@ def test_docs_name_paths_and_symbols_that_exist(page):
         if not file.exists() or (name and not re.search(rf"\b{name}\b", file.read_text())):
             missing.append(f"{path}:{name}" if name else path)
     assert not missing
+
+
+def is_named(dotted: str) -> bool:
+    """Return whether a dotted name leads to a module or package, or to a name in one."""
+    *parents, name = dotted.split(".")
+    module = ROOT.joinpath(*parents)
+    if (module / name).is_dir() or (module / f"{name}.py").exists():
+        return True
+    file = module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
+    if file.exists():
+        return bool(re.search(rf"\b{name}\b", file.read_text()))
+    return len(parents) > 1 and is_named(".".join(parents))  # a method, say
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_docs_name_modules_that_exist(page):
+    not_modules = ("efir.sqlite3", "efir.service", "efir.env", "efir.E001", "efir.listeners", "efir.conf")
+    names = {name for name in MODULE.findall(page.read_text()) if not name.startswith(not_modules)}
+    assert [name for name in sorted(names) if not is_named(name)] == []
 
 
 def test_index_lists_every_decision():
