@@ -1,4 +1,4 @@
-"""The composed pages as a Django app without models: their templates and tags."""
+"""The composed pages as a Django app: it has templates and no models."""
 
 from __future__ import annotations
 

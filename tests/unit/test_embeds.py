@@ -1,4 +1,4 @@
-"""Player and chat addresses: what people really copy becomes what can be framed."""
+"""Player and chat URLs: URLs as people copy them become URLs that can be framed."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ KEPT = [
 
 
 @pytest.mark.parametrize("copied", COPIED)
-def test_what_people_copy_becomes_what_can_be_framed(copied):
+def test_copied_url_becomes_an_embed_url(copied):
     assert clean_player_url(copied) == COPIED[copied]
     assert clean_player_url(COPIED[copied]) == COPIED[copied]
 
 
 @pytest.mark.parametrize("address", KEPT)
-def test_the_rest_of_an_allowed_host_stays_as_it_is(address):
+def test_embed_url_stays_as_it_is(address):
     assert clean_player_url(address) == address
     assert clean_chat_url(address) == address
 
@@ -100,19 +100,19 @@ PAGES = [
 
 @pytest.mark.parametrize("field", [clean_player_url, clean_chat_url])
 @pytest.mark.parametrize("address", CHANNELS + PAGES)
-def test_a_page_that_no_frame_shows_is_refused_with_the_address_to_take(address, field):
+def test_unframable_page_is_refused_with_advice(address, field):
     said = "Это страница канала" if address in CHANNELS else "Эту страницу нельзя показать в комнате"
     with pytest.raises(ValidationError, match=said + ".*скопируйте|" + said + ".*Подойдёт"):
         field(address)
 
 
-def test_the_providers_own_code_is_taken_at_its_word():
+def test_iframe_code_of_a_provider_is_trusted():
     address = "https://rutube.ru/new-embed/1"
     assert clean_player_url(f'<iframe src="{address}"></iframe>') == address
     assert clean_chat_url(f"<iframe src={address}></iframe>") == address
 
 
-def test_what_an_installation_adds_is_taken_as_it_is(settings):
+def test_added_host_is_trusted(settings):
     settings.FRAME_HOSTS = settings.FRAME_HOSTS | {"vimeo.com"}
     assert clean_chat_url("https://vimeo.com/live-chat/1/") == "https://vimeo.com/live-chat/1/"
 
@@ -128,7 +128,7 @@ def test_what_an_installation_adds_is_taken_as_it_is(settings):
         '<iframe src="https://www.youtube.com/live_chat?v=dQw4w9WgXcQ&amp;embed_domain=x.example"></iframe>',
     ],
 )
-def test_the_chat_of_a_broadcast_on_youtube_is_the_one_beside_it_shown_to_this_site(copied, settings):
+def test_youtube_video_becomes_its_chat_for_this_host(copied, settings):
     settings.EFIR = replace(settings.EFIR, public_url="https://efir.example:8443")
     expected = "https://www.youtube.com/live_chat?v=dQw4w9WgXcQ&embed_domain=efir.example"
     assert clean_chat_url(copied) == expected
@@ -147,7 +147,7 @@ def test_the_chat_of_a_broadcast_on_youtube_is_the_one_beside_it_shown_to_this_s
         "x",
     ],
 )
-def test_another_provider_is_refused_and_the_allowed_are_named(address):
+def test_unknown_provider_is_refused_with_the_allowed_ones(address):
     with pytest.raises(
         ValidationError, match=r"Плеер с этого адреса не разрешён. Разрешены: YouTube, VK Видео, .*Vimeo"
     ):
@@ -168,13 +168,13 @@ def test_another_provider_is_refused_and_the_allowed_are_named(address):
         "https://youtu.be/" + "a" * MAX_LENGTH,
     ],
 )
-def test_what_is_no_address_is_said(text):
+def test_text_that_is_no_url_is_refused(text):
     for field in (clean_player_url, clean_chat_url):
         with pytest.raises(ValidationError, match="Это не адрес"):
             field(text)
 
 
-def test_nothing_grows_beyond_what_is_kept():
+def test_url_must_fit_the_column():
     short = "youtu.be/" + "a" * (MAX_LENGTH - len("https://youtu.be/"))
     with pytest.raises(ValidationError, match="Это не адрес"):
         clean_player_url(short)
@@ -182,7 +182,7 @@ def test_nothing_grows_beyond_what_is_kept():
 
 @pytest.fixture
 def media_host(settings):
-    """An installation of https that may play HLS from one host, and from itself."""
+    """Set up an installation on https that may play HLS from one other host and from itself."""
     settings.EFIR = replace(settings.EFIR, public_url="https://efir.example")
     settings.HLS_HOSTS = ("live.example:8443",)
     settings.HLS_ORIGINS = ("https://live.example:8443",)
@@ -197,7 +197,7 @@ def media_host(settings):
         "efir.example/hls/stream.m3u8",
     ],
 )
-def test_hls_plays_from_its_hosts(media_host, address):
+def test_hls_is_allowed_from_configured_hosts(media_host, address):
     assert clean_player_url(address).removeprefix("https://") == address.removeprefix("https://")
     with pytest.raises(ValidationError, match="Чат с этого адреса не разрешён"):
         clean_chat_url(address)
@@ -215,7 +215,7 @@ def test_hls_plays_from_its_hosts(media_host, address):
         ("https://live.example:port/x.m3u8", "Это не адрес"),
     ],
 )
-def test_hls_from_elsewhere_is_refused_with_what_is_allowed(media_host, address, said):
+def test_hls_from_another_host_is_refused(media_host, address, said):
     with pytest.raises(ValidationError) as refused:
         clean_player_url(address)
     assert said in refused.value.messages[0]

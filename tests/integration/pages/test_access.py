@@ -1,4 +1,4 @@
-"""What every page has in common; who gets which is in test_every_view."""
+"""What all pages have in common. Which role gets which page is in test_every_view."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def visitor(make_person):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_get_writes_nothing(webinars, visitor, role):
+def test_get_writes_nothing(webinars, visitor, role):
     client = visitor(role)
     for page in PAGES:
         with CaptureQueriesContext(connection) as queries:
@@ -53,7 +53,7 @@ def test_a_get_writes_nothing(webinars, visitor, role):
         assert wrote == [], page
 
 
-def test_a_guest_comes_back_to_the_room_after_logging_in(make_person, make_webinar):
+def test_login_returns_guest_to_the_room(make_person, make_webinar):
     person = make_person(password="kandidat-2026")
     address = f"/account/webinar_room/{make_webinar('live').pk}/"
     client = Client()
@@ -64,13 +64,13 @@ def test_a_guest_comes_back_to_the_room_after_logging_in(make_person, make_webin
 
 
 @pytest.mark.parametrize("page", ["/nowhere/", "/admin_webinar/"])
-def test_an_error_page_says_what_to_do(visitor, page):
+def test_error_page_links_to_the_schedule(visitor, page):
     answer = visitor("candidate").get(page)
     assert "/webinars/" in answer.content.decode()
     assert "<h1>" in answer.content.decode()
 
 
-def test_the_page_of_a_failure_stands_alone(visitor, monkeypatch):
+def test_500_page_renders_without_the_base_template(visitor, monkeypatch):
     from efir.webinars import schedule
 
     client = Client(raise_request_exception=False)
@@ -81,7 +81,7 @@ def test_the_page_of_a_failure_stands_alone(visitor, monkeypatch):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_no_page_has_anything_inline_or_from_elsewhere(webinars, visitor, role):
+def test_pages_have_no_inline_code_and_no_foreign_sources(webinars, visitor, role):
     client = visitor(role)
     for page in PAGES:
         html = client.get(page.format(**webinars), headers={"accept": "text/html"}).content.decode()
@@ -91,21 +91,21 @@ def test_no_page_has_anything_inline_or_from_elsewhere(webinars, visitor, role):
         assert not re.search(r"<(?:script|link|img)[^>]+(?:src|href)=\"(?:https?:)?//", fetched), page
 
 
-def test_every_page_carries_the_policy_and_its_language(visitor):
+def test_pages_send_csp_and_content_language(visitor):
     answer = visitor("guest").get("/webinars/", headers={"accept-language": "en"})
     assert "default-src 'self'" in answer["Content-Security-Policy"]
     assert answer["Content-Language"] == "en"
     assert '<html lang="en">' in answer.content.decode()
 
 
-def test_the_language_is_switched_in_the_footer(visitor):
+def test_footer_switches_the_language(visitor):
     client = visitor("guest")
     assert client.post("/i18n/setlang/", {"language": "en", "next": "/webinars/"}).url == "/webinars/"
     assert '<html lang="en">' in client.get("/webinars/").content.decode()
 
 
-def test_no_page_asks_for_a_role_by_name():
-    """Templates ask for capabilities: a role's name is only ever shown."""
+def test_templates_check_capabilities_and_not_roles():
+    """Templates may show a role's name, but decide by capabilities."""
     package = Path(efir.__file__).parent
     for template in package.glob("**/templates/**/*.html"):
         asked = re.findall(r"{% (?:el)?if ([^%]*)%}", template.read_text())

@@ -1,4 +1,4 @@
-"""The account page and what belongs to it: contacts, the next webinar, the people one has invited."""
+"""The account page: contacts, the next webinar, the people one has invited."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def logged_in(person: Person) -> Client:
 
 
 class TestContacts:
-    def test_a_candidate_sees_their_inviters(self, make_person):
+    def test_candidate_sees_the_inviters_contacts(self, make_person):
         partner = make_person(Role.PARTNER, name="Павел Партнёр", login="+79990000001")
         page = logged_in(make_person(invited_by=partner)).get("/account/contacts/").content.decode()
         assert "Павел Партнёр" in page
         assert "tel:+79990000001" in page
 
-    def test_without_an_inviter_a_sentence_says_so(self, make_person):
+    def test_page_says_that_there_is_no_inviter(self, make_person):
         assert "без приглашения" in logged_in(make_person()).get("/account/contacts/").content.decode()
 
-    def test_ones_own_are_saved_in_one_spelling(self, make_person):
+    def test_contacts_are_normalized(self, make_person):
         person = make_person()
         fields = {"email": "a@example.ru", "phone": "8 999 123 45 67", "telegram_name": "@anna_p"}
         logged_in(person).post("/account/contact_details", fields | {"lead_id": "1", "name": "Другая"})
@@ -41,14 +41,14 @@ class TestContacts:
         assert person.name != "Другая"
 
     @pytest.mark.parametrize(("field", "value"), [("phone", "abc"), ("telegram_name", "имя"), ("email", "x")])
-    def test_wrong_ones_are_kept_to_be_put_right(self, make_person, field, value):
+    def test_invalid_contacts_stay_in_the_form(self, make_person, field, value):
         person = make_person()
         page = logged_in(person).post("/account/contact_details", {field: value}).content.decode()
         assert f'value="{value}"' in page
         person.refresh_from_db()
         assert getattr(person, field) == ""
 
-    def test_errors_are_said_on_top_with_a_way_to_the_field(self, make_person):
+    def test_errors_are_listed_with_links_to_the_fields(self, make_person):
         client = logged_in(make_person())
         page = client.post("/account/contact_details", {"phone": "abc"}).content.decode()
         alert = page.split('role="alert"')[1].split("</div>")[0]
@@ -56,7 +56,7 @@ class TestContacts:
         assert "#id_email" not in alert
         assert client.get("/account/contact_details").url == "/account/"
 
-    def test_nobody_is_asked_to_write_to_somebody_without_contacts(self, make_person):
+    def test_advice_is_hidden_without_contacts(self, make_person):
         asked = "Напишите или позвоните"
         silent, open_one = make_person(Role.PARTNER), make_person(Role.PARTNER, login="+79990000001")
         for partner, has in ((silent, False), (open_one, True)):
@@ -69,7 +69,7 @@ class TestContacts:
             warned = "не указан ни один контакт" in logged_in(partner).get("/account/").content.decode()
             assert warned != has
 
-    def test_who_sees_them_is_said_truly(self, make_person):
+    def test_hint_says_who_sees_the_contacts(self, make_person):
         alone = logged_in(make_person()).get("/account/").content.decode()
         invited = (
             logged_in(make_person(invited_by=make_person(Role.PARTNER))).get("/account/").content.decode()
@@ -82,7 +82,7 @@ class TestContacts:
 
 
 class TestWebinarCard:
-    def test_names_the_next_one_and_whether_there_is_a_seat(self, clock, make_person, make_webinar):
+    def test_shows_the_next_webinar_and_the_seat(self, clock, make_person, make_webinar):
         person = make_person()
         client = logged_in(person)
         assert "ни в эфире, ни в расписании" in client.get("/account/").content.decode()
@@ -95,7 +95,7 @@ class TestWebinarCard:
         core.book_seat(webinar.pk, person)
         assert "место забронировано" in client.get("/account/").content.decode()
 
-    def test_says_what_is_on_air_and_nothing_of_what_is_over(self, make_person, make_webinar):
+    def test_shows_the_live_webinar_and_no_finished_one(self, make_person, make_webinar):
         client = logged_in(make_person())
         make_webinar("finished", title="Прошлый")
         assert "Прошлый" not in client.get("/account/").content.decode()
@@ -104,7 +104,7 @@ class TestWebinarCard:
 
 
 class TestCandidates:
-    def test_a_partner_sees_their_own(self, make_person):
+    def test_partner_sees_own_candidates(self, make_person):
         partner = make_person(Role.PARTNER)
         mine = make_person(invited_by=partner, name="Моя Кандидатка", login="mine@example.ru")
         client = logged_in(partner)
@@ -112,7 +112,7 @@ class TestCandidates:
         assert "mine@example.ru" in client.get(f"/account/candidates/{mine.pk}/").content.decode()
         assert f"/signup/?ref={partner.ref_code}" in client.get("/account/").content.decode()
 
-    def test_who_became_something_else_is_shown_as_such(self, make_person):
+    def test_invited_person_with_another_role_has_a_badge(self, make_person):
         partner = make_person(Role.PARTNER)
         make_person(invited_by=partner)
         client = logged_in(partner)
@@ -123,20 +123,20 @@ class TestCandidates:
         listed = client.get("/account/").content.decode().split('id="candidates"')[1]
         assert '<span class="badge">лидер</span>' in listed
 
-    def test_another_ones_candidate_and_nobody_look_alike(self, make_person):
+    def test_foreign_candidate_is_404(self, make_person):
         other = make_person(invited_by=make_person(Role.PARTNER), name="Чужая Кандидатка")
         for role in (Role.PARTNER, Role.LEADER, Role.SPEAKER, Role.ADMIN):
             client = logged_in(make_person(role))
             assert client.get(f"/account/candidates/{other.pk}/").status_code == 404
             assert "Чужая Кандидатка" not in client.get("/account/").content.decode()
 
-    def test_a_candidate_sees_none(self, make_person):
+    def test_candidate_sees_no_candidates(self, make_person):
         person = make_person()
         assert logged_in(person).get(f"/account/candidates/{person.pk}/").status_code == 403
         assert person.ref_code not in logged_in(person).get("/account/").content.decode()
 
     @pytest.mark.parametrize("spelling", ["0{}", "{}x", "+{}", "{}.0", "-{}", "٣"])
-    def test_one_id_has_one_spelling(self, make_person, spelling):
+    def test_id_with_another_spelling_is_404(self, make_person, spelling):
         partner = make_person(Role.PARTNER)
         mine = make_person(invited_by=partner)
         address = f"/account/candidates/{spelling.format(mine.pk)}/"

@@ -1,4 +1,4 @@
-"""The audit log: every deed with who, when, on what, from where, before and after; written once and for ever."""
+"""The audit log: each action with its actor, time, object, network address and changes; append-only."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def message(webinar, lead, kind, state, clock):
     )
 
 
-def test_an_evening_leaves_every_deed_once(admin, make_person, clock):
+def test_webinar_actions_are_recorded_once_each(admin, make_person, clock):
     lead = make_person(login="lead")
     start = {
         "title": "Начало",
@@ -104,7 +104,7 @@ def test_an_evening_leaves_every_deed_once(admin, make_person, clock):
     assert told[10]["person"] == "lead"
 
 
-def test_of_a_speaker_it_is_told_only_that_another_was_named(admin, make_webinar):
+def test_speaker_name_is_recorded_without_its_value(admin, make_webinar):
     webinar = make_webinar("draft", speaker_name="Анна Петрова")
     core.update(webinar.pk, {"speaker_name": "Вера Ким", "title": "Как начать снова"}, SYSTEM)
     core.copy(webinar.pk, SYSTEM)
@@ -117,7 +117,7 @@ def test_of_a_speaker_it_is_told_only_that_another_was_named(admin, make_webinar
     assert "изменено, значение не хранится: спикер" in admin.get("/account/audit/").content.decode()
 
 
-def test_people_are_told_of_too(admin, make_person):
+def test_changes_of_people_are_recorded(admin, make_person):
     person = make_person(login="somebody")
     for path, given in (("role", {"role": "partner"}), ("role", {"role": "partner"}), ("password_reset", {})):
         admin.post(f"/account/people/{person.pk}/{path}", given)
@@ -132,7 +132,7 @@ def test_people_are_told_of_too(admin, make_person):
     ]
 
 
-def test_what_was_refused_leaves_nothing(make_webinar):
+def test_refused_action_is_not_recorded(make_webinar):
     webinar, before = make_webinar("archived"), AuditEntry.objects.count()
     with pytest.raises(ActionRefused):
         core.update(webinar.pk, {"title": "Другое"}, SYSTEM)
@@ -140,7 +140,7 @@ def test_what_was_refused_leaves_nothing(make_webinar):
 
 
 @pytest.mark.parametrize("verb", ["DELETE FROM audit_auditentry", "UPDATE audit_auditentry SET action = 'x'"])
-def test_nobody_changes_what_is_written(make_webinar, verb):
+def test_log_is_append_only(make_webinar, verb):
     make_webinar("draft")
     refused = pytest.raises(DatabaseError, match="audit_log_is_append_only")
     with refused, transaction.atomic(), connection.cursor() as cursor:
@@ -148,7 +148,7 @@ def test_nobody_changes_what_is_written(make_webinar, verb):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_is_written_with_the_change_or_not_at_all():
+def test_record_needs_a_transaction():
     with pytest.raises(TransactionManagementError):
         record(Action.TABLE_EXPORTED, SYSTEM)
 
@@ -168,13 +168,13 @@ class TestPage:
             ("?action=nonsense&page=-1", True),
         ],
     )
-    def test_it_is_filtered(self, admin, make_webinar, query, shown):
+    def test_filters(self, admin, make_webinar, query, shown):
         webinar = make_webinar("scheduled")
         admin.post(f"/admin_webinar/{webinar.pk}/", {"title": "Совсем новое"})
         html = admin.get(f"/account/audit/{query}").content.decode()
         assert ("Совсем новое" in html) is shown
 
-    def test_it_is_paged(self, admin, make_webinar, clock, django_assert_max_num_queries):
+    def test_is_paged(self, admin, make_webinar, clock, django_assert_max_num_queries):
         webinar = make_webinar("scheduled")
         for number in range(60):
             clock.move(1)
@@ -190,7 +190,7 @@ class TestPage:
         assert all("а" <= str(action.label)[0] <= "я" for action in Action)
 
 
-def test_who_was_a_lead_is_told_from_the_roles_then(make_person, clock):
+def test_leads_at_uses_the_roles_of_the_moment(make_person, clock):
     up, down, same = make_person(), make_person(Role.PARTNER), make_person()
     then = clock()
     clock.move(1)
@@ -204,7 +204,7 @@ def test_who_was_a_lead_is_told_from_the_roles_then(make_person, clock):
     assert leads_at({}) == set()
 
 
-def test_who_left_right_after_entering_was_a_lead_then(make_person, clock):
+def test_leads_at_counts_accounts_closed_later(make_person, clock):
     erased, closed, partner = make_person(), make_person(), make_person(Role.PARTNER)
     then = clock()
     clock.move(1)
@@ -215,7 +215,7 @@ def test_who_left_right_after_entering_was_a_lead_then(make_person, clock):
     assert leads_at(dict.fromkeys(people, then)) == {erased.pk, closed.pk}
 
 
-def test_the_command_line_prints_lines(admin, make_webinar, capsys):
+def test_command_prints_json_lines(admin, make_webinar, capsys):
     from efir.ops.cli.commands import audit
 
     make_webinar("scheduled")

@@ -1,4 +1,4 @@
-"""Every view for every role: one table for GET, one for POST. A view without a row fails the test."""
+"""The answer of every view to every role: a table for GET and one for POST. A view without a row fails a test."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ PAGES: dict[str, tuple[int, ...]] = {
 }
 
 
-# Forms and buttons, as programs send them: a guest is sent to log in, or refused where the answer is JSON.
+# Forms and buttons, as programs send them: a guest is redirected to the login, or refused if the answer is JSON.
 POSTS: dict[tuple[str, str], tuple[int, ...]] = {
     ("/i18n/setlang/", "language=en"): (302, 302, 302, 302, 302, 302),
     ("/login/", "username=x&password=y"): (200, 302, 302, 302, 302, 302),
@@ -201,7 +201,7 @@ STREAM_ANSWERS = (401, 200, 200, 200, 200, 200)
 
 @pytest.fixture
 def places(make_webinar, make_person):
-    """Webinars by status; a candidate of the partner's and one of somebody else's; a message of the finished one's."""
+    """Make a webinar of each status, an own and a foreign candidate, and a message of the finished webinar."""
     found = {
         state: make_webinar(state).pk
         for state in ("draft", "scheduled", "live", "paused", "finished", "archived")
@@ -226,7 +226,7 @@ def places(make_webinar, make_person):
 
 @pytest.fixture
 def ask(places):
-    """The status for a role; whatever the request changed is taken back."""
+    """Return a function that sends a request as a role and returns the status; its changes are rolled back."""
     found, people = places
     keys = {}
     for role, person in people.items():
@@ -250,13 +250,13 @@ def ask(places):
 
 
 @pytest.mark.django_db
-def test_each_role_gets_what_is_theirs(ask):
+def test_get_answers_by_role(ask):
     answers = {page: tuple(ask("GET", role, page) for role in ROLES) for page in PAGES}
     assert answers == PAGES
 
 
 @pytest.mark.django_db
-def test_each_role_does_what_is_theirs(ask):
+def test_post_answers_by_role(ask):
     answers = {post: tuple(ask("POST", role, *post) for role in ROLES) for post in POSTS}
     assert answers == POSTS
 
@@ -269,13 +269,13 @@ def _routes(resolver: URLResolver, before: str = "") -> Iterator[str]:
             yield from _routes(each, before + str(each.pattern))
 
 
-def test_every_view_has_its_row():
+def test_every_view_has_a_row():
     addresses = [re.sub(r"\{\w+}", "5", address) for address in (*PAGES, *(each for each, _ in POSTS))]
     have = {resolve(address).route for address in addresses if address != "/nowhere/"}
     assert set(_routes(get_resolver())) - have == set()
 
 
-def test_everything_that_is_answered_before_django_has_its_row():
+def test_every_edge_route_has_a_row():
     addresses = [re.sub(r"\{\w+}", "5", address) for address in (*PAGES, STREAM)]
     patterns = [route.pattern for route in edge_routes(get_asgi_application()) if route.name != "static/"]
     assert len(patterns) == 5
@@ -284,7 +284,7 @@ def test_everything_that_is_answered_before_django_has_its_row():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_before_django_it_is_the_same(places, monkeypatch):
+def test_edge_answers_like_django(places, monkeypatch):
     monkeypatch.setattr(hub_module, "_hub", None)
     found, people = places
     keys = {"guest": ""}

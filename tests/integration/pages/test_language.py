@@ -1,4 +1,4 @@
-"""The catalogues: every text has its English, every plural its three Russian forms."""
+"""The message catalogs: each text has an English translation, each plural three Russian forms."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def catalogue(language: str):
         return [message for message in read_po(file, locale=language) if message.id]
 
 
-def test_every_text_has_its_english():
+def test_every_text_is_translated_to_english():
     assert [message.id for message in catalogue("en") if not message.string or not all(message.string)] == []
 
 
-def test_every_plural_has_its_three_russian_forms():
+def test_plurals_have_three_russian_forms():
     plurals = [message for message in catalogue("ru") if message.pluralizable]
     assert plurals
     assert {len(message.string) for message in plurals} == {3}
     assert all(all(message.string) for message in plurals)
 
 
-def test_placeholders_survive_the_translation():
+def test_translations_keep_placeholders():
     for message in catalogue("en"):
         for mark in ("%(name)s", "%(title)s", "%(count)s", "%(count)d", "<b>"):
             source = message.id[0] if message.pluralizable else message.id
@@ -41,7 +41,7 @@ def test_placeholders_survive_the_translation():
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])
-def test_what_is_compiled_is_what_is_written(language):
+def test_compiled_catalog_is_up_to_date(language):
     with (LOCALE / language / "LC_MESSAGES/django.mo").open("rb") as file:
         compiled = gettext.GNUTranslations(file)
     for message in catalogue(language):
@@ -55,12 +55,12 @@ def test_what_is_compiled_is_what_is_written(language):
     ("count", "words"),
     [(1, "1 минута"), (2, "2 минуты"), (5, "5 минут"), (21, "21 минута"), (60, "60 минут")],
 )
-def test_minutes_in_russian(count, words):
+def test_russian_plurals_of_minutes(count, words):
     with translation.override("ru"):
         assert minutes(count) == words
 
 
-def test_the_schedule_in_english(make_webinar):
+def test_schedule_in_english(make_webinar):
     make_webinar()
     client = Client()
     client.post("/i18n/setlang/", {"language": "en", "next": "/webinars/"})

@@ -1,4 +1,4 @@
-"""The partner's evening: own people with seat, reach and verdict; nobody else's, whatever the address says."""
+"""The partner's account page: own people with seat, Telegram and verdict, and nobody else's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def mine(make_person):
-    """A partner with four candidates; the first two names begin alike."""
+    """Make a partner with four candidates; the first two share a first name."""
     partner = make_person(Role.PARTNER)
     names = ("Вера Первая", "Вера Вторая", "Глеб Третий", "Дина Четвёртая")
     return partner, [make_person(name=name, invited_by=partner) for name in names]
@@ -29,7 +29,7 @@ def mine(make_person):
 
 @pytest.fixture
 def theirs(make_person):
-    """Another partner with candidates of the same names and one more."""
+    """Make another partner with three candidates."""
     partner = make_person(Role.PARTNER)
     return partner, [make_person(name=f"Чужая Вера {n}", invited_by=partner) for n in range(3)]
 
@@ -60,7 +60,7 @@ def listed(text):
         ("?show=what&candidates=50", {"Вера Первая", "Вера Вторая", "Глеб Третий", "Дина Четвёртая"}),
     ],
 )
-def test_own_people_are_found_and_no_others(make_webinar, mine, theirs, query, names):
+def test_search_finds_own_people_only(make_webinar, mine, theirs, query, names):
     webinar = make_webinar()
     core.book_seat(webinar.pk, mine[1][0])
     for other in theirs[1]:
@@ -70,7 +70,7 @@ def test_own_people_are_found_and_no_others(make_webinar, mine, theirs, query, n
     assert "Чужая" not in text.replace('value="Чужая"', "").replace("«Чужая» здесь", "")
 
 
-def test_the_figures_are_of_own_people_alone(make_webinar, mine, theirs):
+def test_figures_count_own_people_only(make_webinar, mine, theirs):
     webinar = make_webinar("live")
     for person in [*mine[1][:2], *theirs[1]]:
         core.book_seat(webinar.pk, person)
@@ -80,7 +80,7 @@ def test_the_figures_are_of_own_people_alone(make_webinar, mine, theirs):
     assert section(account(mine[0]), "candidates").count("вход в эфир был") == 2
 
 
-def test_on_air_one_sees_who_is_there_and_whom_to_call_now(make_webinar, mine, theirs):
+def test_list_shows_who_has_entered_and_who_is_missing(make_webinar, mine, theirs):
     webinar = make_webinar("live")
     came, absent, *others = mine[1]
     for person in (came, absent, *theirs[1]):
@@ -94,7 +94,7 @@ def test_on_air_one_sees_who_is_there_and_whom_to_call_now(make_webinar, mine, t
     assert "вход в эфир был" in client.get(f"/account/candidates/{came.pk}/").content.decode()
 
 
-def test_afterwards_one_sees_whose_part_counts(clock, make_webinar, mine, theirs):
+def test_list_shows_verdicts_after_the_stop(clock, make_webinar, mine, theirs):
     webinar = make_webinar("live")
     stayed, left, *_others = mine[1]
     for person in (stayed, left):
@@ -120,7 +120,7 @@ def _advice_about(partner, candidate):
     return client.get(f"/account/candidates/{candidate.pk}/").content.decode()
 
 
-def test_the_list_says_for_which_webinar_the_seats_are(clock, make_webinar, mine):
+def test_list_names_the_webinar_of_the_seats(clock, make_webinar, mine):
     webinar = make_webinar("finished")
     over = section(account(mine[0]), "candidates")
     assert "Следующий вебинар ещё не назначен" in over
@@ -134,7 +134,7 @@ def test_the_list_says_for_which_webinar_the_seats_are(clock, make_webinar, mine
     assert ahead.count("без места") == 4 + 1  # and the choice above them
 
 
-def test_another_ones_candidate_does_not_exist(mine, theirs):
+def test_foreign_candidate_is_404(mine, theirs):
     client = Client()
     client.force_login(mine[0])
     assert client.get(f"/account/candidates/{mine[1][0].pk}/").status_code == 200
@@ -142,7 +142,7 @@ def test_another_ones_candidate_does_not_exist(mine, theirs):
         assert client.get(f"/account/candidates/{person.pk}/").status_code == 404
 
 
-def test_whether_each_can_be_reached(mine):
+def test_list_shows_who_can_be_reached(mine):
     linked(mine[1][0])
     linked(mine[1][1], reachable=False)
     rows = section(account(mine[0]), "candidates").split("<li>")[1:]
@@ -164,7 +164,7 @@ def test_whether_each_can_be_reached(mine):
         ("archived", ([], ["own-evening"])),
     ],
 )
-def test_every_state_of_the_evening(  # noqa: PLR0917
+def test_evening_panel_in_every_state(  # noqa: PLR0917
     clock, make_webinar, mine, theirs, status, words
 ):
     said, not_said = words
@@ -190,7 +190,7 @@ def test_every_state_of_the_evening(  # noqa: PLR0917
     assert [each for each in not_said if each in (evening or text)] == []
 
 
-def test_a_held_verdict_is_not_told_of_a_person(clock, make_webinar, mine):
+def test_held_verdict_is_hidden_from_the_partner(clock, make_webinar, mine):
     webinar = make_webinar("finished")
     Verdict.objects.create(
         webinar=webinar,
@@ -207,7 +207,7 @@ def test_a_held_verdict_is_not_told_of_a_person(clock, make_webinar, mine):
     assert "неизвестно" not in section(account(mine[0]), "candidates")
 
 
-def test_the_invitation_names_the_next_webinar_and_ones_own_link(clock, make_webinar, mine, make_person):
+def test_invitation_has_the_next_webinar_and_the_link(clock, make_webinar, mine, make_person):
     link = f"/signup/?ref={mine[0].ref_code}"
     without = section(account(mine[0]), "referral")
     assert "живые вебинары" in without
@@ -225,14 +225,14 @@ def test_the_invitation_names_the_next_webinar_and_ones_own_link(clock, make_web
     assert 'id="candidates"' not in candidate
 
 
-def test_nobody_invited_yet_says_what_to_do(make_person, make_webinar):
+def test_empty_list_says_what_to_do(make_person, make_webinar):
     make_webinar()
     text = account(make_person(Role.PARTNER))
     assert "Отправьте кому-нибудь вашу ссылку" in section(text, "candidates")
     assert 'id="own-evening"' not in text
 
 
-def test_hundreds_are_paged_with_as_many_queries_as_a_few(make_webinar, mine, make_person):
+def test_queries_do_not_grow_with_the_list(make_webinar, mine, make_person):
     make_webinar()
     account(mine[0])
     with CaptureQueriesContext(connection) as few:

@@ -54,32 +54,32 @@ def screen_of(page: str) -> str:
         ("archived", ""),
     ],
 )
-def test_the_server_renders_the_state_of_the_moment(member, make_webinar, state, screen):
+def test_page_renders_the_screen_of_each_status(member, make_webinar, state, screen):
     page = room_of(member, make_webinar(state).pk)
     assert screen_of(page) == screen
     assert "<nav" not in page
 
 
-def test_a_withdrawn_one_says_so(member, make_webinar):
+def test_withdrawn_webinar_has_its_own_screen(member, make_webinar):
     page = room_of(member, make_webinar(withdrawn=True).pk)
     assert screen_of(page) == "withdrawn"
     assert "Этот вебинар отменён" in page
 
 
 @pytest.mark.parametrize("state", ["scheduled", "live", "paused", "finished", "archived"])
-def test_no_address_is_in_the_page(member, make_webinar, state):
-    """The stream gives them, while on air alone."""
+def test_page_has_no_player_or_chat_url(member, make_webinar, state):
+    """The stream sends them, and only while the webinar is on air."""
     page = room_of(member, make_webinar(state, player_url=PLAYER, chat_url=CHAT).pk)
     assert "youtube.com" not in page
 
 
-def test_without_a_webinar_a_sentence_and_a_way_back(member):
+def test_page_without_a_webinar_links_back(member):
     page = room_of(member)
     assert "Сейчас вебинара нет" in page
     assert 'href="/webinars/"' in page
 
 
-def test_the_current_one_is_the_one_on_air_with_a_seat(member, make_webinar):
+def test_current_room_prefers_the_live_webinar_with_a_seat(member, make_webinar):
     first, second = make_webinar("live", title="С местом"), make_webinar("live", title="Позже")
     assert "Позже" in room_of(member)
     core.book_seat(first.pk, member.person)
@@ -90,7 +90,7 @@ def test_the_current_one_is_the_one_on_air_with_a_seat(member, make_webinar):
     assert "Ближайший" in room_of(member)
 
 
-def test_the_call_to_action_is_shown_when_the_speaker_shows_it(member, make_webinar):
+def test_call_to_action_is_shown_while_visible(member, make_webinar):
     webinar = make_webinar("live")
     link = 'href="/account/contacts/" target="_blank" rel="noopener"'
     row = '<p class="cta-row" id="cta"'
@@ -104,7 +104,7 @@ def test_the_call_to_action_is_shown_when_the_speaker_shows_it(member, make_webi
     assert f"{row} hidden>" in room_of(member, webinar.pk)
 
 
-def test_without_an_inviter_nobody_is_promised(member, make_webinar, make_person):
+def test_call_to_action_without_an_inviter(member, make_webinar, make_person):
     invited = Client()
     invited.force_login(make_person(invited_by=make_person(Role.PARTNER)))
     for state in ("live", "finished"):
@@ -116,7 +116,7 @@ def test_without_an_inviter_nobody_is_promised(member, make_webinar, make_person
             assert ("Задайте их ведущему" in page) != promised
 
 
-def test_only_those_who_were_there_are_thanked(member, make_webinar, make_person):
+def test_thanks_only_attendees(member, make_webinar, make_person):
     webinar = make_webinar("finished")
     heading = '<h2 tabindex="-1" id="thanks" data-thanks="Вебинар завершён. Спасибо, что были с нами!">'
     assert f"{heading}Вебинар завершён</h2>" in room_of(member, webinar.pk)
@@ -126,7 +126,7 @@ def test_only_those_who_were_there_are_thanked(member, make_webinar, make_person
     assert f"{heading}Вебинар завершён. Спасибо" in room_of(member, webinar.pk)
 
 
-def test_those_who_are_sent_the_recording_are_told(member, make_webinar):
+def test_absentees_learn_about_the_recording(member, make_webinar):
     webinar, words = make_webinar("finished"), ("Когда запись опубликуют", "Запись уже готова")
     told = lambda: [each in room_of(member, webinar.pk) for each in words]  # noqa: E731
     assert told() == [False, False]
@@ -155,7 +155,7 @@ def test_those_who_are_sent_the_recording_are_told(member, make_webinar):
         (Role.SPEAKER, "Ваши приглашённые", "/admin_webinar/{}/"),
     ],
 )
-def test_everybody_is_spoken_to_as_who_they_are(make_webinar, make_person, role, step, way_out):
+def test_next_step_depends_on_the_role(make_webinar, make_person, role, step, way_out):
     client, webinar = Client(), make_webinar("finished")
     client.force_login(make_person(role, invited_by=make_person(Role.LEADER)))
     page = room_of(client, webinar.pk)
@@ -166,7 +166,7 @@ def test_everybody_is_spoken_to_as_who_they_are(make_webinar, make_person, role,
     assert f'href="{way_out.format(webinar.pk)}" target="_blank" rel="noopener"' in header or not way_out
 
 
-def test_after_the_end_the_next_one_is_named(member, make_webinar, clock):
+def test_finished_room_names_the_next_webinar(member, make_webinar, clock):
     over = make_webinar("finished")
     assert "Следующий вебинар" not in room_of(member, over.pk)
     make_webinar(title="Отменённый", starts_at=clock.moment + timedelta(days=1), withdrawn=True)
@@ -183,7 +183,7 @@ def test_after_the_end_the_next_one_is_named(member, make_webinar, clock):
 
 
 @pytest.mark.parametrize("state", ["", "archived", "withdrawn"])
-def test_a_closed_room_shows_both_ways_out(member, make_webinar, state):
+def test_closed_room_links_to_schedule_and_account(member, make_webinar, state):
     kinds = {
         "archived": lambda: make_webinar("archived").pk,
         "withdrawn": lambda: make_webinar(withdrawn=True).pk,
@@ -198,12 +198,12 @@ def test_a_closed_room_shows_both_ways_out(member, make_webinar, state):
     ("minutes", "words"),
     [(1, "скоро начнём, ждём ведущего</p>"), (31, "начало задерживается, ведущий ещё не начал эфир</p>")],
 )
-def test_the_waiting_room_says_what_is_true(clock, member, make_webinar, minutes, words):
+def test_waiting_room_says_when_the_start_is_overdue(clock, member, make_webinar, minutes, words):
     webinar = make_webinar(starts_at=clock.moment - timedelta(minutes=minutes))
     assert words in room_of(member, webinar.pk)
 
 
-def test_without_its_script_the_page_looks_again(member, make_webinar):
+def test_page_refreshes_without_javascript(member, make_webinar):
     page = room_of(member, make_webinar("live").pk)
     assert '<noscript><meta http-equiv="refresh" content="30"></noscript>' in page
 
@@ -213,7 +213,7 @@ def _live(*present: int) -> SimpleNamespace:
 
 
 class TestPeople:
-    """The list of who is in the room, as all web processes together recorded it."""
+    """The list of people in the room, as recorded by all web processes."""
 
     @pytest.fixture
     def webinar(self, make_webinar):
@@ -241,9 +241,7 @@ class TestPeople:
     def names(self, listing: dict) -> list[str]:
         return [each["name"] for each in listing["people"]]
 
-    def test_names_and_roles_in_the_order_of_arrival_and_nothing_else(
-        self, member, listing, enters, make_person
-    ):
+    def test_lists_names_and_roles_in_order_of_arrival(self, member, listing, enters, make_person):
         partner = make_person(Role.PARTNER, name="Павел", login="+79991234567")
         enters(partner)
         enters(member.person)
@@ -257,10 +255,10 @@ class TestPeople:
             "pages": 1,
         }
 
-    def test_nobody(self, listing):
+    def test_empty_room(self, listing):
         assert listing() == {"people": [], "total": 0, "page": 1, "pages": 1}
 
-    def test_a_page_at_a_time(self, listing, enters, make_person):
+    def test_is_paged(self, listing, enters, make_person):
         for number in range(1, 122):
             enters(make_person(name=f"Гость {number}"))
         first, second, third = (listing(f"?page={number}") for number in (1, 2, 3))
@@ -277,12 +275,12 @@ class TestPeople:
     @pytest.mark.parametrize(
         ("asked", "given"), [("3", 2), ("9" * 30, 2), ("0", 2), ("-1", 2), ("x", 1), ("", 1), ("1.5", 1)]
     )
-    def test_a_page_that_is_not_there(self, listing, enters, make_person, asked, given):
+    def test_unknown_page_is_clamped(self, listing, enters, make_person, asked, given):
         for _ in range(51):
             enters(make_person())
         assert listing(f"?page={asked}")["page"] == given
 
-    def test_a_page_costs_the_same_however_many_there_are(self, listing, enters, make_person):
+    def test_queries_do_not_grow(self, listing, enters, make_person):
         costs = []
         for _ in range(2):
             for _ in range(60):
@@ -292,32 +290,32 @@ class TestPeople:
             costs.append(len(queries))
         assert costs[0] == costs[1]
 
-    def test_not_who_has_left(self, listing, enters, make_person, clock):
+    def test_skips_people_who_left(self, listing, enters, make_person, clock):
         enters(make_person(name="Здесь"))
         gone = enters(make_person(name="Ушёл"))
         gone.ended_at = clock.move(1)
         gone.save()
         assert self.names(listing()) == ["Здесь"]
 
-    def test_not_who_is_in_another_room(self, listing, recorder, make_webinar, make_person, clock):
+    def test_skips_people_in_other_rooms(self, listing, recorder, make_webinar, make_person, clock):
         PresenceInterval.objects.create(
             recorder=recorder, webinar=make_webinar("live"), person=make_person(), began_at=clock.moment
         )
         assert listing()["total"] == 0
 
-    def test_not_whom_a_dead_process_had(self, listing, enters, make_person, recorder, clock):
+    def test_skips_people_of_a_dead_process(self, listing, enters, make_person, recorder, clock):
         enters(make_person())
         clock.moment = recorder.pulsed_at + ALIVE_WITHIN - timedelta(seconds=1)
         assert listing()["total"] == 1
         clock.move(1)
         assert listing()["total"] == 0
 
-    def test_not_whom_a_process_had_that_has_ended(self, listing, enters, make_person, recorder, clock):
+    def test_skips_people_of_a_closed_process(self, listing, enters, make_person, recorder, clock):
         enters(make_person())
         Recorder.objects.update(closed_at=clock.moment)
         assert listing()["total"] == 0
 
-    def test_the_people_of_every_process_each_once(self, listing, enters, make_person, clock):
+    def test_merges_processes(self, listing, enters, make_person, clock):
         other = Recorder.objects.create(started_at=clock.moment, pulsed_at=clock.moment)
         both, here, there = (make_person(name=name) for name in ("Везде", "Здесь", "Там"))
         enters(both)
@@ -326,9 +324,7 @@ class TestPeople:
         enters(both, other)
         assert (listing()["total"], self.names(listing())) == (3, ["Везде", "Там", "Здесь"])
 
-    def test_who_came_at_the_same_moment_stays_in_one_order(
-        self, listing, recorder, webinar, make_person, clock
-    ):
+    def test_order_is_stable_for_equal_arrivals(self, listing, recorder, webinar, make_person, clock):
         people = [make_person() for _ in range(60)]
         for person in reversed(people):
             PresenceInterval.objects.create(
@@ -339,7 +335,7 @@ class TestPeople:
 
 
 class TestApi:
-    def test_gives_the_same_object_as_the_stream(self, member, make_webinar, monkeypatch, settings):
+    def test_returns_the_same_object_as_the_stream(self, member, make_webinar, monkeypatch, settings):
         monkeypatch.setattr(views, "current_hub", lambda: _live(1, 2, 3))
         webinar = make_webinar("live", chat_url=CHAT)
         state = member.get(f"/api/webinars/{webinar.pk}/state").json()
@@ -370,11 +366,11 @@ class TestApi:
             ("", ""),
         ],
     )
-    def test_youtubes_chat_is_told_who_frames_it(self, settings, pasted, framed):
+    def test_youtube_chat_gets_the_embed_domain(self, settings, pasted, framed):
         settings.EFIR = replace(settings.EFIR, public_url="https://efir.example.org:8443")
         assert chat_frame_url(pasted) == framed
 
-    def test_marks_what_the_page_says_and_nothing_else(self, make_webinar, clock):
+    def test_content_hash_covers_what_the_page_shows(self, make_webinar, clock):
         webinar = make_webinar()
         marks = [content_hash(webinar)]
         for fields in (
@@ -392,7 +388,7 @@ class TestApi:
         assert content_hash(webinar) == marks[-1]
 
     @pytest.mark.parametrize("state", ["scheduled", "finished"])
-    def test_names_no_player_off_the_air(self, member, make_webinar, state):
+    def test_has_no_player_off_the_air(self, member, make_webinar, state):
         answer = member.get(f"/api/webinars/{make_webinar(state).pk}/state").json()
         assert not {"player_url", "chat_url"} & set(answer)
 
@@ -404,13 +400,13 @@ class TestApi:
             assert getattr(client, method)(f"/api/webinars/{webinar.pk}/state").status_code == 405
         assert getattr(Client(), method)(f"/api/webinars/{webinar.pk}/state").status_code == 405
 
-    def test_is_documented(self):
+    def test_is_in_the_openapi_schema(self):
         paths = Client().get("/api/openapi.json").json()["paths"]
         assert list(paths) == ["/api/webinars/{webinar_id}/state"]
         assert list(paths["/api/webinars/{webinar_id}/state"]) == ["get"]
 
     @pytest.mark.parametrize("spelling", ["0{}", "{}x", "+{}", "{}.0", "-{}", "٣", "9" * 30])
-    def test_one_id_has_one_spelling(self, member, make_webinar, spelling):
+    def test_id_with_another_spelling_is_404(self, member, make_webinar, spelling):
         address = spelling.format(make_webinar().pk)
         assert member.get(f"/api/webinars/{address}/state").status_code == 404
         assert member.get(f"/account/webinar_room/{address}/").status_code == 404

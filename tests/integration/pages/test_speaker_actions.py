@@ -1,4 +1,4 @@
-"""The speaker's page and its buttons: capability, hook, answer; and forged requests."""
+"""The speaker's page and its buttons: capabilities, calls of the hooks, answers, and forged requests."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ ACTIONS = {
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("role", [Role.CANDIDATE, Role.PARTNER, Role.LEADER])
-def test_without_the_capability_nothing_happens(as_role, make_webinar, action, role):
+def test_action_needs_its_capability(as_role, make_webinar, action, role):
     webinar = make_webinar("live")
     answer = post(as_role(role), webinar, action, **ACTIONS[action])
     assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
@@ -70,7 +70,7 @@ def test_without_the_capability_nothing_happens(as_role, make_webinar, action, r
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_a_guest_is_refused_or_sent_to_log_in(make_webinar, action):
+def test_guest_is_refused_or_redirected_to_login(make_webinar, action):
     webinar = make_webinar("live")
     answer = post(Client(), webinar, action, **ACTIONS[action])
     assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
@@ -79,7 +79,7 @@ def test_a_guest_is_refused_or_sent_to_log_in(make_webinar, action):
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_no_such_webinar(admin, action):
+def test_unknown_webinar_is_404(admin, action):
     answer = admin.post(f"/admin_webinar/999/{action}", ACTIONS[action])
     assert (answer.status_code, answer.json()["error"]) == (404, "webinar_not_found")
     assert admin.post(f"/admin_webinar/999/{action}", ACTIONS[action], **HTML).status_code == 404
@@ -88,13 +88,13 @@ def test_no_such_webinar(admin, action):
 @pytest.mark.parametrize(
     "spelling", ["0{}", "{}x", "+{}", "%20{}", "{}.0", "-{}", "٣", "99999999999999999999"]
 )
-def test_one_id_has_one_spelling(speaker, make_webinar, spelling):
+def test_id_with_another_spelling_is_404(speaker, make_webinar, spelling):
     webinar = make_webinar()
     assert speaker.post(f"/admin_webinar/{spelling.format(webinar.pk)}/start").status_code == 404
     assert stored(webinar).status == "scheduled"
 
 
-def test_the_token_is_required(as_role, make_webinar):
+def test_csrf_token_is_required(as_role, make_webinar):
     webinar = make_webinar()
     client = as_role(Role.SPEAKER, enforce_csrf_checks=True)
     assert post(client, webinar, "start").status_code == 403
@@ -104,7 +104,7 @@ def test_the_token_is_required(as_role, make_webinar):
     assert answer.json()["status"] == "live"
 
 
-def test_an_evening_by_the_buttons(speaker, make_webinar):
+def test_buttons_run_a_whole_webinar(speaker, make_webinar):
     webinar = make_webinar()
     started = post(speaker, webinar, "start").json()
     assert started == {
@@ -124,7 +124,7 @@ def test_an_evening_by_the_buttons(speaker, make_webinar):
 
 
 @pytest.mark.parametrize(("ahead", "asked"), [(59, False), (61, True)])
-def test_a_start_long_before_the_announced_time_is_asked_about(clock, speaker, make_webinar, ahead, asked):
+def test_early_start_asks_for_confirmation(clock, speaker, make_webinar, ahead, asked):
     webinar = make_webinar(starts_at=clock.moment + timedelta(minutes=ahead))
     page = speaker.get(f"/admin_webinar/{webinar.pk}/", **HTML).content.decode()
     (start,) = re.findall(r'<form method="post" action="[^"]+/start"[^>]*>', page)
@@ -132,7 +132,7 @@ def test_a_start_long_before_the_announced_time_is_asked_about(clock, speaker, m
     assert speaker.post(f"/admin_webinar/{webinar.pk}/start").json()["status"] == "live"
 
 
-def test_the_ledger_names_the_session_and_not_the_request(speaker, make_webinar, make_person):
+def test_ledger_records_the_session_and_not_the_form(speaker, make_webinar, make_person):
     other = make_person(Role.ADMIN)
     webinar = make_webinar()
     post(speaker, webinar, "start", actor_id=str(other.pk), lead_id="1", source="system", person_id="7")
@@ -156,7 +156,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("state", "action"), REFUSED)
-def test_a_refusal_is_409_with_its_code(speaker, make_webinar, state, action):
+def test_refusal_is_409_with_its_code(speaker, make_webinar, state, action):
     webinar = make_webinar(state)
     answer = post(speaker, webinar, action, **ACTIONS[action])
     assert (answer.status_code, answer.json()["error"]) == (409, REFUSED[state, action])
@@ -166,7 +166,7 @@ def test_a_refusal_is_409_with_its_code(speaker, make_webinar, state, action):
 
 
 @pytest.mark.parametrize("visible", ["", "yes", "1", "True", "on"])
-def test_visible_is_true_or_false(speaker, make_webinar, visible):
+def test_visible_must_be_true_or_false(speaker, make_webinar, visible):
     webinar = make_webinar("live")
     answer = post(speaker, webinar, "cta", visible=visible)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_visible")
@@ -176,14 +176,14 @@ def test_visible_is_true_or_false(speaker, make_webinar, visible):
 @pytest.mark.parametrize(
     "url", ["", "x", "ftp://x.example/", "javascript:alert(1)", "//x.example/", "https://"]
 )
-def test_a_recording_is_a_web_address(speaker, make_webinar, url):
+def test_recording_must_be_a_url(speaker, make_webinar, url):
     webinar = make_webinar("finished")
     answer = post(speaker, webinar, "recording", url=url)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_url")
     assert stored(webinar).recording_url == ""
 
 
-def test_a_wrong_recording_is_kept_to_be_put_right(speaker, make_webinar):
+def test_invalid_recording_stays_in_the_form(speaker, make_webinar):
     webinar = make_webinar("finished")
     address = f"/admin_webinar/{webinar.pk}/recording"
     answer = speaker.post(address, {"url": "ftp://x"}, **HTML)
@@ -198,7 +198,7 @@ def test_a_wrong_recording_is_kept_to_be_put_right(speaker, make_webinar):
 
 
 @pytest.mark.parametrize("action", ["start", "recording"])
-def test_a_browser_that_opens_a_button_gets_a_page(speaker, make_webinar, action):
+def test_get_of_an_action_shows_a_405_page(speaker, make_webinar, action):
     address = f"/admin_webinar/{make_webinar().pk}/{action}"
     shown = speaker.get(address, **HTML)
     assert (shown.status_code, shown["Allow"]) == (405, "POST")
@@ -213,7 +213,7 @@ class TestPastStart:
     @pytest.mark.parametrize(
         ("starts_at", "warned"), [("2026-11-23T18:59", True), ("2026-11-23T19:30", False)]
     )
-    def test_saving_and_publishing_warn_and_do_it(self, clock, speaker, starts_at, warned):
+    def test_saving_and_publishing_warn(self, clock, speaker, starts_at, warned):
         fields = self.FIELDS | {"starts_at": starts_at}
         made = speaker.post("/admin_webinar/new/", fields, follow=True, **HTML).content.decode()
         webinar = Webinar.objects.get()
@@ -222,13 +222,13 @@ class TestPastStart:
         assert {self.WARNING in page for page in (made, saved, published)} == {warned}
         assert stored(webinar).status == "scheduled"
 
-    def test_what_has_begun_is_not_warned_about(self, clock, speaker, make_webinar):
+    def test_live_webinar_is_not_warned_about(self, clock, speaker, make_webinar):
         webinar = make_webinar("live", starts_at=clock.moment - timedelta(minutes=5))
         page = speaker.post(f"/admin_webinar/{webinar.pk}/", {"chat_url": ""}, follow=True, **HTML)
         assert self.WARNING not in page.content.decode()
 
 
-def test_the_list_is_on_air_then_the_nearest_then_what_is_over(clock, speaker, make_webinar):
+def test_list_order(clock, speaker, make_webinar):
     for title, state, hours in (
         ("Поздний", "scheduled", 48),
         ("Давний", "finished", -72),
@@ -246,7 +246,7 @@ def test_the_list_is_on_air_then_the_nearest_then_what_is_over(clock, speaker, m
     assert parts == ["В эфире", "Ближний", "Вчерашний"]
 
 
-def test_the_list_says_how_many_candidates_have_a_seat(speaker, make_webinar, make_person):
+def test_list_counts_seats_of_candidates(speaker, make_webinar, make_person):
     webinar, _other = make_webinar(), make_webinar()
     for person in (make_person(), make_person(), make_person(Role.PARTNER)):
         core.book_seat(webinar.pk, person)
@@ -257,7 +257,7 @@ def test_the_list_says_how_many_candidates_have_a_seat(speaker, make_webinar, ma
     assert "2 места забронировано" in page
 
 
-def test_a_person_comes_back_to_the_page_with_a_sentence(speaker, make_webinar):
+def test_action_redirects_a_person_with_a_message(speaker, make_webinar):
     webinar = make_webinar()
     answer = speaker.post(f"/admin_webinar/{webinar.pk}/start", follow=True, **HTML)
     assert answer.redirect_chain == [(f"/admin_webinar/{webinar.pk}/", 302)]
@@ -265,7 +265,7 @@ def test_a_person_comes_back_to_the_page_with_a_sentence(speaker, make_webinar):
 
 
 class TestForm:
-    def test_a_draft_then_published(self, speaker):
+    def test_draft_is_created_and_published(self, speaker):
         fields = {"title": "Новый", "starts_at": "2026-12-01T19:00", "time_zone": "Asia/Yekaterinburg"}
         fields |= {
             "length_min": "45",
@@ -278,13 +278,13 @@ class TestForm:
         assert webinar.player_url == f"{PLAYER}?a=1&b=2"
         assert post(speaker, webinar, "publish").json()["status"] == "scheduled"
 
-    def test_an_incomplete_draft_is_not_published(self, speaker):
+    def test_incomplete_draft_is_not_published(self, speaker):
         speaker.post("/admin_webinar/new/", {"title": "Новый"})
         webinar = Webinar.objects.get()
         assert post(speaker, webinar, "publish").json()["error"] == "webinar_incomplete"
         assert "disabled" in speaker.get(f"/admin_webinar/{webinar.pk}/").content.decode()
 
-    def test_a_page_opened_earlier_brings_nothing_back_that_it_only_showed(self, speaker, make_webinar):
+    def test_stale_form_does_not_revert_untouched_fields(self, speaker, make_webinar):
         webinar = make_webinar(description="Было", title="Первое")
         page = speaker.get(f"/admin_webinar/{webinar.pk}/").content.decode()
         hidden = re.findall(r'<input type="hidden" name="(initial-[^"]+)"(?: value="([^"]*)")?', page)
@@ -299,7 +299,7 @@ class TestForm:
         post(speaker, webinar, **stale | {"title": "Третье"})
         assert stored(webinar).title == "Третье"
 
-    def test_a_published_webinar_keeps_its_player(self, speaker, make_webinar):
+    def test_published_webinar_keeps_its_player(self, speaker, make_webinar):
         webinar = make_webinar()
         answer = speaker.post(f"/admin_webinar/{webinar.pk}/", {"title": "Другое", "player_url": ""}, **HTML)
         page = answer.content.decode()
@@ -308,7 +308,7 @@ class TestForm:
         assert 'value="Другое"' in page
         assert stored(webinar).player_url == PLAYER
 
-    def test_only_what_is_sent_is_changed(self, speaker, make_webinar):
+    def test_only_sent_fields_change(self, speaker, make_webinar):
         webinar = make_webinar(description="Было", starts_at=datetime(2026, 12, 1, 16, 0, 30, tzinfo=UTC))
         post(speaker, webinar, title="Стало")
         after = stored(webinar)
@@ -318,7 +318,7 @@ class TestForm:
         post(speaker, webinar, time_zone="Asia/Omsk", starts_at="2026-12-01T19:00")
         assert stored(webinar).starts_at == datetime(2026, 12, 1, 13, 0, tzinfo=UTC)
 
-    def test_saving_resets_neither_status_nor_visibility(self, speaker, make_webinar):
+    def test_saving_keeps_status_and_visibility(self, speaker, make_webinar):
         webinar = make_webinar("live")
         post(speaker, webinar, "cta", visible="true")
         post(speaker, webinar, player_url="https://rutube.ru/play/embed/1")
@@ -328,14 +328,14 @@ class TestForm:
 
     @pytest.mark.parametrize("state", ["draft", "scheduled", "live", "finished"])
     @pytest.mark.parametrize("forged", [{"status": "live"}, {"cta_visible": "on"}])
-    def test_the_form_is_no_door_to_the_status(self, speaker, make_webinar, state, forged):
+    def test_form_cannot_change_the_status(self, speaker, make_webinar, state, forged):
         webinar = make_webinar(state)
         answer = post(speaker, webinar, title="Другое", **forged)
         assert (answer.status_code, answer.json()["error"]) == (409, "webinar_status_mutation_forbidden")
         assert stored(webinar).version == webinar.version
 
     @pytest.mark.parametrize("state", ["live", "paused", "finished", "archived"])
-    def test_what_the_lifecycle_forbids_is_409(self, speaker, make_webinar, state):
+    def test_locked_fields_are_409(self, speaker, make_webinar, state):
         webinar = make_webinar(state)
         answer = post(speaker, webinar, title="Другое")
         assert (answer.status_code, answer.json()["error"]) == (409, "webinar_state_locked")
@@ -344,7 +344,7 @@ class TestForm:
         assert "Ничего не сохранено" in page.content.decode()
         assert stored(webinar).title == webinar.title
 
-    def test_technical_fields_are_behind_the_gear(self, speaker, admin, make_webinar):
+    def test_technical_fields_need_their_capability(self, speaker, admin, make_webinar):
         webinar = make_webinar()
         address = f"/admin_webinar/{webinar.pk}/"
         assert "forgotten_h" not in speaker.get(address).content.decode()
@@ -372,7 +372,7 @@ class TestForm:
             ("chat_url", "https://evil.example/"),
         ],
     )
-    def test_a_wrong_value_is_said_and_nothing_saved(self, speaker, make_webinar, field, value):
+    def test_invalid_value_is_reported_and_nothing_saved(self, speaker, make_webinar, field, value):
         webinar = make_webinar()
         answer = post(speaker, webinar, **{field: value})
         assert (answer.status_code, list(answer.json()["fields"])) == (400, [field])
@@ -380,14 +380,14 @@ class TestForm:
         assert "Не сохранено" in page
         assert stored(webinar).version == webinar.version
 
-    def test_a_copied_page_becomes_its_player(self, speaker, make_webinar):
+    def test_copied_page_url_becomes_an_embed_url(self, speaker, make_webinar):
         webinar = make_webinar("live")
         post(speaker, webinar, player_url="https://youtu.be/abc?t=5", chat_url="https://youtu.be/abc")
         after = stored(webinar)
         assert after.player_url == "https://www.youtube.com/embed/abc?start=5"
         assert after.chat_url.startswith("https://www.youtube.com/live_chat?v=abc&embed_domain=")
 
-    def test_a_time_that_the_clocks_skip_is_said(self, speaker, make_webinar):
+    def test_skipped_local_time_is_refused(self, speaker, make_webinar):
         webinar = make_webinar()
         answer = post(speaker, webinar, starts_at="2027-03-28T02:30", time_zone="Europe/Berlin")
         assert list(answer.json()["fields"]) == ["starts_at"]
@@ -403,7 +403,7 @@ class TestPanel:
     }
 
     @pytest.mark.parametrize("state", OFFERED)
-    def test_offers_what_can_be_done_and_says_why_not(self, speaker, make_webinar, state):
+    def test_offers_actions_and_explains_the_others(self, speaker, make_webinar, state):
         webinar = make_webinar(state)
         page = speaker.get(f"/admin_webinar/{webinar.pk}/").content.decode()
         for action in ("start", "stop", "cta"):
@@ -416,11 +416,11 @@ class TestPanel:
     @pytest.mark.parametrize(
         ("state", "collapsed"), [("scheduled", False), ("live", False), ("finished", True)]
     )
-    def test_what_can_never_be_done_any_more_is_collapsed(self, speaker, make_webinar, state, collapsed):
+    def test_panel_is_folded_once_finished(self, speaker, make_webinar, state, collapsed):
         page = speaker.get(f"/admin_webinar/{make_webinar(state).pk}/").content.decode()
         assert ("Кнопки эфира больше не действуют" in page) == collapsed
 
-    def test_a_start_that_was_is_no_button_any_more_and_a_pause_says_how_it_ends(self, speaker, make_webinar):
+    def test_start_is_folded_on_air_and_pause_is_explained(self, speaker, make_webinar):
         live, paused = (
             speaker.get(f"/admin_webinar/{make_webinar(state).pk}/").content.decode()
             for state in ("live", "paused")
@@ -429,14 +429,12 @@ class TestPanel:
         assert "efir webinar resume" in paused
         assert "не запланирован" not in paused
 
-    def test_a_draft_is_told_what_it_lacks_and_nothing_else(self, speaker, make_webinar):
+    def test_draft_lists_missing_fields(self, speaker, make_webinar):
         webinar = make_webinar("draft", player_url="")
         page = speaker.get(f"/admin_webinar/{webinar.pk}/").content.decode()
         assert "Чтобы опубликовать, заполните: плеер." in page
 
-    def test_after_the_stop_the_recording_comes_first_and_while_live_it_is_folded(
-        self, speaker, make_webinar
-    ):
+    def test_recording_form_is_folded_while_live(self, speaker, make_webinar):
         live, over = (
             speaker.get(f"/admin_webinar/{make_webinar(state).pk}/").content.decode()
             for state in ("live", "finished")
@@ -444,12 +442,12 @@ class TestPanel:
         assert '<details class="card fold" id="recording">' in live
         assert over.index('<section class="card" id="recording">') < over.index('id="after"')
 
-    def test_the_two_kinds_of_button_are_named_apart(self, speaker, make_webinar):
+    def test_both_call_to_action_buttons_have_distinct_names(self, speaker, make_webinar):
         page = speaker.get(f"/admin_webinar/{make_webinar('live').pk}/").content.decode()
         assert "Кнопка «Связаться…» в комнате" in page
         assert "Надпись на кнопке в расписании" in page
 
-    def test_a_withdrawn_one_is_put_back_first(self, speaker, make_webinar):
+    def test_withdrawn_webinar_must_be_put_back_to_start(self, speaker, make_webinar):
         webinar = make_webinar()
         assert post(speaker, webinar, "withdraw", withdrawn="true").json()["withdrawn"] is True
         assert post(speaker, webinar, "start").json()["error"] == "webinar_withdrawn"
@@ -473,7 +471,7 @@ class TestVerdicts:
             classified_at=webinar.finished_at + timedelta(minutes=1),
         )
 
-    def test_a_held_one_is_shown_with_its_reason_and_intervals(self, admin, speaker, held):
+    def test_held_verdict_shows_reason_and_intervals(self, admin, speaker, held):
         for client, decides in ((admin, True), (speaker, False)):
             page = client.get(f"/admin_webinar/{held.webinar_id}/").content.decode()
             for words in ("Кирилл", "ждёт решения", "19:00–19:31", "без пригласившего"):
@@ -481,16 +479,16 @@ class TestVerdicts:
             assert (f"/verdicts/{held.lead_id}" in page) == decides
 
     @pytest.mark.parametrize(("present_s", "words"), [(1860, "31 минута"), (20, "меньше минуты"), (0, ">—<")])
-    def test_how_long_somebody_was_there(self, speaker, held, present_s, words):
+    def test_attended_time_in_words(self, speaker, held, present_s, words):
         Verdict.objects.filter(pk=held.pk).update(present_s=present_s, intervals=[])
         assert words in speaker.get(f"/admin_webinar/{held.webinar_id}/").content.decode()
 
-    def test_each_cell_has_its_label_for_the_phone(self, admin, held):
+    def test_cells_have_labels_for_phones(self, admin, held):
         page = admin.get(f"/admin_webinar/{held.webinar_id}/").content.decode()
         rows = page.split('id="verdicts"')[1].split("<tbody>")[1].split("</tbody>")[0]
         assert rows.count("<td data-label=") == rows.count("<td") - rows.count("<tr>")
 
-    def test_the_admin_decides_once(self, admin, held):
+    def test_admin_decides_once(self, admin, held):
         answer = post(admin, held.webinar, f"verdicts/{held.lead_id}", attended="true", lead_id="1")
         assert answer.json()["attended"] is True
         assert answer.json()["reason"] == "decided_by_admin"
@@ -499,13 +497,13 @@ class TestVerdicts:
         entry = JournalEntry.objects.get(event="client_webinar_attendance_classified")
         assert (entry.lead_id, entry.actor_id) == (held.lead_id, admin.person.pk)
 
-    def test_the_speaker_does_not(self, speaker, held):
+    def test_speaker_cannot_decide(self, speaker, held):
         answer = post(speaker, held.webinar, f"verdicts/{held.lead_id}", attended="true")
         assert answer.status_code == 403
         held.refresh_from_db()
         assert held.attended is None
 
-    def test_a_partner_hears_of_decided_ones_alone(self, make_person, held, admin):
+    def test_partner_sees_decided_verdicts_only(self, make_person, held, admin):
         partner = make_person(Role.PARTNER)
         lead = make_person(invited_by=partner, name="Ольга")
         Verdict.objects.filter(pk=held.pk).update(lead=lead)

@@ -10,20 +10,20 @@ from pathlib import Path
 import efir
 
 PACKAGE = Path(efir.__file__).parent
-# From the bottom up: a package uses its own and those before it. `efir/templates` counts as web's.
+# From the bottom up: a package may use its own and those before it. `efir/templates` belongs to web.
 ORDER = ["web", "accounts", "webinars", "room", "telegram", "attendance", "pages", "server", "demo", "ops"]
 TEMPLATES = sorted(path for path in PACKAGE.glob("**/templates/**/*") if path.is_file())
 TAG = re.compile(r"{%\s*(load|include|extends|url)\s+(.*?)\s*%}")
 
 
 def package_of(path: Path) -> str:
-    """The package of a file; web for what lies at the top or above the order."""
+    """Return the package of a file; "web" for files outside the packages of the order."""
     name = path.relative_to(PACKAGE).parts[0]
     return name if name in ORDER else "web"
 
 
 def providers() -> dict[tuple[str, str], str]:
-    """Templates, tag libraries and names of addresses, each with its package."""
+    """Map templates, tag libraries and names of URLs to the package that provides them."""
     found = {}
     for path in TEMPLATES:
         found["template", path.as_posix().rpartition("/templates/")[2]] = package_of(path)

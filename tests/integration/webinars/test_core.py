@@ -1,4 +1,4 @@
-"""Core through its two hooks: the contract's table, every code, and facts that are recorded once."""
+"""Core's hooks and functions: the contract's table, every code, and facts that are recorded once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATUSES = ["draft", "scheduled", "live", "paused", "finished", "archived"]
 
 
 def ask(action, *args) -> str:
-    """What came of it: the status, or the code of the refusal."""
+    """Return the new status, or the code of the refusal."""
     try:
         return action(*args).status
     except ActionRefused as refused:
@@ -43,7 +43,7 @@ def show(webinar_id, context):
     ],
     ids=["start", "stop", "cta", "pause", "resume", "archive", "publish"],
 )
-def test_the_table_of_the_contract(make_webinar, action, answers):
+def test_transition_table(make_webinar, action, answers):
     expected = [
         "webinar_cta_invalid_state"
         if word == "cta"
@@ -56,14 +56,14 @@ def test_the_table_of_the_contract(make_webinar, action, answers):
 
 
 @pytest.mark.parametrize("action", [start, stop])
-def test_asking_again_changes_nothing(make_webinar, action):
+def test_repeated_action_is_a_no_op(make_webinar, action):
     webinar = action(make_webinar("live").pk, SYSTEM)
     ledger, version = webinar.ledger.count(), webinar.version
     again = action(webinar.pk, SYSTEM)
     assert (again.ledger.count(), again.version) == (ledger, version)
 
 
-def test_a_refusal_changes_nothing(make_webinar):
+def test_refusal_changes_nothing(make_webinar):
     webinar = make_webinar("finished")
     before = Webinar.objects.filter(pk=webinar.pk).values().get()
     with pytest.raises(ActionRefused, match="webinar_state_invalid_restart"):
@@ -74,20 +74,20 @@ def test_a_refusal_changes_nothing(make_webinar):
 
 
 @pytest.mark.parametrize("status", ["", "START", "pause", "finished", "live", None, 1])
-def test_only_start_and_stop_are_actions(make_webinar, status):
+def test_status_must_be_start_or_stop(make_webinar, status):
     with pytest.raises(ActionRefused) as refused:
         core.core_webinar_set_status(make_webinar("scheduled").pk, status, SYSTEM)
     assert refused.value.code is Code.STATUS_INVALID
 
 
-def test_an_unknown_webinar_is_not_found(db):
+def test_unknown_webinar_is_not_found(db):
     with pytest.raises(ActionRefused) as refused:
         start(4711, SYSTEM)
     assert refused.value.code is Code.NOT_FOUND
 
 
 @pytest.mark.parametrize("role", [Role.CANDIDATE, Role.PARTNER, Role.LEADER])
-def test_the_hooks_check_the_capability_of_the_actor(make_person, make_webinar, role):
+def test_hooks_check_the_actors_capability(make_person, make_webinar, role):
     context = Context(make_person(role).pk, Source.WEB)
     webinar = make_webinar("live")
     for action in (start, stop, show, core.publish, core.pause):
@@ -96,17 +96,17 @@ def test_the_hooks_check_the_capability_of_the_actor(make_person, make_webinar, 
         assert refused.value.code is Code.FORBIDDEN
 
 
-def test_pause_belongs_to_the_system_even_for_an_admin(make_person, make_webinar):
+def test_pause_is_for_the_system_only(make_person, make_webinar):
     context = Context(make_person(Role.ADMIN).pk, Source.WEB)
     assert ask(core.pause, make_webinar("live").pk, context) == "forbidden"
 
 
-def test_the_web_names_its_person():
+def test_web_context_needs_an_actor():
     with pytest.raises(ActionRefused, match="forbidden"):
         Context(None, Source.WEB)
 
 
-def test_the_ledger_says_who_and_through_which_door(make_person, make_webinar, clock):
+def test_ledger_records_actor_and_source(make_person, make_webinar, clock):
     speaker = make_person(Role.SPEAKER)
     webinar = make_webinar("scheduled")
     moment = clock.move(60)
@@ -121,14 +121,14 @@ def test_the_ledger_says_who_and_through_which_door(make_person, make_webinar, c
     )
 
 
-def test_a_webinar_is_published_once_it_is_complete(make_webinar):
+def test_publish_needs_the_required_fields(make_webinar):
     webinar = make_webinar("draft", player_url="", title="")
     with pytest.raises(ActionRefused, match=r"webinar_incomplete: title, player_url"):
         core.publish(webinar.pk, SYSTEM)
 
 
 @pytest.mark.parametrize(("status", "field"), [("scheduled", "starts_at"), ("live", "player_url")])
-def test_what_publishing_demanded_cannot_be_emptied(make_webinar, status, field):
+def test_required_fields_cannot_be_emptied_later(make_webinar, status, field):
     webinar = make_webinar(status)
     emptied = {field: None if field == "starts_at" else ""}
     with pytest.raises(ActionRefused, match=rf"webinar_incomplete: {field}"):
@@ -139,7 +139,7 @@ def test_what_publishing_demanded_cannot_be_emptied(make_webinar, status, field)
     core.update(make_webinar("draft").pk, emptied, SYSTEM)
 
 
-def test_a_withdrawn_webinar_starts_once_it_is_put_back(make_webinar):
+def test_withdrawn_webinar_must_be_put_back_to_start(make_webinar):
     webinar = core.update(make_webinar("scheduled").pk, {"withdrawn": True}, SYSTEM)
     assert ask(start, webinar.pk, SYSTEM) == "webinar_withdrawn"
     core.update(webinar.pk, {"withdrawn": False}, SYSTEM)
@@ -159,7 +159,7 @@ def test_a_withdrawn_webinar_starts_once_it_is_put_back(make_webinar):
         ("archived", "title", False),
     ],
 )
-def test_what_may_be_edited_when(make_webinar, clock, status, field, allowed):
+def test_editable_fields_by_status(make_webinar, clock, status, field, allowed):
     value = (
         clock.move(60) if field == "starts_at" else True if field == "withdrawn" else "https://rutube.ru/x"
     )
@@ -168,13 +168,13 @@ def test_what_may_be_edited_when(make_webinar, clock, status, field, allowed):
     assert answer == (status if allowed else "webinar_state_locked")
 
 
-def test_status_is_no_field_to_edit(make_webinar):
+def test_update_refuses_the_status(make_webinar):
     assert (
         ask(core.update, make_webinar("scheduled").pk, {"status": "live"}, SYSTEM) == "webinar_state_locked"
     )
 
 
-def test_technical_fields_ask_for_their_capability(make_person, make_webinar):
+def test_technical_fields_need_their_capability(make_person, make_webinar):
     webinar = make_webinar("scheduled")
     fields = {"forgotten_h": 2.0}
     assert (
@@ -185,14 +185,14 @@ def test_technical_fields_ask_for_their_capability(make_person, make_webinar):
     )
 
 
-def test_every_change_moves_the_version_and_a_saved_edit_keeps_the_call_to_action(make_webinar):
+def test_changes_move_the_version_and_keep_the_cta(make_webinar):
     webinar = show(make_webinar("live").pk, SYSTEM)
     changed = core.update(webinar.pk, {"player_url": "https://rutube.ru/x"}, SYSTEM)
     assert changed.version == webinar.version + 1
     assert changed.cta_visible
 
 
-def test_a_recording_belongs_to_a_webinar_that_took_place(make_webinar):
+def test_recording_is_refused_before_the_start(make_webinar):
     def answer(status):
         return ask(core.publish_recording, make_webinar(status).pk, "https://rutube.ru/r", SYSTEM)
 
@@ -206,7 +206,7 @@ def test_a_recording_belongs_to_a_webinar_that_took_place(make_webinar):
     ]
 
 
-def test_a_seat_is_booked_once_until_the_stop(make_person, make_webinar):
+def test_seat_is_booked_once_and_until_the_stop(make_person, make_webinar):
     person = make_person()
     webinar = make_webinar("live")
     assert core.book_seat(webinar.pk, person) == core.book_seat(webinar.pk, person)
@@ -215,7 +215,7 @@ def test_a_seat_is_booked_once_until_the_stop(make_person, make_webinar):
         core.book_seat(webinar.pk, make_person())
 
 
-def test_the_stop_settles_who_of_the_seat_holders_is_a_lead(make_person, make_webinar):
+def test_stop_settles_which_seat_holders_are_leads(make_person, make_webinar):
     from efir.accounts.roles import assign_role
 
     webinar = make_webinar("live")
@@ -233,7 +233,7 @@ def test_the_stop_settles_who_of_the_seat_holders_is_a_lead(make_person, make_we
         st.sampled_from([core.publish, start, stop, show, core.pause, core.resume, core.archive]), max_size=12
     )
 )
-def test_no_sequence_of_calls_leaves_the_table(make_webinar, calls):
+def test_random_calls_stay_within_the_table(make_webinar, calls):
     webinar = make_webinar("draft")
     for call in calls:
         ask(call, webinar.pk, SYSTEM)

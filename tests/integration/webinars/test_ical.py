@@ -1,4 +1,4 @@
-"""Calendars, read back by a parser that did not write them; and what the schedule says to machines."""
+"""Calendars, read by another parser than the one that wrote them; microdata and link previews of the schedule."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def webinar(clock, make_webinar):
 
 
 @pytest.mark.parametrize("address", [FEED, "/webinars/{}/calendar.ics"])
-def test_an_entry_comes_back_as_it_was(webinar, address):
+def test_event_round_trip(webinar, address):
     entry = entries(address.format(webinar.pk))[webinar.title]
     assert entry.dtstart.value == webinar.starts_at
     assert entry.dtend.value - entry.dtstart.value == timedelta(minutes=90)
@@ -55,7 +55,7 @@ def test_an_entry_comes_back_as_it_was(webinar, address):
     assert entry.valarm.trigger.value == timedelta(minutes=-15)
 
 
-def test_lines_are_as_the_standard_has_them(webinar):
+def test_lines_follow_rfc_5545(webinar):
     lines = Client().get(FEED).content.split(b"\r\n")
     assert max(map(len, lines)) <= 75
     assert b"METHOD:PUBLISH" in lines
@@ -63,7 +63,7 @@ def test_lines_are_as_the_standard_has_them(webinar):
     assert "X-WR-CALNAME:Вебинары".encode() in lines
 
 
-def test_a_moved_time_moves_the_same_entry(webinar, clock):
+def test_moved_start_updates_the_same_event(webinar, clock):
     before = entries()[webinar.title]
     clock.move(60)
     core.update(webinar.pk, {"starts_at": webinar.starts_at + timedelta(days=1), "title": "Иначе"}, SYSTEM)
@@ -75,7 +75,7 @@ def test_a_moved_time_moves_the_same_entry(webinar, clock):
     assert after.dtstamp.value == clock.moment
 
 
-def test_a_withdrawn_one_is_cancelled_and_stays(webinar):
+def test_withdrawn_webinar_is_cancelled_in_the_feed(webinar):
     core.update(webinar.pk, {"withdrawn": True}, SYSTEM)
     for address in (FEED, f"/webinars/{webinar.pk}/calendar.ics"):
         entry = entries(address)[webinar.title]
@@ -83,7 +83,7 @@ def test_a_withdrawn_one_is_cancelled_and_stays(webinar):
         assert int(entry.sequence.value) > webinar.version - 1
 
 
-def test_the_feed_holds_what_is_published_and_was_not_long_ago(clock, make_webinar):
+def test_feed_holds_recent_published_webinars(clock, make_webinar):
     for state in ("draft", "scheduled", "live", "paused", "finished", "archived"):
         make_webinar(state, title=state)
     make_webinar("finished", title="давно", starts_at=clock.moment - timedelta(days=91))
@@ -92,12 +92,12 @@ def test_the_feed_holds_what_is_published_and_was_not_long_ago(clock, make_webin
     assert len({entry.uid.value for entry in feed.values()}) == 5
 
 
-def test_a_draft_has_no_file(make_webinar):
+def test_draft_has_no_calendar_file(make_webinar):
     assert Client().get(f"/webinars/{make_webinar('draft').pk}/calendar.ics").status_code == 404
     assert Client().get("/webinars/999/calendar.ics").status_code == 404
 
 
-def test_who_has_it_already_is_told_so(webinar, clock):
+def test_unchanged_calendar_is_304(webinar, clock):
     tag = Client().get(FEED)["ETag"]
     clock.move(3600)
     assert Client().get(FEED, headers={"if-none-match": tag}).status_code == 304
@@ -105,7 +105,7 @@ def test_who_has_it_already_is_told_so(webinar, clock):
     assert Client().get(FEED, headers={"if-none-match": tag}).status_code == 200
 
 
-def test_it_speaks_the_language_that_its_address_names(webinar):
+def test_language_comes_from_the_url(webinar):
     assert "//RU" in calendar().prodid.value
     assert "//RU" in calendar(FEED + "?lang=xx").prodid.value
     assert "//EN" in calendar(FEED + "?lang=en").prodid.value
@@ -115,7 +115,7 @@ def test_it_speaks_the_language_that_its_address_names(webinar):
 
 
 class Facts(HTMLParser):
-    """The microdata and meta tags of a page: items as dicts, nested ones inside."""
+    """Collect the microdata and meta tags of a page; items are dicts, which may be nested."""
 
     VOID = {"meta", "link", "img", "input", "source", "br", "rect", "circle", "path"}
 
@@ -166,7 +166,7 @@ def facts_of_schedule() -> Facts:
     return Facts(Client().get("/webinars/").content.decode())
 
 
-def test_search_engines_get_a_whole_event(webinar):
+def test_schedule_has_complete_event_microdata(webinar):
     core.update(webinar.pk, {"poster": store(render_image(Image.new("RGB", (960, 540))))}, SYSTEM)
     webinar.refresh_from_db()
     event = next(item for item in facts_of_schedule().items if item["@type"] == "Event")
@@ -188,14 +188,14 @@ def test_search_engines_get_a_whole_event(webinar):
     assert event["offers"]["url"] == f"{home}/signup/?webinar={webinar.pk}"
 
 
-def test_a_withdrawn_event_is_said_to_be(webinar):
+def test_withdrawn_event_is_marked_cancelled(webinar):
     core.update(webinar.pk, {"withdrawn": True}, SYSTEM)
     event = next(item for item in facts_of_schedule().items if item["@type"] == "Event")
     assert event["eventStatus"] == "https://schema.org/EventCancelled"
     assert "offers" not in event
 
 
-def test_a_link_in_a_chat_shows_the_next_webinar(webinar):
+def test_link_preview_shows_the_next_webinar(webinar):
     core.update(webinar.pk, {"poster": store(render_image(Image.new("RGB", (960, 540))))}, SYSTEM)
     webinar.refresh_from_db()
     meta = facts_of_schedule().meta
@@ -209,13 +209,13 @@ def test_a_link_in_a_chat_shows_the_next_webinar(webinar):
     assert Client().get(urlsplit(meta["og:image"]).path)["Content-Type"] == "image/jpeg"
 
 
-def test_without_webinars_a_link_still_says_what_it_is(db):
+def test_link_preview_without_webinars(db):
     meta = facts_of_schedule().meta
     assert meta["og:title"] == "Вебинары"
     assert "og:image" not in meta
 
 
-def test_google_gets_the_same_times(webinar):
+def test_google_link_has_the_same_times(webinar):
     page = Client().get("/webinars/").content.decode()
     address = unescape(re.search(r'href="(https://calendar\.google[^"]+)"', page)[1])
     query = parse_qs(urlsplit(address).query)
@@ -224,7 +224,7 @@ def test_google_gets_the_same_times(webinar):
     assert query["dates"] == ["20261125T160000Z/20261125T173000Z"]
 
 
-def test_the_poster_keeps_its_place_and_the_first_comes_first(webinar, clock, make_webinar):
+def test_poster_has_dimensions_and_the_first_loads_eagerly(webinar, clock, make_webinar):
     poster = store(render_image(Image.new("RGB", (960, 540))))
     core.update(webinar.pk, {"poster": poster}, SYSTEM)
     make_webinar(title="Потом", poster=poster, starts_at=clock.moment + timedelta(days=5))

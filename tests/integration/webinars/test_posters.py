@@ -1,4 +1,4 @@
-"""Posters: what is taken and what is refused with which sentence, where they are kept, and who gets them."""
+"""Posters: accepted and refused uploads, storage, the form, and copies of a webinar."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def moving(kind: str) -> bytes:
 
 
 def bomb() -> bytes:
-    """A PNG of a few hundred bytes that says it is 60,000 pixels wide and high."""
+    """Return a PNG of a few hundred bytes that claims to be 60,000 pixels wide and high."""
     content = bytearray(picture())
     content[16:24] = struct.pack(">II", 60_000, 60_000)
     content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
@@ -96,7 +96,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", GOOD)
-def test_a_good_picture_is_drawn_anew(what):
+def test_valid_image_is_rendered(what):
     poster = render_upload(GOOD[what])
     images = {name: Image.open(io.BytesIO(content)) for name, content in poster.files.items()}
     assert {name: image.format for name, image in images.items()} == {
@@ -111,7 +111,7 @@ def test_a_good_picture_is_drawn_anew(what):
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_bad_file_is_refused_with_its_own_sentence(what):
+def test_invalid_file_is_refused_with_a_reason(what):
     content, code = BAD[what]
     with pytest.raises(ValidationError) as refused:
         render_upload(content)
@@ -119,7 +119,7 @@ def test_a_bad_file_is_refused_with_its_own_sentence(what):
     assert re.match(r"[А-ЯA-Z].+\.$", str(refused.value.message))
 
 
-def test_nothing_of_the_files_own_words_is_left_and_it_stands_upright():
+def test_metadata_is_dropped_and_orientation_applied():
     poster = render_upload(named_in_exif())
     assert not any(b"Secret" in content for content in poster.files.values())
     shared = Image.open(io.BytesIO(poster.files["share.jpg"]))
@@ -127,7 +127,7 @@ def test_nothing_of_the_files_own_words_is_left_and_it_stands_upright():
     assert shared.getpixel((1100, 300))[2] > 200
 
 
-def test_a_small_picture_is_not_blown_up():
+def test_small_image_is_not_enlarged():
     poster = render_upload(picture((800, 450)))
     assert Image.open(io.BytesIO(poster.files["1600.webp"])).size == (800, 450)
 
@@ -143,7 +143,7 @@ def test_a_small_picture_is_not_blown_up():
         ).map(lambda spoilt: spoilt[0][: spoilt[1]] + spoilt[2] + spoilt[0][spoilt[1] + len(spoilt[2]) :]),
     )
 )
-def test_whatever_the_bytes_it_is_a_poster_or_a_sentence(content):
+def test_any_bytes_render_or_are_refused(content):
     assert answer_to(content) in ("a poster", *(code for _, code in BAD.values()))
 
 
@@ -157,11 +157,11 @@ def answer_to(content: bytes) -> str:
 
 @pytest.mark.django_db
 class TestKept:
-    def test_once_however_often_it_is_uploaded(self):
+    def test_same_upload_is_stored_once(self):
         assert store(render_upload(GOOD["a PNG"])) == store(render_upload(GOOD["a PNG"]))
         assert PosterFile.objects.count() == 4
 
-    def test_it_moves_the_version_and_is_served_for_ever(self, make_webinar):
+    def test_poster_moves_the_version_and_is_immutable(self, make_webinar):
         webinar = make_webinar()
         changed = core.update(webinar.pk, {"poster": store(render_upload(GOOD["a JPEG"]))}, SYSTEM)
         assert changed.version == webinar.version + 1
@@ -173,7 +173,7 @@ class TestKept:
             assert answer["X-Content-Type-Options"] == "nosniff"
         assert Client().get(f"/posters/{changed.poster_id}/2.webp").status_code == 404
 
-    def test_it_is_forgotten_a_day_after_the_last_webinar_gave_it_up(self, make_webinar, clock):
+    def test_unused_poster_is_deleted_after_a_day(self, make_webinar, clock):
         used, unused = store(render_upload(GOOD["a PNG"])), store(render_upload(GOOD["upright"]))
         webinar = make_webinar(poster=used)
         assert delete_unused() == 0
@@ -198,7 +198,7 @@ class TestForm:
 
     FIELDS = {"title": "Мой вебинар", "time_zone": "Europe/Moscow", "length_min": "45"}
 
-    def test_a_poster_comes_and_goes(self, speaker, make_webinar):
+    def test_poster_is_added_and_removed(self, speaker, make_webinar):
         webinar = make_webinar()
         address = f"/admin_webinar/{webinar.pk}/"
         speaker.post(address, {"poster": upload(GOOD["a PNG"])})
@@ -212,7 +212,7 @@ class TestForm:
         speaker.post(address, {"poster_kept": webinar.poster_id, "poster_removed": "1"})
         assert Webinar.objects.get().poster_id is None
 
-    def test_a_bad_one_keeps_what_was_typed(self, speaker):
+    def test_invalid_poster_keeps_the_other_fields(self, speaker):
         answer = speaker.post(
             "/admin_webinar/new/",
             {**self.FIELDS, "description": "Длинный текст", "poster": upload(b"<svg/>")},
@@ -224,7 +224,7 @@ class TestForm:
         assert 'href="#id_poster"' in page
         assert not Webinar.objects.exists()
 
-    def test_a_good_one_need_not_be_chosen_again_for_another_fields_mistake(self, speaker):
+    def test_valid_poster_survives_an_error_in_another_field(self, speaker):
         fields = self.FIELDS | {"player_url": "https://example.org/x"}
         page = speaker.post(
             "/admin_webinar/new/", {**fields, "poster": upload(GOOD["a PNG"])}
@@ -235,26 +235,26 @@ class TestForm:
         assert Webinar.objects.get().poster_id == kept
 
     @pytest.mark.parametrize("kept", ["0" * 32, "../../x", '"><b>'])
-    def test_an_unknown_one_is_refused(self, speaker, kept):
+    def test_unknown_poster_id_is_refused(self, speaker, kept):
         answer = speaker.post("/admin_webinar/new/", {**self.FIELDS, "poster_kept": kept})
         assert answer.status_code == 400
         assert "Выберите файл ещё раз" in answer.content.decode()
         assert kept not in answer.content.decode() or kept == "0" * 32
 
-    def test_once_it_is_over_nothing_changes(self, speaker, make_webinar):
+    def test_finished_webinar_keeps_its_poster(self, speaker, make_webinar):
         webinar = make_webinar("finished")
         answer = speaker.post(f"/admin_webinar/{webinar.pk}/", {"poster": upload(GOOD["a PNG"])})
         assert answer.status_code == 409
         assert Webinar.objects.get().poster_id is None
 
     @pytest.mark.parametrize("role", [Role.CANDIDATE, Role.PARTNER, Role.LEADER])
-    def test_it_needs_the_capability(self, make_person, make_webinar, role):
+    def test_needs_the_capability(self, make_person, make_webinar, role):
         client = Client()
         client.force_login(make_person(role))
         answer = client.post(f"/admin_webinar/{make_webinar().pk}/", {"poster": upload(GOOD["a PNG"])})
         assert (answer.status_code, Poster.objects.count()) == (403, 0)
 
-    def test_it_needs_the_token(self, make_person, make_webinar):
+    def test_needs_the_csrf_token(self, make_person, make_webinar):
         client = Client(enforce_csrf_checks=True)
         client.force_login(make_person(Role.SPEAKER))
         answer = client.post(f"/admin_webinar/{make_webinar().pk}/", {"poster": upload(GOOD["a PNG"])})
@@ -263,7 +263,7 @@ class TestForm:
 
 @pytest.mark.django_db
 class TestCopy:
-    def test_takes_the_fields_and_the_poster_and_neither_time_nor_status(self, make_person, make_webinar):
+    def test_copies_fields_and_poster_but_not_time_and_status(self, make_person, make_webinar):
         poster = store(render_upload(GOOD["a PNG"]))
         source = make_webinar("finished", poster=poster, forgotten_h=2.0, cta_text="Иду", length_min=45)
         client = Client(headers={"accept": "text/html"})

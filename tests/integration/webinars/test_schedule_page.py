@@ -1,4 +1,4 @@
-"""The schedule and seats."""
+"""The schedule and booking a seat."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def page_of(client: Client) -> str:
     return client.get("/webinars/").content.decode()
 
 
-def test_an_empty_schedule_says_what_to_do(member, make_person):
+def test_empty_schedule_says_what_to_do(member, make_person):
     speaker = Client()
     speaker.force_login(make_person(Role.SPEAKER))
     for client, way in ((Client(), "/signup/"), (member, "/account/"), (speaker, "/admin_webinar/new/")):
@@ -38,7 +38,7 @@ def test_an_empty_schedule_says_what_to_do(member, make_person):
         assert f'class="button" href="{way}"' in page
 
 
-def test_on_air_comes_first_then_the_next_then_the_others(clock, make_webinar):
+def test_order_is_live_next_others(clock, make_webinar):
     make_webinar(title="Третий", starts_at=clock.moment + timedelta(days=2))
     make_webinar(title="Второй", starts_at=clock.moment + timedelta(days=1))
     make_webinar("live", title="Первый")
@@ -48,7 +48,7 @@ def test_on_air_comes_first_then_the_next_then_the_others(clock, make_webinar):
     assert page.count("data-countdown") == 1
 
 
-def test_a_guest_sees_the_webinars_own_call_to_action(make_webinar):
+def test_guest_sees_the_webinars_call_to_action(make_webinar):
     own, usual = make_webinar(cta_text="Хочу на эфир"), make_webinar()
     page = page_of(Client())
     assert "Хочу на эфир" in page
@@ -58,7 +58,7 @@ def test_a_guest_sees_the_webinars_own_call_to_action(make_webinar):
     assert ROOM not in page
 
 
-def test_somebody_logged_in_sees_the_way_to_the_room(member, make_webinar):
+def test_member_sees_the_link_to_the_room(member, make_webinar):
     make_webinar(cta_text="Хочу на эфир")
     page = page_of(member)
     assert ROOM in page
@@ -66,13 +66,13 @@ def test_somebody_logged_in_sees_the_way_to_the_room(member, make_webinar):
     assert "Хочу на эфир" not in page
 
 
-def test_drafts_and_finished_ones_are_not_there(make_webinar):
+def test_drafts_and_finished_webinars_are_hidden(make_webinar):
     for state in ("draft", "finished", "archived"):
         make_webinar(state, title=f"Скрытый {state}")
     assert "Скрытый" not in page_of(Client())
 
 
-def test_a_withdrawn_one_is_seen_as_such_and_is_not_the_next(clock, make_webinar):
+def test_withdrawn_webinar_is_marked_and_never_next(clock, make_webinar):
     make_webinar(title="Отменённый", withdrawn=True)
     make_webinar(title="Ближайший", starts_at=clock.moment + timedelta(days=3))
     page = page_of(Client())
@@ -82,12 +82,12 @@ def test_a_withdrawn_one_is_seen_as_such_and_is_not_the_next(clock, make_webinar
     assert "EventCancelled" in page
 
 
-def test_once_the_time_has_come_it_says_so(clock, make_webinar):
+def test_due_webinar_says_that_it_starts_soon(clock, make_webinar):
     make_webinar(starts_at=clock.moment - timedelta(minutes=3))
     assert "скоро начнём, ждём ведущего" in page_of(Client())
 
 
-def test_long_after_the_time_it_does_not_say_soon(clock, make_webinar):
+def test_overdue_webinar_says_that_it_is_delayed(clock, make_webinar):
     make_webinar(starts_at=clock.moment - timedelta(minutes=31))
     page = page_of(Client())
     assert "начало задерживается" in page
@@ -95,7 +95,7 @@ def test_long_after_the_time_it_does_not_say_soon(clock, make_webinar):
 
 
 @pytest.mark.parametrize("state", ["live", "paused"])
-def test_a_guest_is_asked_into_what_is_on_air(make_webinar, state):
+def test_guest_is_invited_to_the_live_webinar(make_webinar, state):
     webinar = make_webinar(state, cta_text="Хочу на эфир")
     page = page_of(Client())
     assert f'href="/signup/?webinar={webinar.pk}">Войти в эфир</a>' in page
@@ -113,11 +113,11 @@ def test_a_guest_is_asked_into_what_is_on_air(make_webinar, state):
         (24 * 60, "Europe/Moscow", "22 января 2027 в 19:00 МСК"),
     ],
 )
-def test_times_are_said_in_words_with_their_zone(clock, hours, zone, words):
+def test_times_in_words_with_the_zone(clock, hours, zone, words):
     assert relative_time(clock.moment + timedelta(hours=hours), ZoneInfo(zone)) == words
 
 
-def test_the_time_is_there_for_machines_too(clock, make_webinar):
+def test_times_are_machine_readable(clock, make_webinar):
     make_webinar(starts_at=datetime(2026, 11, 23, 18, 0, tzinfo=UTC))
     assert '<time datetime="2026-11-23T18:00:00Z" data-offset="180">' in page_of(Client())
 
@@ -140,17 +140,17 @@ class TestSeat:
         assert "место забронировано" in page
         assert f"/webinars/{webinar.pk}/seat" not in page
 
-    def test_is_for_oneself_whatever_the_request_says(self, member, make_webinar, make_person):
+    def test_is_booked_for_the_session_and_not_the_form(self, member, make_webinar, make_person):
         other = make_person()
         fields = {"lead_id": other.pk, "person_id": other.pk, "person": other.pk}
         member.post(f"/webinars/{make_webinar().pk}/seat", fields)
         assert Seat.objects.get().person == member.person
 
-    def test_brings_a_person_back_with_a_sentence(self, member, make_webinar):
+    def test_redirects_a_person_with_a_message(self, member, make_webinar):
         answer = member.post(f"/webinars/{make_webinar().pk}/seat", follow=True, HTTP_ACCEPT="text/html")
         assert "Место забронировано" in answer.content.decode()
 
-    def test_is_not_for_guests(self, make_webinar):
+    def test_needs_a_login(self, make_webinar):
         address = f"/webinars/{make_webinar().pk}/seat"
         answer = Client().post(address)
         assert (answer.status_code, answer.json()) == (401, {"error": "login_required"})
@@ -164,19 +164,19 @@ class TestSeat:
             ("archived", 409, "webinar_seats_closed"),
         ],
     )
-    def test_is_refused_outside_its_time(self, member, make_webinar, state, status, code):
+    def test_is_refused_when_closed(self, member, make_webinar, state, status, code):
         answer = member.post(f"/webinars/{make_webinar(state).pk}/seat")
         assert (answer.status_code, answer.json()["error"]) == (status, code)
 
-    def test_needs_the_token(self, member, make_webinar):
+    def test_needs_the_csrf_token(self, member, make_webinar):
         client = Client(enforce_csrf_checks=True)
         client.force_login(member.person)
         assert client.post(f"/webinars/{make_webinar().pk}/seat").status_code == 403
         assert not Seat.objects.exists()
 
 
-def test_the_page_is_light(make_webinar):
-    """Its own scripts and style, as they are on disk: under 30 kB of script, few queries."""
+def test_page_weight():
+    """The page loads less than 30 kB of scripts."""
     from pathlib import Path
 
     import efir
@@ -186,7 +186,7 @@ def test_the_page_is_light(make_webinar):
     assert sum(script.stat().st_size for script in scripts) < 30_000
 
 
-def test_the_number_of_queries_does_not_grow(member, make_webinar, django_assert_max_num_queries):
+def test_queries_do_not_grow(member, make_webinar, django_assert_max_num_queries):
     for _ in range(12):
         make_webinar()
     with django_assert_max_num_queries(14):
