@@ -65,24 +65,25 @@ def people(request: HttpRequest) -> HttpResponse:
 def role(request: HttpRequest, person_id: int) -> HttpResponse:
     """Assign a role to somebody else. Nobody can change their own role, so that an admin always remains."""
     person = get_object_or_404(Person, pk=person_id, erased_at=None)
-    asked = request.POST.get("role", "")
-    if asked not in Role.values:
+    try:
+        asked = Role(request.POST.get("role", ""))
+    except ValueError:
         return _refused(request, "invalid_role", 400, _("Такой роли нет."))
     if person.pk == current_person(request).pk:
         return _refused(
             request, "own_role", 409, _("Свою роль изменить нельзя: попросите другого администратора.")
         )
     try:
-        assign_role(person, Role(asked), request_context(request))
+        assign_role(person, asked, request_context(request))
     except LastAdmin:
         # Two admins removed each other at the same time, and this request came second.
         return _refused(
             request, "last_admin", 409, _("Это последний администратор. Сначала назначьте ещё одного.")
         )
-    log.info("role_assigned", person_id=person.pk, role=asked, actor_id=request.user.pk)
+    log.info("role_assigned", person_id=person.pk, role=asked.value, actor_id=request.user.pk)
     if not prefers_html(request):
-        return JsonResponse({"person_id": person.pk, "role": asked})
-    words = {"name": person.name, "role": Role(asked).label}
+        return JsonResponse({"person_id": person.pk, "role": asked.value})
+    words = {"name": person.name, "role": asked.label}
     return redirect_with_message(request, PEOPLE, _("%(name)s теперь %(role)s.") % words)
 
 
