@@ -30,7 +30,7 @@ from efir.hooks.events import (
     Reason,
 )
 from efir.lib import clock, metrics
-from efir.room.presence_store import PresenceSpan, all_recorded_past, spans_by_person
+from efir.room.presence_store import PresenceSpan, recorded_until, spans_by_person
 from efir.webinars.correlation import stop_cause
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
@@ -64,18 +64,9 @@ def _stamp(field: str, events: Sequence[ClientWebinarEntered] | Sequence[ClientW
 
 def due_webinars() -> list[Webinar]:
     """Return the finished webinars to classify: past the settle delay, and all presence up to the stop written."""
-    now = clock.now()
-    settled = Webinar.objects.filter(
-        status=Status.FINISHED,
-        finished_at__lte=now - timedelta(seconds=settings.EFIR.settle_s),
-        classification__done_at=None,
-    )
-    dead_after = timedelta(seconds=settings.EFIR.grace_s)
-    return [
-        webinar
-        for webinar in settled
-        if webinar.finished_at and all_recorded_past(webinar.finished_at, now, dead_after)
-    ]
+    settled_at = clock.now() - timedelta(seconds=settings.EFIR.settle_s)
+    due = Webinar.objects.filter(status=Status.FINISHED, classification__done_at=None)
+    return list(due.filter(finished_at__lte=min(settled_at, recorded_until())))
 
 
 def eligible_leads(webinar: Webinar) -> QuerySet[Person]:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import Exists
 
 from efir.accounts.models import Person
-from efir.attendance.intervals import Span, union
+from efir.attendance.intervals import Span, clip, union, without
 from efir.attendance.models import Participation, Verdict
 from efir.attendance.rules import LiveTime, Rule
-from efir.room.presence_store import clock_went_back, recorded_spans
-from efir.webinars.lifecycle import Status
+from efir.room.presence_store import clock_went_back, recorded_spans, recorded_until
+from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import LedgerEntry, Webinar
+
+# While on air the last seconds have not been written yet: that does not mean that nothing was recorded.
+WRITE_DELAY = timedelta(seconds=60)
 
 
 def current_rule() -> Rule:
@@ -46,6 +51,54 @@ def live_time_of(webinar: Webinar, until: datetime) -> LiveTime:
         return LiveTime([], [], clock_moved)
     start, end = live[0][0], live[-1][1]
     return LiveTime(live, union(recorded_spans(start, end)), clock_moved or clock_went_back(start, end))
+
+
+@dataclass(frozen=True)
+class BroadcastTimeline:
+    """The whole length of a broadcast and what happened when; every span lies between `start` and `end`."""
+
+    start: datetime
+    end: datetime
+    on_air: bool
+    live: Sequence[Span]
+    paused: Sequence[Span]
+    cta: Sequence[Span]
+    not_recorded: Sequence[Span]
+    zone: ZoneInfo
+
+    def share(self, moment: datetime) -> float:
+        """Return where the moment lies between the start (0) and the end (1)."""
+        length = (self.end - self.start) / timedelta(seconds=1) or 1.0
+        return min(max((moment - self.start) / timedelta(seconds=1) / length, 0.0), 1.0)
+
+    def format_time(self, moment: datetime) -> str:
+        """Format a moment by the webinar's clock: «19:05»."""
+        return f"{moment.astimezone(self.zone):%H:%M}"
+
+    def format_span(self, span: Span) -> str:
+        """Format a span by the webinar's clock: «19:05–19:40»."""
+        return "–".join(map(self.format_time, span))
+
+
+def timeline_of(webinar: Webinar) -> BroadcastTimeline | None:
+    """Return the broadcast's timeline, on air as far as presence has been written; None if it has not begun."""
+    end = webinar.finished_at or recorded_until()
+    live_time = live_time_of(webinar, end)
+    if not live_time.spans:
+        return None
+    ledger = list(webinar.ledger.all())
+    start = live_time.spans[0][0]
+    written_until = end - WRITE_DELAY if webinar.is_on_air else end
+    return BroadcastTimeline(
+        start=start,
+        end=end,
+        on_air=webinar.is_on_air,
+        live=live_time.spans,
+        paused=spans_while(ledger, end, lambda entry: entry.to_status == Status.PAUSED),
+        cta=spans_while(ledger, end, lambda entry: entry.cta_visible and entry.to_status in ON_AIR),
+        not_recorded=clip(without(live_time.spans, live_time.recorded), [(start, written_until)]),
+        zone=webinar.zone,
+    )
 
 
 class AttendanceStatus(NamedTuple):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from efir.attendance.evidence import BroadcastTimeline
 from efir.attendance.models import UnknownReason, Verdict, VerdictReason
 from efir.attendance.rules import Rule, end_gap_s
-from efir.attendance.timeline import BroadcastTimeline
 
 
 def verdict_label(verdict: Verdict) -> str:

@@ -15,10 +15,9 @@ from django.http.request import split_domain_port, validate_host
 
 from efir.edge.body_limit import BodyLimitMiddleware
 from efir.edge.cached_files import OfflineFiles, PosterFiles, StaticFiles
+from efir.edge.cached_pages import RoomPage, SchedulePage, room_state
 from efir.edge.password_queue import PasswordQueueMiddleware
 from efir.edge.request_id import RequestIdMiddleware
-from efir.edge.room_page import RoomPage, room_state
-from efir.edge.schedule_page import SchedulePage
 from efir.lib import ids, metrics
 from efir.lib.asgi import Application, Receive, Scope, Send
 from efir.room.sse import PATH as STREAM

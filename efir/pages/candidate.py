@@ -13,10 +13,10 @@ from django.views.decorators.http import require_safe
 from efir.accounts.capabilities import Capability, capability_required
 from efir.accounts.services import own_candidate
 from efir.accounts.sessions import current_person
+from efir.attendance.evidence import timeline_of
 from efir.attendance.labels import explain
 from efir.attendance.models import Participation, Verdict
 from efir.attendance.report.partner import decided_verdicts
-from efir.attendance.timeline import timeline_of
 from efir.telegram.reachability import link_status
 from efir.webinars.schedule import Schedule, booked_webinar_ids
 

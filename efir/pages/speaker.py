@@ -14,11 +14,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from efir.accounts.capabilities import Capability, can, capability_required
 from efir.accounts.sessions import request_context
+from efir.attendance.evidence import timeline_of
 from efir.attendance.labels import rule_sentences
 from efir.attendance.report.panels import draw_numbers, progress_of, scale_of
 from efir.attendance.report.stats import rule_of
 from efir.attendance.report.verdict_list import held_by_webinar, list_verdicts
-from efir.attendance.timeline import timeline_of
 from efir.hooks.actions import ActionRefused, Code
 from efir.telegram.message_list import list_messages
 from efir.telegram.reachability import reachability_of

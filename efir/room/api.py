@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
-from ninja import NinjaAPI, Schema
+from ninja import NinjaAPI, Schema, Status
 from ninja import Path as InPath
 from pydantic import Field
 
@@ -48,18 +48,6 @@ class Problem(Schema):
     error: str
 
 
-class _Problem(Exception):
-    def __init__(self, status: int, code: str) -> None:
-        super().__init__(code)
-        self.status = status
-        self.code = code
-
-
-@api.exception_handler(_Problem)
-def _problem_response(request: HttpRequest, problem: _Problem) -> HttpResponse:
-    return api.create_response(request, {"error": problem.code}, status=problem.status)
-
-
 @api.get(
     "/webinars/{id:webinar_id}/state",
     response={200: RoomState, 401: Problem, 403: Problem, 404: Problem},
@@ -69,16 +57,16 @@ def _problem_response(request: HttpRequest, problem: _Problem) -> HttpResponse:
 )
 def room_state(
     request: HttpRequest, webinar_id: Annotated[int, InPath(ge=1, le=ids.LARGEST)]
-) -> dict[str, Any]:
+) -> dict[str, Any] | Status[dict[str, str]]:
     """Return the room's state. Requires a session with `enter_room`, and `edit_webinar` for a draft."""
     if not isinstance(request.user, Person):
-        raise _Problem(401, "login_required")
+        return Status(401, {"error": "login_required"})
     if not can(request.user, Capability.ENTER_ROOM):
-        raise _Problem(403, Code.FORBIDDEN)
+        return Status(403, {"error": Code.FORBIDDEN})
     drafts = can(request.user, Capability.EDIT_WEBINAR)
     webinar = visible_webinar(webinar_id, drafts=drafts)
     if webinar is None:
-        raise _Problem(404, Code.NOT_FOUND)
+        return Status(404, {"error": Code.NOT_FOUND})
     return state_of(webinar, viewer_count(webinar))
 
 

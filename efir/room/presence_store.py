@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Min, QuerySet
 
@@ -132,17 +133,12 @@ def clock_went_back(start: datetime, end: datetime) -> bool:
     return Recorder.objects.filter(started_at__lt=end, repeats_until__gt=start).exists()
 
 
-def all_recorded_past(moment: datetime, now: datetime, dead_after: timedelta) -> bool:
-    """Return whether every running web process has written its presence up to `moment`.
+def recorded_until() -> datetime:
+    """Return the moment up to which every running web process has written its presence; now if none runs.
 
-    A process whose heartbeat is older than `dead_after` counts as dead and is not waited for.
+    A process whose heartbeat is older than the grace period counts as dead and is not waited for.
     """
-    return not Recorder.objects.filter(
-        closed_at=None, started_at__lt=moment, pulsed_at__lt=moment, pulsed_at__gt=now - dead_after
-    ).exists()
-
-
-def recorded_until(now: datetime, dead_after: timedelta) -> datetime:
-    """Return the moment up to which every running web process has written its presence; `now` if none runs."""
-    living = Recorder.objects.filter(closed_at=None, pulsed_at__gt=now - dead_after)
-    return min(living.aggregate(least=Min("pulsed_at"))["least"] or now, now)
+    now = clock.now()
+    dead_before = now - timedelta(seconds=settings.EFIR.grace_s)
+    running = Recorder.objects.filter(closed_at=None, pulsed_at__gt=dead_before)
+    return min(running.aggregate(least=Min("pulsed_at"))["least"] or now, now)

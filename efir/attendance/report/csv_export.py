@@ -20,10 +20,10 @@ from django.utils.translation import override
 
 from efir.accounts.models import Person
 from efir.attendance import labels
+from efir.attendance.evidence import BroadcastTimeline, timeline_of
 from efir.attendance.intervals import clip
 from efir.attendance.models import Participation, Verdict
 from efir.attendance.report.stats import presence_rows
-from efir.attendance.timeline import BroadcastTimeline, timeline_of
 from efir.webinars.models import Webinar
 
 BOM = "\ufeff"

@@ -15,10 +15,10 @@ from typing import Any
 from django.conf import settings
 
 from efir.attendance.classifier import eligible_leads
+from efir.attendance.evidence import BroadcastTimeline
 from efir.attendance.intervals import Span
 from efir.attendance.models import Classification, Verdict
 from efir.attendance.report.stats import Funnel, stats_of
-from efir.attendance.timeline import BroadcastTimeline
 from efir.lib import clock
 from efir.webinars.models import Webinar
 

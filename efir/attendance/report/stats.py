@@ -18,11 +18,10 @@ from django.db.models import Count, DateTimeField, Exists, F, OuterRef, Q, Query
 from django.db.models.functions import Coalesce
 
 from efir.accounts.capabilities import Capability, people_who_can
-from efir.attendance.evidence import current_rule
+from efir.attendance.evidence import BroadcastTimeline, current_rule
 from efir.attendance.intervals import Span, clip, last_s
 from efir.attendance.models import Classification, Participation, Verdict
 from efir.attendance.rules import Rule
-from efir.attendance.timeline import BroadcastTimeline
 from efir.room.models import PresenceInterval
 from efir.webinars.models import Seat, Webinar
 

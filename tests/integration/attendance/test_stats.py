@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from efir.accounts.capabilities import Role
 from efir.attendance import classifier
+from efir.attendance.evidence import timeline_of
 from efir.attendance.models import Classification, Participation, Verdict
 from efir.attendance.report.stats import Funnel, curve_of, funnel_of
-from efir.attendance.timeline import timeline_of
 from efir.room.models import PresenceInterval, Recorder
 from efir.room.presence import RecorderRow
 from efir.room.presence_store import write

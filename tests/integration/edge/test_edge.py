@@ -17,7 +17,7 @@ from PIL import Image
 
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Participation
-from efir.edge import cached_files, room_page
+from efir.edge import cached_files, cached_pages
 from efir.edge.application import EdgeApplication
 from efir.lib.concurrency import in_thread
 from efir.room import hub as hub_module
@@ -95,7 +95,7 @@ class Site:
 def run(monkeypatch, clock):
     """Run a scenario with a site of its own. The caches do not expire by themselves."""
     monkeypatch.setattr(hub_module, "_hub", None)
-    monkeypatch.setattr(room_page, "MAX_AGE_S", 3600)
+    monkeypatch.setattr(cached_pages, "ROOM_MAX_AGE_S", 3600)
     monkeypatch.setattr(schedule, "CACHE_S", 3600)
 
     def run(scenario):

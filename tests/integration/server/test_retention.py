@@ -10,11 +10,10 @@ import pytest
 
 from efir.accounts.models import Session
 from efir.attendance import classifier
-from efir.attendance.evidence import live_time_of
+from efir.attendance.evidence import live_time_of, timeline_of
 from efir.attendance.models import Classification, Verdict
 from efir.attendance.report.csv_export import presence
 from efir.attendance.report.stats import Funnel, curve_of, funnel_of
-from efir.attendance.timeline import timeline_of
 from efir.audit.models import AuditAddress, AuditEntry
 from efir.hooks.actions import Context, Source
 from efir.hooks.models import JournalEntry
