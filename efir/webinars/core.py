@@ -62,7 +62,7 @@ def core_webinar_set_status(webinar_id: int, status: str, context: Context) -> W
         authorize(action.context, Capability.MANAGE_STATUS)
         webinar = _lock(action.webinar_id)
         if action.status == "start" and webinar.withdrawn and webinar.state is Status.SCHEDULED:
-            raise ActionRefused(Code.WITHDRAWN, "put it back first")
+            raise ActionRefused(Code.WITHDRAWN, "put the webinar back into the schedule first")
         return _transition(webinar, action.status, action.context)
 
 
@@ -170,9 +170,12 @@ def publish_recording(webinar_id: int, url: str, context: Context) -> Webinar:
         authorize(context, Capability.PUBLISH_RECORDING)
         webinar = _lock(webinar_id)
         if webinar.state is Status.ARCHIVED:
-            raise ActionRefused(Code.LOCKED, "archived")
+            raise ActionRefused(Code.LOCKED, "an archived webinar does not change")
         if webinar.state in (Status.DRAFT, Status.SCHEDULED):
-            raise ActionRefused(Code.RECORDING_INVALID_STATE, f"a recording while {webinar.status}")
+            raise ActionRefused(
+                Code.RECORDING_INVALID_STATE,
+                f"publish a recording after the start, not while {webinar.status}",
+            )
         if webinar.recording_url != url:
             changes = {"recording_url": (webinar.recording_url, url)}
             record(Action.RECORDING_PUBLISHED, context, webinar_id=webinar_id, changes=changes)
@@ -191,7 +194,7 @@ def book_seat(webinar_id: int, person: Person) -> Seat:
         if webinar.state is Status.DRAFT:
             raise ActionRefused(Code.NOT_FOUND)
         if webinar.state in (Status.FINISHED, Status.ARCHIVED):
-            raise ActionRefused(Code.SEATS_CLOSED, webinar.status)
+            raise ActionRefused(Code.SEATS_CLOSED, f"no seats are booked while {webinar.status}")
         if webinar.withdrawn:
             raise ActionRefused(Code.WITHDRAWN)
         seat, _ = Seat.objects.get_or_create(
@@ -202,7 +205,7 @@ def book_seat(webinar_id: int, person: Person) -> Seat:
 
 def _require_filled(values: Mapping[str, Any]) -> None:
     if lacking := [name for name, value in values.items() if not value]:
-        raise ActionRefused(Code.INCOMPLETE, ", ".join(lacking))
+        raise ActionRefused(Code.INCOMPLETE, f"fill in: {', '.join(lacking)}")
 
 
 def authorize(context: Context, capability: Capability) -> None:
@@ -218,13 +221,13 @@ def _lock(webinar_id: int) -> Webinar:
     # no_key: rows that refer to the webinar (presence, verdicts) are inserted without waiting for this lock.
     webinar: Webinar | None = Webinar.objects.select_for_update(no_key=True).filter(pk=webinar_id).first()
     if webinar is None:
-        raise ActionRefused(Code.NOT_FOUND, str(webinar_id))
+        raise ActionRefused(Code.NOT_FOUND, f"no webinar {webinar_id}")
     return webinar
 
 
 def _transition_by_system(webinar_id: int, action: str, context: Context) -> Webinar:
     if context.source is Source.WEB:
-        raise ActionRefused(Code.FORBIDDEN, f"{action} is the system's")
+        raise ActionRefused(Code.FORBIDDEN, f"only the system may {action} a webinar")
     with transaction.atomic():
         return _transition(_lock(webinar_id), action, context)
 

@@ -86,16 +86,18 @@ def next_status(action: str, current: Status) -> Status | None:
     """Return the status that `action` leads to, or None if the webinar is there already. Raises ActionRefused."""
     outcome = _OUTCOMES[action][current]
     if isinstance(outcome, Code):
-        raise ActionRefused(outcome, f"{action} while {current.value}")
+        raise ActionRefused(outcome, f"cannot {action} while {current.value}")
     return outcome
 
 
 def check_cta(current: Status) -> None:
     """Raise ActionRefused if the call-to-action may not be shown or hidden in this status."""
     if current is Status.ARCHIVED:
-        raise ActionRefused(Code.LOCKED, "archived")
+        raise ActionRefused(Code.LOCKED, "an archived webinar does not change")
     if current not in ON_AIR:
-        raise ActionRefused(Code.CTA_INVALID_STATE, f"call-to-action while {current.value}")
+        raise ActionRefused(
+            Code.CTA_INVALID_STATE, f"the call-to-action changes on air only, not while {current.value}"
+        )
 
 
 # Which fields may be written in which status; all others are refused.
@@ -129,4 +131,4 @@ def check_editable(current: Status, fields: set[str]) -> None:
     """Raise ActionRefused if any of `fields` may not be written in this status."""
     refused = fields - EDITABLE[current]
     if refused:
-        raise ActionRefused(Code.LOCKED, f"{', '.join(sorted(refused))} while {current.value}")
+        raise ActionRefused(Code.LOCKED, f"cannot change {', '.join(sorted(refused))} while {current.value}")

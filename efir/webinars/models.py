@@ -117,14 +117,14 @@ class Webinar(models.Model):
     @classmethod
     def from_db(cls, *args: Any, **kwargs: Any) -> Webinar:
         webinar = super().from_db(*args, **kwargs)
-        webinar._remember_guarded()
+        webinar._remember_protected()
         return webinar
 
     def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
         super().refresh_from_db(*args, **kwargs)
-        self._remember_guarded()
+        self._remember_protected()
 
-    def _remember_guarded(self) -> None:
+    def _remember_protected(self) -> None:
         self.__dict__["_stored"] = {name: self.__dict__.get(name) for name in PROTECTED_FIELDS}
 
     @property
