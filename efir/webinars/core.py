@@ -205,7 +205,7 @@ def book_seat(webinar_id: int, person: Person) -> Seat:
 
 def _require_filled(values: Mapping[str, Any]) -> None:
     if lacking := [name for name, value in values.items() if not value]:
-        raise ActionRefused(Code.INCOMPLETE, f"fill in: {', '.join(lacking)}")
+        raise ActionRefused(Code.INCOMPLETE, ", ".join(lacking))
 
 
 def authorize(context: Context, capability: Capability) -> None:
