@@ -31,8 +31,8 @@ Process: TypeAlias = subprocess.Popen[bytes] | Forked
 
 EFIR = Path(sys.executable).with_name("efir")
 PASSWORD = "efir-test-password"
-# The demo changes its environment before Django reads it; `python` is no command of ours.
-NOT_FORKED = frozenset({"demo", "python"})
+# The demo changes its environment before Django reads it, `restore` replaces the key; `python` is no command of ours.
+NOT_FORKED = frozenset({"demo", "python", "restore"})
 TOKEN = "42:test-token-of-a-bot"
 # A wait for a condition, not a measure: on a busy machine a start alone may take half a minute.
 WITHIN_S = 120.0
@@ -96,12 +96,13 @@ class Site:
             **environ,
         }
         self.processes: list[Process] = []
-        self._fork_server: ForkServer | None = None
+        self._fork_servers: list[ForkServer] = []
+        self._is_restored = False
 
     def start(self, *command: str, wait: bool = True) -> Process:
         """Start a long-running command (default `efir serve`) and wait until it is well."""
         program, *rest = command or ("serve",)
-        server = None if program in NOT_FORKED else self._server()
+        server = self._server(program)
         with self.log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
             if server:
                 process: Process = server.start([program, *rest], nothing, log, log)
@@ -127,9 +128,8 @@ class Site:
                 process.terminate()
         for process in self.processes:
             process.wait(30)
-        if self._fork_server:
-            self._fork_server.close()
-            self._fork_server = None
+        while self._fork_servers:
+            self._fork_servers.pop().close()
 
     def kill(self, process: Process) -> None:
         """End it without a chance to say anything."""
@@ -138,7 +138,7 @@ class Site:
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Call the command line and wait for it."""
-        if server := self._server():
+        if server := self._server(arguments[0]):
             return server.run(arguments, stdin)
         return subprocess.run(
             [str(EFIR), *arguments],
@@ -149,12 +149,16 @@ class Site:
             check=False,
         )
 
-    def _server(self) -> ForkServer | None:
-        """Return what forks this installation's processes; None if its environment was changed or is wrong."""
-        if self._fork_server is None:
-            self._fork_server = ForkServer(self.environ)
-        is_ours = self._fork_server.is_ready and self._fork_server.environ == self.environ
-        return self._fork_server if is_ours else None
+    def _server(self, command: str) -> ForkServer | None:
+        """Return what forks this command; None if it must not be forked, or the environment was changed or is wrong."""
+        if command in NOT_FORKED:
+            self._is_restored |= command == "restore"
+            return None
+        if not self._fork_servers or self._is_restored:  # a server has read the key that was there before
+            self._fork_servers.append(ForkServer(self.environ))
+            self._is_restored = False
+        server = self._fork_servers[-1]
+        return server if server.is_ready and server.environ == self.environ else None
 
     def lines(self, *arguments: str) -> list[dict[str, Any]]:
         """What a listing prints."""
@@ -211,7 +215,7 @@ class Site:
     def beside(self) -> Site:
         """A place for one more web process of this installation: everything is shared but the port."""
         other = copy(self)
-        other._fork_server = None
+        other._fork_servers = []
         other.port = free_port()
         other.url = f"http://127.0.0.1:{other.port}"
         other.environ = self.environ | {"EFIR_PORT": str(other.port)}
