@@ -1,1 +1,1 @@
-"""Benchmarks: each prints a table with its peer or its limit measured in the same run."""
+"""Benchmarks: each prints tables with its limit or its peer measured in the same run."""

@@ -1,6 +1,7 @@
-"""`make bench`: every benchmark on a database of its own, one after the other.
+"""Run benchmarks, each on a database of its own: `make bench`, or `python -m benchmarks [NAME …]`.
 
-`python -m benchmarks NAME …` runs the named parts alone; `--seconds 60` makes the soak shorter than its ten minutes.
+With `--base REV` each named benchmark runs on that revision as well, in turns with the working tree, and the ratios
+of the medians are printed. Arguments that are not listed in --help go to the benchmarks.
 """
 
 from __future__ import annotations
@@ -12,63 +13,92 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
+from benchmarks.comparison import HERE, compare, worktree
 from benchmarks.tables import warn
 from tools.postgres import MISSING, binaries, cluster
 
+# In the order of a run: the soak, which takes ten minutes, last.
 SQLITE = (
-    "evening",
-    "logins",
-    "pipeline",
-    "sending",
-    "fanout",
-    "arrival",
-    "doors",
-    "paint",
-    "migrations",
-    "soak",
-)
+    "evening", "logins", "pipeline", "sending", "fanout", "arrival", "pages", "migrations", "soak",
+)  # fmt: skip
 POSTGRESQL = ("logins", "pipeline", "sending", "fanout", "arrival", "migrations")
-OPTIONS: dict[str, list[str]] = {}
+# The environment is read before a benchmark's module is imported, so what differs from the defaults is here.
+BOT = {"EFIR_TELEGRAM_TOKEN": "42:bench"}
+ENVIRONMENT = {
+    "evening": BOT | {"EFIR_TELEGRAM_RATE": "1000", "EFIR_SETTLE_S": "1"},
+    "sending": BOT | {"EFIR_TELEGRAM_RATE": "25"},
+    "soak": BOT | {"EFIR_TELEGRAM_RATE": "1000", "EFIR_GRACE_S": "90", "EFIR_SETTLE_S": "60"},
+}
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the named parts (all, if none is named) on SQLite, then on PostgreSQL where it is installed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("parts", nargs="*", metavar="NAME")
-    parser.add_argument("--seconds", default="600", help="how long the soak lasts")
-    options = parser.parse_args(arguments)
-    only, OPTIONS["soak"] = options.parts, ["--seconds", options.seconds]
-    if unknown := set(only) - {*SQLITE, *POSTGRESQL}:
-        sys.exit(f"There is no part {', '.join(sorted(unknown))}: there are {', '.join(SQLITE)}.")
-    failed = _run_all("SQLite", nullcontext, _wanted(SQLITE, only))
-    if binaries() is None:
-        warn(MISSING)
-        return failed or int(os.environ.get("CI") == "true")
-    return _run_all("PostgreSQL", cluster, _wanted(POSTGRESQL, only)) or failed
+def main() -> int:
+    """Run the chosen benchmarks on SQLite, then on PostgreSQL if it is installed. Return 1 if one failed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(SQLITE)}")
+    parser.add_argument("--base", metavar="REV", help="compare with this git revision")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="with --base: runs of each revision (default: 3)"
+    )
+    options, rest = parser.parse_known_args()
+    if unknown := set(options.names) - {*SQLITE}:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(SQLITE)}")
+    with worktree(options.base) if options.base else nullcontext() as base:
+
+        def run_all(
+            title: str, database: Callable[[], AbstractContextManager[str | None]], names: Sequence[str]
+        ) -> int:
+            print(f"\n## {title}, {os.cpu_count()} cores, Python {sys.version.split()[0]}\n", flush=True)
+            failed = 0
+            for name in [name for name in names if name in options.names or not options.names]:
+                if base is None:
+                    failed |= run(name, HERE, database, rest).returncode
+                else:
+                    compare(
+                        f"{name} on {title}: {options.base} and the working tree",
+                        [base, HERE],
+                        lambda tree, name=name: run(name, tree, database, rest, capture=True).stdout,
+                        options.rounds,
+                    )
+            return failed
+
+        failed = run_all("SQLite", nullcontext, SQLITE)
+        if binaries() is None:
+            warn(MISSING)
+            return failed or int(os.environ.get("CI") == "true")
+        return run_all("PostgreSQL", cluster, POSTGRESQL) or failed
 
 
-def _wanted(parts: Sequence[str], only: Sequence[str]) -> list[str]:
-    return [part for part in parts if part in only or not only]
-
-
-def _run_all(
-    name: str, database: Callable[[], AbstractContextManager[str | None]], parts: Sequence[str]
-) -> int:
-    print(f"\n## {name}, {os.cpu_count()} cores, Python {sys.version.split()[0]}\n", flush=True)
-    failed = 0
-    for part in parts:
-        with tempfile.TemporaryDirectory(prefix="efir-bench-") as data_dir, database() as url:
-            environ = os.environ | {
-                "EFIR_DATA_DIR": data_dir,
-                "EFIR_DATABASE_URL": url or "",
-                "EFIR_LOG_LEVEL": "ERROR",
-                "DJANGO_SETTINGS_MODULE": "efir.settings",
-            }
-            command = [sys.executable, "-m", f"benchmarks.{part}", *OPTIONS.get(part, [])]
-            failed |= subprocess.run(command, env=environ, check=False).returncode
-    return failed
+def run(
+    name: str,
+    tree: Path,
+    database: Callable[[], AbstractContextManager[str | None]],
+    arguments: Sequence[str],
+    *,
+    capture: bool = False,
+) -> subprocess.CompletedProcess[str]:
+    """Run one benchmark of a source tree in a process of its own, on a new database."""
+    with tempfile.TemporaryDirectory(prefix="efir-bench-") as data_dir, database() as url:
+        environ = {
+            "PYTHONPATH": str(tree),
+            "EFIR_DATA_DIR": data_dir,
+            "EFIR_DATABASE_URL": url or "",
+            "EFIR_LOG_LEVEL": "ERROR",
+            "DJANGO_SETTINGS_MODULE": "efir.settings",
+        }
+        module = ["benchmarks.one", name]
+        if not (tree / "benchmarks" / "one.py").exists():  # before 0.2.0 each benchmark was a program
+            module = [f"benchmarks.{'doors' if name == 'pages' else name}"]
+        return subprocess.run(
+            [sys.executable, "-m", *module, *arguments],
+            env=os.environ | environ | ENVIRONMENT.get(name, {}),
+            cwd=tree,
+            stdout=subprocess.PIPE if capture else None,
+            text=True,
+            check=False,
+        )
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

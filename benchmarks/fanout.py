@@ -1,83 +1,139 @@
-"""How soon every one of 9,000 viewers hears of a change: Efir's process beside nginx with nchan, in turns.
+"""How soon 9,000 viewers of one process hear of a change: Efir beside nginx with nchan, in turns.
 
-The change is asked of Efir as its speaker asks: a POST to the page's button, a transaction, a commit. nchan is
-handed a message of the same text, which it need only pass on. A third stream is Efir's own fallback, a coroutine a
-viewer on stock uvicorn. On PostgreSQL Efir is measured alone, in one process and in two.
+Efir is asked as its speaker asks: a POST to the page's button, a transaction, a commit. nchan is handed a message
+with the same text, which it only passes on. On PostgreSQL Efir is measured alone, in one process and in two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 
-import django
+from django.conf import settings
+from django.core.management import call_command
 
-django.setup()
-
-from django.conf import settings  # noqa: E402  # after setup
-from django.core.management import call_command  # noqa: E402
-
-from benchmarks.connections import SPARE_FILES, raise_file_limit  # noqa: E402
-from benchmarks.contenders import (  # noqa: E402
-    EFIR,
-    NCHAN,
-    Contender,
-    Medians,
-    Round,
-    at,
-    contenders,
-    pressed,
-)
-from benchmarks.crowd import crowd, stream_request  # noqa: E402
-from benchmarks.people import enrol, live_webinar, log_in, room_stream  # noqa: E402
-from benchmarks.processes import efir  # noqa: E402
-from benchmarks.tables import median, ms, percentile, table, warn  # noqa: E402
-from efir.accounts.capabilities import Role  # noqa: E402
-from efir.webinars.models import Webinar  # noqa: E402
+from benchmarks import nchan
+from benchmarks.load import SPARE_FILES, Heard, LoadGenerator, get_stream, load_generator, raise_file_limit
+from benchmarks.people import Speaker, create_people, live_webinar, log_in, room_stream
+from benchmarks.servers import Server, efir
+from benchmarks.tables import median, ms, percentile, table, warn
+from efir.accounts.capabilities import Role
+from efir.room.state import state_of
+from efir.webinars.models import Webinar
 
 FEW, MANY = 1000, 9000
 CHANGES = 5
+WARM = 50  # streams that are open before memory is read: the first ones load the server's own code
+
+# Returns the text by which the next change is known, and the function that asks for it.
+Change = Callable[[], tuple[str, Callable[[], object]]]
+
+
+@dataclass
+class Contender:
+    """A server with its own load generator, and how it is asked for a change."""
+
+    name: str
+    server: Server
+    load: LoadGenerator
+    requests: Sequence[str]
+    change: Change
+    open: int = 0
+    empty_kb: tuple[int, int] = (0, 0)
+    full_kb: tuple[int, int] = (0, 0)
+    rounds: dict[int, list[tuple[Heard, float]]] = field(default_factory=dict)
+
+    def watch(self, viewers: int) -> None:
+        """Open streams until so many viewers watch, and read the server's memory before and after."""
+        for count in (viewers,) if self.open else (WARM, viewers):
+            answer = self.load.open_streams(
+                [(self.server.port, each) for each in self.requests[self.open : count]]
+            )
+            if answer["errors"]:
+                warn(f"{self.name}: {answer['errors']}")
+            self.open = answer["open"]
+            if count == WARM:
+                self.ask()
+                self.empty_kb = self.server.rss_kb(), self.server.pss_kb()
+        self.full_kb = self.server.rss_kb(), self.server.pss_kb()
+
+    def ask(self) -> tuple[Heard, float]:
+        """Ask for a change. Return when it was heard, and the server's CPU seconds."""
+        marker, ask = self.change()
+        before = self.server.cpu_s()
+        heard = self.load.hear(marker, ask)
+        if len(heard.after_s) < self.open:
+            warn(f"{self.name}: {len(heard.after_s)} of {self.open} heard of a change")
+        return heard, self.server.cpu_s() - before
+
+    def percentile(self, viewers: int, percent: float) -> float:
+        """Return the median of the rounds' percentiles, in seconds."""
+        return median([percentile(heard.after_s, percent) for heard, _cpu in self.rounds[viewers]])
+
+    def kb_a_viewer(self) -> list[float]:
+        """Return what a viewer adds to VmRSS and to PSS."""
+        pairs = zip(self.full_kb, self.empty_kb, strict=True)
+        return [(full - empty) / (self.open - WARM) for full, empty in pairs]
 
 
 def main() -> None:
     """Print the tables for this process's database."""
     call_command("migrate", verbosity=0)
-    many = _that_fit(raise_file_limit())
-    webinar, cookies = live_webinar(), log_in(enrol(many))
-    (speaker,) = log_in(enrol(1, Role.SPEAKER, "speaker"))
-    paths = [stream_request(room_stream(webinar), cookie) for cookie in cookies]
+    many = min(MANY, raise_file_limit() - SPARE_FILES)
+    if many < MANY:
+        warn(f"only {many} viewers fit into the limit of open files (ulimit -Hn)")
+    webinar, cookies = live_webinar(), log_in(create_people(many))
+    (speaker,) = log_in(create_people(1, Role.SPEAKER, "speaker"))
+    requests = [get_stream(room_stream(webinar), cookie) for cookie in cookies]
     with ExitStack() as stack:
-        measured = list(contenders(stack, webinar, paths, speaker, peers=settings.EFIR.is_sqlite))
+        server, load = stack.enter_context(efir("web")), stack.enter_context(load_generator())
+        contenders = [Contender("Efir", server, load, requests, pressed(webinar, server, speaker))]
+        if settings.EFIR.is_sqlite and nchan.module():
+            server, load = stack.enter_context(nchan.nchan(many)), stack.enter_context(load_generator())
+            same = [get_stream("/stream")] * many
+            contenders.append(
+                Contender("nginx with nchan (peer)", server, load, same, published(webinar, server))
+            )
+        elif settings.EFIR.is_sqlite:
+            warn(nchan.MISSING)
         for viewers in (FEW, many):
-            _measure(measured, viewers)
-    _print_changes(measured)
-    _print_sums(measured, many)
+            for each in contenders:
+                each.watch(viewers)
+                each.ask()  # warms up
+                each.rounds[viewers] = []
+            for number in range(CHANGES):
+                for each in contenders if number % 2 else reversed(contenders):
+                    each.rounds[viewers].append(each.ask())
+    print_contenders(contenders, many)
     if not settings.EFIR.is_sqlite:
         webinar.refresh_from_db()
-        _two_processes(webinar, paths, speaker, measured[0].medians[many])
+        two_processes(webinar, requests, speaker, contenders[0].percentile(many, 100))
 
 
-def _that_fit(files: int) -> int:
-    fit = min(MANY, files - SPARE_FILES)
-    if fit < MANY:
-        warn(f"only {fit} viewers fit: RLIMIT_NOFILE is {files} (ulimit -Hn)")
-    return fit
+def pressed(webinar: Webinar, server: Server, cookie: str) -> Change:
+    """Change the state as a speaker does."""
+    speaker = Speaker(webinar, server.port, cookie)
+    return lambda: (speaker.connect(), speaker.toggle_cta)
 
 
-def _measure(measured: Sequence[Contender], viewers: int) -> None:
-    """The same number of changes of each, in turns, after one that warms up."""
-    rounds: dict[str, list[Round]] = {}
-    for each in measured:
-        each.fill(viewers)
-        each.ask()
-    for number in range(CHANGES):
-        for each in measured if number % 2 else reversed(measured):
-            rounds.setdefault(each.name, []).append(each.ask())
-    for each in measured:
-        each.medians[viewers] = Medians.of(rounds[each.name])
+def published(webinar: Webinar, server: Server) -> Change:
+    """Publish a message with the same text and the next version."""
+    publisher, state = nchan.Publisher(server.port), state_of(webinar, 0)
+
+    def change() -> tuple[str, Callable[[], object]]:
+        publisher.connect()
+        state["version"] += 1
+        text = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
+        return f'"version":{state["version"]},', lambda: publisher.publish(text)
+
+    change()[1]()  # as in Efir, a new subscriber gets a message at once
+    return change
 
 
-def _print_changes(measured: Sequence[Contender]) -> None:
+def print_contenders(contenders: Sequence[Contender], many: int) -> None:
+    """Print times and memory."""
     table(
         f"A change of state to the viewers of one process, ms after it was asked for: medians of {CHANGES} changes",
         [
@@ -91,74 +147,59 @@ def _print_changes(measured: Sequence[Contender]) -> None:
             "client's CPU, ms",
         ],
         [
-            (each.name, f"{viewers:,}", *map(ms, vars(each.medians[viewers]).values()))
-            for viewers in measured[0].medians
-            for each in measured
+            (
+                each.name,
+                f"{viewers:,}",
+                *(ms(each.percentile(viewers, percent)) for percent in (50, 99, 100)),
+                ms(median([heard.spread_s for heard, _cpu in each.rounds[viewers]])),
+                ms(median([cpu for _heard, cpu in each.rounds[viewers]])),
+                ms(median([heard.cpu_s for heard, _cpu in each.rounds[viewers]])),
+            )
+            for viewers in (FEW, many)
+            for each in contenders
         ],
     )
-
-
-def _print_sums(measured: Sequence[Contender], many: int) -> None:
-    peer = next((each for each in measured if each.name == NCHAN), None)
+    p99 = [each.percentile(many, 99) for each in contenders]
+    memory = [each.kb_a_viewer() for each in contenders]
     table(
-        f"What {many:,} viewers of one process come to",
-        [
-            "stream",
-            f"p99 at {many:,} against {FEW:,}",
-            f"p99 at {many:,} against nchan",
-            "kB a viewer (VmRSS)",
-            "kB a viewer (PSS)",
-            "memory against nchan",
-        ],
+        f"{many:,} viewers of one process",
+        ["stream", f"p99 at {many:,} against {FEW:,}", f"p99 at {many:,} against nchan",
+         "kB a viewer (VmRSS)", "kB a viewer (PSS)", "memory against nchan"],
         [
             (
                 each.name,
-                f"{each.medians[many].p99 / each.medians[FEW].p99:.1f} ×",
-                _against(each.medians[many].p99, peer and peer.medians[many].p99),
-                *(f"{kb:.1f}" for kb in each.kb_a_viewer()),
-                _against(each.kb_a_viewer()[0], peer and peer.kb_a_viewer()[0]),
+                f"{p99[number] / each.percentile(FEW, 99):.1f} ×",
+                f"{p99[number] / p99[-1]:.2f} ×" if len(contenders) > 1 else "",
+                *(f"{kb:.1f}" for kb in memory[number]),
+                f"{memory[number][0] / memory[-1][0]:.2f} ×" if len(contenders) > 1 else "",
             )
-            for each in measured
+            for number, each in enumerate(contenders)
         ],
-    )
+    )  # fmt: skip
     print(
-        "Memory: what all viewers but the first few have added to the server's processes (of nginx: master and "
-        "worker, with the\nshared memory that they touched). The kernel's, for the connections, is in neither.\n",
+        f"Memory: what all viewers but the first {WARM} added to the server's processes (of nginx: master and worker,\n"
+        "with touched shared memory). The kernel's memory for the connections is in neither.\n",
         flush=True,
     )
 
 
-def _against(ours: float, theirs: float | None) -> str:
-    return f"{ours / theirs:.2f} ×" if theirs else ""
-
-
-def _two_processes(webinar: Webinar, paths: Sequence[str], speaker: str, alone: Medians) -> None:
-    """Half of the viewers on each of two processes; one is asked, the other hears of it."""
-    half = len(paths) // 2
-    with efir("web") as asked, efir("web") as other, crowd() as people:
-        answer = people.watch([*at(asked, paths[:half]), *at(other, paths[half:])])
+def two_processes(webinar: Webinar, requests: Sequence[str], speaker: str, alone_last_s: float) -> None:
+    """Measure half of the viewers on each of two processes: one is asked, the other is notified."""
+    half = len(requests) // 2
+    with efir("web") as asked, efir("web") as other, load_generator() as load:
+        ports = [asked.port] * half + [other.port] * (len(requests) - half)
+        answer = load.open_streams(list(zip(ports, requests, strict=True)))
         if answer["errors"]:
             warn(f"two processes: {answer['errors']}")
         change = pressed(webinar, asked, speaker)
-        rounds = [people.hear(*change()) for _ in range(CHANGES + 1)][1:]
-    own, others = ([heard.of(server.port) for heard in rounds] for server in (asked, other))
+        rounds = [load.hear(*change()) for _ in range(CHANGES + 1)][1:]
+    rows = []
+    for name, server in (("of the process that was asked", asked), ("of the other process", other)):
+        heard = [each.by_port.get(server.port, []) for each in rounds]
+        times = [median([percentile(each, percent) for each in heard]) for percent in (50, 99, 100)]
+        rows.append((name, *map(ms, times), f"{times[2] / alone_last_s:.2f} ×"))
     table(
         f"Two web processes, {half:,} viewers each: ms after the change was asked of one, medians of {CHANGES}",
         ["viewers", "p50", "p99", "last", "last, against one process with all of them"],
-        [
-            (name, *(ms(median([percentile(after_s, p) for after_s in heard])) for p in (50, 99, 100)), ratio)
-            for name, heard, ratio in (
-                ("of the process that was asked", own, ""),
-                ("of the other process", others, f"{_last(others) / alone.last:.2f} ×"),
-            )
-        ]
-        + [(f"all of {EFIR}'s one process", ms(alone.p50), ms(alone.p99), ms(alone.last), "1 ×")],
+        rows,
     )
-
-
-def _last(heard: Sequence[Sequence[float]]) -> float:
-    return median([max(after_s) for after_s in heard])
-
-
-if __name__ == "__main__":
-    main()

@@ -1,8 +1,8 @@
-"""500 people log in within a minute from 50 addresses, while others try wrong passwords as fast as they are answered.
+"""500 people log in within a minute from 50 addresses, alone and beside a flood of wrong passwords.
 
-The flood comes from addresses of its own against many log-ins, half of them real ones. The limit is what this machine
-hashes with all its cores and nothing else to do. People come at an even pace;
-their time counts from when they were due.
+The flood comes from other addresses, tries many logins, half of them real ones, and repeats as soon as it is answered.
+People come at an even pace; their time counts from when they were due. The limit is what the machine hashes with all
+its cores and nothing else to do.
 """
 
 from __future__ import annotations
@@ -16,90 +16,97 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-import django
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.core.management import call_command
 
-django.setup()
-
-from django.conf import settings  # noqa: E402  # after setup
-from django.contrib.auth.hashers import make_password  # noqa: E402
-from django.core.management import call_command  # noqa: E402
-
-from benchmarks.people import CSRF, enrol  # noqa: E402
-from benchmarks.processes import Server, efir  # noqa: E402
-from benchmarks.tables import ms, percentile, table  # noqa: E402
-from efir.accounts.models import Person  # noqa: E402
-from efir.accounts.services import CONSENT_VERSION  # noqa: E402
+from benchmarks.people import CSRF, create_people
+from benchmarks.servers import efir
+from benchmarks.tables import ms, percentile, seconds, table
+from efir.accounts.models import Person
+from efir.accounts.services import CONSENT_VERSION
 
 PEOPLE, ADDRESSES, WITHIN_S = 500, 50, 60.0
-FLOODERS = 40  # each on a connection of its own, asking again at once
+FLOOD_CONNECTIONS = 40
 FLOOD_ADDRESSES = 10
 PASSWORD = "efir-bench-password"
 HASHES = 200
 
 
 @dataclass
-class Night:
-    """What came of one minute."""
+class Minute:
+    """The results of one minute."""
 
     took: list[float] = field(default_factory=list)
-    failed: Counter[int] = field(default_factory=Counter)
-    flood: Counter[int] = field(default_factory=Counter)
+    failed: Counter[int] = field(default_factory=Counter)  # HTTP status → logins
+    flood: Counter[int] = field(default_factory=Counter)  # HTTP status → tries
     seconds: float = 0.0
 
 
 def main() -> None:
     """Print the table for this process's database."""
     call_command("migrate", verbosity=0)
-    people = enrol(PEOPLE, consent_version=CONSENT_VERSION)
-    Person.objects.update(password=make_password(PASSWORD))  # one salt for all: hashing costs the same
-    per_s = _hashes_per_s()
-    with efir("web", EFIR_TRUSTED_PROXIES="1") as server:
-        quiet = asyncio.run(_evening(server, people, flooders=0))
-        flooded = asyncio.run(_evening(server, people, flooders=FLOODERS))
-    _print(per_s, {"log-ins alone": quiet, "beside a flood of wrong passwords": flooded})
-
-
-def _hashes_per_s() -> float:
-    began = time.perf_counter()
+    people = create_people(PEOPLE, consent_version=CONSENT_VERSION)
+    Person.objects.update(password=make_password(PASSWORD))  # one salt for all: checking costs the same
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda _: make_password(PASSWORD), range(HASHES)))
-    return HASHES / (time.perf_counter() - began)
+        hashes_per_s = HASHES / seconds(lambda: list(pool.map(make_password, [PASSWORD] * HASHES)))
+    with efir("web", EFIR_TRUSTED_PROXIES="1") as server:
+        alone = asyncio.run(one_minute(server.port, people, flood=0))
+        flooded = asyncio.run(one_minute(server.port, people, flood=FLOOD_CONNECTIONS))
+    table(
+        f"{PEOPLE} logins within {WITHIN_S:.0f} s from {ADDRESSES} addresses; the flood: {FLOOD_CONNECTIONS} "
+        f"connections of {FLOOD_ADDRESSES} others",
+        ["what", "a minute", "p50, ms", "p99, ms", "failed", "flood, a minute", "of it refused unhashed"],
+        [
+            ("hashing alone, all cores (limit)", hashes_per_s * 60, "", "", "", "", ""),
+            *(
+                (
+                    name,
+                    len(minute.took) / max(minute.seconds, WITHIN_S) * 60,
+                    ms(percentile(minute.took, 50)),
+                    ms(percentile(minute.took, 99)),
+                    minute.failed.total(),
+                    minute.flood.total() / minute.seconds * 60,
+                    f"{minute.flood[429] / max(1, minute.flood.total()):.0%}",
+                )
+                for name, minute in (("logins alone", alone), ("beside a flood of wrong passwords", flooded))
+            ),
+        ],
+    )
 
 
-async def _evening(server: Server, people: Sequence[Person], *, flooders: int) -> Night:
-    night, began = Night(), time.monotonic()
-    floods = [asyncio.create_task(_flood(server.port, number, night)) for number in range(flooders)]
-    async with asyncio.TaskGroup() as group:
-        for number, person in enumerate(people):
-            due = began + number * WITHIN_S / len(people)
-            group.create_task(_person(server.port, person.login, f"10.0.0.{number % ADDRESSES}", due, night))
-    night.seconds = time.monotonic() - began
-    for flood in floods:
-        flood.cancel()
-    await asyncio.gather(*floods, return_exceptions=True)
-    return night
+async def one_minute(port: int, people: Sequence[Person], *, flood: int) -> Minute:
+    """Log everybody in at an even pace, beside so many connections with wrong passwords."""
+    minute, began = Minute(), time.monotonic()
+
+    async def person(number: int, login: str) -> None:
+        due = began + number * WITHIN_S / len(people)
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        status = await log_in(port, login, PASSWORD, f"10.0.0.{number % ADDRESSES}")
+        if status == 302:
+            minute.took.append(time.monotonic() - due)
+        else:
+            minute.failed[status] += 1
+
+    async def attacker(number: int) -> None:
+        tries = 0
+        while True:
+            tries += 1
+            login = f"v{(number * 37 + tries) % PEOPLE}" if tries % 2 else f"nobody{number}-{tries}"
+            address = f"10.9.9.{number % FLOOD_ADDRESSES}"
+            minute.flood[await log_in(port, login, f"wrong-{tries}", address)] += 1
+
+    attackers = [asyncio.create_task(attacker(number)) for number in range(flood)]
+    await asyncio.gather(*(person(number, each.login) for number, each in enumerate(people)))
+    minute.seconds = time.monotonic() - began
+    for each in attackers:
+        each.cancel()
+    await asyncio.gather(*attackers, return_exceptions=True)
+    return minute
 
 
-async def _person(port: int, login: str, address: str, due: float, night: Night) -> None:
-    await asyncio.sleep(max(0.0, due - time.monotonic()))
-    status = await _log_in(port, login, PASSWORD, address)
-    if status == 302:
-        night.took.append(time.monotonic() - due)
-    else:
-        night.failed[status] += 1
-
-
-async def _flood(port: int, number: int, night: Night) -> None:
-    tried = 0
-    while True:
-        tried += 1
-        login = f"v{(number * 37 + tried) % PEOPLE}" if tried % 2 else f"nobody{number}-{tried}"
-        status = await _log_in(port, login, f"wrong-{tried}", f"10.9.9.{number % FLOOD_ADDRESSES}")
-        night.flood[status] += 1
-
-
-async def _log_in(port: int, login: str, password: str, address: str) -> int:
-    """The HTTP status."""
+async def log_in(port: int, login: str, password: str, address: str) -> int:
+    """Post the login form. Return the HTTP status, 0 if the connection was closed without an answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     body = urlencode({"username": login, "password": password, "csrfmiddlewaretoken": CSRF})
     head = (
@@ -113,30 +120,3 @@ async def _log_in(port: int, login: str, password: str, address: str) -> int:
     finally:
         writer.close()
     return int(answer.split(b" ", 2)[1]) if answer else 0
-
-
-def _print(hashes_per_s: float, nights: dict[str, Night]) -> None:
-    table(
-        f"{PEOPLE} log-ins within {WITHIN_S:.0f} s from {ADDRESSES} addresses; the flood: {FLOODERS} connections of "
-        f"{FLOOD_ADDRESSES} others",
-        ["what", "a minute", "p50, ms", "p99, ms", "failed", "flood, a minute", "of it refused unhashed"],
-        [
-            ("hashing alone, all cores (limit)", f"{hashes_per_s * 60:,.0f}", "", "", "", "", ""),
-            *(
-                (
-                    name,
-                    f"{len(night.took) / max(night.seconds, WITHIN_S) * 60:,.0f}",
-                    ms(percentile(night.took, 50)),
-                    ms(percentile(night.took, 99)),
-                    str(sum(night.failed.values())),
-                    f"{sum(night.flood.values()) / night.seconds * 60:,.0f}",
-                    f"{night.flood[429] / max(1, sum(night.flood.values())):.0%}",
-                )
-                for name, night in nights.items()
-            ),
-        ],
-    )
-
-
-if __name__ == "__main__":
-    main()

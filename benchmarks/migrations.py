@@ -1,7 +1,7 @@
-"""An upgrade, a backup, a restore and a check of a full database: seconds, and the peak of each command's memory.
+"""Upgrade, backup, restore and check of a full database: seconds and peak memory of each operator's command.
 
-The database is as the first release left it (`benchmarks.earlier`). Each is the command that an operator calls, in a
-process of its own. `python -m benchmarks.migrations COUNT` takes another number of participants.
+The database is as the first release left it (`tests.support.first_release`). `--participants 2000` takes
+fewer.
 """
 
 from __future__ import annotations
@@ -11,68 +11,51 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psycopg
 
+from benchmarks.servers import EFIR
 from benchmarks.tables import table, warn
 
-COUNT = 100_000
 MOST_MB = 300
 
 
-def main(count: int) -> None:
+def main(_option: str = "--participants", participants: str = "100000") -> None:
     """Print the table for the database of the environment."""
     here = dict(os.environ)
+    url = here.get("EFIR_DATABASE_URL", "")
+    if url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE efir_restored")
     with tempfile.TemporaryDirectory(prefix="efir-bench-") as other:
-        there = here | {
-            "EFIR_DATA_DIR": other,
-            "EFIR_DATABASE_URL": _another(here.get("EFIR_DATABASE_URL", "")),
-        }
+        restored = url and url.rpartition("/")[0] + "/efir_restored"
+        there = here | {"EFIR_DATA_DIR": other, "EFIR_DATABASE_URL": restored}
         file = str(Path(other) / "efir-backup.zip")
-        efir = str(Path(sys.executable).with_name("efir"))
-        rows = [
-            _timed(
-                "filled, as the first release left it",
-                [sys.executable, "-m", "benchmarks.earlier", str(count)],
-                here,
-            ),
-            _timed("`efir backup`, of the earlier schema", [efir, "backup", file], here),
-            _timed("`efir migrate`, to this version", [efir, "migrate"], here),
-            _timed("`efir backup`", [efir, "backup", file, "--overwrite"], here),
-            _timed("`efir verify`", [efir, "verify"], here),
-            _timed("`efir restore`, and verify", [efir, "restore", file, "--nothing-sent-since"], there),
+        fill = [sys.executable, "-m", "tests.support.first_release", participants]
+        steps = [
+            ("filled, as the first release left it", fill, here),
+            ("`efir backup`, of the first release's schema", [*EFIR, "backup", file], here),
+            ("`efir migrate`, to this version", [*EFIR, "migrate"], here),
+            ("`efir backup`", [*EFIR, "backup", file, "--overwrite"], here),
+            ("`efir verify`", [*EFIR, "verify"], here),
+            ("`efir restore`, and verify", [*EFIR, "restore", file, "--assume-nothing-sent"], there),
         ]
-        size = Path(file).stat().st_size / 1e6
+        rows = []
+        for name, command, environ in steps:
+            started = time.perf_counter()
+            process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            taken, megabytes = time.perf_counter() - started, usage.ru_maxrss / 1024
+            if process.returncode:
+                sys.exit(f"{name} failed: {command}")
+            if "efir" in name and megabytes > MOST_MB:
+                warn(f"{name} took {megabytes:.0f} MB, not {MOST_MB}")
+            rows.append((name, f"{taken:.1f}", f"{megabytes:.0f}"))
+        size_mb = Path(file).stat().st_size / 1e6
     table(
-        f"A full database: {count:,} participants; the backup has {size:,.0f} MB",
+        f"A full database: {int(participants):,} participants; the backup has {size_mb:,.0f} MB",
         ["what", "seconds", "peak MB"],
         rows,
     )
-
-
-def _timed(what: str, command: Sequence[str], environ: Mapping[str, str]) -> list[object]:
-    started = time.perf_counter()
-    process = subprocess.Popen(command, env=dict(environ), stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    taken, megabytes = time.perf_counter() - started, used.ru_maxrss / 1024
-    if process.returncode:
-        sys.exit(f"{what} failed: {command}")
-    if "efir" in what and megabytes > MOST_MB:
-        warn(f"{what} took {megabytes:.0f} MB, not {MOST_MB}")
-    return [what, f"{taken:.1f}", f"{megabytes:.0f}"]
-
-
-def _another(url: str) -> str:
-    """A second database on the same server, where there is a server."""
-    if not url:
-        return ""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE efir_restored")
-    return url.rpartition("/")[0] + "/efir_restored"
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else COUNT)

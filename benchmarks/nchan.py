@@ -1,4 +1,4 @@
-"""The peer of the room's stream: nginx with nchan, as Debian packs it, in a temporary directory on loopback."""
+"""The peer of the room's stream: nginx with nchan, as Debian packages it, in a temporary directory on loopback."""
 
 from __future__ import annotations
 
@@ -10,16 +10,11 @@ from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
-from benchmarks.processes import Server, free_port, running
+from benchmarks.servers import Server, free_port, running
 
-MISSING = (
-    "nginx with nchan is not here: SKIPPED the peer. To get it: apt-get install nginx libnginx-mod-nchan"
-)
-MODULES = ("/usr/lib/nginx/modules", "/usr/share/nginx/modules", "/usr/lib64/nginx/modules")
-
-OWN_CONNECTIONS = 2000  # nchan takes some hundreds of nginx's connections for itself
-
-# One worker, for Efir is one process, too; a sign of life as often as Efir's; and the newest message for who comes.
+MISSING = "SKIPPED the peer, nginx with nchan. To install it: apt-get install nginx libnginx-mod-nchan"
+OWN_CONNECTIONS = 2000  # nchan uses some hundreds of nginx's connections for itself
+# One worker, since Efir is one process; pings as often as Efir's; new subscribers get the newest message.
 CONFIGURATION = """
 load_module {module};
 daemon off;
@@ -55,39 +50,40 @@ http {{
 
 
 def module() -> Path | None:
-    """Where nchan's module for nginx is; None where it, or nginx, is not installed."""
-    found = [path for folder in MODULES for path in Path(folder).glob("ngx_nchan_module.so")]
+    """Return the path of nchan's nginx module, or None if it or nginx is not installed."""
+    folders = [Path(lib) / "nginx/modules" for lib in ("/usr/lib", "/usr/share", "/usr/lib64")]
+    found = [path for folder in folders for path in folder.glob("ngx_nchan_module.so")]
     return found[0] if found and _nginx() else None
 
 
 @contextmanager
 def nchan(subscribers: int) -> Iterator[Server]:
-    """A private nginx for so many subscribers, while the block runs."""
+    """Run a private nginx for this many subscribers while the block runs."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="efir-nchan-") as prefix:
-        written = CONFIGURATION.format(
+        content = CONFIGURATION.format(
             module=module(), files=subscribers + OWN_CONNECTIONS, prefix=prefix, port=port
         )
-        user = "user root;\n" if os.geteuid() == 0 else ""  # its temporary directory is this user's
+        user = "user root;\n" if os.geteuid() == 0 else ""  # only root may read the temporary directory
         path = Path(prefix) / "nginx.conf"
-        path.write_text(user + written, encoding="ascii")
+        path.write_text(user + content, encoding="ascii")
         with running([_nginx(), "-p", prefix, "-e", "stderr", "-c", str(path)], port) as server:
             yield server
 
 
 class Publisher:
-    """Says something to the room over a connection that is there already."""
+    """Publishes messages over an open connection."""
 
     def __init__(self, port: int) -> None:
         self._http = HTTPConnection("127.0.0.1", port)
 
-    def get_ready(self) -> None:
-        """Connect: an idle connection may be closed by the server."""
+    def connect(self) -> None:
+        """Connect: the server closes an idle connection."""
         self._http.close()
         self._http.connect()
 
-    def say(self, message: str) -> None:
-        """Publish one message, named as Efir names it."""
+    def publish(self, message: str) -> None:
+        """Publish a message with the event name that Efir uses."""
         self._http.request("POST", "/publish", message.encode(), {"X-EventSource-Event": "state"})
         answer = self._http.getresponse()
         answer.read()
@@ -96,4 +92,4 @@ class Publisher:
 
 
 def _nginx() -> str:
-    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin") or ""
+    return shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin") or ""

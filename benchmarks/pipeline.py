@@ -1,8 +1,7 @@
-"""From the stop to queued messages: people a second, beside the bare inserts of the same rows and one by one.
+"""From the stop to queued messages: people a second, beside bare inserts of the same rows.
 
-Bare is what the database takes for it: every row that the pipeline has written (verdicts, journal, messages), made
-beforehand and inserted in bulk with the same chunks. One by one is how the predecessor worked (a transaction and its
-queries for each person). The classification runs in a process of its own, so that its memory is its own.
+Bare is the limit: every row that the pipeline wrote (verdicts, journal, messages), built beforehand and inserted in
+bulk with the same chunks. The classification runs in a process of its own, so that its memory is its own.
 """
 
 from __future__ import annotations
@@ -11,53 +10,53 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
-import django
+from django.core.management import call_command
+from django.db import connection, models, transaction
 
-django.setup()
-
-from django.core.management import call_command  # noqa: E402  # after setup
-from django.db import connection, models, transaction  # noqa: E402
-
-from benchmarks.tables import median, seconds, table, warn  # noqa: E402
-from efir.accounts.capabilities import Role  # noqa: E402
-from efir.accounts.models import Group, Membership, Person  # noqa: E402
-from efir.accounts.services import create_person  # noqa: E402
-from efir.attendance import classifier, tracker  # noqa: E402
-from efir.attendance.models import Verdict  # noqa: E402
-from efir.hooks.actions import Context, Source  # noqa: E402
-from efir.hooks.models import JournalEntry  # noqa: E402
-from efir.lib import clock  # noqa: E402
-from efir.room.presence import IntervalRow, Pending, RecorderRow  # noqa: E402
-from efir.room.presence_store import write  # noqa: E402
-from efir.telegram.models import OutboxMessage  # noqa: E402
-from efir.webinars import core  # noqa: E402
-from efir.webinars.models import Webinar  # noqa: E402
+from benchmarks.people import SYSTEM, create_people, live_webinar
+from benchmarks.tables import median, seconds, table, warn
+from efir.accounts.capabilities import Role
+from efir.accounts.models import Person
+from efir.attendance import classifier, tracker
+from efir.attendance.models import Verdict
+from efir.hooks.models import JournalEntry
+from efir.lib import clock
+from efir.room.presence import IntervalRow, Pending, RecorderRow
+from efir.room.presence_store import write
+from efir.telegram.models import OutboxMessage
+from efir.webinars import core
+from efir.webinars.models import Webinar
 
 SIZES = (1_000, 10_000, 100_000)
-JUDGED = 10_000  # the size on which the demands are made
+CHECKED = 10_000  # the size for which the limits below hold
 RUNS = 3
-FEW = 200
 CANDIDATES_OF_A_PARTNER = 100
 MOST_TIMES_BARE = 3.0
 MOST_MB = 200
-SYSTEM = Context(None, Source.SYSTEM)
 
 
-def main() -> None:
-    """Print the table for this process's database."""
+def main(webinar_id: str = "") -> None:
+    """Print the table for this process's database; with a webinar's id, classify it and print what that took."""
     logging.disable(logging.CRITICAL)
+    if webinar_id:
+        webinar = Webinar.objects.get(pk=webinar_id)
+        taken = seconds(lambda: classify(webinar))
+        # Not by getrusage: after a fork its peak begins with the parent's.
+        peak_kb = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+        print(json.dumps({"seconds": taken, "megabytes": peak_kb / 1024}))
+        return
     call_command("migrate", verbosity=0)
-    people = _people(max(SIZES))
-    rows = [_one_by_one(people[:FEW])]
-    for size in SIZES:
-        rows.append(_line(people[:size], RUNS if size <= JUDGED else 1))
+    people = create_people(max(SIZES), prefix="c")
+    partners = create_people(len(people) // CANDIDATES_OF_A_PARTNER, Role.PARTNER, "partner")
+    for number, person in enumerate(people):
+        person.invited_by = partners[number % len(partners)]
+    Person.objects.bulk_update(people, ["invited_by"], batch_size=5000)
     table(
-        f"From the stop to queued messages, in chunks of {classifier.CHUNK}; medians of {RUNS} up to {JUDGED:,} people",
+        f"From the stop to queued messages, in chunks of {classifier.CHUNK}; medians of {RUNS} up to {CHECKED:,}",
         [
             "people",
             "entered, people/s",
@@ -66,142 +65,77 @@ def main() -> None:
             "× bare",
             "MB",
         ],
-        rows,
+        [measure(people[:size], RUNS if size <= CHECKED else 1) for size in SIZES],
     )
 
 
-def _line(people: list[Person], runs: int) -> list[object]:
-    entered, judged, bare, peak = [], [], [], []
+def measure(people: list[Person], runs: int) -> list[object]:
+    """Return the row of the table for so many people."""
+    entered, classified, bare, megabytes = [], [], [], []
     for _ in range(runs):
-        webinar = _evening(people)
+        webinar = finished_webinar(people)
         entered.append(len(people) / seconds(lambda webinar=webinar: tracker.record_entries(webinar)))
-        done = _in_a_process_of_its_own(webinar)
-        judged.append(len(people) / done["seconds"])
-        peak.append(done["megabytes"])
-        bare.append(len(people) / _bare(webinar))
-    times, megabytes = median(bare) / median(judged), max(peak)
-    if len(people) == JUDGED and (times > MOST_TIMES_BARE or megabytes > MOST_MB):
-        warn(
-            f"{times:.1f} × the bare inserts and {megabytes:.0f} MB, not {MOST_TIMES_BARE} × and {MOST_MB} MB"
-        )
-    return [
-        f"{len(people):,}",
-        median(entered),
-        median(judged),
-        median(bare),
-        f"{times:.1f}",
-        f"{megabytes:.0f}",
-    ]
+        command = [sys.executable, "-m", "benchmarks.one", "pipeline", str(webinar.pk)]
+        found = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+        classified.append(len(people) / found["seconds"])
+        megabytes.append(found["megabytes"])
+        rows = copied_rows(webinar)
+        bare.append(len(people) / seconds(lambda rows=rows: insert(rows)))
+    times = median(bare) / median(classified)
+    if len(people) == CHECKED and (times > MOST_TIMES_BARE or max(megabytes) > MOST_MB):
+        warn(f"{times:.1f} × bare and {max(megabytes):.0f} MB, not {MOST_TIMES_BARE} × and {MOST_MB} MB")
+    figures = (median(entered), median(classified), median(bare))
+    return [f"{len(people):,}", *figures, f"{times:.1f}", f"{max(megabytes):.0f}"]
 
 
-def _one_by_one(people: list[Person]) -> list[object]:
-    webinar = _evening(people)
-    tracker.record_entries(webinar)
-    judged = len(people) / seconds(lambda: _classify(webinar, 1))
-    return [f"{len(people)}, one by one (the predecessor's way)", "", judged, "", "", ""]
-
-
-def _people(count: int) -> list[Person]:
-    partners = [
-        create_person(login=f"partner{number}", name="Партнёр", role=Role.PARTNER, password=None)
-        for number in range(count // CANDIDATES_OF_A_PARTNER)
-    ]
-    people = Person.objects.bulk_create(
-        [
-            Person(login=f"c{number}", name=f"Кандидат {number}", invited_by=partners[number % len(partners)])
-            for number in range(count)
-        ],
-        batch_size=5000,
-    )
-    group = Group.objects.get(name=Role.CANDIDATE)
-    Membership.objects.bulk_create(
-        [Membership(person=person, group=group) for person in people], batch_size=5000
-    )
-    return people
-
-
-def _evening(people: list[Person]) -> Webinar:
-    fields = {"title": "Эфир", "starts_at": clock.now(), "player_url": "https://rutube.ru/x"}
-    webinar = core.create(fields, SYSTEM)
-    core.publish(webinar.pk, SYSTEM)
-    webinar = core.core_webinar_set_status(webinar.pk, "start", SYSTEM)
-    began = clock.now()
-    recorder = RecorderRow(
-        uuid4(), began - timedelta(hours=1), began + timedelta(hours=1), began + timedelta(hours=1)
-    )
-    write(
-        Pending(
-            (recorder,),
-            tuple(
-                IntervalRow(recorder.id, webinar.pk, person.pk, began, recorder.pulsed_at)
-                for person in people
-            ),
-        )
-    )
+def finished_webinar(people: list[Person]) -> Webinar:
+    """Create a webinar at which all of these people were present from start to stop."""
+    webinar = live_webinar()
+    began, hour = clock.now(), timedelta(hours=1)
+    recorder = RecorderRow(uuid4(), began - hour, began + hour, began + hour)
+    intervals = (IntervalRow(recorder.id, webinar.pk, each.pk, began, recorder.pulsed_at) for each in people)
+    write(Pending((recorder,), tuple(intervals)))
     webinar = core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:  # what autovacuum does on a machine that is not measured
+        with connection.cursor() as cursor:  # as autovacuum does between webinars
             cursor.execute("ANALYZE")
     return webinar
 
 
-def _in_a_process_of_its_own(webinar: Webinar) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.pipeline", str(webinar.pk)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-    measured: dict[str, float] = json.loads(done.stdout)
-    return measured
-
-
-def classify(webinar_id: int) -> None:
-    """Classify a webinar and print how many seconds that took, and this process's peak of memory."""
-    logging.disable(logging.CRITICAL)
-    webinar = Webinar.objects.get(pk=webinar_id)
-    taken = seconds(lambda: _classify(webinar, classifier.CHUNK))
-    print(json.dumps({"seconds": taken, "megabytes": _peak_mb()}))
-
-
-def _peak_mb() -> float:
-    """This process's peak of memory. Not by getrusage: after a fork that begins with the parent's."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
-
-def _classify(webinar: Webinar, size: int) -> None:
-    while classifier.classify_chunk(webinar, size):
+def classify(webinar: Webinar) -> None:
+    """Classify a webinar chunk by chunk, as the worker does."""
+    while classifier.classify_chunk(webinar, classifier.CHUNK):
         pass
 
 
-def _bare(webinar: Webinar) -> float:
-    """How many seconds it takes to insert what the pipeline wrote for this webinar, as if for another one."""
+def copied_rows(webinar: Webinar) -> list[list[models.Model]]:
+    """Return copies of the rows that the pipeline wrote, for another webinar and not yet saved."""
     other = core.create({"title": "Эфир"}, SYSTEM)
+    facts = JournalEntry.objects.filter(webinar_id=webinar.pk)
+    messages = OutboxMessage.objects.filter(webinar=webinar)
     written: list[list[models.Model]] = [
         list(Verdict.objects.filter(webinar=webinar)),
-        *[
-            list(JournalEntry.objects.filter(webinar_id=webinar.pk, event=event))
+        *(
+            list(facts.filter(event=event))
             for event in (
-                "client_webinar_completed",
-                "client_webinar_attendance_classified",
-                "post_webinar_route",
+                "client_webinar_completed", "client_webinar_attendance_classified", "post_webinar_route"
             )
-        ],
-        *[
-            list(OutboxMessage.objects.filter(webinar=webinar, kind=kind))
+        ),
+        *(
+            list(messages.filter(kind=kind))
             for kind in ("partner_attendance", "candidate_followup", "candidate_recording")
-        ],
-    ]
+        ),
+    ]  # fmt: skip
     for row in (row for rows in written for row in rows):
         row.pk, row.webinar_id = None, other.pk  # type: ignore[attr-defined]  # all of them have a webinar
         row._state.adding = True
-    return seconds(lambda: _insert(written))
+    return written
 
 
-def _insert(written: Sequence[Sequence[models.Model]]) -> None:
+def insert(written: list[list[models.Model]]) -> None:
+    """Insert rows in bulk, with the chunks of the classifier."""
     for start in range(0, max(map(len, written)), classifier.CHUNK):
         with transaction.atomic():
             for rows in written:
                 if chunk := rows[start : start + classifier.CHUNK]:
                     type(chunk[0])._default_manager.bulk_create(chunk, batch_size=classifier.CHUNK)
-
-
-if __name__ == "__main__":
-    classify(int(sys.argv[1])) if len(sys.argv) > 1 else main()

@@ -20,7 +20,7 @@ SESSIONS = "accounts_session"
 def earlier(tmp_path) -> Iterator[Site]:
     with fresh_database() as url:
         site = Site(tmp_path, url, DJANGO_SETTINGS_MODULE="efir.settings")
-        seeding = site.start("python", "-m", "benchmarks.earlier", str(COUNT), wait=False)
+        seeding = site.start("python", "-m", "tests.support.first_release", str(COUNT), wait=False)
         assert seeding.wait(60) == 0, site.log.read_text()[-2000:]
         yield site
 

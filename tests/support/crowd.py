@@ -16,10 +16,10 @@ def fill(count: int) -> dict[str, object]:
     """Make them; what is printed."""
     from django.conf import settings
 
-    from benchmarks.people import CSRF, enrol, live_webinar, log_in
+    from benchmarks.people import CSRF, create_people, live_webinar, log_in
     from efir.accounts.capabilities import Role
 
-    people = [*enrol(count), *enrol(1, Role.SPEAKER, prefix="s")]
+    people = [*create_people(count), *create_people(1, Role.SPEAKER, prefix="s")]
     cookies = [f"{cookie}; {settings.CSRF_COOKIE_NAME}={CSRF}" for cookie in log_in(people)]
     return {"webinar": live_webinar().pk, "cookies": cookies, "csrf": CSRF}
 

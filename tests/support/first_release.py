@@ -1,7 +1,7 @@
-"""A database as the first release left it, and full: `python -m benchmarks.earlier COUNT`.
+"""Fill an empty database as the first release left it: `python -m tests.support.first_release COUNT`.
 
-One webinar that has ended: half of its COUNT candidates stayed, the others did not come; everything about them that
-an installation keeps is there, the sessions in Django's own table among it. Written by the models of that time.
+There is one finished webinar: half of its COUNT candidates stayed, the others did not come. Everything that an
+installation stores about them is there, including sessions in Django's own table. The models of that release write it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CREATE TABLE django_session (session_key varchar(40) PRIMARY KEY, session_data t
 
 
 def fill(count: int) -> None:
-    """Bring an empty database to that release and fill it."""
+    """Migrate an empty database to that release and fill it."""
     from django.db import connection, transaction
     from django.db.migrations.executor import MigrationExecutor
 
@@ -46,12 +46,12 @@ def fill(count: int) -> None:
     executor.migrate(RELEASE)
     apps = MigrationExecutor(connection).loader.project_state(RELEASE).apps
     with transaction.atomic():
-        World(apps.get_model, count).write()
+        FirstRelease(apps.get_model, count).write()
         _sessions(count)
 
 
-class World:
-    """The rows, model by model; every id is counted from one, so that the rows can name each other."""
+class FirstRelease:
+    """The rows, model by model. Ids count from one, so that rows can refer to each other."""
 
     def __init__(self, model: Callable[[str, str], Any], count: int) -> None:
         self._model = model
@@ -59,7 +59,7 @@ class World:
         self._partners = max(1, count // CANDIDATES_OF_A_PARTNER)
 
     def write(self) -> None:
-        """People first, then what they did."""
+        """Write people first, then what refers to them."""
         self._people()
         self._webinar()
         for app, name, rows in (
@@ -85,7 +85,7 @@ class World:
     def _with_ids(
         self, app: str, name: str, rows: Callable[[int], list[dict[str, Any]]]
     ) -> Iterator[dict[str, Any]]:
-        """Each row with its webinar and its person, under the names that the model has for them."""
+        """Yield each row with its webinar and person, under the model's field names."""
         fields = {field.attname for field in self._model(app, name)._meta.concrete_fields}
         for number in range(self._count):
             whose = {"webinar_id": 1, "person_id": self._id(number), "lead_id": self._id(number)}
