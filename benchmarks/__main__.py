@@ -49,9 +49,11 @@ def main() -> int:
         def run_all(
             title: str, database: Callable[[], AbstractContextManager[str | None]], names: Sequence[str]
         ) -> int:
-            print(f"\n## {title}, {os.cpu_count()} cores, Python {sys.version.split()[0]}\n", flush=True)
+            names = [name for name in names if name in options.names or not options.names]
+            if names:
+                print(f"\n## {title}, {os.cpu_count()} cores, Python {sys.version.split()[0]}\n", flush=True)
             failed = 0
-            for name in [name for name in names if name in options.names or not options.names]:
+            for name in names:
                 if base is None:
                     failed |= run(name, HERE, database, rest).returncode
                 else:

@@ -63,8 +63,10 @@ def read_tables(output: str) -> dict[Figure, float]:
         elif not head:
             head, number, seen = cells, number + 1, Counter()
         elif not cells[0].startswith("---"):
-            for column, cell in zip(head[1:], cells[1:], strict=False):
+            labels = 2 if head[1] == "viewers" else 1  # the columns that say what was measured
+            label = ", ".join(cells[:labels])
+            for column, cell in zip(head[labels:], cells[labels:], strict=False):
                 if match := _NUMBER.match(cell):
-                    figures[number, cells[0], seen[cells[0]], column] = float(match[0].replace(",", ""))
-            seen[cells[0]] += 1
+                    figures[number, label, seen[label], column] = float(match[0].replace(",", ""))
+            seen[label] += 1
     return figures

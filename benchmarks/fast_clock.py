@@ -25,17 +25,17 @@ def speed_up(began: float, speed: float) -> None:
 def stretch_timeouts(speed: float) -> None:
     """Stretch what is compared with the clock but renewed in real time: heartbeats and the lease."""
     from efir.ops.monitoring import health
-    from efir.room import hub, presence
+    from efir.room import presence, presence_store, recorder
     from efir.telegram import health as telegram_health
     from efir.telegram.bot import lease
 
     lease.TTL_S *= speed
-    presence.BLIND_AFTER_S *= speed
-    hub.ALIVE_WITHIN *= speed
-    health.BEAT_WITHIN *= speed
+    presence.MAX_GAP_S *= speed
+    presence_store.ALIVE_WITHIN *= speed
+    health.HEARTBEAT_WITHIN *= speed
     telegram_health.FRESH *= speed
-    flush_every_s = hub.flush_every_s() / speed
-    hub.flush_every_s = lambda: flush_every_s
+    interval_s = recorder.flush_interval_s() / speed
+    recorder.flush_interval_s = lambda: interval_s
 
 
 if __name__ == "__main__":
