@@ -90,7 +90,9 @@ def run(
             "DJANGO_SETTINGS_MODULE": "efir.settings",
         }
         module = ["benchmarks.one", name]
-        if not (tree / "benchmarks" / "one.py").exists():  # before 0.2.0 each benchmark was a program
+        if not (
+            tree / "benchmarks" / "one.py"
+        ).exists():  # until 0.1.0 each benchmark was a program of its own
             module = [f"benchmarks.{'doors' if name == 'pages' else name}"]
         return subprocess.run(
             [sys.executable, "-m", *module, *arguments],

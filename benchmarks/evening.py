@@ -116,11 +116,7 @@ def hold(fake_bot_api: FakeBotApi, server: Server, load: LoadGenerator) -> list[
 def seated(fake_bot_api: FakeBotApi, webinar: Webinar) -> list[Person]:
     """Create candidates with their partners, a chat for each, and a seat for each candidate."""
     partners = create_people(PEOPLE // OF_EACH_PARTNER, Role.PARTNER, "partner")
-    people = [
-        person
-        for number, partner in enumerate(partners)
-        for person in create_people(OF_EACH_PARTNER, prefix=f"c{number}-", invited_by=partner)
-    ]
+    people = create_people(PEOPLE, inviters=partners)
     for person in [*partners, *people]:
         fake_bot_api.people.add(person.pk, person.name)
     TelegramChat.objects.bulk_create(

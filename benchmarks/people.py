@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from http.client import HTTPConnection
 from importlib import import_module
+from itertools import cycle
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,12 +27,19 @@ PLAYER_URL = "https://rutube.ru/video/1"
 BATCH = 5000
 
 
-def create_people(count: int, role: Role = Role.CANDIDATE, prefix: str = "v", **fields: Any) -> list[Person]:
-    """Create people of one role, without passwords."""
-    people = Person.objects.bulk_create(
-        [Person(login=f"{prefix}{n}", name=f"{prefix}{n}", password="!", **fields) for n in range(count)],
-        batch_size=BATCH,
-    )
+def create_people(
+    count: int,
+    role: Role = Role.CANDIDATE,
+    prefix: str = "v",
+    inviters: Sequence[Person | None] = (None,),
+    **fields: Any,
+) -> list[Person]:
+    """Create people of one role, without passwords; `inviters` invite them in turns."""
+    people = [
+        Person(login=f"{prefix}{n}", name=f"{prefix}{n}", password="!", invited_by=inviter, **fields)
+        for n, inviter in zip(range(count), cycle(inviters), strict=False)
+    ]
+    people = Person.objects.bulk_create(people, batch_size=BATCH)
     group = Group.objects.get(name=role)
     members = [Membership(person=person, group=group) for person in people]
     Membership.objects.bulk_create(members, batch_size=BATCH)

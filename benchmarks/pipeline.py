@@ -50,11 +50,8 @@ def main(webinar_id: str = "") -> None:
         print(json.dumps({"seconds": taken, "megabytes": peak_kb / 1024}))
         return
     call_command("migrate", verbosity=0)
-    people = create_people(max(SIZES), prefix="c")
-    partners = create_people(len(people) // CANDIDATES_OF_A_PARTNER, Role.PARTNER, "partner")
-    for number, person in enumerate(people):
-        person.invited_by = partners[number % len(partners)]
-    Person.objects.bulk_update(people, ["invited_by"], batch_size=5000)
+    partners = create_people(max(SIZES) // CANDIDATES_OF_A_PARTNER, Role.PARTNER, "partner")
+    people = create_people(max(SIZES), inviters=partners)
     table(
         f"From the stop to queued messages, in chunks of {classifier.CHUNK}; medians of {RUNS} up to {CHECKED:,}",
         [

@@ -186,12 +186,7 @@ def main(_option: str = "--seconds", seconds: str = "600") -> int:
 def create_cast(fake_bot_api: fake_botapi.FakeBotApi) -> list[Person]:
     """Create everybody; each eleventh is invited by a partner and has a chat, as the partners have."""
     partners = create_people(PARTNERS, Role.PARTNER, "partner")
-    each = (VIEWERS + ABSENT) // LINKED_EVERY // PARTNERS
-    linked = [
-        person
-        for n, partner in enumerate(partners)
-        for person in create_people(each, prefix=f"l{n}-", invited_by=partner)
-    ]
+    linked = create_people((VIEWERS + ABSENT) // LINKED_EVERY, prefix="l", inviters=partners)
     people = create_people(VIEWERS + ABSENT - len(linked))
     for number, person in enumerate(linked):
         people.insert(number * LINKED_EVERY, person)
