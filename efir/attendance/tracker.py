@@ -77,7 +77,14 @@ def record_entries(webinar: Webinar) -> int:
 
 def _enter(webinar_id: int, entries: dict[int, datetime]) -> None:
     with transaction.atomic():
-        entries = _within_live_time(webinar_id, entries)
+        # A stop or a pause may have been committed since the entries were found. The lock makes the ledger final.
+        webinar = Webinar.objects.select_for_update(no_key=True).get(pk=webinar_id)
+        live = live_spans(list(webinar.ledger.all()), clock.now())
+        entries = {
+            person_id: moment
+            for person_id, moment in entries.items()
+            if any(start <= moment < end for start, end in live)
+        }
         leads = leads_at(entries)
         Participation.objects.bulk_create(
             [
@@ -105,17 +112,6 @@ def _enter(webinar_id: int, entries: dict[int, datetime]) -> None:
                 for each in fresh
             ]
         )
-
-
-def _within_live_time(webinar_id: int, entries: dict[int, datetime]) -> dict[int, datetime]:
-    # A stop or a pause may have been committed since the entries were found. The lock makes the ledger final.
-    webinar = Webinar.objects.select_for_update(no_key=True).get(pk=webinar_id)
-    live = live_spans(list(webinar.ledger.all()), clock.now())
-    return {
-        person_id: moment
-        for person_id, moment in entries.items()
-        if any(start <= moment < end for start, end in live)
-    }
 
 
 def emit_completed(participations: Iterable[Participation], completed_at: datetime) -> None:

@@ -5,9 +5,20 @@ from __future__ import annotations
 from django.urls import path
 
 from efir.attendance import views
+from efir.attendance.report import csv_export
 
 urlpatterns = [
     path("admin_webinar/<id:webinar_id>/verdicts/<id:lead_id>", views.decide_verdict, name="decide_verdict"),
-    path("admin_webinar/<id:webinar_id>/verdicts.csv", views.verdicts_csv, name="verdicts_csv"),
-    path("admin_webinar/<id:webinar_id>/presence.csv", views.presence_csv, name="presence_csv"),
+    path(
+        "admin_webinar/<id:webinar_id>/verdicts.csv",
+        views.download,
+        {"export_of": csv_export.verdicts},
+        name="verdicts_csv",
+    ),
+    path(
+        "admin_webinar/<id:webinar_id>/presence.csv",
+        views.download,
+        {"export_of": csv_export.presence},
+        name="presence_csv",
+    ),
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -15,7 +17,7 @@ from django.views.decorators.http import require_safe
 from efir.accounts.capabilities import Capability, capability_required
 from efir.accounts.sessions import current_person, request_context
 from efir.attendance.classifier import resolve_verdict
-from efir.attendance.report import csv_export
+from efir.attendance.report.csv_export import Export, file_name, stream
 from efir.attendance.report.verdict_list import HERE
 from efir.audit.actions import Action
 from efir.audit.log import record
@@ -43,25 +45,13 @@ def decide_verdict(request: HttpRequest, webinar_id: int, lead_id: int) -> Actio
 @never_cache
 @require_safe
 @capability_required(Capability.EDIT_WEBINAR)
-def verdicts_csv(request: HttpRequest, webinar_id: int) -> HttpResponse | StreamingHttpResponse:
-    """Download every verdict; for those who see them on the speaker's page."""
-    webinar = get_object_or_404(Webinar, pk=webinar_id)
-    return _file(request, webinar, csv_export.verdicts(webinar))
-
-
-@never_cache
-@require_safe
-@capability_required(Capability.EDIT_WEBINAR)
-def presence_csv(request: HttpRequest, webinar_id: int) -> HttpResponse | StreamingHttpResponse:
-    """Download every period of presence in live time."""
-    webinar = get_object_or_404(Webinar, pk=webinar_id)
-    return _file(request, webinar, csv_export.presence(webinar))
-
-
-def _file(
-    request: HttpRequest, webinar: Webinar, export: csv_export.Export
+def download(
+    request: HttpRequest, webinar_id: int, export_of: Callable[[Webinar], Export]
 ) -> HttpResponse | StreamingHttpResponse:
-    name = csv_export.file_name(export.title, webinar)
+    """Download an export of the webinar; for those who see its data on the speaker's page."""
+    webinar = get_object_or_404(Webinar, pk=webinar_id)
+    export = export_of(webinar)
+    name = file_name(export.title, webinar)
     headers = {
         "Content-Type": "text/csv; charset=utf-8",
         "Content-Disposition": content_disposition_header(True, name) or "attachment",
@@ -71,4 +61,4 @@ def _file(
     with transaction.atomic():
         record(Action.TABLE_EXPORTED, request_context(request), webinar_id=webinar.pk, table=export.name)
     log.info("exported", what=export.name, webinar_id=webinar.pk, actor_id=current_person(request).pk)
-    return StreamingHttpResponse(csv_export.stream(export, get_language() or "ru"), headers=headers)
+    return StreamingHttpResponse(stream(export, get_language() or "ru"), headers=headers)

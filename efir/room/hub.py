@@ -66,11 +66,6 @@ class RoomChannel:
             self._encode(count)
         viewer.send(self.message, last=self.has_ended)
 
-    def close(self) -> None:
-        """End the stream of every viewer."""
-        for viewer in tuple(self.viewers):
-            viewer.close()
-
     def _encode(self, count: int) -> None:
         self._encoded_at = time.monotonic()
         self.message = encode(state_of(self.webinar, count))
@@ -188,8 +183,8 @@ class RoomHub:
         if self.recorder.closed:
             return
         self.closing = True
-        for channel in tuple(self._channels.values()):
-            channel.close()
+        for viewer in tuple(self._viewers()):
+            viewer.close()
         self.recorder.close()
 
     def _viewers(self) -> Iterator[Viewer]:
