@@ -62,7 +62,7 @@ class Sender:
         self._claim_ahead = max(1, math.ceil(CLAIM_AHEAD_S / limiter.interval_s))
         self._waiting_for_slot = 0
         self._calls: set[asyncio.Task[None]] = set()
-        # Attempts whose outcome only this process knows, or nobody: they are not given back by `claims.recover`.
+        # Attempts of this process without a written outcome. `claims.recover` must not requeue them.
         self._attempts: set[UUID] = set()
         # Person → when their chat is free again. Their messages are not claimed earlier.
         self._busy: dict[int, float] = {}

@@ -60,10 +60,10 @@ def _linked(request: HttpRequest, show: Callable[[str], HttpResponse]) -> HttpRe
             return rate_limit.too_many_requests(request, "telegram_link")
         return _too_often(request, "telegram_link")
     try:
-        url = make_link(current_person(request))
+        return show(make_link(current_person(request)))
     except BotUnknown:
-        return _no_bot(request)
-    return show(url)
+        words = gettext("Telegram сейчас не подключён. Попробуйте, пожалуйста, чуть позже.")
+        return _refused(request, "telegram_not_available", 503, words)
 
 
 @_own
@@ -95,11 +95,6 @@ def unlink_chat(request: HttpRequest) -> HttpResponse:
     return redirect_with_message(
         request, ACCOUNT, gettext("Telegram отвязан. Привязать его снова можно в любой момент.")
     )
-
-
-def _no_bot(request: HttpRequest) -> HttpResponse:
-    words = gettext("Telegram сейчас не подключён. Попробуйте, пожалуйста, чуть позже.")
-    return _refused(request, "telegram_not_available", 503, words)
 
 
 def _too_often(request: HttpRequest, name: str) -> HttpResponse:

@@ -34,10 +34,9 @@ def retry_failed(request: HttpRequest, webinar_id: int) -> ActionResult:
 @action_endpoint(Capability.RETRY_DELIVERY)
 def retry_one(request: HttpRequest, webinar_id: int, message_id: int) -> ActionResult:
     """Queue one failed message again."""
-    message = _message(webinar_id, message_id)
-    count = resend.retry(message.filter(state=MessageState.FAILED), request_context(request))
-    sentence = _("Сообщение снова в очереди.") if count else _too_late()
-    return ActionResult(sentence, _body(webinar_id, message_id, count), suffix=_back_to(request))
+    failed = _message(webinar_id, message_id).filter(state=MessageState.FAILED)
+    count = resend.retry(failed, request_context(request))
+    return _result(request, webinar_id, message_id, _("Сообщение снова в очереди.") if count else None)
 
 
 @action_endpoint(Capability.RETRY_DELIVERY)
@@ -46,24 +45,21 @@ def resolve(request: HttpRequest, webinar_id: int, message_id: int) -> ActionRes
     delivered = parse_bool(request, "delivered")
     count = resend.resolve(_message(webinar_id, message_id), delivered, request_context(request))
     done = _("Записано: сообщение дошло.") if delivered else _("Сообщение снова в очереди.")
-    sentence = done if count else _too_late()
-    return ActionResult(sentence, _body(webinar_id, message_id, count), suffix=_back_to(request))
+    return _result(request, webinar_id, message_id, done if count else None)
 
 
 def _message(webinar_id: int, message_id: int) -> QuerySet[OutboxMessage]:
     """Return the message as a queryset of one row. Raises ActionRefused if the webinar has no such message."""
-    found = OutboxMessage.objects.filter(pk=message_id, webinar_id=webinar_id)
-    if not found.exists():
+    message = OutboxMessage.objects.filter(pk=message_id, webinar_id=webinar_id)
+    if not message.exists():
         raise ActionRefused(Code.NOT_FOUND, "no such message")
-    return found
+    return message
 
 
-def _body(webinar_id: int, message_id: int, count: int) -> dict[str, object]:
-    return {"webinar_id": webinar_id, "message_id": message_id, "changed": bool(count)}
-
-
-def _too_late() -> str:
-    return _("С этим сообщением уже разобрались: его состояние — в таблице.")
+def _result(request: HttpRequest, webinar_id: int, message_id: int, done: str | None) -> ActionResult:
+    sentence = done or _("С этим сообщением уже разобрались: его состояние — в таблице.")
+    body = {"webinar_id": webinar_id, "message_id": message_id, "changed": bool(done)}
+    return ActionResult(sentence, body, suffix=_back_to(request))
 
 
 def _back_to(request: HttpRequest) -> str:
