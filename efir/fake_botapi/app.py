@@ -282,7 +282,15 @@ async def _serve(fake_bot_api: FakeBotApi, listening: socket.socket, stop: async
     This uses uvicorn's protocol without its server, whose polling would add 0.2 s to the end of each test.
     """
     config = uvicorn.Config(
-        fake_bot_api, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False
+        fake_bot_api,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # Longer than a client keeps an idle connection (httpx: 5 s), as the official server does. Otherwise a request
+        # that is sent in the moment of the close is lost, and its outcome unknown.
+        timeout_keep_alive=75,
     )
     config.load()
     state = ServerState()
