@@ -26,17 +26,13 @@ class BotUnknown(Exception):
 
 def make_link(person: Person) -> str:
     """Make an address that links the person's Telegram once, within 24 hours. Raises BotUnknown."""
-    username = _username()
-    token = secrets.token_urlsafe(24)
-    LinkToken.objects.create(person=person, token_hash=hash_of(token), expires_at=clock.now() + EXPIRES_AFTER)
-    return f"https://t.me/{username}?start={token}"
-
-
-def _username() -> str:
     if not settings.EFIR.telegram_token:
         raise BotUnknown
     # Right after a start the dispatcher may not have stored it yet.
-    return lease.state().values_list("username", flat=True).first() or asyncio.run(_ask_username())
+    username = lease.state().values_list("username", flat=True).first() or asyncio.run(_ask_username())
+    token = secrets.token_urlsafe(24)
+    LinkToken.objects.create(person=person, token_hash=hash_of(token), expires_at=clock.now() + EXPIRES_AFTER)
+    return f"https://t.me/{username}?start={token}"
 
 
 async def _ask_username() -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -21,7 +20,14 @@ from efir.webinars.models import Webinar
 ON_A_PAGE = 50
 ALL: Promise = _("все")
 MOVING = (MessageState.QUEUED, MessageState.SENDING)
-WAITING = (MessageState.WAITING_LINK, MessageState.WAITING_RECORDING, *MOVING)
+PROGRESS = {
+    "sent": (MessageState.SENT,),
+    "moving": MOVING,
+    "waiting": (MessageState.WAITING_LINK, MessageState.WAITING_RECORDING, *MOVING),
+    "failed": (MessageState.FAILED,),
+    "uncertain": (MessageState.UNCERTAIN,),
+    "expired": (MessageState.EXPIRED,),
+}
 
 # Rows that the list shows beside the message.
 RELATED = ("lead", "person__telegramchat", "caused_by", "retried_by", "resolved_by")
@@ -50,7 +56,10 @@ def list_messages(webinar: Webinar, query: QueryDict) -> MessageList:
     counts = count_by_state(webinar.pk)
     total = sum(counts.values())
     state = address.chosen(MessageState)
-    paginator = Paginator(_messages(webinar, state), ON_A_PAGE)
+    messages = OutboxMessage.objects.filter(webinar=webinar).select_related(*RELATED)
+    if state:
+        messages = messages.filter(state=state)
+    paginator = Paginator(messages.order_by("lead__name", "lead_id", "priority"), ON_A_PAGE)
     paginator.count = counts.get(state, 0) if state else total  # saves the paginator's own query
     with_messages = [
         (each.value, each.label, counts.get(each, 0))
@@ -61,30 +70,11 @@ def list_messages(webinar: Webinar, query: QueryDict) -> MessageList:
         webinar=webinar,
         page=paginator.get_page(address.page_number),
         choices=address.links([("", ALL, total), *with_messages], state),
-        progress=_progress(counts),
+        progress={
+            "total": total,
+            **{name: sum(counts.get(each, 0) for each in states) for name, states in PROGRESS.items()},
+        },
         health=bot_health(),
         query=update_query(query),
         more=address.pager_suffix,
     )
-
-
-def _messages(webinar: Webinar, state: str) -> QuerySet[OutboxMessage]:
-    messages = OutboxMessage.objects.filter(webinar=webinar)
-    if state:
-        messages = messages.filter(state=state)
-    return messages.select_related(*RELATED).order_by("lead__name", "lead_id", "priority")
-
-
-def _progress(counts: dict[str, int]) -> dict[str, int]:
-    def number(*states: MessageState) -> int:
-        return sum(counts.get(state, 0) for state in states)
-
-    return {
-        "total": sum(counts.values()),
-        "sent": number(MessageState.SENT),
-        "moving": number(*MOVING),
-        "waiting": number(*WAITING),
-        "failed": number(MessageState.FAILED),
-        "uncertain": number(MessageState.UNCERTAIN),
-        "expired": number(MessageState.EXPIRED),
-    }

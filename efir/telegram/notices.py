@@ -31,6 +31,7 @@ from efir.telegram.bot.outcomes import (
     TokenRejected,
 )
 from efir.telegram.models import ChatNotice, Purpose, TelegramChat
+from efir.telegram.outbox.completion import readdress
 from efir.telegram.outbox.message_types import OutgoingMessage, escape_line
 
 # Nobody waits longer at the page that says "in a few seconds".
@@ -107,16 +108,15 @@ def claim_notices(limit: int) -> list[NoticeClaim]:
 
 def complete_notice(claim: NoticeClaim, decision: Decision) -> None:
     """Write the outcome of a call."""
-    chat = TelegramChat.objects.filter(person=claim.person, chat_id=claim.chat_id)
     match decision:
         case Sent() | MessageRefused():
             claim.notice.delete()
         case ChatUnreachable(reason, _):
             claim.notice.delete()
+            chat = TelegramChat.objects.filter(person=claim.person, chat_id=claim.chat_id)
             chat.update(reachable=False, unreachable_reason=reason)
         case ChatMoved(chat_id, _):
-            if not TelegramChat.objects.filter(chat_id=chat_id).exists():
-                chat.update(chat_id=chat_id)
+            readdress(claim.person.pk, claim.chat_id, chat_id)
             requeue_notice(claim, AFTER_NOT_SENT)
         case OutcomeUnknown():
             claim.notice.update(next_at=clock.now() + AFTER_UNKNOWN)

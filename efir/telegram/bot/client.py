@@ -78,9 +78,10 @@ class _Request(HTTPXRequest):
             status, body = await super().do_request(url, method, request_data, *args, **timeouts)
         except TelegramError as exc:
             raise _unanswered(exc.__cause__ or exc) from None
-        if status != 200 or not _is_result(body):
-            raise _answered(status, body)
-        return status, body
+        answer = _parsed(body)
+        if status == 200 and answer.get("ok") is True and "result" in answer:
+            return status, body
+        raise _answered(status, answer)
 
 
 def _unanswered(cause: BaseException) -> BotApiError:
@@ -89,8 +90,7 @@ def _unanswered(cause: BaseException) -> BotApiError:
     return BotApiError(delivery, type(cause).__name__)
 
 
-def _answered(status: int, body: bytes) -> BotApiError:
-    answer = _parsed(body)
+def _answered(status: int, answer: dict[str, Any]) -> BotApiError:
     error_code, parameters = answer.get("error_code"), answer.get("parameters")
     return BotApiError(
         Delivery.ANSWERED,
@@ -99,11 +99,6 @@ def _answered(status: int, body: bytes) -> BotApiError:
         error_code=error_code if isinstance(error_code, int) and answer.get("ok") is False else None,
         parameters=parameters if isinstance(parameters, dict) else None,
     )
-
-
-def _is_result(body: bytes) -> bool:
-    answer = _parsed(body)
-    return answer.get("ok") is True and "result" in answer
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

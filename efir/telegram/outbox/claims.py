@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID, uuid4
 
 import structlog
@@ -55,38 +54,28 @@ def claim(limit: int, holder: UUID, exclude_person_ids: Collection[int] = ()) ->
         if not lease.holds(holder):
             return []
         firsts = first_of_each_person(now).exclude(person_id__in=exclude_person_ids)
-        rows = drop_ineligible(list(locked(firsts)[:limit]))
+        rows = list(locked(firsts)[:limit])
+        people = {person.pk: person for row in rows for person in (row.person, row.lead)}
+        ineligible = expire_ineligible(rows, people)
+        OutboxMessage.objects.bulk_update(ineligible, ["state", "expires_at", "error"])
+        rows = [row for row in rows if row not in ineligible]
         reachable = TelegramChat.objects.filter(reachable=True, person_id__in=[row.person_id for row in rows])
         chats = dict(reachable.values_list("person_id", "chat_id"))
         ready = [row for row in rows if row.person_id in chats and _has_its_recording(row)]
         move_to_waiting([row for row in rows if row not in ready])
-        claims = build_claims(ready, chats, now)
+        claims: list[Claim] = []
+        for row in ready:
+            claims.append(Claim(uuid4(), chats[row.person_id], batch_for(row, now)))
+            if sum(len(each.messages) for each in claims) >= ROWS_AT_ONCE:
+                break
         _join(claims)
         for each in claims:
             _mark_claimed(each, holder)
     return claims
 
 
-def drop_ineligible(rows: list[OutboxMessage]) -> list[OutboxMessage]:
-    """Expire the messages that may not be sent any more. Return the others."""
-    people = {person.pk: person for row in rows for person in (row.person, row.lead)}
-    ineligible = expire_ineligible(rows, people)
-    OutboxMessage.objects.bulk_update(ineligible, ["state", "expires_at", "error"])
-    return [row for row in rows if row not in ineligible]
-
-
 def _has_its_recording(row: OutboxMessage) -> bool:
     return bool(row.webinar.recording_url) or not message_type(row.kind).needs_recording
-
-
-def build_claims(firsts: Iterable[OutboxMessage], chats: dict[int, int], now: datetime) -> list[Claim]:
-    """Make a claim of each message and of its batch, until there are `ROWS_AT_ONCE` messages."""
-    claims: list[Claim] = []
-    for row in firsts:
-        claims.append(Claim(uuid4(), chats[row.person_id], batch_for(row, now)))
-        if sum(len(each.messages) for each in claims) >= ROWS_AT_ONCE:
-            break
-    return claims
 
 
 def _join(claims: Sequence[Claim]) -> None:
