@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
@@ -17,9 +17,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from efir.accounts.capabilities import Role
-from efir.accounts.models import LOGIN_MAX_LENGTH, Person, is_phone, normalize_login
+from efir.accounts.models import LOGIN_MAX_LENGTH, Person, normalize_login
 from efir.accounts.services import inviter_by_login
 from efir.accounts.validators import NAME_FORM_MAX_LENGTH, clean_name
+from efir.lib.phone import is_phone
+from efir.web.forms import EmailField, LineField, TokenField
 
 if TYPE_CHECKING:
     PersonForm = forms.ModelForm[Person]
@@ -33,6 +35,7 @@ PASSWORD_HINT = _("Не меньше 8 знаков.")
 _LIKE_PHONE = re.compile(r"[\d\s()+.-]{7,}")
 _NO_NUMBER = _("Такого номера нет: проверьте, не пропущена ли цифра. Например, +7 999 123-45-67.")
 _NO_LOGIN = _("Напишите e-mail или номер телефона: anna@example.ru или +7 999 123-45-67.")
+_TELEGRAM_LINK = re.compile(r"(?:https?://)?(?:www\.)?(?:t|telegram)\.(?:me|dog)/", re.IGNORECASE)
 _TELEGRAM_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{3,31}")
 
 
@@ -68,7 +71,33 @@ def clean_login(text: str) -> str:
     return login
 
 
-class LoginField(forms.CharField):
+class NameField(LineField):
+    """The name of a person."""
+
+    def clean_pasted(self, text: str) -> str:
+        return clean_name(text) if text.strip() else ""
+
+
+class PhoneField(TokenField):
+    """A telephone number, as + and digits."""
+
+    def to_python(self, value: Any) -> str:
+        return clean_phone(super().to_python(value))
+
+
+class TelegramNameField(TokenField):
+    """A username of Telegram, without @, from the name or from a link to it."""
+
+    def to_python(self, value: Any) -> str:
+        name: str = _TELEGRAM_LINK.sub("", super().to_python(value)).partition("?")[0].strip("@/")
+        if name and not _TELEGRAM_NAME.fullmatch(name):
+            raise ValidationError(
+                _("Имя в Telegram — это латинские буквы, цифры и «_», от 4 знаков: @anna_p.")
+            )
+        return name
+
+
+class LoginField(TokenField):
     """The login of a new or an existing account."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -90,7 +119,7 @@ def _consent_link() -> SafeString:
 class SignUpForm(forms.Form):
     """Name, login, password and consent."""
 
-    name = forms.CharField(
+    name = NameField(
         label=_("Как вас зовут"),
         max_length=NAME_FORM_MAX_LENGTH,
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
@@ -108,9 +137,6 @@ class SignUpForm(forms.Form):
         help_text=lazy(_consent_link, SafeString)(),
         error_messages={"required": _("Без согласия мы не можем завести аккаунт.")},
     )
-
-    def clean_name(self) -> str:
-        return clean_name(self.cleaned_data["name"])
 
     def clean_username(self) -> str:
         return clean_login(self.cleaned_data["username"])
@@ -203,6 +229,11 @@ class ContactsForm(PersonForm):
     class Meta:
         model = Person
         fields = ("email", "phone", "telegram_name")
+        field_classes: ClassVar = {
+            "email": EmailField,
+            "phone": PhoneField,
+            "telegram_name": TelegramNameField,
+        }
         widgets = {
             "email": forms.EmailInput(attrs={"autocomplete": "email"}),
             "phone": forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"}),
@@ -215,33 +246,19 @@ class ContactsForm(PersonForm):
             self.instance.save(update_fields=self.Meta.fields)
         return self.instance
 
-    def clean_phone(self) -> str:
-        return clean_phone(self.cleaned_data["phone"])
-
-    def clean_telegram_name(self) -> str:
-        name: str = self.cleaned_data["telegram_name"].strip().removeprefix("https://t.me/").lstrip("@")
-        if name and not _TELEGRAM_NAME.fullmatch(name):
-            raise ValidationError(
-                _("Имя в Telegram — это латинские буквы, цифры и «_», от 4 знаков: @anna_p.")
-            )
-        return name
-
 
 class NewPersonForm(forms.Form):
     """A person whom an admin adds, and who sets the password by a one-time link."""
 
-    name = forms.CharField(label=_("Имя"), max_length=NAME_FORM_MAX_LENGTH)
-    login = forms.CharField(label=_("E-mail или телефон"), max_length=254)
+    name = NameField(label=_("Имя"), max_length=NAME_FORM_MAX_LENGTH)
+    login = TokenField(label=_("E-mail или телефон"), max_length=LOGIN_MAX_LENGTH)
     role = forms.ChoiceField(label=_("Роль"), choices=Role.choices, initial=Role.CANDIDATE)
-    inviter = forms.CharField(
+    inviter = TokenField(
         label=_("Кто пригласил (логин)"),
-        max_length=254,
+        max_length=LOGIN_MAX_LENGTH,
         required=False,
         help_text=_("Изменить потом нельзя."),
     )
-
-    def clean_name(self) -> str:
-        return clean_name(self.cleaned_data["name"])
 
     def clean_login(self) -> str:
         return clean_login(self.cleaned_data["login"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import unicodedata
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -17,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from efir.accounts.capabilities import Capability, Role
 from efir.lib import clock
+from efir.lib.phone import normalize_phone
+from efir.lib.text import clean_token, fold
 
 # Without i, l, o, 0 and 1, so that a code can be read out over the telephone.
 REF_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -28,40 +29,24 @@ def new_ref_code() -> str:
 
 
 LOGIN_MAX_LENGTH = 254
-# ASCII digits only: \d matches the digits of other scripts, too.
-_PHONE = re.compile(r"\+7\d{10}|\+(?!7)\d{10,15}", re.ASCII)
+NAME_MAX_LENGTH = 150
+# Folding may make a name longer. What is beyond this is not found.
+SEARCH_NAME_MAX_LENGTH = 300
+_MAIL_SCHEME = re.compile(r"\s*mailto:", re.IGNORECASE)
 
 
 def normalize_login(login: str) -> str:
     """Return the one spelling of a login: an e-mail in lower case, a telephone number as + and digits.
 
-    The result may be longer than the input: NFKC (which Django's login form applies, too) writes «ﬁ» as two letters.
+    The result may be longer than the input: NFKC writes «ﬁ» as two letters.
     """
-    login = unicodedata.normalize("NFKC", login).replace("\x00", "").strip()
-    return _normalize_phone(re.sub(r"[\s()\-.]", "", login)) or login.lower()
+    login = _MAIL_SCHEME.sub("", clean_token(login))
+    return normalize_phone(login) or login.lower()
 
 
-def _normalize_phone(typed: str) -> str:
-    """Return the number with its country code, or an empty string if it is not a number.
-
-    Numbers without a country code are Russian (8 999 …, 7 999 … and 999 … are the same) and must have all digits.
-    """
-    match = re.fullmatch(r"(\+?)(\d{10,15})", typed, re.ASCII)
-    if match is None:
-        return ""
-    has_plus, number = match.groups()
-    if not has_plus and len(number) == 10 and number.startswith("9"):
-        return f"+7{number}"
-    if not has_plus and number.startswith("8"):
-        return f"+7{number[1:]}" if len(number) == 11 else ""
-    if number.startswith("7"):
-        return f"+{number}" if len(number) == 11 else ""
-    return f"+{number}" if has_plus or len(number) > 10 else ""
-
-
-def is_phone(login: str) -> bool:
-    """Return whether a normalised login is a telephone number."""
-    return bool(_PHONE.fullmatch(login))
+def search_name(name: str) -> str:
+    """Return the name as searches find it."""
+    return fold(name)[:SEARCH_NAME_MAX_LENGTH]
 
 
 class PersonManager(BaseUserManager["Person"]):
@@ -79,7 +64,10 @@ class Person(AbstractBaseUser, PermissionsMixin):
     """
 
     login = models.CharField(_("логин"), max_length=LOGIN_MAX_LENGTH, unique=True)
-    name = models.CharField(_("имя"), max_length=150)
+    name = models.CharField(_("имя"), max_length=NAME_MAX_LENGTH)
+    search_name = models.CharField(
+        max_length=SEARCH_NAME_MAX_LENGTH, editable=False, default="", db_default=""
+    )
     email = models.EmailField(_("e-mail"), blank=True)
     phone = models.CharField(_("телефон"), max_length=20, blank=True)
     telegram_name = models.CharField(_("имя в Telegram"), max_length=33, blank=True)
@@ -128,6 +116,10 @@ class Person(AbstractBaseUser, PermissionsMixin):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.login = normalize_login(self.login)
+        self.search_name = search_name(self.name)
+        fields = kwargs.get("update_fields")
+        if fields is not None and "name" in fields:
+            kwargs["update_fields"] = {*fields, "search_name"}
         super().save(*args, **kwargs)
 
 

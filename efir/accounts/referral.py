@@ -10,18 +10,21 @@ from django.http.response import HttpResponseBase
 
 from efir.accounts.models import Person
 from efir.accounts.services import inviter_by_code
+from efir.lib.text import clean_token
 
 COOKIE = f"{settings.COOKIE_PREFIX}efir_ref"
 # An invitation may be used weeks after it was opened.
 COOKIE_AGE_S = 90 * 24 * 3600
 
-_CODE = re.compile(r"[a-z0-9]{1,16}")
+# The code, and what a messenger or a pen put around its link.
+_PASTED_CODE = re.compile(r"[^a-z0-9]*([a-z0-9]{1,16})(?![a-z0-9])")
 
 
-def valid_inviter(code: str) -> Person | None:
-    """Return the person with this code if their codes count, else None."""
-    code = code.strip().lower()
-    return inviter_by_code(code) if _CODE.fullmatch(code) else None
+def valid_inviter(pasted: str) -> Person | None:
+    """Return the person with this code if their codes count, else None. Signs around the code are ignored."""
+    # Four times the longest code: a text that somebody sends on purpose is not worth reading.
+    match = _PASTED_CODE.match(clean_token(pasted[:64]).lower())
+    return inviter_by_code(match[1]) if match else None
 
 
 def inviter_of(request: HttpRequest) -> Person | None:
@@ -31,9 +34,18 @@ def inviter_of(request: HttpRequest) -> Person | None:
 
 
 def has_invalid_code(request: HttpRequest) -> bool:
-    """Return whether the address has a code that does not count."""
-    code = request.GET.get("ref", "")
-    return bool(code) and valid_inviter(code) is None
+    """Return whether the address or the form has a code that does not count.
+
+    So has a visitor whose cookie alone has a code, which counts no more.
+    """
+    codes = [code for code in (request.GET.get("ref"), request.POST.get("ref")) if code]
+    return any(valid_inviter(code) is None for code in codes or filter(None, [request.COOKIES.get(COOKIE)]))
+
+
+def loses_inviter(request: HttpRequest) -> bool:
+    """Return whether the address or the form has a code, but none counts: the account would have no inviter."""
+    is_given = bool(request.GET.get("ref") or request.POST.get("ref"))
+    return is_given and inviter_of(request) is None
 
 
 def remember(request: HttpRequest, response: HttpResponseBase) -> None:

@@ -9,12 +9,13 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
 from efir.accounts.capabilities import Capability, Role, people_who_can
-from efir.accounts.models import LOGIN_MAX_LENGTH, Membership, Person, is_phone, normalize_login
+from efir.accounts.models import LOGIN_MAX_LENGTH, Membership, Person, normalize_login
 from efir.accounts.roles import role_lost
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
+from efir.lib.phone import is_phone
 
 # To be raised whenever the text promises something else: everybody is then asked again at their next login.
 CONSENT_VERSION = "2026-11-23"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from unicodedata import category
+import re
+from unicodedata import category, normalize
 
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
@@ -10,32 +11,55 @@ from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from efir.accounts.models import NAME_MAX_LENGTH
+from efir.lib.text import clean_line
+
 # --- Names: one line that everybody in the room reads ---
 
-# A form takes this many characters; the column holds 150, since the command line may bring longer names.
+# A form takes this many characters; the column holds more, since the command line may bring longer names.
 NAME_FORM_MAX_LENGTH = 60
-NAME_MAX_LENGTH = 150
 
-# Control characters and line ends would be obeyed by a terminal and would break CSV files and messages.
+# Control characters and line ends are obeyed by a terminal and break CSV files and messages.
 _CONTROL_CATEGORIES = frozenset({"Cc", "Zl", "Zp"})
-# Format characters (Cf) hide or reverse text, except these two: Persian, Indian scripts and emoji need them.
-_JOINERS = frozenset("\u200c\u200d")
-# Unicode counts these fillers as letters, but they show nothing.
-_BLANK_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")
+
+# Telegram makes links of what looks like an address: somebody could sign a message of the bot with theirs. Names have
+# dots, too («А.С. Пушкин», «J.R.R. Tolkien»), so that without `://` a known end is needed, or any end and a path.
+_DOTS = str.maketrans("\u3002\uff61\u2024\u0701\u0702", ".....")
+_ENDS = (
+    r"com|net|org|info|biz|edu|gov|int|mil|pro|name|mobi|tel|asia|cat|jobs|travel|xyz|top|site|online|website"
+    r"|store|shop|club|link|click|live|app|dev|page|web|cloud|tech|space|fun|icu|vip|win|bid|loan|work|world|today|life"
+    r"|news|blog|chat|team|zone|email|support|help|center|agency|digital|media|social|video|stream|finance|money|bank"
+    r"|art|moscow|xn--[a-z0-9-]+"
+)
+_CYRILLIC_ENDS = "рф|рус|онлайн|сайт|орг|ком|москва|дети|бел|укр|мкд|срб|бг|ею|қаз|мон"
+_ADDRESS = re.compile(
+    r"\w\s*:\s*[/\\]{2}|\bwww\s*\.|\b\d{1,3}(?:\.\d{1,3}){3}\b|(?<!\w)@\w{4,}"
+    rf"|\b[\w-]+\.(?:[\w-]+\.)*(?:{_ENDS})(?![\w-]|\.\w)"
+    rf"|\b[\w-]{{2,}}\.(?:[\w-]+\.)*(?:[a-z]{{2}}|{_CYRILLIC_ENDS})(?![\w-]|\.\w)"
+    r"|\b\w\.(?:me|co|to|cc|gg|im|ly)(?![\w-]|\.\w)"  # one letter: t.me, but not M.Sc.
+    r"|\b[\w-]+\.\w{2,}/\S"
+)
 
 
 def clean_name(text: str) -> str:
     """Return the name as it is stored, without the invisible characters that a paste brings along.
 
-    Raises ValidationError if nothing readable is left, if the name has several lines, or if it is too long.
+    Raises ValidationError if nothing readable is left, if the name has several lines, if it is too long, or if it
+    holds an address.
     """
-    visible = "".join(char for char in text.strip() if char in _JOINERS or category(char) != "Cf")
-    is_readable = any(char.isalnum() and char not in _BLANK_LETTERS for char in visible)
-    if not is_readable or _CONTROL_CATEGORIES & set(map(category, visible)):
+    name = clean_line(text)
+    has_control = _CONTROL_CATEGORIES & set(map(category, text.strip()))
+    if has_control or not any(char.isalnum() for char in name):
         raise ValidationError(_("Напишите имя буквами, в одну строку, без невидимых знаков."))
-    name = " ".join(visible.split())
     MaxLengthValidator(NAME_MAX_LENGTH)(name)
+    if holds_address(name):
+        raise ValidationError(_("Напишите одно имя, без адресов и ссылок."))
     return name
+
+
+def holds_address(text: str) -> bool:
+    """Return whether a messenger would make a link of a part of the text, or a reader would read it as one."""
+    return _ADDRESS.search(normalize("NFKC", text).translate(_DOTS).lower()) is not None
 
 
 # --- Passwords: Django's rules (AUTH_PASSWORD_VALIDATORS) with the product's own error texts ---

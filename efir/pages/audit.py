@@ -16,10 +16,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from efir.accounts.capabilities import Capability, Role, capability_required
-from efir.accounts.models import Person, normalize_login
+from efir.accounts.models import LOGIN_MAX_LENGTH, Person, normalize_login
 from efir.audit.actions import Action
 from efir.hooks.actions import Source
 from efir.lib import ids
+from efir.lib.text import clean_token
 from efir.pages.audit_entries import AuditFilter, AuditRecord, find_entries, load_entries
 from efir.webinars.models import Webinar
 
@@ -44,7 +45,7 @@ _DETAIL_LABELS: dict[str, Promise] = {
 def audit_log(request: HttpRequest) -> HttpResponse:
     """Show a page of entries, the latest first."""
     asked = {
-        name: request.GET.get(name, "").replace("\x00", "").strip()[:254]
+        name: clean_token(request.GET.get(name, "")[:LOGIN_MAX_LENGTH])
         for name in ("person", "webinar", "action")
     }
     person = asked["person"] and Person.objects.filter(login=normalize_login(asked["person"])).first()

@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_up(request: HttpRequest) -> HttpResponse:
     """Show the form and make the account. Show a logged-in person the webinar of their link instead."""
-    webinar_id = ids.parse(request.POST.get("webinar") or request.GET.get("webinar", ""))
+    webinar_id = ids.parse_pasted(request.POST.get("webinar") or request.GET.get("webinar", ""))
     if request.user.is_authenticated:
         return _seat_page(request, webinar_id)
     if request.method != "POST":
@@ -54,7 +54,8 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     if refusal:
         return refusal
     form = SignUpForm(request.POST)
-    if not form.is_valid():
+    # The inviter is written once: the page says that the code does not count, and its form has no code any more.
+    if not form.is_valid() or referral.loses_inviter(request):
         return _form_page(request, form, webinar_id)
     try:
         person, webinar = _create(request, form, webinar_id)

@@ -18,6 +18,15 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from efir.config import time_zone_name
+from efir.web.forms import (
+    CleanedField,
+    FloatField,
+    IntegerField,
+    LineField,
+    TextField,
+    TokenField,
+    UrlField,
+)
 from efir.webinars.embeds import MAX_LENGTH, allowed_providers, clean_chat_url, clean_player_url
 from efir.webinars.lifecycle import EDITABLE, REQUIRED, TECHNICAL, Status
 from efir.webinars.models import Webinar, default_time_zone
@@ -41,12 +50,13 @@ def _player_hint() -> str:
     }
 
 
-class LocalMomentField(forms.Field):
+class LocalMomentField(CleanedField):
     """A local time; another field names its time zone."""
 
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format=LOCAL_FORMAT)
 
     def to_python(self, value: Any) -> datetime | None:
+        value = super().to_python(value)
         if not value:
             return None
         try:
@@ -61,27 +71,27 @@ class LocalMomentField(forms.Field):
 class WebinarForm(forms.Form):
     """The business and technical fields of a webinar; a field that the request does not send stays as it is."""
 
-    title = forms.CharField(label=_("Название"), max_length=200)
-    description = forms.CharField(
+    title = LineField(label=_("Название"), max_length=200)
+    description = TextField(
         label=_("Описание"), required=False, max_length=5000, widget=forms.Textarea(attrs={"rows": 4})
     )
-    speaker_name = forms.CharField(label=_("Спикер"), required=False, max_length=150)
+    speaker_name = LineField(label=_("Спикер"), required=False, max_length=150)
     starts_at = LocalMomentField(label=_("Начало"), required=False)
-    time_zone = forms.CharField(
+    time_zone = TokenField(
         label=_("Часовой пояс"),
         max_length=64,
         help_text=_("Имя пояса, например Europe/Moscow."),
         widget=forms.TextInput(attrs={"list": "time-zones", "autocapitalize": "none", "spellcheck": "false"}),
     )
-    length_min = forms.IntegerField(label=_("Длительность, мин"), min_value=1, max_value=1440)
-    player_url = forms.CharField(
+    length_min = IntegerField(label=_("Длительность, мин"), min_value=1, max_value=1440)
+    player_url = UrlField(
         label=_("Плеер"),
         required=False,
         max_length=4000,
         help_text=lazy(_player_hint, str)(),
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
     )
-    chat_url = forms.CharField(
+    chat_url = UrlField(
         label=_("Чат"),
         required=False,
         max_length=4000,
@@ -89,7 +99,7 @@ class WebinarForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
     )
     poster = PosterField()
-    cta_text = forms.CharField(
+    cta_text = LineField(
         label=_("Надпись на кнопке в расписании"),
         required=False,
         max_length=100,
@@ -98,7 +108,7 @@ class WebinarForm(forms.Form):
     stream_type = forms.ChoiceField(
         label=_("Вид трансляции"), choices=Webinar._meta.get_field("stream_type").choices or ()
     )
-    forgotten_h = forms.FloatField(
+    forgotten_h = FloatField(
         label=_("Останавливать забытый эфир через, часов"),
         required=False,
         min_value=0.01,
@@ -225,7 +235,7 @@ class WebinarForm(forms.Form):
 class RecordingForm(forms.Form):
     """The recording's URL."""
 
-    url = forms.CharField(
+    url = UrlField(
         label=_("Адрес записи"),
         max_length=MAX_LENGTH,
         widget=forms.URLInput(attrs={"placeholder": "https://"}),

@@ -21,7 +21,7 @@ from efir.accounts.services import LoginTaken, create_person
 from efir.accounts.sessions import current_person, request_context
 from efir.audit.actions import Action
 from efir.audit.log import record
-from efir.lib.text import clean_query, name_contains
+from efir.lib.text import clean_query, words_contained
 from efir.web.shortcuts import post_only, prefers_html, redirect_with_message
 
 PAGE_SIZE = 50
@@ -53,8 +53,8 @@ def people(request: HttpRequest) -> HttpResponse:
     text = clean_query(request.GET, "q")
     found = Person.objects.filter(erased_at=None).select_related("membership__group", "invited_by")
     if text:
-        by_login = Q(login__icontains=normalize_login(text)) | Q(login__icontains=text)
-        found = found.filter(by_login | name_contains(text))
+        as_login = Q(login__contains=normalize_login(text))
+        found = found.filter(as_login | words_contained(text, "search_name", "login"))
     page = Paginator(found.order_by("name", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {"page": page, "query": text, "form": form, "roles": Role.choices}
     return render(request, "accounts/people.html", context)

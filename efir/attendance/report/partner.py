@@ -16,7 +16,7 @@ from efir.accounts.models import Person
 from efir.attendance.models import Participation, Verdict
 from efir.attendance.report.panels import is_classified
 from efir.lib.filters import FilterLink, ListAddress
-from efir.lib.text import clean_query, name_contains
+from efir.lib.text import clean_query, words_contained
 from efir.webinars.models import Seat, Webinar
 from efir.webinars.schedule import Schedule
 
@@ -70,7 +70,7 @@ def list_candidates(partner: Person, schedule: Schedule, query: QueryDict) -> Ca
     filters = _filters(webinar, finished)
     who, show = clean_query(query, "who"), address.chosen(filters)
     found: QuerySet[Person] = (
-        people.filter(name_contains(who), filters[show])
+        people.filter(words_contained(who, "search_name"), filters[show])
         .annotate(telegram_reachable=F("telegramchat__reachable"))
         .select_related("membership__group")
         .prefetch_related(

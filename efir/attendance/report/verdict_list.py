@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from efir.attendance.models import Verdict
 from efir.lib.filters import FilterLink, ListAddress, update_query
-from efir.lib.text import clean_query, name_contains
+from efir.lib.text import clean_query, words_contained
 from efir.webinars.models import Webinar
 
 PAGE_SIZE = 50
@@ -55,7 +55,9 @@ def list_verdicts(webinar: Webinar, query: QueryDict) -> VerdictList:
     counts = _counts(webinar)
     chosen = address.chosen(FILTERS)
     who = clean_query(query, WHO)
-    found = Verdict.objects.filter(FILTERS[chosen][1], name_contains(who, "lead__name"), webinar=webinar)
+    found = Verdict.objects.filter(
+        FILTERS[chosen][1], words_contained(who, "lead__search_name"), webinar=webinar
+    )
     paginator = Paginator(_held_first(found.select_related("lead", "webinar", "decided_by")), PAGE_SIZE)
     with_verdicts = [
         (name, label, counts[name])

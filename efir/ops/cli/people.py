@@ -14,11 +14,11 @@ from django.db import transaction
 
 from efir.accounts.capabilities import Role
 from efir.accounts.erasure import erase
-from efir.accounts.models import Person, normalize_login
+from efir.accounts.models import NAME_MAX_LENGTH, Person, normalize_login
 from efir.accounts.personal_data import export_data
 from efir.accounts.roles import LastAdmin
 from efir.accounts.services import LoginTaken, close_account, create_person, inviter_by_login
-from efir.accounts.validators import NAME_MAX_LENGTH, clean_name
+from efir.accounts.validators import clean_name, holds_address
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.config import ConfigError
@@ -32,12 +32,16 @@ BY_OPERATOR = Context(None, Source.CLI)
 def add_person(options: argparse.Namespace) -> int:
     """Make an account and print it. Raises ConfigError for an unknown inviter or an empty password."""
     login = options.login
+    if not normalize_login(login):
+        return fail(
+            "invalid_login", "a log-in is an e-mail or a telephone number; this one has no visible sign"
+        )
     try:
         name = clean_name(options.name or _name_from_login(normalize_login(login)))
     except ValidationError:
         return fail(
             "invalid_name",
-            f"a name is one line of letters, {NAME_MAX_LENGTH} characters at most: --name NAME",
+            f"a name is one line of letters without an address, {NAME_MAX_LENGTH} characters at most: --name NAME",
         )
     inviter = inviter_by_login(options.inviter) if options.inviter else None
     if options.inviter and inviter is None:
@@ -65,7 +69,10 @@ def add_person(options: argparse.Namespace) -> int:
 
 def _name_from_login(login: str) -> str:
     """Return a name that gives nothing away: others see it, so no whole address and no whole number."""
-    return f"Участник {login[-4:]}" if login.startswith("+") else login.partition("@")[0]
+    if login.startswith("+"):
+        return f"Участник {login[-4:]}"
+    name = login.partition("@")[0]
+    return name.replace(".", " ") if holds_address(name) else name
 
 
 def _read_password(login: str) -> str:

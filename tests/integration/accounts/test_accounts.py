@@ -15,6 +15,7 @@ from efir.accounts import services
 from efir.accounts.capabilities import Role
 from efir.accounts.forms import ChangePasswordForm, ContactsForm, NewPasswordForm
 from efir.accounts.models import AccessChange, Person
+from efir.accounts.roles import assign_role
 from efir.accounts.services import CONSENT_VERSION, LoginTaken, close_account, create_person
 from efir.web.rate_limit import LIMITS
 from efir.webinars.models import Seat
@@ -240,12 +241,41 @@ class TestReferral:
         sign_up(client, "/signup/?ref=nobody")
         assert self.invited_by() == partners[0]
 
-    @pytest.mark.parametrize("code", ["", "nobody", "\x00", "x" * 500, "код"])
-    def test_malformed_code_is_ignored(self, code):
+    @pytest.mark.parametrize("code", ["nobody", "\x00", "x" * 500, "код"])
+    def test_malformed_code_is_told_before_the_account_is_made(self, code):
         client = Client()
         assert "efir_ref" not in client.get("/webinars/", {"ref": code}).cookies
-        sign_up(client, ref=code)
+        page = sign_up(client, ref=code).content.decode()
+        assert "Ссылка-приглашение не действует" in page
+        assert 'name="ref"' not in page
+        assert not Person.objects.filter(login="olga@example.ru").exists()
+        sign_up(client)
         assert self.invited_by() is None
+
+    def test_code_that_died_since_the_page_was_opened_is_told(self, partners):
+        client = Client()
+        client.get(f"/signup/?ref={partners[0].ref_code}")
+        assign_role(partners[0], Role.CANDIDATE, SYSTEM)
+        page = sign_up(client, ref=partners[0].ref_code).content.decode()
+        assert "Ссылка-приглашение не действует" in page
+        assert "Ссылка-приглашение не действует" in client.get("/signup/").content.decode()
+
+    @pytest.mark.parametrize(
+        "end",
+        [*".,)»/!*…\"'?;:]}>&", "\u200b", "\u2069", ").", "%20", "?utm_source=tg", " Приходите!", "\u2019"],
+    )
+    def test_what_follows_the_code_is_ignored(self, partners, end):
+        client = Client()
+        page = client.get(f"/signup/?ref={partners[0].ref_code}{end}")
+        assert f"<b>{partners[0].name}</b>" in page.content.decode()
+        sign_up(client)
+        assert self.invited_by() == partners[0]
+
+    @pytest.mark.parametrize("end", [*".,)»/!*…", "\u200b", "\u2069"])
+    def test_what_follows_the_webinar_is_ignored(self, partners, make_webinar, end):
+        client, scheduled = Client(), make_webinar()
+        address = f"/signup/?ref={partners[0].ref_code}&webinar={scheduled.pk}{end}"
+        assert scheduled.title in client.get(address).content.decode()
 
     def test_sign_up_page_reports_an_invalid_code(self, partners, make_person):
         dead = "Ссылка-приглашение не действует"

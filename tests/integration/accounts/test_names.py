@@ -10,8 +10,8 @@ from django.test import Client
 
 from efir.accounts.capabilities import Role
 from efir.accounts.forms import clean_login, clean_phone
-from efir.accounts.models import Person
-from efir.accounts.validators import NAME_MAX_LENGTH, clean_name
+from efir.accounts.models import NAME_MAX_LENGTH, Person
+from efir.accounts.validators import clean_name
 from efir.ops.cli.people import add_person
 
 pytestmark = pytest.mark.django_db
