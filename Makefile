@@ -33,7 +33,7 @@ check: .venv/.dev
 bench: .venv/.dev
 	@$(BIN)/python -m benchmarks
 
-# Every page in every state, from a running installation into docs/screenshots/. Needs Chromium.
+# Every page in every state into test-artifacts/screenshots/, and the committed ones in docs/screenshots/. Needs Chromium.
 screenshots: .venv/.dev
 	@$(BIN)/python -m tools.screenshots
 

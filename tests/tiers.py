@@ -95,7 +95,7 @@ def _group(item: pytest.Item) -> str:
     """Name what stays on one worker: a file, whose tests share an installation, or a state's installation."""
     state = getattr(item, "callspec", None) and item.callspec.params.get("state")
     language = item.callspec.params["language"] if state else ""  # type: ignore[attr-defined]
-    return f"{state.world}-{language}" if state else item.path.stem
+    return f"{state.fixture}-{language}" if state else item.path.stem
 
 
 class _LeftOut:

@@ -1,6 +1,6 @@
-"""`make check` of the message catalogs: complete, compiled, and in step with the texts in the code.
+"""Check the message catalogs: complete, compiled, and in step with the code. Part of `make check`.
 
-Prints what is wrong and what to do; exits 1 then.
+Prints what is wrong and what to do; exits with 1 in that case.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from babel.messages.pofile import read_po
 LOCALE = Path("efir/locale")
 IGNORE = ["--ignore", "ops/cli/*"]  # its texts are in cli.po
 NO_GETTEXT = (
-    "GNU gettext is not here: SKIPPED whether the catalogs lag behind. To get it: apt-get install gettext"
+    "GNU gettext is missing: SKIPPED the comparison with the code. To install it: apt-get install gettext"
 )
 
 
 def main() -> int:
-    """Check every catalog; the exit code."""
+    """Check every catalog. Return the exit code."""
     wrong = [line for po in sorted(LOCALE.glob("*/LC_MESSAGES/*.po")) for line in _check(po)]
     if shutil.which("xgettext"):
-        wrong += _behind()
+        wrong += _compare_with_code()
     else:
         print(f"\n*** {NO_GETTEXT} ***\n", file=sys.stderr)
         wrong += [NO_GETTEXT] if os.environ.get("CI") == "true" else []
@@ -39,15 +39,17 @@ def main() -> int:
 def _check(po: Path) -> list[str]:
     catalog = _read(po)
     is_source = po.parts[2:] == ("ru", "LC_MESSAGES", "django.po")
-    lacking = [message.id for message in catalog if message.id and not _is_done(message, is_source)]
-    wrong = [f"{po}: not translated: {text!r}" for text in lacking]
+    untranslated = [
+        message.id for message in catalog if message.id and not _is_translated(message, is_source)
+    ]
+    wrong = [f"{po}: not translated: {text!r}" for text in untranslated]
     if not po.with_suffix(".mo").exists() or _compiled(po) != _translations(catalog):
-        wrong.append(f"{po}: the compiled catalog is another one: run `make messages`")
+        wrong.append(f"{po}: the compiled catalog is out of date: run `make messages`")
     return wrong
 
 
-def _is_done(message: object, is_source: bool) -> bool:
-    """A translation needs every text; a catalog in the language of its msgids needs plurals alone."""
+def _is_translated(message: object, is_source: bool) -> bool:
+    """Tell whether a message is translated; a catalog in the language of its msgids needs only plurals."""
     strings = message.string if isinstance(message.string, tuple) else (message.string,)
     needed = not is_source or message.pluralizable
     return not message.fuzzy and (not needed or all(strings))
@@ -77,8 +79,8 @@ def _translations(catalog: Catalog) -> dict[object, str]:
     return found
 
 
-def _behind() -> list[str]:
-    """Extract the texts anew beside the tree and compare."""
+def _compare_with_code() -> list[str]:
+    """Extract the texts into a copy of the tree, and compare them with the catalogs."""
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / "efir"
         shutil.copytree("efir", copy, ignore=shutil.ignore_patterns("__pycache__"))
@@ -103,8 +105,9 @@ def _behind() -> list[str]:
         now = {_key(message) for message in _read(copy / "locale/en/LC_MESSAGES/django.po") if message.id}
     kept = {_key(message) for message in _read(LOCALE / "en/LC_MESSAGES/django.po") if message.id}
     return [
-        f"not in the catalogs: {key!r}: run `make messages` and translate" for key in sorted(now - kept)
-    ] + [f"in the catalogs, but nowhere else: {key!r}: run `make messages`" for key in sorted(kept - now)]
+        f"missing in the catalogs: {key!r}: run `make messages` and translate it"
+        for key in sorted(now - kept)
+    ] + [f"no longer in the code: {key!r}: run `make messages`" for key in sorted(kept - now)]
 
 
 def _key(message: object) -> str:

@@ -1,8 +1,8 @@
-"""Coverage-guided fuzzing of what reads input from outside: `python -m tools.fuzz TARGET [-max_total_time=60]`.
+"""Fuzz what reads input from outside, guided by coverage: `python -m tools.fuzz TARGET [-max_total_time=60]`.
 
-The tests do the same with hypothesis, which knows what input looks like; atheris finds what nobody thought of. It runs
-on CPython for Linux and macOS alone, so no lock file has it: `.venv/bin/pip install atheris`. An exception other than
-the refusal that a reader promises ends the run and leaves the input in a file.
+The tests fuzz the same readers with hypothesis, which knows what input looks like; atheris finds what nobody thought
+of. It exists for CPython on Linux and macOS only, so no lock file has it: `.venv/bin/pip install atheris`. An exception
+other than the documented one ends the run and leaves the input in a file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import django
 
 
 def targets() -> dict[str, Callable[[bytes], object]]:
-    """Each reader by its name, as a function of bytes."""
+    """Return the readers by name, as functions of bytes."""
     from django.core.exceptions import ValidationError
 
     from efir.accounts.forms import clean_login, clean_phone
@@ -57,14 +57,14 @@ def targets() -> dict[str, Callable[[bytes], object]]:
 
 
 def main(arguments: list[str]) -> None:
-    """Fuzz one target; what follows its name is libFuzzer's."""
+    """Fuzz one target; the other arguments are libFuzzer's."""
     import atheris
 
     with atheris.instrument_imports(include=["efir"]):
         django.setup()
         known = targets()
     if not arguments or arguments[0] not in known:
-        sys.exit(f"Say which of {', '.join(known)}.")
+        sys.exit(f"Name a target: {', '.join(known)}.")
     atheris.Setup([sys.argv[0], *arguments[1:]], known[arguments[0]])
     atheris.Fuzz()
 

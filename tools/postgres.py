@@ -1,6 +1,6 @@
-"""A PostgreSQL cluster of one's own: on loopback, as an unprivileged user, gone afterwards.
+"""Run a temporary PostgreSQL cluster on loopback, as an unprivileged user.
 
-`python -m tools.postgres COMMAND …` runs the command with EFIR_DATABASE_URL pointing at it.
+`python -m tools.postgres COMMAND …` runs the command with EFIR_DATABASE_URL set to it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pathlib import Path
 
 from tools.tmpfs import memory_dir
 
-MISSING = "PostgreSQL's server is not here: SKIPPED what needs it. To get it: apt-get install postgresql"
+MISSING = "PostgreSQL is missing: SKIPPED what needs it. To install it: apt-get install postgresql"
 READY_WITHIN_S = 60
 
 
 def binaries() -> Path | None:
-    """Where initdb and postgres are, the newest version first; None where they are not installed."""
+    """Return the folder of initdb and postgres, of the newest version; None if they are not installed."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     on_path = shutil.which("initdb")
     return found[-1].parent if found else Path(on_path).parent if on_path else None
@@ -31,7 +31,7 @@ def binaries() -> Path | None:
 
 @contextmanager
 def cluster(**settings: str) -> Iterator[str]:
-    """Start a cluster and give the address of its database; `settings` are postgres -c options."""
+    """Run a cluster while the block runs. Yield the URL of its database; `settings` are options of postgres."""
     bin_dir = binaries()
     if bin_dir is None:
         raise FileNotFoundError(MISSING)
@@ -65,7 +65,7 @@ def cluster(**settings: str) -> Iterator[str]:
             _run([bin_dir / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "efir", "efir"])
             yield f"postgresql://efir@127.0.0.1:{port}/efir"
         finally:
-            server.terminate()  # SIGTERM to postgres ends it once its clients are gone; SIGINT does not wait
+            server.terminate()  # waits until its clients are gone; the next line does not
             _run([bin_dir / "pg_ctl", "-D", data, "stop", "-m", "immediate"], check=False)
             server.wait(30)
 
@@ -89,7 +89,7 @@ def _run(command: list[str | Path], *, check: bool = True) -> int:
 
 
 def _unprivileged(command: list[str | Path]) -> list[str]:
-    """PostgreSQL refuses to run as root."""
+    """Run as another user if this is root: PostgreSQL refuses to run as root."""
     words = [str(word) for word in command]
     return ["runuser", "-u", _user(), "--", *words] if os.geteuid() == 0 else words
 
@@ -115,7 +115,7 @@ def _free_port() -> int:
 
 
 def main(command: list[str]) -> int:
-    """Run `command` on a fresh cluster; without PostgreSQL say so loudly, and fail where CI needs it."""
+    """Run `command` on a new cluster. Without PostgreSQL print a warning, and fail on CI."""
     if binaries() is None:
         print(f"\n*** {MISSING} ***\n", file=sys.stderr)
         return 1 if os.environ.get("CI") == "true" else 0

@@ -1,4 +1,4 @@
-"""A real Chromium, and a running installation to point it at."""
+"""A real Chromium, and running installations to open in it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from playwright.sync_api import Browser
 
 from tests.e2e.conftest import cast, site, speaker, telegram  # noqa: F401  # fixtures
 from tools.screenshots import browser
-from tools.screenshots.site import Worlds
+from tools.screenshots.installations import Installations
 
 
 # For this package alone: Playwright's loop runs in the main thread, where others start loops of their own.
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium; without it these tests are skipped, and fail where CI runs them."""
+    """Debian's Chromium. Without it these tests are skipped, and fail on CI."""
     if not (shutil.which("chromium") or shutil.which("chromium-headless-shell")):
         if os.environ.get("CI") == "true":
             pytest.fail(browser.MISSING)
@@ -27,13 +27,13 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def worlds() -> Iterator[Worlds]:
-    """The installations in the states of the gallery's catalogue."""
-    with Worlds() as worlds:
-        yield worlds
+def installations() -> Iterator[Installations]:
+    """The installations filled by the fixtures of the catalogue."""
+    with Installations() as installations:
+        yield installations
 
 
 @pytest.fixture(scope="package")
-def visitors(chromium: Browser, worlds: Worlds) -> browser.Visitors:
-    """Whoever comes to these installations, each with a browser that is kept."""
-    return browser.Visitors(chromium, worlds)
+def contexts(chromium: Browser, installations: Installations) -> browser.ContextPool:
+    """Browser contexts for the visitors of these installations, reused between tests."""
+    return browser.ContextPool(chromium, installations)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tools.screenshots.browser import DESKTOP, PHONE, opened
+from tools.screenshots.browser import DESKTOP, PHONE, open_state
 from tools.screenshots.catalogue import CATALOGUE
-from tools.screenshots.site import Worlds
+from tools.screenshots.installations import Installations
 
 STATES = {state.name: state for state in CATALOGUE}
 KB = 1000
@@ -27,8 +27,8 @@ def sizes(page: Page) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("name", ["schedule-one-guest", "schedule-evening-guest"])
-def test_a_first_visit_to_the_schedule_is_light(chromium: Browser, worlds: Worlds, name: str):
-    with opened(chromium, worlds, STATES[name], "ru", still=False) as shown:
+def test_a_first_visit_to_the_schedule_is_light(chromium: Browser, installations: Installations, name: str):
+    with open_state(chromium, installations, STATES[name], "ru", frozen_clock=False) as shown:
         loaded = sizes(shown.page)
     scripts = sum(size for path, size in loaded.items() if path.endswith(".js"))
     assert loaded["/webinars/"] > 0
@@ -42,9 +42,9 @@ def test_a_first_visit_to_the_schedule_is_light(chromium: Browser, worlds: World
     "name", ["schedule-evening-guest", "schedule-one-seat", "account-partner", "room-waiting"]
 )
 def test_nothing_jumps_while_a_page_loads(
-    chromium: Browser, worlds: Worlds, name: str, viewport: dict[str, int]
+    chromium: Browser, installations: Installations, name: str, viewport: dict[str, int]
 ):
-    with opened(chromium, worlds, STATES[name], "ru", viewport, still=False) as shown:
+    with open_state(chromium, installations, STATES[name], "ru", viewport, frozen_clock=False) as shown:
         shown.page.add_init_script(SHIFTS)
         shown.page.reload()
         # Two frames: what the scripts have added is laid out, and its shift is told.

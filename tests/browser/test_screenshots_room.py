@@ -9,26 +9,26 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.support.page_checks import check, in_group
-from tools.screenshots.browser import opened
+from tools.screenshots.browser import open_state
 from tools.screenshots.catalogue import CATALOGUE
 
 
 @in_group("room")
-def test_nothing_is_wrong_with_the_page(visitors, state, language):
-    check(visitors, state, language)
+def test_nothing_is_wrong_with_the_page(contexts, state, language):
+    check(contexts, state, language)
 
 
-def test_beside_a_pause_no_clock_runs(chromium, worlds):
+def test_beside_a_pause_no_clock_runs(chromium, installations):
     (state,) = (each for each in CATALOGUE if each.name == "room-paused")
-    with opened(chromium, worlds, state, "ru", still=False) as shown:
+    with open_state(chromium, installations, state, "ru", frozen_clock=False) as shown:
         expect(shown.page.locator("#viewers")).to_have_text("1")
         expect(shown.page.locator("#elapsed")).to_be_empty()
 
 
 @pytest.mark.parametrize("name", ["room-no-script", "room-no-script-waiting"])
-def test_without_javascript_nothing_is_offered_that_does_not_work(chromium, worlds, name):
+def test_without_javascript_nothing_is_offered_that_does_not_work(chromium, installations, name):
     (state,) = (each for each in CATALOGUE if each.name == name)
-    with opened(chromium, worlds, state, "ru") as shown:
+    with open_state(chromium, installations, state, "ru") as shown:
         main = shown.page.locator("main")
         expect(main.locator("noscript > .notice")).to_be_visible()
         expect(main.locator(":is(button, summary, meter):visible")).to_have_count(0)

@@ -9,5 +9,5 @@ from tests.support.page_checks import check, in_group
 
 
 @in_group("speaker")
-def test_nothing_is_wrong_with_the_page(visitors, state, language):
-    check(visitors, state, language)
+def test_nothing_is_wrong_with_the_page(contexts, state, language):
+    check(contexts, state, language)

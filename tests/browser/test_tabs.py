@@ -167,8 +167,8 @@ def test_closing_the_tab_that_has_the_stream_hands_it_on(person, speaker, webina
         expect(tab.get_by_role("button", name="Войти в эфир")).to_be_visible()
         expect(tab.locator("#viewers")).to_have_text("1")
     assert person.visitor.get(f"/account/webinar_room/{webinar}/people").json()["total"] == 1
-    (_, left), (came, still) = eventually(lambda: len(rows := person.presence()) == 2 and rows)
-    assert still is None
+    (_, left), (came, frozen_clock) = eventually(lambda: len(rows := person.presence()) == 2 and rows)
+    assert frozen_clock is None
     # A closed tab takes its stream along; the next one's is there long before the grace is over.
     assert (datetime.fromisoformat(came) - datetime.fromisoformat(left)).total_seconds() < GRACE_S
 
@@ -180,8 +180,8 @@ def test_the_tab_in_view_has_the_stream_and_presence_has_no_gap(person):
         hidden.evaluate("hide(true)")
         shown.evaluate("hide(false)")
         person.settles_on(shown)
-    ((_, still),) = person.presence()
-    assert still is None
+    ((_, frozen_clock),) = person.presence()
+    assert frozen_clock is None
 
 
 def test_a_hidden_tab_leaves_the_stream_to_a_window_in_view(person):
@@ -228,8 +228,8 @@ def test_who_was_robbed_stays_present_until_the_other_is(person):
     new.evaluate("window.dispatchEvent(new Event('online'))")
     person.settles_on(new)
     expect(new.locator("#lost")).to_be_hidden()
-    ((_, still),) = person.presence()
-    assert still is None
+    ((_, frozen_clock),) = person.presence()
+    assert frozen_clock is None
 
 
 def test_a_holder_that_says_nothing_is_replaced(person):

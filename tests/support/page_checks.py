@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.html_checks import mistakes_in
-from tools.screenshots.browser import DESKTOP, PHONE, Opened, Visitors
+from tools.screenshots.browser import DESKTOP, PHONE, ContextPool, OpenPage
 from tools.screenshots.catalogue import CATALOGUE, State
 
 AXE = Path(__file__).with_name("vendor") / "axe-core-4.14.1.min.js"
@@ -50,14 +50,14 @@ def in_group(group: str) -> Any:
     return pytest.mark.parametrize(("state", "language"), pairs)
 
 
-def check(visitors: Visitors, state: State, language: str) -> None:
+def check(contexts: ContextPool, state: State, language: str) -> None:
     """Load the state once and check it in every shape: all of axe in one, the colour rules and the width in the others.
 
     English, the second language, differs in its texts alone: it has all of axe on the phone, and the width everywhere.
     """
-    with visitors.opened(state, language) as shown:
+    with contexts.open_state(state, language) as shown:
         wrong = mistakes_in(shown.html)
-        if not state.scripts:
+        if not state.javascript:
             shown.page.evaluate(WITHOUT_TIMERS)
         shown.page.evaluate(_axe())
         for viewport in (DESKTOP, PHONE):
@@ -70,11 +70,11 @@ def check(visitors: Visitors, state: State, language: str) -> None:
         shown.page.set_viewport_size(WIDEST)
         wrong += shown.page.evaluate(TOO_WIDE)
         assert shown.page.locator("html").get_attribute("lang") == language
-        assert wrong + shown.complaints == [], wrong + shown.complaints
+        assert wrong + shown.errors == [], wrong + shown.errors
         assert shown.status == state.status
 
 
-def _look(shown: Opened, rules: Sequence[str] | None) -> list[str]:
+def _look(shown: OpenPage, rules: Sequence[str] | None) -> list[str]:
     """What is wrong in this shape by these rules of axe (all of them if empty, none if None), and what is too wide."""
     too_wide: list[str] = shown.page.evaluate(TOO_WIDE)
     if rules is None:

@@ -1,1 +1,1 @@
-"""Every page of Efir in every state: the catalogue, installations that are in these states, and pictures of them."""
+"""Every page in every state: the catalogue, installations in these states, and screenshots of them."""

@@ -1,137 +1,94 @@
-"""`make screenshots`: a picture of every page in every state into docs/screenshots/, and the index of them.
+"""`make screenshots`: take a screenshot of every page in every state, and refresh those that the docs show.
 
-`python -m tools.screenshots NAME …` takes those states alone whose names begin so, and leaves the index as it is.
+All go to test-artifacts/screenshots/, which git ignores; SHOWN are copied to docs/screenshots/.
+`python -m tools.screenshots NAME …` takes only the states whose names begin so.
 """
 
 from __future__ import annotations
 
 import base64
+import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
-from tools.screenshots.browser import DESKTOP, PHONE, chromium, opened
-from tools.screenshots.catalogue import CATALOGUE, State
-from tools.screenshots.site import Worlds
+from tools.screenshots.browser import DESKTOP, PHONE, chromium, open_state
+from tools.screenshots.catalogue import CATALOGUE
+from tools.screenshots.installations import Installations
 
-FOLDER = Path("docs/screenshots")
-# A page shows its own address here and there: the pictures are to be the same each time.
-FIRST_PORT = 18_080
-# What does not fit is cut: the pictures are for looking at, together some MB.
-TALLEST = 5000
-# Posters below the fold load when somebody scrolls there; a picture does not scroll.
-ALL_IMAGES = """() => Promise.all([...document.images].map((image) => {
-  image.loading = "eager";
-  return image.decode().catch(() => {});
-}))"""
-ENGLISH = (
+ALL, COMMITTED = Path("test-artifacts/screenshots"), Path("docs/screenshots")
+# In the READMEs and docs/screenshots/README.md, each in both languages.
+SHOWN = (
     "schedule-one-guest",
     "signup-invited",
-    "room-live",
     "room-waiting",
+    "room-live",
     "speaker-mixed",
     "account-partner",
 )
+# Some pages show their own address: with the same port the screenshots are the same each time.
+FIRST_PORT = 18_080
+MAX_HEIGHT = 5000  # in pixels; a longer page is cut
+# Images below the fold load lazily, and a screenshot does not scroll.
+LOAD_IMAGES = """() => Promise.all([...document.images].map((image) => {
+  image.loading = "eager";
+  return image.decode().catch(() => {});
+}))"""
 
 
 @dataclass(frozen=True)
-class Shape:
-    """One way to take a state: `scale` makes the picture smaller, `quality` is WebP's."""
+class Format:
+    """One way to take a screenshot: `scale` makes the file smaller, `quality` is WebP's."""
 
     name: str
     viewport: dict[str, int]
-    scheme: str
+    color_scheme: str
     scale: float
     quality: int
 
 
-SHAPES = (Shape("desktop", DESKTOP, "light", 0.6, 35), Shape("phone", PHONE, "dark", 0.75, 30))
+FORMATS = (Format("desktop", DESKTOP, "light", 0.6, 35), Format("phone", PHONE, "dark", 0.75, 30))
 
 
-def main(only: Sequence[str]) -> int:
-    """Take the pictures; 1 where there is no Chromium."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    wanted = [state for state in CATALOGUE if not only or state.name.startswith(tuple(only))]
+def main(prefixes: Sequence[str]) -> int:
+    """Take the screenshots. Return 1 if Chromium is missing."""
+    ALL.mkdir(parents=True, exist_ok=True)
     try:
-        with Worlds(FIRST_PORT) as worlds, chromium() as browser:
-            for path in _taken(browser, worlds, wanted):
-                print(path, flush=True)
+        with Installations(FIRST_PORT) as installations, chromium() as browser:
+            for state in CATALOGUE:
+                if prefixes and not state.name.startswith(tuple(prefixes)):
+                    continue
+                for language in ("ru", "en") if state.name in SHOWN else ("ru",):
+                    with open_state(browser, installations, state, language) as opened:
+                        for each in FORMATS if language == "ru" else FORMATS[:1]:
+                            name = f"{state.name}-{each.name}{'-en' if language == 'en' else ''}.webp"
+                            (ALL / name).write_bytes(take(opened.page, each))
+                            print(ALL / name, flush=True)
+                            if state.name in SHOWN and each is FORMATS[0]:
+                                shutil.copy(ALL / name, COMMITTED / name)
     except FileNotFoundError as exc:
         print(f"\n*** {exc} ***\n", file=sys.stderr)
         return 1
-    if not only:
-        _forget_others()
-        (FOLDER / "README.md").write_text(_index(), encoding="utf-8")
-    print(f"{sum(path.stat().st_size for path in FOLDER.glob('*.webp')) / 1e6:.1f} MB")
     return 0
 
 
-def _taken(browser: Browser, worlds: Worlds, states: Sequence[State]) -> Iterator[Path]:
-    for state in states:
-        for language in ("ru", "en") if state.name in ENGLISH else ("ru",):
-            with opened(browser, worlds, state, language) as shown:
-                for shape in SHAPES if language == "ru" else SHAPES[:1]:
-                    path = _path(state, shape, language)
-                    path.write_bytes(_picture(shown.page, shape))
-                    yield path
-
-
-def _path(state: State, shape: Shape, language: str) -> Path:
-    return FOLDER / f"{state.name}-{shape.name}{'' if language == 'ru' else '-en'}.webp"
-
-
-def _picture(page: Page, shape: Shape) -> bytes:
-    page.set_viewport_size(shape.viewport)
-    page.emulate_media(color_scheme=shape.scheme)
+def take(page: Page, form: Format) -> bytes:
+    """Return a screenshot of the whole page as WebP."""
+    page.set_viewport_size(form.viewport)
+    page.emulate_media(color_scheme=form.color_scheme)
     page.evaluate("scrollTo(0, 0)")
-    page.evaluate(ALL_IMAGES)
-    height = page.evaluate("document.documentElement.scrollHeight")
-    clip = {
-        "x": 0,
-        "y": 0,
-        "width": shape.viewport["width"],
-        "height": min(height, TALLEST),
-        "scale": shape.scale,
-    }
+    page.evaluate(LOAD_IMAGES)
+    height = min(page.evaluate("document.documentElement.scrollHeight"), MAX_HEIGHT)
+    clip = {"x": 0, "y": 0, "width": form.viewport["width"], "height": height, "scale": form.scale}
+    # Playwright itself writes PNG and JPEG only.
     taken = page.context.new_cdp_session(page).send(
         "Page.captureScreenshot",
-        {"format": "webp", "quality": shape.quality, "captureBeyondViewport": True, "clip": clip},
+        {"format": "webp", "quality": form.quality, "captureBeyondViewport": True, "clip": clip},
     )
     return base64.b64decode(taken["data"])
-
-
-def _forget_others() -> None:
-    """Pictures of states that are no more."""
-    kept = {_path(state, shape, "ru") for state in CATALOGUE for shape in SHAPES}
-    kept |= {_path(state, SHAPES[0], "en") for state in CATALOGUE if state.name in ENGLISH}
-    for path in FOLDER.glob("*.webp"):
-        if path not in kept:
-            path.unlink()
-
-
-def _index() -> str:
-    lines = [
-        "# Every page in every state",
-        "",
-        "`make screenshots` takes these pictures of a running installation and writes this page. The list",
-        "is [catalogue.py](../../tools/screenshots/catalogue.py): the browser's tests go through it, too.",
-        "",
-        "| state | desktop, light | phone, dark |",
-        "| --- | --- | --- |",
-    ]
-    for state in CATALOGUE:
-        desktop, phone = (_path(state, shape, "ru").name for shape in SHAPES)
-        english = f"<br>[English]({_path(state, SHAPES[0], 'en').name})" if state.name in ENGLISH else ""
-        where = f"<br>`{state.path.partition('?')[0]}`" if "{reset}" not in state.path else ""
-        pictures = " | ".join(
-            f'<a href="{name}"><img src="{name}" width="{width}" alt="{state.name}"></a>'
-            for name, width in ((desktop, 480), (phone, 180))
-        )
-        lines.append(f"| {state.name}{where}{english} | {pictures} |")
-    return "\n".join([*lines, ""])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""What a visitor does on a page to bring it into its state. By selectors: the words are in two languages."""
+"""What a visitor does on a page to bring it into its state.
+
+Selectors instead of texts: the page is in either language.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,18 @@ from uuid import uuid4
 
 from playwright.sync_api import Page, Route, expect
 
-Act = Callable[[Page], None]
+Action = Callable[[Page], None]
 
 HLS_HOST = "live.example.org"
-ANYBODY = {"Access-Control-Allow-Origin": "*"}
-HLS_PARTS = Path(__file__).parents[2] / "tests" / "support" / "hls"
+CORS_HEADERS = {"Access-Control-Allow-Origin": "*"}
+SEGMENTS_FOLDER = Path(__file__).parents[2] / "tests" / "support" / "hls"
 PLAYLIST = "\n".join(
     ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:2", "#EXT-X-MEDIA-SEQUENCE:0"]
     + ["#EXT-X-DISCONTINUITY\n#EXTINF:2.0,\npart0.ts\n#EXT-X-DISCONTINUITY\n#EXTINF:2.0,\npart1.ts"] * 9
 )
 
-# A stream whose one message is the state of now, but live.
-STARTS = """
+# A stream whose only message is the current state, changed to live.
+START_EVENT_JS = """
 window.EventSource = class extends EventTarget {
   constructor(address) { super(); this.say(address.match(/[0-9]+/)[0]); }
   async say(id) {
@@ -33,7 +36,7 @@ window.EventSource = class extends EventTarget {
 
 
 def _submit(page: Page, within: str = "main form") -> None:
-    """Press the first form's last button, past the browser's own validation: the server is to answer."""
+    """Press the last button of the first form, without the browser's validation: the server should answer."""
     form = page.locator(within).first
     form.evaluate("form => { form.noValidate = true; }")
     with page.expect_navigation():
@@ -64,7 +67,7 @@ def ask_for_password(page: Page) -> None:
 
 
 def ask_too_often(page: Page) -> None:
-    """Three times unseen, and once more; each time that the page is shown somebody else asks."""
+    """Ask three times by script and once more by the form, each time for a new login."""
     page.fill("[name=username]", f"{uuid4()}@example.org")
     page.locator("main form").first.evaluate(
         "async (form) => { for (let i = 0; i < 3; i++)"
@@ -73,19 +76,19 @@ def ask_too_often(page: Page) -> None:
     _submit(page)
 
 
-def contacts_wrong(page: Page) -> None:
+def change_contacts_wrong(page: Page) -> None:
     page.fill("#contact-details [name=email]", "не адрес")
     _submit(page, "#contact-details form")
 
 
-def password_wrong(page: Page) -> None:
+def change_password_wrong(page: Page) -> None:
     page.fill("[name=old_password]", "not-my-password")
     page.fill("[name=new_password1]", "123")
     page.fill("[name=new_password2]", "456")
     _submit(page)
 
 
-def data_wrong(page: Page) -> None:
+def export_data_wrong(page: Page) -> None:
     page.fill("#export input[type=password]", "not-my-password")
     _submit(page, "#export form")
 
@@ -95,20 +98,20 @@ def show_qr(page: Page) -> None:
         page.locator("#telegram form[action$=qr] button").click()
 
 
-def new_wrong(page: Page) -> None:
+def create_webinar_wrong(page: Page) -> None:
     page.fill("[name=title]", "Вебинар с чужим плеером")
     page.fill("[name=player_url]", "https://video.example.com/watch/1")
     page.fill("[name=time_zone]", "Europe/Moskva")
     _submit(page)
 
 
-def poster_wrong(page: Page) -> None:
+def upload_poster_wrong(page: Page) -> None:
     poster = {"name": "poster.png", "mimeType": "image/png", "buffer": b"not a picture"}
     page.set_input_files("[name=poster]", poster)
     _submit(page, "form:has([name=poster])")
 
 
-def copy(page: Page) -> None:
+def copy_webinar(page: Page) -> None:
     with page.expect_navigation():
         page.locator("form[action$='/copy'] button").click()
 
@@ -118,46 +121,46 @@ def ask_to_stop(page: Page) -> None:
     expect(page.locator("dialog#confirm")).to_be_visible()
 
 
-def ask_to_decide(page: Page) -> None:
+def ask_to_resolve_verdict(page: Page) -> None:
     page.locator("#verdicts form[data-confirm] button").first.click()
     expect(page.locator("dialog#confirm")).to_be_visible()
 
 
-def open_gear(page: Page) -> None:
+def open_advanced_fields(page: Page) -> None:
     page.locator("details.gear > summary").click()
 
 
-def enter_air(page: Page) -> None:
+def enter_broadcast(page: Page) -> None:
     page.locator("#enter-button").click()
     expect(page.frame_locator("#player iframe").locator("body")).to_be_visible()
 
 
 def enter_in_another_tab(page: Page) -> None:
-    """Of one browser's tabs the last one entered plays; this one says so."""
-    enter_air(page)
+    """Enter in a second tab: the first one stops playing and says so."""
+    enter_broadcast(page)
     other = page.context.new_page()
     other.goto(page.url)
-    enter_air(other)
+    enter_broadcast(other)
     expect(page.locator("#enter-button")).to_be_visible()
 
 
-def see_it_start(page: Page) -> None:
-    """As when the speaker starts: the stream says so, and the webinar of the world goes on waiting."""
-    page.add_init_script(STARTS)
+def announce_start(page: Page) -> None:
+    """Show the start as the stream announces it; the webinar itself keeps waiting."""
+    page.add_init_script(START_EVENT_JS)
     page.reload()
     expect(page.locator("#enter-button")).to_be_visible()
 
 
 def watch_hls(page: Page) -> None:
-    """A media server that this test is: the playlist, and the two parts that it repeats."""
+    """Play HLS from a server that repeats two parts."""
     page.route(f"https://{HLS_HOST}/**", _serve_hls)
     page.locator("#enter-button").click()
     page.wait_for_function("() => document.querySelector('#player video')?.readyState >= 2")
 
 
-def watch_before_it_comes(page: Page) -> None:
-    """The webinar is on air, and OBS is not yet."""
-    page.route(f"https://{HLS_HOST}/**", lambda route: route.fulfill(status=404, headers=ANYBODY))
+def watch_before_stream_exists(page: Page) -> None:
+    """Enter while the media server has no stream yet."""
+    page.route(f"https://{HLS_HOST}/**", lambda route: route.fulfill(status=404, headers=CORS_HEADERS))
     page.locator("#enter-button").click()
     expect(page.locator("#player-says")).not_to_be_empty()
 
@@ -165,10 +168,10 @@ def watch_before_it_comes(page: Page) -> None:
 def _serve_hls(route: Route) -> None:
     name = route.request.url.partition("?")[0].rpartition("/")[2]
     if name.endswith(".ts"):
-        body, kind = (HLS_PARTS / name).read_bytes(), "video/mp2t"
+        body, kind = (SEGMENTS_FOLDER / name).read_bytes(), "video/mp2t"
     else:
         body, kind = PLAYLIST.encode(), "application/vnd.apple.mpegurl"
-    route.fulfill(body=body, content_type=kind, headers=ANYBODY)
+    route.fulfill(body=body, content_type=kind, headers=CORS_HEADERS)
 
 
 def open_people(page: Page) -> None:
@@ -177,7 +180,7 @@ def open_people(page: Page) -> None:
 
 
 def lose_connection(page: Page) -> None:
-    """As where the page was kept and the network is gone: nothing of the room's stream gets through."""
+    """Lose the room's stream, as if the network were gone."""
     page.route("**/stream", lambda route: route.abort())
     page.reload()
     expect(page.locator("#lost")).to_be_visible(timeout=30_000)

@@ -1,7 +1,4 @@
-"""Every page in every state: where it is, who looks, and what they did. Tests and pictures go through this list.
-
-A state's `path` may name words of its world (`tools.screenshots.fixtures`); `who` is a log-in there, nobody if empty.
-"""
+"""Every page in every state: its path, its visitor and what they did. Tests and screenshots use this list."""
 
 from __future__ import annotations
 
@@ -9,36 +6,38 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tools.screenshots import actions
-from tools.screenshots.actions import Act
+from tools.screenshots.actions import Action
 
-# A Monday at 18:20 in Moscow. The clock stands, so that a page is the same each time.
+# A Monday, 18:20 in Moscow. The clock is frozen, so that a page is the same each time.
 NOW = datetime(2026, 11, 23, 15, 20, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """One page in one state. `ready`: what is seen as soon as it is there; `status`: of the last whole page.
+    """One page in one state.
 
-    `fails`: part of an address whose requests fail in this state; `exempt`: rules of axe that it is not held to.
+    `path` may contain placeholders for the fixture's values. `login`: the visitor, "" for a guest. `action`: what they
+    do on the page. `ready`: a selector that appears once the state is reached. `status`: HTTP status of the last page
+    loaded. `failing_url`: part of a URL whose requests fail in this state. `exempt`: rules of axe that do not apply.
     """
 
     name: str
     path: str
-    who: str = ""
-    world: str = "evening"
+    login: str = ""
+    fixture: str = "evening"
     status: int = 200
-    act: Act | None = None
+    action: Action | None = None
     ready: str = "main"
-    scripts: bool = True
-    fails: str = ""
+    javascript: bool = True
+    failing_url: str = ""
     exempt: tuple[str, ...] = ()
 
     @property
     def group(self) -> str:
-        """Whose page it is: what tests are divided by."""
+        """The test file that checks the state."""
         if self.name.startswith("room"):
             return "room"
-        return "speaker" if self.who in ("speaker", "admin") else "people"
+        return "speaker" if self.login in ("speaker", "admin") else "people"
 
 
 ROOM, WEBINAR = "/account/webinar_room/", "/admin_webinar/"
@@ -47,33 +46,33 @@ ROOM, WEBINAR = "/account/webinar_room/", "/admin_webinar/"
 def _schedule() -> list[State]:
     page = "/webinars/"
     return [
-        State(name="schedule-empty-guest", path=page, world="empty"),
-        State(name="schedule-empty-candidate", path=page, world="empty", who="kate"),
-        State(name="schedule-empty-speaker", path=page, world="empty", who="speaker"),
-        State(name="schedule-one-guest", path=page, world="quiet"),
-        State(name="schedule-one-seat", path=page, world="quiet", who="kate"),
-        State(name="schedule-one-no-seat", path=page, world="quiet", who="kolya"),
+        State(name="schedule-empty-guest", path=page, fixture="empty"),
+        State(name="schedule-empty-candidate", path=page, fixture="empty", login="kate"),
+        State(name="schedule-empty-speaker", path=page, fixture="empty", login="speaker"),
+        State(name="schedule-one-guest", path=page, fixture="quiet"),
+        State(name="schedule-one-seat", path=page, fixture="quiet", login="kate"),
+        State(name="schedule-one-no-seat", path=page, fixture="quiet", login="kolya"),
         State(name="schedule-evening-guest", path=page),
-        State(name="schedule-evening-candidate", path=page, who="kate"),
-        State(name="schedule-evening-partner", path=page, who="partner"),
-        State(name="schedule-invited", path=page + "?ref={ref}", world="quiet"),
-        State(name="schedule-no-script", path=page, scripts=False),
+        State(name="schedule-evening-candidate", path=page, login="kate"),
+        State(name="schedule-evening-partner", path=page, login="partner"),
+        State(name="schedule-invited", path=page + "?ref={ref}", fixture="quiet"),
+        State(name="schedule-no-script", path=page, javascript=False),
     ]
 
 
 def _entrance() -> list[State]:
     return [
         State(name="signup", path="/signup/"),
-        State(name="signup-wrong", path="/signup/", act=actions.sign_up_wrong),
+        State(name="signup-wrong", path="/signup/", action=actions.sign_up_wrong),
         State(name="signup-invited", path="/signup/?ref={ref}"),
         State(name="signup-dead-invitation", path="/signup/?ref=nosuchcode"),
         State(name="signup-for-webinar", path="/signup/?webinar={soon}&ref={ref}"),
         State(name="consent", path="/consent/"),
         State(name="login", path="/login/"),
         State(name="login-on-the-way", path="/login/?next=/account/webinar_room/"),
-        State(name="login-wrong", path="/login/", act=actions.log_in_wrong),
+        State(name="login-wrong", path="/login/", action=actions.log_in_wrong),
         State(name="forgotten", path="/login/forgotten/"),
-        State(name="forgotten-asked", path="/login/forgotten/", act=actions.ask_for_password),
+        State(name="forgotten-asked", path="/login/forgotten/", action=actions.ask_for_password),
         State(name="reset", path="{reset}"),
         State(name="reset-dead", path="/account/reset/Nw/nosuch-token/", status=404),
     ]
@@ -82,101 +81,122 @@ def _entrance() -> list[State]:
 def _account() -> list[State]:
     page = "/account/"
     return [
-        State(name="account-lead-linked", path=page, who="kate"),
-        State(name="account-lead-unlinked", path=page, who="kolya"),
-        State(name="account-lead-blocked", path=page, who="ksyusha"),
-        State(name="account-lead-alone", path=page, who="alone"),
-        State(name="account-partner", path=page, who="partner"),
-        State(name="account-partner-new", path=page, who="newpartner"),
-        State(name="account-leader", path=page, who="leader"),
-        State(name="account-speaker", path=page, who="speaker"),
-        State(name="account-admin", path=page, who="admin"),
-        State(name="account-no-webinar", path=page, who="kate", world="empty"),
-        State(name="account-contacts-wrong", path=page, who="kolya", act=actions.contacts_wrong),
-        State(name="telegram-qr", path=page, who="kolya", act=actions.show_qr),
-        State(name="contacts", path="/account/contacts/", who="kate"),
-        State(name="contacts-none", path="/account/contacts/", who="alone"),
-        State(name="candidate", path="/account/candidates/{person_kate}/", who="partner"),
-        State(name="candidate-new", path="/account/candidates/{person_newpartner}/", who="leader"),
-        State(name="candidate-unlinked", path="/account/candidates/{person_kolya}/", who="partner"),
-        State(name="candidate-blocked", path="/account/candidates/{person_ksyusha}/", who="partner"),
-        State(name="candidate-missed", path="/account/candidates/{person_klara}/", who="partner"),
-        State(name="data", path="/account/data/", who="kate"),
-        State(name="data-wrong", path="/account/data/", who="kate", act=actions.data_wrong, status=400),
-        State(name="data-no-consent", path="/account/data/", who="kolya"),
-        State(name="data-last-admin", path="/account/data/", who="admin"),
-        State(name="consent-asked", path="/account/consent/", who="kolya"),
-        State(name="audit", path="/account/audit/", who="admin"),
-        State(name="audit-none", path="/account/audit/?person=nobody", who="admin"),
-        State(name="password", path="/account/password/", who="kate"),
-        State(name="password-wrong", path="/account/password/", who="kate", act=actions.password_wrong),
-        State(name="people", path="/account/people/", who="admin"),
-        State(name="people-sought", path="/account/people/?q=nobody", who="admin"),
+        State(name="account-lead-linked", path=page, login="kate"),
+        State(name="account-lead-unlinked", path=page, login="kolya"),
+        State(name="account-lead-blocked", path=page, login="ksyusha"),
+        State(name="account-lead-alone", path=page, login="alone"),
+        State(name="account-partner", path=page, login="partner"),
+        State(name="account-partner-new", path=page, login="newpartner"),
+        State(name="account-leader", path=page, login="leader"),
+        State(name="account-speaker", path=page, login="speaker"),
+        State(name="account-admin", path=page, login="admin"),
+        State(name="account-no-webinar", path=page, login="kate", fixture="empty"),
+        State(name="account-contacts-wrong", path=page, login="kolya", action=actions.change_contacts_wrong),
+        State(name="telegram-qr", path=page, login="kolya", action=actions.show_qr),
+        State(name="contacts", path="/account/contacts/", login="kate"),
+        State(name="contacts-none", path="/account/contacts/", login="alone"),
+        State(name="candidate", path="/account/candidates/{person_kate}/", login="partner"),
+        State(name="candidate-new", path="/account/candidates/{person_newpartner}/", login="leader"),
+        State(name="candidate-unlinked", path="/account/candidates/{person_kolya}/", login="partner"),
+        State(name="candidate-blocked", path="/account/candidates/{person_ksyusha}/", login="partner"),
+        State(name="candidate-missed", path="/account/candidates/{person_klara}/", login="partner"),
+        State(name="data", path="/account/data/", login="kate"),
+        State(
+            name="data-wrong",
+            path="/account/data/",
+            login="kate",
+            action=actions.export_data_wrong,
+            status=400,
+        ),
+        State(name="data-no-consent", path="/account/data/", login="kolya"),
+        State(name="data-last-admin", path="/account/data/", login="admin"),
+        State(name="consent-asked", path="/account/consent/", login="kolya"),
+        State(name="audit", path="/account/audit/", login="admin"),
+        State(name="audit-none", path="/account/audit/?person=nobody", login="admin"),
+        State(name="password", path="/account/password/", login="kate"),
+        State(
+            name="password-wrong",
+            path="/account/password/",
+            login="kate",
+            action=actions.change_password_wrong,
+        ),
+        State(name="people", path="/account/people/", login="admin"),
+        State(name="people-sought", path="/account/people/?q=nobody", login="admin"),
     ]
 
 
 def _room() -> list[State]:
     return [
-        State(name="room-none", path=ROOM, who="kate", world="empty"),
-        State(name="room-draft", path=ROOM + "{draft}/", who="speaker"),
-        State(name="room-waiting", path=ROOM + "{soon}/", who="kate"),
-        State(name="room-waiting-people", path=ROOM + "{soon}/", who="kate", act=actions.open_people),
-        State(name="room-due", path=ROOM + "{due}/", who="kate"),
-        State(name="room-delayed", path=ROOM + "{delayed}/", who="kate"),
-        State(name="room-withdrawn", path=ROOM + "{withdrawn}/", who="kate"),
-        State(name="room-live", path=ROOM + "{live}/", who="kate", ready="#enter-button:enabled"),
+        State(name="room-none", path=ROOM, login="kate", fixture="empty"),
+        State(name="room-draft", path=ROOM + "{draft}/", login="speaker"),
+        State(name="room-waiting", path=ROOM + "{soon}/", login="kate"),
+        State(name="room-waiting-people", path=ROOM + "{soon}/", login="kate", action=actions.open_people),
+        State(name="room-due", path=ROOM + "{due}/", login="kate"),
+        State(name="room-delayed", path=ROOM + "{delayed}/", login="kate"),
+        State(name="room-withdrawn", path=ROOM + "{withdrawn}/", login="kate"),
+        State(name="room-live", path=ROOM + "{live}/", login="kate", ready="#enter-button:enabled"),
         State(
             name="room-entered",
             path=ROOM + "{live}/",
-            who="kate",
+            login="kate",
             ready="#player iframe",
-            act=actions.enter_air,
+            action=actions.enter_broadcast,
         ),
-        State(name="room-second-tab", path=ROOM + "{live}/", who="kate", act=actions.enter_in_another_tab),
-        State(name="room-started", path=ROOM + "{soon}/", who="kate", act=actions.see_it_start),
-        State(name="room-partner", path=ROOM + "{live}/", who="partner", ready="#enter-button:enabled"),
-        State(name="room-cta", path=ROOM + "{cta}/", who="kate", ready="#cta a"),
+        State(
+            name="room-second-tab", path=ROOM + "{live}/", login="kate", action=actions.enter_in_another_tab
+        ),
+        State(name="room-started", path=ROOM + "{soon}/", login="kate", action=actions.announce_start),
+        State(name="room-partner", path=ROOM + "{live}/", login="partner", ready="#enter-button:enabled"),
+        State(name="room-cta", path=ROOM + "{cta}/", login="kate", ready="#cta a"),
         State(
             name="room-cta-chat",
             path=ROOM + "{cta}/",
-            who="kate",
+            login="kate",
             ready="#player iframe",
-            act=actions.enter_air,
+            action=actions.enter_broadcast,
         ),
-        State(name="room-cta-alone", path=ROOM + "{cta}/", who="alone", ready="#cta a"),
+        State(name="room-cta-alone", path=ROOM + "{cta}/", login="alone", ready="#cta a"),
         State(
-            name="room-hls", path=ROOM + "{hls}/", who="kate", ready="#player video", act=actions.watch_hls
+            name="room-hls",
+            path=ROOM + "{hls}/",
+            login="kate",
+            ready="#player video",
+            action=actions.watch_hls,
         ),
         State(
             name="room-hls-late",
             path=ROOM + "{hls}/",
-            who="kate",
+            login="kate",
             ready="#player video",
-            act=actions.watch_before_it_comes,
-            fails=actions.HLS_HOST,
+            action=actions.watch_before_stream_exists,
+            failing_url=actions.HLS_HOST,
         ),
-        State(name="room-paused", path=ROOM + "{paused}/", who="kate"),
-        State(name="room-finished-entered", path=ROOM + "{finished}/", who="kate"),
-        State(name="room-finished-missed", path=ROOM + "{finished}/", who="klara"),
-        State(name="room-finished-alone", path=ROOM + "{finished}/", who="alone"),
-        State(name="room-finished-partner", path=ROOM + "{finished}/", who="partner"),
-        State(name="room-archived", path=ROOM + "{archived}/", who="kate"),
+        State(name="room-paused", path=ROOM + "{paused}/", login="kate"),
+        State(name="room-finished-entered", path=ROOM + "{finished}/", login="kate"),
+        State(name="room-finished-missed", path=ROOM + "{finished}/", login="klara"),
+        State(name="room-finished-alone", path=ROOM + "{finished}/", login="alone"),
+        State(name="room-finished-partner", path=ROOM + "{finished}/", login="partner"),
+        State(name="room-archived", path=ROOM + "{archived}/", login="kate"),
         State(
-            name="room-lost", path=ROOM + "{live}/", who="kate", act=actions.lose_connection, fails="/stream"
+            name="room-lost",
+            path=ROOM + "{live}/",
+            login="kate",
+            action=actions.lose_connection,
+            failing_url="/stream",
         ),
-        # Without JavaScript a page that loads itself anew is the only way to learn of the start.
+        # Without JavaScript, reloading the page is the only way to notice the start.
         State(
             name="room-no-script",
             path=ROOM + "{live}/",
-            who="kate",
-            scripts=False,
+            login="kate",
+            javascript=False,
             exempt=("meta-refresh",),
         ),
         State(
             name="room-no-script-waiting",
             path=ROOM + "{soon}/",
-            who="kate",
-            scripts=False,
+            login="kate",
+            javascript=False,
             exempt=("meta-refresh",),
         ),
     ]
@@ -186,39 +206,54 @@ def _speaker() -> list[State]:
     statuses = ("draft", "soon", "due", "delayed", "withdrawn", "live", "cta", "paused")
     over = ("fresh", "finished", "whole", "mixed", "archived")
     return [
-        State(name="speaker-list-empty", path=WEBINAR, who="speaker", world="empty"),
-        State(name="speaker-list", path=WEBINAR, who="speaker"),
-        State(name="speaker-new", path=WEBINAR + "new/", who="speaker"),
+        State(name="speaker-list-empty", path=WEBINAR, login="speaker", fixture="empty"),
+        State(name="speaker-list", path=WEBINAR, login="speaker"),
+        State(name="speaker-new", path=WEBINAR + "new/", login="speaker"),
         State(
-            name="speaker-new-wrong", path=WEBINAR + "new/", who="speaker", act=actions.new_wrong, status=400
+            name="speaker-new-wrong",
+            path=WEBINAR + "new/",
+            login="speaker",
+            action=actions.create_webinar_wrong,
+            status=400,
         ),
         State(
             name="speaker-new-poster-wrong",
             path=WEBINAR + "new/",
-            who="speaker",
-            act=actions.poster_wrong,
+            login="speaker",
+            action=actions.upload_poster_wrong,
             status=400,
         ),
         State(
-            name="speaker-copied", path=WEBINAR + "{next}/", who="speaker", world="quiet", act=actions.copy
+            name="speaker-copied",
+            path=WEBINAR + "{next}/",
+            login="speaker",
+            fixture="quiet",
+            action=actions.copy_webinar,
         ),
-        State(name="speaker-gear", path=WEBINAR + "new/", who="admin", act=actions.open_gear),
-        *(State(name=f"speaker-{name}", path=f"{WEBINAR}{{{name}}}/", who="speaker") for name in statuses),
-        State(name="speaker-stop-asked", path=WEBINAR + "{live}/", who="speaker", act=actions.ask_to_stop),
-        *(State(name=f"speaker-{name}", path=f"{WEBINAR}{{{name}}}/", who="speaker") for name in over),
-        State(name="admin-mixed", path=WEBINAR + "{mixed}/", who="admin"),
-        State(name="admin-decide-asked", path=WEBINAR + "{mixed}/", who="admin", act=actions.ask_to_decide),
+        State(name="speaker-gear", path=WEBINAR + "new/", login="admin", action=actions.open_advanced_fields),
+        *(State(name=f"speaker-{name}", path=f"{WEBINAR}{{{name}}}/", login="speaker") for name in statuses),
+        State(
+            name="speaker-stop-asked", path=WEBINAR + "{live}/", login="speaker", action=actions.ask_to_stop
+        ),
+        *(State(name=f"speaker-{name}", path=f"{WEBINAR}{{{name}}}/", login="speaker") for name in over),
+        State(name="admin-mixed", path=WEBINAR + "{mixed}/", login="admin"),
+        State(
+            name="admin-decide-asked",
+            path=WEBINAR + "{mixed}/",
+            login="admin",
+            action=actions.ask_to_resolve_verdict,
+        ),
     ]
 
 
 def _errors() -> list[State]:
     return [
-        State(name="error-403", path=WEBINAR, who="kate", status=403),
-        State(name="error-csrf", path="/login/", act=actions.log_in_without_cookies, status=403),
+        State(name="error-403", path=WEBINAR, login="kate", status=403),
+        State(name="error-csrf", path="/login/", action=actions.log_in_without_cookies, status=403),
         State(name="error-404", path="/nowhere/", status=404),
-        State(name="error-404-candidate", path="/nowhere/", who="kate", status=404),
-        State(name="error-405", path="/account/telegram/link", who="kate", status=405),
-        State(name="error-429", path="/login/forgotten/", act=actions.ask_too_often, status=429),
+        State(name="error-404-candidate", path="/nowhere/", login="kate", status=404),
+        State(name="error-405", path="/account/telegram/link", login="kate", status=405),
+        State(name="error-429", path="/login/forgotten/", action=actions.ask_too_often, status=429),
         State(name="error-500", path="/broken/", status=500),
         State(name="error-503", path="/unavailable/", status=503),
         State(name="offline", path="/offline/"),

@@ -1,6 +1,6 @@
-"""Installations whose pages are in the states of the catalogue, made through Core, the classifier and the outbox.
+"""Fill an empty database so that pages are in the states of the catalogue, through Core, the classifier and the outbox.
 
-Each world is a function that fills an empty database and gives the words that the catalogue's addresses name.
+Each fixture returns the values for the placeholders in the catalogue's paths.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ ABOUT = (
     "Подойдёт тем, кто только присматривается. Ничего готовить не нужно."
 )
 
-# Log-in: name, role, who invited them, whether Telegram is linked (None: linked, but blocked).
+# Login: name, role, inviter, whether Telegram is linked (None: linked, but the bot is blocked).
 PEOPLE: dict[str, tuple[str, Role, str, bool | None]] = {
     "admin": ("Ольга Кузнецова", Role.ADMIN, "", True),
     "speaker": ("Анна Ветрова", Role.SPEAKER, "", True),
@@ -59,41 +59,41 @@ PEOPLE: dict[str, tuple[str, Role, str, bool | None]] = {
 }
 
 
-def at(moment: datetime) -> AbstractContextManager[None]:
-    """What happens in the block happens at this moment."""
+def at_time(moment: datetime) -> AbstractContextManager[None]:
+    """Set the clock to this moment while the block runs."""
     return clock.replaced(lambda: moment)
 
 
 def empty() -> dict[str, str]:
-    """People and nothing else: no webinar yet."""
-    people = _people()
-    return _words(people)
+    """Create people and no webinar."""
+    people = _create_people()
+    return _path_values(people)
 
 
 def quiet() -> dict[str, str]:
-    """One webinar ahead: what a newcomer meets."""
-    people = _people()
-    webinar = _scheduled("Своё дело без вложений", NOW + 40 * MINUTE, poster=_poster(0))
+    """Create people and one scheduled webinar, as a new speaker has it."""
+    people = _create_people()
+    webinar = _schedule("Своё дело без вложений", NOW + 40 * MINUTE, poster=_create_poster(0))
     core.book_seat(webinar.pk, people["kate"])
-    return _words(people) | {"next": str(webinar.pk)}
+    return _path_values(people) | {"next": str(webinar.pk)}
 
 
 def evening() -> dict[str, str]:
-    """Webinars in every status, with what came of them."""
-    people = _people()
-    ahead = _ahead(people)
-    over = _over(people)
-    on_air = _on_air(people)
-    lease.acquire(uuid4())  # somebody sends: the clock stands, so the lease does not run out
-    return _words(people) | {name: str(webinar.pk) for name, webinar in (ahead | over | on_air).items()}
+    """Create webinars in every status, with verdicts and messages."""
+    people = _create_people()
+    ahead = _scheduled_webinars(people)
+    over = _finished_webinars(people)
+    on_air = _live_webinars(people)
+    lease.acquire(uuid4())  # as if a dispatcher ran: the clock is frozen, so the lease does not expire
+    return _path_values(people) | {name: str(webinar.pk) for name, webinar in (ahead | over | on_air).items()}
 
 
-WORLDS: dict[str, Callable[[], dict[str, str]]] = {"empty": empty, "quiet": quiet, "evening": evening}
+FIXTURES: dict[str, Callable[[], dict[str, str]]] = {"empty": empty, "quiet": quiet, "evening": evening}
 
 
-def _people() -> dict[str, Person]:
+def _create_people() -> dict[str, Person]:
     made: dict[str, Person] = {}
-    with at(NOW - 60 * DAY):
+    with at_time(NOW - 60 * DAY):
         for number, (login, (name, role, inviter, linked)) in enumerate(PEOPLE.items()):
             person = made[login] = create_person(
                 login=login,
@@ -116,14 +116,14 @@ def _people() -> dict[str, Person]:
     return made
 
 
-def _words(people: dict[str, Person]) -> dict[str, str]:
+def _path_values(people: dict[str, Person]) -> dict[str, str]:
     reset = one_time_link(people["kolya"]).removeprefix(settings.EFIR.public_url)
     ids = {f"person_{login}": str(person.pk) for login, person in people.items()}
     return ids | {"ref": people["partner"].ref_code, "reset": reset}
 
 
-def _scheduled(title: str, starts_at: datetime, **fields: object) -> Webinar:
-    with at(min(NOW, starts_at) - 3 * DAY):
+def _schedule(title: str, starts_at: datetime, **fields: object) -> Webinar:
+    with at_time(min(NOW, starts_at) - 3 * DAY):
         webinar = core.create(
             {
                 "title": title,
@@ -138,69 +138,69 @@ def _scheduled(title: str, starts_at: datetime, **fields: object) -> Webinar:
         return core.publish(webinar.pk, SYSTEM)
 
 
-def _poster(number: int) -> Poster:
+def _create_poster(number: int) -> Poster:
     return store(render_image(draw_poster(number)))
 
 
-def _ahead(people: dict[str, Person]) -> dict[str, Webinar]:
-    soon = _scheduled("Своё дело без вложений", NOW + 10 * MINUTE, poster=_poster(0))
+def _scheduled_webinars(people: dict[str, Person]) -> dict[str, Webinar]:
+    soon = _schedule("Своё дело без вложений", NOW + 10 * MINUTE, poster=_create_poster(0))
     for login in ("kate", "kolya", "ksyusha"):
         core.book_seat(soon.pk, people[login])
-    withdrawn = _scheduled("Как говорить о деньгах", NOW + 2 * DAY)
+    withdrawn = _schedule("Как говорить о деньгах", NOW + 2 * DAY)
     return {
         "draft": core.create({"title": "Без названия пока", "speaker_name": "Анна Ветрова"}, SYSTEM),
         "soon": soon,
-        "due": _scheduled("Утро предпринимателя", NOW - MINUTE),
-        "delayed": _scheduled("Ответы на вопросы", NOW - 40 * MINUTE),
-        "later": _scheduled(
-            "Первые сто клиентов", NOW + DAY, time_zone="Asia/Yekaterinburg", poster=_poster(1)
+        "due": _schedule("Утро предпринимателя", NOW - MINUTE),
+        "delayed": _schedule("Ответы на вопросы", NOW - 40 * MINUTE),
+        "later": _schedule(
+            "Первые сто клиентов", NOW + DAY, time_zone="Asia/Yekaterinburg", poster=_create_poster(1)
         ),
         "withdrawn": core.update(withdrawn.pk, {"withdrawn": True}, SYSTEM),
     }
 
 
-def _on_air(people: dict[str, Person]) -> dict[str, Webinar]:
+def _live_webinars(people: dict[str, Person]) -> dict[str, Webinar]:
     chat = f"{settings.EFIR.public_url}/demo/player/"
     hls = f"https://{HLS_HOST}/live/stream.m3u8"
     live, cta, paused, by_hls = (
-        _started(_scheduled(title, NOW - 12 * MINUTE, **fields))
+        _start(_schedule(title, NOW - 12 * MINUTE, **fields))
         for title, fields in (
-            ("Зачем нам живые эфиры", {"poster": _poster(2)}),
+            ("Зачем нам живые эфиры", {"poster": _create_poster(2)}),
             ("Первый шаг за один вечер", {"chat_url": chat}),
             ("Разбор ваших историй", {}),
             ("Эфир из студии", {"player_url": hls}),
         )
     )
     core.book_seat(live.pk, people["kate"])
-    with at(NOW - 2 * MINUTE):
+    with at_time(NOW - 2 * MINUTE):
         cta = core.core_webinar_set_cta_visibility(cta.pk, True, SYSTEM)
         paused = core.pause(paused.pk, SYSTEM)
     return {"live": live, "cta": cta, "paused": paused, "hls": by_hls}
 
 
-def _started(webinar: Webinar) -> Webinar:
+def _start(webinar: Webinar) -> Webinar:
     assert webinar.starts_at  # noqa: S101  # it is scheduled
-    with at(webinar.starts_at):
+    with at_time(webinar.starts_at):
         return core.core_webinar_set_status(webinar.pk, "start", SYSTEM)
 
 
-def _over(people: dict[str, Person]) -> dict[str, Webinar]:
+def _finished_webinars(people: dict[str, Person]) -> dict[str, Webinar]:
     candidates = [login for login, (_, role, *_rest) in PEOPLE.items() if role is Role.CANDIDATE]
-    archived = _held("Что было осенью", NOW - 45 * DAY, people, {"kate": (0, 60)}, seats=["kate"])
-    _settle_all()
-    with at(NOW - DAY):
+    archived = _hold_webinar("Что было осенью", NOW - 45 * DAY, people, {"kate": (0, 60)}, seats=["kate"])
+    _send_all()
+    with at_time(NOW - DAY):
         archived = core.archive(archived.pk, SYSTEM)
-    finished = _held(
+    finished = _hold_webinar(
         "Знакомство с делом",
         NOW - DAY,
         people,
         {"kate": (-5, 60), "kirill": (2, 25), "partner": (0, 60)},
         seats=["kate", "kirill", "klara"],
     )
-    with at(NOW - DAY + 70 * MINUTE):
+    with at_time(NOW - DAY + 70 * MINUTE):
         core.publish_recording(finished.pk, f"{settings.EFIR.public_url}/demo/recording/", SYSTEM)
-    _settle_all()
-    mixed = _held(
+    _send_all()
+    mixed = _hold_webinar(
         "Вечер вопросов",
         NOW - 8 * DAY,
         people,
@@ -215,22 +215,22 @@ def _over(people: dict[str, Person]) -> dict[str, Webinar]:
         seats=candidates,
         died={"kolya": 20, "alone": 30},
     )
-    _sent_in_every_way(mixed)
-    with at(NOW - DAY):
+    _send_in_every_state(mixed)
+    with at_time(NOW - DAY):
         classifier.resolve_verdict(
             mixed.pk, people["kolya"].pk, False, Context(people["admin"].pk, Source.WEB)
         )
     enqueue.expire()
-    whole = _whole_evening(people)
-    _settle_all()
-    fresh = _held(
+    whole = _eventful_webinar(people)
+    _send_all()
+    fresh = _hold_webinar(
         "Час с командой", NOW - 60.4 * MINUTE, people, {"kate": (0, 60)}, seats=["kate"], judged=False
     )
     return {"archived": archived, "mixed": mixed, "finished": finished, "fresh": fresh, "whole": whole}
 
 
-def _whole_evening(people: dict[str, Person]) -> Webinar:
-    """Everything that an evening may have: a pause, the call-to-action shown twice, people who leave at each step."""
+def _eventful_webinar(people: dict[str, Person]) -> Webinar:
+    """Hold a webinar with a pause, the call-to-action shown twice, and people who leave at each step."""
     start = NOW - 3 * DAY
     seen = {"kate": (-5, 60), "klara": (0, 60), "kirill": (2, 25), "kolya": (0, 45), "alone": (12, 60)}
     steps = {
@@ -241,10 +241,10 @@ def _whole_evening(people: dict[str, Person]) -> Webinar:
         50: lambda pk: core.core_webinar_set_cta_visibility(pk, True, SYSTEM),
     }
     seats = ["kate", "klara", "kirill", "kolya", "ksyusha", "kostya"]
-    return _held("От вопроса до решения", start, people, seen, seats=seats, steps=steps)
+    return _hold_webinar("От вопроса до решения", start, people, seen, seats=seats, steps=steps)
 
 
-def _held(  # noqa: PLR0913  # an evening, all by name
+def _hold_webinar(  # noqa: PLR0913  # all by name
     title: str,
     start: datetime,
     people: dict[str, Person],
@@ -255,41 +255,42 @@ def _held(  # noqa: PLR0913  # an evening, all by name
     judged: bool = True,
     steps: dict[int, Callable[[int], object]] | None = None,
 ) -> Webinar:
-    """A webinar of an hour: who was there from which minute to which, and at which the process of whom died.
+    """Hold a webinar of an hour.
 
-    `steps` is what its speaker and the operator did at which minute.
+    `seen`: login → minute of coming and of leaving. `died`: login → minute at which that person's web process dies.
+    `steps`: minute → what the speaker or the operator does. With `judged`, everybody gets a verdict.
     """
-    webinar = _scheduled(title, start)
-    with at(start - DAY):
+    webinar = _schedule(title, start)
+    with at_time(start - DAY):
         for login in seats:
             core.book_seat(webinar.pk, people[login])
-    webinar = _started(webinar)
+    webinar = _start(webinar)
     for minute, step in (steps or {}).items():
-        with at(start + minute * MINUTE):
+        with at_time(start + minute * MINUTE):
             step(webinar.pk)
     stop = start + 60 * MINUTE
-    with at(stop):
-        _watched(webinar, people, start, seen, died or {})
+    with at_time(stop):
+        _write_presence(webinar, people, start, seen, died or {})
         webinar = core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
-    with at(stop + timedelta(seconds=settings.EFIR.settle_s + 1)):
+    with at_time(stop + timedelta(seconds=settings.EFIR.settle_s + 1)):
         tracker.record_entries(webinar)
         while judged and classifier.classify_due():
             pass
     return webinar
 
 
-def _watched(
+def _write_presence(
     webinar: Webinar,
     people: dict[str, Person],
     start: datetime,
     seen: dict[str, tuple[int, int]],
     died: dict[str, int],
 ) -> None:
-    well = RecorderRow(uuid4(), start - 60 * MINUTE, start + 60 * MINUTE, closed_at=start + 60 * MINUTE)
+    alive = RecorderRow(uuid4(), start - 60 * MINUTE, start + 60 * MINUTE, closed_at=start + 60 * MINUTE)
     dead = {minute: RecorderRow(uuid4(), start, start + minute * MINUTE) for minute in set(died.values())}
     rows = [
         IntervalRow(
-            (dead[died[login]] if login in died else well).id,
+            (dead[died[login]] if login in died else alive).id,
             webinar.pk,
             people[login].pk,
             start + came * MINUTE,
@@ -297,13 +298,13 @@ def _watched(
         )
         for login, (came, went) in seen.items()
     ]
-    write(Pending((well, *dead.values()), tuple(rows)))
+    write(Pending((alive, *dead.values()), tuple(rows)))
 
 
-def _settle_all() -> None:
-    """Everything that is due goes out and arrives."""
-    with at(_latest_verdict() + MINUTE):
-        holder = _holder()
+def _send_all() -> None:
+    """Send every message that is due."""
+    with at_time(_latest_verdict() + MINUTE):
+        holder = _acquire_lease()
         while claimed := claims.claim(50, holder):
             for each in claimed:
                 text = each.compose().text
@@ -312,10 +313,10 @@ def _settle_all() -> None:
         lease.release(holder)
 
 
-def _sent_in_every_way(webinar: Webinar) -> None:
-    """One call arrives, one is refused, of one nobody knows twice, one is under way; the rest waits."""
-    with at(_latest_verdict() + MINUTE):
-        holder = _holder()
+def _send_in_every_state(webinar: Webinar) -> None:
+    """Leave messages in every state: sent, failed, uncertain, sending, and queued."""
+    with at_time(_latest_verdict() + MINUTE):
+        holder = _acquire_lease()
         arrived, refused, unknown, _under_way, *rest = claims.claim(6, holder)
         for each in (arrived, refused, unknown):
             claims.mark_sending(each, each.compose().text)
@@ -325,8 +326,8 @@ def _sent_in_every_way(webinar: Webinar) -> None:
         for each in rest:
             claims.release(each)
         lease.release(holder)
-    with at(_latest_verdict() + 3 * MINUTE):
-        holder = _holder()
+    with at_time(_latest_verdict() + 3 * MINUTE):
+        holder = _acquire_lease()
         for each in claims.claim(50, holder):
             if each.messages[0].pk == unknown.messages[0].pk:
                 claims.mark_sending(each, each.compose().text)
@@ -336,9 +337,9 @@ def _sent_in_every_way(webinar: Webinar) -> None:
         lease.release(holder)
 
 
-def _holder() -> UUID:
+def _acquire_lease() -> UUID:
     holder = uuid4()
-    assert lease.acquire(holder)  # noqa: S101  # nobody else sends here
+    assert lease.acquire(holder)  # noqa: S101  # no dispatcher runs here
     return holder
 
 

@@ -1,4 +1,7 @@
-"""One world, served: `python -m tools.screenshots.serve WORLD` prints a line of JSON as soon as it answers."""
+"""Fill and serve one installation: `python -m tools.screenshots.serve FIXTURE`.
+
+Prints the fields of `Installation` as a line of JSON once it listens.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from efir.lib import clock
 from tools.screenshots.catalogue import NOW
 
 
-def main(world: str) -> None:
+def main(fixture: str) -> None:
     """Fill the database of EFIR_DATA_DIR and serve it until terminated."""
     from efir.demo.environment import prepare
 
@@ -33,25 +36,25 @@ def main(world: str) -> None:
     from efir import urls
     from efir.server.web import listen
     from efir.web import staticfiles
-    from tools.screenshots.fixtures import WORLDS
+    from tools.screenshots.fixtures import FIXTURES
 
     urls.urlpatterns += [path("broken/", broken), path("unavailable/", unavailable)]
     call_command("migrate", verbosity=0)
     staticfiles.collect()
     with clock.replaced(lambda: NOW):
-        words = WORLDS[world]()
+        values = FIXTURES[fixture]()
         listening = listen(settings.EFIR.host, settings.EFIR.port)
-        print(json.dumps({"words": words, "sessions": _sessions()}), flush=True)
+        print(json.dumps({"values": values, "sessions": _sessions()}), flush=True)
         uvloop.run(_serve(listening))
 
 
 def broken(_request: HttpRequest) -> NoReturn:
-    """What breaks."""
-    raise RuntimeError("the gallery's page that breaks")
+    """Fail as a bug does."""
+    raise RuntimeError("this page always fails")
 
 
 def unavailable(_request: HttpRequest) -> NoReturn:
-    """What a full disk refuses."""
+    """Fail as a full disk does."""
     raise OperationalError("database or disk is full")
 
 
@@ -63,7 +66,7 @@ async def _serve(listening: object) -> None:
 
 
 def _sessions() -> dict[str, str]:
-    """A session of everybody: log-in → the cookie's value."""
+    """Create a session for each person. Return the session keys by login."""
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
     from efir.accounts.models import Person

@@ -1,4 +1,4 @@
-"""The worlds as running installations, each started when it is first asked for."""
+"""Running installations filled by the fixtures, each started on first use."""
 
 from __future__ import annotations
 
@@ -18,37 +18,40 @@ from tools.screenshots.actions import HLS_HOST
 
 @dataclass(frozen=True)
 class Installation:
-    """One world that answers at `url`; `words` fill the catalogue's addresses, `sessions` are people's cookies."""
+    """An installation at `url`; `values` fill the catalogue's paths, `sessions` are session keys by login."""
 
     url: str
-    words: dict[str, str]
+    values: dict[str, str]
     sessions: dict[str, str]
 
 
 @dataclass
-class Worlds:
-    """Use it as a context manager: what it started ends with it. `first_port`: of the first world; any, if 0."""
+class Installations:
+    """The installations that were started; a context manager that stops them.
+
+    `first_port` is the port of the first one, the others follow; 0 takes free ports.
+    """
 
     first_port: int = 0
     _running: dict[str, Installation] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
-    def __enter__(self) -> Worlds:
+    def __enter__(self) -> Installations:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def get(self, world: str) -> Installation:
-        """The installation that is in this world. Raises RuntimeError where it does not start."""
-        if world not in self._running:
-            self._running[world] = self._start(world)
-        return self._running[world]
+    def get(self, fixture: str) -> Installation:
+        """Return the installation filled by this fixture. Raises RuntimeError if it does not start."""
+        if fixture not in self._running:
+            self._running[fixture] = self._start(fixture)
+        return self._running[fixture]
 
-    def _start(self, world: str) -> Installation:
-        data_dir = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="efir-gallery-"))
+    def _start(self, fixture: str) -> Installation:
+        data_dir = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="efir-screenshots-"))
         port = self.first_port + len(self._running) if self.first_port else _free_port()
-        command = [sys.executable, "-m", "tools.screenshots.serve", world]
+        command = [sys.executable, "-m", "tools.screenshots.serve", fixture]
         log = self._stack.enter_context((Path(data_dir) / "log").open("w+"))
         process = subprocess.Popen(command, env=_environ(data_dir, port), stdout=subprocess.PIPE, stderr=log)
         self._stack.callback(process.wait, 30)
@@ -57,9 +60,9 @@ class Worlds:
         line = process.stdout.readline()
         if not line:
             log.seek(0)
-            raise RuntimeError(f"the world {world!r} did not start:\n{log.read()[-3000:]}")
-        told: dict[str, Any] = json.loads(line)
-        return Installation(f"http://127.0.0.1:{port}", told["words"], told["sessions"])
+            raise RuntimeError(f"the installation {fixture!r} did not start:\n{log.read()[-3000:]}")
+        started: dict[str, Any] = json.loads(line)
+        return Installation(f"http://127.0.0.1:{port}", started["values"], started["sessions"])
 
 
 def _environ(data_dir: str, port: int) -> dict[str, str]:
