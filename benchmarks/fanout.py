@@ -32,7 +32,7 @@ Change = Callable[[], tuple[str, Callable[[], object]]]
 
 
 @dataclass
-class Contender:
+class StreamServer:
     """A server with its own load generator, and how it is asked for a change."""
 
     name: str
@@ -89,27 +89,27 @@ def main() -> None:
     requests = [get_stream(room_stream(webinar), cookie) for cookie in cookies]
     with ExitStack() as stack:
         server, load = stack.enter_context(efir("web")), stack.enter_context(load_generator())
-        contenders = [Contender("Efir", server, load, requests, pressed(webinar, server, speaker))]
+        measured = [StreamServer("Efir", server, load, requests, pressed(webinar, server, speaker))]
         if settings.EFIR.is_sqlite and nchan.module():
             server, load = stack.enter_context(nchan.nchan(many)), stack.enter_context(load_generator())
             same = [get_stream("/stream")] * many
-            contenders.append(
-                Contender("nginx with nchan (peer)", server, load, same, published(webinar, server))
+            measured.append(
+                StreamServer("nginx with nchan (peer)", server, load, same, published(webinar, server))
             )
         elif settings.EFIR.is_sqlite:
             warn(nchan.MISSING)
         for viewers in (FEW, many):
-            for each in contenders:
+            for each in measured:
                 each.watch(viewers)
                 each.ask()  # warms up
                 each.rounds[viewers] = []
             for number in range(CHANGES):
-                for each in contenders if number % 2 else reversed(contenders):
+                for each in measured if number % 2 else reversed(measured):
                     each.rounds[viewers].append(each.ask())
-    print_contenders(contenders, many)
+    print_tables(measured, many)
     if not settings.EFIR.is_sqlite:
         webinar.refresh_from_db()
-        two_processes(webinar, requests, speaker, contenders[0].percentile(many, 100))
+        two_processes(webinar, requests, speaker, measured[0].percentile(many, 100))
 
 
 def pressed(webinar: Webinar, server: Server, cookie: str) -> Change:
@@ -132,7 +132,7 @@ def published(webinar: Webinar, server: Server) -> Change:
     return change
 
 
-def print_contenders(contenders: Sequence[Contender], many: int) -> None:
+def print_tables(measured: Sequence[StreamServer], many: int) -> None:
     """Print times and memory."""
     table(
         f"A change of state to the viewers of one process, ms after it was asked for: medians of {CHANGES} changes",
@@ -156,11 +156,11 @@ def print_contenders(contenders: Sequence[Contender], many: int) -> None:
                 ms(median([heard.cpu_s for heard, _cpu in each.rounds[viewers]])),
             )
             for viewers in (FEW, many)
-            for each in contenders
+            for each in measured
         ],
     )
-    p99 = [each.percentile(many, 99) for each in contenders]
-    memory = [each.kb_a_viewer() for each in contenders]
+    p99 = [each.percentile(many, 99) for each in measured]
+    memory = [each.kb_a_viewer() for each in measured]
     table(
         f"{many:,} viewers of one process",
         ["stream", f"p99 at {many:,} against {FEW:,}", f"p99 at {many:,} against nchan",
@@ -169,11 +169,11 @@ def print_contenders(contenders: Sequence[Contender], many: int) -> None:
             (
                 each.name,
                 f"{p99[number] / each.percentile(FEW, 99):.1f} ×",
-                f"{p99[number] / p99[-1]:.2f} ×" if len(contenders) > 1 else "",
+                f"{p99[number] / p99[-1]:.2f} ×" if len(measured) > 1 else "",
                 *(f"{kb:.1f}" for kb in memory[number]),
-                f"{memory[number][0] / memory[-1][0]:.2f} ×" if len(contenders) > 1 else "",
+                f"{memory[number][0] / memory[-1][0]:.2f} ×" if len(measured) > 1 else "",
             )
-            for number, each in enumerate(contenders)
+            for number, each in enumerate(measured)
         ],
     )  # fmt: skip
     print(

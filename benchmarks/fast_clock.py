@@ -1,6 +1,7 @@
-"""Run `efir` on a clock that runs faster: `python -m benchmarks.fast_clock BEGAN SPEED efir-arguments…`
+"""Run `efir` on a clock that runs faster.
 
-BEGAN is the Unix time, in seconds, at which both clocks agree.
+`python -m benchmarks.fast_clock BEGAN SPEED efir-arguments…`; BEGAN is the Unix time, in seconds, at which both clocks
+agree.
 """
 
 from __future__ import annotations

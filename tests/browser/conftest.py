@@ -28,12 +28,12 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def installations() -> Iterator[Installations]:
-    """The installations filled by the fixtures of the catalogue."""
+    """Run the installations filled by the fixtures of the catalogue."""
     with Installations() as installations:
         yield installations
 
 
 @pytest.fixture(scope="package")
 def contexts(chromium: Browser, installations: Installations) -> browser.ContextPool:
-    """Browser contexts for the visitors of these installations, reused between tests."""
+    """Share browser contexts between tests, by visitor and language."""
     return browser.ContextPool(chromium, installations)

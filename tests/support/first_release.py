@@ -30,7 +30,7 @@ RELEASE = [
 ]
 BEGAN = datetime(2026, 10, 1, 16, tzinfo=UTC)
 ENDED = BEGAN + timedelta(hours=1)
-JUDGED = ENDED + timedelta(minutes=2)
+CLASSIFIED_AT = ENDED + timedelta(minutes=2)
 RULE = "end_gap_within_grace grace_s=90 settle_s=60"
 SESSIONS = """
 CREATE TABLE django_session (session_key varchar(40) PRIMARY KEY, session_data text, expire_date {moment})
@@ -131,7 +131,7 @@ class FirstRelease:
             )
         recorder = {"id": UUID(int=1), "started_at": BEGAN, "pulsed_at": ENDED, "closed_at": ENDED}
         self._model("room", "Recorder").objects.create(**recorder)
-        self._model("attendance", "Classification").objects.create(webinar_id=1, done_at=JUDGED)
+        self._model("attendance", "Classification").objects.create(webinar_id=1, done_at=CLASSIFIED_AT)
 
     def _interval(self, number: int) -> list[dict[str, Any]]:
         row = {"recorder_id": UUID(int=1), "began_at": BEGAN, "ended_at": ENDED}
@@ -150,29 +150,29 @@ class FirstRelease:
                 "rule": RULE,
                 "intervals": [[_iso(BEGAN), _iso(ENDED)]] if stayed else [],
                 "present_s": 3600.0 if stayed else 0.0,
-                "classified_at": JUDGED,
+                "classified_at": CLASSIFIED_AT,
             }
         ]
 
     def _facts(self, number: int) -> list[dict[str, Any]]:
         stayed = _stayed(number)
         session = {"session_id": str(UUID(int=number))}
-        said: list[tuple[str, str, datetime, dict[str, Any]]] = [
+        facts: list[tuple[str, str, datetime, dict[str, Any]]] = [
             (
                 "client_webinar_attendance_classified",
                 "timestamp",
-                JUDGED,
+                CLASSIFIED_AT,
                 {"attended": stayed, "reason": _reason(number), "rule": RULE},
             ),
             (
                 "post_webinar_route",
                 "timestamp",
-                JUDGED,
+                CLASSIFIED_AT,
                 {"attended": stayed, "route": "attended" if stayed else "not_attended"},
             ),
         ]
         if stayed:
-            said += [
+            facts += [
                 ("client_webinar_entered", "timestamp", BEGAN, session),
                 ("client_webinar_completed", "completed_at", ENDED, session | {"webinar_type": "live"}),
             ]
@@ -182,19 +182,19 @@ class FirstRelease:
                 "event": event,
                 "moment": moment,
                 "payload": whose | more | {field: _iso(moment)},
-                "recorded_at": JUDGED,
+                "recorded_at": CLASSIFIED_AT,
                 "batch": UUID(int=number),
             }
-            for event, field, moment, more in said
+            for event, field, moment, more in facts
         ]
 
     def _messages(self, number: int) -> list[dict[str, Any]]:
-        times = {"created_at": JUDGED, "cause_at": JUDGED, "due_at": JUDGED}
+        times = {"created_at": CLASSIFIED_AT, "cause_at": CLASSIFIED_AT, "due_at": CLASSIFIED_AT}
         sent = {
             "state": "sent",
             "attempts": 1,
             "attempt_id": UUID(int=number),
-            "sent_at": JUDGED,
+            "sent_at": CLASSIFIED_AT,
             "chat_id": 1,
             "message_id": number,
             "text": "Спасибо, что были с нами!",
@@ -210,7 +210,7 @@ class FirstRelease:
             {"kind": "candidate_followup", "priority": 2, **sent, **times},
         ]
         if not _stayed(number):
-            waiting = {"state": "waiting_recording", "expires_at": JUDGED + timedelta(days=365)}
+            waiting = {"state": "waiting_recording", "expires_at": CLASSIFIED_AT + timedelta(days=365)}
             rows.append({"kind": "candidate_recording", "priority": 3, **waiting, **times})
         return rows
 
@@ -232,7 +232,7 @@ def _sessions(count: int) -> None:
     from django.contrib.sessions.backends.db import SessionStore
     from django.db import connection
 
-    data, until = SessionStore().encode({SESSION_KEY: "1"}), JUDGED + timedelta(days=3650)
+    data, until = SessionStore().encode({SESSION_KEY: "1"}), CLASSIFIED_AT + timedelta(days=3650)
     rows = ((f"session{number:033}", data, until.isoformat()) for number in range(count))
     with connection.cursor() as cursor:
         moment = "timestamptz" if connection.vendor == "postgresql" else "datetime"

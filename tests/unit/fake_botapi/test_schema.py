@@ -20,7 +20,7 @@ HTML = '<b>bold</b> <i>italic</i> <a href="https://example.org/a?b=1&amp;c=2">li
 
 
 def official(answer: httpx.Response, model: Any) -> Any:
-    """The parsed result; fails on a missing field and on one that the schema does not know."""
+    """Return the parsed result. Fail on a missing field and on one that the schema does not know."""
     parsed = Response[model].model_validate_json(answer.content)
     assert set(answer.json()) <= set(Response.model_fields)
     assert unknown_fields(parsed) == []
