@@ -19,7 +19,7 @@ PLAYER = "https://www.youtube.com/embed/abc"
 
 @pytest.fixture(scope="session")
 def telegram() -> Iterator[tuple[FakeBotApi, str]]:
-    """The far end: a Bot API that keeps what it was sent."""
+    """Run a fake Bot API that keeps what it was sent."""
     fake_bot_api = FakeBotApi(tokens={TOKEN})
     with running(fake_bot_api) as address:
         yield fake_bot_api, address
@@ -61,7 +61,7 @@ class Cast:
     number: int = 0
 
     def webinar(self, **fields: str) -> int:
-        """A published webinar; its id."""
+        """Publish a webinar through the speaker's page and return its id."""
         self.number += 1
         starts_at = (datetime.now(ZoneInfo("Europe/Moscow")) + timedelta(minutes=10)).strftime(
             "%Y-%m-%dT%H:%M"
@@ -102,7 +102,7 @@ class Cast:
         return login, visitor
 
     def ref(self, login: str) -> str:
-        """A partner's referral code, from their own page."""
+        """Return a partner's referral code, read from their own page."""
         page = Visitor(self.site, login).get("/account/").text
         match = re.search(r"/signup/\?ref=([a-z0-9]+)", page)
         assert match, page
@@ -120,7 +120,7 @@ class Cast:
         eventually(lambda: len(self.received(chat_id)) > before)  # the bot confirms
 
     def received(self, chat_id: int) -> list[dict[str, Any]]:
-        """What the bot wrote into this chat."""
+        """Return what the bot wrote into this chat."""
         return [
             sent.message for sent in list(self.fake_bot_api.sent) if sent.message["chat"]["id"] == chat_id
         ]

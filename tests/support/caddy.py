@@ -19,7 +19,7 @@ PROGRAM = shutil.which("caddy")
 
 
 def rendered(example: str, *, folder: Path, https: int, http: int, upstreams: Sequence[int]) -> str:
-    """The example for this machine. What it sets apart from addresses and files stays as it is."""
+    """Return the example with this machine's addresses and files; the rest stays as it is."""
     servers = " ".join(f"127.0.0.1:{port}" for port in upstreams)
     certificate = f"tls {folder}/certificate.pem {folder}/key.pem"
     changes = {

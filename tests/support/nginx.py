@@ -29,7 +29,7 @@ TRUSTING.verify_mode = ssl.CERT_NONE
 def rendered(
     example: str, *, folder: Path, https: int, http: int, upstreams: Sequence[int], host: str
 ) -> str:
-    """The example for this machine. What it sets apart from addresses and files stays as it is."""
+    """Return the example with this machine's addresses and files; the rest stays as it is."""
     servers = "\n".join(f"server 127.0.0.1:{port} max_fails=0;" for port in upstreams)
     changes = {
         r"^user .*;": f"user {getpass.getuser()};\ndaemon off;",

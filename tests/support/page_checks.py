@@ -75,7 +75,7 @@ def check(contexts: ContextPool, state: State, language: str) -> None:
 
 
 def _look(shown: OpenPage, rules: Sequence[str] | None) -> list[str]:
-    """What is wrong in this shape by these rules of axe (all of them if empty, none if None), and what is too wide."""
+    """Return what is too wide in this shape, and what breaks these rules of axe (all if empty, none if None)."""
     too_wide: list[str] = shown.page.evaluate(TOO_WIDE)
     if rules is None:
         return too_wide

@@ -58,7 +58,7 @@ def free_port() -> int:
 
 @contextmanager
 def fresh_database(copy_of: str = "") -> Iterator[str]:
-    """A database of one's own on the server of EFIR_DATABASE_URL; nothing where the tests run on SQLite.
+    """Create a database on the server of EFIR_DATABASE_URL; yield an empty string if the tests run on SQLite.
 
     `copy_of` is the address of another one, which nobody uses now.
     """
@@ -161,7 +161,7 @@ class Site:
         return server if server.is_ready and server.environ == self.environ else None
 
     def lines(self, *arguments: str) -> list[dict[str, Any]]:
-        """What a listing prints."""
+        """Return the lines that a listing prints."""
         done = self.run(*arguments)
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
@@ -174,17 +174,17 @@ class Site:
         return int(json.loads(done.stdout)["id"])
 
     def journal(self, webinar_id: int) -> list[tuple[str, str]]:
-        """The facts of a webinar as (event, log-in), in order."""
+        """Return the events of a webinar as (event, login), in order."""
         return [(line["event"], line["lead"]) for line in self.lines("journal", "--webinar", str(webinar_id))]
 
     def outbox(self, webinar_id: int) -> dict[tuple[str, str], str]:
-        """The messages of a webinar: (kind, receiver) of each lead → state."""
+        """Return the state of each message of a webinar by its kind and its lead's login."""
         lines = self.lines("outbox", "--webinar", str(webinar_id))
         return {(line["kind"], line["lead"]): line["state"] for line in lines}
 
     @contextmanager
     def database(self) -> Iterator[psycopg.Connection | sqlite3.Connection]:
-        """A connection of the test's own to the database, past Efir; what is not committed is rolled back."""
+        """Connect to the database past Efir; what is not committed is rolled back."""
         url = self.environ["EFIR_DATABASE_URL"]
         path = self.data_dir / "efir.sqlite3"
         with closing(psycopg.connect(url) if url else sqlite3.connect(path, timeout=20)) as connection:
@@ -205,7 +205,7 @@ class Site:
         return self.count(f"attendance_verdict WHERE webinar_id = {webinar_id}")
 
     def states(self, webinar_id: int) -> Counter[str]:
-        """The states of a webinar's messages, by their number."""
+        """Count the messages of a webinar by state."""
         with self.database() as connection:
             rows = connection.execute(
                 f"SELECT state, count(*) FROM telegram_outboxmessage WHERE webinar_id = {webinar_id} GROUP BY state"
@@ -213,7 +213,7 @@ class Site:
             return Counter(dict(rows.fetchall()))
 
     def beside(self) -> Site:
-        """A place for one more web process of this installation: everything is shared but the port."""
+        """Return this installation with another port, for one more web process."""
         other = copy(self)
         other._fork_servers = []
         other.port = free_port()
@@ -238,7 +238,7 @@ class Visitor:
         return answer
 
     def at(self, site: Site) -> Visitor:
-        """The same browser at another process: the cookies go along."""
+        """Return the same browser at another process, with its cookies."""
         moved = Visitor(site)
         moved.http.cookies = self.http.cookies
         return moved
