@@ -22,6 +22,23 @@ _MIN_LEVELS = {
     "telegram": logging.WARNING,
 }
 
+# To be removed in 0.3: the events' names of 0.1, logged as `formerly` so that filters and alerts go on.
+_FORMER_EVENTS = {
+    "lease_acquired": "turn_began",
+    "lease_released": "turn_ended",
+    "rate_limited": "told_to_wait",
+    "notice_loop_failed": "courier_failed",
+    "polling_failed": "linker_failed",
+    "fd_limit_reached": "files_run_out",
+    "presence_for_deleted_person": "presence_of_nobody",
+    "job_failed": "duty_failed",
+    "job_recovered": "duty_failed_over",
+    "socket_handover_failed": "stream_not_taken_over",
+    "forced_exit": "ended_by_force",
+    "request_throttled": "tries_too_often",
+    "viewer_disconnected": "viewer_sent_away",
+}
+
 # A failure that lasts is logged again after this time.
 REPEAT_S = 60.0
 
@@ -47,6 +64,12 @@ def _drop_client_error_traceback(
     return event
 
 
+def _add_former_name(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if former := _FORMER_EVENTS.get(event.get("event", "")):
+        event["formerly"] = former
+    return event
+
+
 def configure_logging(level: str, form: str = "auto") -> None:
     """Send all log lines of at least `level` through structlog.
 
@@ -58,6 +81,7 @@ def configure_logging(level: str, form: str = "auto") -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _drop_client_error_traceback,
+        _add_former_name,
         structlog.processors.format_exc_info,
         _mask_tokens,
     ]

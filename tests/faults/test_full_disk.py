@@ -103,6 +103,7 @@ def test_full_disk_while_live_loses_nothing(hall):
         with second.watching(webinar) as other:
             assert (other.status, now["version"] >= version) == (200, True)
             assert health(site)["database"] == "disk_full"
+            assert health(site)["formerly"] == {"database": "no_room"}
             filler.unlink()
             eventually(site._is_well)
             eventually(lambda: site.count(entered) == 2)
