@@ -43,7 +43,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
         return JsonResponse(DRAINING, status=503)
     states = component_states()
     failing = sorted(name for name, state in states.items() if state not in HEALTHY)
-    body = {"status": "failing" if failing else "ok", **states, "failing": failing}
+    body: dict[str, object] = {"status": "failing" if failing else "ok", **states, "failing": failing}
     if former := FORMER_STATES.get(states["database"]):
         body["formerly"] = {"database": former}
     return JsonResponse(body, status=503 if failing else 200)
