@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import import_module
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+from django.apps import apps
+from django.db import connection
 
 from efir.accounts.capabilities import Role
 from efir.accounts.roles import assign_role
@@ -293,3 +297,18 @@ def test_unknown_reason_of_the_first_release_is_read(old, new):
     verdict = Verdict(reason="unknown", why_unknown=old)
     assert verdict.unknown_reason == new
     assert unknown_label(verdict) == UnknownReason(new).label
+
+
+def test_migration_renames_stored_unknown_reasons(make_webinar, make_person, clock):
+    migration = import_module("efir.attendance.migrations.0004_rename_unknown_reasons")
+    webinar, fields = make_webinar("finished"), {"reason": "unknown", "intervals": [], "present_s": 0}
+    for why in ("final_grace_unseen", "live_time_unseen", "process_died"):
+        Verdict.objects.create(
+            webinar=webinar, lead=make_person(), why_unknown=why, classified_at=clock(), **fields
+        )
+    for step, expected in (
+        (migration.rename, ["end_not_recorded", "live_time_not_recorded", "process_died"]),
+        (migration.restore, ["final_grace_unseen", "live_time_unseen", "process_died"]),
+    ):
+        step(apps, SimpleNamespace(connection=connection))
+        assert list(Verdict.objects.order_by("pk").values_list("why_unknown", flat=True)) == expected
