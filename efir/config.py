@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from efir.lib.hosts import bracketed, host_and_port, readable_url
 from efir.lib.os_errors import describe
 
 # Hosts go into the content security policy, where a space or a semicolon would begin another directive.
@@ -38,6 +39,8 @@ PROVIDER_HOSTS = (
     "rutube.ru",
     "kinescope.io",
     "player.vimeo.com",
+    "vimeo.com",
+    "live.vkvideo.ru",
 )
 MOST_DRAIN_S = 60  # TimeoutStopSec in deploy/systemd is longer
 
@@ -111,10 +114,14 @@ def hosts(pattern: str, allowed: str) -> Kind:
     """Return the kind of a list of hosts with commas between."""
 
     def parse(text: str) -> tuple[str, ...]:
-        names = tuple(part.strip().lower() for part in text.split(",") if part.strip())
-        for name in names:
-            _ = urlsplit(f"//{name}").port  # raises ValueError if it is no port
-            if not re.fullmatch(pattern, name, re.ASCII):
+        # Players are framed over https, so that its port needs no name.
+        parts = [urlsplit(f"https://{part.strip()}") for part in text.split(",") if part.strip()]
+        names = tuple(host_and_port(each) for each in parts)  # raises ValueError if it is no host or no port
+        for each, name in zip(parts, names, strict=True):
+            if not (
+                re.fullmatch(pattern, name, re.ASCII)
+                and each == each._replace(path="", query="", fragment="")
+            ):
                 raise ValueError(text)
         return names
 
@@ -130,7 +137,10 @@ def url(
         if optional and not text:
             return text
         parts = urlsplit(text)
-        _ = parts.port  # raises ValueError if it is no port
+        if not path and parts.hostname and "@" not in parts.netloc:
+            # As browsers send it in `Host` and `Origin`; raises ValueError if it is no host or no port.
+            parts = parts._replace(netloc=host_and_port(parts))
+        _ = parts.port
         host_alone = not (parts.path.strip("/") or parts.query or parts.fragment)
         if not (
             parts.scheme in schemes.split()
@@ -140,13 +150,16 @@ def url(
             and not re.search(r"\s", text)
         ):
             raise ValueError(text)
-        return text.rstrip("/")
+        return parts.geturl().rstrip("/")
 
     return Kind(parse, allowed)
 
 
 def time_zone_name(text: str) -> str:
-    """Return `text` if it names an IANA time zone. Raises ValueError."""
+    """Return `text` if it names an IANA time zone of a place. Raises ValueError."""
+    # Those of the operating system are files beside the zones: another machine has another one or none.
+    if text in ("localtime", "posixrules", "Factory") or text.startswith(("posix/", "right/")):
+        raise ValueError(text)
     try:
         ZoneInfo(text)
     except (ZoneInfoNotFoundError, OSError) as exc:
@@ -163,11 +176,6 @@ def database_parameters(text: str) -> dict[str, Any]:
     if parameters.get("NAME") in {None, "", ":memory:"}:
         raise ValueError(text)
     return parameters
-
-
-def bracketed(host: str | None) -> str:
-    """Return the host as a URL spells it: IPv6 in brackets, localhost if there is none."""
-    return f"[{host}]" if host and ":" in host else host or "localhost"
 
 
 DIRECTORY = Kind(lambda text: Path(text).expanduser().resolve(), "a directory that this user can write")
@@ -270,9 +278,12 @@ class Config:
         COUNT, "20", "streams (tabs, devices) that one person may hold open; 0 for no limit"
     )
     frame_hosts: tuple[str, ...] = setting(
-        hosts(HOST, "host names such as player.example.org, with commas between"),
+        hosts(
+            HOST_WITH_PORT,
+            "host names such as player.example.org or player.example.org:8443, with commas between",
+        ),
         "",
-        "more hosts whose players and chats may be framed, with commas between",
+        "more hosts, perhaps with a port, whose players and chats may be framed, with commas between",
     )
     hls_hosts: tuple[str, ...] = setting(
         hosts(
@@ -344,6 +355,11 @@ class Config:
     def sqlite_file(self) -> Path:
         """Return the absolute path of SQLite's file."""
         return Path(self.database["NAME"]).resolve()
+
+    @property
+    def readable_public_url(self) -> str:
+        """Return the public address for people, in whose script it is written."""
+        return readable_url(self.public_url)
 
     @property
     def is_https(self) -> bool:

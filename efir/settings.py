@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from csp.constants import NONE, SELF
 
-from efir.config import PROVIDER_HOSTS, bracketed, read_config
+from efir.config import PROVIDER_HOSTS, read_config
+from efir.lib.hosts import bracketed
 from efir.lib.log import configure_logging
 
 PACKAGE = Path(__file__).resolve().parent

@@ -59,7 +59,7 @@ def _page(request: HttpRequest, form: ContactsForm) -> HttpResponse:
         "seated": webinar is not None and webinar.pk in seats,
     }
     if can(person, Capability.SEE_OWN_CANDIDATES):
-        link = f"{settings.EFIR.public_url}/signup/?ref={person.ref_code}"
+        link = f"{settings.EFIR.readable_public_url}/signup/?ref={person.ref_code}"
         context |= {
             "referral_link": link,
             "invitation": _invitation(link, schedule.ahead()),

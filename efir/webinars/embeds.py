@@ -7,7 +7,7 @@ import string
 from collections.abc import Callable
 from functools import partial
 from html import unescape
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -15,7 +15,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from efir.config import PROVIDER_HOSTS, bracketed
+from efir.config import PROVIDER_HOSTS
+from efir.lib.hosts import ascii_url, host_and_port
 from efir.webinars.provider_urls import chat_embed_url, embed_url, is_channel_page, is_unframable_page
 
 MAX_LENGTH = 2000  # of the columns
@@ -29,10 +30,14 @@ _UNFRAMABLE_PLAYER = gettext_lazy(
 _UNFRAMABLE_CHAT = gettext_lazy(
     "Эту страницу нельзя показать в комнате. Подойдёт адрес эфира на YouTube или код <iframe …> самого чата."
 )
-_FOREIGN_PLAYER = gettext_lazy("Плеер с этого адреса не разрешён. Разрешены: %(hosts)s.")
-_FOREIGN_CHAT = gettext_lazy("Чат с этого адреса не разрешён. Разрешены: %(hosts)s.")
+_FOREIGN_PLAYER = gettext_lazy(
+    "Плеер с этого адреса не разрешён. Разрешены: %(hosts)s. Другой адрес добавляет настройка EFIR_FRAME_HOSTS."
+)
+_FOREIGN_CHAT = gettext_lazy(
+    "Чат с этого адреса не разрешён. Разрешены: %(hosts)s. Другой адрес добавляет настройка EFIR_FRAME_HOSTS."
+)
 
-_WITHOUT_SCHEME = re.compile(r"[\w-]+(?:\.[\w-]+)+/", re.ASCII)
+_WITHOUT_SCHEME = re.compile(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?/")
 _IFRAME_SRC = re.compile(r"<iframe\b[^>]*?\bsrc\s*=\s*(?:\"([^\"]+)\"|'([^']+)'|([^\s\"'>]+))", re.IGNORECASE)
 
 
@@ -68,22 +73,23 @@ def _clean(
     if any(character in _FORBIDDEN for character in url):
         raise _not_a_url()
     try:
+        url = ascii_url(url)
         if allow_hls and is_hls(url):
             return _clean_hls_url(url)
         url = to_embed_url(url)
         parts = urlsplit(url)
-        port = parts.port
+        host = host_and_port(parts)
         is_page = is_unframable_page(url)
     except ValueError:
         raise _not_a_url() from None
     # A provider's own code is taken at its word, and the installation vouches for the hosts that it adds.
-    if is_page and not code and parts.hostname not in settings.FRAME_HOSTS - frozenset(PROVIDER_HOSTS):
+    if is_page and not code and host not in settings.FRAME_HOSTS - frozenset(PROVIDER_HOSTS):
         raise ValidationError(str(_CHANNEL_PAGE if is_channel_page(url) else unframable))
     if not url or url.startswith(settings.OWN_FRAMES):
         return url
     if parts.username or len(url) > MAX_LENGTH:
         raise _not_a_url()
-    if not (parts.scheme == "https" and port in (None, 443) and parts.hostname in settings.FRAME_HOSTS):
+    if parts.scheme != "https" or host not in settings.FRAME_HOSTS:
         raise ValidationError(str(foreign), params={"hosts": allowed_providers()})
     return url
 
@@ -97,7 +103,7 @@ def _clean_hls_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.username or not parts.hostname or len(url) > MAX_LENGTH:
         raise _not_a_url()
-    origin = f"{parts.scheme}://{_host_and_port(parts)}"
+    origin = f"{parts.scheme}://{host_and_port(parts)}"
     allowed = (settings.EFIR.public_url, *settings.HLS_ORIGINS)
     if origin in allowed:
         return url
@@ -106,17 +112,14 @@ def _clean_hls_url(url: str) -> str:
             _("Здесь видео идёт только по https. Вставьте адрес, который начинается с https://")
         )
     own = urlsplit(settings.EFIR.public_url)
-    hosts = ", ".join((_host_and_port(own), *settings.HLS_HOSTS))
+    hosts = ", ".join((host_and_port(own), *settings.HLS_HOSTS))
     raise ValidationError(
-        _("Видео HLS с этого адреса не разрешено. Разрешены: %(hosts)s."), params={"hosts": hosts}
+        _(
+            "Видео HLS с этого адреса не разрешено. Разрешены: %(hosts)s. "
+            "Другой адрес добавляет настройка EFIR_HLS_HOSTS."
+        ),
+        params={"hosts": hosts},
     )
-
-
-def _host_and_port(parts: SplitResult) -> str:
-    """Return the host as `EFIR_HLS_HOSTS` names it: with its port unless that is the scheme's default."""
-    default = {"https": 443, "http": 80}.get(parts.scheme)
-    port = f":{parts.port}" if parts.port not in (None, default) else ""
-    return f"{bracketed(parts.hostname)}{port}"
 
 
 def chat_frame_url(url: str) -> str:

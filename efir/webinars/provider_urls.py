@@ -6,16 +6,24 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
-_YOUTUBE = frozenset({"www.youtube.com", "youtube.com", "m.youtube.com"})
+_NO_COOKIE = frozenset({"www.youtube-nocookie.com", "youtube-nocookie.com"})
+_YOUTUBE = _NO_COOKIE | {
+    *("www.youtube.com", "youtube.com", "m.youtube.com", "music.youtube.com", "gaming.youtube.com")
+}
 _SHORT_YOUTUBE = frozenset({"youtu.be", "www.youtu.be"})
 _STUDIO = frozenset({"studio.youtube.com"})
 _VK = frozenset({"vk.com", "www.vk.com", "m.vk.com", "vk.ru", "vkvideo.ru", "www.vkvideo.ru", "m.vkvideo.ru"})
+_VK_LIVE = frozenset({"live.vkvideo.ru", "live.vkplay.ru", "vkplay.live"})
 _RUTUBE = frozenset({"rutube.ru", "www.rutube.ru", "m.rutube.ru"})
 _VIMEO = frozenset({"vimeo.com", "www.vimeo.com"})
 _KINESCOPE = frozenset({"kinescope.io", "www.kinescope.io"})
 _YOUTUBE_VIDEO = "https://www.youtube.com/embed/{id}"
 _YOUTUBE_CHAT = "https://www.youtube.com/live_chat?v={id}&embed_domain={host}"
 _ID = re.compile(r"[\w-]+", re.ASCII)
+# What stands before a video's number where it is opened in a list.
+_VIMEO_LIST = (
+    r"(?:/channels/[\w-]+|/groups/[\w-]+/videos|/(?:showcase|album)/[\w-]+/video|/manage/videos|/videos?)?"
+)
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 
 
@@ -28,8 +36,12 @@ _EMBEDS = {
     "rutube.ru": r"/(play/embed|live/chat)/.",
     "kinescope.io": r"/(embed|chat)/.",
     "player.vimeo.com": r"/video/.",
+    "vimeo.com": r"/(event/\d+/(embed|chat)\b|live-chat/.|showcase/\d+/embed\b)",
+    "live.vkvideo.ru": r"/(app/embed/.|[\w.-]+/only-chat\b)",
 }
-_PROVIDERS = frozenset(_EMBEDS) | _YOUTUBE | _SHORT_YOUTUBE | _STUDIO | _VK | _RUTUBE | _VIMEO | _KINESCOPE
+_PROVIDERS = (
+    frozenset(_EMBEDS) | _YOUTUBE | _SHORT_YOUTUBE | _STUDIO | _VK | _VK_LIVE | _RUTUBE | _VIMEO | _KINESCOPE
+)
 _CHANNEL = re.compile(r"/(@|(channel|channels|c|user|u|person|video/person|club|public)(/|\d))")
 
 
@@ -48,8 +60,12 @@ def _pattern(hosts: frozenset[str] | set[str], page: str, template: str) -> Prov
 
 PATTERNS = (
     _pattern(_YOUTUBE, r"/watch/?\?(?:.*&)?v=(?P<id>[\w-]+)", _YOUTUBE_VIDEO),
-    _pattern(_YOUTUBE, r"/(?:live|shorts)/(?P<id>[\w-]+)/?\?", _YOUTUBE_VIDEO),
-    _pattern(_YOUTUBE - {"www.youtube.com"}, r"/embed/(?P<id>[\w-]+)/?\?", _YOUTUBE_VIDEO),
+    _pattern(_YOUTUBE, r"/(?:live|shorts|v|e)/(?P<id>[\w-]+)(?:&[^?]*)?/?\?", _YOUTUBE_VIDEO),
+    _pattern(
+        _YOUTUBE - {"www.youtube.com", "www.youtube-nocookie.com"},
+        r"/embed/(?P<id>[\w-]+)/?\?",
+        _YOUTUBE_VIDEO,
+    ),
     _pattern(_STUDIO, r"/video/(?P<id>[\w-]+)(?:/.*)?\?", _YOUTUBE_VIDEO),
     _pattern(_SHORT_YOUTUBE, r"/(?P<id>[\w-]+)/?\?", _YOUTUBE_VIDEO),
     _pattern(
@@ -72,12 +88,19 @@ PATTERNS = (
         r"/(?:(?:live/)?video|shorts)/(?P<id>\w+)/?\?",
         "https://rutube.ru/play/embed/{id}",
     ),
+    _pattern(_VIMEO, r"/event/(?P<id>\d+)(?:/embed)?/?\?", "https://vimeo.com/event/{id}/embed"),
     _pattern(
         _VIMEO,
-        r"/(?P<id>\d+)/(?P<key>\w+)/?\?",
+        r"/event/(?P<id>\d+)(?:/embed)?/(?P<key>[0-9a-f]+)/?\?",
+        "https://vimeo.com/event/{id}/embed/{key}",
+    ),
+    _pattern(
+        _VIMEO,
+        rf"{_VIMEO_LIST}/(?P<id>\d+)/(?P<key>\w+)/?\?",
         "https://player.vimeo.com/video/{id}?h={key}",
     ),
-    _pattern(_VIMEO, r"/(?P<id>\d+)/?\?", "https://player.vimeo.com/video/{id}"),
+    _pattern(_VIMEO, rf"{_VIMEO_LIST}/(?P<id>\d+)/?\?", "https://player.vimeo.com/video/{id}"),
+    _pattern(_VK_LIVE, r"/(?!app\b)(?P<id>[\w.-]+)/?\?", "https://live.vkvideo.ru/app/embed/{id}"),
     _pattern(
         _KINESCOPE,
         r"/(?!(?:embed|chat)\b)(?P<id>[\w-]+)/?\?",

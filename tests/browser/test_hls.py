@@ -116,6 +116,7 @@ def test_the_policy_names_what_is_configured_and_nothing_else(hls_site, broadcas
         "frame-ancestors": "'none'",
         "media-src": f"'self' blob: {origins}",
         "connect-src": f"'self' {origins}",
-        "frame-src": "https://kinescope.io https://player.example.org https://player.vimeo.com https://rutube.ru"
-        " https://vk.com https://vkvideo.ru https://www.youtube-nocookie.com https://www.youtube.com",
+        "frame-src": "https://kinescope.io https://live.vkvideo.ru https://player.example.org https://player.vimeo.com"
+        " https://rutube.ru https://vimeo.com https://vk.com https://vkvideo.ru https://www.youtube-nocookie.com"
+        " https://www.youtube.com",
     }

@@ -14,6 +14,8 @@ from efir.lib.log import without_token
 from efir.ops.cli.main import main
 from tools import settings_table
 
+IDN = "xn--80abcmq4aw2g.xn--p1ai"  # вебинары.рф
+
 
 @pytest.fixture
 def environ(tmp_path):
@@ -35,6 +37,13 @@ def environ(tmp_path):
         ("EFIR_PUBLIC_URL", "https://efir.example/path"),
         ("EFIR_TIME_ZONE", "Moscow"),
         ("EFIR_TIME_ZONE", "../etc/passwd"),
+        *(("EFIR_TIME_ZONE", name) for name in ("localtime", "Factory", "posixrules")),
+        *(("EFIR_TIME_ZONE", f"{name}/Europe/Moscow") for name in ("posix", "right")),
+        ("EFIR_PUBLIC_URL", "https://вебинары.рф/путь"),
+        ("EFIR_PUBLIC_URL", "https://веби нары.рф"),
+        ("EFIR_PUBLIC_URL", "https://вебинары..рф"),
+        ("EFIR_FRAME_HOSTS", "x.example:port"),
+        ("EFIR_FRAME_HOSTS", "x.example/path"),
         ("EFIR_TRUSTED_PROXIES", "many"),
         ("EFIR_FRAME_HOSTS", "https://x.example"),
         ("EFIR_FRAME_HOSTS", "x.example; script-src"),
@@ -56,6 +65,30 @@ def test_wrong_value_is_refused_by_name(environ, name, value):
     assert name in str(refused.value)
     assert repr(value) in str(refused.value)
     assert "must be" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept", "readable"),
+    [
+        ("https://вебинары.рф", f"https://{IDN}", "https://вебинары.рф"),
+        ("https://ВЕБИНАРЫ.РФ:8443/", f"https://{IDN}:8443", "https://вебинары.рф:8443"),
+        (f"https://{IDN}", f"https://{IDN}", "https://вебинары.рф"),
+        ("http://эфир.вебинары.рф", f"http://xn--h1aqk9a.{IDN}", "http://эфир.вебинары.рф"),
+        ("https://Efir.Example:443", "https://efir.example", "https://efir.example"),
+        ("http://[::1]:8000", "http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_public_url_is_kept_as_browsers_send_it(environ, written, kept, readable):
+    config = read_config(environ | {"EFIR_PUBLIC_URL": written})
+    assert (config.public_url, config.readable_public_url) == (kept, readable)
+    readings, _ = read_settings(environ | {"EFIR_PUBLIC_URL": written})
+    assert [each.text for each in readings if each.name == "EFIR_PUBLIC_URL"] == [written]
+
+
+@pytest.mark.parametrize("name", ["EFIR_FRAME_HOSTS", "EFIR_HLS_HOSTS"])
+def test_hosts_have_ports_and_scripts(environ, name):
+    config = read_config(environ | {name: "Player.example:8443, вебинары.рф, x.example:443"})
+    assert getattr(config, name.removeprefix("EFIR_").lower()) == ("player.example:8443", IDN, "x.example")
 
 
 @pytest.mark.parametrize(

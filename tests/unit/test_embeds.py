@@ -12,6 +12,8 @@ from efir.webinars.embeds import MAX_LENGTH, clean_chat_url, clean_player_url
 YOUTUBE = "https://www.youtube.com/embed/dQw4w9WgXcQ"
 VK = "https://vk.com/video_ext.php?oid=-22822305&id=456239018"
 RUTUBE = "https://rutube.ru/play/embed/10b3a03fc01d5bbcc632a2f3514e8aab"
+VIMEO = "https://player.vimeo.com/video/123456"
+VIMEO_EVENT = "https://vimeo.com/event/1234567/embed"
 KINESCOPE = "https://kinescope.io/embed/nCFVVLjYZGmJoCzFtmsX3o"
 
 COPIED = {
@@ -51,6 +53,30 @@ COPIED = {
     "https://vk.ru/video_ext.php?oid=-22822305&id=456239018": VK,
     "<iframe width=1 src=https://youtu.be/dQw4w9WgXcQ allow=x></iframe>": YOUTUBE,
     "<iframe src=https://rutube.ru/play/embed/1>": "https://rutube.ru/play/embed/1",
+    "https://vimeo.com/event/1234567": VIMEO_EVENT,
+    "https://vimeo.com/event/1234567/": VIMEO_EVENT,
+    "https://vimeo.com/event/1234567/embed": VIMEO_EVENT,
+    "https://www.vimeo.com/event/1234567/embed?autoplay=1": VIMEO_EVENT,
+    '<iframe src="https://vimeo.com/event/1234567/embed" allow="autoplay"></iframe>': VIMEO_EVENT,
+    '<iframe src="https://vimeo.com/event/1234567"></iframe>': VIMEO_EVENT,
+    '<iframe src="https://vimeo.com/event/1234567/embed/abcdef0123"></iframe>': f"{VIMEO_EVENT}/abcdef0123",
+    "https://vimeo.com/event/1234567/abcdef0123": f"{VIMEO_EVENT}/abcdef0123",
+    "https://vimeo.com/channels/staffpicks/123456": VIMEO,
+    "https://vimeo.com/groups/shortfilms/videos/123456": VIMEO,
+    "https://vimeo.com/showcase/111/video/123456": VIMEO,
+    "https://vimeo.com/showcase/111/video/123456?share=copy": VIMEO,
+    "https://vimeo.com/album/111/video/123456": VIMEO,
+    "https://vimeo.com/manage/videos/123456/8272103f6e": f"{VIMEO}?h=8272103f6e",
+    "https://www.youtube-nocookie.com/watch?v=dQw4w9WgXcQ": YOUTUBE,
+    "https://youtube-nocookie.com/embed/dQw4w9WgXcQ": YOUTUBE,
+    "https://www.youtube.com/v/dQw4w9WgXcQ": YOUTUBE,
+    "https://www.youtube.com/v/dQw4w9WgXcQ?version=3&hl=ru": YOUTUBE,
+    "https://youtube.com/v/dQw4w9WgXcQ&hl=ru_RU": YOUTUBE,
+    "https://www.youtube.com/e/dQw4w9WgXcQ": YOUTUBE,
+    "https://music.youtube.com/watch?v=dQw4w9WgXcQ&list=RD": YOUTUBE,
+    "https://live.vkvideo.ru/efir": "https://live.vkvideo.ru/app/embed/efir",
+    "https://live.vkvideo.ru/efir/?from=x": "https://live.vkvideo.ru/app/embed/efir",
+    "https://vkplay.live/efir": "https://live.vkvideo.ru/app/embed/efir",
 }
 
 KEPT = [
@@ -64,6 +90,8 @@ KEPT = [
     "https://rutube.ru/play/embed/1",
     "https://player.vimeo.com/video/1?h=2",
     "https://kinescope.io/embed/abc",
+    "https://vimeo.com/showcase/111/embed",
+    "https://live.vkvideo.ru/app/embed/efir?autoplay=1",
 ]
 
 
@@ -92,7 +120,9 @@ PAGES = [
     "https://www.youtube.com/results?search_query=watch",
     "https://vk.com/durov",
     "https://rutube.ru/x",
-    "https://vimeo.com/event/1",
+    "https://vimeo.com/showcase/111",
+    "https://vimeo.com/features/livestreaming",
+    "https://live.vkvideo.ru/",
     "https://kinescope.io/embed",
     "https://kinescope.io",
 ]
@@ -113,8 +143,34 @@ def test_iframe_code_of_a_provider_is_trusted():
 
 
 def test_added_host_is_trusted(settings):
-    settings.FRAME_HOSTS = settings.FRAME_HOSTS | {"vimeo.com"}
-    assert clean_chat_url("https://vimeo.com/live-chat/1/") == "https://vimeo.com/live-chat/1/"
+    settings.FRAME_HOSTS = settings.FRAME_HOSTS | {"m.vk.com"}
+    assert clean_chat_url("https://m.vk.com/live-chat/1/") == "https://m.vk.com/live-chat/1/"
+
+
+@pytest.mark.parametrize(
+    ("host", "typed", "framed"),
+    [
+        ("player.example:8443", "https://player.example:8443/x", "https://player.example:8443/x"),
+        ("player.example:8443", "player.example:8443/x", "https://player.example:8443/x"),
+        ("player.example", "https://player.example:443/x", "https://player.example:443/x"),
+        ("xn--80abcmq4aw2g.xn--p1ai", "https://вебинары.рф/x", "https://xn--80abcmq4aw2g.xn--p1ai/x"),
+    ],
+)
+def test_added_host_has_its_port_and_script(settings, host, typed, framed):
+    settings.FRAME_HOSTS = settings.FRAME_HOSTS | {host}
+    assert clean_player_url(typed) == framed
+
+
+@pytest.mark.parametrize("typed", ["https://player.example/x", "https://player.example:8444/x"])
+def test_port_of_an_added_host_counts(settings, typed):
+    settings.FRAME_HOSTS = settings.FRAME_HOSTS | {"player.example:8443"}
+    with pytest.raises(ValidationError, match="EFIR_FRAME_HOSTS"):
+        clean_player_url(typed)
+
+
+def test_refused_playlist_names_the_setting():
+    with pytest.raises(ValidationError, match="EFIR_HLS_HOSTS"):
+        clean_player_url("https://evil.example/x.m3u8")
 
 
 @pytest.mark.parametrize(
