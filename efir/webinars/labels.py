@@ -16,11 +16,8 @@ from efir.lib import clock
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
-# Zones that Russian readers know by a name rather than by an offset from UTC.
-ZONE_NAMES: dict[str, Promise] = {
-    "Europe/Moscow": gettext_lazy("МСК"),
-    "Europe/Kaliningrad": gettext_lazy("МСК−1"),
-}
+# Abbreviations that only one time has, unlike EST, CST, IST or BST: those are other places' clocks, too.
+CLEAR_ABBREVIATIONS = frozenset({"CET", "CEST", "EET", "EEST", "WET", "WEST", "UTC"})
 
 # The required fields, as they are called within a sentence.
 FIELD_LABELS: dict[str, Promise] = {
@@ -51,11 +48,19 @@ REFUSALS: dict[Code, Promise] = {
 
 
 def zone_label(moment: datetime, zone: ZoneInfo) -> str:
-    """Return «МСК», the zone's own abbreviation, or its offset from UTC."""
-    if zone.key in ZONE_NAMES:
-        return str(ZONE_NAMES[zone.key])
-    name = moment.astimezone(zone).tzname() or zone.key
-    return f"UTC{name}" if name[0] in "+-" else name
+    """Return «МСК», the zone's abbreviation if nobody takes it for another time, or its offset («UTC+5:30»)."""
+    local = moment.astimezone(zone)
+    name = local.tzname()
+    if name == "MSK":
+        return _("МСК")
+    if zone.key == "Europe/Kaliningrad":
+        return _("МСК−1")
+    if name in CLEAR_ABBREVIATIONS:
+        return name
+    minutes = round((local.utcoffset() or timedelta()).total_seconds() / 60)
+    hours, rest = divmod(abs(minutes), 60)
+    sign = "−" if minutes < 0 else "+"
+    return f"UTC{sign}{hours}" + (f":{rest:02}" if rest else "") if minutes else "UTC"
 
 
 def relative_day(moment: datetime, zone: ZoneInfo) -> str:

@@ -67,7 +67,7 @@ def test_a_moved_webinar_says_so_in_every_word(page, cast, speaker):
     fields = {"title": "Теперь иначе", "speaker_name": "Вера", "description": "О новом.", "length_min": "60"}
     moved = {"starts_at": "2031-05-06T20:45", "time_zone": "Asia/Yekaterinburg", "player_url": PLAYER}
     assert speaker.post(f"/admin_webinar/{webinar}/", **fields, **moved).status_code == 302
-    expect(page.locator("#when time")).to_have_text("6 мая 2031 в 20:45 UTC+05")
+    expect(page.locator("#when time")).to_have_text("6 мая 2031 в 20:45 UTC+5")
     expect(page.locator("#when .own-time")).to_have_count(1)
     expect(page.locator("#countdown")).to_contain_text("дн.")
     expect(page.get_by_role("heading", name="Теперь иначе")).to_be_visible()

@@ -107,9 +107,21 @@ def test_guest_is_invited_to_the_live_webinar(make_webinar, state):
     [
         (3, "Europe/Moscow", "сегодня в 22:00 МСК"),
         (5, "Europe/Moscow", "завтра в 00:00 МСК"),
-        (3, "Asia/Yekaterinburg", "завтра в 00:00 UTC+05"),
+        (3, "Asia/Yekaterinburg", "завтра в 00:00 UTC+5"),
         (48, "Europe/Moscow", "25 ноября в 19:00 МСК"),
         (48, "Europe/Berlin", "25 ноября в 17:00 CET"),
+        *(
+            (3, zone, "сегодня в 22:00 МСК")
+            for zone in ("Europe/Simferopol", "Europe/Kirov", "W-SU", "Europe/Volgograd")
+        ),
+        (3, "Europe/Kaliningrad", "сегодня в 21:00 МСК−1"),
+        (3, "Europe/Minsk", "сегодня в 22:00 UTC+3"),
+        (3, "Asia/Shanghai", "сегодня в 03:00 UTC+8"),
+        (3, "Asia/Manila", "сегодня в 03:00 UTC+8"),
+        (3, "Asia/Kolkata", "завтра в 00:30 UTC+5:30"),
+        (3, "America/New_York", "сегодня в 14:00 UTC−5"),
+        (3, "America/St_Johns", "сегодня в 15:30 UTC−3:30"),
+        (3, "Europe/London", "сегодня в 19:00 UTC"),
         (24 * 60, "Europe/Moscow", "22 января 2027 в 19:00 МСК"),
     ],
 )
