@@ -31,7 +31,9 @@ SEPARATOR = ";"
 # People per query and per chunk of the response.
 BATCH = 1000
 # A spreadsheet takes a cell that begins with one of these for a formula.
-FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
+FORMULA_STARTS = "=+-@\t\r\n＝＋－＠"
+# Somebody may open the file with another separator, which splits a value into cells: each has to be harmless.
+_SPLIT_BEFORE_FORMULA = re.compile(rf'([;,|\t\r\n])(?=[ \u00a0"]*[{FORMULA_STARTS.replace("-", "")}-])')
 
 Row = Sequence[Any]
 # From the last person id to the rows of the next people, and the last id among them: None if there are no more.
@@ -138,9 +140,11 @@ def _iso(moment: datetime, webinar: Webinar) -> str:
 
 
 def escape_formula(value: object) -> object:
-    """Return the cell; a text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    is_formula = isinstance(value, str) and value.lstrip(" \u00a0").startswith(FORMULA_STARTS)
-    return f"'{value}" if is_formula else value
+    """Return the cell; what a spreadsheet would take for a formula gets an apostrophe in front."""
+    if not isinstance(value, str):
+        return value
+    guarded = _SPLIT_BEFORE_FORMULA.sub(r"\1'", value)
+    return f"'{guarded}" if value.lstrip(" \u00a0").startswith(tuple(FORMULA_STARTS)) else guarded
 
 
 def _encode(rows: Iterable[Row]) -> str:

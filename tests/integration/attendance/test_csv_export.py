@@ -108,6 +108,30 @@ def test_formulas_are_quoted(name):
     assert csv_export.escape_formula(name) == f"'{name}"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "Анна,=cmd|'/C calc'!A0,Б",
+            "Анна;@SUM(1)",
+            "Анна\t=1+1",
+            "Анна, =1",
+            'Анна,"=1"',
+            "a;-1,+2\t@3",
+            ",\t=1",
+        ),
+        *('"a",=1', 'a;b" ,=1', "a\r=1\n-2", "Анна,\u00a0=1", "Анна,＝1", ",,=1", "Анна,'=1"),
+    ],
+)
+@pytest.mark.parametrize("separator", [";", ",", "\t"])
+def test_no_separator_makes_a_formula(name, separator):
+    text = csv_export._encode([[5, name, "засчитано"], [6, "x", name]])
+    for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
+        for cell in row:
+            assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+            assert not cell.lstrip(' \u00a0"').startswith(tuple("=+-@＝＋－＠"))
+
+
 @pytest.mark.parametrize("value", ["Анна", "", 5, -5, "a=b", "Анна-Мария"])
 def test_other_values_are_unchanged(value):
     assert csv_export.escape_formula(value) == value
