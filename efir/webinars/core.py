@@ -7,6 +7,7 @@ them raise ActionRefused, with the code that says why.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -32,6 +33,7 @@ from efir.lib import clock
 from efir.webinars.correlation import ledger_cause
 from efir.webinars.lifecycle import (
     COPIED,
+    EDITABLE,
     REQUIRED,
     TECHNICAL,
     Status,
@@ -46,6 +48,9 @@ NOTIFY_CHANNEL = "efir_webinars"
 
 # Fields that name a person. The audit log cannot be erased from, so it keeps that they changed, but no value.
 _PERSONAL_FIELDS = frozenset({"speaker_name"})
+
+# A press this long after another is meant: people press twice within a second, and browsers repeat a lost request soon.
+PRESSED_TWICE = timedelta(seconds=5)
 
 # Sent after the commit, with `webinar_id`, in the process that made the change.
 webinar_changed = Signal()
@@ -110,9 +115,7 @@ def create(fields: Mapping[str, Any], context: Context) -> Webinar:
         authorize(context, Capability.EDIT_TECHNICAL)
     check_editable(Status.DRAFT, set(fields))
     with transaction.atomic():
-        webinar = _create(fields, context)
-    log.info("webinar_created", webinar_id=webinar.pk, actor_id=context.actor_id)
-    return webinar
+        return _create(fields, context, "webinar_created")
 
 
 def copy(webinar_id: int, context: Context) -> Webinar:
@@ -123,15 +126,29 @@ def copy(webinar_id: int, context: Context) -> Webinar:
     with transaction.atomic():
         authorize(context, Capability.EDIT_WEBINAR)
         source = _lock(webinar_id)
-        webinar = _create({name: getattr(source, name) for name in COPIED}, context)
-    log.info("webinar_copied", webinar_id=webinar.pk, source_id=webinar_id, actor_id=context.actor_id)
-    return webinar
+        fields = {name: getattr(source, name) for name in COPIED}
+        return _create(fields, context, "webinar_copied", source_id=webinar_id)
 
 
-def _create(fields: Mapping[str, Any], context: Context) -> Webinar:
+def _create(fields: Mapping[str, Any], context: Context, event: str, **logged: Any) -> Webinar:
+    """Create and log a draft, or return the one that the same person has just created with the same fields.
+
+    Two presses of a button are two requests at the same time, perhaps in two processes. The second waits for the lock.
+    """
+    if context.source is Source.WEB and context.actor_id:
+        Person.objects.select_for_update(no_key=True).get(pk=context.actor_id)
+        wanted = Webinar(**fields)
+        same = {name: getattr(wanted, name) for name in EDITABLE[Status.DRAFT]}
+        repeated = Webinar.objects.filter(
+            created_by_id=context.actor_id, created_at__gt=clock.now() - PRESSED_TWICE, version=1, **same
+        ).last()
+        if repeated:
+            return repeated
     webinar: Webinar = Webinar.objects.create(**fields, created_by_id=context.actor_id)
     changes = {name: (None, getattr(webinar, name)) for name in fields}
     _audit_changes(Action.WEBINAR_CREATED, context, webinar, changes)
+    logged |= {"webinar_id": webinar.pk, "actor_id": context.actor_id}
+    transaction.on_commit(partial(log.info, event, **logged))
     return webinar
 
 
