@@ -15,7 +15,7 @@ from efir.accounts.models import Person
 from efir.attendance.models import Verdict
 from efir.hooks.models import JournalEntry
 from efir.ops.backup.tables import managed, snapshot, stored_overlong_texts, unapplied_migrations
-from efir.ops.verify import journal, ledger, messages, verdicts
+from efir.ops.verify import journal, ledger, messages, texts, verdicts
 from efir.ops.verify.issue import Issue
 from efir.telegram.models import OutboxMessage
 from efir.triggers import registry
@@ -33,12 +33,14 @@ SHORTEN = "shorten it with SQL: as it is, no backup can be restored on PostgreSQ
 
 
 def verify() -> Iterator[Issue | str]:
-    """Yield every issue as it is found, and a sentence with counts at the end."""
+    """Yield every issue as it is found, then notes, and a sentence with counts at the end."""
     with snapshot():
         count = 0
         for issue in _issues():
             count += 1
             yield issue
+        if not unapplied_migrations():
+            yield from texts.notes()
         if count:
             yield f"{count} disagreements."
             return

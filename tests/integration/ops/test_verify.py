@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
@@ -19,6 +20,7 @@ from efir.attendance.models import Participation, Verdict
 from efir.hooks.actions import Context, Source
 from efir.hooks.models import JournalEntry
 from efir.ops.backup import held_messages
+from efir.ops.cli.backup import run_verify
 from efir.ops.verify import verify
 from efir.ops.verify.issue import Issue, differences
 from efir.room.models import PresenceInterval
@@ -251,6 +253,40 @@ def test_verify_finds_texts_too_long_for_postgresql(evening):
     Person.objects.filter(pk=person.pk).update(login="i\u0307" * 200, name="я" * 150)
     (line,) = found()
     assert line.startswith(f"text table=accounts_person id={person.pk}: its login has 400 characters")
+
+
+def test_verify_notes_what_cleaning_would_change(make_person, make_webinar, capsys):
+    twin, other, hidden, named, lost = (make_person(login=f"a{number}@example.ru") for number in range(5))
+    for person, changed in (
+        (twin, {"login": "+79011112233"}),
+        (other, {"login": "\u200e+79011112233"}),
+        (hidden, {"login": "c\u00ad@example.ru"}),
+        (named, {"name": "Анна\u200b", "search_name": ""}),
+        (lost, {"search_name": ""}),
+    ):
+        Person.objects.filter(pk=person.pk).update(**changed)
+    webinar = make_webinar("draft", title="\u202eрифЭ", speaker_name="Анна  П", description="Раз\r\n два")
+    blank = make_webinar("draft", title="\u3164")
+    broken = make_webinar("draft", title="Раз\nдва", description="Раз\u200b")
+    *notes, told = verify()
+    assert told.startswith("OK")
+    for note, words in zip(
+        notes,
+        (
+            f"person id={other.pk}: its log-in differs from that of person id={twin.pk}",
+            f"person id={hidden.pk}: its login has signs",
+            f"person id={named.pk}: its name has signs",
+            f"person id={lost.pk}: searches do not find",
+            f"webinar id={webinar.pk}: its title has signs",
+            f"webinar id={blank.pk}: its title has signs",
+            f"webinar id={broken.pk}: its title has signs",
+            f"webinar id={broken.pk}: its description has signs",
+        ),
+        strict=True,
+    ):
+        assert note.startswith(f"note: {words}")
+    assert run_verify(argparse.Namespace()) == 0
+    assert "note: person" in capsys.readouterr().out
 
 
 def test_verify_finds_broken_foreign_keys(make_webinar, make_person):
