@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
-from efir.lib.hosts import bracketed, host_and_port, readable_url
+from efir.lib.hosts import bracketed, host_and_port
 from efir.lib.os_errors import describe
 
 # Hosts go into the content security policy, where a space or a semicolon would begin another directive.
@@ -355,11 +355,6 @@ class Config:
     def sqlite_file(self) -> Path:
         """Return the absolute path of SQLite's file."""
         return Path(self.database["NAME"]).resolve()
-
-    @property
-    def readable_public_url(self) -> str:
-        """Return the public address for people, in whose script it is written."""
-        return readable_url(self.public_url)
 
     @property
     def is_https(self) -> bool:

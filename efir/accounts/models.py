@@ -41,6 +41,8 @@ def normalize_login(login: str) -> str:
     The result may be longer than the input: NFKC writes «ﬁ» as two letters.
     """
     login = _MAIL_SCHEME.sub("", clean_token(login))
+    if "@" in login:
+        login = login.strip(" .,;<>\"'«»")
     return normalize_phone(login) or login.lower()
 
 

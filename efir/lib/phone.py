@@ -8,7 +8,7 @@ from efir.lib.text import clean_token
 
 _PHONE = re.compile(r"\+7\d{10}|\+(?!7)[1-9]\d{9,14}", re.ASCII)
 _SCHEME = re.compile(r"(?:tel|callto|sms):(?://)?", re.IGNORECASE)
-_FILLERS = re.compile(r"[\s()\-./]")
+_FILLERS = re.compile(r"[\s()\[\]\-./·•∙_]")
 # Where people write the zero of calls within the country after the country code, although no number begins with one.
 _ZERO_AFTER_CODE = re.compile(
     r"(?P<code>20|27|3[123]|4[013469]|5[1458]|6[012346]|8[1246]|9[0-58]"
@@ -24,7 +24,7 @@ def normalize_phone(typed: str) -> str:
 
     Numbers without a country code are Russian (8 999 …, 7 999 … and 999 … are the same) and must have all digits.
     """
-    text = _SCHEME.sub("", clean_token(typed).strip(" ,;.<>"), count=1)
+    text = _SCHEME.sub("", clean_token(typed).strip(" ,;.<>\"'«»"), count=1)
     match = re.fullmatch(r"(\+?)(\d{10,18})", _FILLERS.sub("", text.replace("(0)", "")), re.ASCII)
     if match is None:
         return ""

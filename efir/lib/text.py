@@ -20,12 +20,16 @@ QUERY_MAX_WORDS = 8
 MAX_DIACRITICS = 2
 MAX_MARKS = 4
 
+# Normalization sorts a run of marks, in time that grows with its square. No spelling is longer: UAX #15, Stream-Safe.
+LONGEST_RUN = 30
+
 _ZWNJ, _ZWJ, _EMOJI_STYLE = "\u200c", "\u200d", "\ufe0f"
 # Besides the format characters (Cf): Default_Ignorable_Code_Point of Unicode, and signs that are drawn as nothing.
 _IGNORED = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u3164\uffa0\ufe00-\ufe0f\ufff0-\ufff8\ufffc"
     "\U00013441\U00013442\U00016fe4\U0001d159\U000e0000-\U000e0fff]"
 )
+_MARKS = frozenset({"Mn", "Me"})
 _DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs"})
 _LINE_END = re.compile("\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 _SPACE = re.compile("[\\s\u2800]")  # a Braille pattern without dots is a space
@@ -55,13 +59,14 @@ def clean_text(text: str) -> str:
 
 def clean_token(text: str) -> str:
     """Return a login, a number or a code: one line in NFKC, without joiners, with a hyphen for each dash."""
-    text = _DASHES.sub("-", normalize("NFKC", _DASHES.sub("-", text)))
+    text = _DASHES.sub("-", normalize("NFKC", _DASHES.sub("-", clean_line(text))))
     return clean_line(re.sub(f"[{_ZWNJ}{_ZWJ}{_EMOJI_STYLE}]", "", text))
 
 
 def clean_url(text: str) -> str:
     """Return a pasted URL, or code that holds one, as one line; full-width signs become ASCII."""
-    return clean_line(normalize("NFKC", text) if _FULL_WIDTH.search(text) else text)
+    text = clean_line(text)
+    return clean_line(normalize("NFKC", text)) if _FULL_WIDTH.search(text) else text
 
 
 def fold(text: str) -> str:
@@ -73,13 +78,18 @@ def _visible(text: str) -> str:
     """Return a line without what nobody sees, with few marks on each letter, in NFC."""
     if _PLAIN.fullmatch(text):
         return text
+    text = text.translate(_NO_BREAK_HYPHENS)
+    following, after = [""] * len(text), ""
+    for index in range(len(text) - 1, -1, -1):
+        following[index] = after
+        if not _is_dropped(text[index]):
+            after = text[index]
     kept: list[str] = []
-    for index, char in enumerate(text.translate(_NO_BREAK_HYPHENS)):
-        if _is_dropped(char):
-            following = next((later for later in text[index + 1 :] if not _is_dropped(later)), "")
-            if not (kept and _is_needed(char, kept[-1], following)):
-                continue
-        kept.append(char)
+    run = 0
+    for char, after in zip(text, following, strict=True):
+        run = run + 1 if category(char) in _MARKS else 0
+        if run <= LONGEST_RUN and (not _is_dropped(char) or (kept and _is_needed(char, kept[-1], after))):
+            kept.append(char)
     return normalize("NFC", "".join(_limit_marks(normalize("NFC", "".join(kept)))))
 
 
@@ -103,7 +113,7 @@ def _limit_marks(text: str) -> Iterable[str]:
     """Yield the signs without marks that have no letter, that repeat, or that are too many on one letter."""
     base, marks = " ", ""
     for char in text:
-        if category(char) not in ("Mn", "Me"):
+        if category(char) not in _MARKS:
             if char not in (_ZWNJ, _ZWJ):
                 base, marks = char, ""
             yield char

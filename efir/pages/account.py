@@ -19,6 +19,7 @@ from efir.accounts.models import Person
 from efir.accounts.sessions import current_person
 from efir.attendance.report.partner import list_candidates, partner_evening
 from efir.lib import qrcode
+from efir.lib.hosts import readable_url
 from efir.telegram.reachability import link_status
 from efir.web.shortcuts import redirect_with_message
 from efir.webinars.labels import absolute_time
@@ -59,9 +60,9 @@ def _page(request: HttpRequest, form: ContactsForm) -> HttpResponse:
         "seated": webinar is not None and webinar.pk in seats,
     }
     if can(person, Capability.SEE_OWN_CANDIDATES):
-        link = f"{settings.EFIR.readable_public_url}/signup/?ref={person.ref_code}"
+        link = f"{settings.EFIR.public_url}/signup/?ref={person.ref_code}"
         context |= {
-            "referral_link": link,
+            "referral_link": readable_url(link),
             "invitation": _invitation(link, schedule.ahead()),
             "evening": partner_evening(person, schedule),
             "candidates": list_candidates(person, schedule, request.GET),
@@ -81,9 +82,9 @@ def _invitation(link: str, webinar: Webinar | None) -> dict[str, str]:
         words = _("Приглашаю на живой вебинар «%(title)s»: %(moment)s.") % about
         before_link = _("Место бронируется по ссылке:")
     return {
-        "text": f"{words} {before_link}\n{address}",
+        "text": f"{words} {before_link}\n{readable_url(address)}",
         "words": words,
-        "address": address,
+        "address": readable_url(address),
         # What shares it puts the address where it likes, so the words do not announce it.
         "share_query": urlencode({"url": address, "text": words}),
         "qr_code": qrcode.svg(link),

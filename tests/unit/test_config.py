@@ -10,6 +10,7 @@ import stat
 import pytest
 
 from efir.config import SETTINGS, ConfigError, read_config, read_settings
+from efir.lib.hosts import readable_url
 from efir.lib.log import without_token
 from efir.ops.cli.main import main
 from tools import settings_table
@@ -80,7 +81,7 @@ def test_wrong_value_is_refused_by_name(environ, name, value):
 )
 def test_public_url_is_kept_as_browsers_send_it(environ, written, kept, readable):
     config = read_config(environ | {"EFIR_PUBLIC_URL": written})
-    assert (config.public_url, config.readable_public_url) == (kept, readable)
+    assert (config.public_url, readable_url(config.public_url)) == (kept, readable)
     readings, _ = read_settings(environ | {"EFIR_PUBLIC_URL": written})
     assert [each.text for each in readings if each.name == "EFIR_PUBLIC_URL"] == [written]
 

@@ -32,6 +32,8 @@ ONE = "+79011112233"
         "<+79011112233>,",
         "8 (901) 111-22-33",
         "8.901.111.22.33",
+        "8·901·111·22·33",
+        "«+7 [901] 111_22_33».",
         "7 901 111 22 33",
         "901 111 22 33",
         "+89011112233",
@@ -89,6 +91,8 @@ def test_incomplete_number_is_none(typed):
         ("anna\u2011p@example.ru", "anna-p@example.ru"),
         ("anna@e\u200dxample.ru\ufe0f", "anna@example.ru"),
         ("ａｎｎａ＠example.ru", "anna@example.ru"),
+        ("<anna@example.ru>,", "anna@example.ru"),
+        ("«anna@example.ru».", "anna@example.ru"),
         ("mailto:anna@example.ru", "anna@example.ru"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import process_time
 from unicodedata import category, normalize
 
 import pytest
@@ -44,6 +45,7 @@ POSSIBLE = [
         "👩\u200d❤\ufe0f\u200d👨",
         "🙂\u200d↔\ufe0f",
     ),
+    *("ᾂ", "α\u0313\u0300\u0345"),
     *("Jean-François O’Neill, 3", "«Ёж — №1…»", "Σωκράτης", "x̂ и ŷ"),
 ]
 
@@ -96,6 +98,23 @@ def test_few_marks_stay_on_a_letter(text):
     marks = [char for char in clean_line(text) if category(char) in ("Mn", "Me")]
     assert len(marks) <= 4
     assert len(clean_line(text)) <= 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u200d" * 20_000,
+        "ع" + "\u200d" * 20_000 + "ع",
+        "З" + "\u0301\u0316" * 10_000,
+        "👩\u200d" * 10_000,
+        "\u202e" * 20_000,
+    ],
+)
+def test_cleaning_takes_time_by_length(text):
+    began = process_time()
+    for clean in (clean_line, clean_text, clean_token, clean_url, fold):
+        clean(text)
+    assert process_time() - began < 2
 
 
 def test_clean_text_keeps_lines():

@@ -21,6 +21,7 @@ from efir.accounts.services import LoginTaken, create_person
 from efir.accounts.sessions import current_person, request_context
 from efir.audit.actions import Action
 from efir.audit.log import record
+from efir.lib.hosts import readable_url
 from efir.lib.text import clean_query, words_contained
 from efir.web.shortcuts import post_only, prefers_html, redirect_with_message
 
@@ -106,4 +107,6 @@ def password_reset(request: HttpRequest, person_id: int) -> HttpResponse:
 
 
 def _show_link(request: HttpRequest, person: Person) -> HttpResponse:
-    return render(request, "accounts/people_link.html", {"person": person, "link": one_time_link(person)})
+    return render(
+        request, "accounts/people_link.html", {"person": person, "link": readable_url(one_time_link(person))}
+    )

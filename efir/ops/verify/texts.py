@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from efir.accounts.models import Person, normalize_login, search_name
+from efir.accounts.validators import holds_address
 from efir.lib.text import clean_line
 from efir.webinars.models import Webinar
 
@@ -44,6 +45,8 @@ def _person_notes() -> Iterator[str]:
                 )
         if _has_unseen(person.name):
             yield _note(row, "name", "set it with SQL to what is visible")
+        elif holds_address(person.name):
+            yield f"note: {row}: its name holds an address, which messages show. To do: set another with SQL."
         elif person.search_name != search_name(person.name):
             yield f"note: {row}: searches do not find its name. To do: set search_name with SQL to it, in lower case."
 

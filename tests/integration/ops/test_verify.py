@@ -257,6 +257,7 @@ def test_verify_finds_texts_too_long_for_postgresql(evening):
 
 def test_verify_notes_what_cleaning_would_change(make_person, make_webinar, capsys):
     twin, other, hidden, named, lost = (make_person(login=f"a{number}@example.ru") for number in range(5))
+    linked = make_person(name="Анна t.me/xyz")
     for person, changed in (
         (twin, {"login": "+79011112233"}),
         (other, {"login": "\u200e+79011112233"}),
@@ -277,6 +278,7 @@ def test_verify_notes_what_cleaning_would_change(make_person, make_webinar, caps
             f"person id={hidden.pk}: its login has signs",
             f"person id={named.pk}: its name has signs",
             f"person id={lost.pk}: searches do not find",
+            f"person id={linked.pk}: its name holds an address",
             f"webinar id={webinar.pk}: its title has signs",
             f"webinar id={blank.pk}: its title has signs",
             f"webinar id={broken.pk}: its title has signs",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from django.test import Client
 
@@ -141,3 +143,12 @@ class TestCandidates:
         mine = make_person(invited_by=partner)
         address = f"/account/candidates/{spelling.format(mine.pk)}/"
         assert logged_in(partner).get(address).status_code == 404
+
+
+def test_links_are_shown_as_the_address_is_written(make_person, settings):
+    settings.EFIR = replace(settings.EFIR, public_url="https://xn--80abcmq4aw2g.xn--p1ai")
+    partner, client = make_person(Role.PARTNER), Client()
+    client.force_login(partner)
+    page = client.get("/account/").content.decode()
+    assert f'value="https://вебинары.рф/signup/?ref={partner.ref_code}"' in page
+    assert "url=https%3A%2F%2Fxn--80abcmq4aw2g.xn--p1ai" in page
