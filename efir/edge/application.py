@@ -83,7 +83,7 @@ class EdgeApplication:
                 except DatabaseError:
                     return 0  # Django has a page for it
                 except Exception:
-                    log.exception("front_failed", path=scope["path"])
+                    log.exception("edge_failed", path=scope["path"])
                     return 0
                 if status:
                     metrics.count_request(route.name, status)

@@ -108,7 +108,7 @@ class PasswordQueueMiddleware:
         try:
             await self._queue.acquire(rate_limit_key(address))
         except QueueFull:
-            metrics.count_request("turnstile", 429)
+            metrics.count_request("password_queue", 429)
             return await refuse(scope, send, 429, [(b"retry-after", b"%d" % RETRY_AFTER_S)])
         try:
             await self._inner(scope, replay_body(body, receive), send)

@@ -35,6 +35,7 @@ _FORMER_EVENTS = {
     "job_recovered": "duty_failed_over",
     "socket_handover_failed": "stream_not_taken_over",
     "forced_exit": "ended_by_force",
+    "edge_failed": "front_failed",
     "request_throttled": "tries_too_often",
     "viewer_disconnected": "viewer_sent_away",
 }

@@ -26,7 +26,10 @@ class FdLimit:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._first_too_high = limit - min(SPARE_FILES, limit // 4)
+        spare = min(SPARE_FILES, limit // 4)
+        self._first_too_high = limit - spare
+        # Connections that wait for their refusal may take half of the spare descriptors, and no more.
+        self._first_not_refused = limit - spare // 2
         self._logged_at = -LOG_EVERY_S
 
     @classmethod
@@ -48,6 +51,10 @@ class FdLimit:
                 "fd_limit_reached", limit=self._limit, do="raise the limit (LimitNOFILE), or add a process"
             )
         return True
+
+    def leaves_no_refusal(self, fd: int) -> bool:
+        """Tell whether a new connection with this descriptor is closed at once, without a response."""
+        return fd >= self._first_not_refused
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send) -> None:

@@ -56,7 +56,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        if _fd_limit().exceeds_limit(transport.get_extra_info("socket").fileno()):
+        fd = transport.get_extra_info("socket").fileno()
+        if _fd_limit().leaves_no_refusal(fd):
+            transport.abort()
+        elif _fd_limit().exceeds_limit(fd):
             self.app = fd_limit.refuse
             self.loop.call_later(fd_limit.REQUEST_WITHIN_S, transport.close)
 
