@@ -21,7 +21,9 @@ def targets() -> dict[str, Callable[[bytes], object]]:
     from django.core.exceptions import ValidationError
 
     from efir.accounts.forms import clean_login, clean_phone
+    from efir.accounts.validators import clean_name
     from efir.config import time_zone_name
+    from efir.lib.text import clean_line, clean_text, clean_token, clean_url, fold
     from efir.web.client_ip import client_ip, rate_limit_key
     from efir.web.locale import language_of
     from efir.webinars.embeds import clean_chat_url, clean_player_url
@@ -47,7 +49,8 @@ def targets() -> dict[str, Callable[[bytes], object]]:
 
     return {
         "embed": text(clean_player_url, clean_chat_url),
-        "login": text(clean_login, clean_phone),
+        "login": text(clean_login, clean_phone, clean_name),
+        "text": text(clean_line, clean_text, clean_token, clean_url, fold),
         "moment": text(LocalMomentField(required=False).clean, zone),
         "header": text(
             lambda given: rate_limit_key(client_ip("192.0.2.1", given)), lambda given: language_of({}, given)

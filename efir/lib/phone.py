@@ -1,4 +1,7 @@
-"""Telephone numbers: however one is typed, it has one spelling, + and digits."""
+"""Telephone numbers: however one is typed, it has one spelling, + and digits.
+
+The `phonenumbers` library is not used: its rules change with its releases, and a stored login must stay what it is.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ def clean_and_fold(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Leave a login as it is if another account has its cleaned spelling: `efir verify` names such pairs."""
     connection = schema_editor.connection
     people = apps.get_model("accounts", "Person")._base_manager
-    rows = people.order_by("pk").only("pk", "login", "name")
+    rows = people.order_by("pk").only("pk", "login", "name", "email", "phone")
     last = 0
     while chunk := list(rows.filter(pk__gt=last)[:CHUNK]):
         last = chunk[-1].pk
@@ -22,7 +22,8 @@ def clean_and_fold(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
         differing = [person for person in chunk if cleaned[person.pk] not in ("", person.login)]
         for person in differing:
             if not people.filter(login=cleaned[person.pk]).exists():
-                people.filter(pk=person.pk).update(login=cleaned[person.pk])
+                contacts = [field for field in ("email", "phone") if getattr(person, field) == person.login]
+                people.filter(pk=person.pk).update(**dict.fromkeys(["login", *contacts], cleaned[person.pk]))
         with connection.cursor() as cursor:
             folded = [(search_name(person.name), person.pk) for person in chunk]
             cursor.executemany("UPDATE accounts_person SET search_name = %s WHERE id = %s", folded)

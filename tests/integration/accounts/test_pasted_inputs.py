@@ -210,11 +210,14 @@ def test_migration_folds_names_and_cleans_logins(make_person):
     ids = [make_person(login=f"a{number}@example.ru", name="ЁЛКИН").pk for number in range(4)]
     for pk, login in zip(ids, ["+490301234567", "b@exam\u00adple.ru", "c\u200b", "c"], strict=True):
         Person.objects.filter(pk=pk).update(login=login, search_name="")
+    Person.objects.filter(pk=ids[0]).update(phone="+490301234567", email="")
     import_module("efir.accounts.migrations.0005_search_names").clean_and_fold(
         apps, SimpleNamespace(connection=connection)
     )
     logins = Person.objects.filter(pk__in=ids).order_by("pk").values_list("login", "search_name")
     assert list(logins) == [(login, "елкин") for login in ("+49301234567", "b@example.ru", "c\u200b", "c")]
+    first = Person.objects.get(pk=ids[0])
+    assert (first.phone, first.email) == ("+49301234567", "")
 
 
 def test_every_text_field_of_every_form_is_cleaned():

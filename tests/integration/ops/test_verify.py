@@ -263,7 +263,7 @@ def test_verify_notes_what_cleaning_would_change(make_person, make_webinar, caps
         (other, {"login": "\u200e+79011112233"}),
         (hidden, {"login": "c\u00ad@example.ru"}),
         (named, {"name": "Анна\u200b", "search_name": ""}),
-        (lost, {"search_name": ""}),
+        (lost, {"search_name": "", "phone": "+89011112233"}),
     ):
         Person.objects.filter(pk=person.pk).update(**changed)
     webinar = make_webinar("draft", title="\u202eрифЭ", speaker_name="Анна  П", description="Раз\r\n два")
@@ -277,6 +277,7 @@ def test_verify_notes_what_cleaning_would_change(make_person, make_webinar, caps
             f"person id={other.pk}: its log-in differs from that of person id={twin.pk}",
             f"person id={hidden.pk}: its login has signs",
             f"person id={named.pk}: its name has signs",
+            f"person id={lost.pk}: its phone is not spelled",
             f"person id={lost.pk}: searches do not find",
             f"person id={linked.pk}: its name holds an address",
             f"webinar id={webinar.pk}: its title has signs",
