@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Any
 
 import httpx
@@ -16,6 +15,8 @@ from django.conf import settings
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
 from telegram.error import TelegramError
 from telegram.request import BaseRequest, HTTPXRequest, RequestData
+
+from efir.telegram.bot.outcomes import CallFailed, Delivery
 
 CONNECT_S = 5.0
 READ_S = 15.0
@@ -33,41 +34,8 @@ _NEVER_SENT = (
 )
 
 
-class Delivery(StrEnum):
-    """Whether a failed call reached Telegram."""
-
-    NOT_SENT = "not_sent"
-    ANSWERED = "answered"
-    UNKNOWN = "unknown"
-
-
-class BotApiError(TelegramError):
-    """A call that did not end with `ok: true`.
-
-    description: Telegram's own words if it answered, else the name of the network error.
-    official: whether Telegram answered, and not a proxy or a login page in between.
-    parameters: hints such as `retry_after`; may be empty in any answer.
-    """
-
-    def __init__(
-        self,
-        delivery: Delivery,
-        description: str,
-        *,
-        status: int | None = None,
-        error_code: int | None = None,
-        parameters: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__(description)
-        self.delivery = delivery
-        self.description = description
-        self.status = status
-        self.error_code = error_code
-        self.parameters = parameters or {}
-
-    @property
-    def official(self) -> bool:
-        return self.error_code is not None
+class BotApiError(CallFailed, TelegramError):
+    """A failed call, in the form that python-telegram-bot lets through from its request class."""
 
 
 class _Request(HTTPXRequest):

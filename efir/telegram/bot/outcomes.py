@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TypeAlias
+from enum import StrEnum
+from typing import Any, TypeAlias
 
 from efir.lib.log import without_token
-from efir.telegram.bot.client import BotApiError, Delivery
 from efir.telegram.models import UnreachableReason
 
 # For a 429 that does not say how long to wait.
@@ -15,6 +15,43 @@ DEFAULT_WAIT_S = 5.0
 # A longer wait is a mistake of the sender, and might not fit into a date.
 LONGEST_WAIT_S = 24 * 3600.0
 INT64 = range(-(2**63), 2**63)
+
+
+class Delivery(StrEnum):
+    """Whether a failed call reached Telegram."""
+
+    NOT_SENT = "not_sent"
+    ANSWERED = "answered"
+    UNKNOWN = "unknown"
+
+
+class CallFailed(Exception):
+    """A call that did not end with `ok: true`.
+
+    description: Telegram's own words if it answered, else the name of the network error.
+    official: whether Telegram answered, and not a proxy or a login page in between.
+    parameters: hints such as `retry_after`; may be empty in any answer.
+    """
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        description: str,
+        *,
+        status: int | None = None,
+        error_code: int | None = None,
+        parameters: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(description)
+        self.delivery = delivery
+        self.description = description
+        self.status = status
+        self.error_code = error_code
+        self.parameters = parameters or {}
+
+    @property
+    def official(self) -> bool:
+        return self.error_code is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +132,7 @@ def classify_outcome(outcome: int | BaseException) -> Decision:
     """Classify a message id, or the exception that was raised instead of returning one."""
     if isinstance(outcome, int):
         return Sent(outcome)
-    if not isinstance(outcome, BotApiError):
+    if not isinstance(outcome, CallFailed):
         return OutcomeUnknown(type(outcome).__name__)
     if outcome.delivery is Delivery.NOT_SENT:
         return NotSent(outcome.description)
@@ -107,7 +144,7 @@ def classify_outcome(outcome: int | BaseException) -> Decision:
     return _by_status(outcome, outcome.status or 0, text)
 
 
-def _by_status(error: BotApiError, status: int, text: str) -> Decision:
+def _by_status(error: CallFailed, status: int, text: str) -> Decision:
     if status == 429:
         return RateLimited(_wait_s(error), text)
     if status in {401, 404} or (status == 400 and "logged out" in text.lower()):
@@ -126,14 +163,14 @@ def unreachable_reason(description: str) -> UnreachableReason | None:
     return next((reason for part, reason in _UNREACHABLE.items() if part in description.lower()), None)
 
 
-def _new_chat_id(error: BotApiError) -> int | None:
+def _new_chat_id(error: CallFailed) -> int | None:
     # Any official 400 may carry it, whatever its description says.
     new_id = error.parameters.get("migrate_to_chat_id")
     official = error.official and error.status == 400
     return new_id if official and type(new_id) is int and new_id in INT64 else None
 
 
-def _wait_s(error: BotApiError) -> float:
+def _wait_s(error: CallFailed) -> float:
     seconds = error.parameters.get("retry_after")
     if isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds >= 0:
         return min(float(seconds), LONGEST_WAIT_S)

@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 
 from efir.fake_botapi import FakeBotApi, ResponseKind, running
-from efir.telegram.bot.client import BotApi, BotApiError, Delivery
-from efir.telegram.bot.outcomes import NotSent, classify_outcome
+from efir.telegram.bot.client import BotApi, BotApiError
+from efir.telegram.bot.outcomes import Delivery, NotSent, classify_outcome
 from tests.support.proxy import PASSWORD, proxying
 from tests.support.telegram import TOKEN
 

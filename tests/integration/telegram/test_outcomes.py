@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from efir.telegram.bot.client import BotApiError, Delivery
+from efir.telegram.bot.client import BotApiError
 from efir.telegram.bot.outcomes import (
     DEFAULT_WAIT_S,
     LONGEST_WAIT_S,
     ChatMoved,
     ChatUnreachable,
+    Delivery,
     MessageRefused,
     NotSent,
     OutcomeUnknown,
