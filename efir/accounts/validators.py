@@ -39,6 +39,8 @@ _ADDRESS = re.compile(
     r"|\b\w\.(?:me|co|to|cc|gg|im|ly)(?![\w-]|\.\w)"  # one letter: t.me, but not M.Sc.
     r"|\b[\w-]+\.\w{2,}/\S"
 )
+# There are some 1,500 ends. In lower case a word behind a dot is no name («St.John», «Dr.Smith»).
+_LOWER_CASE_HOST = re.compile(r"\b[\w-]{2,}\.[a-z]{3,}(?![\w-])")
 
 
 def clean_name(text: str) -> str:
@@ -59,7 +61,8 @@ def clean_name(text: str) -> str:
 
 def holds_address(text: str) -> bool:
     """Return whether a messenger would make a link of a part of the text, or a reader would read it as one."""
-    return _ADDRESS.search(normalize("NFKC", text).translate(_DOTS).lower()) is not None
+    text = normalize("NFKC", text).translate(_DOTS)
+    return bool(_ADDRESS.search(text.lower()) or _LOWER_CASE_HOST.search(text))
 
 
 # --- Passwords: Django's rules (AUTH_PASSWORD_VALIDATORS) with the product's own error texts ---

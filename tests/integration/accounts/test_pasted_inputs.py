@@ -106,6 +106,8 @@ def test_pasted_telegram_name_is_cleaned(typed, make_person):
             "efir．ru",
             "ef\u200bir.ru",
             "anna@example.ru",
+            "efir.login",
+            "вход efir.support.",
             "пишите @efir_help",
         ),
         *(
@@ -139,7 +141,17 @@ def test_name_that_holds_an_address_is_refused(name):
             "Anna M.Sc.",
             "Иванов И.И.",
         ),
-        *("Анна/Ольга", "Анна 3.5", "О’Нил", "Анна@", "Анна: лидер", "Мария-Анна"),
+        *(
+            "Анна/Ольга",
+            "Анна 3.5",
+            "О’Нил",
+            "Анна@",
+            "Анна: лидер",
+            "Мария-Анна",
+            "St.John",
+            "Dr.Smith",
+            "Иванова М.А.,мама",
+        ),
     ],
 )
 def test_name_with_dots_stays(name):
