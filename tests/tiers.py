@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SLOW_FOLDERS = ("faults", "e2e", "browser")
+SLOW_PACKAGES = tuple(f"tests.{folder}" for folder in SLOW_FOLDERS)
 ORDER = (*SLOW_FOLDERS, "integration", "unit")
 
 # Modules in which the database takes part: locks, triggers, notifications, constraints, search, full upgrades.
@@ -79,12 +80,15 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if collection_path.is_file() and not path.startswith(POSTGRESQL) else None
 
 
+# Before xdist, which reads the groups from the markers.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.relative_to(ROOT).parts[1] in SLOW_FOLDERS:
             if item.get_closest_marker("smoke") is None:
                 item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
+            if group := _group(item):
+                item.add_marker(pytest.mark.xdist_group(group))
     # The longest first: at the end there must be small ones to share out.
     items.sort(key=lambda item: ORDER.index(item.path.relative_to(ROOT).parts[1]))
     if on_postgresql():
@@ -92,10 +96,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _group(item: pytest.Item) -> str:
-    """Name what stays on one worker: a file, whose tests share an installation, or a state's installation."""
-    state = getattr(item, "callspec", None) and item.callspec.params.get("state")
-    language = item.callspec.params["language"] if state else ""  # type: ignore[attr-defined]
-    return f"{state.fixture}-{language}" if state else item.path.stem
+    """Name what stays on one worker: a state's installation, or a file whose tests share fixtures; else nothing."""
+    if state := getattr(item, "callspec", None) and item.callspec.params.get("state"):
+        return f"{state.fixture}-{item.callspec.params['language']}"  # type: ignore[attr-defined]
+    fixtures = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]
+    is_shared = any(
+        each.scope != "function" and each.func.__module__.startswith(SLOW_PACKAGES)
+        for found in fixtures
+        for each in found
+    )
+    return item.path.stem if is_shared else ""
 
 
 class _LeftOut:
