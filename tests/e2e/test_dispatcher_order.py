@@ -38,9 +38,6 @@ from tests.support.telegram import classified, linked, with_bot
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Messages a second: so few that everything is queued before the first ones are gone.
-SLOWLY = 20.0
-
 
 @pytest.fixture
 def add(fake_bot_api, make_person):
@@ -66,6 +63,12 @@ def partner_of(add, make_person):
 
 
 @pytest.fixture
+def slow_bot(settings, bot_api):
+    """Send slowly enough that everything is queued before the first messages are gone."""
+    with_bot(settings, telegram_api=bot_api, telegram_rate=20.0)
+
+
+@pytest.fixture
 def called(monkeypatch):
     """Record for whom each call is made, in order. On a busy machine calls may arrive in another order."""
     people, send = [], BotApi.send
@@ -78,8 +81,8 @@ def called(monkeypatch):
     return people
 
 
-def test_partners_go_first_then_follow_ups_then_recordings(bot_api, settings, add, make_webinar, called):
-    with_bot(settings, telegram_api=bot_api, telegram_rate=SLOWLY)
+@pytest.mark.usefixtures("slow_bot")
+def test_partners_go_first_then_follow_ups_then_recordings(add, make_webinar, called):
     earlier, webinar = make_webinar("finished"), make_webinar("finished")
     absent = [add() for _ in range(5)]
     classified(earlier, absent, "no_show")
@@ -93,11 +96,9 @@ def test_partners_go_first_then_follow_ups_then_recordings(bot_api, settings, ad
     assert called == [person.pk for person in [*partners, *leads, *absent]]
 
 
-def test_partner_with_many_candidates_delays_nobody(
-    fake_bot_api, bot_api, settings, partner_of, make_webinar, called
-):
+@pytest.mark.usefixtures("slow_bot")
+def test_partner_with_many_candidates_delays_nobody(fake_bot_api, partner_of, make_webinar, called):
     """The queue starts with two partners of 200 candidates; 30 partners of five come next, then one of one."""
-    with_bot(settings, telegram_api=bot_api, telegram_rate=SLOWLY)
     webinar = make_webinar("finished")
     many = [partner_of(200) for _ in range(2)]
     several = [partner_of(5) for _ in range(30)]
