@@ -14,6 +14,8 @@ from tests.browser.test_smoke import a_page
 def test_the_file_button_is_the_pages_own_and_works_by_keyboard(chromium, site, cast):
     del cast
     page = a_page(chromium, site, "speaker")
+    # From the start: the browser might open a chooser before it knows that the test waits for it.
+    page.on("filechooser", lambda _: None)
     page.goto("/admin_webinar/new/")
     button = page.get_by_text("Выбрать файл")
     page.locator("[name=chat_url]").focus()
