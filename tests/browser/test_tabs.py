@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -29,7 +30,7 @@ Object.defineProperty(document, "hidden", { get: () => Boolean(window.isHidden) 
 window.hide = (hidden) => { window.isHidden = hidden; document.dispatchEvent(new Event("visibilitychange")); };
 """
 LOADS_HIDDEN = "window.isHidden = true;"
-GRACE_S = 3  # of the site of these tests
+SILENCE_S = 25  # a holder that says nothing for this long is replaced (shared.js)
 LIMIT = 20  # of streams per person, likewise
 
 
@@ -167,10 +168,11 @@ def test_closing_the_tab_that_has_the_stream_hands_it_on(person, speaker, webina
         expect(tab.get_by_role("button", name="Войти в эфир")).to_be_visible()
         expect(tab.locator("#viewers")).to_have_text("1")
     assert person.visitor.get(f"/account/webinar_room/{webinar}/people").json()["total"] == 1
-    (_, left), (came, frozen_clock) = eventually(lambda: len(rows := person.presence()) == 2 and rows)
-    assert frozen_clock is None
-    # A closed tab takes its stream along; the next one's is there long before the grace is over.
-    assert (datetime.fromisoformat(came) - datetime.fromisoformat(left)).total_seconds() < GRACE_S
+    # A closed tab takes its stream along. The next one's is there before a silent holder would be replaced; on a busy
+    # machine the server hears of it before the end of the first, and sees no gap at all.
+    rows = eventually(lambda: (rows := person.presence()) and rows[-1][1] is None and rows)
+    for (_, left), (came, _) in itertools.pairwise(rows):
+        assert (datetime.fromisoformat(came) - datetime.fromisoformat(left)).total_seconds() < SILENCE_S
 
 
 def test_the_tab_in_view_has_the_stream_and_presence_has_no_gap(person):
@@ -180,8 +182,8 @@ def test_the_tab_in_view_has_the_stream_and_presence_has_no_gap(person):
         hidden.evaluate("hide(true)")
         shown.evaluate("hide(false)")
         person.settles_on(shown)
-    ((_, frozen_clock),) = person.presence()
-    assert frozen_clock is None
+    ((_, ended_at),) = person.presence()
+    assert ended_at is None
 
 
 def test_a_hidden_tab_leaves_the_stream_to_a_window_in_view(person):
@@ -228,8 +230,8 @@ def test_who_was_robbed_stays_present_until_the_other_is(person):
     new.evaluate("window.dispatchEvent(new Event('online'))")
     person.settles_on(new)
     expect(new.locator("#lost")).to_be_hidden()
-    ((_, frozen_clock),) = person.presence()
-    assert frozen_clock is None
+    ((_, ended_at),) = person.presence()
+    assert ended_at is None
 
 
 def test_a_holder_that_says_nothing_is_replaced(person):
