@@ -32,10 +32,11 @@ class Code(StrEnum):
     MUTATION_FORBIDDEN = "webinar_status_mutation_forbidden"
     NOT_FOUND = "webinar_not_found"
     FORBIDDEN = "forbidden"
-    # The contract names no code for these three:
+    # The contract names no code for these four:
     INCOMPLETE = "webinar_incomplete"
     SEATS_CLOSED = "webinar_seats_closed"
     RECORDING_INVALID_STATE = "webinar_recording_invalid_state"
+    WATCH_INVALID_STATE = "webinar_watch_invalid_state"
 
 
 class ActionRefused(Exception):

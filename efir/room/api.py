@@ -22,7 +22,7 @@ api = NinjaAPI(title="Efir", version="1", description="The room's state, read-on
 
 
 class RoomState(Schema):
-    """The state of a room. `player_url` and `chat_url` are present only while it is on air."""
+    """The state of a room. The player itself is handed out by `POST /account/webinar_room/<id>/watch`."""
 
     webinar_id: int
     status: str = Field(description="draft, scheduled, live, paused, finished or archived")
@@ -38,8 +38,9 @@ class RoomState(Schema):
     )
     starts_at: str | None
     started_at: str | None
-    player_url: str | None = None
-    chat_url: str | None = None
+    player_version: str = Field(
+        description="Changes whenever the player or the chat changes; an opened page then asks for them again."
+    )
 
 
 class Problem(Schema):

@@ -57,6 +57,20 @@ class PresenceInterval(models.Model):
         return f"{self.person_id} in {self.webinar_id} from {self.began_at}"
 
 
+class Opening(models.Model):
+    """The first time a person opened the broadcast of a webinar; only from then on can they be watching."""
+
+    webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="openings")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="openings")
+    opened_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["webinar", "person"], name="opening_once")]
+
+    def __str__(self) -> str:
+        return f"{self.person_id} in {self.webinar_id} at {self.opened_at}"
+
+
 class SpeakerPageSeen(models.Model):
     """When somebody with `manage_status` last had the webinar's speaker page open."""
 

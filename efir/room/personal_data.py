@@ -1,4 +1,4 @@
-"""Personal data of this app: when a person was in which room."""
+"""Personal data of this app: when a person was in which room, and opened which broadcast."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ from collections.abc import Iterable
 
 from efir.accounts.models import Person
 from efir.accounts.personal_data import Row, section
-from efir.room.models import PresenceInterval
+from efir.room.models import Opening, PresenceInterval
 
 
 @section("presence")
 def _presence(person: Person) -> Iterable[Row]:
     rows = PresenceInterval.objects.filter(person=person).order_by("began_at", "pk")
     return rows.values("webinar_id", "began_at", "ended_at").iterator()
+
+
+@section("openings")
+def _openings(person: Person) -> Iterable[Row]:
+    rows = Opening.objects.filter(person=person).order_by("pk")
+    return rows.values("webinar_id", "opened_at").iterator()

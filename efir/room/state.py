@@ -6,9 +6,10 @@ import hashlib
 import json
 from typing import Any
 
+from django.utils.crypto import salted_hmac
+
 from efir.lib import clock
-from efir.webinars.embeds import chat_frame_url
-from efir.webinars.lifecycle import Status
+from efir.webinars.embeds import chat_frame_url, is_hls
 from efir.webinars.models import Webinar
 
 # Above this a viewer cannot tell the exact number, and every change of it is a broadcast to everybody.
@@ -16,8 +17,8 @@ EXACT_UP_TO = 200
 
 
 def state_of(webinar: Webinar, viewers: int) -> dict[str, Any]:
-    """Return the state as JSON-ready data. The player's and the chat's URLs are present only while on air."""
-    state: dict[str, Any] = {
+    """Return the state as JSON-ready data. The player's and the chat's URLs are not in it: `player_of` has them."""
+    return {
         "webinar_id": webinar.pk,
         "status": webinar.status,
         "cta_visible": webinar.cta_visible,
@@ -28,10 +29,22 @@ def state_of(webinar: Webinar, viewers: int) -> dict[str, Any]:
         "words": content_hash(webinar),
         "starts_at": clock.iso(webinar.starts_at) if webinar.starts_at else None,
         "started_at": clock.iso(webinar.started_at) if webinar.started_at else None,
+        "player_version": player_version(webinar),
     }
-    if webinar.state in (Status.LIVE, Status.PAUSED):
-        state |= {"player_url": webinar.player_url, "chat_url": chat_frame_url(webinar.chat_url)}
-    return state
+
+
+def player_of(webinar: Webinar) -> dict[str, str]:
+    """Return the broadcast as the room shows it: the kind of player, its URL and the URL of the chat to frame."""
+    return {
+        "video": "hls" if is_hls(webinar.player_url) else "embed",
+        "url": webinar.player_url,
+        "chat_url": chat_frame_url(webinar.chat_url),
+    }
+
+
+def player_version(webinar: Webinar) -> str:
+    """Return a mark that changes with `player_of`. It is keyed, so that nobody can try guessed addresses against it."""
+    return salted_hmac("efir.room.player", repr(sorted(player_of(webinar).items()))).hexdigest()[:12]
 
 
 def content_hash(webinar: Webinar) -> str:

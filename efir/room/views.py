@@ -1,4 +1,4 @@
-"""The people in the room, and the speaker page's heartbeat.
+"""The people in the room, opening the broadcast, and the speaker page's heartbeat.
 
 The room's page is in `efir.pages.room`, its event stream in `efir.room.sse`.
 """
@@ -6,7 +6,7 @@ The room's page is in `efir.pages.room`, its event stream in `efir.room.sse`.
 from __future__ import annotations
 
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -16,6 +16,9 @@ from efir.accounts.sessions import current_person
 from efir.hooks.actions import ActionRefused, Code
 from efir.room import presence_store
 from efir.room.hub import current_hub
+from efir.room.openings import open_broadcast
+from efir.room.state import player_of
+from efir.web.shortcuts import post_only, refused_json
 from efir.webinars.endpoint import ActionResult, action_endpoint
 from efir.webinars.models import Webinar
 from efir.webinars.selectors import visible_webinar
@@ -44,6 +47,19 @@ def people(request: HttpRequest, webinar_id: int) -> JsonResponse:
             "pages": page.paginator.num_pages,
         }
     )
+
+
+@never_cache
+@post_only
+def watch(request: HttpRequest, webinar_id: int) -> HttpResponse:
+    """Open the broadcast: hand out the player, and keep when that was first. JSON only, because the script asks."""
+    if not request.user.is_authenticated:
+        return JsonResponse({"error": "login_required"}, status=401)
+    try:
+        webinar = open_broadcast(webinar_id, current_person(request))
+    except ActionRefused as refused:
+        return refused_json(refused)
+    return JsonResponse(player_of(webinar))
 
 
 @action_endpoint(Capability.MANAGE_STATUS)

@@ -40,10 +40,12 @@ def test_c_and_d_an_evening_and_what_everybody_hears(site, cast, speaker):
     absent_login, _ = cast.candidate("partner2", webinar=webinar)
     with stayed.watching(webinar) as tab:
         assert tab.state["status"] == "scheduled"
-        assert "player_url" not in tab.state
+        assert stayed.post(f"/account/webinar_room/{webinar}/watch").status_code == 409
         with left.watching(webinar) as other:
             speaker.post(f"/admin_webinar/{webinar}/start")
-            assert tab.until(status="live")["player_url"].startswith("https://www.youtube.com/")
+            assert "youtube" not in str(tab.until(status="live"))
+            player = stayed.post(f"/account/webinar_room/{webinar}/watch").json()
+            assert player["url"].startswith("https://www.youtube.com/")
             other.until(status="live")
             eventually(lambda: site.facts(webinar) == 2)  # both entered, those who waited too
         speaker.post(f"/admin_webinar/{webinar}/cta", visible="true")

@@ -17,7 +17,7 @@ from efir.accounts.models import Person
 from efir.accounts.personal_data import export_data
 from efir.audit.models import AuditEntry
 from efir.ops.cli.people import export_person
-from efir.room.models import PresenceInterval, Recorder
+from efir.room.models import Opening, PresenceInterval, Recorder
 from efir.telegram.models import LinkToken, OutboxMessage
 from efir.webinars import core
 from tests.conftest import PASSWORD, SYSTEM
@@ -33,6 +33,7 @@ EXPORTED = {
     "webinars.LedgerEntry.actor": "webinars_you_changed",
     "webinars.Seat.person": "seats",
     "webinars.Webinar.created_by": "webinars_you_created",
+    "room.Opening.person": "openings",
     "room.PresenceInterval.person": "presence",
     "attendance.Participation.person": "participations",
     "attendance.Verdict.lead": "verdicts",
@@ -126,6 +127,7 @@ def test_export_has_own_data_only(make_person, make_webinar, visitor, clock):
     for somebody in (person, other):
         core.book_seat(webinar.pk, somebody)
         PresenceInterval.objects.create(recorder=recorder, webinar=webinar, person=somebody, began_at=clock())
+        Opening.objects.create(webinar=webinar, person=somebody, opened_at=clock())
     core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
     classified(webinar, [person, other], "left_early", 60)
     OutboxMessage.objects.update(text="Чужой Кандидат", chat_id=F("person_id") + 7000)
@@ -141,6 +143,7 @@ def test_export_has_own_data_only(make_person, make_webinar, visitor, clock):
         "sessions",
         "seats",
         "presence",
+        "openings",
         "verdicts",
         "telegram",
         "telegram_invitations",

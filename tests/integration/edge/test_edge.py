@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -12,6 +13,7 @@ import pytest
 from django.core.asgi import get_asgi_application
 from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
+from django.middleware.csrf import _does_token_match
 from django.test import Client
 from PIL import Image
 
@@ -135,6 +137,16 @@ def statements():
     CursorWrapper.execute = noted
     yield seen
     CursorWrapper.execute = execute
+
+
+def token_of(page: str) -> str:
+    """Return the one form token of a page."""
+    (token,) = re.findall(r'name="csrfmiddlewaretoken" value="(\w{64})"', page)
+    return token
+
+
+def without_token(page: str) -> str:
+    return page.replace(token_of(page), "")
 
 
 class TestSchedule:
@@ -314,15 +326,69 @@ class TestRoom:
 
         async def scenario(site):
             pages = [await site.get(f"/account/webinar_room/{webinar.pk}/", key) for key in keys]
-            texts = [page.text for page in pages], site.by_django
+            texts = [without_token(page.text) for page in pages], site.by_django
             site.handler("account/webinar_room/")._cache._pages.clear()
             own = await site.get(f"/account/webinar_room/{webinar.pk}/", keys[1])
-            return *texts, own.text
+            return *texts, without_token(own.text)
 
         (first, second), by_django, own = run(scenario)
         assert by_django == 1
         assert first == second == own
-        assert "csrfmiddlewaretoken" not in first
+
+    @pytest.mark.parametrize("accepted", ["gzip", "identity"])
+    def test_each_visitor_gets_their_own_form_token(self, run, make_webinar, visitor, accepted):
+        webinar = make_webinar("live")
+        people = [visitor() for _ in range(2)]
+        secrets = ["a" * 32, "b" * 32]
+
+        async def scenario(site):
+            path = f"/account/webinar_room/{webinar.pk}/"
+            pages = [
+                await site.get(path, each.key, cookies=f"csrftoken={secret}", accept_encoding=accepted)
+                for each, secret in zip(people, secrets, strict=True)
+            ]
+            return pages, site.by_django
+
+        pages, by_django = run(scenario)
+        assert by_django == 1
+        tokens = [token_of(page.text) for page in pages]
+        fits = [[_does_token_match(token, secret) for secret in secrets] for token in tokens]
+        assert fits == [[True, False], [False, True]]
+        assert pages[0].headers["content-length"] == str(len(pages[0].body)) == str(len(pages[1].body))
+        assert pages[0].headers["etag"] != pages[1].headers["etag"]
+        assert "set-cookie" not in pages[0].headers
+        assert "no-cache" in pages[0].headers["cache-control"]
+
+    def test_form_token_of_the_page_is_accepted(self, run, make_webinar, visitor):
+        webinar, member = make_webinar("live"), visitor()
+
+        async def scenario(site):
+            return await site.get(f"/account/webinar_room/{webinar.pk}/", member.key)
+
+        page = run(scenario)
+        cookie, _, attributes = page.headers["set-cookie"].partition("; ")
+        assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(attributes.split("; "))
+        strict = Client(enforce_csrf_checks=True)
+        strict.cookies["sessionid"], strict.cookies["csrftoken"] = member.key, cookie.partition("=")[2]
+        address = f"/account/webinar_room/{webinar.pk}/watch"
+        assert strict.post(address).status_code == 403
+        assert strict.post(address, headers={"x-csrftoken": token_of(page.text)}).status_code == 200
+
+    def test_unchanged_page_is_304_for_the_same_secret_alone(self, run, make_webinar, visitor):
+        webinar, member = make_webinar("live"), visitor()
+
+        async def scenario(site):
+            async def get(secret, **headers):
+                cookies = f"csrftoken={secret * 32}"
+                return await site.get(
+                    f"/account/webinar_room/{webinar.pk}/", member.key, cookies=cookies, **headers
+                )
+
+            tag = (await get("a")).headers["etag"]
+            return [await get(secret, if_none_match=tag) for secret in "ab"]
+
+        kept, anew = run(scenario)
+        assert (kept.status, kept.body, anew.status) == (304, b"", 200)
 
     def test_rendered_per_kind_of_viewer(self, run, make_webinar, visitor, make_person):
         webinar = make_webinar("live")

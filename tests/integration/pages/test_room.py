@@ -16,9 +16,9 @@ from efir.accounts.capabilities import Role
 from efir.attendance.models import Participation, Verdict
 from efir.lib import clock as time
 from efir.room import views
-from efir.room.models import PresenceInterval, Recorder
+from efir.room.models import Opening, PresenceInterval, Recorder
 from efir.room.presence_store import ALIVE_WITHIN
-from efir.room.state import content_hash
+from efir.room.state import content_hash, player_version
 from efir.webinars import core
 from efir.webinars.embeds import chat_frame_url
 from tests.conftest import PLAYER, SYSTEM
@@ -68,7 +68,7 @@ def test_withdrawn_webinar_has_its_own_screen(member, make_webinar):
 
 @pytest.mark.parametrize("state", ["scheduled", "live", "paused", "finished", "archived"])
 def test_page_has_no_player_or_chat_url(member, make_webinar, state):
-    """The stream sends them, and only while the webinar is on air."""
+    """They are handed out to those who open the broadcast."""
     page = room_of(member, make_webinar(state, player_url=PLAYER, chat_url=CHAT).pk)
     assert "youtube.com" not in page
 
@@ -335,7 +335,7 @@ class TestPeople:
 
 
 class TestApi:
-    def test_returns_the_same_object_as_the_stream(self, member, make_webinar, monkeypatch, settings):
+    def test_returns_the_same_object_as_the_stream(self, member, make_webinar, monkeypatch):
         monkeypatch.setattr(views, "current_hub", lambda: _live(1, 2, 3))
         webinar = make_webinar("live", chat_url=CHAT)
         state = member.get(f"/api/webinars/{webinar.pk}/state").json()
@@ -350,11 +350,8 @@ class TestApi:
             "viewers": 3,
             "withdrawn": False,
             "words": content_hash(webinar),
-            "player_url": PLAYER,
-            "chat_url": f"{CHAT}&embed_domain={urlsplit(settings.EFIR.public_url).hostname}",
+            "player_version": player_version(webinar),
         }
-        webinar.refresh_from_db()
-        assert webinar.chat_url == CHAT
 
     @pytest.mark.parametrize(
         ("pasted", "framed"),
@@ -387,10 +384,20 @@ class TestApi:
         webinar = core.core_webinar_set_status(webinar.pk, "start", SYSTEM)
         assert content_hash(webinar) == marks[-1]
 
-    @pytest.mark.parametrize("state", ["scheduled", "finished"])
-    def test_has_no_player_off_the_air(self, member, make_webinar, state):
-        answer = member.get(f"/api/webinars/{make_webinar(state).pk}/state").json()
-        assert not {"player_url", "chat_url"} & set(answer)
+    @pytest.mark.parametrize("state", ["scheduled", "live", "paused", "finished"])
+    def test_has_no_player(self, member, make_webinar, state):
+        answer = member.get(f"/api/webinars/{make_webinar(state, chat_url=CHAT).pk}/state")
+        assert "youtube" not in answer.content.decode()
+
+    def test_player_version_changes_with_player_and_chat(self, make_webinar):
+        webinar = make_webinar("live")
+        marks = [player_version(webinar)]
+        for fields in ({"chat_url": CHAT}, {"player_url": "https://rutube.ru/x"}, {"chat_url": ""}):
+            marks.append(player_version(core.update(webinar.pk, fields, SYSTEM)))
+        assert len(set(marks)) == 4
+        core.core_webinar_set_cta_visibility(webinar.pk, True, SYSTEM)
+        webinar.refresh_from_db()
+        assert player_version(webinar) == marks[-1]
 
     @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
     def test_is_read_only(self, make_webinar, make_person, method):
@@ -410,3 +417,51 @@ class TestApi:
         address = spelling.format(make_webinar().pk)
         assert member.get(f"/api/webinars/{address}/state").status_code == 404
         assert member.get(f"/account/webinar_room/{address}/").status_code == 404
+
+
+class TestWatch:
+    @pytest.fixture
+    def watch(self, member):
+        return lambda webinar, client=member: client.post(f"/account/webinar_room/{webinar.pk}/watch")
+
+    @pytest.mark.parametrize("state", ["live", "paused"])
+    def test_hands_out_the_player(self, watch, make_webinar, state, settings):
+        webinar = make_webinar(state, chat_url=CHAT)
+        answer = watch(webinar)
+        assert answer.json() == {
+            "video": "embed",
+            "url": PLAYER,
+            "chat_url": f"{CHAT}&embed_domain={urlsplit(settings.EFIR.public_url).hostname}",
+        }
+        assert "no-store" in answer["Cache-Control"]
+        webinar.refresh_from_db()
+        assert webinar.chat_url == CHAT
+
+    def test_says_what_is_hls(self, watch, make_webinar):
+        url = "https://video.example.org/live/a.m3u8"
+        assert watch(make_webinar("live", player_url=url)).json() == {
+            "video": "hls",
+            "url": url,
+            "chat_url": "",
+        }
+
+    def test_keeps_the_first_time(self, watch, make_webinar, member, clock):
+        webinar, first = make_webinar("live"), clock.move(60)
+        for _ in range(3):
+            assert watch(webinar).status_code == 200
+            clock.move(60)
+        assert list(Opening.objects.values_list("webinar", "person", "opened_at")) == [
+            (webinar.pk, member.person.pk, first)
+        ]
+
+    @pytest.mark.parametrize("state", ["scheduled", "finished", "archived"])
+    def test_off_the_air_is_409(self, watch, make_webinar, state):
+        answer = watch(make_webinar(state))
+        assert (answer.status_code, answer.json()["error"]) == (409, "webinar_watch_invalid_state")
+        assert not Opening.objects.exists()
+
+    def test_needs_a_form_token(self, make_webinar, member):
+        strict = Client(enforce_csrf_checks=True)
+        strict.force_login(member.person)
+        assert strict.post(f"/account/webinar_room/{make_webinar('live').pk}/watch").status_code == 403
+        assert not Opening.objects.exists()

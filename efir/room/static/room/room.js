@@ -12,7 +12,7 @@ import { Words } from "./words.js";
 const EXACT_UP_TO = 200;
 const $ = (id) => document.getElementById(id);
 const room = $("room");
-const stage = new Stage(`efir-stage-${room.dataset.id}`);
+const stage = new Stage(room, `efir-stage-${room.dataset.id}`);
 const words = new Words(room, showWords);
 let title = document.title;
 let screen = room.dataset.screen;

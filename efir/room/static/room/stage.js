@@ -8,7 +8,9 @@ const ALLOW = "autoplay; fullscreen; encrypted-media; picture-in-picture";
 const $ = (id) => document.getElementById(id);
 
 export class Stage {
-  constructor(name) {
+  constructor(room, name) {
+    this.room = room;
+    this.token = room.querySelector("[name=csrfmiddlewaretoken]").value;
     this.entered = false;
     this.state = null;
     this.channel = window.BroadcastChannel && new BroadcastChannel(name);
@@ -22,11 +24,25 @@ export class Stage {
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.video?.wake(); });
   }
 
-  enter() {
+  async enter() {
     this.entered = true;
-    this.draw();
     this.channel?.postMessage("entered");
+    await this.ask();
     $("player").firstElementChild?.focus();
+  }
+
+  // Asks for the player, which the server hands out only to those who open the broadcast.
+  async ask() {
+    const headers = { "X-CSRFToken": this.token, Accept: "application/json" };
+    const asked = this.asked = this.state?.player_version ?? this.room.dataset.player;
+    const answer = await fetch(this.room.dataset.watch, { method: "POST", headers }).catch(() => null);
+    if (asked !== this.asked) return;
+    if (!answer?.ok) {
+      this.asked = undefined;
+      this.entered = false;
+    }
+    this.player = answer?.ok ? await answer.json() : undefined;
+    this.draw();
   }
 
   giveWay() {
@@ -43,17 +59,19 @@ export class Stage {
   show(state) {
     this.state = state;
     this.draw();
+    if (this.entered && state.player_version !== this.asked) this.ask();
   }
 
   draw() {
-    const { status, player_url: player, chat_url: chat } = this.state ?? {};
+    const { status } = this.state ?? {};
     const onAir = status === "live" || status === "paused";
     if (this.state && !onAir) this.entered = false;
-    const mounted = this.entered && onAir;
+    const mounted = this.entered && this.player && (onAir || !this.state);
+    const chat = this.player ? this.player.chat_url : this.room.dataset.chat !== undefined;
     $("enter").hidden = this.entered || status !== "live";
-    this.play(mounted ? player : "");
-    frame($("chat"), mounted ? chat : "");
-    $("chat-soon").hidden = mounted;
+    this.play(mounted ? this.player.url : "");
+    frame($("chat"), mounted ? this.player.chat_url : "");
+    $("chat-soon").hidden = Boolean(mounted);
     if (this.state) $("chat-box").hidden = !(onAir && chat);
     if (this.state) $("studio").classList.toggle("wide", onAir && !chat);
   }
