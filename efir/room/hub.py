@@ -104,7 +104,7 @@ class RoomHub:
         self._streams[viewer.person_id] += 1
         viewer.recorded = not channel.has_ended  # a stream opened after the finish is not presence
         if viewer.recorded:
-            self.recorder.enter(webinar.pk, viewer.person_id)
+            self.recorder.enter(webinar.pk, viewer.person_id, watching=viewer.watching)
         viewer.open()
         channel.send_snapshot(viewer, self.count(webinar.pk))
 
@@ -116,7 +116,7 @@ class RoomHub:
         if not self._streams[viewer.person_id]:
             del self._streams[viewer.person_id]
         if viewer.recorded:
-            self.recorder.leave(viewer.webinar_id, viewer.person_id, until)
+            self.recorder.leave(viewer.webinar_id, viewer.person_id, until, watching=viewer.watching)
         if not channel.viewers:
             self._channels.pop(viewer.webinar_id, None)
 

@@ -16,6 +16,7 @@ class Recorder(models.Model):
     `pulsed_at` is the heartbeat: it moves with every flush, and everything up to it is in the database. `closed_at` is
     set by a clean shutdown; without it, a heartbeat that no longer moves means that the process has died.
     `repeats_until`: the clock was set back, and the time between `started_at` and this moment occurred twice.
+    `records_watching`: None in the rows of release 0.1, which recorded presence alone.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4)
@@ -23,6 +24,7 @@ class Recorder(models.Model):
     pulsed_at = models.DateTimeField(db_index=True)
     closed_at = models.DateTimeField(null=True)
     repeats_until = models.DateTimeField(null=True)
+    records_watching = models.BooleanField(null=True)
     counts = models.JSONField(default=dict)  # webinar id → people in its room at the heartbeat
 
     def __str__(self) -> str:
@@ -55,6 +57,30 @@ class PresenceInterval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person_id} in {self.webinar_id} from {self.began_at}"
+
+
+class WatchingInterval(models.Model):
+    """One person watching one broadcast: while they have streams that were opened as `…/stream?watching=1`.
+
+    Recorded beside presence and in the same way. It counts from the person's opening on.
+    """
+
+    recorder = models.ForeignKey(Recorder, models.PROTECT, related_name="watching")
+    webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="watching")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="watching")
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["recorder", "webinar", "person", "began_at"], name="watching_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["webinar", "person"])]
+
+    def __str__(self) -> str:
+        return f"{self.person_id} watching {self.webinar_id} from {self.began_at}"
 
 
 class Opening(models.Model):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from efir.accounts.models import Person
 from efir.accounts.personal_data import Row, section
-from efir.room.models import Opening, PresenceInterval
+from efir.room.models import Opening, PresenceInterval, WatchingInterval
 
 
 @section("presence")
@@ -19,3 +19,9 @@ def _presence(person: Person) -> Iterable[Row]:
 def _openings(person: Person) -> Iterable[Row]:
     rows = Opening.objects.filter(person=person).order_by("pk")
     return rows.values("webinar_id", "opened_at").iterator()
+
+
+@section("watching")
+def _watching(person: Person) -> Iterable[Row]:
+    rows = WatchingInterval.objects.filter(person=person).order_by("began_at", "pk")
+    return rows.values("webinar_id", "began_at", "ended_at").iterator()

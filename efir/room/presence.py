@@ -1,4 +1,4 @@
-"""Presence in memory: the union of each person's connections in one process, flushed in bulk.
+"""Presence and watching in memory: the union of each person's connections in one process, flushed in bulk.
 
 Not thread-safe: used on the event loop. `efir.room.presence_store` writes what `pending` returns.
 """
@@ -34,7 +34,7 @@ class RecorderRow:
 
 @dataclass(frozen=True)
 class IntervalRow:
-    """A row of `PresenceInterval` to write; open while `ended_at` is None."""
+    """A row of `PresenceInterval` or `WatchingInterval` to write; open while `ended_at` is None."""
 
     recorder_id: UUID
     webinar_id: int
@@ -49,6 +49,7 @@ class Pending:
 
     recorders: tuple[RecorderRow, ...]
     intervals: tuple[IntervalRow, ...]
+    watching: tuple[IntervalRow, ...] = ()
 
 
 @dataclass
@@ -58,28 +59,23 @@ class _PersonPresence:
     until: datetime | None = None  # the latest end of the connections that have ended
 
 
-class Presence:
-    """The people in each room of this process."""
+class _Track:
+    """The intervals of one kind, presence or watching: who has connections in which room."""
 
-    def __init__(self, now: datetime, monotonic: float) -> None:
-        self._rooms: dict[int, dict[int, _PersonPresence]] = defaultdict(dict)
-        self._intervals: dict[tuple[UUID, int, int, datetime], IntervalRow] = {}
-        self._recorders: dict[UUID, RecorderRow] = {}
-        self._ticked = monotonic
-        self._current = self._begin(now)
+    def __init__(self) -> None:
+        self.rooms: dict[int, dict[int, _PersonPresence]] = defaultdict(dict)
+        self.intervals: dict[tuple[UUID, int, int, datetime], IntervalRow] = {}
 
-    def enter(self, webinar_id: int, person_id: int, now: datetime) -> bool:
-        """Add a connection. Return whether it is the person's first one."""
-        room = self._rooms[webinar_id]
+    def enter(self, recorder_id: UUID, webinar_id: int, person_id: int, now: datetime) -> bool:
+        room = self.rooms[webinar_id]
         seen = room.get(person_id)
         if seen is None:
-            seen = room[person_id] = _PersonPresence(self._open(webinar_id, person_id, now))
+            seen = room[person_id] = _PersonPresence(self._open(recorder_id, webinar_id, person_id, now))
         seen.connections += 1
         return seen.connections == 1
 
     def leave(self, webinar_id: int, person_id: int, until: datetime) -> bool:
-        """Remove a connection, last seen alive at `until`. Return whether it was the person's last one."""
-        room = self._rooms[webinar_id]
+        room = self.rooms[webinar_id]
         seen = room[person_id]
         seen.connections -= 1
         seen.until = max(until, seen.until or until)
@@ -87,18 +83,61 @@ class Presence:
             return False
         del room[person_id]
         if not room:  # an emptied dict keeps its memory
-            del self._rooms[webinar_id]
+            del self.rooms[webinar_id]
         self._end(seen.row, seen.until)
         return True
 
+    def reopen(self, recorder_id: UUID, now: datetime) -> None:
+        """Begin a new interval for everybody who is connected; the old ones stay open."""
+        for webinar_id, room in self.rooms.items():
+            for person_id, seen in room.items():
+                seen.row = self._open(recorder_id, webinar_id, person_id, now)
+
+    def close(self, now: datetime) -> None:
+        for room in self.rooms.values():
+            for seen in room.values():
+                self._end(seen.row, now)
+        self.rooms.clear()
+
+    def _open(self, recorder_id: UUID, webinar_id: int, person_id: int, now: datetime) -> IntervalRow:
+        row = IntervalRow(recorder_id, webinar_id, person_id, now)
+        self.intervals[_key(row)] = row
+        return row
+
+    def _end(self, row: IntervalRow, until: datetime) -> None:
+        self.intervals[_key(row)] = replace(row, ended_at=max(until, row.began_at))
+
+
+class Presence:
+    """The people in each room of this process, and those of them who watch."""
+
+    def __init__(self, now: datetime, monotonic: float) -> None:
+        self._present = _Track()
+        self._watching = _Track()
+        self._recorders: dict[UUID, RecorderRow] = {}
+        self._ticked = monotonic
+        self._current = self._begin(now)
+
+    def enter(self, webinar_id: int, person_id: int, now: datetime, *, watching: bool = False) -> bool:
+        """Add a connection; `watching`: one that counts as watching. Return whether it is the person's first one."""
+        if watching:
+            self._watching.enter(self._current.id, webinar_id, person_id, now)
+        return self._present.enter(self._current.id, webinar_id, person_id, now)
+
+    def leave(self, webinar_id: int, person_id: int, until: datetime, *, watching: bool = False) -> bool:
+        """Remove a connection, last seen alive at `until`. Return whether it was the person's last one."""
+        if watching:
+            self._watching.leave(webinar_id, person_id, until)
+        return self._present.leave(webinar_id, person_id, until)
+
     def count(self, webinar_id: int) -> int:
         """Return the number of people in this room."""
-        return len(self._rooms.get(webinar_id, ()))
+        return len(self._present.rooms.get(webinar_id, ()))
 
     @property
     def has_changes(self) -> bool:
-        """Whether somebody has come or gone since the last flush."""
-        return bool(self._intervals)
+        """Whether somebody has come or gone, or begun or ceased to watch, since the last flush."""
+        return bool(self._present.intervals or self._watching.intervals)
 
     def tick(self, now: datetime, monotonic: float) -> None:
         """Update the heartbeat; called every second.
@@ -114,16 +153,13 @@ class Presence:
             self._recorders[self._current.id] = self._current
             return
         self._current = self._begin(now, repeats_until=last if last > now else None)
-        for webinar_id, room in self._rooms.items():
-            for person_id, seen in room.items():
-                seen.row = self._open(webinar_id, person_id, now)
+        for track in (self._present, self._watching):
+            track.reopen(self._current.id, now)
 
     def close(self, now: datetime) -> None:
-        """End everybody's interval now: a clean shutdown."""
-        for room in self._rooms.values():
-            for seen in room.values():
-                self._end(seen.row, now)
-        self._rooms.clear()
+        """End everybody's intervals now: a clean shutdown."""
+        for track in (self._present, self._watching):
+            track.close(now)
         self._recorders[self._current.id] = replace(self._current, pulsed_at=now, closed_at=now)
 
     @property
@@ -132,29 +168,26 @@ class Presence:
         return self._current.id
 
     def _counts(self) -> dict[str, int]:
-        return {str(webinar_id): len(people) for webinar_id, people in self._rooms.items() if people}
+        return {str(webinar_id): len(people) for webinar_id, people in self._present.rooms.items() if people}
 
     def pending(self) -> Pending:
         """Return the rows to write; pass them to `written` afterwards."""
-        return Pending(tuple(self._recorders.values()), tuple(self._intervals.values()))
+        return Pending(
+            tuple(self._recorders.values()),
+            tuple(self._present.intervals.values()),
+            tuple(self._watching.intervals.values()),
+        )
 
     def written(self, pending: Pending) -> None:
         """Forget rows that have been written, unless they have changed meanwhile."""
         _forget(self._recorders, ((row.id, row) for row in pending.recorders))
-        _forget(self._intervals, ((_key(row), row) for row in pending.intervals))
+        _forget(self._present.intervals, ((_key(row), row) for row in pending.intervals))
+        _forget(self._watching.intervals, ((_key(row), row) for row in pending.watching))
 
     def _begin(self, now: datetime, repeats_until: datetime | None = None) -> RecorderRow:
         recorder = RecorderRow(uuid4(), started_at=now, pulsed_at=now, repeats_until=repeats_until)
         self._recorders[recorder.id] = recorder
         return recorder
-
-    def _open(self, webinar_id: int, person_id: int, now: datetime) -> IntervalRow:
-        row = IntervalRow(self._current.id, webinar_id, person_id, now)
-        self._intervals[_key(row)] = row
-        return row
-
-    def _end(self, row: IntervalRow, until: datetime) -> None:
-        self._intervals[_key(row)] = replace(row, ended_at=max(until, row.began_at))
 
 
 def _key(row: IntervalRow) -> tuple[UUID, int, int, datetime]:

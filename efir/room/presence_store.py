@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -15,8 +16,10 @@ from django.db.models import Min, QuerySet
 
 from efir.accounts.models import Person
 from efir.lib import clock
-from efir.room.models import PresenceInterval, Recorder, SpeakerPageSeen
-from efir.room.presence import Pending
+from efir.room.models import PresenceInterval, Recorder, SpeakerPageSeen, WatchingInterval
+from efir.room.presence import IntervalRow, Pending
+
+Interval = TypeVar("Interval", PresenceInterval, WatchingInterval)
 
 CHUNK = 500
 # A process whose heartbeat is older has no viewers any more: three flush intervals of 5 s.
@@ -43,30 +46,28 @@ def write(pending: Pending, speaker_pages: Mapping[int, datetime] | None = None)
     try:
         _write(pending, speaker_pages)
     except IntegrityError:
-        people = Person.objects.filter(pk__in={row.person_id for row in pending.intervals})
+        rows = (*pending.intervals, *pending.watching)
+        people = Person.objects.filter(pk__in={row.person_id for row in rows})
         existing = set(people.values_list("pk", flat=True))
         kept = tuple(row for row in pending.intervals if row.person_id in existing)
-        if len(kept) == len(pending.intervals):
+        watching = tuple(row for row in pending.watching if row.person_id in existing)
+        dropped = len(rows) - len(kept) - len(watching)
+        if not dropped:
             raise
-        log.warning("presence_for_deleted_person", intervals=len(pending.intervals) - len(kept))
-        _write(replace(pending, intervals=kept), speaker_pages)
+        log.warning("presence_for_deleted_person", intervals=dropped)
+        _write(replace(pending, intervals=kept, watching=watching), speaker_pages)
 
 
 def _write(pending: Pending, speaker_pages: Mapping[int, datetime] | None) -> None:
     with transaction.atomic():
         Recorder.objects.bulk_create(
-            [Recorder(**vars(row)) for row in pending.recorders],
+            [Recorder(**vars(row), records_watching=True) for row in pending.recorders],
             update_conflicts=True,
             unique_fields=["id"],
             update_fields=["pulsed_at", "closed_at", "counts"],
         )
-        PresenceInterval.objects.bulk_create(
-            [PresenceInterval(**vars(row)) for row in pending.intervals],
-            batch_size=CHUNK,
-            update_conflicts=True,
-            unique_fields=["recorder", "webinar", "person", "began_at"],
-            update_fields=["ended_at"],
-        )
+        _upsert(PresenceInterval, pending.intervals)
+        _upsert(WatchingInterval, pending.watching)
         SpeakerPageSeen.objects.bulk_create(
             [
                 SpeakerPageSeen(webinar_id=webinar_id, seen_at=at)
@@ -76,6 +77,16 @@ def _write(pending: Pending, speaker_pages: Mapping[int, datetime] | None) -> No
             unique_fields=["webinar"],
             update_fields=["seen_at"],
         )
+
+
+def _upsert(model: type[Interval], rows: Iterable[IntervalRow]) -> None:
+    model._default_manager.bulk_create(
+        [model(**vars(row)) for row in rows],
+        batch_size=CHUNK,
+        update_conflicts=True,
+        unique_fields=["recorder", "webinar", "person", "began_at"],
+        update_fields=["ended_at"],
+    )
 
 
 def spans_by_person(

@@ -40,14 +40,14 @@ class PresenceRecorder:
         self._error_log = ThrottledErrorLog(log, "presence_flush_failed")
         self.closed = False
 
-    def enter(self, webinar_id: int, person_id: int) -> None:
-        """Record that a person opened a connection to the room."""
-        self.presence.enter(webinar_id, person_id, clock.now())
+    def enter(self, webinar_id: int, person_id: int, *, watching: bool = False) -> None:
+        """Record that a person opened a connection to the room; `watching`: one that counts as watching."""
+        self.presence.enter(webinar_id, person_id, clock.now(), watching=watching)
 
-    def leave(self, webinar_id: int, person_id: int, until: datetime) -> None:
+    def leave(self, webinar_id: int, person_id: int, until: datetime, *, watching: bool = False) -> None:
         """Record that a connection ended, last seen alive at `until`; ignored once the recorder is closed."""
         if not self.closed:
-            self.presence.leave(webinar_id, person_id, until)
+            self.presence.leave(webinar_id, person_id, until, watching=watching)
 
     def heartbeat(self) -> None:
         """Record that this process is running and sees its viewers. Never block on the database here."""
@@ -85,7 +85,7 @@ class PresenceRecorder:
         try:
             await in_thread(presence_store.write, pending, speaker_pages)
         except DatabaseError:
-            self._error_log.failed(intervals=len(pending.intervals))
+            self._error_log.failed(intervals=len(pending.intervals) + len(pending.watching))
             return
         self._error_log.succeeded()
         self.presence.written(pending)

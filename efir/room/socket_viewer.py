@@ -67,8 +67,10 @@ class SocketViewer(Viewer):
 
     __slots__ = ("_fd", "_poller")
 
-    def __init__(self, person_id: int, session_key: str, poller: SocketPoller, fd: int) -> None:
-        super().__init__(person_id, session_key)
+    def __init__(
+        self, person_id: int, session_key: str, poller: SocketPoller, fd: int, *, watching: bool = False
+    ) -> None:
+        super().__init__(person_id, session_key, watching=watching)
         self._poller = poller
         self._fd = fd
 

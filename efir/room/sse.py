@@ -1,6 +1,7 @@
 """The room's event stream: plain ASGI before Django, so that a viewer holds no thread and no database connection.
 
-`GET /account/webinar_room/<id>/stream` is authorized on connect by session, capability and webinar.
+`GET /account/webinar_room/<id>/stream` is authorized on connect by session, capability and webinar. While a page plays
+the broadcast, its stream is opened with `?watching=1`: that is recorded as watching, beside presence.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from efir.web.security_headers import SECURITY_HEADERS
 from efir.webinars.models import Webinar
 
 ROUTE = "account/webinar_room/<id>/stream"  # its label in the metrics
+WATCHING = b"watching=1"
 PATH = re.compile(rf"/account/webinar_room/({ids.PATTERN})/stream")
 
 
@@ -44,11 +46,14 @@ async def stream(scope: Scope, receive: Receive, send: Send, webinar_id: int) ->
     if access is None or webinar is None:
         return await _refuse(send, admission.status)
     metrics.count_request(ROUTE, 200)
+    watching = WATCHING in scope["query_string"].split(b"&")
     hand_over: HandOver | None = scope.get("extensions", {}).get(HAND_OVER)
     fd = hand_over() if hand_over else None
     if fd is None:
-        return await _serve_asgi(hub, webinar, AsgiViewer(access.person_id, key), receive, send)
-    return hub.join(webinar, SocketViewer(access.person_id, key, hub.socket_poller, fd))
+        return await _serve_asgi(
+            hub, webinar, AsgiViewer(access.person_id, key, watching=watching), receive, send
+        )
+    return hub.join(webinar, SocketViewer(access.person_id, key, hub.socket_poller, fd, watching=watching))
 
 
 async def _serve_asgi(

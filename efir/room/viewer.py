@@ -23,13 +23,14 @@ HEADERS = [
 
 
 class Viewer:
-    """One stream of one person. `recorded`: whether it counts as presence."""
+    """One stream of one person. `recorded`: whether it counts as presence; `watching`: as watching, too."""
 
-    __slots__ = ("person_id", "recorded", "session_key", "webinar_id")
+    __slots__ = ("person_id", "recorded", "session_key", "watching", "webinar_id")
 
-    def __init__(self, person_id: int, session_key: str) -> None:
+    def __init__(self, person_id: int, session_key: str, *, watching: bool = False) -> None:
         self.person_id = person_id
         self.session_key = session_key
+        self.watching = watching
         self.webinar_id = 0
         self.recorded = False
 
@@ -55,8 +56,8 @@ class AsgiViewer(Viewer):
 
     __slots__ = ("_last", "_message", "woken")
 
-    def __init__(self, person_id: int, session_key: str) -> None:
-        super().__init__(person_id, session_key)
+    def __init__(self, person_id: int, session_key: str, *, watching: bool = False) -> None:
+        super().__init__(person_id, session_key, watching=watching)
         self.woken = asyncio.Event()
         self._message = b""
         self._last = False

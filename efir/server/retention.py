@@ -17,7 +17,7 @@ from efir.accounts.models import Session
 from efir.attendance.models import Classification
 from efir.audit.models import AuditAddress
 from efir.lib import clock
-from efir.room.models import PresenceInterval, Recorder
+from efir.room.models import Opening, PresenceInterval, Recorder, WatchingInterval
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
@@ -77,19 +77,22 @@ def _clear_texts(before: datetime) -> int:
 
 
 def _delete_evidence(before: datetime) -> int:
-    """Delete the recorded presence of archived webinars: each verdict keeps its own intervals.
+    """Delete the recorded presence and watching of archived webinars: each verdict keeps its own intervals.
 
     The mark on the classification comes first, in the same transaction: it explains why intervals are missing.
     """
     archived = Webinar.objects.filter(status=Status.ARCHIVED, finished_at__lt=before)
-    with transaction.atomic():
-        rows = PresenceInterval.objects.filter(webinar__in=archived)
-        batch = list(rows.values_list("pk", "webinar_id")[:BATCH])
-        Classification.objects.filter(
-            webinar_id__in={webinar_id for _, webinar_id in batch}, evidence_pruned_at=None
-        ).update(evidence_pruned_at=clock.now())
-        count, _ = rows.filter(pk__in=[pk for pk, _ in batch]).delete()
-        return count
+    deleted = []
+    for model in (PresenceInterval, WatchingInterval, Opening):
+        with transaction.atomic():
+            rows = model._default_manager.filter(webinar__in=archived)
+            batch = list(rows.values_list("pk", "webinar_id")[:BATCH])
+            Classification.objects.filter(
+                webinar_id__in={webinar_id for _, webinar_id in batch}, evidence_pruned_at=None
+            ).update(evidence_pruned_at=clock.now())
+            count, _ = rows.filter(pk__in=[pk for pk, _ in batch]).delete()
+            deleted.append(count)
+    return max(deleted)
 
 
 def _delete_recorders(before: datetime) -> int:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef
 from django.dispatch import Signal
@@ -272,6 +273,7 @@ def _write_ledger(webinar: Webinar, status: Status, cta_visible: bool, context: 
     moments: dict[str, Any] = {}
     if status is Status.LIVE and webinar.started_at is None:
         moments["started_at"] = now
+        moments |= {name: getattr(settings.EFIR, name) for name in ("grace_s", "settle_s", "min_watched")}
     if status is Status.FINISHED:
         moments["finished_at"] = now
         # Whether an absent seat holder is a lead is settled now: a later change of role changes nothing.

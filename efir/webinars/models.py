@@ -93,6 +93,11 @@ class Webinar(models.Model):
     forgotten_h = models.FloatField(_("останавливать забытый эфир через, часов"), null=True, blank=True)
     recording_url = models.CharField(_("запись"), max_length=2000, blank=True)
 
+    # The parameters of the verdicts, fixed at the start. A webinar that release 0.1 started has none.
+    grace_s = models.FloatField(null=True)
+    settle_s = models.FloatField(null=True)
+    min_watched = models.FloatField(null=True)  # percent of the live time
+
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT, db_index=True)
     cta_visible = models.BooleanField(default=False)
     version = models.PositiveBigIntegerField(default=1)

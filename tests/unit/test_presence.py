@@ -60,7 +60,7 @@ def test_empty_room_keeps_no_memory():
         presence.leave(1, person_id, at(2))
     presence.written(presence.pending())
     presence.tick(at(3), 3)
-    assert not presence._rooms
+    assert not presence._present.rooms
     assert presence.enter(1, 7, at(4))
     assert presence.count(1) == 1
 
@@ -84,6 +84,33 @@ def test_gap_begins_a_new_recorder_and_leaves_the_old_one_open():
     assert [(row.recorder_id, row.began_at, row.ended_at) for row in presence.pending().intervals] == [
         (old.id, at(1), None),
         (new.id, at(100), None),
+    ]
+
+
+def test_watching_is_the_union_of_the_streams_that_play():
+    presence = Presence(at(0), 0)
+    presence.enter(1, 7, at(1))
+    presence.enter(1, 7, at(5), watching=True)
+    presence.enter(1, 7, at(8), watching=True)
+    presence.leave(1, 7, at(9), watching=True)
+    presence.leave(1, 7, at(12), watching=True)
+    presence.leave(1, 7, at(20))
+    pending = presence.pending()
+    assert intervals(presence) == [(at(1), at(20))]
+    assert [(row.began_at, row.ended_at) for row in pending.watching] == [(at(5), at(12))]
+    presence.written(pending)
+    assert not presence.has_changes
+
+
+def test_gap_begins_a_new_interval_of_watching():
+    presence = Presence(at(0), 0)
+    presence.enter(1, 7, at(1), watching=True)
+    presence.tick(at(100), MAX_GAP_S + 1)
+    presence.close(at(101))
+    old, new = presence.pending().recorders
+    assert [(row.recorder_id, row.began_at, row.ended_at) for row in presence.pending().watching] == [
+        (old.id, at(1), None),
+        (new.id, at(100), at(101)),
     ]
 
 

@@ -35,6 +35,7 @@ EXPORTED = {
     "webinars.Webinar.created_by": "webinars_you_created",
     "room.Opening.person": "openings",
     "room.PresenceInterval.person": "presence",
+    "room.WatchingInterval.person": "watching",
     "attendance.Participation.person": "participations",
     "attendance.Verdict.lead": "verdicts",
     "attendance.Verdict.decided_by": "verdicts_you_decided",

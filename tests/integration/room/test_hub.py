@@ -18,9 +18,9 @@ from efir.accounts.roles import assign_role
 from efir.lib import clock
 from efir.lib.concurrency import in_thread
 from efir.room import hub as hub_module
-from efir.room import presence_store, recorder
+from efir.room import presence_store, recorder, sse
 from efir.room.hub import RoomHub
-from efir.room.models import PresenceInterval
+from efir.room.models import PresenceInterval, Recorder, WatchingInterval
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.socket_viewer import SocketViewer
 from efir.room.viewer import AsgiViewer
@@ -315,3 +315,32 @@ class TestAccessChanges:
             assign_role(Person.objects.get(pk=person_id), Role.PARTNER)
 
         assert not watching(promoted, wake=False)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("query", "watches"),
+    [(b"", 0), (b"watching=1", 1), (b"x=2&watching=1", 1), (b"watching=0", 0), (b"watching=11", 0)],
+)
+def test_stream_is_recorded_as_watching_if_it_says_so(make_webinar, make_person, monkeypatch, query, watches):
+    webinar, client = make_webinar("live"), Client()
+    client.force_login(make_person())
+    cookie = f"sessionid={client.session.session_key}".encode()
+    scope = {"method": "GET", "query_string": query, "headers": [(b"cookie", cookie)]}
+
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        pass
+
+    async def scenario():
+        monkeypatch.setattr(hub_module, "_hub", RoomHub())
+        await sse.stream(scope, receive, send, webinar.pk)
+        await hub_module.current_hub().recorder.flush()
+
+    asyncio.run(scenario())
+    present = list(PresenceInterval.objects.values_list("person", "began_at", "ended_at"))
+    assert list(WatchingInterval.objects.values_list("person", "began_at", "ended_at")) == present * watches
+    assert len(present) == 1
+    assert Recorder.objects.get().records_watching

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -244,3 +246,14 @@ def test_random_calls_stay_within_the_table(make_webinar, calls):
     assert all(before is after or (before, after) in TRANSITIONS for before, after in steps)
     reached = steps[-1][1] if steps else Status.DRAFT
     assert Webinar.objects.get(pk=webinar.pk).state is reached
+
+
+def test_start_fixes_the_parameters_of_the_verdicts(make_webinar, settings):
+    webinar = make_webinar()
+    assert (webinar.grace_s, webinar.settle_s, webinar.min_watched) == (None, None, None)
+    settings.EFIR = replace(settings.EFIR, grace_s=30, settle_s=5, min_watched=80)
+    webinar = start(webinar.pk, SYSTEM)
+    settings.EFIR = replace(settings.EFIR, grace_s=60, settle_s=6, min_watched=10)
+    core.pause(webinar.pk, SYSTEM)
+    webinar = core.resume(webinar.pk, SYSTEM)
+    assert (webinar.grace_s, webinar.settle_s, webinar.min_watched) == (30, 5, 80)
