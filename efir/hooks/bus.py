@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -20,6 +22,8 @@ Callback = Callable[[Sequence[E]], None]
 
 # After the first, second, … failure of an outside listener; the last delay repeats until the call succeeds.
 RETRY_DELAYS_S = (10, 60, 300, 1800, 3600)
+
+_outside_muted = ContextVar("outside_muted", default=False)
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +62,16 @@ def unlisten(call: Callback[Any]) -> None:
         _listeners[event] = [listener for listener in listeners if listener.name != name]
 
 
+@contextmanager
+def without_outside_listeners() -> Iterator[None]:
+    """Emit without calling listeners from outside the project: what happens in the block is thrown away."""
+    token = _outside_muted.set(True)
+    try:
+        yield
+    finally:
+        _outside_muted.reset(token)
+
+
 def emit(events: Sequence[E]) -> list[E]:
     """Journal events of one kind and hand the new ones to the listeners; return the new ones.
 
@@ -84,7 +98,7 @@ def _dispatch(events: Sequence[Event], entry_ids: Collection[int]) -> None:
         if not listener.outside:
             listener.call(events)
     for listener in listeners:
-        if listener.outside and (error := _call_outside(listener, events)):
+        if listener.outside and not _outside_muted.get() and (error := _call_outside(listener, events)):
             ListenerRetry.objects.bulk_create(
                 ListenerRetry(listener=listener.name, entry_id=pk, due_at=_next_attempt(1), error=error)
                 for pk in entry_ids

@@ -21,6 +21,8 @@ from tests.support.site import TOKEN, Site, Visitor, eventually, fresh_database
 COUNT = 20
 # Rows of running processes, which a restore drops.
 PASSING = {"tables/ops_workerbeat.jsonl", "tables/telegram_dispatcherstate.jsonl"}
+# With a row in this table no installation starts.
+DEMO_MARK = "tables/ops_demomark.jsonl"
 MESSAGES = """
 SELECT message.id, message.webinar_id, kind, state, login, chat_id_of
 FROM (SELECT m.*, c.chat_id AS chat_id_of FROM telegram_outboxmessage m
@@ -60,6 +62,16 @@ def contents(file: Path) -> dict[str, tuple[int, int]]:
         }
 
 
+def rows_of(file: Path) -> dict[str, list[object]]:
+    """Return the rows of each table: PostgreSQL does not keep the order of the keys in JSON."""
+    with zipfile.ZipFile(file) as archive:
+        return {
+            name: [json.loads(line) for line in archive.read(name).splitlines()]
+            for name in archive.namelist()
+            if name.endswith(".jsonl") and name not in PASSING
+        }
+
+
 def run_ok(site: Site, *arguments: str) -> str:
     done = site.run(*arguments)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -72,6 +84,25 @@ def refused(site: Site, *arguments: str) -> str:
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr
+
+
+def test_everything_the_gallery_shows_goes_to_either_database_and_back(place, tmp_path):
+    """A backup with rows in every table, posters among them, is restored on both databases, from both."""
+    old, file = place("old", ""), tmp_path / "old.zip"
+    seeding = old.start("python", "-m", "tests.support.gallery_data", wait=False)
+    assert seeding.wait(120) == 0, old.log.read_text()[-2000:]
+    run_ok(old, "backup", str(file))
+    with zipfile.ZipFile(file) as archive:
+        assert [each.filename for each in archive.infolist() if not each.file_size] == [DEMO_MARK]
+    source = file
+    # On PostgreSQL: from SQLite, to another PostgreSQL, and back to SQLite. Each is made of the one before it.
+    for name, url in (("first", None), ("second", None), ("last", "")):
+        new = place(name, url)
+        assert "can be restored" in run_ok(new, "restore", "--check", str(source))
+        run_ok(new, "restore", str(source), "--assume-nothing-sent")
+        source = tmp_path / f"{name}.zip"
+        run_ok(new, "backup", str(source))
+        assert rows_of(source) == rows_of(file)
 
 
 @pytest.mark.smoke
@@ -124,10 +155,18 @@ def seat_without_person(parts: dict[str, bytes]) -> None:
 
 
 def test_refused_restore_leaves_an_empty_installation(place, tmp_path):
+    """`--check` refuses what a restore refuses, here as in an installation that is in use."""
     old, new, file = fill(place("old"), 3), place("new"), tmp_path / "efir.zip"
     run_ok(old, "backup", str(file))
-    assert "contradict each other" in refused(new, "restore", str(tampered(file, seat_without_person)))
-    run_ok(new, "restore", "--check", str(file))
+    broken = str(tampered(file, seat_without_person))
+    for site, options in ((new, []), (new, ["--check"]), (old, ["--check"])):
+        assert "contradict each other" in refused(site, "restore", *options, broken)
+    before = contents(file)
+    assert "Not into this installation" in run_ok(old, "restore", "--check", str(file))
+    run_ok(old, "backup", str(file), "--overwrite")
+    assert contents(file) == before
+    assert "Not into" not in run_ok(new, "restore", "--check", str(file))
+    assert [path.name for path in new.data_dir.glob(".restore-check*")] == []
     # An installation that was started but never used counts as empty.
     run_ok(new, "migrate")
     run_ok(new, "restore", str(file))

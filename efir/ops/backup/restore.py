@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,12 +16,14 @@ from django.db import DataError, IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from efir.accounts.models import Person, Session
+from efir.hooks import bus
 from efir.hooks.models import JournalEntry
 from efir.lib import clock
 from efir.ops.backup import BackupRefused
 from efir.ops.backup.archive_file import Backup, Manifest, opened
 from efir.ops.backup.backup import SECRET
 from efir.ops.backup.held_messages import hold_unsettled
+from efir.ops.backup.scratch import one_transaction, scratch_database
 from efir.ops.backup.tables import (
     OverlongText,
     columns,
@@ -45,6 +45,8 @@ from efir.webinars.models import Webinar
 HEARTBEAT_WITHIN = timedelta(seconds=30)
 # The clocks of the two machines may differ by this much.
 CLOCK_TOLERANCE = timedelta(minutes=5)
+# What reading a line raises that is no row of its table.
+MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
 # One row in any of these makes an installation one that is in use.
 MODELS_OF_USE = (Person, Webinar, JournalEntry)
 
@@ -60,30 +62,33 @@ class Restored:
 
 @dataclass(frozen=True)
 class Checked:
-    """A backup that can be restored here: its manifest, and the texts that would keep it from PostgreSQL."""
+    """A backup that can be restored into an empty installation on this kind of database.
+
+    `overlong` are the texts that would keep it from PostgreSQL; `not_here` says why this installation is not empty.
+    """
 
     manifest: Manifest
     overlong: tuple[OverlongText, ...]
+    not_here: str
 
 
 def check(path: Path) -> Checked:
-    """Read the whole file without writing anything. Raises BackupRefused if this Efir cannot restore it here."""
+    """Restore into a scratch database and throw it away. Raises BackupRefused for what `restore` refuses.
+
+    An installation in use is no reason to refuse: a backup is checked beside the system that it was made of.
+    """
     with opened(path) as backup:
         _check(backup)
-        tables = backup.manifest.tables
-        overlong: list[OverlongText] = []
+        overlong = _overlong_texts(backup)
         try:
-            for model in models_at(backup.manifest.migrations):
-                part = tables[model._meta.db_table]
-                overlong.extend(overlong_texts(model, part.columns, backup.rows(part)))
-        except ValueError as exc:
-            raise BackupRefused(f"the backup's rows cannot be read ({exc}).") from exc
-        if overlong and connection.vendor == "postgresql":
-            raise BackupRefused(
-                f"PostgreSQL takes no texts of such a length: {describe_overlong(overlong)}. "
-                "Restore the backup on SQLite, shorten them there with SQL, and make another."
-            )
-        return Checked(backup.manifest, tuple(overlong))
+            _refuse_in_use()
+            not_here = ""
+        except BackupRefused as refused:
+            not_here = str(refused)
+        with scratch_database(), bus.without_outside_listeners():
+            _fill(backup, assume_nothing_sent=False)
+            transaction.set_rollback(True)
+        return Checked(backup.manifest, overlong, not_here)
 
 
 def restore(path: Path, *, assume_nothing_sent: bool = False, clear_sessions: bool = False) -> Restored:
@@ -95,22 +100,53 @@ def restore(path: Path, *, assume_nothing_sent: bool = False, clear_sessions: bo
     with opened(path) as backup, exclusive_lock("web"), exclusive_lock("worker"), migration_lock():
         _refuse_in_use()
         _check(backup)
-        with _one_transaction():
+        _overlong_texts(backup)
+        with one_transaction():
             _drop_tables()
-            _build_schema(backup.manifest)
-            _load_rows(backup)
-            ContentType.objects.clear_cache()
-            call_command("migrate", interactive=False, verbosity=0)  # also makes the roles and the triggers
-            # The processes of the old installation hold no lease any more.
-            WorkerHeartbeat.objects.all().delete()
-            DispatcherState.objects.update(holder=None, lease_until=None)
-            held = 0 if assume_nothing_sent else hold_unsettled()
+            held = _fill(backup, assume_nothing_sent=assume_nothing_sent)
             cleared = Session.objects.all().delete()[0] if clear_sessions else 0
-            connection.check_constraints()
             # Last before the commit: a failure after it leaves an installation that is still empty.
             if secret := backup.read(SECRET):
                 _write_secret(secret)
     return Restored(backup.manifest, held, cleared)
+
+
+def _fill(backup: Backup, *, assume_nothing_sent: bool) -> int:
+    """Make the tables, load the rows and bring both to this version; return how many messages are held."""
+    _build_schema(backup.manifest)
+    _load_rows(backup)
+    ContentType.objects.clear_cache()
+    try:
+        call_command("migrate", interactive=False, verbosity=0)  # also makes the roles and the triggers
+        _defer_constraints()
+        # The processes of the old installation hold no lease any more.
+        WorkerHeartbeat.objects.all().delete()
+        DispatcherState.objects.update(holder=None, lease_until=None)
+        held = 0 if assume_nothing_sent else hold_unsettled()
+        connection.check_constraints()
+    except (DataError, IntegrityError) as exc:
+        raise BackupRefused(
+            f"the backup's rows do not fit this version of Efir ({exc}). Nothing was restored."
+        ) from exc
+    return held
+
+
+def _overlong_texts(backup: Backup) -> tuple[OverlongText, ...]:
+    """Return the texts that are too long for PostgreSQL. Raises BackupRefused if this is PostgreSQL."""
+    tables = backup.manifest.tables
+    overlong: list[OverlongText] = []
+    try:
+        for model in models_at(backup.manifest.migrations):
+            part = tables[model._meta.db_table]
+            overlong.extend(overlong_texts(model, part.columns, backup.rows(part)))
+    except MALFORMED as exc:
+        raise BackupRefused(f"the backup's rows cannot be read ({exc}).") from exc
+    if overlong and connection.vendor == "postgresql":
+        raise BackupRefused(
+            f"PostgreSQL takes no texts of such a length: {describe_overlong(overlong)}. "
+            "Restore the backup on SQLite, shorten them there with SQL, and make another."
+        )
+    return tuple(overlong)
 
 
 def _check(backup: Backup) -> None:
@@ -146,21 +182,6 @@ def _refuse_in_use() -> None:
         )
 
 
-@contextmanager
-def _one_transaction() -> Iterator[None]:
-    # On SQLite Django refuses to change a schema in a transaction while foreign keys are enforced. `restore` checks
-    # the constraints at the end instead.
-    connection.disable_constraint_checking()
-    try:
-        with transaction.atomic():
-            if connection.vendor == "postgresql":
-                with connection.cursor() as cursor:
-                    cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-            yield
-    finally:
-        connection.enable_constraint_checking()
-
-
 def _drop_tables() -> None:
     """Drop the tables of an installation that was started but never used."""
     registry.drop()
@@ -184,9 +205,17 @@ def _build_schema(manifest: Manifest) -> None:
         if parent.key[0] == migration[0]
     }
     executor.migrate(sorted(migrations - followed))
+    _defer_constraints()
     with connection.cursor() as cursor:
         for model in models_at(manifest.migrations):
             cursor.execute(f"DELETE FROM {connection.ops.quote_name(model._meta.db_table)}")  # noqa: S608  # our own
+
+
+def _defer_constraints() -> None:
+    """Let rows be written in any order again: some migrations make their foreign key immediate to the commit."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def _load_rows(backup: Backup) -> None:
@@ -198,10 +227,9 @@ def _load_rows(backup: Backup) -> None:
         connection.check_constraints()
     except DataError as exc:
         raise BackupRefused(
-            f"this database does not take a value of the backup ({exc}); of texts that are too long `efir restore "
-            "--check` tells where they are. Nothing was restored."
+            f"this database does not take a value of the backup ({exc}). Nothing was restored."
         ) from exc
-    except (IntegrityError, ValidationError, ValueError) as exc:
+    except (IntegrityError, ValidationError, *MALFORMED) as exc:
         raise BackupRefused(
             f"the backup's rows contradict each other ({exc}). Nothing was restored."
         ) from exc

@@ -51,14 +51,17 @@ def run_backup(options: argparse.Namespace) -> int:
 
 
 def run_restore(options: argparse.Namespace) -> int:
-    """Restore a backup and verify the result; with --check only read it."""
+    """Restore a backup and verify the result; with --check restore it into a scratch database."""
     try:
         if options.check:
-            checked = check(options.file)
+            with _sigterm_as_exit():
+                checked = check(options.file)
             print(f"{options.file} can be restored: {_describe(checked.manifest)}.")
             if checked.overlong:
                 what = describe_overlong(checked.overlong)
                 print(f"Not on PostgreSQL, though: {what}. `efir verify` says what to do.")
+            if checked.not_here:
+                print(f"Not into this installation, though: {checked.not_here}")
             return 0
         if options.nothing_sent_since:
             _note_rename("--nothing-sent-since", "--assume-nothing-sent")

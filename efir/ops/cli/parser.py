@@ -144,7 +144,11 @@ def _add_backup(commands: argparse._SubParsersAction[Parser]) -> None:
     backup.option("--overwrite", action="store_true", text="replace FILE if it exists")
     restore = _add(commands, "restore", "backup:run_restore", "read a backup into an empty installation")
     restore.option("file", type=Path, metavar="FILE", text="the backup")
-    restore.option("--check", action="store_true", text="only read FILE and say whether it can be restored")
+    restore.option(
+        "--check",
+        action="store_true",
+        text="only try FILE in a scratch database and say whether it can be restored",
+    )
     restore.option("--assume-nothing-sent", action="store_true", text="hold no messages: none was sent since")
     restore.option("--clear-sessions", action="store_true", text="log everybody out")
     # The names of release 0.1, hidden from the help.
