@@ -30,7 +30,8 @@ from efir.webinars.models import Webinar
 
 # The heartbeat; it also limits how often a changed number of viewers is broadcast.
 TICK_S = 1.0
-# Proxies close a connection that is silent for a minute or less.
+# Proxies close a connection that is silent for a minute or less, and the room's page reconnects after 40 s of silence
+# (connection.js): two keep-alives may be late.
 KEEP_ALIVE_S = 15.0
 # Viewers that get their keep-alive in one go, before other work of the event loop gets its turn.
 KEEP_ALIVE_BATCH = 500

@@ -10,7 +10,9 @@ import random
 
 from efir.web.security_headers import SECURITY_HEADERS
 
-KEEP_ALIVE = b": here\n\n"
+# An event, not a comment: browsers hide comments from the page, which then cannot tell a quiet room from a lost
+# connection. It has a data line because an event without one is not dispatched.
+KEEP_ALIVE = b"event: keep-alive\ndata:\n\n"
 # How soon a browser reconnects: spread, so that a full room does not come back in the same second.
 RETRY_MS = (1000, 5000)
 
@@ -42,7 +44,7 @@ class Viewer:
         raise NotImplementedError
 
     def keep_alive(self) -> None:
-        """Send a comment, so that no proxy takes the stream for dead."""
+        """Show that the connection is alive, to the page and to every proxy on the way."""
         self.send(KEEP_ALIVE)
 
     def close(self) -> None:

@@ -129,7 +129,7 @@ def test_slow_reader_is_dropped(scenario):
     assert scenario(body) == 1
 
 
-def test_keep_alive_is_a_comment(scenario):
+def test_keep_alive_is_an_event_without_data(scenario):
     async def body(app, server, port):
         reader, _ = await connected(port)
         await app.arrived.wait()
@@ -138,7 +138,7 @@ def test_keep_alive_is_a_comment(scenario):
         return await reader.readuntil(b"\n\n")
 
     assert scenario(body) == KEEP_ALIVE
-    assert KEEP_ALIVE.startswith(b":")
+    assert KEEP_ALIVE == b"event: keep-alive\ndata:\n\n"
 
 
 def test_closed_connection_is_not_handed_over(scenario):

@@ -11,6 +11,7 @@ export class SharedStream {
     Object.assign(this, { name, onState, onLost, onBack });
     this.connection = new Connection(address, stateAddress, {
       onState: (state) => this.say({ state, at: Date.now() }),
+      onAlive: () => this.repeat(),
       onLost: () => this.say({ lost: true }),
       onBack,
     });
