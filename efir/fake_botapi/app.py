@@ -37,6 +37,7 @@ MAX_BODY_BYTES = 1_000_000
 STOP_AFTER_S = 3
 # The name of the ASGI extension with which the application closes its connection.
 DROP = "efir.fake_botapi.drop"
+_BODIES = {ResponseKind.MALFORMED: '{"ok":true,"resu', ResponseKind.FOREIGN: '{"ok":true,"result":true}'}
 _BOT_PATH = re.compile(r"/bot(?P<token>\d{1,16}:[A-Za-z0-9_-]+)/(?P<method>[A-Za-z0-9_]+)")
 
 
@@ -191,12 +192,8 @@ class FakeBotApi:
             case ResponseKind.HTML:
                 page = f"<html><h1>{scripted.status} {HTTPStatus(scripted.status).phrase}</h1></html>"
                 return _Response(scripted.status, page.encode(), "text/html")
-            case ResponseKind.MALFORMED | ResponseKind.FOREIGN:
-                body = (
-                    '{"ok":true,"result":true}'
-                    if scripted.kind is ResponseKind.FOREIGN
-                    else '{"ok":true,"resu'
-                )
+            case ResponseKind.MALFORMED | ResponseKind.FOREIGN | ResponseKind.RAW:
+                body = _BODIES.get(scripted.kind, scripted.body)
                 return _Response(scripted.status, body.encode())
             case ResponseKind.CUT:
                 return _Response(scripted.status, b"?", cut=True)

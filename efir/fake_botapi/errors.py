@@ -33,6 +33,7 @@ OFFICIAL_ERRORS = {
     "unauthorized": ApiError(401, "Unauthorized"),
     "not_found": ApiError(404, "Not Found"),
     "logged_out": ApiError(400, "Logged out"),
+    "misdirected": ApiError(421, "Misdirected Request: unallowed token specified"),
     # The chat.
     "blocked": ApiError(403, "Forbidden: bot was blocked by the user"),
     "deactivated": ApiError(403, "Forbidden: user is deactivated"),
@@ -40,6 +41,11 @@ OFFICIAL_ERRORS = {
     "not_a_member": ApiError(403, "Forbidden: bot is not a member of the channel chat"),
     "cannot_initiate": ApiError(403, "Forbidden: bot can't initiate conversation with a user"),
     "chat_not_found": bad_request("chat not found"),
+    "user_not_found": bad_request("user not found"),
+    "peer_id_invalid": bad_request("PEER_ID_INVALID"),
+    "user_id_invalid": bad_request("USER_ID_INVALID"),
+    "user_is_blocked": bad_request("USER_IS_BLOCKED"),
+    "user_deactivated": bad_request("INPUT_USER_DEACTIVATED"),
     "migrated": ApiError(
         400,
         "Bad Request: group chat was upgraded to a supergroup chat",

@@ -17,6 +17,7 @@ class ResponseKind(StrEnum):
     HTML = "html"  # a page, as a proxy in between returns it
     MALFORMED = "malformed"  # JSON that ends too early
     FOREIGN = "foreign"  # `ok: true` with a result of another method's shape
+    RAW = "raw"  # the given body
     CUT = "cut"  # headers, then the connection closes
     DROP = "drop"  # the connection closes without a response
     HANG = "hang"  # no response until the client leaves
@@ -28,7 +29,7 @@ class ScriptedResponse:
 
     `method` and `chat_id` select the calls; None matches any. `official` names one of OFFICIAL_ERRORS, which
     supplies the fields left out. With `delivered` the call is carried out first, so that the client sees a
-    failure of a call that succeeded.
+    failure of a call that succeeded. `body` is that of a RAW response.
     """
 
     status: int = 0
@@ -40,6 +41,7 @@ class ScriptedResponse:
     parameters: Json | None = None
     delivered: bool = False
     official: str | None = None
+    body: str = ""
 
     def __post_init__(self) -> None:
         if self.official is not None:

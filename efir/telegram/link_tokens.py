@@ -39,11 +39,14 @@ async def _ask_username() -> str:
     api = BotApi(settings.EFIR.telegram_token, settings.EFIR.telegram_api)
     try:
         async with asyncio.timeout(ASK_WITHIN_S):
-            return await api.username()
+            username = await api.username()
     except (BotApiError, TimeoutError) as exc:
         raise BotUnknown from exc
     finally:
         await api.close()
+    if not username:
+        raise BotUnknown
+    return username
 
 
 def hash_of(token: str) -> str:

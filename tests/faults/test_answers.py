@@ -50,6 +50,11 @@ class End:
 
 
 SENT_AT_ONCE = End("sent", 1, 1)
+# A success whose other fields are not as the library knows them.
+STRANGE_SUCCESS = (
+    '{"ok":true,"result":{"message_id":7,"date":1795956000000,"chat":{"id":1},'
+    '"from":{"id":42,"first_name":"b"}}}'
+)
 REFUSED = End("failed", 1, 0)
 NOT_SENT_ONCE = End("sent", 2, 1)
 NOT_SENT_TWICE = End("sent", 3, 1)
@@ -76,6 +81,9 @@ def closed(reason: str) -> Line:
 
 UNKNOWN: dict[str, dict[str, Any]] = {
     **{name: {"official": name} for name in ("server_error", "restart", "bad_gateway", "gateway_timeout")},
+    # of something in between, and no word about the token
+    "page_401": {"kind": ResponseKind.HTML, "status": 401},
+    "page_404": {"kind": ResponseKind.HTML, "status": 404},
     "page_502": {"kind": ResponseKind.HTML},
     "page_504": {"kind": ResponseKind.HTML, "status": 504},
     "hang": {"kind": ResponseKind.HANG},
@@ -86,15 +94,26 @@ UNKNOWN: dict[str, dict[str, Any]] = {
 }
 TABLE = {
     "ok": Line(SENT_AT_ONCE),
+    "strange_success": Line(
+        SENT_AT_ONCE, {"kind": ResponseKind.RAW, "body": STRANGE_SUCCESS, "delivered": True}, None
+    ),
     # the token is rejected: no message fails
-    **{name: Line(NOT_SENT_ONCE, {"official": name}) for name in ("unauthorized", "not_found", "logged_out")},
+    **{
+        name: Line(NOT_SENT_ONCE, {"official": name})
+        for name in ("unauthorized", "not_found", "logged_out", "misdirected")
+    },
     # the chat is unreachable
     "blocked": closed("blocked"),
     "deactivated": closed("deactivated"),
     "kicked": closed("kicked"),
     "not_a_member": Line(End("failed", 1, 0, "not_member"), {"official": "not_a_member"}, None),
     "cannot_initiate": Line(End("failed", 1, 0, "never_started"), {"official": "cannot_initiate"}, None),
-    "chat_not_found": Line(End("failed", 1, 0, "not_found"), {"official": "chat_not_found"}, None),
+    **{
+        name: Line(End("failed", 1, 0, "not_found"), {"official": name}, None)
+        for name in ("chat_not_found", "user_not_found", "peer_id_invalid", "user_id_invalid")
+    },
+    "user_is_blocked": Line(End("failed", 1, 0, "blocked"), {"official": "user_is_blocked"}, None),
+    "user_deactivated": Line(End("failed", 1, 0, "deactivated"), {"official": "user_deactivated"}, None),
     "another_403": Line(
         End("failed", 1, 0, "forbidden"), {"status": 403, "description": "Forbidden: new"}, None
     ),

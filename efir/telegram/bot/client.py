@@ -1,7 +1,9 @@
 """The Bot API client: `telegram.Bot`, with every failure as one typed exception.
 
 The library rewords Telegram's errors and makes one exception of connect timeouts and read timeouts, but the outcome
-of a call depends on the difference. So the request class below raises before the library interprets an answer.
+of a call depends on the difference. So the request class below raises before the library interprets an answer. It
+also fails on an answer whose fields are not as in its own release, although the message was delivered. So the library
+sends the call, and what came of it is read from the raw answer.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPrevie
 from telegram.error import TelegramError
 from telegram.request import BaseRequest, HTTPXRequest, RequestData
 
-from efir.telegram.bot.outcomes import CallFailed, Delivery
+from efir.telegram.bot.outcomes import INT64, CallFailed, Delivery
 
 CONNECT_S = 5.0
 READ_S = 15.0
@@ -30,6 +32,7 @@ _NEVER_SENT = (
     httpx.ConnectTimeout,
     httpx.PoolTimeout,
     httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
     httpx.ProxyError,
 )
 
@@ -44,10 +47,10 @@ class _Request(HTTPXRequest):
     ) -> tuple[int, bytes]:
         try:
             status, body = await super().do_request(url, method, request_data, *args, **timeouts)
-        except TelegramError as exc:
+        except Exception as exc:
             raise _unanswered(exc.__cause__ or exc) from None
         answer = _parsed(body)
-        if status == 200 and answer.get("ok") is True and "result" in answer:
+        if 200 <= status < 300 and answer.get("ok") is True and "result" in answer:
             return status, body
         raise _answered(status, answer)
 
@@ -72,20 +75,28 @@ def _answered(status: int, answer: dict[str, Any]) -> BotApiError:
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, dict) else {}
 
 
 class _Bot(Bot):
-    async def raw_updates(self, offset: int | None, timeout_s: int) -> Any:
-        """Return updates unparsed: one that the library cannot parse must not block those after it."""
-        data = {"offset": offset, "timeout": timeout_s, "allowed_updates": ["message", "my_chat_member"]}
-        return await self._post("getUpdates", data, read_timeout=timeout_s + POLL_GRACE_S)
+    async def call(self, method: str, *, read_timeout: float = READ_S, **parameters: Any) -> Any:
+        """Make a call. Return its `result` as Telegram gave it. Every failure is a BotApiError."""
+        try:
+            return await self._post(method, parameters, read_timeout=read_timeout)
+        except BotApiError:
+            raise
+        except Exception as exc:  # whatever else the library may raise: nobody knows how far the call got
+            raise BotApiError(Delivery.UNKNOWN, type(exc).__name__) from None
+
+
+def _unexpected(result: Any) -> BotApiError:
+    return BotApiError(Delivery.UNKNOWN, f"a result of another shape ({type(result).__name__})", status=200)
 
 
 class BotApi:
-    """The few calls that Efir makes. Each raises BotApiError.
+    """The few calls that Efir makes. Each raises BotApiError, and nothing else.
 
     If the settings name a proxy (EFIR_TELEGRAM_PROXY), every call goes through it.
     """
@@ -110,39 +121,48 @@ class BotApi:
         )
 
     async def username(self) -> str:
-        """Return the bot's username, by which people find it."""
-        return (await self._bot.get_me()).username or ""
+        """Return the bot's username, by which people find it; empty if Telegram names none."""
+        bot = await self._bot.call("getMe")
+        if not isinstance(bot, dict):
+            raise _unexpected(bot)
+        username = bot.get("username")
+        return username if isinstance(username, str) else ""
 
     async def send(
         self, chat_id: int, text: str, buttons: Sequence[tuple[str, str]] = (), *, html: bool = True
     ) -> int:
         """Send a message with one button a row. Return the id that Telegram gave it."""
         rows = [[InlineKeyboardButton(label, url=address)] for label, address in buttons]
-        try:
-            message = await self._bot.send_message(
-                chat_id,
-                text,
-                parse_mode="HTML" if html else None,
-                reply_markup=InlineKeyboardMarkup(rows) if rows else None,
-                link_preview_options=LinkPreviewOptions(is_disabled=True),
-            )
-        except TelegramError:
-            raise
-        except Exception as exc:  # whatever the library raises if the result is no message
-            raise BotApiError(Delivery.UNKNOWN, type(exc).__name__, status=200) from None
-        return message.message_id
+        message = await self._bot.call(
+            "sendMessage",
+            chat_id=chat_id,
+            text=text,
+            parse_mode="HTML" if html else None,
+            reply_markup=InlineKeyboardMarkup(rows) if rows else None,
+            link_preview_options=LinkPreviewOptions(is_disabled=True),
+        )
+        message_id = message.get("message_id") if isinstance(message, dict) else None
+        if type(message_id) is not int or message_id not in INT64:
+            raise _unexpected(message)
+        return message_id
 
     async def updates(self, offset: int | None, timeout_s: int) -> list[dict[str, Any]]:
         """Return the updates from `offset` on, waiting up to `timeout_s` seconds for one. Each has an `update_id`."""
-        updates = await self._bot.raw_updates(offset, timeout_s)
+        updates = await self._bot.call(
+            "getUpdates",
+            read_timeout=timeout_s + POLL_GRACE_S,
+            offset=offset,
+            timeout=timeout_s,
+            allowed_updates=["message", "my_chat_member"],
+        )
         if not isinstance(updates, list):
-            return []
+            raise _unexpected(updates)
         # An update without a number could never be acknowledged, so it would be fetched again for ever.
         return [each for each in updates if isinstance(each, dict) and isinstance(each.get("update_id"), int)]
 
     async def delete_webhook(self) -> None:
         """Delete the webhook: Telegram refuses long polling while there is one."""
-        await self._bot.delete_webhook()
+        await self._bot.call("deleteWebhook")
 
     async def close(self) -> None:
         """Close the connections."""

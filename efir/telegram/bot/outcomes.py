@@ -103,7 +103,7 @@ class OutcomeUnknown(_Failure):
 
 
 class TokenRejected(_Failure):
-    """Telegram rejects the token: nothing can be sent until it accepts one."""
+    """Telegram does not serve the bot with this token: nothing can be sent until it does."""
 
 
 Decision: TypeAlias = (
@@ -117,14 +117,24 @@ Decision: TypeAlias = (
     | TokenRejected
 )
 
-# Parts of Telegram's descriptions.
+# Parts of Telegram's descriptions, in lower case. The Bot API server rewords most errors of the layer below it, and
+# passes on the others as they are, in capitals: https://core.telegram.org/method/messages.sendMessage.
 _UNREACHABLE = {
     "blocked by the user": UnreachableReason.BLOCKED,
+    "user_is_blocked": UnreachableReason.BLOCKED,
+    "you_blocked_user": UnreachableReason.BLOCKED,
     "user is deactivated": UnreachableReason.DEACTIVATED,
+    "user_deactivated": UnreachableReason.DEACTIVATED,
     "was kicked": UnreachableReason.KICKED,
     "not a member": UnreachableReason.NOT_MEMBER,
     "can't initiate": UnreachableReason.NEVER_STARTED,
     "chat not found": UnreachableReason.NOT_FOUND,
+    "user not found": UnreachableReason.NOT_FOUND,
+    "peer_id_invalid": UnreachableReason.NOT_FOUND,
+    "user_id_invalid": UnreachableReason.NOT_FOUND,
+    "chat_id_invalid": UnreachableReason.NOT_FOUND,
+    "no rights to send": UnreachableReason.FORBIDDEN,
+    "chat_write_forbidden": UnreachableReason.FORBIDDEN,
 }
 
 
@@ -147,12 +157,16 @@ def classify_outcome(outcome: int | BaseException) -> Decision:
 def _by_status(error: CallFailed, status: int, text: str) -> Decision:
     if status == 429:
         return RateLimited(_wait_s(error), text)
-    if status in {401, 404} or (status == 400 and "logged out" in text.lower()):
-        return TokenRejected(text)
     if 300 <= status < 500 and not error.official:
-        return NotSent(text)  # a proxy or a login page: Telegram never saw the call
-    if status == 403 or (status == 400 and "chat not found" in text.lower()):
-        return ChatUnreachable(unreachable_reason(text) or UnreachableReason.FORBIDDEN, text)
+        # A proxy or a login page, which says nothing about the token. A server that forwards to the Bot API may put
+        # a 401 or 404 of its own in place of an answer, so it is not certain that Telegram never saw the call.
+        return OutcomeUnknown(text) if status in {401, 404} else NotSent(text)
+    # 421: a server of the Bot API that is not for this bot.
+    if status in {401, 404, 421} or (status == 400 and "logged out" in text.lower()):
+        return TokenRejected(text)
+    reason = unreachable_reason(text)
+    if status == 403 or (status == 400 and reason):
+        return ChatUnreachable(reason or UnreachableReason.FORBIDDEN, text)
     if 400 <= status < 500:
         return MessageRefused(text)
     return OutcomeUnknown(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 from efir.fake_botapi import FakeBotApi, ResponseKind, running
 from efir.telegram.bot.client import BotApi, BotApiError
-from efir.telegram.bot.outcomes import Delivery, NotSent, classify_outcome
+from efir.telegram.bot.outcomes import Delivery, NotSent, OutcomeUnknown, classify_outcome
 from tests.support.proxy import PASSWORD, proxying
 from tests.support.telegram import TOKEN
 
@@ -45,6 +46,15 @@ def call(address, work, token=TOKEN):
 
 def send(api):
     return api.send(CHAT, "Привет, <b>Ева</b>", [("Сайт", "https://efir.example.org/")])
+
+
+# Each call that Efir makes.
+CALLS = (
+    send,
+    lambda api: api.username(),
+    lambda api: api.updates(None, 0),
+    lambda api: api.delete_webhook(),
+)
 
 
 def failure(address, work=send, token=TOKEN) -> BotApiError:
@@ -101,6 +111,63 @@ def test_unreadable_success_is_unknown(fake_bot_api, address, kind):
     fake_bot_api.respond_with(kind=kind, delivered=True)
     error = failure(address)
     assert error.delivery is Delivery.UNKNOWN or error.status == 200
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        {},
+        {"date": 1795956000000, "chat": {"id": 1}, "from": {"id": 42, "first_name": "b"}},
+        {"date": "soon", "chat": None, "from": 7, "entities": {}, "reply_markup": []},
+    ],
+)
+def test_message_id_alone_means_delivered(fake_bot_api, address, rest):
+    body = json.dumps({"ok": True, "result": {"message_id": 7} | rest})
+    fake_bot_api.respond_with(kind=ResponseKind.RAW, body=body)
+    assert call(address, send) == 7
+
+
+@pytest.mark.parametrize("result", [True, [], None, {}, {"message_id": "7"}, {"message_id": 2**63}])
+def test_success_without_message_id_is_unknown(fake_bot_api, address, result):
+    fake_bot_api.respond_with(kind=ResponseKind.RAW, body=json.dumps({"ok": True, "result": result}))
+    error = failure(address)
+    assert (error.status, type(classify_outcome(error))) == (200, OutcomeUnknown)
+
+
+@pytest.mark.parametrize("body", ["[" * 100_000, '{"ok":true,"result":' + "9" * 5000 + "}", "\ufffd", "null"])
+@pytest.mark.parametrize("status", [200, 400])
+def test_any_body_ends_in_a_typed_failure(fake_bot_api, address, status, body):
+    for work in CALLS:
+        fake_bot_api.respond_with(status, kind=ResponseKind.RAW, body=body)
+        error = failure(address, work)
+        assert not error.official
+
+
+@pytest.mark.parametrize("result", [7, "x", [], None])
+def test_bot_of_another_shape_is_a_typed_failure(fake_bot_api, address, result):
+    fake_bot_api.respond_with(kind=ResponseKind.RAW, body=json.dumps({"ok": True, "result": result}))
+    failure(address, lambda api: api.username())
+
+
+@pytest.mark.parametrize("result", [{"id": 42}, {"username": 7}])
+def test_username_is_optional(fake_bot_api, address, result):
+    fake_bot_api.respond_with(kind=ResponseKind.RAW, body=json.dumps({"ok": True, "result": result}))
+    assert call(address, lambda api: api.username()) == ""
+
+
+@pytest.mark.parametrize("result", [{}, 7, None, "x"])
+def test_updates_of_another_shape_are_a_typed_failure(fake_bot_api, address, result):
+    fake_bot_api.respond_with(kind=ResponseKind.RAW, body=json.dumps({"ok": True, "result": result}))
+    failure(address, lambda api: api.updates(None, 0))
+
+
+def test_failure_inside_the_library_is_typed(fake_bot_api, address, monkeypatch):
+    def fail(*args, **kwargs):
+        raise RuntimeError("of a kind that nobody listed")
+
+    monkeypatch.setattr("telegram.Bot._post", fail)
+    for work in CALLS:
+        assert failure(address, work).description == "RuntimeError"
 
 
 def test_timeout_is_unknown(fake_bot_api, address, monkeypatch):

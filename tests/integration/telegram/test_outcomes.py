@@ -50,9 +50,27 @@ def test_403_means_chat_unreachable(description, reason):
     assert classify_outcome(answered(403, description)) == ChatUnreachable(reason, description)
 
 
-def test_chat_not_found_means_chat_unreachable():
-    text = "Bad Request: chat not found"
-    assert classify_outcome(answered(400, text)) == ChatUnreachable("not_found", text)
+@pytest.mark.parametrize("prefix", ["Bad Request: ", "[Error]: Bad Request: ", "Bad Request: [Error]: ", ""])
+@pytest.mark.parametrize(
+    ("description", "reason"),
+    [
+        ("chat not found", "not_found"),
+        ("user not found", "not_found"),
+        ("PEER_ID_INVALID", "not_found"),
+        ("USER_ID_INVALID", "not_found"),
+        ("CHAT_ID_INVALID", "not_found"),
+        ("INPUT_USER_DEACTIVATED", "deactivated"),
+        ("USER_DEACTIVATED", "deactivated"),
+        ("USER_IS_BLOCKED", "blocked"),
+        ("YOU_BLOCKED_USER", "blocked"),
+        ("bot was kicked from the group chat", "kicked"),
+        ("have no rights to send a message", "forbidden"),
+        ("CHAT_WRITE_FORBIDDEN", "forbidden"),
+    ],
+)
+def test_400_about_the_chat_means_chat_unreachable(prefix, description, reason):
+    text = prefix + description
+    assert classify_outcome(answered(400, text)) == ChatUnreachable(reason, text)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +121,13 @@ def test_only_an_official_400_moves_a_chat():
 
 @pytest.mark.parametrize(
     ("status", "description"),
-    [(401, "Unauthorized"), (404, "Not Found"), (400, "Bad Request: Logged out"), (400, "Logged out")],
+    [
+        (401, "Unauthorized"),
+        (404, "Not Found"),
+        (400, "Bad Request: Logged out"),
+        (400, "Logged out"),
+        (421, "Misdirected Request: unallowed token specified"),
+    ],
 )
 def test_wrong_token_means_token_rejected(status, description):
     assert classify_outcome(answered(status, description)) == TokenRejected(description)
@@ -115,7 +139,13 @@ def test_other_4xx_means_message_refused(status):
     assert classify_outcome(answered(status, text)) == MessageRefused(text)
 
 
-@pytest.mark.parametrize("status", [302, 403, 400, 407])
+@pytest.mark.parametrize("status", [401, 404])
+def test_page_of_something_in_between_does_not_accuse_the_token(status):
+    text = f"HTTP {status}"
+    assert classify_outcome(answered(status, text, official=False)) == OutcomeUnknown(text)
+
+
+@pytest.mark.parametrize("status", [302, 403, 400, 407, 421])
 def test_answer_of_a_proxy_means_not_sent(status):
     assert classify_outcome(answered(status, f"HTTP {status}", official=False)) == NotSent(f"HTTP {status}")
 

@@ -13,6 +13,7 @@ from django.utils.dateparse import parse_datetime
 
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
+from efir.fake_botapi import FakeBotApi, ResponseKind, running
 from efir.telegram.bot import lease
 from efir.telegram.health import bot_health
 from efir.telegram.link_tokens import hash_of
@@ -62,6 +63,17 @@ def test_link_redirects_to_telegram(browser, bot):
 def test_no_link_without_a_bot(browser, headers, status, to):
     answer = browser.post("/account/telegram/link", headers=headers)
     assert (answer.status_code, answer.get("Location")) == (status, to)
+
+
+@pytest.mark.parametrize("result", ["7", "[]", "null", '{"id":42}', '{"username":7}', "[" * 100_000])
+def test_no_link_if_the_bot_answers_strangely(browser, settings, result):
+    strange = FakeBotApi()
+    strange.respond_with(kind=ResponseKind.RAW, body=f'{{"ok":true,"result":{result}}}')
+    with running(strange) as address:
+        with_bot(settings, telegram_api=address)
+        answer = browser.post("/account/telegram/link", headers=JSON)
+    assert (answer.status_code, answer.json()["error"]) == (503, "telegram_not_available")
+    assert LinkToken.objects.count() == 0
 
 
 def test_link_is_rate_limited_per_person(browser, make_person, bot):

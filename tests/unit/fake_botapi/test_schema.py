@@ -106,6 +106,7 @@ BY_STATUS = {
     401: exceptions.TelegramUnauthorizedError,
     403: exceptions.TelegramForbiddenError,
     404: exceptions.TelegramNotFound,
+    421: exceptions.TelegramAPIError,
     429: exceptions.TelegramAPIError,  # aiogram knows how long to wait by `retry_after` alone
     500: exceptions.TelegramServerError,
     502: exceptions.TelegramServerError,
