@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import cast
+from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from structlog.contextvars import bound_contextvars
 
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.models import Person
 from efir.attendance import tracker
-from efir.attendance.evidence import current_rule, live_time_of
+from efir.attendance.evidence import current_rule, live_time_of, unseen_leads
+from efir.attendance.intervals import after, as_pairs
 from efir.attendance.models import Classification, Participation, UnknownReason, Verdict
-from efir.attendance.rules import LiveTime, Rule, VerdictResult, evaluate
+from efir.attendance.rules import Evidence, LiveTime, Rule, VerdictResult, evaluate, judge
 from efir.audit.log import note_address
 from efir.audit.models import Origin
 from efir.hooks import correlation
@@ -30,7 +32,7 @@ from efir.hooks.events import (
     Reason,
 )
 from efir.lib import clock, metrics
-from efir.room.presence_store import PresenceSpan, recorded_until, spans_by_person
+from efir.room.presence_store import heartbeats, recorded_until, spans_by_person
 from efir.webinars.correlation import stop_cause
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
@@ -70,14 +72,19 @@ def due_webinars() -> list[Webinar]:
 
 
 def eligible_leads(webinar: Webinar) -> QuerySet[Person]:
-    """Return the leads who get a verdict: those who entered, and those who held a seat at the stop.
+    """Return the leads who get a verdict: those who entered or may have, and those who held a seat at the stop.
 
     Somebody who entered in another role is no lead of this webinar, even with a seat held as a lead later.
     """
+    classification = Classification.objects.filter(webinar=webinar).first() or Classification()
+    is_old = classification.done_at and classification.heartbeats is None  # release 0.1 did not look for them
+    unseen = [] if is_old else unseen_leads(webinar, classification.as_of)
     entered = Participation.objects.filter(webinar=webinar, person=OuterRef("pk"))
     seated = webinar.seats.filter(person=OuterRef("pk"), held_by_lead=True)
     return Person.objects.filter(
-        Exists(entered.filter(is_lead=True)) | (Exists(seated) & ~Exists(entered.filter(is_lead=False)))
+        Q(pk__in=unseen)
+        | Exists(entered.filter(is_lead=True))
+        | (Exists(seated) & ~Exists(entered.filter(is_lead=False)))
     )
 
 
@@ -104,8 +111,10 @@ def classify_chunk(webinar: Webinar, size: int = CHUNK) -> bool:
         )
         if classification is None:
             return False  # done, or another worker is classifying it
+        if classification.heartbeats is None:
+            _store_heartbeats(webinar, classification)
         if lead_ids := _next_leads(webinar, size):
-            _classify_leads(webinar, lead_ids)
+            _classify_leads(webinar, lead_ids, classification.as_of)
             return True
         classification.done_at = clock.now()
         classification.save(update_fields=["done_at"])
@@ -115,6 +124,15 @@ def classify_chunk(webinar: Webinar, size: int = CHUNK) -> bool:
             "classified", webinar_id=webinar.pk, verdicts=Verdict.objects.filter(webinar=webinar).count()
         )
         return False
+
+
+def _store_heartbeats(webinar: Webinar, classification: Classification) -> None:
+    """Fix the evidence of all verdicts: what arrives later, even between two chunks, changes none of them."""
+    assert webinar.started_at is not None  # noqa: S101  # a finished webinar has its moments
+    assert webinar.finished_at is not None  # noqa: S101
+    known = heartbeats(webinar.pk, webinar.started_at, webinar.finished_at)
+    classification.heartbeats = {str(recorder_id): clock.iso(at) for recorder_id, at in known.items()}
+    classification.save(update_fields=["heartbeats"])
 
 
 def _next_leads(webinar: Webinar, size: int) -> list[int]:
@@ -132,12 +150,14 @@ def _next_leads(webinar: Webinar, size: int) -> list[int]:
     return [lead_id for lead_id in leads if lead_id not in done][:size]
 
 
-def _classify_leads(webinar: Webinar, lead_ids: Sequence[int]) -> None:
+def _classify_leads(
+    webinar: Webinar, lead_ids: Sequence[int], as_of: Mapping[UUID, datetime] | None = None
+) -> None:
     """Write the verdicts on these leads and emit their events; a held verdict has none yet."""
     assert webinar.finished_at is not None  # noqa: S101  # a finished webinar has its moment
     rule = current_rule()
-    live_time = live_time_of(webinar, webinar.finished_at)
-    spans = spans_by_person(webinar.pk, lead_ids)
+    live_time = live_time_of(webinar, webinar.finished_at, as_of)
+    spans = spans_by_person(webinar.pk, lead_ids, as_of)
     now = clock.now()
     verdicts = []
     for lead_id in lead_ids:
@@ -150,7 +170,8 @@ def _classify_leads(webinar: Webinar, lead_ids: Sequence[int]) -> None:
                 reason=result.reason,
                 rule=str(rule),
                 why_unknown=result.why_unknown,
-                intervals=[[clock.iso(start), clock.iso(end)] for start, end in result.intervals],
+                intervals=as_pairs(result.evidence.present),
+                unseen=as_pairs(result.evidence.unseen),
                 present_s=result.present_s,
                 classified_at=now,
             )
@@ -212,11 +233,12 @@ def resolve_verdict(webinar_id: int, lead_id: int, attended: bool, context: Cont
 
 
 def recompute(verdict: Verdict, live_time: LiveTime) -> VerdictResult:
-    """Evaluate a verdict again, from its stored intervals and rule and the webinar's live time.
+    """Evaluate a verdict again, from its stored evidence and rule and the webinar's `judged_live_time`.
 
     Ignores the decision of a person. Raises ValueError if the rule is not known.
     """
-    lost = verdict.why_unknown == UnknownReason.PROCESS_DIED
-    return evaluate(
-        [PresenceSpan(start, end, lost) for start, end in verdict.spans], live_time, Rule.parse(verdict.rule)
-    )
+    present, unseen = verdict.spans, verdict.unseen_spans
+    if unseen is None:
+        lost = verdict.why_unknown == UnknownReason.PROCESS_DIED
+        unseen = after(live_time.spans, present[-1][1]) if lost and present else []
+    return judge(Evidence(present, unseen), live_time, Rule.parse(verdict.rule))

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import Exists
 
 from efir.accounts.models import Person
-from efir.attendance.intervals import Span, clip, union, without
-from efir.attendance.models import Participation, Verdict
-from efir.attendance.rules import LiveTime, Rule
-from efir.room.presence_store import clock_went_back, recorded_spans, recorded_until
+from efir.accounts.role_history import leads_at
+from efir.attendance.intervals import Span, as_pairs, clip, union, without
+from efir.attendance.models import Classification, Participation, Verdict
+from efir.attendance.rules import LiveTime, Rule, VerdictResult, evaluate, unseen_spans
+from efir.room.models import PresenceInterval
+from efir.room.presence_store import (
+    clock_went_back,
+    heartbeats,
+    recorded_spans,
+    recorded_until,
+    spans_by_person,
+)
 from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import LedgerEntry, Webinar
 
@@ -42,15 +51,70 @@ def live_spans(ledger: Sequence[LedgerEntry], until: datetime) -> list[Span]:
     return spans_while(ledger, until, lambda entry: entry.to_status == Status.LIVE)
 
 
-def live_time_of(webinar: Webinar, until: datetime) -> LiveTime:
-    """Return the webinar's live time up to `until`, and when it was recorded."""
+def live_time_of(webinar: Webinar, until: datetime, as_of: Mapping[UUID, datetime] | None = None) -> LiveTime:
+    """Return the webinar's live time up to `until`, and when it was recorded; `as_of` as in `spans_by_person`."""
     ledger = list(webinar.ledger.all())
     live = live_spans(ledger, until)
     clock_moved = any(later.at < earlier.at for earlier, later in pairwise(ledger))
     if not live:
         return LiveTime([], [], clock_moved)
     start, end = live[0][0], live[-1][1]
-    return LiveTime(live, union(recorded_spans(start, end)), clock_moved or clock_went_back(start, end))
+    recorded = union(recorded_spans(start, end, as_of))
+    return LiveTime(live, recorded, clock_moved or clock_went_back(start, end, as_of))
+
+
+def judged_live_time(webinar: Webinar) -> LiveTime:
+    """Return the live time of a finished webinar as its verdicts were given by: without evidence that came later."""
+    assert webinar.finished_at is not None  # noqa: S101  # a finished webinar has its moment
+    classification = Classification.objects.filter(webinar=webinar).first()
+    return live_time_of(webinar, webinar.finished_at, classification.as_of if classification else None)
+
+
+def late_results(webinar: Webinar, verdicts: Sequence[Verdict]) -> dict[int, VerdictResult]:
+    """Return what all evidence of today says, by lead id, where evidence that came after these verdicts changes it.
+
+    A process that could not reach the database writes what it saw when it is back.
+    """
+    classification = Classification.objects.filter(webinar=webinar, evidence_pruned_at=None).first()
+    if not verdicts or classification is None or not classification.as_of or not webinar.finished_at:
+        return {}
+    end = webinar.finished_at
+    today = live_time_of(webinar, end)
+    known = {key: min(at, end) for key, at in classification.as_of.items()}
+    now_known = heartbeats(webinar.pk, today.spans[0][0], end) if today.spans else {}
+    if {key: min(at, end) for key, at in now_known.items()} == known:
+        return {}
+    spans = spans_by_person(webinar.pk, [verdict.lead_id for verdict in verdicts])
+    found = {}
+    for verdict in verdicts:
+        try:
+            result = evaluate(spans.get(verdict.lead_id, []), today, Rule.parse(verdict.rule))
+        except ValueError:  # a rule of a later version
+            continue
+        if as_pairs(result.intervals) != verdict.intervals or result.why_unknown != verdict.unknown_reason:
+            found[verdict.lead_id] = result
+    return found
+
+
+def unseen_leads(webinar: Webinar, as_of: Mapping[UUID, datetime] | None = None) -> list[int]:
+    """Return the leads who did not enter as far as was seen, but were held by a process that died or hung meanwhile.
+
+    They may have entered, so they get a verdict, with or without a seat. Whether somebody is a lead is settled at the
+    stop, and nobody is returned before it. `as_of` as in `spans_by_person`.
+    """
+    live = live_spans(list(webinar.ledger.all()), webinar.finished_at) if webinar.finished_at else []
+    if not live or not webinar.finished_at:
+        return []
+    entered = Participation.objects.filter(webinar=webinar).values("person_id")
+    in_room = PresenceInterval.objects.filter(webinar=webinar, began_at__lt=live[-1][1])
+    if as_of is None:
+        in_room = in_room.filter(ended_at=None, recorder__pulsed_at__lt=live[-1][1])
+    else:
+        in_room = in_room.filter(recorder__in=[key for key, at in as_of.items() if at < live[-1][1]])
+    ids = in_room.exclude(person_id__in=entered).values_list("person_id", flat=True).distinct()
+    spans = spans_by_person(webinar.pk, ids, as_of) if ids else {}
+    unseen = [person_id for person_id, seen in spans.items() if unseen_spans(seen, live)]
+    return sorted(leads_at(dict.fromkeys(unseen, webinar.finished_at)))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,14 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from efir.lib import clock
+
 Span: TypeAlias = tuple[datetime, datetime]
+
+
+def as_pairs(spans: Iterable[Span]) -> list[list[str]]:
+    """Return the spans as pairs of ISO 8601 times, as they are stored."""
+    return [[clock.iso(start), clock.iso(end)] for start, end in spans]
 
 
 def union(spans: Iterable[Span]) -> list[Span]:

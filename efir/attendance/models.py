@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -32,7 +33,7 @@ class UnknownReason(models.TextChoices):
     """Why a verdict is unknown."""
 
     END_NOT_RECORDED = "end_not_recorded", _("система не работала в конце эфира")
-    PROCESS_DIED = "process_died", _("сервер, который видел этого зрителя, упал")
+    PROCESS_DIED = "process_died", _("сервер, который видел этого зрителя, упал или завис")
     CLOCK_MOVED = "clock_moved", _("часы сервера перевели назад во время эфира")
     LIVE_TIME_NOT_RECORDED = "live_time_not_recorded", _("система не работала часть эфира")
 
@@ -57,9 +58,9 @@ class Participation(models.Model):
 class Verdict(models.Model):
     """The server's verdict on one lead. `attended` is None while the verdict is held for a person to decide.
 
-    `intervals` are the lead's presence, clipped to live time, as pairs of ISO 8601 times. With the ledger and the
-    parameters in `rule` they give the same verdict again. `reason` is a `VerdictReason`, `why_unknown` an
-    `UnknownReason` or empty.
+    `intervals` are the lead's presence, and `unseen` the time in which a lost process may have held them, both clipped
+    to live time, as pairs of ISO 8601 times; release 0.1 did not store `unseen`. With the ledger and the parameters in
+    `rule` they give the same verdict again. `reason` is a `VerdictReason`, `why_unknown` an `UnknownReason` or empty.
     """
 
     webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="verdicts")
@@ -69,6 +70,7 @@ class Verdict(models.Model):
     rule = models.CharField(max_length=100)
     why_unknown = models.CharField(max_length=30, blank=True)
     intervals = models.JSONField()
+    unseen = models.JSONField(null=True)
     present_s = models.FloatField()
     classified_at = models.DateTimeField()
     decided_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
@@ -89,18 +91,37 @@ class Verdict(models.Model):
     @property
     def spans(self) -> list[tuple[datetime, datetime]]:
         """`intervals` as datetimes."""
-        return [(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in self.intervals]
+        return _parse_spans(self.intervals)
+
+    @property
+    def unseen_spans(self) -> list[tuple[datetime, datetime]] | None:
+        """`unseen` as datetimes; None if it was not stored."""
+        return None if self.unseen is None else _parse_spans(self.unseen)
+
+
+def _parse_spans(pairs: Sequence[tuple[str, str]]) -> list[tuple[datetime, datetime]]:
+    return [(datetime.fromisoformat(start), datetime.fromisoformat(end)) for start, end in pairs]
 
 
 class Classification(models.Model):
     """The classification of one webinar: workers process it in chunks, one at a time, until `done_at`.
 
-    `evidence_pruned_at`: when the recorded presence was deleted; each verdict keeps its own intervals.
+    `heartbeats`: recorder id → its last heartbeat when the classification began. All verdicts are given by what had
+    been written then; release 0.1 did not store it. `evidence_pruned_at`: when the recorded presence was deleted; each
+    verdict keeps its own intervals.
     """
 
     webinar = models.OneToOneField(Webinar, models.PROTECT, related_name="classification")
+    heartbeats = models.JSONField(null=True)
     done_at = models.DateTimeField(null=True)
     evidence_pruned_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"{self.webinar_id}: {self.done_at or 'not done'}"
+
+    @property
+    def as_of(self) -> dict[UUID, datetime] | None:
+        """`heartbeats` as ids and datetimes; None if they were not stored."""
+        if self.heartbeats is None:
+            return None
+        return {UUID(key): datetime.fromisoformat(value) for key, value in self.heartbeats.items()}

@@ -26,6 +26,7 @@ def _verdicts(person: Person) -> Iterable[Row]:
             "why_unknown": verdict.unknown_reason,
             "rule": verdict.rule,
             "intervals": verdict.intervals,
+            "unseen": verdict.unseen,
             "present_s": verdict.present_s,
             "classified_at": verdict.classified_at,
             "decided_at": verdict.decided_at,

@@ -55,17 +55,32 @@ class LiveTime:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What is known of one person, as sorted spans of live time.
+
+    `unseen`: the process that held the person died or hung, and they were not seen again yet.
+    """
+
+    present: Sequence[Span]
+    unseen: Sequence[Span] = ()
+
+
+@dataclass(frozen=True)
 class VerdictResult:
     """The verdict on one person; `attended` is None if it is unknown, and `why_unknown` gives the reason."""
 
     attended: bool | None
     reason: Reason
-    intervals: Sequence[Span]
+    evidence: Evidence
     why_unknown: str = ""
 
     @property
+    def intervals(self) -> Sequence[Span]:
+        return self.evidence.present
+
+    @property
     def present_s(self) -> float:
-        return total_s(self.intervals)
+        return total_s(self.evidence.present)
 
 
 def first_live_moment(seen: Sequence[PresenceSpan], live: Sequence[Span]) -> datetime | None:
@@ -74,35 +89,56 @@ def first_live_moment(seen: Sequence[PresenceSpan], live: Sequence[Span]) -> dat
     return present[0][0] if present else None
 
 
-def evaluate(seen: Sequence[PresenceSpan], live_time: LiveTime, rule: Rule) -> VerdictResult:
-    """Return the verdict on somebody who entered or held a seat, by the contract's table.
+def evidence_of(seen: Sequence[PresenceSpan], live: Sequence[Span]) -> Evidence:
+    """Return what the recorded presence of one person says about the live time."""
+    return Evidence(clip(((each.start, each.end) for each in seen), live), unseen_spans(seen, live))
 
-    Attended: less live time than the grace period passed between the last presence and the stop.
+
+def unseen_spans(seen: Sequence[PresenceSpan], live: Sequence[Span]) -> list[Span]:
+    """Return the live time from each loss of the person until they were next seen, or until the stop.
+
+    Whoever comes to another process has left the lost one: browsers reconnect. A process that hung and came back saw
+    by itself who was still connected, so a later `resumed` span ends the doubt instead. A span that had begun before
+    the loss says nothing about the lost connection.
     """
-    live = live_time.spans
-    present = clip(((each.start, each.end) for each in seen), live)
+    unseen = []
+    for lost in seen:
+        later = [each for each in seen if each.start > lost.end] if lost.lost else []
+        resumed = [each.start for each in later if each.resumed]
+        next_seen = min((each.start for each in later), default=None)
+        if lost.lost and live:
+            unseen.append((lost.end, max([*resumed, next_seen]) if next_seen else live[-1][1]))
+    return clip(unseen, live)
+
+
+def evaluate(seen: Sequence[PresenceSpan], live_time: LiveTime, rule: Rule) -> VerdictResult:
+    """Return the verdict on somebody who entered, held a seat or was lost, by the contract's table."""
+    return judge(evidence_of(seen, live_time.spans), live_time, rule)
+
+
+def judge(evidence: Evidence, live_time: LiveTime, rule: Rule) -> VerdictResult:
+    """Return the verdict by the evidence.
+
+    Attended: less live time than the grace period passed between the last presence and the stop. Unknown: what was not
+    seen could have changed the attendance or the reason.
+    """
+    live, present, unseen = live_time.spans, evidence.present, evidence.unseen
     final = last_s(live, rule.grace_s)
     if live_time.clock_moved:
         why_unknown = UnknownReason.CLOCK_MOVED
     elif present and end_gap_s(present, live) < rule.grace_s:
-        return VerdictResult(True, "stayed_to_end", present)
+        return VerdictResult(True, "stayed_to_end", evidence)
     elif final and live_time.unrecorded_seconds(final) > MAX_UNRECORDED_SHARE * total_s(final):
         why_unknown = UnknownReason.END_NOT_RECORDED
-    elif present and lost_at_end(seen, live):
+    elif unseen and (not present or end_gap_s(unseen, live) < rule.grace_s):
         why_unknown = UnknownReason.PROCESS_DIED
     elif not present and live_time.unrecorded_seconds(live) > rule.grace_s:
         why_unknown = UnknownReason.LIVE_TIME_NOT_RECORDED
     else:
-        return VerdictResult(False, "left_early" if present else "no_show", present)
-    return VerdictResult(None, "unknown", present, why_unknown)
+        return VerdictResult(False, "left_early" if present else "no_show", evidence)
+    return VerdictResult(None, "unknown", evidence, why_unknown)
 
 
-def end_gap_s(present: Sequence[Span], live: Sequence[Span]) -> float:
-    """Return the seconds of live time between the last presence and the stop."""
-    return total_s(after(live, present[-1][1]))
-
-
-def lost_at_end(seen: Sequence[PresenceSpan], live: Sequence[Span]) -> bool:
-    """Return whether the last presence ended because the recording process died before the end of live time."""
-    latest = max(each.end for each in seen)
-    return any(each.lost and each.end == latest for each in seen) and total_s(after(live, latest)) > 0
+def end_gap_s(spans: Sequence[Span], live: Sequence[Span]) -> float:
+    """Return the seconds of live time between the end of the last span and the stop."""
+    return total_s(after(live, spans[-1][1]))

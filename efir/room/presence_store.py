@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Min, QuerySet
+from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 
 from efir.accounts.models import Person
 from efir.lib import clock
@@ -30,11 +30,16 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class PresenceSpan:
-    """A period in which a person was present. `lost`: the recording process died meanwhile."""
+    """A period in which a process saw a person.
+
+    `lost`: the process died or hung at its end. `resumed`: the process had hung, and at the start of the span it found
+    out whether the person was still connected; if not, the span is empty.
+    """
 
     start: datetime
     end: datetime
     lost: bool = False
+    resumed: bool = False
 
 
 def write(pending: Pending, speaker_pages: Mapping[int, datetime] | None = None) -> None:
@@ -89,10 +94,21 @@ def _upsert(model: type[Interval], rows: Iterable[IntervalRow]) -> None:
     )
 
 
+def heartbeats(webinar_id: int, start: datetime, end: datetime) -> dict[UUID, datetime]:
+    """Return the last heartbeat of each recorder that saw the webinar's room, or ran between `start` and `end`."""
+    saw_room = PresenceInterval.objects.filter(webinar_id=webinar_id, recorder=OuterRef("pk"))
+    found = Recorder.objects.filter(Exists(saw_room) | Q(pulsed_at__gt=start), started_at__lt=end)
+    return dict(found.values_list("id", "pulsed_at"))
+
+
 def spans_by_person(
-    webinar_id: int, person_ids: Iterable[int] | None = None
+    webinar_id: int, person_ids: Iterable[int] | None = None, as_of: Mapping[UUID, datetime] | None = None
 ) -> dict[int, list[PresenceSpan]]:
-    """Return when these people (None: everybody) were in the webinar's room, by person id, in order."""
+    """Return when these people (None: everybody) were in the webinar's room, by person id, in order.
+
+    `as_of`: heartbeats. Then only what was written by them is returned: what a process writes is never later than the
+    heartbeat that it writes with it.
+    """
     rows = (
         PresenceInterval.objects.filter(webinar_id=webinar_id).select_related("recorder").order_by("began_at")
     )
@@ -100,9 +116,17 @@ def spans_by_person(
         rows = rows.filter(person_id__in=list(person_ids))
     spans: dict[int, list[PresenceSpan]] = defaultdict(list)
     for row in rows.iterator(CHUNK):
+        pulsed_at, ended_at = row.recorder.pulsed_at, row.ended_at
+        if as_of is not None:
+            pulsed_at = as_of.get(row.recorder_id, datetime.min.replace(tzinfo=UTC))
+            if row.began_at > pulsed_at:
+                continue
+            if ended_at and ended_at > pulsed_at:
+                ended_at = None
         # A clean shutdown ends every interval; an open one reaches to the last heartbeat.
-        end = max(row.began_at, row.ended_at or row.recorder.pulsed_at)
-        spans[row.person_id].append(PresenceSpan(row.began_at, end, lost=row.ended_at is None))
+        end = max(row.began_at, ended_at or pulsed_at)
+        resumed = row.began_at == row.recorder.started_at
+        spans[row.person_id].append(PresenceSpan(row.began_at, end, ended_at is None, resumed))
     return dict(spans)
 
 
@@ -131,17 +155,30 @@ def present_person_ids(webinar_id: int) -> QuerySet[PresenceInterval, int]:
     return came.values_list("person_id", flat=True)
 
 
-def recorded_spans(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-    """Return the spans between `start` and `end` in which each web process was recording; they may overlap."""
+def recorded_spans(
+    start: datetime, end: datetime, as_of: Mapping[UUID, datetime] | None = None
+) -> list[tuple[datetime, datetime]]:
+    """Return the spans between `start` and `end` in which each web process was recording; they may overlap.
+
+    `as_of`: heartbeats; nothing after them counts.
+    """
+    recorders = Recorder.objects.filter(started_at__lt=end, pulsed_at__gt=start)
+    if as_of is None:
+        as_of = dict(recorders.values_list("id", "pulsed_at"))
     return [
-        (max(recorder.started_at, start), min(recorder.pulsed_at, end))
-        for recorder in Recorder.objects.filter(started_at__lt=end, pulsed_at__gt=start)
+        (max(recorder.started_at, start), min(as_of[recorder.id], end))
+        for recorder in recorders
+        if recorder.id in as_of
     ]
 
 
-def clock_went_back(start: datetime, end: datetime) -> bool:
-    """Return whether the clock was set back, so that some time between `start` and `end` occurred twice."""
-    return Recorder.objects.filter(started_at__lt=end, repeats_until__gt=start).exists()
+def clock_went_back(start: datetime, end: datetime, as_of: Iterable[UUID] | None = None) -> bool:
+    """Return whether the clock was set back, so that some time between `start` and `end` occurred twice.
+
+    `as_of`: the recorders that were known.
+    """
+    noticed = Recorder.objects.filter(started_at__lt=end, repeats_until__gt=start)
+    return (noticed if as_of is None else noticed.filter(id__in=list(as_of))).exists()
 
 
 def recorded_until() -> datetime:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from efir.attendance.intervals import clip, union
-from efir.attendance.rules import LiveTime, Rule, end_gap_s, evaluate, first_live_moment
+from efir.attendance.rules import Evidence, LiveTime, Rule, end_gap_s, evaluate, first_live_moment, judge
 from efir.room.presence_store import PresenceSpan
 
 ZERO = datetime(2026, 11, 23, 16, tzinfo=UTC)
@@ -108,10 +108,68 @@ def test_no_show_needs_recorded_live_time():
 
 
 def test_dead_process_holds_the_verdicts_of_its_viewers():
-    lost = [PresenceSpan(at(0), at(1000), lost=True)]
-    assert evaluate(lost, HOUR, RULE).why_unknown == "process_died"
-    came_back_and_left = [*lost, PresenceSpan(at(1010), at(2000))]
+    viewer = [lost(0, 1000)]
+    assert evaluate(viewer, HOUR, RULE).why_unknown == "process_died"
+    came_back_and_left = [*viewer, PresenceSpan(at(1010), at(2000))]
     assert evaluate(came_back_and_left, HOUR, RULE).reason == "left_early"
+
+
+def lost(start: float, end: float) -> PresenceSpan:
+    return PresenceSpan(at(start), at(end), lost=True)
+
+
+def resumed(start: float, end: float) -> PresenceSpan:
+    return PresenceSpan(at(start), at(end), resumed=True)
+
+
+PAUSED = live_time((0, 1000), (2000, 3000))
+ENDED_IN_PAUSE = live_time((0, 1000))
+
+
+@pytest.mark.parametrize(
+    ("evening", "spans"),
+    [
+        pytest.param(HOUR, [lost(0, 3500), resumed(3610, 3615)], id="hung over the stop"),
+        pytest.param(HOUR, [lost(0, 3500), *seen((3601, 3700))], id="came elsewhere after the stop"),
+        pytest.param(ENDED_IN_PAUSE, [lost(0, 900), resumed(1050, 1100)], id="hung over the last pause"),
+        pytest.param(HOUR, [lost(0, 1000), *seen((900, 1020))], id="second tab closed after the loss"),
+        pytest.param(
+            HOUR,
+            [lost(0, 1000), *seen((900, 1020)), resumed(3610, 3615)],
+            id="second tab, back after the stop",
+        ),
+        pytest.param(HOUR, [lost(0, 3400), resumed(3550, 3550)], id="found gone within the grace"),
+        pytest.param(
+            HOUR, [lost(0, 1000), *seen((1005, 1010)), resumed(3590, 3590)], id="second device while it hung"
+        ),
+        pytest.param(PAUSED, [lost(1100, 1500)], id="waited in a pause"),
+        pytest.param(PAUSED, [lost(500, 1500)], id="stayed in a pause"),
+        pytest.param(PAUSED, [lost(1100, 1500), resumed(2600, 2600)], id="waited in a pause, found gone"),
+        pytest.param(HOUR, [lost(-300, -10)], id="waited for the start"),
+    ],
+)
+def test_unseen_after_a_loss_holds_the_verdict(evening, spans):
+    result = evaluate(spans, evening, RULE)
+    assert (result.attended, result.reason, result.why_unknown) == (None, "unknown", "process_died")
+    assert judge(Evidence(result.intervals, result.evidence.unseen), evening, RULE) == result
+
+
+@pytest.mark.parametrize(
+    ("evening", "spans", "reason"),
+    [
+        (HOUR, [lost(0, 3400), resumed(3405, 3600)], "stayed_to_end"),
+        (HOUR, [lost(0, 3500), *seen((3520, 3580))], "stayed_to_end"),
+        (HOUR, [lost(0, 1000), resumed(1030, 2000)], "left_early"),
+        (HOUR, [lost(0, 1000), resumed(1030, 1030)], "left_early"),  # found gone: left in these 30 s
+        (HOUR, [lost(0, 1000), *seen((1005, 1010))], "left_early"),
+        (PAUSED, [lost(1100, 1500), *seen((1600, 1700))], "no_show"),  # back in the pause, and left in it
+        (PAUSED, [lost(1100, 1500), resumed(1700, 1700)], "no_show"),
+        (HOUR, [lost(-300, -100), *seen((-90, -50))], "no_show"),
+        (HOUR, [*seen((0, 100)), lost(3700, 3800)], "left_early"),  # lost after the stop
+    ],
+)
+def test_loss_is_over_once_the_person_was_seen_again(evening, spans, reason):
+    assert evaluate(spans, evening, RULE).reason == reason
 
 
 def test_process_that_dies_within_the_grace_changes_nothing():
@@ -146,12 +204,18 @@ def test_order_tabs_and_processes_do_not_change_the_verdict(some, live, random, 
     assert (again.attended, again.reason, again.intervals) == (once.attended, once.reason, once.intervals)
 
 
-@given(stretches, lives)
-def test_stored_intervals_give_the_same_verdict(some, live):
+losses = st.lists(st.booleans(), min_size=10, max_size=10)
+
+
+@given(stretches, losses, losses, lives)
+def test_stored_evidence_gives_the_same_verdict(some, lost, resumed, live):
     live_time = LiveTime(live, live)
-    first = evaluate(seen(*some), live_time, RULE)
-    second = evaluate([PresenceSpan(start, end) for start, end in first.intervals], live_time, RULE)
-    assert (second.attended, second.reason) == (first.attended, first.reason)
+    spans = [
+        PresenceSpan(at(start), at(end), *how)
+        for (start, end), *how in zip(some, lost, resumed, strict=False)
+    ]
+    first = evaluate(spans, live_time, RULE)
+    assert judge(first.evidence, live_time, RULE) == first
 
 
 @given(stretches, lives)

@@ -8,7 +8,7 @@ from typing import Any
 
 from efir.accounts.models import Person
 from efir.attendance import classifier
-from efir.attendance.evidence import live_time_of
+from efir.attendance.evidence import judged_live_time
 from efir.attendance.models import Verdict
 from efir.attendance.rules import LiveTime
 from efir.hooks.models import JournalEntry
@@ -71,6 +71,7 @@ def verdicts(webinar_id: int) -> Iterator[dict[str, Any]]:
             "rule": verdict.rule,
             "recomputed": classifier.recompute(verdict, evening).reason if evening else None,
             "intervals": verdict.intervals,
+            "unseen": verdict.unseen,
             "present_s": verdict.present_s,
             "why_unknown": verdict.unknown_reason or None,
             "classified_at": _iso(verdict.classified_at),
@@ -81,7 +82,7 @@ def verdicts(webinar_id: int) -> Iterator[dict[str, Any]]:
 
 def _evening(webinar_id: int) -> LiveTime | None:
     webinar = Webinar.objects.filter(pk=webinar_id).first()
-    return live_time_of(webinar, webinar.finished_at) if webinar and webinar.finished_at else None
+    return judged_live_time(webinar) if webinar and webinar.finished_at else None
 
 
 def outbox(webinar_id: int | None, state: str | None = None) -> Iterator[dict[str, Any]]:

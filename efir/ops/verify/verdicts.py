@@ -1,14 +1,17 @@
-"""Recompute every verdict by the classifier's own rules: from what it keeps, and from the presence recorded."""
+"""Recompute every verdict by the classifier's own rules: from what it keeps, and from the presence recorded.
+
+Presence that was written after the verdict is no contradiction: it gives a note.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from efir.attendance.classifier import eligible_leads, recompute
-from efir.attendance.evidence import live_time_of
-from efir.attendance.models import Verdict
+from efir.attendance.evidence import judged_live_time, late_results
+from efir.attendance.intervals import as_pairs
+from efir.attendance.models import UnknownReason, Verdict
 from efir.attendance.rules import LiveTime, Rule, VerdictResult, evaluate
-from efir.lib import clock
 from efir.ops.backup.tables import batched
 from efir.ops.verify.issue import FROM_BACKUP, Issue, differences, lead_ids
 from efir.room.models import PresenceInterval
@@ -27,57 +30,98 @@ def issues() -> Iterator[Issue]:
         classification = getattr(webinar, "classification", None)
         if classification and classification.done_at:
             yield from _wrong_leads(webinar)
-        assert webinar.finished_at is not None  # noqa: S101  # as was asked
-        evening = live_time_of(webinar, webinar.finished_at)
-        pruned = classification is not None and classification.evidence_pruned_at is not None
-        has_evidence = not pruned and PresenceInterval.objects.filter(webinar=webinar).exists()
-        verdicts = Verdict.objects.filter(webinar=webinar).order_by("lead_id").iterator(CHUNK)
-        for chunk in batched(verdicts, CHUNK):
-            yield from _wrong_verdicts(webinar.pk, chunk, evening, has_evidence)
+        evening = judged_live_time(webinar)
+        for chunk in _chunks(webinar):
+            yield from _wrong_verdicts(webinar, chunk, evening)
+
+
+def notes() -> Iterator[str]:
+    """Yield a sentence for each verdict that presence written after it would change."""
+    ended = Webinar.objects.exclude(finished_at=None)
+    for webinar in ended.order_by("pk").iterator():
+        for chunk in _chunks(webinar):
+            late = late_results(webinar, chunk)
+            for verdict in chunk:
+                if verdict.lead_id in late:
+                    yield _late_note(verdict, late[verdict.lead_id])
+
+
+def _late_note(verdict: Verdict, today: VerdictResult) -> str:
+    todo = "decide it on the speaker's page, where both are shown"
+    if verdict.attended is not None:
+        todo = (
+            "tell the people concerned, if it matters: the message has gone out by the verdict, which stays"
+        )
+    return (
+        f"note: verdict webinar={verdict.webinar_id} lead={verdict.lead_id}: is {_reason(verdict)}, but "
+        f"{_reason(today)} by presence that was written later. To do: {todo}."
+    )
+
+
+def _chunks(webinar: Webinar) -> Iterator[Sequence[Verdict]]:
+    return batched(Verdict.objects.filter(webinar=webinar).order_by("lead_id").iterator(CHUNK), CHUNK)
 
 
 def _wrong_leads(webinar: Webinar) -> Iterator[Issue]:
     """Check that everybody who entered or held a seat has one verdict, and nobody else has."""
     eligible = eligible_leads(webinar).order_by("pk").values_list("pk", flat=True)
     judged = Verdict.objects.filter(webinar=webinar).order_by("lead_id").values_list("lead_id", flat=True)
+    # The presence that shows who was held by a lost process may have been deleted.
+    is_pruned = webinar.classification.evidence_pruned_at is not None
+    lost = set(judged.filter(why_unknown=UnknownReason.PROCESS_DIED)) if is_pruned else set()
     for (lead_id,), is_eligible, _ in differences(
         (((lead_id,), True) for lead_id in eligible.iterator(CHUNK)),
         (((lead_id,), True) for lead_id in judged.iterator(CHUNK)),
     ):
+        if lead_id in lost:
+            continue
         wrong = "has no verdict" if is_eligible else "has a verdict, but neither entered nor held a seat"
         yield Issue("verdict", lead_ids((webinar.pk, lead_id)), wrong)
 
 
-def _wrong_verdicts(
-    webinar_id: int, chunk: Sequence[Verdict], evening: LiveTime, has_evidence: bool
-) -> Iterator[Issue]:
-    seen = spans_by_person(webinar_id, [verdict.lead_id for verdict in chunk]) if has_evidence else {}
+def _wrong_verdicts(webinar: Webinar, chunk: Sequence[Verdict], evening: LiveTime) -> Iterator[Issue]:
+    classification = getattr(webinar, "classification", None)
+    pruned = classification is not None and classification.evidence_pruned_at is not None
+    has_evidence = not pruned and PresenceInterval.objects.filter(webinar=webinar).exists()
+    as_of = classification.as_of if classification else None
+    ids = [verdict.lead_id for verdict in chunk]
+    seen = spans_by_person(webinar.pk, ids, as_of) if has_evidence else {}
     for verdict in chunk:
         todo = FROM_BACKUP
         try:
             rule = Rule.parse(verdict.rule)
             if wrong := _difference(verdict, recompute(verdict, evening)):
                 wrong += " by what it keeps"
-            elif has_evidence and (
-                wrong := _difference(verdict, evaluate(seen.get(verdict.lead_id, []), evening, rule))
-            ):
-                wrong, todo = f"{wrong} by the presence recorded", TELL_PEOPLE
+            elif has_evidence:
+                again = evaluate(seen.get(verdict.lead_id, []), evening, rule)
+                # Release 0.1 neither held all of these nor stored which presence it had.
+                if verdict.unseen is None and "unknown" in (verdict.reason, again.reason):
+                    continue
+                if wrong := _difference(verdict, again):
+                    wrong, todo = f"{wrong} by the presence recorded", TELL_PEOPLE
         except (ValueError, TypeError):
             wrong = f"keeps no rule or presence that can be read: {verdict.rule}"
         if wrong:
-            yield Issue("verdict", lead_ids((webinar_id, verdict.lead_id)), wrong, todo)
+            yield Issue("verdict", lead_ids((webinar.pk, verdict.lead_id)), wrong, todo)
 
 
 def _difference(verdict: Verdict, again: VerdictResult) -> str:
     """Say how a stored verdict differs from the recomputed one; nothing if it does not."""
-    intervals = [[clock.iso(start), clock.iso(end)] for start, end in again.intervals]
     stored: tuple[object, ...] = (
         verdict.attended,
         verdict.reason,
         verdict.unknown_reason,
         verdict.intervals,
+        verdict.unseen,
     )
-    expected: tuple[object, ...] = (again.attended, again.reason, again.why_unknown, intervals)
+    unseen = None if verdict.unseen is None else as_pairs(again.evidence.unseen)
+    expected: tuple[object, ...] = (
+        again.attended,
+        again.reason,
+        again.why_unknown,
+        as_pairs(again.intervals),
+        unseen,
+    )
     if verdict.reason == DECIDED:
         if verdict.decided_by_id is None or verdict.decided_at is None:
             return "was decided by nobody"

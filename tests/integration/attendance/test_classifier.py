@@ -14,12 +14,13 @@ from django.db import connection
 from efir.accounts.capabilities import Role
 from efir.accounts.roles import assign_role
 from efir.attendance import classifier, tracker
-from efir.attendance.evidence import live_time_of
+from efir.attendance.evidence import late_results, live_time_of
 from efir.attendance.labels import unknown_label
-from efir.attendance.models import Participation, UnknownReason, Verdict
+from efir.attendance.models import Classification, Participation, UnknownReason, Verdict
 from efir.hooks.actions import ActionRefused, Context, Source
 from efir.hooks.models import JournalEntry
-from efir.ops.verify import verdicts
+from efir.ops.verify import verdicts, verify
+from efir.room.models import PresenceInterval
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.webinars import core
@@ -210,6 +211,96 @@ def test_dead_process_holds_the_verdicts_of_its_viewers(evening, make_person):
     evening.clock.move(600)
     assert evening.verdicts() == {held.pk: (None, "unknown"), left.pk: (False, "left_early")}
     assert events("client_webinar_attendance_classified") == [left.pk]
+
+
+class TestLostInThePause:
+    """They wait in a pause when their process dies, and live time follows that nobody saw them in."""
+
+    @pytest.fixture
+    def people(self, evening, make_person):
+        seated, unseated, speaker = make_person(), make_person(), make_person(Role.SPEAKER)
+        core.book_seat(evening.webinar.pk, seated)
+        evening.clock.moment = evening.at(100)
+        core.pause(evening.webinar.pk, SYSTEM)
+        for person in (seated, unseated, speaker):
+            evening.seen(person, 200)
+        evening.pulse(300)
+        write(Pending((RecorderRow(uuid4(), evening.at(0), evening.at(3700)),), ()))
+        evening.clock.moment = evening.at(400)
+        core.resume(evening.webinar.pk, SYSTEM)
+        return seated, unseated
+
+    def test_holds_verdicts_with_and_without_a_seat(self, evening, people):
+        evening.stop(settle=False)
+        evening.clock.move(600)
+        assert evening.verdicts() == {person.pk: (None, "unknown") for person in people}
+        assert not events("client_webinar_attendance_classified")
+        assert list(verdicts.issues()) == []
+
+    def test_deciding_emits_the_event(self, evening, people, make_person):
+        evening.stop(settle=False)
+        evening.clock.move(600)
+        evening.verdicts()
+        admin = make_person(Role.ADMIN)
+        classifier.resolve_verdict(evening.webinar.pk, people[1].pk, True, Context(admin.pk, Source.WEB))
+        assert events("client_webinar_attendance_classified") == [people[1].pk]
+        (line,) = verify()
+        assert str(line).startswith("OK")
+
+    def test_verify_accepts_them_without_the_recorded_presence(self, evening, people):
+        evening.stop(settle=False)
+        evening.clock.move(600)
+        evening.verdicts()
+        PresenceInterval.objects.all().delete()
+        Classification.objects.update(evidence_pruned_at=evening.clock())
+        assert list(verdicts.issues()) == []
+
+
+class TestLateEvidence:
+    """A process that cannot reach the database writes what it saw after the verdict."""
+
+    @pytest.fixture
+    def people(self, evening, make_person):
+        held, absent = make_person(), make_person()
+        for person in (held, absent):
+            core.book_seat(evening.webinar.pk, person)
+        evening.seen(held, 0)
+        evening.pulse(1000)
+        write(Pending((RecorderRow(uuid4(), evening.at(0), evening.at(3700)),), ()))
+        evening.stop(settle=False)
+        evening.clock.move(600)
+        assert evening.verdicts() == {held.pk: (None, "unknown"), absent.pk: (False, "no_show")}
+        evening.seen(held, 0, 3600)
+        evening.seen(absent, 1100, 3600)
+        evening.pulse(3700)
+        return held, absent
+
+    def test_is_no_contradiction_but_noted(self, evening, people):
+        held, absent = people
+        assert list(verdicts.issues()) == []
+        evening.webinar.refresh_from_db()
+        late = late_results(evening.webinar, list(Verdict.objects.all()))
+        assert {lead: result.reason for lead, result in late.items()} == dict.fromkeys(
+            (held.pk, absent.pk), "stayed_to_end"
+        )
+        first, second = verdicts.notes()
+        assert f"lead={held.pk}: is unknown (process_died), but stayed_to_end by presence" in first
+        assert f"lead={absent.pk}: is no_show, but stayed_to_end by presence" in second
+
+    def test_changed_presence_is_still_found(self, evening, people):
+        PresenceInterval.objects.filter(person=people[0]).delete()
+        (issue,) = verdicts.issues()
+        assert "by the presence recorded" in issue.wrong
+
+
+def test_nothing_is_late_if_every_process_had_written(evening, make_person):
+    evening.seen(make_person(), 0, 3600)
+    evening.stop()
+    evening.verdicts()
+    evening.pulse(9000)
+    evening.webinar.refresh_from_db()
+    assert late_results(evening.webinar, list(Verdict.objects.all())) == {}
+    assert list(verdicts.notes()) == []
 
 
 def test_held_verdict_is_decided_once(evening, make_person):
