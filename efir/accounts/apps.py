@@ -18,6 +18,7 @@ class AccountsConfig(AppConfig):
             access_changes,  # noqa: F401  # registers receivers
             login_throttle,  # noqa: F401  # registers receivers
             personal_data,  # noqa: F401  # registers sections
+            recent_login,  # noqa: F401  # registers receivers
         )
         from efir.accounts.roles import sync_roles
         from efir.accounts.triggers import ERASED, INVITER

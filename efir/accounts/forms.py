@@ -169,7 +169,7 @@ class ForgottenForm(forms.Form):
 
 
 class NewPasswordForm(PersonSetPasswordForm):
-    """A new password, typed twice; its errors are shown at the first field."""
+    """A new password, typed twice; its errors are shown at the first field. `passwords.set_password` saves it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -179,14 +179,6 @@ class NewPasswordForm(PersonSetPasswordForm):
         self.validate_passwords("new_password1", "new_password2")
         self.validate_password_for_user(self.user, "new_password1")
         return self.cleaned_data
-
-    def save(self, commit: bool = True) -> Person:
-        """Save the password only, so that an account that was closed meanwhile stays closed."""
-        person: Person = self.user
-        person.set_password(self.cleaned_data["new_password1"])
-        if commit:
-            person.save(update_fields=["password"])
-        return person
 
 
 class ChangePasswordForm(NewPasswordForm, PasswordChangeForm):

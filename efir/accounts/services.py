@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from efir.accounts.capabilities import Capability, Role, people_who_can
 from efir.accounts.models import LOGIN_MAX_LENGTH, Membership, Person, normalize_login
-from efir.accounts.roles import role_lost
+from efir.accounts.roles import LastAdmin, is_last_admin, lock_admins, role_lost
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Context, Source
@@ -89,8 +89,14 @@ def accept_consent(person: Person, context: Context) -> None:
 
 
 def close_account(person: Person, context: Context) -> None:
-    """Prevent logins and end all sessions. The account and its history stay."""
+    """Prevent logins and end all sessions. The account and its history stay.
+
+    Raises LastAdmin if nobody else can assign roles.
+    """
     with transaction.atomic():
+        lock_admins()
+        if is_last_admin(person):
+            raise LastAdmin
         person.is_active = False
         person.set_unusable_password()
         person.save(update_fields=["is_active", "password"])

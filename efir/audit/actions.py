@@ -28,6 +28,11 @@ class Action(TextChoices):
     PERSON_ADDED = "person_added", _("новый человек")
     ROLE_ASSIGNED = "role_assigned", _("смена роли")
     PASSWORD_LINK_MADE = "password_link_made", _("ссылка для пароля")  # no password
+    PASSWORD_CHANGED = "password_changed", _("смена пароля")  # no password
+    PASSWORD_RESET = "password_reset", _("новый пароль по ссылке")  # no password
+    TELEGRAM_LINKED = "telegram_linked", _("привязка Telegram")
+    TELEGRAM_MOVED = "telegram_moved", _("перенос Telegram в другой чат")
+    TELEGRAM_UNLINKED = "telegram_unlinked", _("отвязка Telegram")
     ACCOUNT_CLOSED = "account_closed", _("закрытие аккаунта")
     CONSENT_GIVEN = "consent_given", _("согласие на обработку данных")
     DATA_EXPORTED = "data_exported", _("выгрузка своих данных")

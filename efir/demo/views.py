@@ -6,6 +6,7 @@ from typing import Any
 
 from csp.constants import SELF
 from csp.decorators import csp_replace
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,6 +16,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
 from efir.accounts.models import Person
+from efir.accounts.sessions import SessionStore
 from efir.demo.seed import FIRST_CHAT_ID
 from efir.demo.site import fake_botapi
 from efir.lib.concurrency import in_thread
@@ -59,7 +61,7 @@ async def press_start(request: HttpRequest, person_id: int) -> HttpResponse:
         raise BadRequest("the demo's messages go elsewhere")
     person = await in_thread(Person.objects.get, pk=person_id)
     # The page of a link brings its payload; for a person from the list a fresh link is made.
-    payload = request.POST.get("payload") or (await in_thread(make_link, person)).partition("start=")[2]
+    payload = request.POST.get("payload", "") or await in_thread(_new_payload, person)
     chat_id = FIRST_PLAYED_CHAT_ID + person.pk
     botapi.people.add(chat_id, person.name, person.login)
     try:
@@ -67,6 +69,13 @@ async def press_start(request: HttpRequest, person_id: int) -> HttpResponse:
     except ValueError as exc:
         raise BadRequest("not a payload of a link") from exc
     return redirect(f"{reverse('demo-telegram')}#chat-{chat_id}")
+
+
+def _new_payload(person: Person) -> str:
+    session = SessionStore()
+    session[SESSION_KEY], session[HASH_SESSION_KEY] = str(person.pk), person.get_session_auth_hash()
+    session.create()
+    return make_link(person, session.session_key or "").partition("start=")[2]
 
 
 @require_POST

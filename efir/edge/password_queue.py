@@ -16,7 +16,9 @@ from efir.lib import metrics
 from efir.lib.asgi import Application, Message, Receive, Scope, Send, header_of
 from efir.web.client_ip import client_ip, rate_limit_key
 
-HASHING_PATHS = re.compile(r"/(?:login/|signup/|account/(?:password/|data/(?:export|erase)|reset/.*))")
+HASHING_PATHS = re.compile(
+    r"/(?:login/|signup/|account/(?:password/|data/(?:export|erase)|reset/.*|people/.*|telegram/(?:link|qr)))"
+)
 # Twice the cores: while some requests hash, others wait for the database.
 CONCURRENCY = 2 * (os.cpu_count() or 1)
 # About three seconds of hashing on two cores: a full hall behind one router fits in, a flood does not.

@@ -9,7 +9,8 @@ from datetime import timedelta
 
 from django.conf import settings
 
-from efir.accounts.models import Person
+from efir.accounts.access_cache import read_access
+from efir.accounts.models import Person, Session
 from efir.lib import clock
 from efir.telegram.bot import lease
 from efir.telegram.bot.client import BotApi, BotApiError
@@ -17,21 +18,30 @@ from efir.telegram.models import LinkToken, TelegramChat
 
 # A person waits for the page.
 ASK_WITHIN_S = 3.0
-EXPIRES_AFTER = timedelta(hours=24)
+# Linking takes a minute; a link that is found later, in a history or on a photograph, is worth nothing.
+EXPIRES_AFTER = timedelta(minutes=15)
 
 
 class BotUnknown(Exception):
     """No link can be made: there is no bot, or its username is not known."""
 
 
-def make_link(person: Person) -> str:
-    """Make an address that links the person's Telegram once, within 24 hours. Raises BotUnknown."""
+def make_link(person: Person, session_key: str) -> str:
+    """Make an address that links the person's Telegram once, within 15 minutes. Raises BotUnknown.
+
+    It ends earlier with the session, which a logout, a new password or a closed account ends.
+    """
     if not settings.EFIR.telegram_token:
         raise BotUnknown
     # Right after a start the dispatcher may not have stored it yet.
     username = lease.state().values_list("username", flat=True).first() or asyncio.run(_ask_username())
     token = secrets.token_urlsafe(24)
-    LinkToken.objects.create(person=person, token_hash=hash_of(token), expires_at=clock.now() + EXPIRES_AFTER)
+    LinkToken.objects.create(
+        person=person,
+        token_hash=hash_of(token),
+        session_hash=hash_of(session_key),
+        expires_at=clock.now() + EXPIRES_AFTER,
+    )
     return f"https://t.me/{username}?start={token}"
 
 
@@ -49,16 +59,34 @@ async def _ask_username() -> str:
     return username
 
 
+def find_token(token: str) -> LinkToken | None:
+    """Return the row of a token that can be used now, with its person; None for any other.
+
+    The person is locked until the caller's transaction ends, so that no password changes before the token is used.
+    """
+    fresh = LinkToken.objects.filter(token_hash=hash_of(token), used_at=None, expires_at__gt=clock.now())
+    locked = fresh.select_for_update(no_key=True, of=("self", "person"))
+    found = locked.select_related("person").first()
+    return found if found and _session_is_valid(found) else None
+
+
+def use_token(token: LinkToken) -> bool:
+    """Mark the token as used. Return whether this call did it."""
+    unused = LinkToken.objects.filter(pk=token.pk, used_at=None)
+    return bool(unused.update(used_at=clock.now()))
+
+
+def _session_is_valid(token: LinkToken) -> bool:
+    keys = Session.objects.filter(person=token.person_id).values_list("session_key", flat=True)
+    asked = [key for key in keys if hash_of(key) == token.session_hash]
+    return bool(read_access(asked))
+
+
 def hash_of(token: str) -> str:
-    """Return what is stored of a token: its SHA-256 in hexadecimal."""
+    """Return what is stored of a token or a session's key: its SHA-256 in hexadecimal."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def chat_of(person: Person) -> TelegramChat | None:
     """Return the person's chat, reachable or not."""
     return TelegramChat.objects.filter(person=person).first()
-
-
-def unlink(person: Person) -> bool:
-    """Delete the person's chat; messages for them wait for a new link. Return whether there was one."""
-    return bool(TelegramChat.objects.filter(person=person).delete()[0])

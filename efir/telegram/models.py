@@ -59,7 +59,8 @@ class UnreachableReason(models.TextChoices):
 class TelegramChat(models.Model):
     """A person's private chat with the bot. Messages wait if it is not reachable, as if there were none.
 
-    `unreachable_reason` is an `UnreachableReason`, or empty.
+    `unreachable_reason` is an `UnreachableReason`, or empty. `reset_from`: no password link goes to the chat before,
+    because the person had another chat; None if links may go at once.
     """
 
     person = models.OneToOneField(Person, models.PROTECT)
@@ -67,6 +68,7 @@ class TelegramChat(models.Model):
     linked_at = models.DateTimeField(default=clock.now)
     reachable = models.BooleanField(default=True)
     unreachable_reason = models.CharField(max_length=30, blank=True)
+    reset_from = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return f"chat of {self.person_id}"
@@ -79,10 +81,15 @@ class TelegramChat(models.Model):
 
 
 class LinkToken(models.Model):
-    """A one-time link that links a chat to a person. Only the SHA-256 of its token is stored."""
+    """A one-time link that links a chat to a person. Only the SHA-256 of its token is stored.
+
+    session_hash: the SHA-256 of the key of the session that asked for it; the link ends with that session. Empty for
+        links made before 0.2, which do not work any more.
+    """
 
     person = models.ForeignKey(Person, models.PROTECT, related_name="+")
     token_hash = models.CharField(max_length=64, unique=True)
+    session_hash = models.CharField(max_length=64, default="", db_default="")
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True)
 
@@ -198,27 +205,38 @@ class Purpose(models.TextChoices):
 
     PASSWORD_RESET = "password_reset", _("ссылка для нового пароля")
     TEST = "test", _("проверочное сообщение")
+    PASSWORD_CHANGED = "password_changed", _("пароль изменён")
+    PASSWORD_LINK_MADE = "password_link_made", _("ссылка для пароля")
+    CHAT_MOVED = "chat_moved", _("Telegram перенесён в другой чат")
+    CHAT_UNLINKED = "chat_unlinked", _("Telegram отвязан")
 
 
 class ChatNotice(models.Model):
-    """Something that a person asked the bot for. The row is deleted once the notice is sent or given up.
+    """Something that a person asked the bot for or has to know. The row is deleted once it is sent or given up.
 
     It is stored by login and looked up by the dispatcher, so that a page that asks for a new password cannot tell
     whether the login exists. A secret link is not stored: it is made when the notice is sent.
 
+    chat_id: the chat that it goes to if that is no longer the person's; None for the person's chat.
     tries: the calls that may have arrived; two at most.
     next_at: when the next call may begin.
     """
 
     purpose = models.CharField(max_length=20, choices=Purpose.choices)
     login = models.CharField(max_length=254)
+    chat_id = models.BigIntegerField(null=True)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     next_at = models.DateTimeField(db_index=True)
     tries = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["purpose", "login"], name="notice_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["purpose", "login"], condition=Q(chat_id=None), name="notice_once"
+            ),
+            models.UniqueConstraint(fields=["purpose", "login", "chat_id"], name="old_chat_notice_once"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.purpose} {self.pk}"

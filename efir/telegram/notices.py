@@ -1,4 +1,4 @@
-"""Notices: what a person asks the bot for, such as a link for a new password.
+"""Notices: what a person asks the bot for, such as a link for a new password, and what an account's owner has to know.
 
 Each is a row that outlives the process. Its call is made twice at most, whatever dies meanwhile.
 """
@@ -6,8 +6,9 @@ Each is a row that outlives the process. Its call is made twice at most, whateve
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 from django.conf import settings
@@ -18,6 +19,7 @@ from django.utils.translation import gettext
 
 from efir.accounts.models import Person
 from efir.accounts.password_reset import one_time_link, password_forgotten
+from efir.accounts.passwords import password_changed, password_link_made
 from efir.lib import clock
 from efir.telegram.bot.outcomes import (
     ChatMoved,
@@ -33,9 +35,13 @@ from efir.telegram.bot.outcomes import (
 from efir.telegram.models import ChatNotice, Purpose, TelegramChat
 from efir.telegram.outbox.completion import readdress
 from efir.telegram.outbox.message_types import OutgoingMessage, escape_line
+from efir.webinars.absolute_urls import absolute_url
+from efir.webinars.labels import absolute_time
 
 # Nobody waits longer at the page that says "in a few seconds".
 EXPIRES_AFTER = timedelta(minutes=15)
+# What an account's owner has to know is worth telling after an outage, too.
+WARNING_EXPIRES_AFTER = timedelta(hours=24)
 TRIES = 2
 # A call without an outcome after so long belongs to a process that is gone.
 LOST_AFTER = timedelta(seconds=60)
@@ -57,12 +63,40 @@ def request_password_reset(login: str, **kwargs: Any) -> None:
         _request(Purpose.PASSWORD_RESET, login)
 
 
-def _request(purpose: Purpose, login: str) -> None:
+@receiver(password_changed, dispatch_uid="efir.telegram.password_changed")
+def tell_of_password(person: Person, **kwargs: Any) -> None:
+    """Have the bot tell the person's chat that the password has changed."""
+    if settings.EFIR.telegram_token:
+        _request(Purpose.PASSWORD_CHANGED, person.login, expires_after=WARNING_EXPIRES_AFTER)
+
+
+@receiver(password_link_made, dispatch_uid="efir.telegram.password_link_made")
+def tell_of_password_link(person: Person, **kwargs: Any) -> None:
+    """Have the bot tell the person's chat that an admin can now set the password."""
+    if settings.EFIR.telegram_token:
+        _request(Purpose.PASSWORD_LINK_MADE, person.login, expires_after=WARNING_EXPIRES_AFTER)
+
+
+def tell_old_chat(purpose: Purpose, person: Person, chat_id: int) -> None:
+    """Have the bot tell a chat that it is no longer the person's."""
+    if settings.EFIR.telegram_token:
+        _request(purpose, person.login, chat_id, expires_after=WARNING_EXPIRES_AFTER)
+
+
+def _request(
+    purpose: Purpose, login: str, chat_id: int | None = None, *, expires_after: timedelta = EXPIRES_AFTER
+) -> None:
     # Asking again while the first notice is under way changes nothing.
     now = clock.now()
-    ChatNotice.objects.filter(purpose=purpose, login=login, expires_at__lte=now).delete()
+    same = ChatNotice.objects.filter(purpose=purpose, login=login, chat_id=chat_id)
+    same.filter(expires_at__lte=now).delete()
     notice = ChatNotice(
-        purpose=purpose, login=login, created_at=now, expires_at=now + EXPIRES_AFTER, next_at=now
+        purpose=purpose,
+        login=login,
+        chat_id=chat_id,
+        created_at=now,
+        expires_at=now + expires_after,
+        next_at=now,
     )
     ChatNotice.objects.bulk_create([notice], ignore_conflicts=True)
 
@@ -97,13 +131,22 @@ def claim_notices(limit: int) -> list[NoticeClaim]:
     claims = []
     for notice in ChatNotice.objects.filter(next_at__lte=now).order_by("next_at", "pk")[:limit]:
         unchanged = ChatNotice.objects.filter(pk=notice.pk, tries=notice.tries, next_at=notice.next_at)
-        chats = TelegramChat.objects.select_related("person").filter(reachable=True, person__is_active=True)
-        chat = chats.filter(person__login=notice.login).first()
-        if chat is None or notice.expires_at <= now or notice.tries >= TRIES:
+        receiver_of = _receiver(notice)
+        if receiver_of is None or notice.expires_at <= now or notice.tries >= TRIES:
             unchanged.delete()
         elif unchanged.update(tries=F("tries") + 1, next_at=now + LOST_AFTER):  # else another process has it
-            claims.append(NoticeClaim(notice.pk, notice.tries + 1, notice.purpose, chat.chat_id, chat.person))
+            claims.append(NoticeClaim(notice.pk, notice.tries + 1, notice.purpose, *receiver_of))
     return claims
+
+
+def _receiver(notice: ChatNotice) -> tuple[int, Person] | None:
+    """Return the chat that the notice goes to and the person it is about; None if there is none."""
+    people = Person.objects.select_related("telegramchat").filter(is_active=True)
+    person = people.filter(login=notice.login).first()
+    if person is None or notice.chat_id is not None:
+        return (notice.chat_id, person) if person and notice.chat_id else None
+    chat = getattr(person, "telegramchat", None)
+    return (chat.chat_id, person) if chat and chat.reachable else None
 
 
 def complete_notice(claim: NoticeClaim, decision: Decision) -> None:
@@ -117,6 +160,7 @@ def complete_notice(claim: NoticeClaim, decision: Decision) -> None:
             chat.update(reachable=False, unreachable_reason=reason)
         case ChatMoved(chat_id, _):
             readdress(claim.person.pk, claim.chat_id, chat_id)
+            claim.notice.exclude(chat_id=None).update(chat_id=chat_id)
             requeue_notice(claim, AFTER_NOT_SENT)
         case OutcomeUnknown():
             claim.notice.update(next_at=clock.now() + AFTER_UNKNOWN)
@@ -139,6 +183,9 @@ def requeue_notice(claim: NoticeClaim, delay: timedelta = timedelta(0)) -> None:
 
 
 def _password_reset(person: Person) -> OutgoingMessage:
+    chat = TelegramChat.objects.filter(person=person, reset_from__gt=clock.now()).first()
+    if chat and chat.reset_from:
+        return _reset_held(person, chat.reset_from)
     text = gettext(
         "%(name)s, на сайте просят новый пароль для вашего аккаунта. Кнопка ниже откроет страницу, где его можно "
         "задать: она действует сутки и срабатывает один раз.\n\n"
@@ -154,4 +201,69 @@ def _test(person: Person) -> OutgoingMessage:
     return OutgoingMessage(text % {"name": escape_line(person.name)})
 
 
-_COMPOSE = {Purpose.PASSWORD_RESET.value: _password_reset, Purpose.TEST.value: _test}
+def _reset_held(person: Person, since: datetime) -> OutgoingMessage:
+    text = gettext(
+        "%(name)s, на сайте просят новый пароль для вашего аккаунта. Этот чат привязан вместо другого, поэтому "
+        "ссылку для пароля он получит не раньше: %(moment)s. Попросите её тогда ещё раз.\n\n"
+        "Нужно сейчас? Попросите одноразовую ссылку у администратора."
+    )
+    words = {"name": escape_line(person.name), "moment": _moment(since)}
+    return OutgoingMessage(text % words, [_forgotten_button()])
+
+
+def _password_changed(person: Person) -> OutgoingMessage:
+    text = gettext(
+        "%(name)s, пароль вашего аккаунта на сайте изменён. На других устройствах нужно войти заново.\n\n"
+        "Это были не вы? Сразу задайте новый пароль: кнопка ниже откроет страницу, где его можно попросить."
+    )
+    return OutgoingMessage(text % {"name": escape_line(person.name)}, [_forgotten_button()])
+
+
+def _password_link_made(person: Person) -> OutgoingMessage:
+    text = gettext(
+        "%(name)s, администратор сделал для вас одноразовую ссылку, по которой можно задать новый пароль. Она "
+        "действует сутки.\n\n"
+        "Вы об этом не просили? Спросите администратора. Если войти на сайт ещё раз, ссылка перестанет действовать."
+    )
+    return OutgoingMessage(text % {"name": escape_line(person.name)})
+
+
+def _chat_moved(person: Person) -> OutgoingMessage:
+    text = gettext(
+        "%(name)s, к вашему аккаунту на сайте привязан другой чат Telegram: сообщения о вебинарах и ссылки для "
+        "нового пароля придут туда, а сюда больше нет.\n\n"
+        "Это были не вы? Сегодня же войдите на сайт, смените пароль и привяжите этот чат снова. Ещё сутки новый чат "
+        "не получит ссылку для пароля. Войти не получается? Напишите администратору."
+    )
+    return OutgoingMessage(text % {"name": escape_line(person.name)}, [_account_button()])
+
+
+def _chat_unlinked(person: Person) -> OutgoingMessage:
+    text = gettext(
+        "%(name)s, Telegram отвязан от вашего аккаунта на сайте: сообщения сюда больше не придут.\n\n"
+        "Это были не вы? Войдите на сайт, смените пароль и привяжите этот чат снова. Войти не получается? Напишите "
+        "администратору."
+    )
+    return OutgoingMessage(text % {"name": escape_line(person.name)}, [_account_button()])
+
+
+def _account_button() -> tuple[str, str]:
+    return gettext("Открыть аккаунт"), absolute_url("/account/")
+
+
+def _forgotten_button() -> tuple[str, str]:
+    return gettext("Задать новый пароль"), absolute_url("/login/forgotten/")
+
+
+def _moment(moment: datetime) -> str:
+    return absolute_time(moment, ZoneInfo(settings.TIME_ZONE))
+
+
+_COMPOSE = {
+    Purpose.PASSWORD_RESET.value: _password_reset,
+    Purpose.TEST.value: _test,
+    Purpose.PASSWORD_CHANGED.value: _password_changed,
+    Purpose.PASSWORD_LINK_MADE.value: _password_link_made,
+    Purpose.CHAT_MOVED.value: _chat_moved,
+    Purpose.CHAT_UNLINKED.value: _chat_unlinked,
+}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import Count, QuerySet
 
 from efir.accounts.models import Person
+from efir.lib import clock
 from efir.telegram.health import BotHealth, bot_health
 from efir.telegram.link_tokens import chat_of
 from efir.telegram.models import TelegramChat
+from efir.webinars.labels import absolute_time
 from efir.webinars.models import Webinar
 
 
@@ -52,6 +55,12 @@ class LinkStatus:
     def needed(self) -> bool:
         """Return whether the person should link Telegram, or link it again."""
         return self.has_bot and not self.reachable
+
+    @property
+    def reset_held_until(self) -> str:
+        """Return when password links may go to the chat, for people to read; empty if they may go now."""
+        held = self.chat and self.chat.reset_from
+        return absolute_time(held, ZoneInfo(settings.TIME_ZONE)) if held and held > clock.now() else ""
 
     @property
     def why_unreachable(self) -> str:

@@ -12,11 +12,12 @@ from django.db import DataError, transaction
 from django.utils import translation
 from django.utils.translation import gettext
 
-from efir.accounts.models import Person
+from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.telegram.bot import lease
-from efir.telegram.link_tokens import hash_of
-from efir.telegram.models import BotUpdate, LinkToken, TelegramChat, UnreachableReason
+from efir.telegram.link_tokens import find_token, use_token
+from efir.telegram.linking import link, unlink
+from efir.telegram.models import BotUpdate, TelegramChat, UnreachableReason
 from efir.telegram.outbox.enqueue import release_for_link
 from efir.telegram.outbox.message_types import OutgoingMessage, escape_line
 from efir.webinars.absolute_urls import absolute_url
@@ -103,10 +104,8 @@ def handle_update(update: Json) -> Reply | None:
 
 def _on_start(chat_id: int, token: str) -> Reply:
     """Link the chat. If the token is missing, unknown, used or expired, say whether the chat is linked."""
-    now = clock.now()
-    fresh = LinkToken.objects.filter(token_hash=hash_of(token), used_at=None, expires_at__gt=now)
-    invitation = fresh.select_related("person").filter(person__is_active=True).first()
-    if invitation is not None and fresh.update(used_at=now):
+    invitation = find_token(token)
+    if invitation is not None and use_token(invitation):
         link(invitation.person, chat_id)
         text = gettext(
             "Готово, %(name)s! Telegram привязан: сюда придёт всё важное о ваших вебинарах.\n\n"
@@ -119,36 +118,23 @@ def _on_start(chat_id: int, token: str) -> Reply:
         return Reply(chat_id, text % {"name": escape_line(chat.person.name)})
     text = gettext(
         "Здравствуйте! Чтобы получать здесь сообщения о вебинарах, откройте свой аккаунт на сайте и нажмите "
-        "«Привязать Telegram». Ссылка оттуда действует сутки и срабатывает один раз; если эта уже не действует, "
+        "«Привязать Telegram». Ссылка оттуда действует 15 минут и срабатывает один раз; если эта уже не действует, "
         "там же можно взять новую."
     )
     return Reply(chat_id, text, (_account_button(),))
 
 
 def _on_stop(chat_id: int) -> Reply:
-    gone, _ = TelegramChat.objects.filter(chat_id=chat_id).delete()
-    if not gone:
+    chat = TelegramChat.objects.select_related("person").filter(chat_id=chat_id).first()
+    if chat is None:
         return Reply(chat_id, gettext("Этот чат ни к чему не привязан, сообщений не будет."))
-    log.info("telegram_stopped")
+    unlink(chat.person, Context(chat.person_id, Source.SYSTEM), tell_chat=False)
     text = gettext("Telegram отвязан, сообщений больше не будет. Вернуться можно в любой момент из аккаунта.")
     return Reply(chat_id, text, (_account_button(),))
 
 
 def _account_button() -> tuple[str, str]:
     return gettext("Открыть аккаунт"), absolute_url("/account/")
-
-
-def link(person: Person, chat_id: int) -> None:
-    """Link a chat to a person and release what waited for it. Earlier links of either are removed."""
-    with transaction.atomic():
-        TelegramChat.objects.filter(chat_id=chat_id).exclude(person=person).delete()
-        now = clock.now()
-        fields = {"chat_id": chat_id, "linked_at": now, "reachable": True, "unreachable_reason": ""}
-        TelegramChat.objects.update_or_create(person=person, defaults=fields)
-        # Other links of the person, which somebody may have seen on a screen, stop working.
-        LinkToken.objects.filter(person=person, used_at=None).update(used_at=now)
-        release_for_link(person)
-    log.info("telegram_linked", person_id=person.pk)
 
 
 def _reopen(chat_id: int) -> TelegramChat | None:

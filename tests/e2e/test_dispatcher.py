@@ -26,13 +26,13 @@ from efir.telegram.dispatcher.dispatcher import Dispatcher
 from efir.telegram.dispatcher.lease_term import LeaseTerm
 from efir.telegram.dispatcher.rate_limiter import CHAT_GAP_S, RateLimiter
 from efir.telegram.health import bot_health
-from efir.telegram.link_tokens import chat_of, make_link
+from efir.telegram.link_tokens import chat_of
 from efir.telegram.models import OutboxMessage, TelegramChat
 from efir.telegram.outbox import claims, completion
 from efir.webinars import core
 from tests.conftest import SYSTEM
 from tests.support.site import eventually, free_port
-from tests.support.telegram import TOKEN, classified, linked, with_bot
+from tests.support.telegram import TOKEN, classified, linked, new_payload, with_bot
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -407,7 +407,7 @@ def test_start_links_and_sends_waiting_messages(fake_bot_api, bot_api, make_pers
     with dispatching():
         eventually(lambda: lease.state().exclude(username="").exists())
         fake_bot_api.people.add(321, "Ева", chat=False)
-        fake_bot_api.people.start(321, make_link(lead).partition("?start=")[2])
+        fake_bot_api.people.start(321, new_payload(lead))
         eventually(settled)
         eventually(lambda: len(fake_bot_api.sent) == 2)
     texts = [sent.message["text"] for sent in fake_bot_api.sent]
@@ -437,7 +437,7 @@ def test_talkative_strangers_are_answered_once(fake_bot_api, bot_api, audience, 
     audience(3)
     with dispatching():
         eventually(settled)
-        fake_bot_api.people.start(321, make_link(make_person(name="Ева")).partition("?start=")[2])
+        fake_bot_api.people.start(321, new_payload(make_person(name="Ева")))
         eventually(lambda: len(fake_bot_api.sent) == len(strangers) + 3 + 1)
     assert set(Counter(sent.message["chat"]["id"] for sent in fake_bot_api.sent).values()) == {1}
 

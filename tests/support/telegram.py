@@ -6,12 +6,16 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+
 from efir.accounts.models import Person
+from efir.accounts.sessions import SessionStore
 from efir.attendance.models import Verdict
 from efir.hooks.bus import emit
 from efir.hooks.events import ClientWebinarAttendanceClassified
 from efir.lib import clock
 from efir.telegram.bot import lease
+from efir.telegram.link_tokens import make_link
 from efir.telegram.models import OutboxMessage, TelegramChat
 from efir.webinars.models import Webinar
 
@@ -21,6 +25,19 @@ TOKEN = "42:AAfor-the-tests_only"
 def with_bot(settings: Any, **fields: Any) -> None:
     """Configure a bot."""
     settings.EFIR = replace(settings.EFIR, telegram_token=TOKEN, **fields)
+
+
+def new_payload(person: Person) -> str:
+    """Make a one-time link from a session of the person's, and return what comes after `?start=`."""
+    return link_from_session(person).partition("?start=")[2]
+
+
+def link_from_session(person: Person) -> str:
+    """Make a one-time link from a session of the person's."""
+    session = SessionStore()
+    session[SESSION_KEY], session[HASH_SESSION_KEY] = str(person.pk), person.get_session_auth_hash()
+    session.create()
+    return make_link(person, session.session_key or "")
 
 
 def held() -> UUID:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView
@@ -16,7 +16,9 @@ from django.views.decorators.cache import never_cache
 
 from efir.accounts.access_cache import read_access
 from efir.accounts.forms import ChangePasswordForm
-from efir.accounts.sessions import current_person, end_other_sessions, other_sessions
+from efir.accounts.passwords import PasswordOvertaken, set_password
+from efir.accounts.sessions import current_person, end_other_sessions, other_sessions, request_context
+from efir.audit.actions import Action
 from efir.web import rate_limit
 from efir.web.shortcuts import post_only, redirect_with_message
 
@@ -28,7 +30,6 @@ class ChangePassword(PasswordChangeView):
 
     form_class = ChangePasswordForm
     template_name = "accounts/password.html"
-    success_url = "/account/"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         keys = other_sessions(self.request).values_list("session_key", flat=True)
@@ -38,9 +39,17 @@ class ChangePassword(PasswordChangeView):
         return rate_limit.check(request, "own_password") or super().post(request, *args, **kwargs)
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
-        response = super().form_valid(form)
-        messages.success(self.request, _("Пароль изменён. На других устройствах нужно войти заново."))
-        return response
+        person, password = current_person(self.request), form.cleaned_data["new_password1"]
+        try:
+            set_password(person, password, Action.PASSWORD_CHANGED, request_context(self.request))
+        except PasswordOvertaken:
+            form.add_error(
+                "old_password", _("Пароль только что сменили. Войдите с новым и попробуйте ещё раз.")
+            )
+            return self.form_invalid(form)
+        update_session_auth_hash(self.request, person)
+        sentence = _("Пароль изменён. На других устройствах нужно войти заново.")
+        return redirect_with_message(self.request, "/account/", sentence)
 
 
 change_password = never_cache(ChangePassword.as_view())

@@ -17,8 +17,11 @@ from efir.accounts.forms import ForgottenForm, NewPasswordForm
 from efir.accounts.login_throttle import remember_browser
 from efir.accounts.models import Person
 from efir.accounts.password_reset import password_forgotten
+from efir.accounts.passwords import PasswordOvertaken, set_password
+from efir.audit.actions import Action
+from efir.hooks.actions import Context, Source
 from efir.web import rate_limit
-from efir.web.client_ip import request_rate_limit_key
+from efir.web.client_ip import request_ip, request_rate_limit_key
 from efir.web.shortcuts import redirect_with_message
 
 
@@ -58,10 +61,14 @@ def reset(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
     except (ValueError, OverflowError):
         person = None
     if person is None or not default_token_generator.check_token(person, token):
-        return render(request, "accounts/reset.html", {"form": None, "bare": True}, status=404)
+        return _dead_link(request)
     form = NewPasswordForm(person, request.POST if request.method == "POST" else None)
     if form.is_valid():
-        form.save()
+        context = Context(person.pk, Source.WEB, address=request_ip(request))
+        try:
+            set_password(person, form.cleaned_data["new_password1"], Action.PASSWORD_RESET, context)
+        except PasswordOvertaken:  # the same link was used at the same time
+            return _dead_link(request)
         reset_failures(username=person.login)  # the person has probably tried some passwords before asking
         response = redirect_with_message(request, "/login/", _("Пароль сохранён. Войдите с ним."))
         remember_browser(response, person.login)  # so that the person gets in while others go on guessing
@@ -69,3 +76,7 @@ def reset(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
     response = render(request, "accounts/reset.html", {"form": form, "person": person, "bare": True})
     response["Referrer-Policy"] = "same-origin"
     return response
+
+
+def _dead_link(request: HttpRequest) -> HttpResponse:
+    return render(request, "accounts/reset.html", {"form": None, "bare": True}, status=404)

@@ -16,6 +16,8 @@ from efir.accounts.capabilities import Capability, Role, capability_required
 from efir.accounts.forms import NewPersonForm
 from efir.accounts.models import Person, normalize_login
 from efir.accounts.password_reset import one_time_link
+from efir.accounts.passwords import password_link_made
+from efir.accounts.recent_login import recent_login_required
 from efir.accounts.roles import LastAdmin, assign_role
 from efir.accounts.services import LoginTaken, create_person
 from efir.accounts.sessions import current_person, request_context
@@ -34,6 +36,7 @@ log = structlog.get_logger(__name__)
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @capability_required(Capability.ASSIGN_ROLES)
+@recent_login_required
 def people(request: HttpRequest) -> HttpResponse:
     """List everybody, page by page, or those who match `?q=`; POST adds a person and shows their password link."""
     form = NewPersonForm(request.POST if request.method == "POST" else None)
@@ -63,6 +66,7 @@ def people(request: HttpRequest) -> HttpResponse:
 
 @post_only
 @capability_required(Capability.ASSIGN_ROLES)
+@recent_login_required
 def role(request: HttpRequest, person_id: int) -> HttpResponse:
     """Assign a role to somebody else. Nobody can change their own role, so that an admin always remains."""
     person = get_object_or_404(Person, pk=person_id, erased_at=None)
@@ -97,11 +101,13 @@ def _refused(request: HttpRequest, code: str, status: int, sentence: str) -> Htt
 @never_cache
 @post_only
 @capability_required(Capability.ASSIGN_ROLES)
+@recent_login_required
 def password_reset(request: HttpRequest, person_id: int) -> HttpResponse:
     """Make a one-time link, which the admin passes on to the person."""
     person = get_object_or_404(Person, pk=person_id, is_active=True)
     with transaction.atomic():
         record(Action.PASSWORD_LINK_MADE, request_context(request), person_id=person.pk)
+        password_link_made.send(sender=Person, person=person)
     log.info("password_link_made", person_id=person.pk, actor_id=request.user.pk)
     return _show_link(request, person)
 

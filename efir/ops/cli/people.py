@@ -91,7 +91,10 @@ def close_person(options: argparse.Namespace) -> int:
     person = find_person(options.login)
     if person is None:
         return person_not_found(options.login)
-    close_account(person, BY_OPERATOR)
+    try:
+        close_account(person, BY_OPERATOR)
+    except LastAdmin:
+        return _last_admin()
     return print_lines([{"id": person.pk, "login": person.login, "is_active": person.is_active}])
 
 
@@ -122,9 +125,13 @@ def erase_person(options: argparse.Namespace) -> int:
     try:
         erased = erase(person.pk, BY_OPERATOR)
     except LastAdmin:
-        return fail("last_admin", "nobody else may give roles: make somebody else an admin first")
+        return _last_admin()
     at = clock.iso(erased.erased_at) if erased.erased_at else None
     return print_lines([{"id": erased.pk, "login": erased.login, "erased_at": at}])
+
+
+def _last_admin() -> int:
+    return fail("last_admin", "nobody else may give roles: make somebody else an admin first")
 
 
 def find_person(login: str, *, erased: bool = False) -> Person | None:

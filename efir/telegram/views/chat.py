@@ -13,17 +13,19 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 
-from efir.accounts.sessions import current_person
+from efir.accounts.recent_login import recent_login_required
+from efir.accounts.sessions import current_person, request_context
 from efir.lib import qrcode
 from efir.telegram import notices
-from efir.telegram.link_tokens import BotUnknown, chat_of, make_link, unlink
+from efir.telegram.link_tokens import BotUnknown, chat_of, make_link
+from efir.telegram.linking import unlink
 from efir.web import rate_limit
 from efir.web.shortcuts import View, post_only, prefers_html, redirect_with_message
 
 ACCOUNT = "/account/"
 
 
-def _own(view: Callable[[HttpRequest], HttpResponse]) -> View:
+def _own(view: View) -> View:
     """Decorate a button's view: POST only; without a session, log in and return to the account page."""
 
     @never_cache
@@ -38,6 +40,7 @@ def _own(view: Callable[[HttpRequest], HttpResponse]) -> View:
 
 
 @_own
+@recent_login_required
 def link(request: HttpRequest) -> HttpResponse:
     """Make a one-time link: JSON for programs, a redirect to Telegram for people."""
     return _linked(
@@ -46,6 +49,7 @@ def link(request: HttpRequest) -> HttpResponse:
 
 
 @_own
+@recent_login_required
 def qr(request: HttpRequest) -> HttpResponse:
     """Make a one-time link and show it as a QR code, for a phone beside this screen."""
     return _linked(
@@ -60,7 +64,7 @@ def _linked(request: HttpRequest, show: Callable[[str], HttpResponse]) -> HttpRe
             return rate_limit.too_many_requests(request, "telegram_link")
         return _too_often(request, "telegram_link")
     try:
-        return show(make_link(current_person(request)))
+        return show(make_link(current_person(request), request.session.session_key or ""))
     except BotUnknown:
         words = gettext("Telegram сейчас не подключён. Попробуйте, пожалуйста, чуть позже.")
         return _refused(request, "telegram_not_available", 503, words)
@@ -89,7 +93,7 @@ def test(request: HttpRequest) -> HttpResponse:
 @_own
 def unlink_chat(request: HttpRequest) -> HttpResponse:
     """Unlink the chat. Idempotent."""
-    unlink(current_person(request))
+    unlink(current_person(request), request_context(request))
     if not prefers_html(request):
         return JsonResponse({"linked": False})
     return redirect_with_message(

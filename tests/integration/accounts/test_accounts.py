@@ -13,10 +13,13 @@ from django.test.utils import CaptureQueriesContext
 
 from efir.accounts import services
 from efir.accounts.capabilities import Role
-from efir.accounts.forms import ChangePasswordForm, ContactsForm, NewPasswordForm
+from efir.accounts.forms import ContactsForm
 from efir.accounts.models import AccessChange, Person
+from efir.accounts.passwords import PasswordOvertaken, set_password
 from efir.accounts.roles import assign_role
 from efir.accounts.services import CONSENT_VERSION, LoginTaken, close_account, create_person
+from efir.audit.actions import Action
+from efir.hooks.actions import Context, Source
 from efir.web.rate_limit import LIMITS
 from efir.webinars.models import Seat
 from tests.conftest import SYSTEM
@@ -503,14 +506,11 @@ class TestLateFormSave:
         assert (person.is_active, person.has_usable_password()) == (False, False)
         assert person.telegram_name == "anna_p"
 
-    @pytest.mark.parametrize("kind", [NewPasswordForm, ChangePasswordForm])
-    def test_password_form_keeps_account_closed(self, make_person, kind):
+    def test_late_password_keeps_account_closed(self, make_person):
         person = make_person(password=PASSWORD)
-        fields = {"new_password1": self.NEW, "new_password2": self.NEW, "old_password": PASSWORD}
-        form = kind(Person.objects.get(pk=person.pk), fields)
-        assert form.is_valid()
         close_account(Person.objects.get(pk=person.pk), SYSTEM)
-        form.save()
+        with pytest.raises(PasswordOvertaken):
+            set_password(person, self.NEW, Action.PASSWORD_CHANGED, Context(person.pk, Source.WEB))
         person.refresh_from_db()
         assert not person.is_active
 

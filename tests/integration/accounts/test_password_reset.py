@@ -273,6 +273,10 @@ class TestOutcomes:
     def test_purposes_are_independent(self, person, chat):
         notices.request_test(person)
         notices.request_password_reset(login=person.login)
+        notices.tell_of_password(person)
+        notices.tell_of_password_link(person)
+        for old_chat in (Purpose.CHAT_MOVED, Purpose.CHAT_UNLINKED):
+            notices.tell_old_chat(old_chat, person, chat.chat_id)
         assert {claim.purpose for claim in notices.claim_notices(10)} == set(Purpose)
 
 

@@ -7,11 +7,19 @@ import itertools
 import pytest
 
 from efir.accounts.models import Person
-from efir.telegram import updates
+from efir.telegram import linking, updates
 from efir.telegram.bot import lease
-from efir.telegram.link_tokens import BotUnknown, chat_of, make_link
+from efir.telegram.link_tokens import BotUnknown, chat_of
 from efir.telegram.models import BotUpdate, DispatcherState, LinkToken, TelegramChat
-from tests.support.telegram import classified, held, linked, states_of, with_bot
+from tests.support.telegram import (
+    classified,
+    held,
+    link_from_session,
+    linked,
+    new_payload,
+    states_of,
+    with_bot,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -43,11 +51,11 @@ def became(status, chat_id=CHAT, kind="private"):
 
 
 def token_for(person):
-    return make_link(person).partition("?start=")[2]
+    return new_payload(person)
 
 
 def test_link_fits_telegrams_rules(person):
-    url = make_link(person)
+    url = link_from_session(person)
     prefix, _, token = url.partition("?start=")
     assert prefix == "https://t.me/efir_test_bot"
     assert 1 <= len(token) <= 64
@@ -59,7 +67,7 @@ def test_link_fits_telegrams_rules(person):
 def test_make_link_needs_a_bot(person, settings):
     DispatcherState.objects.update(username="")
     with pytest.raises(BotUnknown):
-        make_link(person)
+        link_from_session(person)
 
 
 def test_start_links_the_chat_and_releases_messages(person, make_webinar):
@@ -71,10 +79,10 @@ def test_start_links_the_chat_and_releases_messages(person, make_webinar):
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_token_works_once_and_for_a_day(clock, person, make_person, late):
+def test_token_works_once_and_for_15_minutes(clock, person, make_person, late):
     token = token_for(person)
     if late:
-        clock.move(24 * 3600)
+        clock.move(15 * 60)
     else:
         said(f"/start {token}", chat_id=CHAT + 1)
     reply = said(f"/start {token}")
@@ -213,7 +221,7 @@ def test_failed_update_is_processed_again(person, monkeypatch):
         raise RuntimeError("the database has gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(updates, "release_for_link", broken)
+        patch.setattr(linking, "release_for_link", broken)
         with pytest.raises(RuntimeError):
             updates.process_update(update)
     assert updates.next_offset() == before

@@ -1,0 +1,86 @@
+"""Ask for the password again before a step that would give the account away to whoever has the session's cookie.
+
+A session remembers when the password was last typed in it: at the login, at the sign-up, or on the page that asks.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any
+
+import structlog
+from django.contrib.auth.signals import user_logged_in
+from django.dispatch import receiver
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils.translation import gettext
+from django.views.decorators.debug import sensitive_post_parameters
+
+from efir.accounts.forms import PasswordAgainForm
+from efir.accounts.sessions import current_person
+from efir.lib import clock
+from efir.web import rate_limit
+from efir.web.shortcuts import View, prefers_html
+
+# Whoever has just logged in links Telegram in the same visit; a cookie that is copied is usually older.
+RECENT = timedelta(minutes=10)
+_TYPED_AT = "password_typed_at"
+_OWN_FIELDS = ("csrfmiddlewaretoken", "password")
+
+log = structlog.get_logger(__name__)
+
+
+@receiver(user_logged_in, dispatch_uid="efir.recent_login")
+def mark_recent(request: HttpRequest, **_: Any) -> None:
+    """Remember in the session that the password was typed just now."""
+    request.session[_TYPED_AT] = clock.now().timestamp()
+
+
+def is_recent(request: HttpRequest) -> bool:
+    """Return whether the password was typed in this session within the last ten minutes."""
+    typed_at = request.session.get(_TYPED_AT)
+    if typed_at is None:  # the session began before this release
+        return False
+    age = clock.now() - datetime.fromtimestamp(typed_at, clock.now().tzinfo)
+    # A negative age: the clock was set back, and the session may be of any age.
+    return timedelta(0) <= age <= RECENT
+
+
+def recent_login_required(view: View) -> View:
+    """Decorate a view for logged-in people: a POST from a session without a recent login is asked for the password.
+
+    The page that asks repeats the POST with the field `password`. Programs get 403 `password_required` until they
+    send that field.
+    """
+
+    @wraps(view)
+    @sensitive_post_parameters("password")
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method != "POST" or is_recent(request):
+            return view(request, *args, **kwargs)
+        form = PasswordAgainForm(
+            current_person(request), request.POST if "password" in request.POST else None
+        )
+        if form.is_bound and (refusal := rate_limit.check(request, "own_password")):
+            return refusal
+        if not form.is_valid():
+            return _ask(request, form)
+        mark_recent(request)
+        log.info("password_typed_again", person_id=current_person(request).pk)
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def _ask(request: HttpRequest, form: PasswordAgainForm) -> HttpResponseBase:
+    if not prefers_html(request):
+        wrong = form.errors.get("password", ())
+        detail = " ".join(map(str, wrong)) or gettext("Повторите запрос с паролем в поле password.")
+        return JsonResponse({"error": "password_required", "detail": detail}, status=403)
+    repeated = [
+        (name, value) for name, values in request.POST.lists() if name not in _OWN_FIELDS for value in values
+    ]
+    context = {"form": form, "repeated": repeated, "address": request.get_full_path()}
+    return render(request, "accounts/password_again.html", context, status=403)
