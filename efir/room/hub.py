@@ -22,7 +22,7 @@ from efir.room import presence_store
 from efir.room.access_watch import AccessWatch
 from efir.room.admission import AdmissionChecker
 from efir.room.recorder import PresenceRecorder
-from efir.room.socket_viewer import SocketPoller
+from efir.room.socket_viewer import SocketPoller, SocketViewer
 from efir.room.state import encode, rounded_count, state_of
 from efir.room.viewer import Viewer
 from efir.webinars.core import webinar_changed
@@ -33,6 +33,8 @@ TICK_S = 1.0
 # Proxies close a connection that is silent for a minute or less, and the room's page reconnects after 40 s of silence
 # (connection.js): two keep-alives may be late.
 KEEP_ALIVE_S = 15.0
+# After the event loop stood still, a server that owns the connections has reported those that were closed meanwhile.
+CONFIRM_S = 1.0
 # Viewers that get their keep-alive in one go, before other work of the event loop gets its turn.
 KEEP_ALIVE_BATCH = 500
 ENDED = frozenset({"finished", "archived"})
@@ -77,11 +79,13 @@ class RoomHub:
 
     def __init__(self) -> None:
         self.admission = AdmissionChecker()
-        self.recorder = PresenceRecorder()
+        self.recorder = PresenceRecorder(self._find_disconnected)
         self.closing = False
         self._access_watch = AccessWatch(self.admission, self._viewers)
         self._channels: dict[int, RoomChannel] = {}
         self._streams: Counter[int] = Counter()  # by person
+        self._unconfirmed: set[Viewer] = set()
+        self._confirmed_after = 0.0
         self._peer_counts: dict[int, int] = {}
         self._loop = asyncio.get_running_loop()
         self._changed: set[int] = set()
@@ -96,6 +100,7 @@ class RoomHub:
 
     def join(self, webinar: Webinar, viewer: Viewer) -> None:
         """Add a stream that has just been opened; `webinar` is as it was last read."""
+        self.recorder.check_for_gap()
         # If the row is newer than the channel's, the other viewers get it first. If it is the finish, this ends their
         # streams and removes the channel.
         self._update(webinar)
@@ -111,6 +116,9 @@ class RoomHub:
 
     def leave(self, viewer: Viewer, until: datetime) -> None:
         """Remove a stream that has ended, last seen alive at `until`."""
+        self.recorder.check_for_gap()
+        if viewer in self._unconfirmed:
+            until = self.recorder.presence.started_at
         channel = self._channels[viewer.webinar_id]
         channel.viewers.discard(viewer)
         self._streams[viewer.person_id] -= 1
@@ -120,6 +128,17 @@ class RoomHub:
             self.recorder.leave(viewer.webinar_id, viewer.person_id, until, watching=viewer.watching)
         if not channel.viewers:
             self._channels.pop(viewer.webinar_id, None)
+
+    def _find_disconnected(self) -> None:
+        """Let everybody leave who disconnected while the event loop stood still; nobody knows when they went.
+
+        Their intervals after the gap are empty, so all that counts is when they were last seen before it.
+        """
+        self._unconfirmed = set(self._viewers())
+        self._confirmed_after = time.monotonic() + CONFIRM_S
+        self.socket_poller.poll_all()
+        # The kernel has said who is gone. A server tells the others' coroutines about it within the next second.
+        self._unconfirmed = {each for each in self._unconfirmed if not isinstance(each, SocketViewer)}
 
     def refusal_status(self, person_id: int) -> int:
         """Return the HTTP status with which to refuse this person a stream now, or 0.
@@ -183,6 +202,7 @@ class RoomHub:
         """End all streams at once, without waiting for the database; browsers reconnect to another process."""
         if self.recorder.closed:
             return
+        self.recorder.check_for_gap()
         self.closing = True
         for viewer in tuple(self._viewers()):
             viewer.close()
@@ -239,6 +259,8 @@ class RoomHub:
         """
         while True:
             self.recorder.heartbeat()
+            if self._unconfirmed and time.monotonic() >= self._confirmed_after:
+                self._unconfirmed = set()
             self._broadcast_counts()
             await asyncio.sleep(TICK_S)
 

@@ -139,28 +139,40 @@ class Presence:
         """Whether somebody has come or gone, or begun or ceased to watch, since the last flush."""
         return bool(self._present.intervals or self._watching.intervals)
 
-    def tick(self, now: datetime, monotonic: float) -> None:
-        """Update the heartbeat; called every second.
+    def tick(self, now: datetime, monotonic: float) -> bool:
+        """Update the heartbeat; called every second. Return whether a new recorder had to begin.
 
         After a gap, or if the clock was set, begin a new recorder. The intervals of the old one stay open at its last
-        heartbeat, as if the process had died, and those who are still connected get new intervals.
+        heartbeat, as if the process had died, and everybody gets a new interval from `started_at` on. It is up to the
+        caller to find out who is gone by then, and to let them `leave` at `started_at`.
         """
-        gap_s, last = monotonic - self._ticked, self._current.pulsed_at
-        clock_set_by_s = (now - last).total_seconds() - gap_s
+        has_gap, last = self.has_gap(now, monotonic), self._current.pulsed_at
         self._ticked = monotonic
-        if gap_s <= MAX_GAP_S and abs(clock_set_by_s) <= MAX_GAP_S:
+        if not has_gap:
             self._current = replace(self._current, pulsed_at=now, counts=self._counts())
             self._recorders[self._current.id] = self._current
-            return
+            return False
         self._current = self._begin(now, repeats_until=last if last > now else None)
         for track in (self._present, self._watching):
             track.reopen(self._current.id, now)
+        return True
+
+    def has_gap(self, now: datetime, monotonic: float) -> bool:
+        """Return whether nothing was seen for too long since the last heartbeat, or the clock was set meanwhile."""
+        gap_s = monotonic - self._ticked
+        clock_set_by_s = (now - self._current.pulsed_at).total_seconds() - gap_s
+        return gap_s > MAX_GAP_S or abs(clock_set_by_s) > MAX_GAP_S
 
     def close(self, now: datetime) -> None:
         """End everybody's intervals now: a clean shutdown."""
         for track in (self._present, self._watching):
             track.close(now)
         self._recorders[self._current.id] = replace(self._current, pulsed_at=now, closed_at=now)
+
+    @property
+    def started_at(self) -> datetime:
+        """When the recorder began that this process writes now: at its start, or after the last gap."""
+        return self._current.started_at
 
     @property
     def recorder_id(self) -> UUID:

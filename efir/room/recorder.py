@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -31,9 +32,14 @@ def flush_interval_s() -> float:
 
 
 class PresenceRecorder:
-    """The presence of this process and the loop that writes it. Its methods run on the event loop."""
+    """The presence of this process and the loop that writes it. Its methods run on the event loop.
 
-    def __init__(self) -> None:
+    `on_resume` is called after a gap, in which the event loop stood still, once everybody has a new interval: whoever
+    disconnected in the gap has to leave now.
+    """
+
+    def __init__(self, on_resume: Callable[[], None]) -> None:
+        self._on_resume = on_resume
         self.presence = Presence(clock.now(), time.monotonic())
         self._speaker_pages: dict[int, datetime] = {}
         self._flush_event = asyncio.Event()
@@ -51,7 +57,13 @@ class PresenceRecorder:
 
     def heartbeat(self) -> None:
         """Record that this process is running and sees its viewers. Never block on the database here."""
-        self.presence.tick(clock.now(), time.monotonic())
+        if self.presence.tick(clock.now(), time.monotonic()):
+            self._on_resume()
+
+    def check_for_gap(self) -> None:
+        """Notice a gap before anything else is recorded: what is found after it did not happen at this moment."""
+        if not self.closed and self.presence.has_gap(clock.now(), time.monotonic()):
+            self.heartbeat()
 
     def mark_speaker_active(self, webinar_id: int) -> None:
         """Record that the webinar's speaker page is open now."""
@@ -81,6 +93,8 @@ class PresenceRecorder:
 
     async def flush(self) -> None:
         """Write the pending rows to the database; if that fails, keep them for the next flush."""
+        if not self.closed:
+            self.heartbeat()  # nothing that is written is later than the heartbeat written with it
         pending, speaker_pages = self.presence.pending(), dict(self._speaker_pages)
         try:
             await in_thread(presence_store.write, pending, speaker_pages)

@@ -27,6 +27,8 @@ POLL_BATCH = 500
 # The kernel gave the connection up: nothing was acknowledged, or a router reported the host unreachable.
 LOST = frozenset({errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
 FULL = errno.EAGAIN
+# The other side has closed, or the connection is broken.
+ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 # The stream ends with the connection, so there is no length and no message is wrapped in a chunk.
 _HEAD = head_of(200, [*HEADERS, (b"connection", b"close")]) + b"\r\n"
@@ -55,6 +57,13 @@ class SocketPoller:
         """Stop watching this connection."""
         if self._viewers.pop(fd, None):
             self._epoll.unregister(fd)
+
+    def poll_all(self) -> None:
+        """Handle every connection that has ended by now."""
+        for fd, events in self._epoll.poll(0, max(1, len(self._viewers))):
+            # Its end comes after what it had sent, if anything.
+            while events & ENDED and (viewer := self._viewers.get(fd)) and viewer.on_readable():
+                pass
 
     def _poll(self) -> None:
         for fd, _events in self._epoll.poll(0, POLL_BATCH):
@@ -90,15 +99,17 @@ class SocketViewer(Viewer):
         if last:
             self._end(0)
 
-    def on_readable(self) -> None:
-        """Read what the viewer sent; as a rule it is the end of the connection."""
+    def on_readable(self) -> bool:
+        """Read what the viewer sent, as a rule the end of the connection. Return whether it was something else."""
         try:
-            if not os.read(self._fd, 4096):
-                self._end(0)
+            if os.read(self._fd, 4096):
+                return True
+            self._end(0)
         except BlockingIOError:
             pass
         except OSError as exc:
             self._end(exc.errno or 0)
+        return False
 
     def _write(self, message: bytes) -> None:
         if self._fd < 0:

@@ -21,7 +21,7 @@ from efir.room import hub as hub_module
 from efir.room import presence_store, recorder, sse
 from efir.room.hub import RoomHub
 from efir.room.models import PresenceInterval, Recorder, WatchingInterval
-from efir.room.presence import IntervalRow, Pending, RecorderRow
+from efir.room.presence import MAX_GAP_S, IntervalRow, Pending, RecorderRow
 from efir.room.socket_viewer import SocketViewer
 from efir.room.viewer import AsgiViewer
 from efir.webinars.models import Webinar
@@ -102,6 +102,100 @@ def socket_viewer(hub, person_id):
     near, far = socket.socketpair()
     far.setblocking(False)
     return SocketViewer(person_id, "", hub.socket_poller, near.detach()), far
+
+
+class TestGap:
+    """The event loop stood still: nobody knows when those who are gone by now went."""
+
+    @pytest.fixture
+    def ticking(self, make_webinar):
+        """A live webinar, and a clock that goes on with each look, as after the gap many things happen at once."""
+        webinar, moment = make_webinar("live"), [clock.now()]
+
+        def now():
+            moment[0] += timedelta(milliseconds=1)
+            return moment[0]
+
+        def stand_still(hub):
+            moment[0] += timedelta(seconds=MAX_GAP_S + 20)
+            hub.recorder.presence._ticked -= MAX_GAP_S + 20
+
+        with clock.replaced(now):
+            yield webinar, stand_still
+
+    @staticmethod
+    def _rows(hub):
+        """Return by person what is recorded: seconds, or None for an interval without an end."""
+        rows: dict[int, list[float | None]] = {}
+        for row in hub.recorder.presence.pending().intervals:
+            length_s = row.ended_at and (row.ended_at - row.began_at).total_seconds()
+            rows.setdefault(row.person_id, []).append(length_s)
+        return rows
+
+    @staticmethod
+    def _connect(hub, webinar, *people):
+        found = {person: socket_viewer(hub, person) for person in people}
+        for viewer, _ in found.values():
+            hub.join(webinar, viewer)
+        return found
+
+    @pytest.mark.parametrize("first", ["heartbeat", "poll", "join", "flush"])
+    def test_closed_connection_was_last_seen_before_the_gap(self, ticking, first):
+        webinar, stand_still = ticking
+
+        async def scenario():
+            hub = RoomHub()
+            found = self._connect(hub, webinar, 1, 2, 3)
+            before = hub.recorder.presence.recorder_id
+            stand_still(hub)
+            for person in (1, 3):
+                found[person][1].close()
+            if first == "heartbeat":
+                hub.recorder.heartbeat()
+            elif first == "poll":
+                hub.socket_poller._poll()
+            elif first == "join":
+                hub.join(webinar, socket_viewer(hub, 4)[0])
+            else:
+                hub.recorder.flush_soon()
+            rows = self._rows(hub)
+            return rows[1], rows[2], rows[3], before != hub.recorder.presence.recorder_id
+
+        # The interval from before the gap has no end, as if the process had died; the one after it is empty.
+        assert asyncio.run(scenario()) == ([None, 0], [None, None], [None, 0], True)
+
+    def test_person_with_another_open_tab_is_still_there(self, ticking):
+        webinar, stand_still = ticking
+
+        async def scenario():
+            hub = RoomHub()
+            (first, gone), (second, _end) = socket_viewer(hub, 1), socket_viewer(hub, 1)
+            for tab in (first, second):
+                hub.join(webinar, tab)
+            stand_still(hub)
+            gone.close()
+            hub.recorder.heartbeat()
+            return self._rows(hub)
+
+        assert asyncio.run(scenario()) == {1: [None, None]}
+
+    def test_server_reports_a_closed_connection_a_little_later(self, ticking):
+        webinar, stand_still = ticking
+
+        async def scenario():
+            hub = RoomHub()
+            gone, stays = AsgiViewer(1, ""), AsgiViewer(2, "")
+            for viewer in (gone, stays):
+                hub.join(webinar, viewer)
+            stand_still(hub)
+            hub.recorder.heartbeat()
+            hub.leave(gone, clock.now())
+            hub._unconfirmed = set()  # what the heartbeat does a second later
+            hub.leave(stays, clock.now())
+            rows = self._rows(hub)
+            return rows[1], rows[2][0], rows[2][1] > 0
+
+        assert asyncio.run(scenario()) == ([None, 0], None, True)
 
 
 def test_join_with_the_finish_ends_every_stream(before_and_after):
