@@ -257,7 +257,7 @@ class Config:
     min_watched: float = setting(
         number("percent", 0, 100),
         "50",
-        "reserved for the rule of watching enough, not used yet: percent of the live time",
+        "percent of the live time that must be watched to count as attended; 0: being in the room is enough",
     )
     link_days: float = setting(WAIT, "7", "days that a message waits for its receiver to link Telegram")
     recording_days: float = setting(WAIT, "30", "days that a message waits for the recording")

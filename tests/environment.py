@@ -21,6 +21,8 @@ if in_memory := memory_dir():
 _data_dir = tempfile.mkdtemp(prefix="efir-tests-")
 atexit.register(shutil.rmtree, _data_dir, ignore_errors=True)
 os.environ["EFIR_DATA_DIR"] = _data_dir
+# To be in the room is enough, so that a test that is about something else needs to record presence alone.
+os.environ["EFIR_MIN_WATCHED"] = "0"
 (Path(_data_dir) / "static").mkdir()
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("efir", deadline=None)

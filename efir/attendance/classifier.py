@@ -8,7 +8,6 @@ from typing import cast
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from structlog.contextvars import bound_contextvars
@@ -16,10 +15,18 @@ from structlog.contextvars import bound_contextvars
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.models import Person
 from efir.attendance import tracker
-from efir.attendance.evidence import current_rule, live_time_of, unseen_leads
-from efir.attendance.intervals import after, as_pairs
-from efir.attendance.models import Classification, Participation, UnknownReason, Verdict
-from efir.attendance.rules import Evidence, LiveTime, Rule, VerdictResult, evaluate, judge
+from efir.attendance.evidence import (
+    evidence_by_person,
+    evidence_in,
+    is_watching_known,
+    live_time_of,
+    rule_for,
+    stored_form,
+    unseen_leads,
+)
+from efir.attendance.intervals import total_s
+from efir.attendance.models import Classification, Participation, Verdict
+from efir.attendance.rules import LiveTime, Rule, VerdictResult, judge
 from efir.audit.log import note_address
 from efir.audit.models import Origin
 from efir.hooks import correlation
@@ -32,7 +39,7 @@ from efir.hooks.events import (
     Reason,
 )
 from efir.lib import clock, metrics
-from efir.room.presence_store import heartbeats, recorded_until, spans_by_person
+from efir.room.presence_store import heartbeats, recorded_until
 from efir.webinars.correlation import stop_cause
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
@@ -66,9 +73,15 @@ def _stamp(field: str, events: Sequence[ClientWebinarEntered] | Sequence[ClientW
 
 def due_webinars() -> list[Webinar]:
     """Return the finished webinars to classify: past the settle delay, and all presence up to the stop written."""
-    settled_at = clock.now() - timedelta(seconds=settings.EFIR.settle_s)
-    due = Webinar.objects.filter(status=Status.FINISHED, classification__done_at=None)
-    return list(due.filter(finished_at__lte=min(settled_at, recorded_until())))
+    finished = Webinar.objects.filter(status=Status.FINISHED, classification__done_at=None)
+    return [webinar for webinar in finished if _is_due(webinar)]
+
+
+def _is_due(webinar: Webinar) -> bool:
+    assert webinar.finished_at is not None  # noqa: S101  # a finished webinar has its moment
+    rule = rule_for(webinar)
+    settled_at = webinar.finished_at + timedelta(seconds=rule.settle_s)
+    return settled_at <= clock.now() and webinar.finished_at <= recorded_until(rule.grace_s)
 
 
 def eligible_leads(webinar: Webinar) -> QuerySet[Person]:
@@ -155,13 +168,14 @@ def _classify_leads(
 ) -> None:
     """Write the verdicts on these leads and emit their events; a held verdict has none yet."""
     assert webinar.finished_at is not None  # noqa: S101  # a finished webinar has its moment
-    rule = current_rule()
+    rule = rule_for(webinar, as_of)
     live_time = live_time_of(webinar, webinar.finished_at, as_of)
-    spans = spans_by_person(webinar.pk, lead_ids, as_of)
+    watching = is_watching_known(webinar, as_of)
+    evidence = evidence_by_person(webinar, lead_ids, live_time, watching=watching, as_of=as_of)
     now = clock.now()
     verdicts = []
     for lead_id in lead_ids:
-        result = evaluate(spans.get(lead_id, []), live_time, rule)
+        result = judge(evidence[lead_id], live_time, rule)
         verdicts.append(
             Verdict(
                 webinar=webinar,
@@ -170,10 +184,11 @@ def _classify_leads(
                 reason=result.reason,
                 rule=str(rule),
                 why_unknown=result.why_unknown,
-                intervals=as_pairs(result.evidence.present),
-                unseen=as_pairs(result.evidence.unseen),
                 present_s=result.present_s,
+                watched_s=result.watched_s,
+                live_s=total_s(live_time.spans),
                 classified_at=now,
+                **stored_form(result.evidence),
             )
         )
     attended = [verdict.lead_id for verdict in verdicts if verdict.attended]
@@ -237,8 +252,4 @@ def recompute(verdict: Verdict, live_time: LiveTime) -> VerdictResult:
 
     Ignores the decision of a person. Raises ValueError if the rule is not known.
     """
-    present, unseen = verdict.spans, verdict.unseen_spans
-    if unseen is None:
-        lost = verdict.why_unknown == UnknownReason.PROCESS_DIED
-        unseen = after(live_time.spans, present[-1][1]) if lost and present else []
-    return judge(Evidence(present, unseen), live_time, Rule.parse(verdict.rule))
+    return judge(evidence_in(verdict, live_time), live_time, Rule.parse(verdict.rule))

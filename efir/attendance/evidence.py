@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -15,13 +15,26 @@ from django.db.models import Exists
 
 from efir.accounts.models import Person
 from efir.accounts.role_history import leads_at
-from efir.attendance.intervals import Span, as_pairs, clip, union, without
-from efir.attendance.models import Classification, Participation, Verdict
-from efir.attendance.rules import LiveTime, Rule, VerdictResult, evaluate, unseen_spans
-from efir.room.models import PresenceInterval
+from efir.attendance.intervals import Span, after, as_pairs, clip, union, without
+from efir.attendance.models import Classification, Participation, UnknownReason, Verdict
+from efir.attendance.rules import (
+    Evidence,
+    LiveTime,
+    Rule,
+    VerdictResult,
+    Watching,
+    WatchingRecord,
+    evidence_of,
+    judge,
+    unseen_spans,
+)
+from efir.lib import clock
+from efir.room.models import PresenceInterval, WatchingInterval
 from efir.room.presence_store import (
     clock_went_back,
     heartbeats,
+    is_watching_recorded,
+    openings_by_person,
     recorded_spans,
     recorded_until,
     spans_by_person,
@@ -33,9 +46,75 @@ from efir.webinars.models import LedgerEntry, Webinar
 WRITE_DELAY = timedelta(seconds=60)
 
 
-def current_rule() -> Rule:
-    """Return the rule with the parameters of this installation."""
-    return Rule(settings.EFIR.grace_s, settings.EFIR.settle_s)
+def rule_for(webinar: Webinar, as_of: Iterable[UUID] | None = None) -> Rule:
+    """Return the rule of a webinar: by the parameters fixed at its start, and before it by those of this installation.
+
+    A webinar that release 0.1 started, or in which a process took part that cannot record watching, is judged by the
+    first rule. `as_of`: the recorders that were known when the classification began.
+    """
+    if webinar.started_at is None:
+        return Rule(settings.EFIR.grace_s, settings.EFIR.settle_s, settings.EFIR.min_watched)
+    if webinar.grace_s is None or webinar.settle_s is None:
+        return Rule(settings.EFIR.grace_s, settings.EFIR.settle_s)
+    min_watched = webinar.min_watched if is_watching_known(webinar, as_of) else None
+    return Rule(webinar.grace_s, webinar.settle_s, min_watched or 0)
+
+
+def is_watching_known(webinar: Webinar, as_of: Iterable[UUID] | None = None) -> bool:
+    """Return whether watching was recorded from the start to the stop, or until now; `as_of` as in `rule_for`."""
+    if webinar.started_at is None:
+        return False
+    return is_watching_recorded(webinar.started_at, webinar.finished_at or clock.now(), as_of)
+
+
+def evidence_by_person(
+    webinar: Webinar,
+    person_ids: Sequence[int],
+    live_time: LiveTime,
+    *,
+    watching: bool,
+    as_of: Mapping[UUID, datetime] | None = None,
+) -> dict[int, Evidence]:
+    """Return the recorded evidence on these people by id; `watching`: whether it was recorded, too.
+
+    `as_of` as in `spans_by_person`.
+    """
+    present = spans_by_person(webinar.pk, person_ids, as_of)
+    if not watching:
+        return {each: evidence_of(present.get(each, []), live_time) for each in person_ids}
+    watched = spans_by_person(webinar.pk, person_ids, as_of, WatchingInterval)
+    opened_at = openings_by_person(webinar.pk, person_ids)
+    return {
+        each: evidence_of(
+            present.get(each, []),
+            live_time,
+            WatchingRecord(opened_at.get(each), watched.get(each, [])),
+        )
+        for each in person_ids
+    }
+
+
+def stored_form(evidence: Evidence) -> dict[str, Any]:
+    """Return the evidence as fields of a verdict."""
+    watching = evidence.watching
+    return {
+        "intervals": as_pairs(evidence.present),
+        "unseen": as_pairs(evidence.unseen),
+        "opened_at": watching.opened_at if watching else None,
+        "watched": as_pairs(watching.watched) if watching else None,
+        "watching_unseen": as_pairs(watching.unseen) if watching else None,
+    }
+
+
+def evidence_in(verdict: Verdict, live_time: LiveTime) -> Evidence:
+    """Return the evidence that a verdict keeps. Release 0.1 kept the presence alone."""
+    present, unseen, watched = verdict.spans, verdict.unseen_spans, verdict.watched_spans
+    if unseen is None:
+        lost = verdict.why_unknown == UnknownReason.PROCESS_DIED
+        unseen = after(live_time.spans, present[-1][1]) if lost and present else []
+    if watched is None:
+        return Evidence(present, unseen)
+    return Evidence(present, unseen, Watching(verdict.opened_at, watched, verdict.watching_unseen_spans))
 
 
 def spans_while(
@@ -84,14 +163,22 @@ def late_results(webinar: Webinar, verdicts: Sequence[Verdict]) -> dict[int, Ver
     now_known = heartbeats(webinar.pk, today.spans[0][0], end) if today.spans else {}
     if {key: min(at, end) for key, at in now_known.items()} == known:
         return {}
-    spans = spans_by_person(webinar.pk, [verdict.lead_id for verdict in verdicts])
+    evidence = evidence_by_person(
+        webinar,
+        [verdict.lead_id for verdict in verdicts],
+        today,
+        watching=any(verdict.watched is not None for verdict in verdicts),
+    )
     found = {}
     for verdict in verdicts:
         try:
-            result = evaluate(spans.get(verdict.lead_id, []), today, Rule.parse(verdict.rule))
+            result = judge(evidence[verdict.lead_id], today, Rule.parse(verdict.rule))
         except ValueError:  # a rule of a later version
             continue
-        if as_pairs(result.intervals) != verdict.intervals or result.why_unknown != verdict.unknown_reason:
+        today_is = stored_form(result.evidence)
+        if result.why_unknown != verdict.unknown_reason or any(
+            today_is[name] != getattr(verdict, name) for name in ("intervals", "watched")
+        ):
             found[verdict.lead_id] = result
     return found
 

@@ -37,6 +37,30 @@ def presence_label(verdict: Verdict) -> str:
     return str(_("меньше минуты")) if verdict.present_s > 0 else ""
 
 
+def watched_label(verdict: Verdict) -> str:
+    """Format how much of the live time the lead watched: «12 минут из 60»; empty if watching was not recorded.
+
+    A webinar shorter than a minute is told in seconds.
+    """
+    if verdict.watched_s is None or verdict.live_s is None:
+        return ""
+    if verdict.live_s < 60:
+        count, live = round(verdict.watched_s), round(verdict.live_s)
+        text = ngettext("%(count)s секунда из %(live)s", "%(count)s секунды из %(live)s", count)
+        return text % {"count": count, "live": live}
+    count, live = round(verdict.watched_s / 60), round(verdict.live_s / 60)
+    if not count and verdict.watched_s > 0:
+        return gettext("меньше минуты из %(live)s") % {"live": live}
+    text = ngettext("%(count)s минута из %(live)s", "%(count)s минуты из %(live)s", count)
+    return text % {"count": count, "live": live}
+
+
+def time_label(verdict: Verdict) -> str:
+    """Format how much the lead watched, or if that was not recorded, how long they were present; may be empty."""
+    watched = watched_label(verdict)
+    return gettext("просмотр: %(watched)s") % {"watched": watched} if watched else presence_label(verdict)
+
+
 def format_seconds(seconds: float) -> str:
     """Format seconds in the genitive, as after «меньше»: «90 секунд»."""
     whole = round(seconds)
@@ -45,14 +69,32 @@ def format_seconds(seconds: float) -> str:
 
 def rule_sentences(rule: Rule) -> list[str]:
     """Explain the rule and its parameters in sentences."""
+    grace = format_seconds(rule.grace_s)
+    if rule.min_watched:
+        sentences = [
+            gettext(
+                "Просмотр — это когда нажато «Войти в эфир» и трансляция открыта на странице. "
+                "Просто быть в комнате мало."
+            ),
+            gettext(
+                "Участие засчитано, если просмотрено не меньше %(percent)s %% эфира и человек был до конца: в самом "
+                "конце его не было меньше %(grace)s (короткий обрыв связи — не уход)."
+            )
+            % {"percent": f"{rule.min_watched:g}", "grace": grace},
+        ]
+    else:
+        sentences = [
+            gettext(
+                "На эфире — значит в комнате: страница открыта, и связь есть. Нажимать «Войти в эфир» не обязательно."
+            ),
+            gettext(
+                "Участие засчитано, если к концу эфира человека не было меньше %(grace)s: "
+                "короткий обрыв связи — не уход."
+            )
+            % {"grace": grace},
+        ]
     return [
-        gettext(
-            "На эфире — значит в комнате: страница открыта, и связь есть. Нажато ли «Войти в эфир», системе не видно."
-        ),
-        gettext(
-            "Участие засчитано, если к концу эфира человека не было меньше %(grace)s: короткий обрыв связи — не уход."
-        )
-        % {"grace": format_seconds(rule.grace_s)},
+        *sentences,
         gettext(
             "Считается только время эфира: паузы и время до начала не в счёт, две вкладки — один человек."
         ),
@@ -66,6 +108,8 @@ def explain(verdict: Verdict, timeline: BroadcastTimeline | None) -> str:
     if verdict.reason == "decided_by_admin" and verdict.decided_by:
         return str(verdict.decided_by.name)
     spans = verdict.spans
+    if verdict.reason == "watched_too_little" and (percent := min_watched_of(verdict)):
+        return gettext("нужно не меньше %(percent)s %% эфира") % {"percent": f"{percent:g}"}
     if verdict.reason == "left_early" and spans and timeline:
         gap = _format_duration(end_gap_s(spans, timeline.live))
         moment = timeline.format_time(spans[-1][1])
@@ -74,6 +118,14 @@ def explain(verdict: Verdict, timeline: BroadcastTimeline | None) -> str:
             "gap": gap,
         }
     return ""
+
+
+def min_watched_of(verdict: Verdict) -> float:
+    """Return the least share that had to be watched, in percent; 0 by the first rule, or if the rule is not known."""
+    try:
+        return Rule.parse(verdict.rule).min_watched
+    except ValueError:
+        return 0
 
 
 def _format_duration(seconds: float) -> str:

@@ -23,6 +23,8 @@ class VerdictReason(models.TextChoices):
     """Why a verdict is what it is."""
 
     STAYED_TO_END = "stayed_to_end", _("до конца")
+    WATCHED_TOO_LITTLE = "watched_too_little", _("просмотрено слишком мало")
+    NOT_WATCHED = "not_watched", _("в комнате, но без просмотра")
     LEFT_EARLY = "left_early", _("выход раньше времени")
     NO_SHOW = "no_show", _("без входа в эфир")
     UNKNOWN = "unknown", _("неизвестно")
@@ -36,6 +38,10 @@ class UnknownReason(models.TextChoices):
     PROCESS_DIED = "process_died", _("сервер, который видел этого зрителя, упал или завис")
     CLOCK_MOVED = "clock_moved", _("часы сервера перевели назад во время эфира")
     LIVE_TIME_NOT_RECORDED = "live_time_not_recorded", _("система не работала часть эфира")
+    WATCHING_NOT_RECORDED = (
+        "watching_not_recorded",
+        _("система не видела часть просмотра, а она могла решить"),
+    )
 
 
 class Participation(models.Model):
@@ -61,6 +67,9 @@ class Verdict(models.Model):
     `intervals` are the lead's presence, and `unseen` the time in which a lost process may have held them, both clipped
     to live time, as pairs of ISO 8601 times; release 0.1 did not store `unseen`. With the ledger and the parameters in
     `rule` they give the same verdict again. `reason` is a `VerdictReason`, `why_unknown` an `UnknownReason` or empty.
+
+    Of watching: when the lead first opened the broadcast, what they watched, and `watching_unseen`, the time in which
+    nobody could have seen them watch. `watched` is None if watching was not recorded: then there is nothing to tell.
     """
 
     webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="verdicts")
@@ -72,6 +81,11 @@ class Verdict(models.Model):
     intervals = models.JSONField()
     unseen = models.JSONField(null=True)
     present_s = models.FloatField()
+    opened_at = models.DateTimeField(null=True)
+    watched = models.JSONField(null=True)
+    watching_unseen = models.JSONField(null=True)
+    watched_s = models.FloatField(null=True)
+    live_s = models.FloatField(null=True)
     classified_at = models.DateTimeField()
     decided_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
     decided_at = models.DateTimeField(null=True)
@@ -97,6 +111,16 @@ class Verdict(models.Model):
     def unseen_spans(self) -> list[tuple[datetime, datetime]] | None:
         """`unseen` as datetimes; None if it was not stored."""
         return None if self.unseen is None else _parse_spans(self.unseen)
+
+    @property
+    def watched_spans(self) -> list[tuple[datetime, datetime]] | None:
+        """`watched` as datetimes; None if watching was not recorded."""
+        return None if self.watched is None else _parse_spans(self.watched)
+
+    @property
+    def watching_unseen_spans(self) -> list[tuple[datetime, datetime]]:
+        """`watching_unseen` as datetimes."""
+        return _parse_spans(self.watching_unseen or [])
 
 
 def _parse_spans(pairs: Sequence[tuple[str, str]]) -> list[tuple[datetime, datetime]]:

@@ -28,6 +28,11 @@ def _verdicts(person: Person) -> Iterable[Row]:
             "intervals": verdict.intervals,
             "unseen": verdict.unseen,
             "present_s": verdict.present_s,
+            "opened_at": verdict.opened_at,
+            "watched": verdict.watched,
+            "watching_unseen": verdict.watching_unseen,
+            "watched_s": verdict.watched_s,
+            "live_s": verdict.live_s,
             "classified_at": verdict.classified_at,
             "decided_at": verdict.decided_at,
         }

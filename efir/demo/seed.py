@@ -20,6 +20,7 @@ from efir.demo.posters import draw_poster
 from efir.demo.site import fake_botapi, fake_botapi_file
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
+from efir.room.models import Opening
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.server.models import DemoMark
@@ -58,6 +59,14 @@ PRESENT_YESTERDAY = {
     "candidate4": (0, 60),
     "candidate6": (10, 60),
 }
+# Which of these minutes they watched.
+WATCHED_YESTERDAY = {
+    "candidate1": (0, 60),
+    "candidate2": (3, 25),
+    "candidate4": (48, 60),
+}
+# Came with the others; the process that held them died in this minute, so their verdict waits for the admin.
+LOST_YESTERDAY = {"candidate5": 40}
 SEATS_NEXT = ("candidate1", "candidate2", "candidate3", "candidate4", "candidate6")
 NEXT_IN = timedelta(minutes=10)
 LATER = {
@@ -129,17 +138,26 @@ def seed() -> None:
         core.core_webinar_set_status(webinar.pk, "start", context)
     with _clock_at(stop):
         recorder = RecorderRow(uuid4(), start - timedelta(hours=1), stop, closed_at=stop)
-        intervals = tuple(
-            IntervalRow(
-                recorder.id,
-                webinar.pk,
-                people[login].pk,
-                start + timedelta(minutes=came),
-                start + timedelta(minutes=left),
+
+        def rows(minutes: dict[str, tuple[int, int]]) -> tuple[IntervalRow, ...]:
+            return tuple(
+                IntervalRow(
+                    recorder.id,
+                    webinar.pk,
+                    people[login].pk,
+                    start + timedelta(minutes=began),
+                    start + timedelta(minutes=ended),
+                )
+                for login, (began, ended) in minutes.items()
             )
-            for login, (came, left) in PRESENT_YESTERDAY.items()
-        )
-        write(Pending((recorder,), intervals))
+
+        write(Pending((recorder,), rows(PRESENT_YESTERDAY), rows(WATCHED_YESTERDAY)))
+        for login, minute in LOST_YESTERDAY.items():
+            died = RecorderRow(uuid4(), start - timedelta(hours=1), start + timedelta(minutes=minute))
+            write(Pending((died,), (IntervalRow(died.id, webinar.pk, people[login].pk, start),)))
+        for login, (minute, _) in WATCHED_YESTERDAY.items():
+            opened_at = start + timedelta(minutes=minute)
+            Opening.objects.create(webinar=webinar, person=people[login], opened_at=opened_at)
         core.core_webinar_set_status(webinar.pk, "stop", context)
         core.publish_recording(webinar.pk, f"{settings.EFIR.public_url}/demo/recording/", context)
     with _clock_at(stop + timedelta(seconds=settings.EFIR.settle_s + 1)):

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils import translation
 from django.utils.translation import gettext
 
-from efir.attendance.labels import presence_label, reason_label
+from efir.attendance.labels import reason_label, time_label
 from efir.attendance.models import Classification, Verdict
 from efir.followup import texts
 from efir.followup.texts import NAME_LENGTH, TITLE_LENGTH
@@ -45,7 +45,7 @@ def partner_attendance(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
     first = messages[0]
     if len(messages) == 1:
         return texts.partner_attendance(first)
-    found = Verdict.objects.defer("intervals").filter(
+    found = Verdict.objects.defer("intervals", "watched", "watching_unseen").filter(
         webinar_id=first.webinar_id, lead_id__in=[message.lead_id for message in messages]
     )
     verdicts = {verdict.lead_id: verdict for verdict in found}
@@ -89,7 +89,7 @@ def _counts(first: OutboxMessage, listed: int) -> list[str]:
 
 def _line(message: OutboxMessage, verdict: Verdict) -> str:
     name = escape_line(message.lead.name, NAME_LENGTH)
-    outcome = ", ".join(filter(None, [reason_label(verdict), presence_label(verdict)]))
+    outcome = ", ".join(filter(None, [reason_label(verdict), time_label(verdict)]))
     return f"✅ <b>{name}</b> — {outcome}" if verdict.attended else f"• {name} — {outcome}"
 
 

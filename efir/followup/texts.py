@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext, ngettext
 
+from efir.attendance.labels import watched_label
 from efir.attendance.models import Verdict
 from efir.telegram.models import OutboxMessage
 from efir.telegram.outbox.message_types import OutgoingMessage, escape_line
@@ -21,7 +22,7 @@ NAME_LENGTH = 150
 
 
 def partner_attendance(message: OutboxMessage) -> OutgoingMessage:
-    """Tell the inviter about one lead: which webinar, attended or not and why, minutes present."""
+    """Tell the inviter about one lead: which webinar, attended or not and why, minutes watched of the minutes live."""
     verdict = _verdict(message)
     with translation.override(settings.LANGUAGE_CODE):
         lines = [
@@ -29,7 +30,7 @@ def partner_attendance(message: OutboxMessage) -> OutgoingMessage:
             "",
             gettext("Кандидат: <b>%(lead)s</b>") % _names(message),
             gettext("Итог: %(outcome)s") % {"outcome": _outcome(verdict)},
-            *_minutes(verdict.present_s),
+            *_minutes(verdict),
             "",
             advice(bool(verdict.attended)),
         ]
@@ -75,16 +76,20 @@ def _outcome(verdict: Verdict) -> str:
         return gettext("участие не засчитано (решение администратора)")
     outcomes = {
         "stayed_to_end": gettext("на эфире до самого конца ✅"),
+        "watched_too_little": gettext("до конца в комнате, но просмотрено слишком мало"),
+        "not_watched": gettext("до конца в комнате, но без просмотра эфира"),
         "left_early": gettext("выход из эфира раньше времени"),
         "no_show": gettext("место было забронировано, но входа в эфир не было"),
     }
     return outcomes[verdict.reason]
 
 
-def _minutes(present_s: float) -> list[str]:
-    if present_s <= 0:
+def _minutes(verdict: Verdict) -> list[str]:
+    if watched := watched_label(verdict):
+        return [gettext("Просмотр: %(watched)s") % {"watched": watched}]
+    if verdict.present_s <= 0:
         return []
-    minutes = round(present_s / 60)
+    minutes = round(verdict.present_s / 60)
     if not minutes:
         return [gettext("В эфире: меньше минуты")]
     return [ngettext("В эфире: %(count)d минута", "В эфире: %(count)d минуты", minutes) % {"count": minutes}]
@@ -100,6 +105,8 @@ def advice(attended: bool) -> str:
 def _greeting(verdict: Verdict) -> str:
     if verdict.attended:
         return gettext("%(name)s, спасибо, что были с нами на вебинаре «%(title)s»!")
+    if verdict.reason in ("watched_too_little", "not_watched"):
+        return gettext("%(name)s, жаль, что не получилось посмотреть вебинар «%(title)s» целиком.")
     if verdict.reason == "left_early":
         return gettext("%(name)s, жаль, что не получилось остаться до конца вебинара «%(title)s».")
     return gettext("%(name)s, жаль, что нам не удалось встретиться на вебинаре «%(title)s».")

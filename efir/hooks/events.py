@@ -9,7 +9,15 @@ from uuid import UUID
 
 from efir.lib import clock
 
-Reason: TypeAlias = Literal["stayed_to_end", "left_early", "no_show", "unknown", "decided_by_admin"]
+Reason: TypeAlias = Literal[
+    "stayed_to_end",
+    "watched_too_little",
+    "not_watched",
+    "left_early",
+    "no_show",
+    "unknown",
+    "decided_by_admin",
+]
 Route: TypeAlias = Literal["attended", "not_attended"]
 
 
@@ -50,7 +58,7 @@ class ClientWebinarEntered(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientWebinarCompleted(Event):
-    """The lead entered and was present at the end, within the grace period."""
+    """The lead entered, was present at the end, within the grace period, and watched enough."""
 
     name: ClassVar[str] = "client_webinar_completed"
     moment_field: ClassVar[str] = "completed_at"

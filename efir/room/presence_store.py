@@ -16,7 +16,7 @@ from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 
 from efir.accounts.models import Person
 from efir.lib import clock
-from efir.room.models import PresenceInterval, Recorder, SpeakerPageSeen, WatchingInterval
+from efir.room.models import Opening, PresenceInterval, Recorder, SpeakerPageSeen, WatchingInterval
 from efir.room.presence import IntervalRow, Pending
 
 Interval = TypeVar("Interval", PresenceInterval, WatchingInterval)
@@ -102,16 +102,17 @@ def heartbeats(webinar_id: int, start: datetime, end: datetime) -> dict[UUID, da
 
 
 def spans_by_person(
-    webinar_id: int, person_ids: Iterable[int] | None = None, as_of: Mapping[UUID, datetime] | None = None
+    webinar_id: int,
+    person_ids: Iterable[int] | None = None,
+    as_of: Mapping[UUID, datetime] | None = None,
+    kind: type[PresenceInterval] | type[WatchingInterval] = PresenceInterval,
 ) -> dict[int, list[PresenceSpan]]:
     """Return when these people (None: everybody) were in the webinar's room, by person id, in order.
 
-    `as_of`: heartbeats. Then only what was written by them is returned: what a process writes is never later than the
-    heartbeat that it writes with it.
+    `kind`: whether presence or watching is meant. `as_of`: heartbeats. Then only what was written by them is returned:
+    what a process writes is never later than the heartbeat that it writes with it.
     """
-    rows = (
-        PresenceInterval.objects.filter(webinar_id=webinar_id).select_related("recorder").order_by("began_at")
-    )
+    rows = kind._default_manager.filter(webinar_id=webinar_id).select_related("recorder").order_by("began_at")
     if person_ids is not None:
         rows = rows.filter(person_id__in=list(person_ids))
     spans: dict[int, list[PresenceSpan]] = defaultdict(list)
@@ -172,6 +173,23 @@ def recorded_spans(
     ]
 
 
+def is_watching_recorded(start: datetime, end: datetime, as_of: Iterable[UUID] | None = None) -> bool:
+    """Return whether every process that ran between `start` and `end` recorded watching.
+
+    During an upgrade a process of release 0.1 does not. `as_of`: the recorders that were known.
+    """
+    took_part = Recorder.objects.filter(started_at__lt=end, pulsed_at__gt=start)
+    if as_of is not None:
+        took_part = took_part.filter(id__in=list(as_of))
+    return not took_part.exclude(records_watching=True).exists()
+
+
+def openings_by_person(webinar_id: int, person_ids: Iterable[int]) -> dict[int, datetime]:
+    """Return when these people first opened the webinar's broadcast, by person id."""
+    openings = Opening.objects.filter(webinar_id=webinar_id, person_id__in=list(person_ids))
+    return dict(openings.values_list("person_id", "opened_at"))
+
+
 def clock_went_back(start: datetime, end: datetime, as_of: Iterable[UUID] | None = None) -> bool:
     """Return whether the clock was set back, so that some time between `start` and `end` occurred twice.
 
@@ -181,12 +199,13 @@ def clock_went_back(start: datetime, end: datetime, as_of: Iterable[UUID] | None
     return (noticed if as_of is None else noticed.filter(id__in=list(as_of))).exists()
 
 
-def recorded_until() -> datetime:
+def recorded_until(grace_s: float | None = None) -> datetime:
     """Return the moment up to which every running web process has written its presence; now if none runs.
 
-    A process whose heartbeat is older than the grace period counts as dead and is not waited for.
+    A process whose heartbeat is older than the grace period (None: that of the settings) counts as dead and is not
+    waited for.
     """
     now = clock.now()
-    dead_before = now - timedelta(seconds=settings.EFIR.grace_s)
+    dead_before = now - timedelta(seconds=settings.EFIR.grace_s if grace_s is None else grace_s)
     running = Recorder.objects.filter(closed_at=None, pulsed_at__gt=dead_before)
     return min(running.aggregate(least=Min("pulsed_at"))["least"] or now, now)

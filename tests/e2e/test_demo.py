@@ -39,7 +39,7 @@ def wheel(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory, wheel):
     site = Site(tmp_path_factory.mktemp("demo"), PYTHONPATH=str(wheel))
-    for name in ("EFIR_DATABASE_URL", "EFIR_TELEGRAM_RATE"):
+    for name in ("EFIR_DATABASE_URL", "EFIR_MIN_WATCHED", "EFIR_TELEGRAM_RATE"):
         del site.environ[name]
     site.start("demo")
     try:
@@ -79,7 +79,14 @@ def test_pages_have_content(demo):
     reasons = {
         line["lead"]: line["reason"] for line in demo.lines("verdicts", "--webinar", str(finished["id"]))
     }
-    assert set(reasons.values()) == {"stayed_to_end", "left_early", "no_show"}
+    assert sorted(reasons.values()) == [
+        "left_early",
+        "no_show",
+        "not_watched",
+        "stayed_to_end",
+        "unknown",
+        "watched_too_little",
+    ]
     assert {line["recomputed"] for line in demo.lines("verdicts", "--webinar", str(finished["id"]))} == set(
         reasons.values()
     )

@@ -91,6 +91,7 @@ class Site:
             "EFIR_PORT": str(self.port),
             "EFIR_GRACE_S": "3",
             "EFIR_SETTLE_S": "1",
+            "EFIR_MIN_WATCHED": "0",  # as in tests.environment
             "EFIR_TELEGRAM_RATE": "200",
             "PYTHONFAULTHANDLER": "1",
             **environ,

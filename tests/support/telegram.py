@@ -54,7 +54,9 @@ def linked(person: Person, *, reachable: bool = True) -> TelegramChat:
     )
 
 
-def classified(webinar: Webinar, leads: list[Person], reason: str, present_s: float = 0.0) -> None:
+def classified(
+    webinar: Webinar, leads: list[Person], reason: str, present_s: float = 0.0, **watching: float | None
+) -> None:
     """Write verdicts on these leads and emit them, as the classifier does."""
     attended = reason == "stayed_to_end"
     verdicts = Verdict.objects.bulk_create(
@@ -68,6 +70,7 @@ def classified(webinar: Webinar, leads: list[Person], reason: str, present_s: fl
                 intervals=[],
                 present_s=present_s,
                 classified_at=clock.now(),
+                **watching,
             )
             for lead in leads
         ]

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from efir.attendance.intervals import clip, union
-from efir.attendance.rules import Evidence, LiveTime, Rule, end_gap_s, evaluate, first_live_moment, judge
+from efir.attendance.rules import (
+    Evidence,
+    LiveTime,
+    Rule,
+    WatchingRecord,
+    end_gap_s,
+    evaluate,
+    first_live_moment,
+    judge,
+)
 from efir.room.presence_store import PresenceSpan
 
 ZERO = datetime(2026, 11, 23, 16, tzinfo=UTC)
@@ -232,3 +242,91 @@ def test_attended_means_a_gap_below_the_grace(some, live):
     result = evaluate(seen(*some), LiveTime(live, live), RULE)
     present = clip([(at(a), at(b)) for a, b in some], live)
     assert (result.attended is True) == (bool(present) and end_gap_s(present, live) < RULE.grace_s)
+
+
+class TestWatching:
+    """The second rule: an hour, of which half has to be watched."""
+
+    RULE = Rule(grace_s=90, settle_s=60, min_watched=50)
+
+    def judged(self, *watched, opened=0.0, present=((0, 3600),), live=HOUR, rule=RULE, spans=()):
+        record = WatchingRecord(None if opened is None else at(opened), [*seen(*watched), *spans])
+        result = evaluate(seen(*present), live, rule, record)
+        return result.attended, result.reason
+
+    @pytest.mark.parametrize(
+        ("watched", "attended", "reason"),
+        [
+            ([(0, 3600)], True, "stayed_to_end"),
+            ([(0, 1800)], True, "stayed_to_end"),
+            ([(0, 1799.9)], False, "watched_too_little"),
+            ([(-900, 900), (1000, 1900), (2700, 4000)], True, "stayed_to_end"),
+            ([(0, 1000), (500, 1500)], False, "watched_too_little"),  # the union of two devices
+            ([(3000, 9000)], False, "watched_too_little"),
+            ([], False, "watched_too_little"),
+        ],
+    )
+    def test_least_share_of_the_live_time(self, watched, attended, reason):
+        assert self.judged(*watched) == (attended, reason)
+
+    def test_counts_from_the_opening_on(self):
+        assert self.judged((0, 3600), opened=1800) == (True, "stayed_to_end")
+        assert self.judged((0, 3600), opened=1801) == (False, "watched_too_little")
+
+    def test_without_an_opening_watching_means_nothing(self):
+        assert self.judged((0, 3600), opened=None) == (False, "not_watched")
+
+    def test_watching_does_not_replace_the_end(self):
+        assert self.judged((0, 3000), present=((0, 3000),)) == (False, "left_early")
+        assert self.judged(opened=None, present=()) == (False, "no_show")
+
+    def test_pauses_are_cut_out(self):
+        paused = live_time((0, 600), (1200, 1800))
+        watch = partial(self.judged, live=paused, present=((0, 1800),))
+        assert watch((300, 900)) == (False, "watched_too_little")
+        assert watch((300, 1500)) == (True, "stayed_to_end")
+
+    def test_zero_is_the_first_rule(self):
+        rule = Rule(grace_s=90, settle_s=60, min_watched=0)
+        assert self.judged(opened=None, rule=rule) == (True, "stayed_to_end")
+
+    @pytest.mark.parametrize(
+        ("uncovered_s", "opened", "watched_s", "expected"),
+        [
+            (300, 0, 1500, (None, "unknown")),  # 1500 + 300 could be half
+            (299, 0, 1500, (False, "watched_too_little")),
+            (300, 0, 1800, (True, "stayed_to_end")),
+            (300, None, 0, (False, "not_watched")),  # who never opened the broadcast did not watch it unseen
+            (3000, 2400, 0, (False, "watched_too_little")),  # nothing before the opening could be watched
+        ],
+    )
+    def test_unrecorded_time_that_could_decide_holds_the_verdict(
+        self, uncovered_s, opened, watched_s, expected
+    ):
+        covered = [(0, 3500 - uncovered_s), (3500, 3600)]
+        live = live_time((0, 3600), covered=covered)
+        watched = [(0, watched_s)] if watched_s else []
+        assert self.judged(*watched, opened=opened, live=live) == expected
+
+    def test_lost_viewer_may_have_watched_until_next_seen(self):
+        present = [PresenceSpan(at(0), at(1000), lost=True), PresenceSpan(at(1900), at(3600))]
+        lost = WatchingRecord(at(0), [PresenceSpan(at(0), at(1000), lost=True)])
+        result = evaluate(present, HOUR, self.RULE, lost)
+        assert (result.reason, result.why_unknown) == ("unknown", "watching_not_recorded")
+        soon = [present[0], PresenceSpan(at(1700), at(3600))]
+        assert evaluate(soon, HOUR, self.RULE, lost).reason == "watched_too_little"
+
+    def test_text_names_the_rule_and_its_values(self):
+        assert str(self.RULE) == "end_gap_within_grace_and_watched grace_s=90 settle_s=60 min_watched=50"
+        for rule in (self.RULE, RULE, Rule(0.5, 0, 12.5)):
+            assert Rule.parse(str(rule)) == rule
+        for text in ("end_gap_within_grace grace_s=90 settle_s=60 min_watched=50", f"{self.RULE} x=1"):
+            with pytest.raises(ValueError, match="min_watched"):
+                Rule.parse(text)
+
+    @given(st.lists(st.tuples(st.integers(0, 3600), st.integers(0, 3600))), st.integers(0, 3600))
+    def test_stored_evidence_gives_the_same_verdict(self, watched, opened):
+        record = WatchingRecord(at(opened), seen(*watched))
+        live = live_time((0, 1000), (1500, 3600), covered=[(0, 2000), (2500, 3600)])
+        first = evaluate(seen((0, 3600)), live, self.RULE, record)
+        assert judge(first.evidence, live, self.RULE) == first

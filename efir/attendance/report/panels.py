@@ -12,10 +12,8 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from django.conf import settings
-
 from efir.attendance.classifier import eligible_leads
-from efir.attendance.evidence import BroadcastTimeline
+from efir.attendance.evidence import BroadcastTimeline, rule_for
 from efir.attendance.intervals import Span
 from efir.attendance.models import Classification, Verdict
 from efir.attendance.report.stats import Funnel, stats_of
@@ -229,7 +227,7 @@ def progress_of(webinar: Webinar, judged: int) -> dict[str, Any]:
     done = is_classified(webinar)
     settle_left_s = 0.0
     if webinar.finished_at and not done:
-        due = webinar.finished_at + timedelta(seconds=settings.EFIR.settle_s)
+        due = webinar.finished_at + timedelta(seconds=rule_for(webinar).settle_s)
         settle_left_s = (due - clock.now()).total_seconds()
     return {
         "done": done,

@@ -18,7 +18,7 @@ from django.db.models import Count, DateTimeField, Exists, F, OuterRef, Q, Query
 from django.db.models.functions import Coalesce
 
 from efir.accounts.capabilities import Capability, people_who_can
-from efir.attendance.evidence import BroadcastTimeline, current_rule
+from efir.attendance.evidence import BroadcastTimeline, rule_for
 from efir.attendance.intervals import Span, clip, last_s
 from efir.attendance.models import Classification, Participation, Verdict
 from efir.attendance.rules import Rule
@@ -145,12 +145,12 @@ def _overlaps(spans: Iterable[Span]) -> Q:
 
 
 def rule_of(webinar: Webinar) -> Rule:
-    """Return the rule by which the webinar was judged, or the current one if that is not known."""
+    """Return the rule by which the webinar was or will be judged."""
     text = Verdict.objects.filter(webinar=webinar).values_list("rule", flat=True).first()
     try:
         return Rule.parse(text or "")
     except ValueError:
-        return current_rule()
+        return rule_for(webinar)
 
 
 def curve_of(webinar: Webinar, timeline: BroadcastTimeline) -> list[int]:

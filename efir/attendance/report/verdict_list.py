@@ -25,6 +25,8 @@ FILTERS: Mapping[str, tuple[Promise, Q]] = {
     "": (_("все"), Q()),
     "held": (_("ждут решения"), Q(attended=None)),
     "attended": (_("засчитано"), Q(attended=True)),
+    "watched_too_little": (_("просмотрено слишком мало"), Q(reason="watched_too_little")),
+    "not_watched": (_("в комнате, но без просмотра"), Q(reason="not_watched")),
     "left_early": (_("выход раньше времени"), Q(reason="left_early")),
     "no_show": (_("без входа в эфир"), Q(reason="no_show")),
     "decided": (_("решил человек"), Q(reason="decided_by_admin")),

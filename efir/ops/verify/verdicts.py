@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from efir.attendance.classifier import eligible_leads, recompute
-from efir.attendance.evidence import judged_live_time, late_results
-from efir.attendance.intervals import as_pairs
+from efir.attendance.evidence import evidence_by_person, judged_live_time, late_results, stored_form
 from efir.attendance.models import UnknownReason, Verdict
-from efir.attendance.rules import LiveTime, Rule, VerdictResult, evaluate
+from efir.attendance.rules import LiveTime, Rule, VerdictResult, judge
 from efir.ops.backup.tables import batched
 from efir.ops.verify.issue import FROM_BACKUP, Issue, differences, lead_ids
 from efir.room.models import PresenceInterval
-from efir.room.presence_store import spans_by_person
 from efir.webinars.models import Webinar
 
 CHUNK = 500
@@ -85,7 +83,10 @@ def _wrong_verdicts(webinar: Webinar, chunk: Sequence[Verdict], evening: LiveTim
     has_evidence = not pruned and PresenceInterval.objects.filter(webinar=webinar).exists()
     as_of = classification.as_of if classification else None
     ids = [verdict.lead_id for verdict in chunk]
-    seen = spans_by_person(webinar.pk, ids, as_of) if has_evidence else {}
+    watching = any(verdict.watched is not None for verdict in chunk)
+    evidence = (
+        evidence_by_person(webinar, ids, evening, watching=watching, as_of=as_of) if has_evidence else {}
+    )
     for verdict in chunk:
         todo = FROM_BACKUP
         try:
@@ -93,7 +94,7 @@ def _wrong_verdicts(webinar: Webinar, chunk: Sequence[Verdict], evening: LiveTim
             if wrong := _difference(verdict, recompute(verdict, evening)):
                 wrong += " by what it keeps"
             elif has_evidence:
-                again = evaluate(seen.get(verdict.lead_id, []), evening, rule)
+                again = judge(evidence[verdict.lead_id], evening, rule)
                 # Release 0.1 neither held all of these nor stored which presence it had.
                 if verdict.unseen is None and "unknown" in (verdict.reason, again.reason):
                     continue
@@ -107,21 +108,16 @@ def _wrong_verdicts(webinar: Webinar, chunk: Sequence[Verdict], evening: LiveTim
 
 def _difference(verdict: Verdict, again: VerdictResult) -> str:
     """Say how a stored verdict differs from the recomputed one; nothing if it does not."""
+    kept = stored_form(again.evidence)
+    if verdict.unseen is None:  # of release 0.1
+        del kept["unseen"]
     stored: tuple[object, ...] = (
         verdict.attended,
         verdict.reason,
         verdict.unknown_reason,
-        verdict.intervals,
-        verdict.unseen,
+        *(getattr(verdict, name) for name in kept),
     )
-    unseen = None if verdict.unseen is None else as_pairs(again.evidence.unseen)
-    expected: tuple[object, ...] = (
-        again.attended,
-        again.reason,
-        again.why_unknown,
-        as_pairs(again.intervals),
-        unseen,
-    )
+    expected: tuple[object, ...] = (again.attended, again.reason, again.why_unknown, *kept.values())
     if verdict.reason == DECIDED:
         if verdict.decided_by_id is None or verdict.decided_at is None:
             return "was decided by nobody"
@@ -129,7 +125,8 @@ def _difference(verdict: Verdict, again: VerdictResult) -> str:
             stored, expected = stored[2:], expected[2:]
     if stored != expected:
         return f"is {_reason(verdict)}, but {_reason(again)}"
-    return "" if abs(verdict.present_s - again.present_s) < 0.001 else "counts other seconds than there are"
+    counted = ((verdict.present_s, again.present_s), (verdict.watched_s or 0, again.watched_s or 0))
+    return "counts other seconds than there are" if any(abs(a - b) >= 0.001 for a, b in counted) else ""
 
 
 def _reason(judged: Verdict | VerdictResult) -> str:

@@ -31,10 +31,10 @@ def _public_address(settings):
 def told(make_person, make_webinar):
     """Classify a lead and return the message of a kind as it would be sent now."""
 
-    def tell(kind, reason="no_show", *, present_s=0.0, name="Ева", title="Как начать", carry=False):
+    def tell(kind, reason="no_show", *, present_s=0.0, name="Ева", title="Как начать", carry=False, **more):
         lead = make_person(name=name, invited_by=make_person(Role.PARTNER))
         webinar = make_webinar("finished", title=title)
-        classified(webinar, [lead], reason, present_s)
+        classified(webinar, [lead], reason, present_s, **more)
         core.publish_recording(webinar.pk, RECORDING, SYSTEM)
         kinds = [kind, Kind.CANDIDATE_RECORDING] if carry else [kind]
         messages = [OutboxMessage.objects.get(lead=lead, kind=each) for each in kinds]
@@ -60,6 +60,24 @@ def test_partner_message_says_who_why_and_how_long(told, reason, present_s, part
     assert [url for _, url in message.buttons] == [f"https://efir.example.org/account/candidates/{lead.pk}/"]
 
 
+@pytest.mark.parametrize(
+    ("reason", "watched_s", "live_s", "parts"),
+    [
+        ("watched_too_little", 720, 3600, ["просмотрено слишком мало", "Просмотр: 12 минут из 60"]),
+        ("not_watched", 0, 3600, ["без просмотра", "Просмотр: 0 минут из 60"]),
+        ("stayed_to_end", 61 * 60, 62 * 60, ["до самого конца", "Просмотр: 61 минута из 62"]),
+        ("left_early", 123, 3600, ["раньше времени", "Просмотр: 2 минуты из 60"]),
+        ("left_early", 20, 3600, ["меньше минуты из 60"]),
+        ("no_show", 0, 42, ["Просмотр: 0 секунд из 42"]),
+    ],
+)
+def test_partner_message_says_how_much_was_watched(told, reason, watched_s, live_s, parts):
+    _, message = told(Kind.PARTNER_ATTENDANCE, reason, present_s=3600, watched_s=watched_s, live_s=live_s)
+    for part in parts:
+        assert part in message.text
+    assert "В эфире:" not in message.text
+
+
 def test_partner_message_has_no_minutes_for_absent_lead(told):
     _, message = told(Kind.PARTNER_ATTENDANCE, "no_show")
     assert "В эфире" not in message.text
@@ -79,6 +97,8 @@ def test_partner_message_says_that_an_admin_decided(told, attended, part):
     [
         ("stayed_to_end", "спасибо"),
         ("left_early", "остаться до конца"),
+        ("watched_too_little", "не получилось посмотреть"),
+        ("not_watched", "не получилось посмотреть"),
         ("no_show", "не удалось встретиться"),
     ],
 )
