@@ -52,6 +52,7 @@ POSTGRESQL = (
     "tests/integration/server/",
     "tests/integration/telegram/test_batching.py",
     "tests/integration/telegram/test_claims.py",
+    "tests/integration/telegram/test_one_snapshot.py",
     "tests/integration/telegram/test_outbox.py",
     "tests/integration/telegram/test_updates.py",
     "tests/integration/triggers/",

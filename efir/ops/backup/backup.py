@@ -16,7 +16,7 @@ from django.db import connection
 from efir.lib import clock
 from efir.ops.backup import BackupRefused
 from efir.ops.backup.archive_file import FORMAT, Manifest, Part, create, write_manifest, write_table
-from efir.ops.backup.tables import applied_migrations, columns, dump, models_at, refuse_unknown, snapshot
+from efir.ops.backup.tables import applied_migrations, columns, dump, long_snapshot, models_at, refuse_unknown
 
 SECRET = "secret.key"  # noqa: S105  # a file's name
 
@@ -27,7 +27,7 @@ def backup(path: Path, *, overwrite: bool = False) -> Manifest:
     Raises BackupRefused, and OSError if the file cannot be written.
     """
     _refuse_existing(path, overwrite)
-    with _new_file(path, overwrite) as file, create(file) as archive, snapshot():
+    with _new_file(path, overwrite) as file, create(file) as archive, long_snapshot():
         migrations = applied_migrations()
         if not migrations:
             raise BackupRefused("the database is empty: there is nothing to back up.")

@@ -12,9 +12,10 @@ from itertools import islice
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
-from django.db import connection, models, transaction
+from django.db import connection, models
 from django.db.migrations.loader import MigrationLoader
 
+from efir.lib.snapshot import snapshot
 from efir.ops.backup import BackupRefused
 
 T = TypeVar("T")
@@ -28,27 +29,14 @@ SHOWN = 5
 
 
 @contextmanager
-def snapshot() -> Iterator[None]:
-    """Let the block read the database as of one moment, without blocking writers.
-
-    Inside a transaction of the caller (a test), that transaction is the snapshot.
-    """
-    if connection.in_atomic_block:
-        yield
-    elif connection.vendor == "postgresql":
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            # A slow disk pauses the reading, and must not look like a dead client.
-            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-            yield
-    else:
-        with connection.cursor() as cursor:
-            cursor.execute("BEGIN DEFERRED")  # Django's own BEGIN would take the lock of the one writer
-        try:
-            yield
-        finally:
+def long_snapshot() -> Iterator[None]:
+    """Let every query of the block see the database as of one moment, however long the block takes."""
+    with snapshot():
+        if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
-                cursor.execute("ROLLBACK")
+                # A slow disk pauses the reading, and must not look like a dead client.
+                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        yield
 
 
 def applied_migrations() -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from django.db import connection
 from efir.accounts.models import Person
 from efir.attendance.models import Verdict
 from efir.hooks.models import JournalEntry
-from efir.ops.backup.tables import managed, snapshot, stored_overlong_texts, unapplied_migrations
+from efir.ops.backup.tables import long_snapshot, managed, stored_overlong_texts, unapplied_migrations
 from efir.ops.verify import journal, ledger, messages, texts, verdicts
 from efir.ops.verify.issue import Issue
 from efir.telegram.models import OutboxMessage
@@ -34,7 +34,7 @@ SHORTEN = "shorten it with SQL: as it is, no backup can be restored on PostgreSQ
 
 def verify() -> Iterator[Issue | str]:
     """Yield every issue as it is found, then notes, and a sentence with counts at the end."""
-    with snapshot():
+    with long_snapshot():
         count = 0
         for issue in _issues():
             count += 1

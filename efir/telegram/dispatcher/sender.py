@@ -22,6 +22,7 @@ from efir.telegram.bot.client import BotApi, BotApiError
 from efir.telegram.bot.outcomes import (
     Decision,
     MessageRefused,
+    NotSent,
     OutcomeUnknown,
     RateLimited,
     TokenRejected,
@@ -32,7 +33,7 @@ from efir.telegram.dispatcher.rate_limiter import RateLimiter
 from efir.telegram.outbox import claims
 from efir.telegram.outbox.claims import Claim
 from efir.telegram.outbox.completion import complete
-from efir.telegram.outbox.message_types import OutgoingMessage
+from efir.telegram.outbox.message_types import IncompleteMessage, OutgoingMessage
 
 P = ParamSpec("P")
 # What a claim will say, or why its message could not be composed.
@@ -164,8 +165,7 @@ class Sender:
             if isinstance(message, DatabaseError):
                 return await retry_until_written(claims.release, claim)
             if isinstance(message, Exception):
-                refused = MessageRefused(f"not composed: {type(message).__name__}")
-                return await retry_until_written(complete, claim, refused)
+                return await retry_until_written(complete, claim, _uncomposed(message))
             try:
                 has_slot = await self._limiter.acquire(claim.chat_id, term)
             finally:
@@ -213,11 +213,20 @@ class Sender:
         return max(0.0, min(IDLE_S, soonest - asyncio.get_running_loop().time()))
 
 
+def _uncomposed(failure: Exception) -> Decision:
+    if isinstance(failure, IncompleteMessage):  # what it needs may be there later
+        return NotSent(f"held back: {failure}")
+    return MessageRefused(f"not composed: {type(failure).__name__}")
+
+
 def _claim_and_compose(limit: int, holder: UUID, busy: Collection[int]) -> list[tuple[Claim, Composed]]:
     composed: list[tuple[Claim, Composed]] = []
     for claim in claims.claim(limit, holder, busy):
         try:
             composed.append((claim, claim.compose()))
+        except IncompleteMessage as exc:
+            log.warning("message_held_back", message_id=claim.messages[0].pk, reason=str(exc))
+            composed.append((claim, exc))
         except Exception as exc:  # a message that cannot be composed must not stop the others
             log.warning("compose_failed", message_id=claim.messages[0].pk, exc_info=True)
             composed.append((claim, exc))

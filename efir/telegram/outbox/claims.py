@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F
 
 from efir.lib import clock
+from efir.lib.snapshot import snapshot
 from efir.telegram.bot import lease
 from efir.telegram.models import MessageState, OutboxMessage, TelegramChat
 from efir.telegram.outbox import message_types
@@ -38,8 +39,15 @@ class Claim:
         return self.messages[0].person_id
 
     def compose(self) -> OutgoingMessage:
-        """Return what the call will say."""
-        return message_types.compose(self.messages)
+        """Return what the call will say, by the data of one moment. Raises IncompleteMessage.
+
+        The messages are read again: each query of a claim sees what was committed until then, so the claim may know
+        of one message the webinar before a change and of another the webinar after it.
+        """
+        with snapshot():
+            rows = OutboxMessage.objects.select_related("webinar", "lead", "person")
+            found = rows.in_bulk([message.pk for message in self.messages])
+            return message_types.compose([found[message.pk] for message in self.messages])
 
 
 def claim(limit: int, holder: UUID, exclude_person_ids: Collection[int] = ()) -> list[Claim]:

@@ -19,6 +19,10 @@ MAX_TEXT = 4096
 _TAG = re.compile(r"<[^>]*>")
 
 
+class IncompleteMessage(Exception):
+    """A message that would go out without a text, or with a button that leads nowhere."""
+
+
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
     """A message as Telegram gets it: HTML of the Bot API, and buttons as (label, absolute address)."""
@@ -32,7 +36,15 @@ class OutgoingMessage:
         return len(unescape(_TAG.sub("", self.text)).encode("utf-16-le")) // 2
 
     def acceptable(self) -> OutgoingMessage:
-        """Move addresses that Telegram refuses in a button (a host without a dot) into the text."""
+        """Move addresses that Telegram refuses in a button (a host without a dot) into the text.
+
+        Raises IncompleteMessage.
+        """
+        if not self.text.strip():
+            raise IncompleteMessage("it has no text")
+        for label, address in self.buttons:
+            if not label.strip() or not urlsplit(address).hostname:
+                raise IncompleteMessage(f"a button is empty: {label!r} leads to {address!r}")
         refused = [
             (label, address)
             for label, address in self.buttons
