@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -103,22 +105,28 @@ def telegram() -> Iterator[checks.CheckMessage]:
         with httpx.Client(timeout=TIMEOUT_S, proxy=settings.EFIR.telegram_proxy or None) as client:
             answer = client.get(f"{base}/getMe")
             bot, webhook = _result(answer), _result(client.get(f"{base}/getWebhookInfo"))
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as exc:
+    except (httpx.HTTPError, httpx.InvalidURL) as exc:
         advice = "let this machine reach it, perhaps through EFIR_TELEGRAM_PROXY"
         yield checks.Error(f"cannot be reached ({type(exc).__name__})", advice, "telegram")
+        return
+    except ValueError:
+        advice = "look at EFIR_TELEGRAM_API and EFIR_TELEGRAM_PROXY: something else answers there"
+        yield checks.Error(f"HTTP {answer.status_code}, and no answer of the Bot API", advice, "telegram")
         return
     if bot is None:
         text = f"Telegram refuses it (HTTP {answer.status_code})"
         yield checks.Error(text, ADVICE["bot_rejected"], "token")
         return
     yield checks.Info(f"of @{bot.get('username', '?')}", obj="token")
-    if webhook and webhook.get("url"):
+    if webhook is None:
+        yield checks.Warning("Telegram does not tell", "run `efir doctor` again", "webhook")
+    elif webhook.get("url"):
         advice = "delete it (deleteWebhook): Efir asks for updates itself"
         yield checks.Error("set: updates go there", advice, "webhook")
     else:
         yield checks.Info("none, as it should be", obj="webhook")
-    if "date" in answer.headers:
-        yield _clock_error("Telegram's", parsedate_to_datetime(answer.headers["date"]))
+    with suppress(ValueError):  # a proxy may leave the date out or write it in its own way
+        yield _clock_error("Telegram's", _date_of(answer))
 
 
 def address() -> Iterator[checks.CheckMessage]:
@@ -126,15 +134,15 @@ def address() -> Iterator[checks.CheckMessage]:
     url = settings.EFIR.public_url
     if not settings.EFIR.is_https:
         if is_this_machine(urlsplit(url).hostname or ""):
-            yield checks.Warning(
-                f"{url}: only this machine can use it", "set EFIR_PUBLIC_URL", "public address"
-            )
+            verb = "change" if os.environ.get("EFIR_PUBLIC_URL") else "set"
+            advice = f"{verb} EFIR_PUBLIC_URL to the address that people will use"
+            yield checks.Warning(f"{url}: only this machine can use it", advice, "public address")
         else:
             advice = "TLS in front, and EFIR_PUBLIC_URL=https://…"
             yield checks.Error(f"{url} is not https", advice, "public address")
     try:
         answer = httpx.get(f"{url}/healthz/web", timeout=TIMEOUT_S)
-    except httpx.HTTPError as exc:
+    except (httpx.HTTPError, httpx.InvalidURL) as exc:
         advice = "start Efir and the proxy; look at the name, the certificate and the firewall"
         yield checks.Error(f"{url} does not answer ({type(exc).__name__})", advice, "public address")
         return
@@ -168,8 +176,19 @@ def _clock_error(whose: str, now: datetime) -> checks.CheckMessage:
 
 
 def _result(answer: httpx.Response) -> dict[str, Any] | None:
-    body = answer.json()
-    return body.get("result") if isinstance(body, dict) and body.get("ok") is True else None
+    """Return the result of a call, or None if it is refused. Raises ValueError if it is no answer of the Bot API."""
+    match answer.json():
+        case {"ok": True, "result": dict() as result}:
+            return result
+        case {"ok": False}:
+            return None
+    raise ValueError(answer.status_code)
+
+
+def _date_of(answer: httpx.Response) -> datetime:
+    """Return when the answer was sent. Raises ValueError."""
+    sent = parsedate_to_datetime(answer.headers.get("date", ""))
+    return sent if sent.tzinfo else sent.replace(tzinfo=UTC)
 
 
 CHECKS = (database, health, one_owner, telegram, address, proxies)

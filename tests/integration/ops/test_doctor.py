@@ -16,7 +16,7 @@ import pytest
 from django.db import connection
 
 from efir.ops.cli.main import main
-from efir.ops.doctor import machine
+from efir.ops.doctor import machine, services
 from efir.ops.doctor.runner import run_doctor
 from efir.ops.monitoring.health import component_states
 from efir.server.worker import Worker
@@ -113,6 +113,9 @@ def test_well_installation_fails_nothing(run, clock):
         ({"getMe": {"ok": False, "error_code": 401}}, {}, "token", "failed"),
         ({"getWebhookInfo": {"ok": True, "result": {"url": "https://x.example"}}}, {}, "webhook", "failed"),
         ({"date": "Mon, 23 Nov 2020 16:00:00 GMT"}, {}, "clock", "warning"),
+        ({"date": "yesterday"}, {}, "token", "ok"),
+        ({"date": "Mon, 23 Nov 2020 16:00:00 -0000"}, {}, "clock", "warning"),
+        ({"getWebhookInfo": {"ok": False, "error_code": 500}}, {}, "webhook", "warning"),
         ({}, {"telegram_api": "http://127.0.0.1:9"}, "telegram", "failed"),
         ({}, {"telegram_token": ""}, "health of telegram", "warning"),
         ({}, {}, "health of worker", "failed"),
@@ -128,6 +131,25 @@ def test_doctor_names_each_trouble(run, answers, changes, check, level):
     code, found = run(**changes)
     assert level in found[check]
     assert code == int(any("failed" in levels for levels in found.values()))
+
+
+@pytest.mark.parametrize("call", ["getMe", "getWebhookInfo"])
+@pytest.mark.parametrize(
+    "body", [None, True, "ok", [], {}, {"ok": True}, {"ok": True, "result": True}, {"ok": "yes"}]
+)
+def test_doctor_explains_an_answer_that_is_not_the_bot_apis(run, call, body):
+    RemoteServer.answers[call] = body
+    _, found = run()
+    assert found["telegram"] == {"failed"}
+    assert "token" not in found
+
+
+@pytest.mark.parametrize(("given", "verb"), [("http://127.0.0.1:8000", "change"), ("", "set")])
+def test_doctor_knows_whether_the_public_address_is_set(run, monkeypatch, given, verb):
+    monkeypatch.setenv("EFIR_PUBLIC_URL", given)
+    run()
+    first = next(iter(services.address()))
+    assert first.hint.startswith(f"{verb} EFIR_PUBLIC_URL")
 
 
 def test_doctor_checks_the_machine(run, tmp_path, monkeypatch):
