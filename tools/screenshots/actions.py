@@ -50,6 +50,13 @@ def sign_up_wrong(page: Page) -> None:
     _submit(page)
 
 
+def choose_role(page: Page) -> None:
+    form = page.locator("form[action$='/role']").first
+    form.locator("select").select_option("leader")
+    with page.expect_navigation():
+        form.locator("button").click()
+
+
 def log_in_wrong(page: Page) -> None:
     page.fill("[name=username]", "nobody@example.org")
     page.fill("[name=password]", "not-my-password")

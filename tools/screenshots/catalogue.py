@@ -121,6 +121,7 @@ def _account() -> list[State]:
             action=actions.change_password_wrong,
         ),
         State(name="people", path="/account/people/", login="admin"),
+        State(name="people-role", path="/account/people/", login="admin", action=actions.choose_role),
         State(name="people-sought", path="/account/people/?q=nobody", login="admin"),
     ]
 

@@ -64,11 +64,15 @@ def people(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/people.html", context)
 
 
+@never_cache
 @post_only
 @capability_required(Capability.ASSIGN_ROLES)
 @recent_login_required
 def role(request: HttpRequest, person_id: int) -> HttpResponse:
-    """Assign a role to somebody else. Nobody can change their own role, so that an admin always remains."""
+    """Assign a role to somebody else. Nobody can change their own role, so that an admin always remains.
+
+    A browser is asked first whether the change is meant, on a page that works without scripts.
+    """
     person = get_object_or_404(Person, pk=person_id, erased_at=None)
     try:
         asked = Role(request.POST.get("role", ""))
@@ -78,6 +82,8 @@ def role(request: HttpRequest, person_id: int) -> HttpResponse:
         return _refused(
             request, "own_role", 409, _("Свою роль изменить нельзя: попросите другого администратора.")
         )
+    if prefers_html(request) and asked != person.role and "confirmed" not in request.POST:
+        return render(request, "accounts/people_role.html", {"person": person, "role": asked})
     try:
         assign_role(person, asked, request_context(request))
     except LastAdmin:

@@ -372,6 +372,21 @@ class TestPeople:
         assert client.post(f"/account/people/{person.pk}/role", {"role": "partner"}).status_code == 200
         assert Person.objects.get(pk=person.pk).role == "partner"
 
+    def test_browser_is_asked_before_a_role_changes(self, make_person):
+        person, client = make_person(name="Ольга"), logged_in(make_person(Role.ADMIN))
+        path, html = f"/account/people/{person.pk}/role", {"headers": {"accept": "text/html"}}
+        page = client.post(path, {"role": "partner"}, **html)
+        assert page.status_code == 200
+        assert "сейчас кандидат, станет партнёр" in page.content.decode()
+        assert Person.objects.get(pk=person.pk).role == "candidate"
+        fields = dict(
+            re.findall(r'<input type="hidden" name="(role|confirmed)" value="(\w+)"', page.content.decode())
+        )
+        assert client.post(path, fields, **html).status_code == 302
+        assert Person.objects.get(pk=person.pk).role == "partner"
+        # The role that somebody has needs no question.
+        assert client.post(path, {"role": "partner"}, **html).status_code == 302
+
     def test_admin_cannot_change_own_role(self, make_person):
         admin = make_person(Role.ADMIN)
         answer = logged_in(admin).post(f"/account/people/{admin.pk}/role", {"role": "candidate"})
