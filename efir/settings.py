@@ -172,6 +172,8 @@ SILENCED_SYSTEM_CHECKS = [
 
 # --- Security ---
 
+# What is larger than a form waits on the disk while it arrives (`efir.edge.body_limit.LARGEST_FORM`).
+FILE_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 CSRF_TRUSTED_ORIGINS = [EFIR.public_url]
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True

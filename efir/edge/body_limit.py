@@ -1,68 +1,186 @@
-"""Limits request bodies: Django would write the whole of one to a temporary file before it looks at it."""
+"""Limits request bodies: their size, their speed, and how many of one address arrive at a time.
+
+Without it Django would write the whole of a body to a temporary file before it looks at the request, and wait for the
+rest of one for ever.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import re
+from collections import Counter
 from contextlib import suppress
+from typing import NamedTuple
 
+from django.db import Error as DatabaseError
+from django.utils.functional import Promise
 from django.utils.http import parse_header_parameters
+from django.utils.translation import gettext_lazy
 
+from efir.accounts.access_cache import AccessCache
+from efir.accounts.capabilities import Capability
 from efir.edge.error_responses import refuse
-from efir.lib import metrics
-from efir.lib.asgi import Application, Message, Receive, Scope, Send, header_of
+from efir.lib import ids, metrics
+from efir.lib.asgi import Application, Message, Receive, Scope, Send, cookies_of, header_of
+from efir.room.hub import current_hub
+from efir.room.sse import session_key
+from efir.web.client_ip import scope_rate_limit_key
 
-# A poster has 10 MB at most, and the form comes with it. The proxy examples in deploy/ have the same limit.
+# A poster has 10 MB at most, and the form comes with it. deploy/nginx.conf has the same limit.
 LARGEST_UPLOAD = 12 * 1024 * 1024
+# `FILE_UPLOAD_MAX_MEMORY_SIZE` is the same: what is larger waits on the disk.
 LARGEST_FORM = 256 * 1024
-UPLOADS = "/admin_webinar/"
-# How long to read the rest of a body that is refused.
-DRAIN_TIMEOUT_S = 10
+UPLOADS = re.compile(rf"/admin_webinar/(?:new|{ids.PATTERN})/", re.ASCII)
+# A body may take this long at any speed: a phone changes cells, a TLS connection is resumed.
+ALLOWANCE_S = 20.0
+# After that it must have had this speed on average: half of the 64 kbit/s to which mobile operators throttle a line.
+LEAST_BYTES_PER_S = 4000
+# Bodies of one address whose end has not arrived. A form arrives at once, so a whole hall behind one router has few.
+# At the size of a form, one address keeps 25 MB busy.
+MAX_UNFINISHED_PER_ADDRESS = 100
+RETRY_AFTER_S = 5
+# How much of a refused body to read, and for how long; nothing of it is kept. 30 s is nginx' lingering_time.
+DRAIN_BYTES = 64 * 1024 * 1024
+DRAIN_TIMEOUT_S = 30.0
+# A proxy written in Go (Caddy) drops a response that arrives while it still closes its side of the body.
+PAUSE_S = 0.05
 UTF_8 = frozenset({"utf-8", "utf8"})
 
+LOG_IN_FIRST = gettext_lazy(
+    "Файлы принимаются только от тех, кто ведёт вебинары. Войдите ещё раз и повторите отправку."
+)
+TOO_MANY = gettext_lazy(
+    "С вашего адреса сейчас отправляют слишком много сразу. Подождите немного и повторите."
+)
 
-class _TooLarge(Exception):
-    pass
+
+class _Refusal(NamedTuple):
+    """How a body is refused: the HTTP status, the label in the metrics, and a sentence other than the status has."""
+
+    status: int
+    label: str
+    sentence: Promise | None = None
+
+
+UNREADABLE = _Refusal(400, "unreadable")
+TOO_SLOW = _Refusal(408, "too slow")
+TOO_LARGE = _Refusal(413, "too large")
+TOO_LARGE_FOR_GUESTS = _Refusal(413, "too large", LOG_IN_FIRST)
+TOO_MANY_UNFINISHED = _Refusal(429, "too many bodies", TOO_MANY)
+
+
+class _Refused(Exception):
+    def __init__(self, refusal: _Refusal) -> None:
+        super().__init__(refusal.label)
+        self.refusal = refusal
 
 
 class BodyLimitMiddleware:
-    """Refuses bodies that are too large, with or without a Content-Length, and forms in another encoding than UTF-8."""
+    """Refuses bodies that are too large or too slow, and forms in another encoding than UTF-8."""
 
     def __init__(self, inner: Application) -> None:
         self._inner = inner
+        self._unfinished: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request: 413 if its body is too large, 400 if its encoding is refused."""
+        """Handle one request: 400, 408, 413 or 429 if its body is refused."""
         if not _is_utf_8(scope):
-            return await self._refuse(scope, receive, send, 400, "unreadable")
-        limit = LARGEST_UPLOAD if scope["path"].startswith(UPLOADS) else LARGEST_FORM
+            return await _refuse(scope, receive, send, UNREADABLE)
+        limit, too_large = await _limit(scope)
         if _content_length(scope) > limit:
-            return await self._refuse(scope, receive, send, 413, "too large")
-        received = 0
-
-        async def limited() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:
-                raise _TooLarge
-            return message
-
+            return await _refuse(scope, receive, send, too_large)
+        body = _Body(receive, limit, too_large, self._unfinished, scope_rate_limit_key(scope))
         try:
-            await self._inner(scope, limited, send)
-        except _TooLarge:
-            await self._refuse(scope, receive, send, 413, "too large")
+            await self._inner(scope, body.receive, send)
+        except _Refused as refused:
+            await _refuse(scope, receive, send, refused.refusal, more=not body.is_complete)
+        finally:
+            body.finish()
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int, label: str) -> None:
-        metrics.count_request(label, status)
-        # Read the rest first: a proxy sends the whole body before it reads the response (nginx answers 502).
-        drained, more = 0, True
-        with suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_TIMEOUT_S):
-                while more and drained <= LARGEST_UPLOAD:
-                    message = await receive()
-                    drained += len(message.get("body", b""))
-                    more = message.get("more_body", False)
-        await refuse(scope, send, status, [(b"connection", b"close")])
+
+class _Body:
+    """The body of one request while it arrives."""
+
+    def __init__(
+        self, receive: Receive, limit: int, too_large: _Refusal, unfinished: Counter[str], key: str
+    ) -> None:
+        self._receive, self._limit, self._too_large = receive, limit, too_large
+        self._unfinished, self._key = unfinished, key
+        self._started_at = asyncio.get_running_loop().time()
+        self._received = 0
+        self._is_counted = False
+        self.is_complete = False
+
+    async def receive(self) -> Message:
+        """Return the next ASGI message. Raises _Refused."""
+        if self.is_complete:  # what else comes is that the client has gone, perhaps after minutes
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._started_at + longest_s(self._received)):
+                message = await self._receive()
+        except TimeoutError:
+            raise _Refused(TOO_SLOW) from None
+        self._received += len(message.get("body", b""))
+        self.is_complete = not message.get("more_body", False)
+        if self._received > self._limit:
+            raise _Refused(self._too_large)
+        if self.is_complete:
+            self.finish()
+        elif not self._is_counted:
+            if self._unfinished[self._key] >= MAX_UNFINISHED_PER_ADDRESS:
+                raise _Refused(TOO_MANY_UNFINISHED)
+            self._unfinished[self._key] += 1
+            self._is_counted = True
+        return message
+
+    def finish(self) -> None:
+        """Count the body no longer."""
+        if self._is_counted:
+            self._is_counted = False
+            self._unfinished[self._key] -= 1
+            if not self._unfinished[self._key]:
+                del self._unfinished[self._key]
+
+
+def longest_s(received: int) -> float:
+    """Return how many seconds after its beginning a body with this many bytes received may go on waiting."""
+    return ALLOWANCE_S + received / LEAST_BYTES_PER_S
+
+
+async def _limit(scope: Scope) -> tuple[int, _Refusal]:
+    """Return how large the body may be, and how to refuse a larger one."""
+    if scope["method"] != "POST" or not UPLOADS.fullmatch(scope["path"]):
+        return LARGEST_FORM, TOO_LARGE
+    hub = current_hub()
+    cache = hub.admission.access_cache if hub else AccessCache()
+    try:
+        access = await cache.get(session_key(cookies_of(scope)))
+    except DatabaseError:
+        return LARGEST_UPLOAD, TOO_LARGE  # Django has a page for it
+    if access and access.can(Capability.EDIT_WEBINAR):
+        return LARGEST_UPLOAD, TOO_LARGE
+    return LARGEST_FORM, TOO_LARGE_FOR_GUESTS
+
+
+async def _refuse(
+    scope: Scope, receive: Receive, send: Send, refusal: _Refusal, *, more: bool = True
+) -> None:
+    """Answer with the refusal; `more`: the body goes on."""
+    metrics.count_request(refusal.label, refusal.status)
+    # Read the rest first: a proxy that still sends the body when the connection is closed answers 502.
+    drained, more = 0, more and refusal is not TOO_SLOW
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_TIMEOUT_S):
+            while more and drained <= DRAIN_BYTES:
+                message = await receive()
+                drained += len(message.get("body", b""))
+                more = message.get("more_body", False)
+    if drained:
+        await asyncio.sleep(PAUSE_S)
+    headers = [(b"connection", b"close")]
+    if refusal is TOO_MANY_UNFINISHED:
+        headers.append((b"retry-after", b"%d" % RETRY_AFTER_S))
+    await refuse(scope, send, refusal.status, headers, refusal.sentence)
 
 
 def _is_utf_8(scope: Scope) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy, override
 
 from efir.lib.asgi import Headers, Scope, Send, cookies_of, header_of, send_response
@@ -10,6 +11,7 @@ from efir.web.security_headers import SECURITY_HEADERS
 
 SENTENCES = {
     400: gettext_lazy("Этот запрос не прочитать: формы принимаются только в кодировке UTF-8."),
+    408: gettext_lazy("Запрос приходил слишком медленно. Проверьте связь и отправьте ещё раз."),
     413: gettext_lazy("Это слишком много: файл может быть до 10 МБ. Вернитесь назад и выберите поменьше."),
     431: gettext_lazy(
         "Браузер прислал слишком много служебных данных. Удалите куки этого сайта и обновите страницу."
@@ -19,10 +21,12 @@ SENTENCES = {
 }
 
 
-async def refuse(scope: Scope, send: Send, status: int, headers: Headers = ()) -> None:
-    """Answer with the sentence of this status, which says what to do, and with more headers."""
+async def refuse(
+    scope: Scope, send: Send, status: int, headers: Headers = (), sentence: Promise | None = None
+) -> None:
+    """Answer with `sentence`, or with that of the status, which says what to do, and with more headers."""
     with override(language_of(cookies_of(scope), header_of(scope, b"accept-language"))):
-        body = str(SENTENCES[status]).encode()
+        body = str(sentence or SENTENCES[status]).encode()
     own = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", b"%d" % len(body)),

@@ -13,8 +13,8 @@ from collections import OrderedDict, deque
 
 from efir.edge.error_responses import refuse
 from efir.lib import metrics
-from efir.lib.asgi import Application, Message, Receive, Scope, Send, header_of
-from efir.web.client_ip import client_ip, rate_limit_key
+from efir.lib.asgi import Application, Message, Receive, Scope, Send
+from efir.web.client_ip import scope_rate_limit_key
 
 HASHING_PATHS = re.compile(
     r"/(?:login/|signup/|account/(?:password/|data/(?:export|erase)|reset/.*|people/.*|telegram/(?:link|qr)))"
@@ -25,7 +25,6 @@ CONCURRENCY = 2 * (os.cpu_count() or 1)
 MAX_WAITING_PER_ADDRESS = 100
 MAX_WAITING = 1000
 RETRY_AFTER_S = 5
-BODY_TIMEOUT_S = 20.0
 
 
 class QueueFull(Exception):
@@ -95,20 +94,15 @@ class PasswordQueueMiddleware:
         self._queue = FairQueue(CONCURRENCY, MAX_WAITING_PER_ADDRESS, MAX_WAITING)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request: 429 if too many wait, or if the body does not come in time."""
+        """Handle one request: 429 if too many wait."""
         if scope["method"] != "POST" or not HASHING_PATHS.fullmatch(scope["path"]):
             return await self._inner(scope, receive, send)
-        try:
-            # Before queueing: a client that sends slowly must not block the queue.
-            body = await asyncio.wait_for(read_body(receive), BODY_TIMEOUT_S)
-        except TimeoutError:
-            body = None
+        # Before queueing: a client that sends slowly must not block the queue.
+        body = await read_body(receive)
         if body is None:
-            return await refuse(scope, send, 429, [(b"connection", b"close")])
-        client = scope.get("client")
-        address = client_ip(client[0] if client else "", header_of(scope, b"x-forwarded-for"))
+            return None
         try:
-            await self._queue.acquire(rate_limit_key(address))
+            await self._queue.acquire(scope_rate_limit_key(scope))
         except QueueFull:
             metrics.count_request("password_queue", 429)
             return await refuse(scope, send, 429, [(b"retry-after", b"%d" % RETRY_AFTER_S)])

@@ -31,6 +31,8 @@ GRACEFUL_S = 6
 TCP_USER_TIMEOUT_MS = 30_000
 # Request line and headers of one request; nginx lets 32 kB through by default.
 LARGEST_HEAD = 64 * 1024
+# How long a client may be silent before its first request, or take for a head: Apache's RequestReadTimeout has 20 s.
+HEAD_TIMEOUT_S = 20.0
 METRICS_PATHS = frozenset({"/metrics", "/healthz"})
 
 log = structlog.get_logger(__name__)
@@ -53,6 +55,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     # Bytes received of an unfinished request head; None between heads.
     _head_bytes: int | None = None
+    # Closes the connection unless a whole head arrives; None while a request is in progress or uvicorn's keep-alive
+    # time-out runs.
+    _head_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
@@ -62,10 +67,19 @@ class HttpProtocol(HttpToolsProtocol):
         elif _fd_limit().exceeds_limit(fd):
             self.app = fd_limit.refuse
             self.loop.call_later(fd_limit.REQUEST_WITHIN_S, transport.close)
+        else:
+            self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_no_head()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         before = self._head_bytes
         super().data_received(data)
+        # These bytes may be the beginning of a head, empty lines, or the body of a request that was answered before.
+        if self._head_deadline is None and not self._is_answering():
+            self._expect_head()
         if before is not None and self._head_bytes == before:  # no head has begun or ended in this data
             self._head_bytes += len(data)
             if self._head_bytes > LARGEST_HEAD and not self.transport.is_closing():
@@ -77,6 +91,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_bytes = None
+        self._expect_no_head()
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > LARGEST_HEAD:
             self.app = _refuse_head
         super().on_headers_complete()
@@ -90,6 +105,21 @@ class HttpProtocol(HttpToolsProtocol):
         if hasattr(select, "epoll"):  # without it, a stream is a coroutine
             extensions[HAND_OVER] = partial(self._hand_over, cycle)
         self.scope["extensions"] = extensions
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _expect_head(self) -> None:
+        self._head_deadline = self.loop.call_later(HEAD_TIMEOUT_S, self._close_without_head)
+
+    def _expect_no_head(self) -> None:
+        if self._head_deadline is not None:
+            self._head_deadline.cancel()
+            self._head_deadline = None
+
+    def _close_without_head(self) -> None:
+        self._head_deadline = None
+        self.transport.close()
 
     def _hand_over(self, cycle: RequestResponseCycle) -> int | None:
         """Return a descriptor of the connection and let uvicorn forget it; None if that is not possible."""
@@ -154,6 +184,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 application,
+                http=HttpProtocol,
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -191,7 +222,7 @@ class WebServer(Server):
     """The web server, which sends the viewers away before it waits for connections."""
 
     def __init__(self, application: Callable[..., Any], hub: RoomHub) -> None:
-        super().__init__(application, http=HttpProtocol, timeout_graceful_shutdown=GRACEFUL_S)
+        super().__init__(application, timeout_graceful_shutdown=GRACEFUL_S)
         self._hub = hub
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -7,6 +7,8 @@ import ipaddress
 from django.conf import settings
 from django.http import HttpRequest
 
+from efir.lib.asgi import Scope, header_of
+
 
 def request_ip(request: HttpRequest) -> str:
     """Return the client's IP address; see `client_ip`."""
@@ -16,6 +18,12 @@ def request_ip(request: HttpRequest) -> str:
 def request_rate_limit_key(request: HttpRequest) -> str:
     """Return the key by which limits count the request; see `rate_limit_key`."""
     return rate_limit_key(request_ip(request))
+
+
+def scope_rate_limit_key(scope: Scope) -> str:
+    """Return the key by which limits count the ASGI request; see `rate_limit_key`."""
+    client = scope.get("client")
+    return rate_limit_key(client_ip(client[0] if client else "", header_of(scope, b"x-forwarded-for")))
 
 
 def client_ip(remote: str, forwarded: str) -> str:

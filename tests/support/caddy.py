@@ -37,7 +37,7 @@ def rendered(example: str, *, folder: Path, https: int, http: int, upstreams: Se
         "grace_period 1s",
         f"http_port {http}",
     )
-    return "\n\t".join(("{", *own)) + f"\n}}\n{example}"
+    return re.sub(r"^\{$", "\n\t".join(("{", *own)), example, count=1, flags=re.MULTILINE)
 
 
 def environ(folder: Path) -> dict[str, str]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 
 from efir.config import MOST_DRAIN_S, ConfigError, read_config
 from efir.server.forced_exit import EXIT_WITHIN_S
-from tests.support import caddy
+from tests.support import caddy, nginx
 from tests.support.nginx import IN_CI
+from tests.support.site import eventually, free_port
 
 pytestmark = pytest.mark.one_database
 
@@ -51,3 +54,30 @@ def test_caddy_takes_its_example(tmp_path):
     words = [str(caddy.PROGRAM), "validate", "--adapter", "caddyfile", "--config", str(caddy.EXAMPLE)]
     done = subprocess.run(words, env=caddy.environ(tmp_path), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not nginx.PROGRAM and not IN_CI, reason=nginx.MISSING)
+def test_nginx_redirects_to_its_own_name_only(tmp_path):
+    http, https = free_port(), free_port()
+    nginx.make_certificate(tmp_path)
+    example = nginx.EXAMPLE.read_text()
+    conf = tmp_path / "nginx.conf"
+    conf.write_text(
+        nginx.rendered(example, folder=tmp_path, https=https, http=http, upstreams=[1], host="127.0.0.1")
+    )
+    words = [str(nginx.PROGRAM), "-p", tmp_path, "-e", tmp_path / "error.log", "-c", conf]
+    with subprocess.Popen(words) as process:
+        try:
+            for host in ("localhost", "evil.example", "evil.example:80"):
+                answer = eventually(partial(_get, f"http://127.0.0.1:{http}/login/?a=1", host))
+                assert answer.status_code == 301
+                assert answer.headers["location"] == "https://localhost/login/?a=1"
+        finally:
+            process.terminate()
+
+
+def _get(url: str, host: str) -> httpx.Response | None:
+    try:
+        return httpx.get(url, headers={"Host": host})
+    except httpx.TransportError:
+        return None

@@ -140,7 +140,7 @@ class TestFairQueue:
 @pytest.mark.parametrize("declared", [True, False])
 def test_body_over_the_limit_is_413(monkeypatch, declared):
     monkeypatch.setattr(body_limit, "LARGEST_FORM", 10)
-    monkeypatch.setattr(body_limit, "LARGEST_UPLOAD", 60)
+    monkeypatch.setattr(body_limit, "DRAIN_BYTES", 60)
     sent = []
     came = []
 

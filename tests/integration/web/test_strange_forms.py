@@ -35,6 +35,7 @@ def status_of(content_type: str) -> int:
 
     scope = {
         "type": "http",
+        "method": "POST",
         "path": "/login/",
         "headers": [(b"content-type", content_type.encode("latin-1"))],
     }
