@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.core.cache import cache
 from django.db import connections
-from django.test import TransactionTestCase
+from django.test import Client, TransactionTestCase
 from django.utils import translation
 
 from efir.accounts.capabilities import Role
@@ -127,6 +128,25 @@ def make_person(db: None) -> Callable[..., Person]:
         )
 
     return make
+
+
+@pytest.fixture
+def as_role(make_person: Callable[..., Person]) -> Callable[..., Client]:
+    """Return a function that logs a new person of this role in; the client knows its `person`."""
+
+    def visit(role: Role, **kwargs: Any) -> Client:
+        client = Client(**kwargs)
+        client.person = make_person(role)  # type: ignore[attr-defined]  # for the test to look at
+        client.force_login(client.person)  # type: ignore[attr-defined]
+        return client
+
+    return visit
+
+
+@pytest.fixture
+def member(as_role: Callable[..., Client]) -> Client:
+    """Log a new candidate in."""
+    return as_role(Role.CANDIDATE)
 
 
 @pytest.fixture

@@ -60,6 +60,32 @@ def prepared(site: Site, telegram: FakeBotApi) -> Cast:
     return Cast(site, Visitor(site, "speaker"), telegram)
 
 
+@pytest.mark.one_database
+def test_worker_answers_metrics_and_health_on_its_own_port(tmp_path):
+    port = free_port()
+    site = Site(tmp_path, EFIR_METRICS_PORT=str(port))
+    assert site.run("migrate").returncode == 0
+    worker = site.start("worker", wait=False)
+    try:
+
+        def healthy() -> httpx.Response | None:
+            try:
+                answer = httpx.get(f"http://127.0.0.1:{port}/healthz")
+            except httpx.TransportError:
+                return None
+            return answer if answer.status_code == 200 else None
+
+        assert eventually(healthy).json()["worker"] == "ok"
+        metrics = httpx.get(f"http://127.0.0.1:{port}/metrics")
+        assert metrics.status_code == 200
+        assert "efir_component_up" in metrics.text
+        assert httpx.get(f"http://127.0.0.1:{port}/webinars/").status_code == 404
+        worker.terminate()
+        assert worker.wait(30) == 0
+    finally:
+        site.stop()
+
+
 def test_restart_while_live_keeps_verdicts(installation):
     site, telegram = installation
     first = site.start()

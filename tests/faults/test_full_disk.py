@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import httpx
 import pytest
 
-from tests.e2e.test_no_room import OWN_MOUNTS, mounting
+from tests.e2e.test_unusable_directory import OWN_MOUNTS, mounting
 from tests.faults.test_no_files_left import person
 from tests.support.site import EFIR, Site, Visitor, eventually
 

@@ -20,16 +20,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def as_role(make_person):
-    def visit(role):
-        client = Client()
-        client.force_login(make_person(role))
-        return client
-
-    return visit
-
-
-@pytest.fixture
 def judged(clock, make_webinar, make_person):
     evening = Evening(clock, make_webinar)
     names = ["=1+1", "Анна; «Точка»", '-"x"', "\tx", "@cmd", "Обычное Имя"]

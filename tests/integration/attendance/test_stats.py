@@ -9,7 +9,6 @@ from uuid import uuid4
 import pytest
 from django.core.cache import cache
 from django.db.models import F
-from django.test import Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -147,16 +146,6 @@ def page(client, webinar, query=""):
 
 def panel(text, name):
     return text.split(f'id="{name}"')[1].split("</section>")[0]
-
-
-@pytest.fixture
-def as_role(make_person):
-    def visit(role):
-        client = Client()
-        client.force_login(make_person(role))
-        return client
-
-    return visit
 
 
 def test_numbers_panel_appears_at_the_start_and_refreshes(evening, as_role, make_webinar):

@@ -27,14 +27,6 @@ pytestmark = pytest.mark.django_db
 CHAT = "https://www.youtube.com/live_chat?v=abc"
 
 
-@pytest.fixture
-def member(make_person):
-    client = Client()
-    client.person = make_person()
-    client.force_login(client.person)
-    return client
-
-
 def room_of(client: Client, webinar_id: int | str = "") -> str:
     address = f"/account/webinar_room/{webinar_id}/" if webinar_id else "/account/webinar_room/"
     return client.get(address).content.decode()

@@ -21,17 +21,6 @@ HTML = {"HTTP_ACCEPT": "text/html"}
 
 
 @pytest.fixture
-def as_role(make_person):
-    def visit(role: Role, **kwargs: object) -> Client:
-        client = Client(**kwargs)
-        client.person = make_person(role)
-        client.force_login(client.person)
-        return client
-
-    return visit
-
-
-@pytest.fixture
 def speaker(as_role):
     return as_role(Role.SPEAKER)
 

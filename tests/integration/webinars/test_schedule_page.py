@@ -17,14 +17,6 @@ ROOM = "Перейти в комнату вебинара"
 SEAT = "Забронировать место на вебинар"
 
 
-@pytest.fixture
-def member(make_person):
-    client = Client()
-    client.person = make_person()
-    client.force_login(client.person)
-    return client
-
-
 def page_of(client: Client) -> str:
     return client.get("/webinars/").content.decode()
 
