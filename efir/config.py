@@ -31,6 +31,7 @@ from efir.lib.os_errors import describe
 HOST = r"[a-z0-9][a-z0-9.-]*"
 HOST_WITH_PORT = rf"(?:{HOST}|\[[0-9a-f:.]+\])(?::[0-9]+)?"
 SQLITE_NAME = "efir.sqlite3"
+KEY_FILE = "secret.key"
 PROVIDER_HOSTS = (
     "www.youtube.com",
     "www.youtube-nocookie.com",
@@ -454,13 +455,19 @@ def read_config(environ: Mapping[str, str]) -> Config:
     if not writable:
         raise ConfigError(f"EFIR_DATA_DIR is {str(data_dir)!r}, but it must be {DIRECTORY.allowed}.")
     try:
-        values["secret_key"] = values["secret_key"] or _stored_secret_key(data_dir / "secret.key")
+        values["secret_key"] = values["secret_key"] or _stored_secret_key(data_dir / KEY_FILE)
     except OSError as exc:
-        raise ConfigError(f"EFIR_DATA_DIR={data_dir} does not take secret.key: {describe(exc)}") from exc
+        raise ConfigError(f"EFIR_DATA_DIR={data_dir} does not take {KEY_FILE}: {describe(exc)}") from exc
     config = Config(**values)
     if config.is_sqlite:
         _create_privately(config.sqlite_file)
     return config
+
+
+def secret_key_variable(environ: Mapping[str, str]) -> str:
+    """Return the name of the variable that gives the secret key, or an empty string if it is the data directory's."""
+    names = ("EFIR_SECRET_KEY", "EFIR_SECRET_KEY_FILE")
+    return next((name for name in names if environ.get(name, "").strip()), "")
 
 
 def _stored_secret_key(path: Path) -> str:
@@ -468,11 +475,16 @@ def _stored_secret_key(path: Path) -> str:
     if not path.exists():
         # Several processes may start at this moment: the first link wins, and the file appears as a whole.
         with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:
-            file.write(secrets.token_urlsafe(64))
+            file.write(new_secret_key())
             file.flush()
             with suppress(FileExistsError):
                 os.link(file.name, path)
     return path.read_text().strip()
+
+
+def new_secret_key() -> str:
+    """Return a random key."""
+    return secrets.token_urlsafe(64)
 
 
 def _create_privately(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The heartbeats of workers, and the mark of the demo's database."""
+"""The heartbeats of workers, the fingerprint of the secret key, and the mark of the demo's database."""
 
 from __future__ import annotations
 
@@ -18,6 +18,17 @@ class WorkerHeartbeat(models.Model):
 
     def __str__(self) -> str:
         return str(self.worker)
+
+
+class SecretKeyFingerprint(models.Model):
+    """The one row that says which secret key is the installation's, without giving the key away."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    fingerprint = models.CharField(max_length=64)
+    set_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"since {self.set_at}"
 
 
 class DemoMark(models.Model):

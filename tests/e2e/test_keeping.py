@@ -172,6 +172,33 @@ def test_refused_restore_leaves_an_empty_installation(place, tmp_path):
     run_ok(new, "restore", str(file))
 
 
+def test_one_installation_has_one_secret_key(place, tmp_path):
+    """A process with a key of its own does not start; a rotation and a restore say which key is in force."""
+    site, file = fill(place("old"), 3), tmp_path / "efir.zip"
+    site.start("serve")
+    visitor = Visitor(site, "candidate1")
+    site.stop()
+    run_ok(site, "backup", str(file))
+    database = site.environ["EFIR_DATABASE_URL"] or f"sqlite:///{site.data_dir}/efir.sqlite3"
+    other = place("other", database)
+    for command in ("web", "worker"):
+        done = other.run(command)
+        assert done.returncode == 2
+        assert "not the installation's" in done.stderr
+        assert "Traceback" not in done.stderr
+
+    assert "Sessions ended: 1" in run_ok(site, "rotate-key")
+    site.start("serve")
+    assert visitor.get("/account/").status_code == 302
+    site.stop()
+
+    # With a key in the environment, the one in the backup is not in force.
+    new = place("new", EFIR_SECRET_KEY="n" * 40)
+    assert "not the one of the backup" in run_ok(new, "restore", str(file))
+    new.start("serve")
+    assert visitor.at(new).get("/account/").status_code == 302
+
+
 def test_killed_restore_leaves_nothing_or_everything(place, tmp_path):
     """Whenever it is killed, the next restore succeeds, and the secret belongs to the data."""
     old, file = fill(place("old"), COUNT), tmp_path / "efir.zip"

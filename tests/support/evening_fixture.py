@@ -66,4 +66,7 @@ if __name__ == "__main__":
     from efir.server.migrate import migrate
 
     migrate()
+    from efir.server import secret_key
+
+    secret_key.confirm()
     fill(int(sys.argv[1]))

@@ -19,6 +19,7 @@ def fill() -> None:
 
     from efir.lib import clock
     from efir.ops.backup.tables import applied_migrations, models_at
+    from efir.server import secret_key
     from efir.server.models import DemoMark
     from tools.screenshots.catalogue import NOW
     from tools.screenshots.fixtures import evening
@@ -49,6 +50,7 @@ def fill() -> None:
 
     with clock.replaced(lambda: NOW):
         evening()
+    secret_key.confirm()
     with transaction.atomic():
         for model in models_at(applied_migrations()):
             if model._meta.db_table in left_empty or model._base_manager.exists():

@@ -31,8 +31,9 @@ Process: TypeAlias = subprocess.Popen[bytes] | Forked
 
 EFIR = Path(sys.executable).with_name("efir")
 PASSWORD = "efir-test-password"
-# The demo changes its environment before Django reads it, `restore` replaces the key; `python` is no command of ours.
-NOT_FORKED = frozenset({"demo", "python", "restore"})
+# The demo changes its environment before Django reads it, `restore` and `rotate-key` replace the key; `python` is no
+# command of ours.
+NOT_FORKED = frozenset({"demo", "python", "restore", "rotate-key"})
 TOKEN = "42:test-token-of-a-bot"
 # A wait for a condition, not a measure: on a busy machine a start alone may take half a minute.
 WITHIN_S = 120.0
@@ -98,7 +99,7 @@ class Site:
         }
         self.processes: list[Process] = []
         self._fork_servers: list[ForkServer] = []
-        self._is_restored = False
+        self._has_other_key = False
 
     def start(self, *command: str, wait: bool = True) -> Process:
         """Start a long-running command (default `efir serve`) and wait until it is well."""
@@ -153,11 +154,11 @@ class Site:
     def _server(self, command: str) -> ForkServer | None:
         """Return what forks this command; None if it must not be forked, or the environment was changed or is wrong."""
         if command in NOT_FORKED:
-            self._is_restored |= command == "restore"
+            self._has_other_key |= command in ("restore", "rotate-key")
             return None
-        if not self._fork_servers or self._is_restored:  # a server has read the key that was there before
+        if not self._fork_servers or self._has_other_key:  # a server has read the key that was there before
             self._fork_servers.append(ForkServer(self.environ))
-            self._is_restored = False
+            self._has_other_key = False
         server = self._fork_servers[-1]
         return server if server.is_ready and server.environ == self.environ else None
 

@@ -13,12 +13,11 @@ from typing import IO
 from django.conf import settings
 from django.db import connection
 
+from efir.config import KEY_FILE
 from efir.lib import clock
 from efir.ops.backup import BackupRefused
 from efir.ops.backup.archive_file import FORMAT, Manifest, Part, create, write_manifest, write_table
 from efir.ops.backup.tables import applied_migrations, columns, dump, long_snapshot, models_at, refuse_unknown
-
-SECRET = "secret.key"  # noqa: S105  # a file's name
 
 
 def backup(path: Path, *, overwrite: bool = False) -> Manifest:
@@ -38,8 +37,8 @@ def backup(path: Path, *, overwrite: bool = False) -> Manifest:
             for model in models_at(migrations)
         ]
         if secret := _secret_in_force():
-            archive.writestr(SECRET, secret)
-            parts.append(Part(SECRET))
+            archive.writestr(KEY_FILE, secret)
+            parts.append(Part(KEY_FILE))
         manifest = Manifest(
             FORMAT, version("efir"), made_at, connection.vendor, tuple(migrations), tuple(parts)
         )
@@ -49,12 +48,12 @@ def backup(path: Path, *, overwrite: bool = False) -> Manifest:
 
 def has_secret(manifest: Manifest) -> bool:
     """Tell whether the key that signs links is in the backup."""
-    return any(part.name == SECRET for part in manifest.parts)
+    return any(part.name == KEY_FILE for part in manifest.parts)
 
 
 def _secret_in_force() -> bytes:
     """Return the key file of the data directory, or nothing if EFIR_SECRET_KEY overrides it."""
-    path = settings.EFIR.data_dir / SECRET
+    path = settings.EFIR.data_dir / KEY_FILE
     content = path.read_bytes() if path.exists() else b""
     return content if content.strip() == settings.EFIR.secret_key.encode() else b""
 

@@ -16,12 +16,12 @@ from django.db import DataError, IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from efir.accounts.models import Person, Session
+from efir.config import KEY_FILE, secret_key_variable
 from efir.hooks import bus
 from efir.hooks.models import JournalEntry
 from efir.lib import clock
 from efir.ops.backup import BackupRefused
 from efir.ops.backup.archive_file import Backup, Manifest, opened
-from efir.ops.backup.backup import SECRET
 from efir.ops.backup.held_messages import hold_unsettled
 from efir.ops.backup.scratch import one_transaction, scratch_database
 from efir.ops.backup.tables import (
@@ -33,7 +33,8 @@ from efir.ops.backup.tables import (
     overlong_texts,
     refuse_unknown,
 )
-from efir.room.models import Recorder
+from efir.server import secret_key
+from efir.server.heartbeats import is_running
 from efir.server.locks import exclusive_lock
 from efir.server.migrate import migration_lock
 from efir.server.models import WorkerHeartbeat
@@ -41,8 +42,6 @@ from efir.telegram.models import DispatcherState
 from efir.triggers import registry
 from efir.webinars.models import Webinar
 
-# Twice the longest pause between two heartbeats of a running process.
-HEARTBEAT_WITHIN = timedelta(seconds=30)
 # The clocks of the two machines may differ by this much.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 # What reading a line raises that is no row of its table.
@@ -53,11 +52,15 @@ MODELS_OF_USE = (Person, Webinar, JournalEntry)
 
 @dataclass(frozen=True)
 class Restored:
-    """The manifest of the restored backup, and the numbers of messages held and of sessions cleared."""
+    """The manifest of the restored backup, and the numbers of messages held and of sessions cleared.
+
+    `has_other_key`: the key in force is not the one that the backup's sessions and links were signed with.
+    """
 
     manifest: Manifest
     held: int
     cleared: int
+    has_other_key: bool
 
 
 @dataclass(frozen=True)
@@ -105,10 +108,20 @@ def restore(path: Path, *, assume_nothing_sent: bool = False, clear_sessions: bo
             _drop_tables()
             held = _fill(backup, assume_nothing_sent=assume_nothing_sent)
             cleared = Session.objects.all().delete()[0] if clear_sessions else 0
+            key_of_backup = backup.read(KEY_FILE)
+            has_other_key = secret_key.store_fingerprint(_key_in_force(key_of_backup))
             # Last before the commit: a failure after it leaves an installation that is still empty.
-            if secret := backup.read(SECRET):
-                _write_secret(secret)
-    return Restored(backup.manifest, held, cleared)
+            if key_of_backup:
+                secret_key.write_key_file(key_of_backup)
+    return Restored(backup.manifest, held, cleared, has_other_key)
+
+
+def _key_in_force(key_of_backup: bytes | None) -> str:
+    """Return the key of this installation once the backup's key lies in its data directory."""
+    if key_of_backup and not secret_key_variable(os.environ):
+        return key_of_backup.decode().strip()
+    key: str = settings.EFIR.secret_key
+    return key
 
 
 def _fill(backup: Backup, *, assume_nothing_sent: bool) -> int:
@@ -171,12 +184,7 @@ def _refuse_in_use() -> None:
             "there are people, webinars or facts here already: a backup is restored into an empty installation. "
             "Give it a place of its own: EFIR_DATA_DIR, and EFIR_DATABASE_URL if it is set."
         )
-    since = clock.now() - HEARTBEAT_WITHIN
-    heartbeats = (
-        (WorkerHeartbeat._meta.db_table, WorkerHeartbeat.objects.filter(beat_at__gt=since)),
-        (Recorder._meta.db_table, Recorder.objects.filter(pulsed_at__gt=since)),
-    )
-    if any(table in tables and recent.exists() for table, recent in heartbeats):
+    if is_running():
         raise BackupRefused(
             "an Efir process runs on this database: stop them all, and try again in half a minute."
         )
@@ -236,13 +244,3 @@ def _load_rows(backup: Backup) -> None:
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), models):
             cursor.execute(statement)
-
-
-def _write_secret(secret: bytes) -> None:
-    path = settings.EFIR.data_dir / SECRET
-    temporary = path.with_name(f".{SECRET}.restored")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(secret)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

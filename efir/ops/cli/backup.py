@@ -25,6 +25,11 @@ HELD_HINT = (
     "resolve --resend` (with --webinar ID for one webinar), or decide about each on the webinar's page."
 )
 
+OTHER_KEY_HINT = (
+    "The secret key here is not the one of the backup: everybody has to log in again, and one-time links are "
+    "invalid."
+)
+
 ON_AIR_HINT = (
     "Webinar {id} «{title}» was on air when the backup was made. If it has ended since, run `efir webinar stop {id}` "
     "before the first start: an admin then decides its verdicts."
@@ -79,6 +84,8 @@ def run_restore(options: argparse.Namespace) -> int:
     print(f"Restored {options.file}: {_describe(restored.manifest)}.")
     if restored.cleared:
         print(f"Sessions ended: {restored.cleared}.")
+    if restored.has_other_key:
+        print(OTHER_KEY_HINT)
     if restored.held:
         print(HELD_HINT.format(count=restored.held))
     for webinar in Webinar.objects.filter(status__in=ON_AIR).order_by("pk"):

@@ -57,6 +57,7 @@ def build_parser() -> Parser:
     demo = _add(commands, "demo", "server:demo", "run everything with sample people and a local Telegram")
     demo.option("--reset", action="store_true", text="delete the demo's data first")
     _add(commands, "migrate", "server:migrate", "bring the database to this version")
+    _add(commands, "rotate-key", "server:rotate_key", "change the secret key: everybody has to log in again")
     settings = _add(
         commands, "settings", "settings:list_settings", "list the settings in force", needs="nothing"
     )

@@ -1,12 +1,15 @@
-"""`efir serve`, `web`, `worker`, `demo` and `migrate`."""
+"""`efir serve`, `web`, `worker`, `demo`, `migrate` and `rotate-key`."""
 
 from __future__ import annotations
 
 import argparse
+import os
 
-from efir.config import ConfigError
+from django.conf import settings
+
+from efir.config import KEY_FILE, ConfigError, secret_key_variable
 from efir.demo import seed, site
-from efir.server import processes
+from efir.server import processes, secret_key
 from efir.server.locks import exclusive_lock
 from efir.server.models import DemoMark
 
@@ -14,18 +17,21 @@ from efir.server.models import DemoMark
 def serve(options: argparse.Namespace) -> int:
     """Run web and worker in one process."""
     _refuse_demo_data()
+    secret_key.confirm()
     return processes.run_serve()
 
 
 def web(options: argparse.Namespace) -> int:
     """Run a web process."""
     _refuse_demo_data()
+    secret_key.confirm()
     return processes.run_web()
 
 
 def worker(options: argparse.Namespace) -> int:
     """Run a worker."""
     _refuse_demo_data()
+    secret_key.confirm()
     return processes.run_worker()
 
 
@@ -33,6 +39,7 @@ def demo(options: argparse.Namespace) -> int:
     """Seed the demo's data unless it is there, and run web and worker."""
     with exclusive_lock("web"), exclusive_lock("worker"):
         seed.prepare(reset=options.reset)
+        secret_key.confirm()
         return processes.run_components(
             processes.web_component(site.make_application), processes.worker_component
         )
@@ -40,6 +47,15 @@ def demo(options: argparse.Namespace) -> int:
 
 def migrate(options: argparse.Namespace) -> int:
     """Do nothing more: every command that needs the schema has migrated the database before."""
+    return 0
+
+
+def rotate_key(options: argparse.Namespace) -> int:
+    """Change the secret key, and say what that ends."""
+    ended = secret_key.rotate()
+    variable, path = secret_key_variable(os.environ), settings.EFIR.data_dir / KEY_FILE
+    where = f"from {variable}" if variable else f"in {path}; copy it to the EFIR_DATA_DIR of other machines"
+    print(f"The secret key is new: {where}. Sessions ended: {ended}. One-time links are invalid.")
     return 0
 
 

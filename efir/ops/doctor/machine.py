@@ -15,6 +15,8 @@ from uuid import uuid4
 from django.conf import settings
 from django.core import checks
 
+from efir.config import KEY_FILE, secret_key_variable
+
 # Files that a process needs for the database, Telegram and its log, beside one for each viewer.
 SPARE_FILES = 200
 MANY_VIEWERS = 10_000
@@ -74,11 +76,10 @@ def data_directory() -> Iterator[checks.CheckMessage]:
 
 def secret_key() -> Iterator[checks.CheckMessage]:
     """Check who can read the key: with it, anybody can make sessions."""
-    path = settings.EFIR.data_dir / "secret.key"
-    for name in ("EFIR_SECRET_KEY", "EFIR_SECRET_KEY_FILE"):
-        if os.environ.get(name):
-            yield checks.Info(f"from {name}", obj="secret key")
-            return
+    path = settings.EFIR.data_dir / KEY_FILE
+    if variable := secret_key_variable(os.environ):
+        yield checks.Info(f"from {variable}", obj="secret key")
+        return
     if not settings.EFIR.is_sqlite:
         advice = "with several machines set EFIR_SECRET_KEY to the same on each"
         yield checks.Warning("each machine's own", advice, "secret key")

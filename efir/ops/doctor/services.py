@@ -20,6 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 from efir.lib import clock
 from efir.ops.monitoring.health import HEALTHY, component_states
 from efir.ops.monitoring.metrics import is_this_machine
+from efir.server import secret_key
 from efir.server.locks import database_lock_path, is_held
 from efir.server.models import DemoMark
 
@@ -60,6 +61,9 @@ def database() -> Iterator[checks.CheckMessage]:
         yield checks.Error(f"{len(missing)} are missing", "efir migrate", "migrations")
         return
     yield checks.Info("all there", obj="migrations")
+    if not secret_key.is_installations_key(settings.EFIR.secret_key):
+        advice = "the same EFIR_SECRET_KEY, or a copy of secret.key from the others"
+        yield checks.Error("not the installation's: no process starts with it", advice, "secret key")
     if DemoMark.objects.exists():
         text = "the demo's, whose passwords everybody knows"
         yield checks.Error(text, "a place of its own: EFIR_DATA_DIR", "people")

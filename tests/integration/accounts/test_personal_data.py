@@ -61,7 +61,13 @@ WITHOUT_PEOPLE = {
     *("axes.AccessFailureLog", "axes.AccessLog", "axes.AccessAttemptExpiration"),
     *("webinars.Poster", "webinars.PosterFile", "hooks.ListenerRetry", "attendance.Classification"),
     *("room.Recorder", "room.SpeakerPageSeen"),
-    *("telegram.BotUpdate", "telegram.DispatcherState", "ops.WorkerHeartbeat", "ops.DemoMark"),
+    *(
+        "telegram.BotUpdate",
+        "telegram.DispatcherState",
+        "ops.WorkerHeartbeat",
+        "ops.DemoMark",
+        "ops.SecretKeyFingerprint",
+    ),
 }
 # Bookkeeping that says nothing about the person: changes of access, and Django's unused permissions.
 NOT_EXPORTED = {"accounts.AccessChange.person", "accounts.Person_user_permissions.person"}

@@ -1,0 +1,117 @@
+"""The fingerprint of the secret key: written at the first start, compared at every other, changed by a rotation."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import connections
+
+from efir.accounts.models import Session
+from efir.config import ConfigError
+from efir.lib import clock
+from efir.room.models import Recorder
+from efir.server import secret_key
+from efir.server.models import SecretKeyFingerprint
+
+pytestmark = pytest.mark.django_db
+FIRST, SECOND = "k" * 64, "l" * 64
+
+
+@pytest.fixture
+def key(settings, tmp_path, monkeypatch):
+    """Return a function that puts a key in force: in the data directory, or with `variable` in the environment."""
+
+    def put(key: str, variable: str = "") -> None:
+        if variable:
+            monkeypatch.setenv(variable, key)
+        settings.EFIR = replace(settings.EFIR, data_dir=tmp_path, secret_key=key)
+
+    for name in ("EFIR_SECRET_KEY", "EFIR_SECRET_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    put(FIRST)
+    return put
+
+
+def session() -> None:
+    Session.objects.create(session_key="s", session_data="", expire_date=clock.now() + timedelta(days=1))
+
+
+def test_first_start_writes_a_fingerprint_that_hides_the_key(key):
+    secret_key.confirm()
+    secret_key.confirm()
+    (row,) = SecretKeyFingerprint.objects.all()
+    assert FIRST not in row.fingerprint
+    assert len(row.fingerprint) == 64
+
+
+def test_start_with_another_key_is_refused(key):
+    secret_key.confirm()
+    key(SECOND)
+    with pytest.raises(ConfigError, match=r"not the installation's.*EFIR_SECRET_KEY.*rotate-key"):
+        secret_key.confirm()
+    key(FIRST)
+    secret_key.confirm()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_parallel_first_starts_agree(key):
+    refused: list[ConfigError] = []
+    together = threading.Barrier(4)
+
+    def start() -> None:
+        together.wait()
+        try:
+            secret_key.confirm()
+        except ConfigError as exc:
+            refused.append(exc)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=start) for _ in range(together.parties)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused == []
+    assert SecretKeyFingerprint.objects.count() == 1
+
+
+def test_rotation_makes_a_key_and_ends_sessions(key, tmp_path):
+    secret_key.confirm()
+    session()
+    assert secret_key.rotate() == 1
+    new = (tmp_path / "secret.key").read_text()
+    assert new != FIRST
+    assert not Session.objects.exists()
+    with pytest.raises(ConfigError):
+        secret_key.confirm()
+    key(new)
+    secret_key.confirm()
+    assert (tmp_path / "secret.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_rotation_adopts_the_key_of_the_environment(key, tmp_path):
+    key(FIRST, variable="EFIR_SECRET_KEY")
+    secret_key.confirm()
+    with pytest.raises(ConfigError, match="still gives the key that is in force"):
+        secret_key.rotate()
+    key(SECOND, variable="EFIR_SECRET_KEY")
+    secret_key.rotate()
+    secret_key.confirm()
+    assert not (tmp_path / "secret.key").exists()
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_rotation_waits_for_running_processes(key, ended):
+    secret_key.confirm()
+    now = clock.now()
+    Recorder.objects.create(id=uuid4(), started_at=now, pulsed_at=now, closed_at=now if ended else None)
+    if ended:
+        secret_key.rotate()
+    else:
+        with pytest.raises(ConfigError, match="stop them all"):
+            secret_key.rotate()
