@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
@@ -35,11 +36,17 @@ def room(request: HttpRequest, webinar_id: int | None = None) -> HttpResponse:
         "webinar": webinar,
         "screen": _screen(webinar),
         "state": state_of(webinar, viewer_count(webinar)) if webinar else None,
+        "counts_watching": bool(webinar and _min_watched(webinar)),
         "after": next((other for other in others if other != webinar and not other.withdrawn), None),
     }
     if webinar and webinar.state is Status.FINISHED:
         context["part"] = attendance_status(webinar.pk, person.pk)
     return render(request, "pages/room.html", context)
+
+
+def _min_watched(webinar: Webinar) -> float:
+    """Return how much of the live time a participant must watch, in percent; it is fixed when the webinar starts."""
+    return (webinar.min_watched or 0) if webinar.started_at else settings.EFIR.min_watched
 
 
 def _screen(webinar: Webinar | None) -> str:

@@ -195,6 +195,18 @@ def test_waiting_room_says_when_the_start_is_overdue(clock, member, make_webinar
     assert words in room_of(member, webinar.pk)
 
 
+def test_page_says_what_counts_to_those_who_are_judged(member, make_webinar, make_person, settings):
+    counts, partner = "Участие засчитывается, если смотреть эфир.", Client()
+    partner.force_login(make_person(Role.PARTNER))
+    webinar = make_webinar("live")
+    assert counts in room_of(member, webinar.pk)
+    assert counts not in room_of(partner, webinar.pk)
+    settings.EFIR = replace(settings.EFIR, min_watched=0)
+    assert counts in room_of(member, webinar.pk), "fixed at the start"
+    for state in ("scheduled", "live"):
+        assert counts not in room_of(member, make_webinar(state).pk)
+
+
 def test_page_refreshes_without_javascript(member, make_webinar):
     page = room_of(member, make_webinar("live").pk)
     assert '<noscript><meta http-equiv="refresh" content="30"></noscript>' in page

@@ -18,6 +18,10 @@ const ASLEEP_MS = 15000; // checked later than this: the device or the page slep
 // Measures time with two clocks and takes the longer one: performance.now() may stand still while the device sleeps, and
 // Date.now() may be set back.
 class Stopwatch {
+  constructor() {
+    this.restart();
+  }
+
   restart() {
     this.from = [performance.now(), Date.now()];
   }
@@ -28,6 +32,8 @@ class Stopwatch {
   }
 }
 
+// `source` is the stream in use, `next` one that is being opened. It replaces `source` when it answers, so that presence has
+// no gap.
 export class Connection {
   // Calls `onState` with each state, `onAlive` with each keep-alive, `onLost` if the connection is lost, and `onBack` with
   // the first state after that.
@@ -35,9 +41,10 @@ export class Connection {
     Object.assign(this, { address, stateAddress, onState, onAlive, onLost, onBack });
     this.failures = 0;
     this.closed = true;
+    this.watching = false;
     this.heard = new Stopwatch();
+    this.asked = new Stopwatch();
     this.looked = new Stopwatch();
-    this.looked.restart();
     setInterval(() => this.look(), LOOK_MS);
     window.addEventListener("online", () => this.renew());
     window.addEventListener("pageshow", (event) => { if (event.persisted) this.renew(); });
@@ -46,16 +53,43 @@ export class Connection {
   }
 
   open() {
+    this.closed = false;
+    this.drop();
+    this.heard.restart();
+    this.connect();
+  }
+
+  close() {
+    this.closed = true;
+    this.drop();
+    this.failures = 0;
+    this.onBack();
+  }
+
+  // Whether the stream counts as watching. The server reads it when a stream opens.
+  watch(watching) {
+    if (watching === this.watching) return;
+    this.watching = watching;
+    if (!this.closed) this.connect();
+  }
+
+  drop() {
     clearTimeout(this.timer);
     this.timer = undefined;
-    this.closed = false;
     this.source?.close();
-    this.answered = false;
-    this.heard.restart();
-    const source = this.source = new EventSource(this.address);
+    this.next?.close();
+    this.source = this.next = undefined;
+  }
+
+  connect() {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.next?.close();
+    this.asked.restart();
+    const source = this.next = new EventSource(this.watching ? `${this.address}?watching=1` : this.address);
     source.addEventListener("state", (event) => {
+      if (source === this.next) this.replace();
       this.heard.restart();
-      this.answered = true;
       this.failures = 0;
       this.onBack();
       this.onState(JSON.parse(event.data));
@@ -64,26 +98,32 @@ export class Connection {
       this.heard.restart();
       this.onAlive();
     });
-    source.addEventListener("error", () => { if (source === this.source) this.lost(); });
+    source.addEventListener("error", () => this.lost(source));
   }
 
-  close() {
-    this.closed = true;
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    this.failures = 0;
+  replace() {
     this.source?.close();
-    this.onBack();
+    this.source = this.next;
+    this.next = undefined;
   }
 
-  lost() {
-    this.source.close();
-    if (this.closed) return;
+  lost(source) {
+    source.close();
+    if (source === this.next) this.next = undefined;
+    else if (source === this.source) this.source = undefined;
+    else return;
+    if (this.next) return;
     this.failures += 1;
-    this.onLost();
-    if (this.failures >= ASK_AFTER) this.ask();
+    if (this.failures >= ASK_AFTER) {
+      this.ask();
+      // The next stream may be refused because this one is open.
+      this.source?.close();
+      this.source = undefined;
+    }
+    if (!this.source) this.onLost();
     const span = Math.min(LONGEST_MS, FIRST_MS * 2 ** (this.failures - 1));
-    this.timer = setTimeout(() => this.open(), LEAST_MS + Math.random() * span);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.connect(), LEAST_MS + Math.random() * span);
   }
 
   renew() {
@@ -99,9 +139,9 @@ export class Connection {
     const asleep = this.looked.elapsed() > ASLEEP_MS;
     this.looked.restart();
     if (this.closed) return;
-    const most = this.answered ? SILENT_MS : UNANSWERED_MS;
     if (asleep) this.wake();
-    else if (this.timer === undefined && this.heard.elapsed() > most) this.lost();
+    else if (this.next && this.asked.elapsed() > UNANSWERED_MS) this.lost(this.next);
+    else if (this.source && this.heard.elapsed() > SILENT_MS) this.lost(this.source);
   }
 
   // EventSource does not report the status. If the viewer is logged out or the room is gone, the reloaded page says so.

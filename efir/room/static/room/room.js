@@ -12,7 +12,7 @@ import { Words } from "./words.js";
 const EXACT_UP_TO = 200;
 const $ = (id) => document.getElementById(id);
 const room = $("room");
-const stage = new Stage(room, `efir-stage-${room.dataset.id}`);
+const stage = new Stage(room, `efir-stage-${room.dataset.id}`, (playing) => stream.play(playing));
 const words = new Words(room, showWords);
 let title = document.title;
 let screen = room.dataset.screen;
@@ -125,6 +125,7 @@ const stream = new SharedStream(`efir-room-${room.dataset.id}`, room.dataset.str
   onState: apply,
   onLost: showLost,
   onBack: () => { $("lost").hidden = true; },
+  onWatching: (watching) => stage.showWatching(watching),
 });
 
 startClock();
@@ -136,3 +137,4 @@ startSoundTest();
 document.addEventListener("visibilitychange", showTitle);
 startPeople(room.dataset.people);
 if (screen !== "finished") stream.open();
+stage.resume();

@@ -1,14 +1,18 @@
 // The tabs of one browser share one stream: over HTTP/1.1 a browser opens six connections to a host at most. The tab that
 // holds the Web Lock has the stream and broadcasts its messages to the others. An open stream is presence, and browsers
-// suspend hidden tabs: a tab that becomes visible steals the lock.
+// suspend hidden tabs: a tab that becomes visible steals the lock. While any tab plays the broadcast the stream counts as
+// watching: a tab that plays holds a lock of its own, which goes with it even if it crashes, and timers, which browsers slow
+// down, have no part in it.
 import { Connection } from "./connection.js";
 
 const SIGN_MS = 5000;
 const SILENT_SIGNS = 4; // a leading tab that is silent for so many intervals is suspended
 
 export class SharedStream {
-  constructor(name, address, stateAddress, { onState, onLost, onBack }) {
-    Object.assign(this, { name, onState, onLost, onBack });
+  constructor(name, address, stateAddress, { onState, onLost, onBack, onWatching }) {
+    Object.assign(this, { name, onState, onLost, onBack, onWatching });
+    this.playing = false;
+    this.awaited = new Set();
     this.connection = new Connection(address, stateAddress, {
       onState: (state) => this.say({ state, at: Date.now() }),
       onAlive: () => this.repeat(),
@@ -24,7 +28,7 @@ export class SharedStream {
     this.channel.addEventListener("message", ({ data }) => this.hear(data));
     document.addEventListener("visibilitychange", () => this.look());
     window.addEventListener("pagehide", () => this.leave());
-    window.addEventListener("pageshow", (event) => { if (event.persisted) this.join(); });
+    window.addEventListener("pageshow", (event) => { if (event.persisted) this.comeBack(); });
     setInterval(() => this.pulse(), SIGN_MS);
     return this.join();
   }
@@ -34,6 +38,40 @@ export class SharedStream {
     this.closed = true;
     this.waiting?.abort();
     this.connection.close();
+  }
+
+  // Called when this tab starts or stops playing the broadcast. Resolves once the other tabs can know.
+  play(playing) {
+    this.playing = playing;
+    if (!this.channel) return this.connection.watch(playing);
+    this.stopPlaying?.();
+    this.stopPlaying = undefined;
+    return playing ? this.holdPlaying() : undefined;
+  }
+
+  holdPlaying() {
+    return new Promise((held) => {
+      const hold = () => new Promise((release) => {
+        this.stopPlaying = release;
+        if (!this.playing) release();
+        this.channel.postMessage({ plays: true });
+        this.countPlaying();
+        held();
+      });
+      navigator.locks.request(`${this.name}-plays-${crypto.randomUUID()}`, hold).catch(held);
+    });
+  }
+
+  // The tab that has the stream asks who plays, and waits for the lock of each until it is free.
+  async countPlaying() {
+    const { held } = await navigator.locks.query();
+    const names = held.map(({ name }) => name).filter((name) => name.startsWith(`${this.name}-plays-`));
+    this.connection.watch(names.length > 0);
+    this.onWatching(names.length > 0);
+    for (const name of names.filter((each) => !this.awaited.has(each))) {
+      this.awaited.add(name);
+      navigator.locks.request(name, () => this.awaited.delete(name)).then(() => this.countPlaying(), () => {});
+    }
   }
 
   join() {
@@ -71,12 +109,19 @@ export class SharedStream {
 
   lead() {
     this.leading = true;
+    const released = new Promise((release) => { this.release = release; });
+    this.stream();
+    return released;
+  }
+
+  async stream() {
+    await this.countPlaying();
+    if (!this.leading || this.closed) return;
     if (this.connection.closed) {
       this.said = null;
       this.connection.open();
     }
     this.repeat();
-    return new Promise((release) => { this.release = release; });
   }
 
   // The browser may put the page into the back/forward cache and restore it.
@@ -86,6 +131,12 @@ export class SharedStream {
     this.waiting?.abort();
     this.connection.close();
     this.release?.();
+    this.stopPlaying?.();
+  }
+
+  comeBack() {
+    this.join();
+    if (this.playing) this.holdPlaying();
   }
 
   say(said) {
@@ -100,6 +151,7 @@ export class SharedStream {
 
   hear(message) {
     if (message.hello) return this.repeat();
+    if (message.plays) return this.connection.closed ? undefined : this.countPlaying();
     if (this.leading || this.closed) return undefined;
     this.silent = 0;
     // The former holder keeps its stream until the new one is open, so that presence has no gap.

@@ -1,91 +1,163 @@
-// The player and the chat. A foreign iframe does not report that autoplay was refused, so the viewer's own click mounts
-// it. The finish removes it together with its sound. Of several tabs of one browser, only the last one entered plays.
+// The player and the chat. The server hands them out to whoever opens the broadcast, which is what counts as watching. A
+// foreign iframe does not report that autoplay was refused, so the viewer's own click mounts it; a page that is reloaded
+// while watching goes on. The finish removes it together with its sound. Of several tabs of one browser, only the last one
+// entered plays.
 import { Video } from "./video.js";
+import { PER_VIEWER_MS } from "./words.js";
 
+const LEAST_MS = 1000;
+const FIRST_MS = 3000;
+const LONGEST_MS = 30000;
 // Protected video (Kinescope, VK) needs encrypted-media. The page may delegate a feature that its Permissions-Policy does
 // not mention, but not one that the policy denies.
 const ALLOW = "autoplay; fullscreen; encrypted-media; picture-in-picture";
 const $ = (id) => document.getElementById(id);
 
+// `status` and `version` of the player are known from the page until the stream has told the state.
 export class Stage {
-  constructor(room, name) {
-    this.room = room;
+  // Calls `onPlaying` with whether this tab plays; the promise that it returns is awaited before other tabs stop.
+  constructor(room, name, onPlaying) {
+    Object.assign(this, { room, name, onPlaying, status: room.dataset.status, version: room.dataset.player });
     this.token = room.querySelector("[name=csrfmiddlewaretoken]").value;
-    this.entered = false;
-    this.state = null;
+    this.entered = this.playing = false;
+    this.failures = 0;
     this.channel = window.BroadcastChannel && new BroadcastChannel(name);
-    this.channel?.addEventListener("message", ({ data }) => (data === "entered" ? this.giveWay() : this.hint()));
+    this.channel?.addEventListener("message", ({ data }) => (data === "entered" ? this.giveWay() : this.hint("here")));
     // A page that is closed or kept in the back/forward cache stops playing; restored from the cache, it plays again.
-    window.addEventListener("pagehide", () => this.entered && this.channel?.postMessage("left"));
-    window.addEventListener("pageshow", ({ persisted }) => persisted && this.entered && this.channel?.postMessage("entered"));
+    window.addEventListener("pagehide", () => this.playing && this.channel?.postMessage("left"));
+    window.addEventListener("pageshow", ({ persisted }) => persisted && this.playing && this.channel?.postMessage("entered"));
     $("enter-button").disabled = false; // disabled in the HTML: without this script it would do nothing
     $("enter-button").addEventListener("click", () => this.enter());
     for (const event of ["online", "pageshow"]) window.addEventListener(event, () => this.video?.wake());
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.video?.wake(); });
+    window.addEventListener("blur", () => { $("resumed").hidden = true; }); // a press on the player, among others
   }
 
-  async enter() {
+  get onAir() {
+    return this.status === "live" || this.status === "paused";
+  }
+
+  enter() {
+    // Safari plays a video with sound only if it was loaded in the handler of a click, and the answer comes later.
+    this.element = document.createElement("video");
+    this.element.load();
     this.entered = true;
-    this.channel?.postMessage("entered");
-    await this.ask();
-    $("player").firstElementChild?.focus();
+    this.failures = 0;
+    this.hint("opening");
+    this.ask();
   }
 
-  // Asks for the player, which the server hands out only to those who open the broadcast.
+  // The page was reloaded while it was watching.
+  resume() {
+    if (!remembered(this.name)) return;
+    if (!this.onAir) return remember(this.name, false);
+    this.entered = this.resumed = true;
+    this.hint("opening");
+    this.ask();
+  }
+
   async ask() {
+    clearTimeout(this.timer);
+    const version = this.asked = this.version;
     const headers = { "X-CSRFToken": this.token, Accept: "application/json" };
-    const asked = this.asked = this.state?.player_version ?? this.room.dataset.player;
     const answer = await fetch(this.room.dataset.watch, { method: "POST", headers }).catch(() => null);
-    if (asked !== this.asked) return;
-    if (!answer?.ok) {
-      this.asked = undefined;
-      this.entered = false;
+    const player = answer?.ok && !answer.redirected ? await answer.json().catch(() => null) : null;
+    if (version !== this.asked || !this.entered) return undefined;
+    if (!player) return this.refused(answer?.status);
+    this.failures = 0;
+    this.player = player;
+    remember(this.name, true);
+    return this.draw();
+  }
+
+  // Logged out, or the room is gone: the reloaded page says so, and must not ask again by itself.
+  refused(status) {
+    if ([401, 403, 404].includes(status)) {
+      remember(this.name, false);
+      return location.reload();
     }
-    this.player = answer?.ok ? await answer.json() : undefined;
-    this.draw();
+    this.hint(status === 409 ? "closed" : "failed");
+    const span = Math.min(LONGEST_MS, FIRST_MS * 2 ** this.failures);
+    this.failures += 1;
+    return this.askIn(LEAST_MS + Math.random() * span);
+  }
+
+  askIn(ms) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.ask(), ms);
+  }
+
+  leave() {
+    clearTimeout(this.timer);
+    this.entered = false;
+    this.asked = this.player = undefined;
+    remember(this.name, false);
   }
 
   giveWay() {
-    if (!this.entered) return;
-    this.entered = false;
     this.hint("elsewhere");
+    if (!this.entered) return;
+    this.leave();
     this.draw();
   }
 
-  hint(where = "here") {
-    $("enter-hint").textContent = $("enter-hint").dataset[where];
+  hint(word) {
+    $("enter-hint").textContent = $("enter-hint").dataset[word];
+    // A person who watches in another tab does watch.
+    if ($("counts")) $("counts").hidden = word === "elsewhere";
+  }
+
+  // Whether a tab of this browser plays, as the tab that has the stream knows.
+  showWatching(watching) {
+    if (!this.entered) this.hint(watching ? "elsewhere" : "here");
   }
 
   show(state) {
-    this.state = state;
+    this.status = state.status;
+    this.version = state.player_version;
+    if (this.entered && !this.onAir) this.leave();
+    // Other viewers ask as well.
+    if (this.entered && this.version !== this.asked) {
+      this.asked = this.version;
+      this.askIn(Math.random() * state.viewers * PER_VIEWER_MS);
+    }
     this.draw();
-    if (this.entered && state.player_version !== this.asked) this.ask();
   }
 
   draw() {
-    const { status } = this.state ?? {};
-    const onAir = status === "live" || status === "paused";
-    if (this.state && !onAir) this.entered = false;
-    const mounted = this.entered && this.player && (onAir || !this.state);
-    const chat = this.player ? this.player.chat_url : this.room.dataset.chat !== undefined;
-    $("enter").hidden = this.entered || status !== "live";
-    this.play(mounted ? this.player.url : "");
-    frame($("chat"), mounted ? this.player.chat_url : "");
-    $("chat-soon").hidden = Boolean(mounted);
-    if (this.state) $("chat-box").hidden = !(onAir && chat);
-    if (this.state) $("studio").classList.toggle("wide", onAir && !chat);
+    const playing = Boolean(this.entered && this.player && this.onAir);
+    const hasChat = this.player ? Boolean(this.player.chat_url) : this.room.dataset.chat !== undefined;
+    $("enter").hidden = playing || this.status !== "live";
+    this.play(playing ? this.player : null);
+    frame($("chat"), playing ? this.player.chat_url : "");
+    $("chat-soon").hidden = playing;
+    $("chat-box").hidden = !(this.onAir && hasChat);
+    $("studio").classList.toggle("wide", this.onAir && !hasChat);
+    if (playing !== this.playing) this.tell(playing);
   }
 
-  play(address) {
-    const hls = Boolean(address) && isHls(address);
-    if (this.video && this.video.address !== address) {
+  async tell(playing) {
+    this.playing = playing;
+    // Only the viewer can start a foreign player then.
+    const mayStandStill = playing && this.resumed && this.player.video === "embed";
+    $("resumed").hidden = !mayStandStill || Boolean(navigator.userActivation?.hasBeenActive);
+    if (playing && !this.resumed) $("player").firstElementChild?.focus();
+    if (!playing) this.resumed = false;
+    await this.onPlaying(playing);
+    if (playing && this.playing) this.channel?.postMessage("entered");
+  }
+
+  play(player) {
+    const isVideo = Boolean(player) && player.video !== "embed";
+    if (this.video && this.video.address !== player?.url) {
       this.video.remove();
       this.video = null;
       this.say("");
     }
-    if (!hls) return frame($("player"), address);
+    if (!isVideo) return frame($("player"), player?.url);
     if (this.video) return undefined;
-    this.video = new Video(address, $("player").dataset.title, (word) => this.say(word));
+    this.video = new Video(player.url, $("player").dataset.title, (word) => this.say(word), this.element);
+    this.element = undefined;
     return $("player").replaceChildren(this.video.element);
   }
 
@@ -95,8 +167,22 @@ export class Stage {
   }
 }
 
-function isHls(address) {
-  return new URL(address, location.href).pathname.toLowerCase().endsWith(".m3u8");
+// Of this tab, across reloads. The storage may be denied.
+function remembered(name) {
+  try {
+    return sessionStorage.getItem(name) !== null;
+  } catch {
+    return false;
+  }
+}
+
+function remember(name, watching) {
+  try {
+    if (watching) sessionStorage.setItem(name, "watching");
+    else sessionStorage.removeItem(name);
+  } catch {
+    // The next reload asks for a press.
+  }
 }
 
 function frame(box, address) {

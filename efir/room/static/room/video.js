@@ -14,9 +14,8 @@ const OPTIONS = { enableWorker: false, liveDurationInfinity: true, liveSyncDurat
 
 export class Video {
   // Calls `say` with "waiting", "broken", "blocked" or "unsupported", and with "" while the video plays.
-  constructor(address, title, say) {
-    Object.assign(this, { address, say, failures: 0, wanted: true });
-    const element = this.element = document.createElement("video");
+  constructor(address, title, say, element = document.createElement("video")) {
+    Object.assign(this, { address, say, element, failures: 0, wanted: true });
     Object.assign(element, { controls: true, playsInline: true });
     element.setAttribute("aria-label", title);
     const on = {
@@ -27,7 +26,6 @@ export class Video {
     this.onHide = () => this.look();
     document.addEventListener("visibilitychange", this.onHide);
     this.looking = setInterval(() => this.look(), LOOK_MS);
-    this.play(); // in the handler of the viewer's click, as some browsers require
     this.load();
   }
 

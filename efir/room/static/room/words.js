@@ -1,6 +1,6 @@
 // The texts about the webinar may change while viewers wait: it is moved or renamed. Then the page is fetched again and
 // its texts are replaced. The server has it in memory, and a full room is spread over several seconds.
-const PER_VIEWER_MS = 1;
+export const PER_VIEWER_MS = 1;
 const AGAIN_MS = 3000; // another process may cache an older page for two seconds
 const LONGEST_MS = 60000;
 const PART = "[data-words-part]";
