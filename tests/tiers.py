@@ -40,6 +40,7 @@ POSTGRESQL = (
     "tests/integration/accounts/test_personal_data.py",
     "tests/integration/attendance/test_classifier.py",
     "tests/integration/attendance/test_stats.py",
+    "tests/integration/attendance/test_watching.py",
     "tests/integration/followup/test_followup.py",
     "tests/integration/hooks/",
     "tests/integration/ops/test_backup_file.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 
 import httpx
 import pytest
@@ -120,8 +121,6 @@ def _let_go_by(site, request_id: str) -> set[int]:
 def _seconds_since_left(site, webinar: int, visitor: Visitor) -> float:
     """How long the room has been without this visitor, by the server's clock."""
     state = visitor.get(f"/api/webinars/{webinar}/state").json()
-    from datetime import datetime
-
     now = datetime.fromisoformat(state["server_time"])
     first = visitor.__dict__.setdefault("left_at", now)
     return (now - first).total_seconds()
@@ -190,3 +189,46 @@ def test_partners_and_speakers_in_the_room_emit_nothing(site, cast, speaker):
     assert {lead for _, lead in cast.settled(webinar, 3)} == {login}
     assert {lead for _, lead in site.journal(webinar)} == {login}
     assert [line["lead"] for line in site.lines("verdicts", "--webinar", str(webinar))] == [login]
+
+
+def test_attended_means_watched(site, cast, speaker):
+    """Who watches, who only has the page open, and who comes to watch for the last moment."""
+    webinar = cast.webinar()
+    room = f"/account/webinar_room/{webinar}"
+    people = {name: cast.candidate() for name in ("watches", "pretends", "late")}
+    logins, visitors = ({name: each[part] for name, each in people.items()} for part in (0, 1))
+    strict = site.beside()  # the least share is fixed at the start, by whoever starts
+    strict.environ["EFIR_MIN_WATCHED"] = "50"
+    assert strict.run("webinar", "start", str(webinar)).returncode == 0
+    with (
+        visitors["pretends"].watching(webinar, "?watching=1"),
+        visitors["late"].watching(webinar) as tab,
+        visitors["watches"].watching(webinar, "?watching=1"),
+    ):
+        started_at = datetime.fromisoformat(tab.until(status="live")["started_at"])
+
+        def elapsed_s() -> float:
+            state = visitors["late"].get(f"/api/webinars/{webinar}/state").json()
+            return (datetime.fromisoformat(state["server_time"]) - started_at).total_seconds()
+
+        assert visitors["watches"].post(f"{room}/watch").json()["video"] == "embed"
+        needed_s = 3 * elapsed_s() + 3
+        eventually(lambda: elapsed_s() > needed_s)
+        assert visitors["late"].post(f"{room}/watch").status_code == 200
+        with visitors["late"].watching(webinar, "?watching=1"):
+            speaker.post(f"/admin_webinar/{webinar}/stop")
+    eventually(lambda: site.judged(webinar) == 3)
+    verdicts = {line["lead"]: line for line in site.lines("verdicts", "--webinar", str(webinar))}
+    assert {name: verdicts[login]["reason"] for name, login in logins.items()} == {
+        "watches": "stayed_to_end",
+        "pretends": "not_watched",
+        "late": "watched_too_little",
+    }
+    assert ("client_webinar_completed", logins["watches"]) in site.journal(webinar)
+    watched = verdicts[logins["watches"]]
+    assert watched["live_s"] / 2 < watched["watched_s"] < watched["live_s"]
+    assert watched["recomputed"] == "stayed_to_end"
+    # Each has a message to the inviter and a follow-up; two wait for the recording.
+    cast.settled(webinar, 8)
+    told = [message["text"] for message in cast.received(900)]
+    assert any("Просмотр: 0 секунд из" in text for text in told)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.first_release import RULE
 from tests.support.site import Site, fresh_database
 
 COUNT = 2000
@@ -70,6 +71,9 @@ def test_upgrade_keeps_every_value(earlier):
     check_survived(before, backup_of(earlier, "after.zip"), sessions=COUNT)
     done = earlier.run("verify")
     assert done.returncode == 0, done.stdout
+    verdicts = earlier.lines("verdicts", "--webinar", "1")
+    assert {(line["rule"], line["watched"], line["live_s"]) for line in verdicts} == {(RULE, None, None)}
+    assert all(line["recomputed"] == line["reason"] for line in verdicts)
 
 
 def test_restore_upgrades_an_older_backup(earlier, tmp_path):

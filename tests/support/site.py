@@ -257,9 +257,9 @@ class Visitor:
         return next((cookie.value or "" for cookie in self.http.cookies.jar if "csrf" in cookie.name), "")
 
     @contextmanager
-    def watching(self, webinar_id: int) -> Iterator[Stream]:
+    def watching(self, webinar_id: int, query: str = "") -> Iterator[Stream]:
         """Hold the room's stream open while the block runs."""
-        stream = Stream(self, webinar_id)
+        stream = Stream(self, webinar_id, query)
         try:
             eventually(lambda: stream.states or stream.status)
             yield stream
@@ -270,13 +270,13 @@ class Visitor:
 class Stream:
     """One open event stream, read in a thread."""
 
-    def __init__(self, visitor: Visitor, webinar_id: int) -> None:
+    def __init__(self, visitor: Visitor, webinar_id: int, query: str = "") -> None:
         self.states: list[dict[str, Any]] = []
         self.status = 0
         self.ended = False
         cookie = "; ".join(f"{each.name}={each.value}" for each in visitor.http.cookies.jar)
         self._socket = self._connected(visitor.site.port)
-        path = f"/account/webinar_room/{webinar_id}/stream"
+        path = f"/account/webinar_room/{webinar_id}/stream{query}"
         self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n".encode())
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
