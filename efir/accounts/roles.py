@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from efir.accounts.access_changes import note_change
-from efir.accounts.capabilities import ROLES, Capability, Role, people_who_can
+from efir.accounts.capabilities import ROLES, Capability, Role, can, people_who_can
 from efir.accounts.models import Membership, Person
 from efir.audit.actions import Action
 from efir.audit.log import record
@@ -31,24 +32,39 @@ def lock_admins() -> None:
     list(admins.select_for_update(no_key=True, of=("self",)))
 
 
+def lock_actor(context: Context, capability: Capability) -> bool:
+    """Lock the actor until the transaction ends, and return whether they have the capability now.
+
+    A request may have passed its check before a demotion that is committed while the request is under way. After this
+    call a demotion waits for the transaction. The system and the command line have every capability.
+    """
+    if context.actor_id is None:
+        return True  # Context refuses an action from the web without a person
+    actors = Person.objects.select_for_update(no_key=True).filter(pk=context.actor_id, is_active=True)
+    actor = actors.first()
+    return actor is not None and can(actor, capability)
+
+
 def assign_role(person: Person, role: Role, context: Context | None = None) -> None:
     """Replace the person's role. Without `context` the system is the actor.
 
-    Raises LastAdmin if nobody else can assign roles.
+    Raises LastAdmin if nobody else can assign roles, and PermissionDenied if the actor cannot (any more).
     """
+    context = context or Context(None, Source.SYSTEM)
     with transaction.atomic():
+        lock_admins()
+        if not lock_actor(context, Capability.ASSIGN_ROLES):
+            raise PermissionDenied(Capability.ASSIGN_ROLES)
+        Person.objects.select_for_update(no_key=True).get(
+            pk=person.pk
+        )  # what they have under way comes first
         group = Group.objects.get(name=role)
         before = Membership.objects.filter(person=person).values_list("group__name", flat=True).first()
         if before == role:
             return
-        if before and Capability.ASSIGN_ROLES in ROLES[Role(before)]:
-            lock_admins()
-            if is_last_admin(person):
-                raise LastAdmin
-        change = {"role": (before, role.value)}
-        record(
-            Action.ROLE_ASSIGNED, context or Context(None, Source.SYSTEM), person_id=person.pk, changes=change
-        )
+        if is_last_admin(person):
+            raise LastAdmin
+        record(Action.ROLE_ASSIGNED, context, person_id=person.pk, changes={"role": (before, role.value)})
         _, first = Membership.objects.update_or_create(person=person, defaults={"group": group})
         if first:
             note_change([person.pk])  # the receiver of `post_save` ignores new rows

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import structlog
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 
 from efir.accounts.capabilities import Capability, Role, people_who_can
 from efir.accounts.models import LOGIN_MAX_LENGTH, Membership, Person, normalize_login
-from efir.accounts.roles import LastAdmin, is_last_admin, lock_admins, role_lost
+from efir.accounts.roles import LastAdmin, is_last_admin, lock_actor, lock_admins, role_lost
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Context, Source
@@ -41,8 +42,8 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
     """Create an account with its role; with `password=None` nobody can log in to it until a password is set.
 
     `consented` records the consent; otherwise the first login asks for it. `context` is the admin who adds the person
-    (None for a sign-up). `on_created` is called in the same transaction. Raises LoginTaken, and ValueError if the
-    login is too long.
+    (None for a sign-up). `on_created` is called in the same transaction. Raises LoginTaken, ValueError if the login is
+    too long, and PermissionDenied if the admin may not add people (any more).
     """
     login = normalize_login(login)
     if len(login) > LOGIN_MAX_LENGTH:
@@ -57,6 +58,8 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
         raise LoginTaken(login)
     try:
         with transaction.atomic():
+            if context and not lock_actor(context, Capability.ASSIGN_ROLES):
+                raise PermissionDenied(Capability.ASSIGN_ROLES)
             person.save(force_insert=True)
             Membership.objects.create(person=person, group=Group.objects.get(name=role))
             if context:

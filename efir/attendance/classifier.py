@@ -12,8 +12,9 @@ from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from structlog.contextvars import bound_contextvars
 
-from efir.accounts.capabilities import Capability, can
+from efir.accounts.capabilities import Capability
 from efir.accounts.models import Person
+from efir.accounts.roles import lock_actor
 from efir.attendance import tracker
 from efir.attendance.evidence import (
     evidence_by_person,
@@ -221,17 +222,18 @@ def resolve_verdict(webinar_id: int, lead_id: int, attended: bool, context: Cont
     Idempotent: a verdict that is not held (any more) is returned as it is. Raises ActionRefused if the actor lacks
     `decide_verdict`, or if there is no such verdict.
     """
-    actor = Person.objects.filter(pk=context.actor_id or 0, is_active=True).first()
-    if actor is None or not can(actor, Capability.DECIDE_VERDICT):
-        raise ActionRefused(Code.FORBIDDEN, Capability.DECIDE_VERDICT)
+    actor_id = context.actor_id
     with transaction.atomic():
+        # Somebody has to answer for the decision: neither the system nor the command line decides.
+        if actor_id is None or not lock_actor(context, Capability.DECIDE_VERDICT):
+            raise ActionRefused(Code.FORBIDDEN, Capability.DECIDE_VERDICT)
         verdict = Verdict.objects.select_for_update().filter(webinar_id=webinar_id, lead_id=lead_id).first()
         if verdict is None:
             raise ActionRefused(Code.NOT_FOUND, "no such verdict")
         if verdict.attended is not None:
             return verdict
         verdict.attended, verdict.reason = attended, "decided_by_admin"
-        verdict.decided_by, verdict.decided_at = actor, clock.now()
+        verdict.decided_by_id, verdict.decided_at = actor_id, clock.now()
         verdict.save(update_fields=["attended", "reason", "decided_by", "decided_at"])
         emit([_event(verdict)])
         entries = correlation.entries_of(ClientWebinarAttendanceClassified, webinar_id, [lead_id])
@@ -241,7 +243,7 @@ def resolve_verdict(webinar_id: int, lead_id: int, attended: bool, context: Cont
             "verdict_decided",
             webinar_id=webinar_id,
             lead_id=lead_id,
-            actor_id=actor.pk,
+            actor_id=actor_id,
             cause=correlation.cause(entries[lead_id]),
         )
         return verdict

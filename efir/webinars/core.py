@@ -19,6 +19,7 @@ from django.dispatch import Signal
 
 from efir.accounts.capabilities import Capability, can, people_who_can
 from efir.accounts.models import Person
+from efir.accounts.roles import lock_actor
 from efir.audit.actions import Action
 from efir.audit.log import note_address, record
 from efir.audit.models import Origin
@@ -111,11 +112,11 @@ def archive(webinar_id: int, context: Context) -> Webinar:
 
 def create(fields: Mapping[str, Any], context: Context) -> Webinar:
     """Create a draft with these fields."""
-    authorize(context, Capability.EDIT_WEBINAR)
-    if fields.keys() & TECHNICAL:
-        authorize(context, Capability.EDIT_TECHNICAL)
-    check_editable(Status.DRAFT, set(fields))
     with transaction.atomic():
+        authorize(context, Capability.EDIT_WEBINAR)
+        if fields.keys() & TECHNICAL:
+            authorize(context, Capability.EDIT_TECHNICAL)
+        check_editable(Status.DRAFT, set(fields))
         return _create(fields, context, "webinar_created")
 
 
@@ -227,11 +228,11 @@ def _require_filled(values: Mapping[str, Any]) -> None:
 
 
 def authorize(context: Context, capability: Capability) -> None:
-    """Raise ActionRefused unless the actor has the capability; the system and the command line have every one."""
-    if context.actor_id is None:
-        return  # the system or the command line: Context refuses an action from the web without a person
-    actor = Person.objects.filter(pk=context.actor_id, is_active=True).first()
-    if actor is None or not can(actor, capability):
+    """Raise ActionRefused unless the actor has the capability; the system and the command line have every one.
+
+    Call it in the transaction of the change: a demotion then waits for it (see `lock_actor`).
+    """
+    if not lock_actor(context, capability):
         raise ActionRefused(Code.FORBIDDEN, capability)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import structlog
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Q
@@ -18,7 +19,7 @@ from efir.accounts.models import Person, normalize_login
 from efir.accounts.password_reset import one_time_link
 from efir.accounts.passwords import password_link_made
 from efir.accounts.recent_login import recent_login_required
-from efir.accounts.roles import LastAdmin, assign_role
+from efir.accounts.roles import LastAdmin, assign_role, lock_actor
 from efir.accounts.services import LoginTaken, create_person
 from efir.accounts.sessions import current_person, request_context
 from efir.audit.actions import Action
@@ -111,8 +112,11 @@ def _refused(request: HttpRequest, code: str, status: int, sentence: str) -> Htt
 def password_reset(request: HttpRequest, person_id: int) -> HttpResponse:
     """Make a one-time link, which the admin passes on to the person."""
     person = get_object_or_404(Person, pk=person_id, is_active=True)
+    context = request_context(request)
     with transaction.atomic():
-        record(Action.PASSWORD_LINK_MADE, request_context(request), person_id=person.pk)
+        if not lock_actor(context, Capability.ASSIGN_ROLES):
+            raise PermissionDenied(Capability.ASSIGN_ROLES)
+        record(Action.PASSWORD_LINK_MADE, context, person_id=person.pk)
         password_link_made.send(sender=Person, person=person)
     log.info("password_link_made", person_id=person.pk, actor_id=request.user.pk)
     return _show_link(request, person)

@@ -23,6 +23,7 @@ RETRIABLE = (MessageState.FAILED, MessageState.UNCERTAIN)
 log = structlog.get_logger(__name__)
 
 
+@transaction.atomic
 def retry(messages: QuerySet[OutboxMessage], context: Context) -> int:
     """Queue the failed and the uncertain messages among these again. Return how many.
 
@@ -35,6 +36,7 @@ def retry(messages: QuerySet[OutboxMessage], context: Context) -> int:
     return len(retried)
 
 
+@transaction.atomic
 def resolve(messages: QuerySet[OutboxMessage], delivered: bool, context: Context) -> int:
     """Settle the uncertain messages among these: they arrived, or they are queued again. Return how many.
 
