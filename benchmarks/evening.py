@@ -16,6 +16,7 @@ from benchmarks.people import (
     Speaker,
     create_people,
     log_in,
+    open_broadcast,
     room_page,
     room_stream,
     scheduled_webinar,
@@ -124,4 +125,5 @@ def seated(fake_bot_api: FakeBotApi, webinar: Webinar) -> list[Person]:
     )
     for person in people:
         core.book_seat(webinar.pk, person)
+    open_broadcast(webinar, people)
     return people

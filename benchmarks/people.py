@@ -18,6 +18,7 @@ from efir.accounts.capabilities import Role
 from efir.accounts.models import Group, Membership, Person
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
+from efir.room.models import Opening
 from efir.webinars import core
 from efir.webinars.models import Webinar
 
@@ -79,8 +80,14 @@ def room_page(webinar: Webinar) -> str:
 
 
 def room_stream(webinar: Webinar) -> str:
-    """Return the path of the room's stream."""
-    return f"{room_page(webinar)}stream"
+    """Return the path of the room's stream, as a page that plays the broadcast opens it."""
+    return f"{room_page(webinar)}stream?watching=1"
+
+
+def open_broadcast(webinar: Webinar, people: Sequence[Person]) -> None:
+    """Record that these people opened the broadcast, so that they can be watching."""
+    openings = [Opening(webinar=webinar, person=person, opened_at=clock.now()) for person in people]
+    Opening.objects.bulk_create(openings, batch_size=BATCH)
 
 
 class Speaker:

@@ -17,7 +17,7 @@ from uuid import uuid4
 from django.core.management import call_command
 from django.db import connection, models, transaction
 
-from benchmarks.people import SYSTEM, create_people, live_webinar
+from benchmarks.people import SYSTEM, create_people, live_webinar, open_broadcast
 from benchmarks.tables import median, seconds, table, warn
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
@@ -86,12 +86,15 @@ def measure(people: list[Person], runs: int) -> list[object]:
 
 
 def finished_webinar(people: list[Person]) -> Webinar:
-    """Create a webinar at which all of these people were present from start to stop."""
+    """Create a webinar that all of these people watched from start to stop."""
     webinar = live_webinar()
+    open_broadcast(webinar, people)
     began, hour = clock.now(), timedelta(hours=1)
     recorder = RecorderRow(uuid4(), began - hour, began + hour, began + hour)
-    intervals = (IntervalRow(recorder.id, webinar.pk, each.pk, began, recorder.pulsed_at) for each in people)
-    write(Pending((recorder,), tuple(intervals)))
+    intervals = tuple(
+        IntervalRow(recorder.id, webinar.pk, each.pk, began, recorder.pulsed_at) for each in people
+    )
+    write(Pending((recorder,), intervals, intervals))
     webinar = core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:  # as autovacuum does between webinars

@@ -21,7 +21,15 @@ from django.core.management import call_command
 
 from benchmarks.fast_clock import speed_up
 from benchmarks.load import get_stream, load_generator
-from benchmarks.people import SYSTEM, Speaker, create_people, log_in, room_stream, scheduled_webinar
+from benchmarks.people import (
+    SYSTEM,
+    Speaker,
+    create_people,
+    log_in,
+    open_broadcast,
+    room_stream,
+    scheduled_webinar,
+)
 from benchmarks.servers import Server, free_port, running
 from benchmarks.tables import table, warn
 from efir import fake_botapi
@@ -80,6 +88,7 @@ class Season:
         Seat.objects.bulk_create(
             [Seat(webinar=webinar, person=each, booked_at=clock.now()) for each in absent]
         )
+        open_broadcast(webinar, self.people[:VIEWERS])
         speaker = Speaker(webinar, self.server.port, self.speaker)
         began = time.monotonic()
         with ExitStack() as present, ExitStack() as for_good, ExitStack() as for_a_while:

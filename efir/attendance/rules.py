@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from efir.attendance.intervals import Span, after, clip, last_s, total_s, union, without
 from efir.attendance.models import UnknownReason
@@ -61,6 +62,11 @@ class LiveTime:
     spans: Sequence[Span]
     recorded: Sequence[Span]
     clock_moved: bool = False
+
+    @cached_property
+    def unrecorded(self) -> Sequence[Span]:
+        """The live time that no process recorded."""
+        return without(self.spans, self.recorded)
 
     def unrecorded_seconds(self, spans: Sequence[Span]) -> float:
         """Return how many seconds of `spans` no process recorded."""
@@ -149,7 +155,7 @@ def evidence_of(
         Watching(
             opened_at,
             watched=after(_present(watching.seen, live), opened_at),
-            unseen=after(union([*without(live, live_time.recorded), *unseen]), opened_at),
+            unseen=after(union([*live_time.unrecorded, *unseen]), opened_at),
         ),
     )
 
