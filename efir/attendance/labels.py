@@ -7,10 +7,10 @@ from django.utils.translation import gettext_lazy as _
 
 from efir.attendance.evidence import BroadcastTimeline
 from efir.attendance.models import UnknownReason, Verdict, VerdictReason
-from efir.attendance.rules import Rule, end_gap_s
+from efir.attendance.rules import Rule, VerdictResult, end_gap_s
 
 
-def verdict_label(verdict: Verdict) -> str:
+def verdict_label(verdict: Verdict | VerdictResult) -> str:
     """Say whether the lead attended, or that the verdict waits for a decision."""
     if verdict.attended is None:
         return str(_("ждёт решения"))
@@ -126,6 +126,18 @@ def min_watched_of(verdict: Verdict) -> float:
         return Rule.parse(verdict.rule).min_watched
     except ValueError:
         return 0
+
+
+def late_label(late: VerdictResult | None, timeline: BroadcastTimeline | None) -> str:
+    """Say what evidence that came after a verdict shows, and the verdict it would give; empty without any."""
+    if late is None or timeline is None:
+        return ""
+    reason = dict(VerdictReason.choices).get(late.reason, late.reason)
+    values = {
+        "times": ", ".join(map(timeline.format_span, late.intervals)) or "—",
+        "verdict": f"{verdict_label(late)}, {reason}",
+    }
+    return gettext("Позже пришли отметки другого сервера. По ним в эфире: %(times)s; %(verdict)s.") % values
 
 
 def _format_duration(seconds: float) -> str:

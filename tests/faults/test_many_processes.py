@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ FAR_S = 300  # the error of a wrong clock
 ABOUT = timedelta(seconds=FAR_S / 10)
 # Longer than BLIND_AFTER_S, and than the longest pause of a client that retries ever more seldom.
 AWAY_S = 17.0
+HANGS_FOR = timedelta(seconds=MAX_GAP_S + 1)
 numbers = itertools.count(
     63, 5
 )  # for the logins of each test; the password validator finds some numbers too similar
@@ -221,3 +223,37 @@ def test_wrong_clocks_do_not_matter(site, web):
     ]
     instants = [datetime.fromisoformat(moment) for moment in moments if moment]
     assert began - ABOUT < min(instants) <= max(instants) < datetime.now(UTC) + ABOUT
+
+
+def test_process_that_hung_saw_nobody(site, web):
+    (first, hanging), (second, _) = web(), web()
+    over_the_stop, before_it = second.webinar(), second.webinar()
+    unseen, unseens = first.candidate(linked=False)
+    (stayed, stays), (gone, goes) = first.candidate(linked=False), first.candidate(linked=False)
+    with (
+        unseens.watching(over_the_stop) as hidden,
+        stays.watching(before_it) as tab,
+        goes.watching(before_it) as other,
+    ):
+        for webinar, count in ((over_the_stop, 1), (before_it, 2)):
+            second.speaker.post(f"/admin_webinar/{webinar}/start")
+            wait_for_entries(site, webinar, count)
+        recorders = site.count("room_recorder")
+        frozen_at = datetime.now(UTC)
+        hanging.send_signal(signal.SIGSTOP)
+        try:
+            other.hang_up()
+            eventually(lambda: datetime.now(UTC) - frozen_at > HANGS_FOR)
+            second.speaker.post(f"/admin_webinar/{over_the_stop}/stop")
+        finally:
+            hanging.send_signal(signal.SIGCONT)
+        hidden.until(status="finished")
+        eventually(lambda: site.count("room_recorder") > recorders)
+        second.speaker.post(f"/admin_webinar/{before_it}/stop")
+        tab.until(status="finished")
+    assert reasons(verdicts(site, over_the_stop, 1)) == {unseen: "unknown"}
+    lines = verdicts(site, before_it, 2)
+    assert lines[stayed]["reason"] == "stayed_to_end"
+    # They went while the process hung: shortly before this stop if the process came back just then.
+    assert lines[gone]["reason"] in ("unknown", "left_early")
+    assert datetime.fromisoformat(lines[gone]["intervals"][-1][1]) < frozen_at + timedelta(seconds=1)

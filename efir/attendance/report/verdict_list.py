@@ -12,7 +12,9 @@ from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from efir.attendance.evidence import late_results
 from efir.attendance.models import Verdict
+from efir.attendance.rules import VerdictResult
 from efir.lib.filters import FilterLink, ListAddress, update_query
 from efir.lib.text import clean_query, words_contained
 from efir.webinars.models import Webinar
@@ -35,9 +37,13 @@ FILTERS: Mapping[str, tuple[Promise, Q]] = {
 
 @dataclass(frozen=True, slots=True)
 class VerdictList:
-    """A page of verdicts. `kept` are the other parameters of the query, for the search form."""
+    """A page of verdicts. `kept` are the other parameters of the query, for the search form.
+
+    `late`: lead id → the result by evidence that came after a verdict which a person has yet to decide.
+    """
 
     page: Page[Verdict]
+    late: Mapping[int, VerdictResult]
     choices: list[FilterLink]
     counts: Mapping[str, int]
     who: str
@@ -61,13 +67,15 @@ def list_verdicts(webinar: Webinar, query: QueryDict) -> VerdictList:
         FILTERS[chosen][1], words_contained(who, "lead__search_name"), webinar=webinar
     )
     paginator = Paginator(_held_first(found.select_related("lead", "webinar", "decided_by")), PAGE_SIZE)
+    page = paginator.get_page(address.page_number)
     with_verdicts = [
         (name, label, counts[name])
         for name, (label, _) in FILTERS.items()
         if not name or counts[name] or name == chosen
     ]
     return VerdictList(
-        page=paginator.get_page(address.page_number),
+        page=page,
+        late=late_results(webinar, [verdict for verdict in page if verdict.attended is None]),
         choices=address.links(with_verdicts, chosen),
         counts=counts,
         who=who,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from uuid import uuid4
 
 import pytest
 from django.test import Client
 
 from efir.accounts.capabilities import Role
-from efir.attendance.models import Verdict
+from efir.attendance.models import Classification, Verdict
 from efir.hooks.models import JournalEntry
+from efir.lib.clock import iso
+from efir.room import presence_store
+from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.webinars import core
 from efir.webinars.models import LedgerEntry, Webinar
 from tests.conftest import PLAYER, SYSTEM, start, stop
@@ -466,6 +471,24 @@ class TestVerdicts:
             for words in ("Кирилл", "ждёт решения", "19:00–19:31", "без пригласившего"):
                 assert words in page
             assert (f"/verdicts/{held.lead_id}" in page) == decides
+
+    def test_evidence_that_came_later_is_shown_beside_a_held_verdict(self, admin, held, make_webinar, clock):
+        webinar = make_webinar("live")
+        began, ended = clock(), clock.move(3600)
+        stop(webinar.pk, SYSTEM)
+        Verdict.objects.filter(pk=held.pk).update(webinar=webinar)
+        died = RecorderRow(uuid4(), began, began + timedelta(seconds=1))
+        Classification.objects.create(
+            webinar=webinar, done_at=ended, heartbeats={str(died.id): iso(died.pulsed_at)}
+        )
+        row = IntervalRow(died.id, webinar.pk, held.lead_id, began)
+        words = "Позже пришли отметки другого сервера. По ним в эфире: 19:00"
+        presence_store.write(Pending((died,), (row,)))
+        assert words not in admin.get(f"/admin_webinar/{webinar.pk}/").content.decode()
+        presence_store.write(Pending((replace(died, pulsed_at=ended),), ()))
+        page = admin.get(f"/admin_webinar/{webinar.pk}/").content.decode()
+        assert words in page
+        assert "участие засчитано, до конца." in page
 
     @pytest.mark.parametrize(("present_s", "words"), [(1860, "31 минута"), (20, "меньше минуты"), (0, ">—<")])
     def test_attended_time_in_words(self, speaker, held, present_s, words):
