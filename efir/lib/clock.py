@@ -1,7 +1,8 @@
 """The only source of time: the database's clock, so that all machines of an installation agree.
 
-Each process stores its offset to that clock; the long-running ones call `refresh` every 30 s. No other code asks for
-the time, in Python or in SQL, so that tests can move the clock instead of sleeping.
+Each process knows the database's time at one moment and goes on from there by a clock that nobody can set; the
+long-running ones call `refresh` every 30 s. No other code asks for the time, in Python or in SQL, so that tests can
+move the clock instead of sleeping.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from django.db import connection
 
@@ -20,63 +22,80 @@ SAMPLES = 3
 # A larger change is measured again: more than a clock drifts between two refreshes, less than anybody notices.
 MAX_DRIFT = timedelta(milliseconds=20)
 
-_offset = timedelta(0)
-_is_measured = False
+
+class _Reference(NamedTuple):
+    """The database's time when the steady clock showed `steady_s`."""
+
+    time: datetime
+    steady_s: float
+
+    def at(self, steady_s: float) -> datetime:
+        return self.time + timedelta(seconds=steady_s - self.steady_s)
 
 
 def _system() -> datetime:
     return datetime.now(UTC)
 
 
+def _steady_s() -> float:
+    """Return the seconds of a clock that nobody sets; on Linux it goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 _source: Callable[[], datetime] = _system
+_reference: _Reference | None = None
 
 
 def now() -> datetime:
-    """Return the current time by the database's clock, in UTC."""
-    return _source() + _offset
+    """Return the current time by the database's clock, in UTC; with SQLite that is this machine's."""
+    return _reference.at(_steady_s()) if _reference else _source()
 
 
 def refresh() -> None:
-    """Measure the offset between this machine's clock and the database's (none with SQLite).
+    """Ask the database for its time; with SQLite that is this machine's.
 
-    An offset that differs from the last one by more than `MAX_DRIFT` is believed if a second measurement confirms it;
-    otherwise the last one stays until the next refresh. Raises the database's errors.
+    A time that is off by more than `MAX_DRIFT` is believed if a second measurement confirms it; otherwise the clock
+    goes on as before until the next refresh. Raises the database's errors.
     """
-    global _offset, _is_measured
-    if connection.vendor != "postgresql":
+    global _reference  # noqa: PLW0603  # one clock for the process
+    if connection.vendor != "postgresql" or _source is not _system:
         return
-    measured = _measure_offset()
-    if _is_measured and abs(measured - _offset) > MAX_DRIFT:
-        first, measured = measured, _measure_offset()
-        if min(abs(measured - first), abs(measured - _offset)) > MAX_DRIFT:
+    measured = _measure()
+    if _reference and not _agree(_reference, measured):
+        first, measured = measured, _measure()
+        if not (_agree(first, measured) or _agree(_reference, measured)):
             return
-    _offset, _is_measured = measured, True
+    _reference = measured
 
 
-def _measure_offset() -> timedelta:
-    """Return the offset by the sample with the shortest round trip: half of the trip bounds its error."""
-    samples: list[tuple[float, timedelta]] = []
+def _agree(earlier: _Reference, later: _Reference) -> bool:
+    return abs(later.time - earlier.at(later.steady_s)) <= MAX_DRIFT
+
+
+def _measure() -> _Reference:
+    """Return the sample with the shortest round trip: half of the trip bounds its error."""
+    samples: list[tuple[float, _Reference]] = []
     with connection.cursor() as cursor:  # may wait for a connection: that is no part of any round trip
         for _ in range(SAMPLES):
-            started = time.monotonic()
+            started = _steady_s()
             cursor.execute("SELECT clock_timestamp()")
             (theirs,) = cursor.fetchone()
-            round_trip_s, ours = time.monotonic() - started, _system()
-            samples.append((round_trip_s, theirs + timedelta(seconds=round_trip_s / 2) - ours))
-    _, offset = min(samples)
-    return offset
+            ended = _steady_s()
+            samples.append((ended - started, _Reference(theirs, (started + ended) / 2)))
+    _, best = min(samples)
+    return best
 
 
 @contextmanager
 def replaced(source: Callable[[], datetime]) -> Iterator[None]:
     """Take the time from `source` within the block; for tests."""
-    global _source, _offset, _is_measured
-    kept = _source, _offset, _is_measured
-    _source, _offset, _is_measured = source, timedelta(0), False
+    global _source, _reference
+    kept = _source, _reference
+    _source, _reference = source, None
     try:
         yield
     finally:
-        _source, _offset, _is_measured = kept
+        _source, _reference = kept
 
 
 def iso(moment: datetime) -> str:

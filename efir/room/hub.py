@@ -108,7 +108,8 @@ class RoomHub:
         viewer.webinar_id = webinar.pk
         channel.viewers.add(viewer)
         self._streams[viewer.person_id] += 1
-        viewer.recorded = not channel.has_ended  # a stream opened after the finish is not presence
+        # A stream opened after the finish is not presence, nor is one that was given up before this process got to it.
+        viewer.recorded = not channel.has_ended and viewer.is_connected()
         if viewer.recorded:
             self.recorder.enter(webinar.pk, viewer.person_id, watching=viewer.watching)
         viewer.open()

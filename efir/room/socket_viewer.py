@@ -83,6 +83,15 @@ class SocketViewer(Viewer):
         self._poller = poller
         self._fd = fd
 
+    def is_connected(self) -> bool:
+        connection = _socket_of(self._fd)
+        try:
+            return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError as exc:
+            return exc.errno == errno.EAGAIN
+        finally:
+            connection.detach()  # the descriptor stays open
+
     def open(self) -> None:
         connection = _socket_of(self._fd)
         try:

@@ -36,6 +36,10 @@ class Viewer:
         self.webinar_id = 0
         self.recorded = False
 
+    def is_connected(self) -> bool:
+        """Return whether the other side has not closed yet, as far as is known."""
+        return True
+
     def open(self) -> None:
         """Begin the response; called once the viewer is in its channel."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -24,10 +24,15 @@ class FakeConnection:
         self.elapsed_s = 0.0
         self.wait_s = 0.0
         self.trips_s: list[float] = []
-        self.ahead: Callable[[], timedelta] = lambda: AHEAD
+        self.ahead = AHEAD
+        self.set_by = timedelta()
+
+    def theirs(self) -> datetime:
+        return ZERO + timedelta(seconds=self.elapsed_s) + self.ahead
 
     def system(self) -> datetime:
-        return ZERO + timedelta(seconds=self.elapsed_s)
+        """Tell this machine's time, which somebody may set."""
+        return ZERO + timedelta(seconds=self.elapsed_s) + self.set_by
 
     @contextmanager
     def cursor(self) -> Iterator[FakeConnection]:
@@ -36,7 +41,7 @@ class FakeConnection:
 
     def execute(self, sql: str) -> None:
         self.elapsed_s += self.trips_s.pop(0) if self.trips_s else 0.0005
-        self.answer = self.system() + self.ahead()
+        self.answer = self.theirs()
 
     def fetchone(self) -> tuple[datetime]:
         self.elapsed_s += 0.0005
@@ -47,14 +52,15 @@ class FakeConnection:
 def database(monkeypatch):
     fake = FakeConnection()
     monkeypatch.setattr(clock, "connection", fake)
-    monkeypatch.setattr(clock.time, "monotonic", lambda: fake.elapsed_s)
+    monkeypatch.setattr(clock, "_steady_s", lambda: fake.elapsed_s)
     monkeypatch.setattr(clock, "_system", fake.system)
-    with clock.replaced(fake.system):
-        yield fake
+    monkeypatch.setattr(clock, "_source", clock._system)
+    monkeypatch.setattr(clock, "_reference", None)
+    return fake
 
 
 def error(database: FakeConnection) -> timedelta:
-    return abs(clock.now() - database.system() - AHEAD)
+    return abs(clock.now() - database.theirs())
 
 
 def test_waiting_for_a_connection_is_no_travel_time(database):
@@ -85,6 +91,20 @@ def test_offset_that_is_never_the_same_is_not_believed(database):
 
 def test_confirmed_jump_is_followed(database):
     clock.refresh()
-    database.ahead = timedelta
+    database.ahead = timedelta()
     clock.refresh()
-    assert abs(clock.now() - database.system()) < TOLERANCE
+    assert error(database) < TOLERANCE
+
+
+def test_setting_the_machine_clock_changes_nothing(database):
+    clock.refresh()
+    database.set_by = timedelta(hours=1)
+    assert error(database) < TOLERANCE
+    clock.refresh()
+    assert error(database) < TOLERANCE
+
+
+def test_replaced_clock_is_not_refreshed(database):
+    with clock.replaced(lambda: ZERO):
+        clock.refresh()
+        assert clock.now() == ZERO

@@ -164,6 +164,20 @@ class TestGap:
         # The interval from before the gap has no end, as if the process had died; the one after it is empty.
         assert asyncio.run(scenario()) == ([None, 0], [None, None], [None, 0], True)
 
+    def test_stream_given_up_in_the_gap_is_no_presence(self, ticking):
+        webinar, stand_still = ticking
+
+        async def scenario():
+            hub = RoomHub()
+            viewer, far = socket_viewer(hub, 1)
+            stand_still(hub)
+            far.close()
+            hub.join(webinar, viewer)
+            hub.socket_poller._poll()
+            return self._rows(hub), dict(hub._streams), hub._channels
+
+        assert asyncio.run(scenario()) == ({}, {}, {})
+
     def test_person_with_another_open_tab_is_still_there(self, ticking):
         webinar, stand_still = ticking
 
