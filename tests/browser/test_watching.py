@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
 from playwright.sync_api import Error, Locator, Page, expect
 
 from tests.browser.test_tabs import LOADS_HIDDEN, Person, elsewhere, person, webinar  # noqa: F401  # fixtures
-from tests.e2e.conftest import PLAYER
-from tests.support.site import Visitor, eventually
+from tests.e2e.conftest import PLAYER, Cast
+from tests.support.site import Site, Visitor, eventually
 
 CHAT = "https://www.youtube.com/live_chat?v=abc"
 # As in a browser that lets a page play sound only after a press on it.
@@ -23,6 +24,26 @@ EventSource.prototype.close = ((close) => function () {
   close.call(this);
 })(EventSource.prototype.close);
 """
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Iterator[Site]:
+    """An installation where watching counts."""
+    site = Site(tmp_path_factory.mktemp("watching"), EFIR_MIN_WATCHED="50")
+    site.start()
+    site.add("speaker", "speaker")
+    yield site
+    site.stop()
+
+
+@pytest.fixture(scope="module")
+def speaker(site) -> Visitor:
+    return Visitor(site, "speaker")
+
+
+@pytest.fixture(scope="module")
+def cast(site, speaker, telegram) -> Cast:
+    return Cast(site, speaker, telegram[0])
 
 
 @pytest.fixture

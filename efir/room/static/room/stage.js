@@ -103,8 +103,8 @@ export class Stage {
 
   hint(word) {
     $("enter-hint").textContent = $("enter-hint").dataset[word];
-    // A person who watches in another tab does watch.
-    if ($("counts")) $("counts").hidden = word === "elsewhere";
+    // A person who watches in another tab does watch; and on a phone there is no space beside a longer hint.
+    if ($("counts")) $("counts").hidden = word !== "here" && word !== "opening";
   }
 
   // Whether a tab of this browser plays, as the tab that has the stream knows.
