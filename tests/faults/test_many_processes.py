@@ -242,7 +242,7 @@ def test_process_that_hung_saw_nobody(site, web):
         frozen_at = datetime.now(UTC)
         hanging.send_signal(signal.SIGSTOP)
         try:
-            other.hang_up()
+            other.close()
             eventually(lambda: datetime.now(UTC) - frozen_at > HANGS_FOR)
             second.speaker.post(f"/admin_webinar/{over_the_stop}/stop")
         finally:
