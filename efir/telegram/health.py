@@ -38,11 +38,25 @@ class BotState(models.TextChoices):
             "сами, как только администратор исправит токен."
         ),
     )
+    BOT_UNREACHABLE = (
+        "bot_unreachable",
+        _(
+            "Telegram сейчас недоступен, поэтому ничего не отправляется. Сообщения не потеряются: они уйдут сами, как "
+            "только связь восстановится."
+        ),
+    )
+    CLOCK_SET_BACK = (
+        "clock_set_back",
+        _(
+            "Часы сервера перевели назад. Сообщения отправляются, но время в записях может быть неверным: пусть "
+            "администратор проверит часы."
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class BotHealth:
-    """The state of the bot. `fault` is what Telegram says of the token if it rejects the token."""
+    """The state of the bot. `fault` says why nothing can be sent, or until when the clock is wrong."""
 
     state: BotState
     fault: str = ""
@@ -52,7 +66,12 @@ def bot_health() -> BotHealth:
     """Return the health of the bot, with one query."""
     if not settings.EFIR.telegram_token:
         return BotHealth(BotState.NOT_CONFIGURED)
-    row = lease.state().first()
-    if not row or not row.holder or not row.heartbeat_at or row.heartbeat_at <= clock.now() - FRESH:
+    row, now = lease.state().first(), clock.now()
+    # A heartbeat from the future was written before the clock was set back, perhaps by a dispatcher that is gone.
+    if not row or not row.holder or not row.heartbeat_at or abs(now - row.heartbeat_at) >= FRESH:
         return BotHealth(BotState.DISPATCHER_DOWN)
-    return BotHealth(BotState.BOT_REJECTED, row.fault) if row.fault else BotHealth(BotState.OK)
+    if row.fault:
+        return BotHealth(BotState.BOT_REJECTED if row.is_rejected else BotState.BOT_UNREACHABLE, row.fault)
+    if row.clock_back_until and row.clock_back_until > now:
+        return BotHealth(BotState.CLOCK_SET_BACK, f"until {clock.iso(row.clock_back_until)}")
+    return BotHealth(BotState.OK)

@@ -175,7 +175,9 @@ class DispatcherState(models.Model):
     bot_id: the part of the token before the colon.
     holder, lease_until, heartbeat_at: the lease of the process that acts for the bot, and its last renewal.
     paused_until: no message is sent before, because Telegram asked for it.
-    fault: what Telegram says of the token if it rejects the token, else empty.
+    fault, is_rejected: why nothing can be sent, empty if something can: what Telegram says if it rejects the token,
+        else why it cannot be reached.
+    clock_back_until: until then times that lie ahead may have been written by the clock before it was set back.
     next_offset, offset_at: the first update that is not processed yet, and when that was written.
     """
 
@@ -185,6 +187,9 @@ class DispatcherState(models.Model):
     heartbeat_at = models.DateTimeField(null=True)
     paused_until = models.DateTimeField(null=True)
     fault = models.TextField(blank=True)
+    # A process of the release before, which knows nothing of this, writes a fault only if the token is rejected.
+    is_rejected = models.BooleanField(default=True, db_default=True)
+    clock_back_until = models.DateTimeField(null=True)
     username = models.CharField(max_length=64, blank=True)
     next_offset = models.BigIntegerField(null=True)
     offset_at = models.DateTimeField(null=True)

@@ -21,6 +21,7 @@ from efir.accounts.models import Person
 from efir.accounts.password_reset import one_time_link, password_forgotten
 from efir.accounts.passwords import password_changed, password_link_made
 from efir.lib import clock
+from efir.telegram.bot import lease
 from efir.telegram.bot.outcomes import (
     ChatMoved,
     ChatUnreachable,
@@ -128,6 +129,7 @@ def claim_notices(limit: int) -> list[NoticeClaim]:
     Notices that have expired, were tried often enough or have no chat are deleted.
     """
     now = clock.now()
+    _repair_times(now)
     claims = []
     for notice in ChatNotice.objects.filter(next_at__lte=now).order_by("next_at", "pk")[:limit]:
         unchanged = ChatNotice.objects.filter(pk=notice.pk, tries=notice.tries, next_at=notice.next_at)
@@ -147,6 +149,12 @@ def _receiver(notice: ChatNotice) -> tuple[int, Person] | None:
         return (notice.chat_id, person) if person and notice.chat_id else None
     chat = getattr(person, "telegramchat", None)
     return (chat.chat_id, person) if chat and chat.reachable else None
+
+
+def _repair_times(now: datetime) -> None:
+    """Let notices that were written before the clock was set back be claimed soon, after any call under way."""
+    from_future = ChatNotice.objects.filter(created_at__gt=now + lease.CLOCK_TOLERANCE)
+    from_future.update(created_at=now, next_at=now + AFTER_UNKNOWN, expires_at=now + EXPIRES_AFTER)
 
 
 def complete_notice(claim: NoticeClaim, decision: Decision) -> None:

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from urllib.parse import quote
 
@@ -29,6 +29,7 @@ from efir.telegram.health import bot_health
 from efir.telegram.link_tokens import chat_of
 from efir.telegram.models import OutboxMessage, TelegramChat
 from efir.telegram.outbox import claims, completion
+from efir.telegram.outbox.queries import release_from_future
 from efir.webinars import core
 from tests.conftest import SYSTEM
 from tests.support.site import eventually, free_port
@@ -145,6 +146,65 @@ def test_dispatcher_sends_messages_queued_while_it_runs(fake_bot_api, bot_api, a
         audience()
         eventually(settled)
     assert len(fake_bot_api.sent) == 1
+
+
+TROUBLE = {
+    "misdirected": (
+        {"official": "misdirected"},
+        "bot_rejected",
+        "Misdirected Request: unallowed token specified",
+    ),
+    "page_401": ({"kind": ResponseKind.HTML, "status": 401}, "bot_unreachable", "HTTP 401"),
+    "page_502": ({"kind": ResponseKind.HTML}, "bot_unreachable", "HTTP 502"),
+    "server_error": ({"official": "server_error"}, "bot_unreachable", "Internal Server Error"),
+    "drop": ({"kind": ResponseKind.DROP}, "bot_unreachable", "RemoteProtocolError"),
+    "foreign": ({"kind": ResponseKind.FOREIGN}, "bot_unreachable", "a result of another shape (bool)"),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+def test_health_says_why_nothing_can_be_sent(fake_bot_api, bot_api, audience, monkeypatch, trouble):
+    answer, state, fault = TROUBLE[trouble]
+    monkeypatch.setattr(sender, "VERIFY_AGAIN_S", 0.1)
+    with dispatching():
+        eventually(lambda: fake_bot_api.is_polling)
+        fake_bot_api.respond_with(times=None, **answer)
+        fake_bot_api.people.add(1, "Кто-то")
+        fake_bot_api.people.say(1, "ends the poll")
+        eventually(lambda: (bot_health().state, bot_health().fault) == (state, fault))
+        audience()
+        fake_bot_api.clear_responses()
+        eventually(settled)
+        eventually(lambda: bot_health().state == "ok")
+    # While it was known that nothing can be sent, no message was tried.
+    assert OutboxMessage.objects.get().attempts == 1
+
+
+def test_health_says_that_the_address_refuses(fake_bot_api, settings):
+    with ExitStack() as server:
+        with_bot(settings, telegram_api=server.enter_context(running(fake_bot_api)))
+        with dispatching():
+            eventually(lambda: bot_health().state == "ok")
+            server.close()
+            eventually(lambda: bot_health().state == "bot_unreachable")
+            assert bot_health().fault == "ConnectError"
+
+
+def test_messages_go_on_after_the_clock_is_set_back(fake_bot_api, bot_api, audience, clock):
+    with dispatching():
+        eventually(lambda: bot_health().state == "ok")
+        clock.move(3600)  # renewed at least once with it
+        eventually(lambda: bot_health().state == "ok")
+        audience(5)
+        OutboxMessage.objects.update(due_at=clock.move(0.5))
+        clock.move(-3600)
+        eventually(lambda: bot_health().state == "clock_set_back")
+        release_from_future(clock())
+        eventually(settled)
+        assert bot_health().state == "clock_set_back"
+        clock.move(3600)
+        eventually(lambda: bot_health().state == "ok")
+    assert len(fake_bot_api.sent) == 5
 
 
 def test_blocked_chat_does_not_delay_others(fake_bot_api, bot_api, audience):

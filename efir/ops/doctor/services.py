@@ -18,11 +18,13 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from efir.lib import clock
+from efir.lib.log import without_token
 from efir.ops.monitoring.health import HEALTHY, component_states
 from efir.ops.monitoring.metrics import is_this_machine
 from efir.server import secret_key
 from efir.server.locks import database_lock_path, is_held
 from efir.server.models import DemoMark
+from efir.telegram.health import bot_health
 
 TIMEOUT_S = 10.0
 # As README promises; the tests run on it.
@@ -36,6 +38,8 @@ ADVICE = {
     "no_heartbeat": "start `efir serve`, or `efir worker`; if it runs, read its log",
     "dispatcher_down": "start `efir serve`, or `efir worker`; if it runs, read its log",
     "bot_rejected": "set EFIR_TELEGRAM_TOKEN to the token that @BotFather shows, and restart",
+    "bot_unreachable": "let this machine reach EFIR_TELEGRAM_API, perhaps through EFIR_TELEGRAM_PROXY",
+    "clock_set_back": "find out what set the clock back, and let NTP keep it",
     "not_configured": "set EFIR_TELEGRAM_TOKEN: until then messages wait in the queue",
 }
 
@@ -75,6 +79,7 @@ def health() -> Iterator[checks.CheckMessage]:
     states = component_states()
     if states["database"] == "unreachable":
         return  # the check of the database has said why
+    fault = bot_health().fault
     for component, state in states.items():
         name, advice = f"health of {component}", ADVICE.get(state, "read the worker's log: it says why")
         if state == "ok":
@@ -82,7 +87,8 @@ def health() -> Iterator[checks.CheckMessage]:
         elif state in HEALTHY:
             yield checks.Warning(state, advice, name)
         else:
-            yield checks.Error(state, advice, name)
+            text = f"{state}: {fault}" if component == "telegram" and fault else state
+            yield checks.Error(text, advice, name)
 
 
 def one_owner() -> Iterator[checks.CheckMessage]:
@@ -118,7 +124,7 @@ def telegram() -> Iterator[checks.CheckMessage]:
         yield checks.Error(f"HTTP {answer.status_code}, and no answer of the Bot API", advice, "telegram")
         return
     if bot is None:
-        text = f"Telegram refuses it (HTTP {answer.status_code})"
+        text = f"Telegram refuses it (HTTP {answer.status_code}: {_description(answer)})"
         yield checks.Error(text, ADVICE["bot_rejected"], "token")
         return
     yield checks.Info(f"of @{bot.get('username', '?')}", obj="token")
@@ -193,6 +199,11 @@ def _date_of(answer: httpx.Response) -> datetime:
     """Return when the answer was sent. Raises ValueError."""
     sent = parsedate_to_datetime(answer.headers.get("date", ""))
     return sent if sent.tzinfo else sent.replace(tzinfo=UTC)
+
+
+def _description(answer: httpx.Response) -> str:
+    body = answer.json()
+    return without_token(str(body.get("description", ""))) if isinstance(body, dict) else ""
 
 
 CHECKS = (database, health, one_owner, telegram, address, proxies)

@@ -9,8 +9,8 @@ sends the call, and what came of it is read from the raw answer.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import httpx
 from django.conf import settings
@@ -18,14 +18,26 @@ from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPrevie
 from telegram.error import TelegramError
 from telegram.request import BaseRequest, HTTPXRequest, RequestData
 
-from efir.telegram.bot.outcomes import INT64, CallFailed, Delivery
+from efir.telegram.bot.outcomes import (
+    INT64,
+    CallFailed,
+    Delivery,
+    NotSent,
+    OutcomeUnknown,
+    TokenRejected,
+    classify_outcome,
+)
+
+T = TypeVar("T")
 
 CONNECT_S = 5.0
 READ_S = 15.0
+# `getMe` changes nothing, so it need not be waited for as long as a call that may have had an effect.
+READ_BOT_S = 5.0
 # More than the dispatcher ever uses at once, so that no call waits for a free connection.
 CONNECTIONS = 256
 # How much later than its own timeout a long poll may be answered.
-POLL_GRACE_S = 10.0
+POLL_GRACE_S = 5.0
 
 _NEVER_SENT = (
     httpx.ConnectError,
@@ -81,10 +93,10 @@ def _parsed(body: bytes) -> dict[str, Any]:
 
 
 class _Bot(Bot):
-    async def call(self, method: str, *, read_timeout: float = READ_S, **parameters: Any) -> Any:
+    async def call(self, method: str, *, read_timeout: float | None = None, **parameters: Any) -> Any:
         """Make a call. Return its `result` as Telegram gave it. Every failure is a BotApiError."""
         try:
-            return await self._post(method, parameters, read_timeout=read_timeout)
+            return await self._post(method, parameters, read_timeout=read_timeout or READ_S)
         except BotApiError:
             raise
         except Exception as exc:  # whatever else the library may raise: nobody knows how far the call got
@@ -93,6 +105,27 @@ class _Bot(Bot):
 
 def _unexpected(result: Any) -> BotApiError:
     return BotApiError(Delivery.UNKNOWN, f"a result of another shape ({type(result).__name__})", status=200)
+
+
+def _read_username(bot: Any) -> str:
+    if not isinstance(bot, dict):
+        raise _unexpected(bot)
+    username = bot.get("username")
+    return username if isinstance(username, str) else ""
+
+
+def _read_message_id(message: Any) -> int:
+    message_id = message.get("message_id") if isinstance(message, dict) else None
+    if type(message_id) is not int or message_id not in INT64:
+        raise _unexpected(message)
+    return message_id
+
+
+def _read_updates(updates: Any) -> list[dict[str, Any]]:
+    if not isinstance(updates, list):
+        raise _unexpected(updates)
+    # An update without a number could never be acknowledged, so it would be fetched again for ever.
+    return [each for each in updates if isinstance(each, dict) and isinstance(each.get("update_id"), int)]
 
 
 class BotApi:
@@ -112,6 +145,8 @@ class BotApi:
             )
             for size in (1, CONNECTIONS)
         ]
+        # Whether the last call ended in such a way that perhaps no call at all can succeed.
+        self.is_in_doubt = False
         polling, calling = self._requests
         self._bot = _Bot(
             token,
@@ -120,20 +155,27 @@ class BotApi:
             get_updates_request=polling,
         )
 
+    async def _call(self, read: Callable[[Any], T], method: str, **parameters: Any) -> T:
+        """Make a call, and return what `read` finds in its result."""
+        try:
+            found = read(await self._bot.call(method, **parameters))
+        except BotApiError as exc:
+            self.is_in_doubt = isinstance(classify_outcome(exc), NotSent | OutcomeUnknown | TokenRejected)
+            raise
+        self.is_in_doubt = False
+        return found
+
     async def username(self) -> str:
         """Return the bot's username, by which people find it; empty if Telegram names none."""
-        bot = await self._bot.call("getMe")
-        if not isinstance(bot, dict):
-            raise _unexpected(bot)
-        username = bot.get("username")
-        return username if isinstance(username, str) else ""
+        return await self._call(_read_username, "getMe", read_timeout=READ_BOT_S)
 
     async def send(
         self, chat_id: int, text: str, buttons: Sequence[tuple[str, str]] = (), *, html: bool = True
     ) -> int:
         """Send a message with one button a row. Return the id that Telegram gave it."""
         rows = [[InlineKeyboardButton(label, url=address)] for label, address in buttons]
-        message = await self._bot.call(
+        return await self._call(
+            _read_message_id,
             "sendMessage",
             chat_id=chat_id,
             text=text,
@@ -141,28 +183,21 @@ class BotApi:
             reply_markup=InlineKeyboardMarkup(rows) if rows else None,
             link_preview_options=LinkPreviewOptions(is_disabled=True),
         )
-        message_id = message.get("message_id") if isinstance(message, dict) else None
-        if type(message_id) is not int or message_id not in INT64:
-            raise _unexpected(message)
-        return message_id
 
     async def updates(self, offset: int | None, timeout_s: int) -> list[dict[str, Any]]:
         """Return the updates from `offset` on, waiting up to `timeout_s` seconds for one. Each has an `update_id`."""
-        updates = await self._bot.call(
+        return await self._call(
+            _read_updates,
             "getUpdates",
             read_timeout=timeout_s + POLL_GRACE_S,
             offset=offset,
             timeout=timeout_s,
             allowed_updates=["message", "my_chat_member"],
         )
-        if not isinstance(updates, list):
-            raise _unexpected(updates)
-        # An update without a number could never be acknowledged, so it would be fetched again for ever.
-        return [each for each in updates if isinstance(each, dict) and isinstance(each.get("update_id"), int)]
 
     async def delete_webhook(self) -> None:
         """Delete the webhook: Telegram refuses long polling while there is one."""
-        await self._bot.call("deleteWebhook")
+        await self._call(bool, "deleteWebhook")
 
     async def close(self) -> None:
         """Close the connections."""

@@ -39,6 +39,7 @@ class Dispatcher:
     def __init__(self) -> None:
         config = settings.EFIR
         self.holder = uuid4()
+        self._observation = lease.Observation()
         self._stopping = asyncio.Event()
         self._api = BotApi(config.telegram_token, config.telegram_api)
         self._limiter = RateLimiter(config.telegram_rate)
@@ -92,7 +93,7 @@ class Dispatcher:
         """Acquire or renew the lease, and recover what another holder left. Return None if the database is away."""
         until = asyncio.get_running_loop().time() + lease.TTL_S - MARGIN_S
         try:
-            if not await in_thread(lease.acquire, self.holder):
+            if not await in_thread(lease.acquire, self.holder, self._observation):
                 return False
             term.extend(until)
             await in_thread(recover_orphaned, self.holder)

@@ -12,7 +12,9 @@ from efir.telegram.dispatcher.lease_term import LeaseTerm
 from efir.telegram.dispatcher.rate_limiter import RateLimiter
 from efir.telegram.dispatcher.replies import ReplyQueue
 
-POLL_S = 25
+# With the time that an answer may be late, and that of the call that makes sure, less than the 30 s within which the
+# health must say that Telegram cannot be reached.
+POLL_S = 15
 RECOVER_S = 1.0
 # The wait if there is another poller or the token is rejected: a second changes nothing there.
 TROUBLE_S = 5.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from django.db import Error as DatabaseError
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class RateLimiter:
-    """Gives each call its slot. Times are of the event loop's clock; the pause is by the database's clock."""
+    """Gives each call its slot. Times are of the event loop's clock, which nobody sets back."""
 
     def __init__(self, rate: float) -> None:
         """`rate`: calls a second."""
@@ -34,7 +34,7 @@ class RateLimiter:
         self._latest_call = 0.0
         self._chats: dict[int, float] = {}
         self._low_priority_line = asyncio.Lock()
-        self._paused_until: datetime | None = None
+        self._paused_until = 0.0
 
     async def apply_retry_after(self, seconds: float) -> None:
         """Pause for as long as Telegram says, and store the pause for the process that acts next."""
@@ -45,19 +45,17 @@ class RateLimiter:
             log.warning("pause_not_written", exc_info=True)
 
     def pause(self, seconds: float) -> None:
-        """Give no slot for so many seconds."""
-        self.pause_until(clock.now() + timedelta(seconds=seconds))
+        """Give no slot for so many seconds; a longer pause stays."""
+        self._paused_until = max(self._paused_until, asyncio.get_running_loop().time() + seconds)
 
     def pause_until(self, moment: datetime) -> None:
-        """Give no slot until `moment`; a longer pause stays."""
-        self._paused_until = max(moment, self._paused_until or moment)
+        """Give no slot until `moment` of the database's clock; a longer pause stays."""
+        self.pause((moment - clock.now()).total_seconds())
 
     @property
     def paused_s(self) -> float:
         """The seconds that are left of the pause; 0 if there is none."""
-        if self._paused_until is None:
-            return 0.0
-        return max(0.0, (self._paused_until - clock.now()).total_seconds())
+        return max(0.0, self._paused_until - asyncio.get_running_loop().time())
 
     def chat_free_at(self, chat_id: int) -> float:
         """Return when the chat may get its next message."""

@@ -16,7 +16,7 @@ from django.db import Error as DatabaseError
 
 from efir.lib import metrics
 from efir.lib.concurrency import in_thread
-from efir.lib.log import ThrottledErrorLog
+from efir.lib.log import ThrottledErrorLog, without_token
 from efir.telegram.bot import lease
 from efir.telegram.bot.client import BotApi, BotApiError
 from efir.telegram.bot.outcomes import (
@@ -78,7 +78,7 @@ class Sender:
         self._is_token_verified = self._is_recovered = False
         while not term.over:
             try:
-                if not self._is_token_verified:
+                if not self._is_token_verified or self._is_doubtful():
                     await self._verify_token(term)
                 elif paused_s := self._limiter.paused_s:
                     await term.wait(min(paused_s, RECOVER_S))
@@ -100,24 +100,32 @@ class Sender:
         for call in list(self._calls):
             call.cancel()
 
+    def _is_doubtful(self) -> bool:
+        """Return whether to ask for the bot's name because the last call failed, whoever made it."""
+        return self._api.is_in_doubt and asyncio.get_running_loop().time() >= self._verify_token_at
+
     async def _verify_token(self, term: LeaseTerm) -> None:
-        """Ask Telegram for the bot's name: nothing is sent with a token that Telegram rejects."""
+        """Ask Telegram for the bot's name. If it does not say, nothing can be sent, and the health says why."""
         loop = asyncio.get_running_loop()
         if await term.wait(max(self._verify_token_at - loop.time(), 0)):
             return
+        self._verify_token_at = loop.time() + VERIFY_AGAIN_S
         try:
             username = await term.run(self._api.username())
         except BotApiError as exc:
             decision = classify_outcome(exc)
-            self._verify_token_at = loop.time() + VERIFY_AGAIN_S
             self._apply_limits(decision)
             log.warning(
                 "bot_not_reached", outcome=type(decision).__name__, error=getattr(decision, "error", None)
             )
-            if isinstance(decision, RateLimited):
-                await self._limiter.apply_retry_after(decision.seconds)
-            if isinstance(decision, TokenRejected):
-                await in_thread(lease.mark_token_rejected, decision.error)
+            match decision:
+                case RateLimited(seconds, _):  # it is reached
+                    await self._limiter.apply_retry_after(seconds)
+                case TokenRejected(error):
+                    await in_thread(lease.mark_token_rejected, error)
+                case _:
+                    self._is_token_verified = False
+                    await in_thread(lease.mark_unreachable, without_token(exc.description))
             return
         if username is not None:
             await in_thread(lease.mark_token_accepted, username)

@@ -30,6 +30,7 @@ from efir.telegram.models import (
     TelegramChat,
 )
 from efir.telegram.outbox.message_types import message_type
+from efir.telegram.outbox.queries import release_from_future
 from efir.webinars.models import Webinar
 
 INSERT_CHUNK = 500
@@ -231,6 +232,8 @@ def expire() -> int:
     _release(reachable.filter(is_published, state=MessageState.WAITING_RECORDING))
 
     now = clock.now()
+    if count := release_from_future(now):
+        log.warning("released_from_future", count=count)
     waits = (MessageState.WAITING_LINK, MessageState.WAITING_RECORDING)
     overdue = OutboxMessage.objects.filter(state__in=waits, expires_at__lte=now)
     if count := overdue.update(state=MessageState.EXPIRED):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
@@ -18,6 +18,8 @@ UNSETTLED = (
 )
 # After so many failures (about a minute of retries) a message no longer holds up the person's later messages.
 PATIENCE = 6
+# Longer than any delay that Efir sets (`completion.LAST_RETRY_S`).
+LONGEST_DELAY = timedelta(minutes=2)
 
 
 def due(now: datetime) -> QuerySet[OutboxMessage]:
@@ -61,6 +63,15 @@ def requeue(rows: QuerySet[OutboxMessage]) -> int:
         carried_by=None,
         text="",
     )
+
+
+def release_from_future(now: datetime) -> int:
+    """Make the messages due whose time lies further ahead than any delay. Return how many.
+
+    Their time was written by a clock that has been set back since; they must not wait until it catches up.
+    """
+    queued = OutboxMessage.objects.filter(state=MessageState.QUEUED)
+    return queued.filter(due_at__gt=now + LONGEST_DELAY).update(due_at=now)
 
 
 def all_settled(webinar_id: int) -> bool:

@@ -19,9 +19,11 @@ from efir.telegram.bot.outcomes import (
     Sent,
     TokenRejected,
 )
+from efir.telegram.health import bot_health
 from efir.telegram.models import DispatcherState, Kind, OutboxMessage, TelegramChat
 from efir.telegram.outbox import claims, completion, resend
 from efir.telegram.outbox.completion import complete, recover_orphaned
+from efir.telegram.outbox.enqueue import expire
 from efir.webinars import core
 from tests.conftest import SYSTEM
 from tests.support.telegram import classified, held, linked, states_of, with_bot
@@ -379,6 +381,68 @@ def test_lease_belongs_to_one_process_until_it_expires(clock):
     clock.move(0.1)
     assert lease.acquire(other)
     assert not lease.acquire(holder)
+
+
+def test_lease_of_a_dead_holder_ends_although_the_clock_was_set_back(clock, monkeypatch):
+    held()
+    clock.move(-3600)
+    other, observation, stopwatch = uuid4(), lease.Observation(), 1000.0
+    monkeypatch.setattr(lease.time, "monotonic", lambda: stopwatch)
+    assert not lease.acquire(other, observation)
+    stopwatch += lease.TTL_S
+    assert not lease.acquire(other, observation)
+    stopwatch += 0.1
+    assert lease.acquire(other, observation)
+    assert bot_health().state == "clock_set_back"
+    clock.move(3600)
+    assert lease.acquire(other, observation)
+    assert bot_health().state == "ok"
+
+
+def test_living_holder_keeps_the_lease_whatever_the_clock(clock, monkeypatch):
+    holder, other, observation, stopwatch = held(), uuid4(), lease.Observation(), 1000.0
+    monkeypatch.setattr(lease.time, "monotonic", lambda: stopwatch)
+    clock.move(-3600)
+    for _ in range(10):
+        assert lease.acquire(holder)
+        clock.move(2)
+        stopwatch += 2
+        assert not lease.acquire(other, observation)
+
+
+def test_pause_lasts_as_long_as_asked_although_the_clock_was_set_back(clock):
+    holder = held()
+    lease.pause(30)
+    clock.move(-3600)
+    assert lease.acquire(holder)
+    assert lease.paused_until() == clock() + timedelta(seconds=30)
+
+
+def test_queue_goes_on_although_the_clock_was_set_back(clock, webinar, lead):
+    classified(webinar, [lead], "stayed_to_end")
+    holder = held()
+    clock.move(-3600)
+    assert lease.acquire(holder)
+    expire()
+    (claim,) = claims.claim(10, holder)
+    complete(claim, NotSent("ConnectError"))
+    clock.move(-3600)
+    expire()
+    assert len(claims.claim(10, holder)) == 1
+
+
+def test_delays_are_kept_while_the_clock_is_right(clock, webinar, lead):
+    classified(webinar, [lead], "stayed_to_end")
+    OutboxMessage.objects.update(due_at=clock() + timedelta(seconds=completion.LAST_RETRY_S))
+    expire()
+    assert claims.claim(10, held()) == []
+
+
+def test_heartbeat_from_the_future_is_none(clock):
+    held()
+    assert bot_health().state == "ok"
+    clock.move(-3600)
+    assert bot_health().state == "dispatcher_down"
 
 
 def test_released_lease_is_free_at_once(clock):
