@@ -40,6 +40,14 @@ def test_order_is_live_next_others(clock, make_webinar):
     assert page.count("data-countdown") == 1
 
 
+def test_overdue_start_goes_on_counting(clock, make_webinar):
+    """The page may have been open since before the start; and the words change once more after half an hour."""
+    make_webinar(starts_at=clock.moment - timedelta(minutes=5))
+    countdown = page_of(Client()).split('class="countdown over"')[1].split("</p>")[0]
+    assert "data-countdown=" in countdown
+    assert countdown.endswith(">скоро начнём, ждём ведущего")
+
+
 def test_guest_sees_the_webinars_call_to_action(make_webinar):
     own, usual = make_webinar(cta_text="Хочу на эфир"), make_webinar()
     page = page_of(Client())

@@ -1,6 +1,7 @@
 // The room: shows the state from the event stream. The server has rendered the current state into the page.
 import { clockText, serverNow, setServerTime, startClock } from "../js/clock.js";
 import { startCountdowns } from "../js/countdown.js";
+import { keepFresh } from "../js/fresh.js";
 import { addOwnTimes } from "../js/own_time.js";
 import { startPeople } from "./people.js";
 import { SharedStream } from "./shared.js";
@@ -113,6 +114,12 @@ function apply(state, receivedAt) {
 function leave(viewers) {
   stream.close();
   words.readSoon(viewers * 5);
+  keepNextFresh();
+}
+
+// The finished room names the webinar that is next, or on air now: also on a page that stays open for a day.
+function keepNextFresh() {
+  keepFresh(room.dataset.page, (page) => { if (page.getElementById("room")) words.show(page); });
 }
 
 function tick() {
@@ -136,5 +143,6 @@ setInterval(tick, 1000);
 startSoundTest();
 document.addEventListener("visibilitychange", showTitle);
 startPeople(room.dataset.people);
-if (screen !== "finished") stream.open();
+if (screen === "finished") keepNextFresh();
+else stream.open();
 stage.resume();
