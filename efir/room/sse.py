@@ -61,11 +61,15 @@ async def _serve_asgi(
 ) -> None:
     """Serve a stream on any ASGI server, with a coroutine per viewer."""
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
-    if hub.refusal_status(viewer.person_id):  # the hub was closed meanwhile
-        return await send({"type": "http.response.body"})
-    hub.join(webinar, viewer)
     disconnected = asyncio.ensure_future(_until_disconnect(receive))
     disconnected.add_done_callback(lambda _: viewer.woken.set())
+    await asyncio.sleep(0)  # lets that task see a stream that was given up before this process got to it
+    if disconnected.done():
+        return None
+    if hub.refusal_status(viewer.person_id):  # the hub was closed meanwhile
+        disconnected.cancel()
+        return await send({"type": "http.response.body"})
+    hub.join(webinar, viewer)
     try:
         last = False
         while not (last or disconnected.done()):

@@ -425,29 +425,51 @@ class TestAccessChanges:
         assert not watching(promoted, wake=False)
 
 
+@pytest.fixture
+def open_stream(make_webinar, make_person, monkeypatch):
+    """Return a function that opens a stream of a plain ASGI server, which ends at the first state or has ended."""
+    webinar, client = make_webinar("live"), Client()
+    client.force_login(make_person())
+    cookie = f"sessionid={client.session.session_key}".encode()
+
+    def open_stream(query=b"", *, has_ended=False):
+        scope = {"method": "GET", "query_string": query, "headers": [(b"cookie", cookie)]}
+
+        async def scenario():
+            seen = asyncio.Event()
+            if has_ended:
+                seen.set()
+
+            async def receive():
+                await seen.wait()
+                return {"type": "http.disconnect"}
+
+            async def send(message):
+                if message.get("body"):
+                    seen.set()
+
+            monkeypatch.setattr(hub_module, "_hub", RoomHub())
+            await sse.stream(scope, receive, send, webinar.pk)
+            await hub_module.current_hub().recorder.flush()
+
+        asyncio.run(asyncio.wait_for(scenario(), 30))
+
+    return open_stream
+
+
+@pytest.mark.django_db(transaction=True)
+def test_stream_given_up_before_it_is_served_is_no_presence(open_stream):
+    open_stream(has_ended=True)
+    assert not PresenceInterval.objects.exists()
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     ("query", "watches"),
     [(b"", 0), (b"watching=1", 1), (b"x=2&watching=1", 1), (b"watching=0", 0), (b"watching=11", 0)],
 )
-def test_stream_is_recorded_as_watching_if_it_says_so(make_webinar, make_person, monkeypatch, query, watches):
-    webinar, client = make_webinar("live"), Client()
-    client.force_login(make_person())
-    cookie = f"sessionid={client.session.session_key}".encode()
-    scope = {"method": "GET", "query_string": query, "headers": [(b"cookie", cookie)]}
-
-    async def receive():
-        return {"type": "http.disconnect"}
-
-    async def send(message):
-        pass
-
-    async def scenario():
-        monkeypatch.setattr(hub_module, "_hub", RoomHub())
-        await sse.stream(scope, receive, send, webinar.pk)
-        await hub_module.current_hub().recorder.flush()
-
-    asyncio.run(scenario())
+def test_stream_is_recorded_as_watching_if_it_says_so(open_stream, query, watches):
+    open_stream(query)
     present = list(PresenceInterval.objects.values_list("person", "began_at", "ended_at"))
     assert list(WatchingInterval.objects.values_list("person", "began_at", "ended_at")) == present * watches
     assert len(present) == 1
