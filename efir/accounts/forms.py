@@ -151,10 +151,19 @@ class SignUpForm(forms.Form):
                 self.add_error("password", error)
         return cleaned
 
-    def say_taken(self, log_in: str) -> None:
-        """Add the error that the login is taken, with a link to the login page at `log_in`."""
-        sentence = gettext(
-            'Аккаунт с таким логином уже есть. <a href="{log_in}">Войдите</a> или укажите другой.'
+    def say_taken(self, log_in: str, *, plainly: bool) -> None:
+        """Add the error that the login is taken, with a link to the login page at `log_in`.
+
+        Unless `plainly`, the sentence does not say that there is such an account, only what to do in either case.
+        """
+        sentence = (
+            gettext('Аккаунт с таким логином уже есть. <a href="{log_in}">Войдите</a> или укажите другой.')
+            if plainly
+            else gettext(
+                "С этим логином зарегистрироваться не получилось. Если аккаунт у вас уже есть, "
+                '<a href="{log_in}">войдите</a> или <a href="/login/forgotten/">задайте новый пароль</a>. Если нет, '
+                "проверьте логин или укажите другой."
+            )
         )
         self.add_error("username", format_html(sentence, log_in=log_in))
 

@@ -1,8 +1,9 @@
 """Stop password guessing, and log logins.
 
 The numbers are in `efir.web.rate_limit.LIMITS`. django-axes counts wrong passwords for each login and address in the
-database; this module adds them up for an address and for a login. A browser in which the person has logged in before
-carries a signed cookie (OWASP: device cookie) and has a limit of its own, so that nobody can lock out somebody else.
+database; this module adds them up for a login. A browser in which the person has logged in before carries a signed
+cookie (OWASP: device cookie) and has a limit of its own, so that nobody can lock out somebody else. An address is not
+locked out but slowed down, by the edge.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from django.utils import timezone
 
 from efir.accounts.models import Person, normalize_login
 from efir.web import rate_limit
-from efir.web.client_ip import request_rate_limit_key
 
 COOKIE = f"{settings.COOKIE_PREFIX}efir_known"
 # Half a year: whoever stays away for longer is a stranger again.
@@ -40,17 +40,11 @@ def is_throttled(request: HttpRequest) -> bool:
     login = attempted_login(request)
     if device := device_id(request, login):
         return rate_limit.is_exceeded(request, "login_known_browser", device)
-    counts = {
-        "login_failures_address": {"ip_address": request_rate_limit_key(request)},
-        "login_failures_account": {"username": login},
-    }
-    for name, counted in counts.items():
-        limit = rate_limit.LIMITS[name]
-        since = timezone.now() - timedelta(seconds=limit.period_s)  # the clock by which axes stamps attempts
-        attempts = AccessAttempt.objects.filter(attempt_time__gte=since, **counted)
-        if (attempts.aggregate(wrong=Sum("failures_since_start"))["wrong"] or 0) >= limit.count:
-            return True
-    return False
+    limit = rate_limit.LIMITS["login_failures_account"]
+    since = timezone.now() - timedelta(seconds=limit.period_s)  # the clock by which axes stamps attempts
+    attempts = AccessAttempt.objects.filter(attempt_time__gte=since, username=login)
+    wrong: int | None = attempts.aggregate(wrong=Sum("failures_since_start"))["wrong"]
+    return (wrong or 0) >= limit.count
 
 
 def locked_out(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -126,6 +120,8 @@ def _log_logout(sender: object, user: Person | None, **_: Any) -> None:
 
 
 @receiver(user_login_failed)
-def _log_failed_login(sender: object, **_: Any) -> None:
+def _log_failed_login(sender: object, request: HttpRequest | None = None, **_: Any) -> None:
+    if request is not None and not is_known_browser(request):
+        rate_limit.note_failed_login(request)
     # Without the person: looking them up here would show by its time whether the account exists.
     log.warning("log_in_failed")

@@ -6,84 +6,28 @@ one that sends a thousand logins waits behind itself. Each process has a queue o
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
-from collections import OrderedDict, deque
 
 from efir.edge.error_responses import refuse
+from efir.edge.fair_queue import FairQueue, QueueFull
+from efir.edge.login_pace import LoginPace
 from efir.lib import metrics
 from efir.lib.asgi import Application, Message, Receive, Scope, Send
 from efir.web.client_ip import scope_rate_limit_key
+from efir.web.rate_limit import FAILED_LOGINS, LIMITS
 
 HASHING_PATHS = re.compile(
-    r"/(?:login/|signup/|account/(?:password/|data/(?:export|erase)|reset/.*|people/.*|telegram/(?:link|qr)))"
+    r"/(?:login/(?:forgotten/)?|signup/|account/(?:password/|data/(?:export|erase)|reset/.*|people/.*|telegram/(?:link|qr)))"
 )
 # Twice the cores: while some requests hash, others wait for the database.
 CONCURRENCY = 2 * (os.cpu_count() or 1)
-# About three seconds of hashing on two cores: a full hall behind one router fits in, a flood does not.
-MAX_WAITING_PER_ADDRESS = 100
+# Some ten seconds of hashing on two cores: a full hall behind one router that presses at once fits in.
+MAX_WAITING_PER_ADDRESS = 400
 MAX_WAITING = 1000
+# The longest login, name and password fill a sixth of it. So one address keeps 25 MB busy at most.
+LARGEST_BODY = 64 * 1024
 RETRY_AFTER_S = 5
-
-
-class QueueFull(Exception):
-    """Too many requests wait already."""
-
-
-class FairQueue:
-    """A semaphore that admits its waiters round-robin by key. Its methods run on the event loop."""
-
-    def __init__(self, concurrency: int, max_per_key: int, max_waiting: int) -> None:
-        self._free, self._max_per_key, self._max_waiting = concurrency, max_per_key, max_waiting
-        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
-        self._count = 0
-
-    async def acquire(self, key: str) -> None:
-        """Wait to be admitted; call `release` afterwards.
-
-        Raises QueueFull at once, or later if the key with the longest queue has to make room for another.
-        """
-        if self._free and not self._count:
-            self._free -= 1
-            return
-        if len(self._waiting.get(key, ())) >= self._max_per_key:
-            raise QueueFull
-        if self._count >= self._max_waiting:
-            self._evict_for(key)
-        admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(key, deque()).append(admitted)
-        self._count += 1
-        try:
-            await admitted
-        except asyncio.CancelledError:
-            if admitted.done() and not admitted.cancelled():
-                self.release()  # admitted and cancelled at the same time
-            raise
-
-    def release(self) -> None:
-        """Admit the next waiter."""
-        while self._waiting:
-            key, queue = self._waiting.popitem(last=False)
-            admitted = queue.popleft()
-            self._count -= 1
-            if queue:
-                self._waiting[key] = queue  # at the end of the round
-            if not admitted.done():
-                admitted.set_result(None)
-                return
-        self._free += 1
-
-    def _evict_for(self, key: str) -> None:
-        """Refuse the last waiter of the longest queue, if that is clearly longer than the queue of `key`."""
-        longest = max(self._waiting, key=lambda each: len(self._waiting[each]))
-        queue = self._waiting[longest]
-        if longest == key or len(queue) <= len(self._waiting.get(key, ())) + 1:
-            raise QueueFull
-        evicted = queue.pop()
-        self._count -= 1
-        if not evicted.done():
-            evicted.set_exception(QueueFull())
 
 
 class PasswordQueueMiddleware:
@@ -92,6 +36,8 @@ class PasswordQueueMiddleware:
     def __init__(self, inner: Application) -> None:
         self._inner = inner
         self._queue = FairQueue(CONCURRENCY, MAX_WAITING_PER_ADDRESS, MAX_WAITING)
+        slow = LIMITS["login_failures_address"]
+        self._pace = LoginPace(slow.count, slow.period_s, MAX_WAITING_PER_ADDRESS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request: 429 if too many wait."""
@@ -101,15 +47,29 @@ class PasswordQueueMiddleware:
         body = await read_body(receive)
         if body is None:
             return None
+        if len(body) > LARGEST_BODY:
+            return await refuse(scope, send, 413)
         try:
-            await self._queue.acquire(scope_rate_limit_key(scope))
+            return await self._admit(scope, replay_body(body, receive), send, scope_rate_limit_key(scope))
         except QueueFull:
             metrics.count_request("password_queue", 429)
             return await refuse(scope, send, 429, [(b"retry-after", b"%d" % RETRY_AFTER_S)])
+
+    async def _admit(self, scope: Scope, receive: Receive, send: Send, address: str) -> None:
+        """Handle one request when it is its turn. Raises QueueFull before anything is sent."""
+        failures: list[bool] = []
+        scope[FAILED_LOGINS] = failures
+        is_slow = await self._pace.enter(address)
         try:
-            await self._inner(scope, replay_body(body, receive), send)
+            await self._queue.acquire(address)
+            try:
+                await self._inner(scope, receive, send)
+            finally:
+                self._queue.release()
         finally:
-            self._queue.release()
+            self._pace.count(address, len(failures))
+            if is_slow:
+                self._pace.leave(address, failed=bool(failures))
 
 
 async def read_body(receive: Receive) -> bytes | None:

@@ -45,25 +45,18 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         return _seat_page(request, webinar_id)
     if request.method != "POST":
         return _form_page(request, SignUpForm(), webinar_id)
-    typed = attempted_login(request)
-    refusal = (
-        rate_limit.check(request, "sign_up")
-        or rate_limit.check(request, "sign_up_taken_address", count=False)
-        or rate_limit.check(request, "sign_up_taken_account", typed, count=False)
-    )
-    if refusal:
-        return refusal
     form = SignUpForm(request.POST)
     # The inviter is written once: the page says that the code does not count, and its form has no code any more.
     if not form.is_valid() or referral.loses_inviter(request):
         return _form_page(request, form, webinar_id)
+    if refusal := rate_limit.check(request, "sign_up", count=False):
+        return refusal
     try:
         person, webinar = _create(request, form, webinar_id)
     except LoginTaken:
-        form.say_taken(_login_address(request, webinar_id))
-        rate_limit.is_exceeded(request, "sign_up_taken_address")
-        rate_limit.is_exceeded(request, "sign_up_taken_account", typed)
+        form.say_taken(_login_address(request, webinar_id), plainly=_may_tell_taken(request))
         return _form_page(request, form, webinar_id)
+    rate_limit.is_exceeded(request, "sign_up")  # counts the new account
     login(request, person, backend=BACKEND)
     address = "/account/"
     if webinar:
@@ -74,6 +67,15 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     login_throttle.remember_browser(response, person.login)
     response.delete_cookie(referral.COOKIE, samesite="Lax")
     return response
+
+
+def _may_tell_taken(request: HttpRequest) -> bool:
+    """Count an answer that the login is taken, and return whether its limits allow to say so."""
+    beyond = [
+        rate_limit.is_exceeded(request, "sign_up_taken_address"),
+        rate_limit.is_exceeded(request, "sign_up_taken_account", attempted_login(request)),
+    ]
+    return not any(beyond)
 
 
 def _create(request: HttpRequest, form: SignUpForm, webinar_id: int | None) -> tuple[Person, Webinar | None]:

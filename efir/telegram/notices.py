@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from django.conf import settings
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.dispatch import receiver
 from django.utils import translation
 from django.utils.translation import gettext
@@ -130,6 +130,7 @@ def claim_notices(limit: int) -> list[NoticeClaim]:
     """
     now = clock.now()
     _repair_times(now)
+    _drop_for_nobody(now)
     claims = []
     for notice in ChatNotice.objects.filter(next_at__lte=now).order_by("next_at", "pk")[:limit]:
         unchanged = ChatNotice.objects.filter(pk=notice.pk, tries=notice.tries, next_at=notice.next_at)
@@ -149,6 +150,19 @@ def _receiver(notice: ChatNotice) -> tuple[int, Person] | None:
         return (notice.chat_id, person) if person and notice.chat_id else None
     chat = getattr(person, "telegramchat", None)
     return (chat.chat_id, person) if chat and chat.reachable else None
+
+
+def _drop_for_nobody(now: datetime) -> None:
+    """Delete the due notices of logins without a reachable chat, all at once.
+
+    A script that asks for links for made-up logins must not hold up a person's link.
+    """
+    due = ChatNotice.objects.filter(next_at__lte=now, chat_id=None)
+    if due.exists():  # it is asked every second, and on SQLite a deletion waits for whoever writes
+        reachable = Person.objects.filter(
+            login=OuterRef("login"), is_active=True, telegramchat__reachable=True
+        )
+        due.filter(~Exists(reachable)).delete()
 
 
 def _repair_times(now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Rate limits: the table of all limits, and the functions by which views count requests and refuse them.
 
-django-ratelimit counts in the memory of each process, which is enough against scripts. Only failed logins are counted
-in the database, for all processes together: see `efir.accounts.login_throttle`.
+django-ratelimit counts in the memory of each process, which is enough against scripts. Only failed logins of one login
+are counted in the database, for all processes together: see `efir.accounts.login_throttle`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django_ratelimit.core import is_ratelimited
+from django_ratelimit.core import get_usage
 
 from efir.web.client_ip import request_rate_limit_key
 
@@ -45,20 +45,21 @@ class Limit:
 LIMITS: dict[str, Limit] = {
     # Wrong passwords for one login from one address: enough for typing errors, too few for guessing.
     "login_failures": Limit(10, 15 * MINUTE_S, "login and address", _LOCKED_OUT),
-    # For all logins from one address, behind whose router a hall of people may mistype.
+    # For all logins from one address, and its requests for password links. Beyond it nobody is refused: one request is
+    # handled at a time, with a pause after each failure (`efir.edge.login_pace`), as a hall of people is behind it.
     "login_failures_address": Limit(200, 15 * MINUTE_S, "address"),
     # For one login from all addresses: many machines are no way around the first limit.
     "login_failures_account": Limit(50, 15 * MINUTE_S, "login"),
     # Attempts in a browser that has logged in before; the three limits above do not lock it out.
     "login_known_browser": Limit(10, 15 * MINUTE_S, "browser"),
-    # A hall of people behind one router signs up within an hour; a script cannot go on all night.
+    # New accounts: a hall of people behind one router signs up within an hour; a script cannot go on all night.
     "sign_up": Limit(300, HOUR_S, "address", _SIGN_UPS),
-    # Answers that a login is taken: nobody can find out by a list which logins exist.
-    "sign_up_taken_address": Limit(20, HOUR_S, "address", _SIGN_UPS),
-    "sign_up_taken_account": Limit(20, HOUR_S, "login", _SIGN_UPS),
-    # Requests for a password link; one person needs few, people behind one router some more.
+    # Answers that a login is taken: nobody can find out by a list which logins exist. Beyond it the answer is a
+    # sentence that does not say so, and other sign-ups go on.
+    "sign_up_taken_address": Limit(20, HOUR_S, "address"),
+    "sign_up_taken_account": Limit(20, HOUR_S, "login"),
+    # Requests for a password link; one person needs few.
     "password_reset": Limit(3, 15 * MINUTE_S, "login and address", _RESETS),
-    "password_reset_address": Limit(60, HOUR_S, "address"),
     # Links for one login, whoever asks; a request over this limit gets the usual answer, so that it tells nothing.
     "password_reset_account": Limit(10, HOUR_S, "login"),
     # Forms that ask a logged-in person for the password, which nobody at an open page may guess.
@@ -69,11 +70,20 @@ LIMITS: dict[str, Limit] = {
     "telegram_test": Limit(3, 10 * MINUTE_S, "person", _TEST_MESSAGES),
 }
 
+# The key of an ASGI scope under which its request's failures are counted; the edge slows their address down.
+FAILED_LOGINS = "efir.failed_logins"
+
 log = structlog.get_logger(__name__)
 
 
+def note_failed_login(request: HttpRequest) -> None:
+    """Tell the edge that this request was a guess at an account. Without the edge (in a test) it does nothing."""
+    scope = getattr(request, "scope", {})
+    scope.get(FAILED_LOGINS, []).append(True)
+
+
 def is_exceeded(request: HttpRequest, name: str, key: str | None = None, *, count: bool = True) -> bool:
-    """Return whether the limit `name` is exceeded, with this request counted unless `count` is False.
+    """Return whether this request exceeds the limit `name`, and count it unless `count` is False.
 
     `key` is the value by which the limit counts; limits by address and by person find it in the request.
     """
@@ -81,7 +91,9 @@ def is_exceeded(request: HttpRequest, name: str, key: str | None = None, *, coun
     if key is None:
         key = {"address": request_rate_limit_key(request), "person": str(request.user.pk)}[limit.key]
     rate = limit.count, limit.period_s
-    return bool(is_ratelimited(request, group=name, key=lambda *_: key, rate=rate, increment=count))
+    usage = get_usage(request, group=name, key=lambda *_: key, rate=rate, increment=count)
+    counted: int = usage["count"] if usage else 0  # with this request, if it is counted
+    return counted + (not count) > limit.count
 
 
 def check(

@@ -38,10 +38,8 @@ def forgotten(request: HttpRequest) -> HttpResponse:
         return render(request, "accounts/forgotten.html", context | {"form": form})
     login: str = form.cleaned_data["username"]
     pair = f"{request_rate_limit_key(request)} {login}"
-    # The address comes first: once over its limit, it makes no further counters.
-    if rate_limit.is_exceeded(request, "password_reset_address") or rate_limit.is_exceeded(
-        request, "password_reset", pair
-    ):
+    rate_limit.note_failed_login(request)  # a request for a link is a guess, too: a script is slowed down
+    if rate_limit.is_exceeded(request, "password_reset", pair):
         return rate_limit.too_many_requests(request, "password_reset")
     if not rate_limit.is_exceeded(request, "password_reset_account", login):
         password_forgotten.send(sender=Person, login=login)

@@ -128,7 +128,7 @@ class TestPasswordAgain:
             ),
             ("/account/people/{own}/password_reset", {}),
             ("/account/people/{other}/password_reset", {}),
-            ("/account/people/{other}/role", {"role": "admin"}),
+            ("/account/people/{other}/role", {"role": "admin", "confirmed": "yes"}),
         ],
     )
     def test_admin_is_asked_before_giving_access_away(self, make_person, clock, address, fields):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 from django.test import Client
 
-from efir.edge import body_limit
+from efir.edge import body_limit, login_pace
 from efir.edge.body_limit import BodyLimitMiddleware
-from efir.edge.password_queue import FairQueue, QueueFull
+from efir.edge.fair_queue import FairQueue, QueueFull
+from efir.edge.login_pace import LoginPace
+from efir.edge.password_queue import PasswordQueueMiddleware
 from efir.web import client_ip
-from efir.web.rate_limit import LIMITS
+from efir.web.rate_limit import FAILED_LOGINS, LIMITS
 from efir.web.security_headers import permissions_policy
 from tests.conftest import PASSWORD
 
@@ -60,18 +63,22 @@ class TestLogIn:
         ]
         assert codes[-1] == 429
 
-    @pytest.mark.parametrize("name", ["login_failures_address", "login_failures_account"])
-    def test_address_and_login_are_limited_separately(self, behind_a_proxy, monkeypatch, make_person, name):
+    def test_login_is_limited_from_all_addresses(self, behind_a_proxy, monkeypatch, make_person):
+        name = "login_failures_account"
         monkeypatch.setitem(LIMITS, name, replace(LIMITS[name], count=3))
         make_person(login=GOOD["username"], password=PASSWORD)
         for n in range(3):
-            spread = name == "login_failures_account"
-            tried = WRONG if spread else WRONG | {"username": f"nobody{n}@example.ru"}
-            Client(headers={"x-forwarded-for": f"10.0.0.{n if spread else 9}"}).post("/login/", tried)
+            Client(headers={"x-forwarded-for": f"10.0.0.{n}"}).post("/login/", WRONG)
         there = Client(headers={"x-forwarded-for": "10.0.0.9"})
         answer = there.post("/login/", GOOD)
         assert (answer.status_code, answer["Retry-After"]) == (429, "900")
         assert "Забыли пароль?" in answer.content.decode()
+
+    def test_address_is_never_locked_out(self, make_person):
+        make_person(login=GOOD["username"], password=PASSWORD)
+        for number in range(LIMITS["login_failures_address"].count + 5):
+            Client().post("/login/", {"username": f"nobody{number}@example.ru", "password": "x"})
+        assert [Client().post("/login/", GOOD).status_code for _ in range(3)] == [302] * 3
 
     def test_known_browser_is_not_throttled_by_others(self, monkeypatch, make_person):
         name = "login_failures_account"
@@ -99,6 +106,95 @@ class TestLogIn:
         client.force_login(make_person(password=PASSWORD))
         codes = [client.post("/account/password/", {"old_password": "x"}).status_code for _ in range(21)]
         assert codes[-2:] == [200, 429]
+
+
+class Hall:
+    """The queue in front of logins that take no time, behind one address. What fails is in the path's query."""
+
+    def __init__(self):
+        self.at_once = self.most_at_once = 0
+        self.middleware = PasswordQueueMiddleware(self.inner)
+
+    async def inner(self, scope, receive, send):
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        await asyncio.sleep(0)
+        if scope["query_string"] == b"wrong":
+            scope[FAILED_LOGINS].append(True)
+        self.at_once -= 1
+        await send({"type": "http.response.start", "status": 302, "headers": []})
+
+    async def log_in(self, outcome, client="192.0.2.1"):
+        """Return the HTTP status."""
+        scope = {"type": "http", "method": "POST", "path": "/login/", "headers": [], "client": (client, 1)}
+        sent = []
+
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            sent.append(message)
+
+        await self.middleware(scope | {"query_string": outcome}, receive, send)
+        return sent[0]["status"]
+
+    async def guess(self, count):
+        for _ in range(count):
+            assert await self.log_in(b"wrong") == 302
+
+
+class TestLoginPace:
+    @pytest.fixture(autouse=True)
+    def _short_pause(self, monkeypatch):
+        monkeypatch.setattr(login_pace, "PAUSE_S", 0.01)
+
+    def test_hall_gets_in_after_and_during_guesses(self):
+        async def scenario():
+            hall = Hall()
+            await hall.guess(LIMITS["login_failures_address"].count + 5)  # some are forgiven meanwhile
+            right = [hall.log_in(b"") for _ in range(300)]
+            wrong = [hall.log_in(b"wrong") for _ in range(50)]
+            return await asyncio.gather(*right, *wrong), hall.most_at_once
+
+        statuses, most_at_once = asyncio.run(scenario())
+        assert statuses == [302] * 350
+        assert most_at_once == 1
+
+    def test_hall_that_presses_at_once_gets_in(self):
+        async def scenario():
+            hall = Hall()
+            return await asyncio.gather(*[hall.log_in(b"") for _ in range(300)])
+
+        assert asyncio.run(scenario()) == [302] * 300
+
+    def test_guesses_are_slowed_down_and_other_addresses_are_not(self, monkeypatch):
+        async def scenario():
+            hall = Hall()
+            await hall.guess(LIMITS["login_failures_address"].count + 5)  # some are forgiven meanwhile
+            monkeypatch.setattr(login_pace, "PAUSE_S", 3600)
+            await hall.log_in(b"wrong")
+            held = asyncio.ensure_future(hall.log_in(b"wrong"))
+            elsewhere = [await hall.log_in(b"", "192.0.2.2") for _ in range(10)]
+            assert not held.done()
+            held.cancel()
+            return elsewhere
+
+        assert asyncio.run(scenario()) == [302] * 10
+
+    def test_failures_are_forgiven_within_a_period(self):
+        async def scenario():
+            now = [0.0]
+            pace = LoginPace(10, 100, 5, lambda: now[0])
+            pace.count("a", 1000)
+            slow = []
+            for now[0] in (0, 90, 101, 200):
+                slow.append(is_slow := await pace.enter("a"))
+                if is_slow:
+                    pace.leave("a", failed=False)
+                    await asyncio.sleep(0.01)
+            return slow
+
+        assert asyncio.run(scenario()) == [True, True, False, False]
 
 
 class TestFairQueue:
@@ -173,10 +269,35 @@ def test_permissions_policy_denies_device_access():
 
 
 @pytest.mark.django_db
-def test_signup_with_a_taken_login_is_throttled(make_person):
-    make_person(login="olga@example.ru")
-    form = {"username": "olga@example.ru", "password": PASSWORD, "name": "Ольга", "consent": "on"}
-    spread = [Client(REMOTE_ADDR=f"198.51.100.{n}").post("/signup/", form).status_code for n in range(22)]
-    assert spread == [200] * 21 + [429]
-    other = Client(REMOTE_ADDR="198.51.100.200").post("/signup/", form | {"username": "vera@example.ru"})
-    assert other.status_code == 302
+class TestSignUp:
+    FORM: ClassVar = {"username": "olga@example.ru", "password": PASSWORD, "name": "Ольга", "consent": "on"}
+
+    @pytest.mark.parametrize("spread", [False, True], ids=["one address", "one login from many addresses"])
+    def test_only_the_answer_taken_is_withheld(self, make_person, spread):
+        for number in range(22):
+            make_person(login=f"olga{number}@example.ru")
+        told = []
+        for number in range(22):
+            login = "olga0@example.ru" if spread else f"olga{number}@example.ru"
+            client = Client(REMOTE_ADDR=f"198.51.100.{number if spread else 9}")
+            answer = client.post("/signup/", self.FORM | {"username": login})
+            assert answer.status_code == 200
+            told.append("Аккаунт с таким логином уже есть" in answer.content.decode())
+        assert told == [True] * 20 + [False] * 2
+        page = answer.content.decode()
+        assert "зарегистрироваться не получилось" in page
+        assert 'href="/login/forgotten/"' in page
+        there = Client(REMOTE_ADDR="198.51.100.9")
+        assert there.post("/signup/", self.FORM | {"username": "vera@example.ru"}).status_code == 302
+
+    def test_empty_and_invalid_forms_count_for_nothing(self, monkeypatch):
+        monkeypatch.setitem(LIMITS, "sign_up", replace(LIMITS["sign_up"], count=2))
+        for form in ({}, self.FORM | {"password": "1"}, self.FORM | {"consent": ""}):
+            assert [Client().post("/signup/", form).status_code for _ in range(5)] == [200] * 5
+        assert Client().post("/signup/", self.FORM).status_code == 302
+
+    def test_created_accounts_are_limited(self, monkeypatch):
+        monkeypatch.setitem(LIMITS, "sign_up", replace(LIMITS["sign_up"], count=2))
+        forms = [self.FORM | {"username": f"vera{number}@example.ru"} for number in range(3)]
+        assert [Client().post("/signup/", form).status_code for form in forms] == [302, 302, 429]
+        assert Client(REMOTE_ADDR="198.51.100.9").post("/signup/", forms[2]).status_code == 302
