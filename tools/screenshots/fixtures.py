@@ -5,7 +5,7 @@ Each fixture returns the values for the placeholders in the catalogue's paths.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -21,6 +21,7 @@ from efir.attendance.models import Verdict
 from efir.demo.posters import draw_poster
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
+from efir.room.models import Opening
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.telegram.bot import lease
@@ -213,6 +214,7 @@ def _finished_webinars(people: dict[str, Person]) -> dict[str, Webinar]:
             "alone": (0, 30),
         },
         seats=candidates,
+        watched={"klara": (48, 60), "kostya": None},
         died={"kolya": 20, "alone": 30},
     )
     _send_in_every_state(mixed)
@@ -251,13 +253,16 @@ def _hold_webinar(  # noqa: PLR0913  # all by name
     seen: dict[str, tuple[int, int]],
     *,
     seats: list[str],
+    watched: dict[str, tuple[int, int] | None] | None = None,
     died: dict[str, int] | None = None,
     judged: bool = True,
     steps: dict[int, Callable[[int], object]] | None = None,
 ) -> Webinar:
     """Hold a webinar of an hour.
 
-    `seen`: login → minute of coming and of leaving. `died`: login → minute at which that person's web process dies.
+    `seen`: login → minute of coming and of leaving. `watched`: login → from and until which minute they watched, or
+    None for never; whoever is not in it watched all the time. `died`: login → minute at which that person's web process
+    dies.
     `steps`: minute → what the speaker or the operator does. With `judged`, everybody gets a verdict.
     """
     webinar = _schedule(title, start)
@@ -270,7 +275,7 @@ def _hold_webinar(  # noqa: PLR0913  # all by name
             step(webinar.pk)
     stop = start + 60 * MINUTE
     with at_time(stop):
-        _write_presence(webinar, people, start, seen, died or {})
+        _write_presence(webinar, people, start, seen=seen, watched=seen | (watched or {}), died=died or {})
         webinar = core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
     with at_time(stop + timedelta(seconds=settings.EFIR.settle_s + 1)):
         tracker.record_entries(webinar)
@@ -279,26 +284,34 @@ def _hold_webinar(  # noqa: PLR0913  # all by name
     return webinar
 
 
-def _write_presence(
+def _write_presence(  # noqa: PLR0913  # all by name
     webinar: Webinar,
     people: dict[str, Person],
     start: datetime,
-    seen: dict[str, tuple[int, int]],
+    *,
+    seen: Mapping[str, tuple[int, int]],
+    watched: Mapping[str, tuple[int, int] | None],
     died: dict[str, int],
 ) -> None:
     alive = RecorderRow(uuid4(), start - 60 * MINUTE, start + 60 * MINUTE, closed_at=start + 60 * MINUTE)
     dead = {minute: RecorderRow(uuid4(), start, start + minute * MINUTE) for minute in set(died.values())}
-    rows = [
-        IntervalRow(
+
+    def row(login: str, came: int, went: int) -> IntervalRow:
+        return IntervalRow(
             (dead[died[login]] if login in died else alive).id,
             webinar.pk,
             people[login].pk,
             start + came * MINUTE,
             None if login in died else start + went * MINUTE,
         )
-        for login, (came, went) in seen.items()
-    ]
-    write(Pending((alive, *dead.values()), tuple(rows)))
+
+    present = [row(login, *minutes) for login, minutes in seen.items()]
+    watching = [row(login, *minutes) for login, minutes in watched.items() if minutes]
+    write(Pending((alive, *dead.values()), tuple(present), tuple(watching)))
+    for login, minutes in watched.items():
+        if minutes:
+            opened_at = start + max(minutes[0], 0) * MINUTE
+            Opening.objects.create(webinar=webinar, person=people[login], opened_at=opened_at)
 
 
 def _send_all() -> None:

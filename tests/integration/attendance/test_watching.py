@@ -7,7 +7,9 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.test import Client
 
+from efir.accounts.capabilities import Role
 from efir.attendance import classifier
 from efir.attendance.evidence import judged_live_time, rule_for
 from efir.attendance.models import Verdict
@@ -146,3 +148,46 @@ def test_changed_watching_is_found_by_verify(evening, make_person):
 def test_rule_before_the_start_is_that_of_the_settings(make_webinar, settings):
     settings.EFIR = replace(settings.EFIR, min_watched=30)
     assert rule_for(make_webinar()).min_watched == 30
+
+
+class TestPages:
+    """Whatever tells of a verdict tells the minutes watched of the minutes live."""
+
+    @pytest.fixture
+    def partner(self, evening, make_person):
+        partner = make_person(Role.PARTNER)
+        person = make_person(invited_by=partner, name="Ева")
+        evening.present(person)
+        evening.watching(person, 2880, 3600, opened=2880)
+        evening.verdicts()
+        return partner
+
+    @pytest.fixture
+    def page(self, partner):  # once everybody has a verdict
+        def get(person, path):
+            client = Client()
+            client.force_login(person)
+            answer = client.get(path, headers={"accept": "text/html"})
+            assert answer.status_code == 200
+            return b"".join(answer).decode() if answer.streaming else answer.content.decode()
+
+        return get
+
+    def test_partner_sees_them(self, partner, page):
+        lead = Verdict.objects.get().lead_id
+        for path in ("/account/", f"/account/candidates/{lead}/"):
+            html = page(partner, path)
+            assert "просмотрено слишком мало" in html
+            assert "просмотр: 12 минут из 60" in html
+
+    def test_speaker_sees_them_with_the_rule(self, evening, make_person, page):
+        html = page(make_person(Role.SPEAKER), f"/admin_webinar/{evening.webinar.pk}/")
+        assert "просмотр: 12 минут из 60" in html
+        assert "нужно не меньше 50 % эфира" in html
+        assert "если просмотрено не меньше 50 % эфира" in html
+
+    def test_held_verdict_shows_them(self, evening, make_person, page):
+        Verdict.objects.update(attended=None, reason="unknown", why_unknown="watching_not_recorded")
+        html = page(make_person(Role.ADMIN), f"/admin_webinar/{evening.webinar.pk}/?verdict=held")
+        assert "система не видела часть просмотра" in html
+        assert "просмотр: 12 минут из 60" in html
