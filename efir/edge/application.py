@@ -18,6 +18,7 @@ from efir.edge.cached_files import OfflineFiles, PosterFiles, StaticFiles
 from efir.edge.cached_pages import RoomPage, SchedulePage, room_state
 from efir.edge.password_queue import PasswordQueueMiddleware
 from efir.edge.request_id import RequestIdMiddleware
+from efir.edge.watch import watch
 from efir.lib import ids, metrics
 from efir.lib.asgi import Application, Receive, Scope, Send
 from efir.room.sse import PATH as STREAM
@@ -28,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 class Route(NamedTuple):
-    """A pattern of paths for GET, its label in the metrics, and its handler.
+    """A pattern of paths, its label in the metrics, its handler, and the one method that it answers.
 
     The handler is called with scope, send and the groups of the pattern. It returns the HTTP status of its response, or
     0 if it has sent nothing and leaves the request to Django.
@@ -37,19 +38,31 @@ class Route(NamedTuple):
     pattern: re.Pattern[str]
     name: str
     handler: Callable[..., Awaitable[int]]
+    method: str = "GET"
 
 
 def edge_routes(django: Application) -> tuple[Route, ...]:
     """Return every route that is answered before Django; `django` renders the pages to cache."""
-    routes: dict[str, tuple[str, Callable[..., Awaitable[int]]]] = {
-        r"/static/.+": ("static/", StaticFiles()),
-        rf"/posters/({POSTER_ID})/([\w.]+)": ("poster", PosterFiles()),
-        r"/offline/|/offline\.js": ("offline", OfflineFiles(django)),
-        r"/webinars/": ("webinars/", SchedulePage(django)),
-        rf"/account/webinar_room/(?:({ids.PATTERN})/)?": ("account/webinar_room/", RoomPage(django)),
-        rf"/api/webinars/({ids.PATTERN})/state": ("api/webinars/<id>/state", room_state),
-    }
-    return tuple(Route(re.compile(path, re.ASCII), *route) for path, route in routes.items())
+    return (
+        Route(_path(r"/static/.+"), "static/", StaticFiles()),
+        Route(_path(rf"/posters/({POSTER_ID})/([\w.]+)"), "poster", PosterFiles()),
+        Route(_path(r"/offline/|/offline\.js"), "offline", OfflineFiles(django)),
+        Route(_path(r"/webinars/"), "webinars/", SchedulePage(django)),
+        Route(
+            _path(rf"/account/webinar_room/(?:({ids.PATTERN})/)?"), "account/webinar_room/", RoomPage(django)
+        ),
+        Route(_path(rf"/api/webinars/({ids.PATTERN})/state"), "api/webinars/<id>/state", room_state),
+        Route(
+            _path(rf"/account/webinar_room/({ids.PATTERN})/watch"),
+            "account/webinar_room/<id>/watch",
+            watch,
+            "POST",
+        ),
+    )
+
+
+def _path(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.ASCII)
 
 
 class EdgeApplication:
@@ -67,7 +80,7 @@ class EdgeApplication:
             scope["scheme"] = self._scheme
             if match := STREAM.fullmatch(scope["path"]):
                 return await stream(scope, receive, send, int(match[1]))
-            if scope["method"] == "GET" and await self._answer(scope, send):
+            if await self._answer(scope, send):
                 return None
         return await self._django(dict(scope), receive, send)
 
@@ -77,7 +90,7 @@ class EdgeApplication:
         if not _is_known_host(dict(scope["headers"]).get(b"host", b"")):
             return 0
         for route in self.routes:
-            if match := route.pattern.fullmatch(scope["path"]):
+            if scope["method"] == route.method and (match := route.pattern.fullmatch(scope["path"])):
                 try:
                     status = await route.handler(scope, send, *match.groups())
                 except DatabaseError:

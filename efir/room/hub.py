@@ -21,6 +21,7 @@ from efir.lib.concurrency import in_thread
 from efir.room import presence_store
 from efir.room.access_watch import AccessWatch
 from efir.room.admission import AdmissionChecker
+from efir.room.openings import OpeningWriter
 from efir.room.recorder import PresenceRecorder
 from efir.room.socket_viewer import SocketPoller, SocketViewer
 from efir.room.state import encode, rounded_count, state_of
@@ -80,6 +81,7 @@ class RoomHub:
     def __init__(self) -> None:
         self.admission = AdmissionChecker()
         self.recorder = PresenceRecorder(self._find_disconnected)
+        self.openings = OpeningWriter()
         self.closing = False
         self._access_watch = AccessWatch(self.admission, self._viewers)
         self._channels: dict[int, RoomChannel] = {}

@@ -23,6 +23,9 @@ from efir.edge import cached_files, cached_pages
 from efir.edge.application import EdgeApplication
 from efir.lib.concurrency import in_thread
 from efir.room import hub as hub_module
+from efir.room import openings
+from efir.room.models import Opening
+from efir.room.state import player_of
 from efir.webinars import core, schedule
 from efir.webinars.models import Webinar
 from efir.webinars.posters.render import render_image
@@ -618,3 +621,100 @@ class TestState:
 
         assert set(run(scenario)) == {405}
         assert Webinar.objects.get().version == webinar.version
+
+
+class TestWatch:
+    SECRET = "a" * 32
+
+    @pytest.fixture
+    def press(self):
+        """Return what presses «Войти в эфир» as a page does."""
+
+        async def press(site, webinar, key, **headers):
+            headers = {"x_csrftoken": self.SECRET, "content_length": "0", "accept": "*/*"} | headers
+            path = f"/account/webinar_room/{webinar.pk}/watch"
+            return await site.get(path, key, "POST", cookies=f"csrftoken={self.SECRET}", **headers)
+
+        return press
+
+    def test_hands_out_the_player_without_django(self, run, make_webinar, visitor, press):
+        webinar, member = make_webinar("live", chat_url="https://rutube.ru/chat"), visitor()
+
+        async def scenario(site):
+            answers = [await press(site, webinar, member.key) for _ in range(2)]
+            by_django = site.by_django
+            with statements() as seen:
+                again = await press(site, webinar, member.key)
+            return [*answers, again], by_django, seen
+
+        answers, by_django, seen = run(scenario)
+        assert by_django == 0
+        for answer in answers:
+            assert json.loads(answer.text) == player_of(webinar)
+            assert answer.headers["cache-control"] == "no-store"
+        assert all(sql.startswith("SELECT") for sql in seen)
+        assert list(Opening.objects.values_list("webinar", "person")) == [(webinar.pk, member.person.pk)]
+
+    def test_hall_is_written_together(self, run, make_webinar, visitor, press):
+        webinar, people = make_webinar("live"), [visitor() for _ in range(30)]
+
+        async def scenario(site):
+            for each in people:
+                await site.hub.admission.admit(each.key, webinar.pk)
+            with statements() as seen:
+                answers = await asyncio.gather(*(press(site, webinar, each.key) for each in people))
+            return {answer.status for answer in answers}, sum(sql.startswith("INSERT") for sql in seen)
+
+        statuses, inserts = run(scenario)
+        assert statuses == {200}
+        assert Opening.objects.count() == 30
+        assert inserts <= 3
+
+    def test_one_failure_fails_its_batch_alone(self, run, make_webinar, visitor, press, monkeypatch):
+        webinar, member = make_webinar("live"), visitor()
+        write = openings.record_openings
+        calls = []
+
+        def fail_first(pairs):
+            calls.append(pairs)
+            if len(calls) == 1:
+                raise OperationalError
+            return write(pairs)
+
+        async def scenario(site):
+            monkeypatch.setattr(openings, "record_openings", fail_first)
+            return [(await press(site, webinar, member.key)).status for _ in range(2)], site.by_django
+
+        assert run(scenario) == ([200, 200], 1)  # the first one by Django
+
+    @pytest.mark.parametrize(
+        "case",
+        [
+            ("scheduled", Role.CANDIDATE, {}, 409),
+            ("finished", Role.CANDIDATE, {}, 409),
+            ("draft", Role.CANDIDATE, {}, 404),
+            ("live", None, {}, 401),
+            ("live", Role.CANDIDATE, {"x_csrftoken": "b" * 32}, 403),
+            ("live", Role.CANDIDATE, {"x_csrftoken": ""}, 403),
+            ("live", Role.CANDIDATE, {"origin": "https://evil.example"}, 403),
+            ("live", Role.CANDIDATE, {"content_length": "5"}, 200),
+        ],
+    )
+    def test_everything_else_is_left_to_django(self, run, make_webinar, visitor, press, case):
+        status, role, headers, expected = case
+        webinar, key = make_webinar(status), visitor(role).key if role else ""
+
+        async def scenario(site):
+            return (await press(site, webinar, key, **headers)).status, site.by_django
+
+        assert run(scenario) == (expected, 1)
+
+    def test_stop_that_the_cache_has_not_heard_of_is_409(self, run, make_webinar, visitor, press):
+        webinar, member = make_webinar("live"), visitor()
+
+        async def scenario(site):
+            await press(site, webinar, member.key)
+            await in_thread(stop, webinar.pk, SYSTEM)
+            return (await press(site, webinar, member.key)).status
+
+        assert run(scenario) == 409
