@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from django.contrib.auth.signals import user_logged_in
+from django.contrib.sessions.backends.base import SessionBase
 from django.dispatch import receiver
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
@@ -33,9 +34,13 @@ log = structlog.get_logger(__name__)
 
 
 @receiver(user_logged_in, dispatch_uid="efir.recent_login")
-def mark_recent(request: HttpRequest, **_: Any) -> None:
+def _on_login(request: HttpRequest, **_: Any) -> None:
+    mark_recent(request.session)
+
+
+def mark_recent(session: SessionBase) -> None:
     """Remember in the session that the password was typed just now."""
-    request.session[_TYPED_AT] = clock.now().timestamp()
+    session[_TYPED_AT] = clock.now().timestamp()
 
 
 def is_recent(request: HttpRequest) -> bool:
@@ -67,7 +72,7 @@ def recent_login_required(view: View) -> View:
             return refusal
         if not form.is_valid():
             return _ask(request, form)
-        mark_recent(request)
+        mark_recent(request.session)
         log.info("password_typed_again", person_id=current_person(request).pk)
         return view(request, *args, **kwargs)
 

@@ -105,6 +105,12 @@ def show_qr(page: Page) -> None:
         page.locator("#telegram form[action$=qr] button").click()
 
 
+def type_password_wrong(page: Page) -> None:
+    show_qr(page)
+    page.fill("main [name=password]", "not-my-password")
+    _submit(page)
+
+
 def create_webinar_wrong(page: Page) -> None:
     page.fill("[name=title]", "Вебинар с чужим плеером")
     page.fill("[name=player_url]", "https://video.example.com/watch/1")

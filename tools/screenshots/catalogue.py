@@ -10,6 +10,8 @@ from tools.screenshots.actions import Action
 
 # A Monday, 18:20 in Moscow. The clock is frozen, so that a page is the same each time.
 NOW = datetime(2026, 11, 23, 15, 20, tzinfo=UTC)
+# Logged in long ago.
+LATE = "alone"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,11 @@ def _account() -> list[State]:
         State(name="account-no-webinar", path=page, login="kate", fixture="empty"),
         State(name="account-contacts-wrong", path=page, login="kolya", action=actions.change_contacts_wrong),
         State(name="telegram-qr", path=page, login="kolya", action=actions.show_qr),
+        State(name="password-again", path=page, login=LATE, action=actions.show_qr, status=403),
+        State(
+            name="password-again-wrong", path=page, login=LATE, action=actions.type_password_wrong, status=403
+        ),
+        State(name="account-chat-moved", path=page, login="klara"),
         State(name="contacts", path="/account/contacts/", login="kate"),
         State(name="contacts-none", path="/account/contacts/", login="alone"),
         State(name="candidate", path="/account/candidates/{person_kate}/", login="partner"),

@@ -36,7 +36,7 @@ from tools.screenshots.actions import HLS_HOST
 from tools.screenshots.catalogue import NOW
 
 SYSTEM = Context(None, Source.SYSTEM)
-MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 ABOUT = (
     "Живой эфир: рассказываем, как всё устроено, и отвечаем на вопросы.\n\n"
@@ -112,7 +112,11 @@ def _create_people() -> dict[str, Person]:
             if linked is not False:
                 reason = "" if linked else "blocked"
                 TelegramChat.objects.create(
-                    person=person, chat_id=1000 + number, reachable=bool(linked), unreachable_reason=reason
+                    person=person,
+                    chat_id=1000 + number,
+                    reachable=bool(linked),
+                    unreachable_reason=reason,
+                    reset_from=NOW + 9 * HOUR if login == "klara" else None,
                 )
     return made
 

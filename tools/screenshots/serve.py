@@ -16,7 +16,7 @@ from django.db import OperationalError
 from django.http import HttpRequest
 
 from efir.lib import clock
-from tools.screenshots.catalogue import NOW
+from tools.screenshots.catalogue import LATE, NOW
 
 
 def main(fixture: str) -> None:
@@ -66,10 +66,11 @@ async def _serve(listening: object) -> None:
 
 
 def _sessions() -> dict[str, str]:
-    """Create a session for each person. Return the session keys by login."""
+    """Create a session for each person. Return the session keys by login; only LATE is asked for the password again."""
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
     from efir.accounts.models import Person
+    from efir.accounts.recent_login import mark_recent
     from efir.accounts.sessions import SessionStore
     from efir.accounts.views.login import BACKEND
 
@@ -79,6 +80,8 @@ def _sessions() -> dict[str, str]:
         session[SESSION_KEY] = str(person.pk)
         session[BACKEND_SESSION_KEY] = BACKEND
         session[HASH_SESSION_KEY] = person.get_session_auth_hash()
+        if person.login != LATE:
+            mark_recent(session)
         session.create()
         sessions[person.login] = session.session_key
     return sessions
