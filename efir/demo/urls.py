@@ -9,6 +9,7 @@ from efir.demo import components, views
 urlpatterns = [
     path("telegram/", views.chats, name="demo-telegram"),
     path("telegram/<id:person_id>/start", views.press_start, name="demo-start"),
+    path("telegram/<id:chat_id>/press", views.press_button, name="demo-press"),
     path("telegram/<id:chat_id>/block", views.toggle_block, name="demo-block"),
     path("components/", components.components, name="demo-components"),
     path("player/", views.player, name="demo-player"),

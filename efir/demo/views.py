@@ -79,6 +79,19 @@ def _new_payload(person: Person) -> str:
 
 
 @require_POST
+async def press_button(request: HttpRequest, chat_id: int) -> HttpResponse:
+    """Play a person who presses a button that answers the bot."""
+    botapi = fake_botapi()
+    if botapi is None or chat_id not in botapi.chats:
+        raise BadRequest("no such chat")
+    try:
+        botapi.people.press(chat_id, request.POST.get("label", ""))
+    except KeyError as exc:
+        raise BadRequest("no such button") from exc
+    return redirect(f"{reverse('demo-telegram')}#chat-{chat_id}")
+
+
+@require_POST
 async def toggle_block(request: HttpRequest, chat_id: int) -> HttpResponse:
     """Play a person who blocks or unblocks the bot."""
     botapi = fake_botapi()

@@ -24,6 +24,7 @@ _ENTITY_OF_TAG = {
     "strong": "bold",
     "u": "underline",
 }
+MAX_CALLBACK_DATA = 64  # bytes
 _TOKEN = re.compile(
     r"""</(?P<end>[^\s>]*)\s*(?P<end_close>>?)
     | <(?P<start>[^\s>]*)(?P<attributes>[^>]*)(?P<start_close>>?)
@@ -90,7 +91,7 @@ def parse_html(source: str) -> tuple[str, list[Json]]:
 
 
 def inline_keyboard(markup: str) -> Json:
-    """Return the keyboard of a sent message; `markup` is JSON with buttons that open an address.
+    """Return the keyboard of a sent message; `markup` is JSON with buttons that open an address or send their data.
 
     Raises ApiError 400 for JSON, a button or an address that the official server refuses.
     """
@@ -99,6 +100,10 @@ def inline_keyboard(markup: str) -> Json:
     except ValueError as exc:
         raise bad_request("can't parse reply keyboard markup JSON object") from exc
     for button in (button for row in keyboard["inline_keyboard"] for button in row):
+        if "callback_data" in button:
+            if not 1 <= len(button["callback_data"].encode()) <= MAX_CALLBACK_DATA:
+                raise bad_request("BUTTON_DATA_INVALID")
+            continue
         if "url" not in button:
             raise bad_request(
                 "can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard"

@@ -79,7 +79,7 @@ class Methods:
             case "getWebhookInfo":
                 waiting = len(self._state.pending)
                 return {"url": "", "has_custom_certificate": False, "pending_update_count": waiting}
-            case "deleteWebhook":
+            case "deleteWebhook" | "answerCallbackQuery":
                 return True
             case _:
                 raise ApiError(404, "Not Found")

@@ -221,6 +221,23 @@ class People:
             message = self._state.message(person_id, person.user()) | {"text": text}
             self._state.add_update("message", message)
 
+    def press(self, person_id: int, label: str) -> None:
+        """Press the latest button with this label that sends its data. Raises KeyError if there is none."""
+        with self._state.lock:
+            for message in reversed(self._state.chats[person_id].messages):
+                rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+                for button in (button for row in rows for button in row):
+                    if button["text"] == label and "callback_data" in button:
+                        query = {
+                            "id": str(self._state.last_update_id + 1),
+                            "from": self._state.people[person_id].user(),
+                            "message": message,
+                            "chat_instance": str(person_id),
+                            "data": button["callback_data"],
+                        }
+                        return self._state.add_update("callback_query", query)
+        raise KeyError(label)
+
     def block(self, person_id: int) -> None:
         """Block the bot. No-op if it is blocked already or has no chat with the person."""
         self._set_blocked(person_id, blocked=True)

@@ -8,6 +8,7 @@ import secrets
 from datetime import timedelta
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from efir.accounts.access_cache import read_access
 from efir.accounts.models import Person, Session
@@ -64,7 +65,22 @@ def find_token(token: str) -> LinkToken | None:
 
     The person is locked until the caller's transaction ends, so that no password changes before the token is used.
     """
-    fresh = LinkToken.objects.filter(token_hash=hash_of(token), used_at=None, expires_at__gt=clock.now())
+    return _find(LinkToken.objects.filter(token_hash=hash_of(token)))
+
+
+def ask_before_use(token: LinkToken, chat_id: int) -> None:
+    """Note that this chat is asked whether to use the token. An earlier question in the chat ends."""
+    LinkToken.objects.filter(asked_chat_id=chat_id).update(asked_chat_id=None)
+    LinkToken.objects.filter(pk=token.pk).update(asked_chat_id=chat_id)
+
+
+def find_asked(chat_id: int) -> LinkToken | None:
+    """Return the row of the token that this chat was asked about last, as `find_token` does."""
+    return _find(LinkToken.objects.filter(asked_chat_id=chat_id))
+
+
+def _find(tokens: QuerySet[LinkToken]) -> LinkToken | None:
+    fresh = tokens.filter(used_at=None, expires_at__gt=clock.now())
     locked = fresh.select_for_update(no_key=True, of=("self", "person"))
     found = locked.select_related("person").first()
     return found if found and _session_is_valid(found) else None

@@ -83,6 +83,7 @@ class TelegramChat(models.Model):
 class LinkToken(models.Model):
     """A one-time link that links a chat to a person. Only the SHA-256 of its token is stored.
 
+    asked_chat_id: the chat that belongs to somebody else and was asked whether to move; None if nobody was asked.
     session_hash: the SHA-256 of the key of the session that asked for it; the link ends with that session. Empty for
         links made before 0.2, which do not work any more.
     """
@@ -92,6 +93,7 @@ class LinkToken(models.Model):
     session_hash = models.CharField(max_length=64, default="", db_default="")
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True)
+    asked_chat_id = models.BigIntegerField(null=True)
 
     def __str__(self) -> str:
         return f"link token of {self.person_id}"

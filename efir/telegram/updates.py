@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,15 +15,19 @@ from django.utils.translation import gettext
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.telegram.bot import lease
-from efir.telegram.link_tokens import find_token, use_token
+from efir.telegram.link_tokens import ask_before_use, find_asked, find_token, use_token
 from efir.telegram.linking import link, unlink
-from efir.telegram.models import BotUpdate, TelegramChat, UnreachableReason
+from efir.telegram.models import BotUpdate, LinkToken, TelegramChat, UnreachableReason
 from efir.telegram.outbox.enqueue import release_for_link
 from efir.telegram.outbox.message_types import OutgoingMessage, escape_line
 from efir.webinars.absolute_urls import absolute_url
 
 # After a week of silence Telegram begins a new count, perhaps below the old one.
 OFFSET_EXPIRES_AFTER = timedelta(days=6)
+
+# The answers to a question that people write instead of pressing its button.
+YES = frozenset({"да", "yes"})
+NO = frozenset({"нет", "no"})
 
 Json = dict[str, Any]
 
@@ -34,12 +38,16 @@ log = structlog.get_logger(__name__)
 class Reply:
     """An answer in the chat: HTML of the Bot API, and buttons as (label, absolute address).
 
-    `seldom`: it answers no command, so nobody needs it twice in a minute.
+    choices: buttons as (label, data), of which one is to be pressed.
+    callback_id: the press of such a button that this answers.
+    seldom: it answers no command, so nobody needs it twice in a minute.
     """
 
     chat_id: int
     text: str
     buttons: tuple[tuple[str, str], ...] = ()
+    choices: tuple[tuple[str, str], ...] = ()
+    callback_id: str = ""
     seldom: bool = False
 
     def composed(self) -> OutgoingMessage:
@@ -76,25 +84,35 @@ def process_update(update: Json) -> Reply | None:
 def handle_update(update: Json) -> Reply | None:
     """Do what a person in a private chat asks for, and note whether the bot can write to the chat."""
     if membership := update.get("my_chat_member"):
-        chat, status = membership["chat"], membership["new_chat_member"]["status"]
-        if chat["type"] == "private" and status == "kicked":
-            TelegramChat.objects.filter(chat_id=chat["id"]).update(
-                reachable=False, unreachable_reason=UnreachableReason.BLOCKED
-            )
-        elif chat["type"] == "private" and status == "member":
-            _reopen(chat["id"])
+        _on_membership(membership)
         return None
+    if query := update.get("callback_query"):
+        return _on_press(query)
     message = update.get("message")
     if not message or message["chat"]["type"] != "private":
         return None
-    chat_id = message["chat"]["id"]
-    command, _, rest = str(message.get("text") or "").partition(" ")
+    chat_id, text = message["chat"]["id"], str(message.get("text") or "")
+    command, _, rest = text.partition(" ")
     match command.partition("@")[0].lower():
         case "/start":
             return _on_start(chat_id, rest.strip())
         case "/stop":
             return _on_stop(chat_id)
     _reopen(chat_id)
+    return _answer_in_words(chat_id, text) or _on_talk(chat_id)
+
+
+def _on_membership(membership: Json) -> None:
+    chat, status = membership["chat"], membership["new_chat_member"]["status"]
+    if chat["type"] == "private" and status == "kicked":
+        TelegramChat.objects.filter(chat_id=chat["id"]).update(
+            reachable=False, unreachable_reason=UnreachableReason.BLOCKED
+        )
+    elif chat["type"] == "private" and status == "member":
+        _reopen(chat["id"])
+
+
+def _on_talk(chat_id: int) -> Reply:
     text = gettext(
         "Спасибо за сообщение! Это автоматический помощник, он пишет сам, но не умеет отвечать. "
         "Контакты для связи есть в вашем аккаунте."
@@ -105,14 +123,11 @@ def handle_update(update: Json) -> Reply | None:
 def _on_start(chat_id: int, token: str) -> Reply:
     """Link the chat. If the token is missing, unknown, used or expired, say whether the chat is linked."""
     invitation = find_token(token)
-    if invitation is not None and use_token(invitation):
-        link(invitation.person, chat_id)
-        text = gettext(
-            "Готово, %(name)s! Telegram привязан: сюда придёт всё важное о ваших вебинарах.\n\n"
-            "Если передумаете, отправьте /stop."
-        )
-        return Reply(chat_id, text % {"name": escape_line(invitation.person.name)})
     chat = _reopen(chat_id)
+    if invitation is not None:
+        if chat is not None and chat.person_id != invitation.person_id:
+            return _ask_before_move(chat, invitation)
+        return _use(invitation, chat_id)
     if chat is not None:
         text = gettext("Всё в порядке, %(name)s: Telegram привязан, ничего делать не нужно.")
         return Reply(chat_id, text % {"name": escape_line(chat.person.name)})
@@ -122,6 +137,63 @@ def _on_start(chat_id: int, token: str) -> Reply:
         "там же можно взять новую."
     )
     return Reply(chat_id, text, (_account_button(),))
+
+
+def _use(invitation: LinkToken, chat_id: int) -> Reply:
+    use_token(invitation)
+    link(invitation.person, chat_id)
+    text = gettext(
+        "Готово, %(name)s! Telegram привязан: сюда придёт всё важное о ваших вебинарах.\n\n"
+        "Если передумаете, отправьте /stop."
+    )
+    return Reply(chat_id, text % {"name": escape_line(invitation.person.name)})
+
+
+def _ask_before_move(chat: TelegramChat, invitation: LinkToken) -> Reply:
+    """Ask whether the chat is to leave its account: the link may be a stranger's."""
+    ask_before_use(invitation, chat.chat_id)
+    text = gettext(
+        "Этот чат привязан к аккаунту «%(old)s». Ссылка, которую вы открыли, привяжет его к другому аккаунту — "
+        "«%(new)s», и сообщения для «%(old)s» сюда больше не придут.\n\n"
+        "Если ссылку прислал кто-то другой, нажмите «Нет». Привязать чат к аккаунту «%(new)s»?"
+    ) % {"old": escape_line(chat.person.name), "new": escape_line(invitation.person.name)}
+    # The number, so that a press below an earlier question does not answer this one.
+    choices = (
+        (gettext("Да, привязать"), f"move:{invitation.pk}:yes"),
+        (gettext("Нет"), f"move:{invitation.pk}:no"),
+    )
+    return Reply(chat.chat_id, text, choices=choices)
+
+
+def _on_press(query: Json) -> Reply | None:
+    """Do what the pressed button says, if its question is still the latest one in a private chat."""
+    chat = query["message"]["chat"]
+    action, _, rest = str(query.get("data") or "").partition(":")
+    number, _, choice = rest.partition(":")
+    if chat["type"] != "private" or action != "move" or choice not in {"yes", "no"}:
+        return None
+    callback_id = str(query["id"])
+    invitation = find_asked(chat["id"])
+    if invitation is None or str(invitation.pk) != number:
+        text = gettext("Этот вопрос уже не действует: ничего не изменилось.")
+        return Reply(chat["id"], text, (_account_button(),), callback_id=callback_id)
+    return replace(_answer(invitation, chat["id"], is_yes=choice == "yes"), callback_id=callback_id)
+
+
+def _answer_in_words(chat_id: int, text: str) -> Reply | None:
+    """Take a written yes or no as the answer to the question that waits in this chat."""
+    word = text.strip(" .!").casefold()
+    if word not in YES | NO:
+        return None
+    invitation = find_asked(chat_id)
+    return _answer(invitation, chat_id, is_yes=word in YES) if invitation else None
+
+
+def _answer(invitation: LinkToken, chat_id: int, *, is_yes: bool) -> Reply:
+    if is_yes:
+        return _use(invitation, chat_id)
+    use_token(invitation)
+    return Reply(chat_id, gettext("Хорошо, ничего не изменилось: чат остаётся у прежнего аккаунта."))
 
 
 def _on_stop(chat_id: int) -> Reply:

@@ -207,6 +207,32 @@ def test_messages_go_on_after_the_clock_is_set_back(fake_bot_api, bot_api, audie
     assert len(fake_bot_api.sent) == 5
 
 
+def test_chat_moves_after_yes_is_pressed(fake_bot_api, bot_api, make_person):
+    owner, other = make_person(name="Ева"), make_person(name="Адам")
+    chat_id = linked(owner).chat_id
+    fake_bot_api.people.add(chat_id, "Ева")
+    with dispatching():
+        eventually(lambda: bot_health().state == "ok")
+        fake_bot_api.people.start(chat_id, new_payload(other))
+        eventually(lambda: fake_bot_api.sent)
+        assert chat_of(owner).chat_id == chat_id
+        fake_bot_api.people.press(chat_id, "Да, привязать")
+        eventually(lambda: len(fake_bot_api.sent) == 2)
+        eventually(lambda: any(call.method == "answerCallbackQuery" for call in fake_bot_api.calls))
+    assert chat_of(owner) is None
+    assert chat_of(other).chat_id == chat_id
+
+
+def test_empty_answers_at_once_are_asked_for_once_a_second(fake_bot_api, bot_api, monkeypatch):
+    fake_bot_api.respond_with(
+        method="getUpdates", times=None, kind=ResponseKind.RAW, body='{"ok":true,"result":[]}'
+    )
+    with dispatching():
+        eventually(lambda: len([call for call in fake_bot_api.calls if call.method == "getUpdates"]) > 3)
+    moments = [call.received_at for call in fake_bot_api.calls if call.method == "getUpdates"]
+    assert min(later - earlier for earlier, later in pairwise(moments)) >= 0.95
+
+
 def test_blocked_chat_does_not_delay_others(fake_bot_api, bot_api, audience):
     _, leads = audience(3)
     fake_bot_api.respond_with(403, method="sendMessage", chat_id=7000 + leads[1].pk, times=None)

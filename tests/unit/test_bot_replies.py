@@ -24,7 +24,7 @@ class Telegram:
         self.open = asyncio.Event()
         self.open.set()
 
-    async def send(self, chat_id: int, text: str, buttons: object) -> int:
+    async def send(self, chat_id: int, text: str, buttons: object, *, choices: object) -> int:
         self.sent.append((chat_id, text))
         await self.open.wait()
         return 1

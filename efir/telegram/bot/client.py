@@ -170,10 +170,21 @@ class BotApi:
         return await self._call(_read_username, "getMe", read_timeout=READ_BOT_S)
 
     async def send(
-        self, chat_id: int, text: str, buttons: Sequence[tuple[str, str]] = (), *, html: bool = True
+        self,
+        chat_id: int,
+        text: str,
+        buttons: Sequence[tuple[str, str]] = (),
+        *,
+        choices: Sequence[tuple[str, str]] = (),
+        html: bool = True,
     ) -> int:
-        """Send a message with one button a row. Return the id that Telegram gave it."""
+        """Send a message with one button a row. Return the id that Telegram gave it.
+
+        buttons: (label, address). choices: (label, what the update says if it is pressed), in a row of their own.
+        """
         rows = [[InlineKeyboardButton(label, url=address)] for label, address in buttons]
+        if choices:
+            rows.append([InlineKeyboardButton(label, callback_data=data) for label, data in choices])
         return await self._call(
             _read_message_id,
             "sendMessage",
@@ -192,8 +203,12 @@ class BotApi:
             read_timeout=timeout_s + POLL_GRACE_S,
             offset=offset,
             timeout=timeout_s,
-            allowed_updates=["message", "my_chat_member"],
+            allowed_updates=["message", "callback_query", "my_chat_member"],
         )
+
+    async def answer_callback(self, callback_id: str) -> None:
+        """Tell the person's Telegram that the press of a button has arrived."""
+        await self._call(bool, "answerCallbackQuery", callback_query_id=callback_id)
 
     async def delete_webhook(self) -> None:
         """Delete the webhook: Telegram refuses long polling while there is one."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 
 from efir.lib.concurrency import in_thread
@@ -16,6 +18,8 @@ from efir.telegram.dispatcher.replies import ReplyQueue
 # health must say that Telegram cannot be reached.
 POLL_S = 15
 RECOVER_S = 1.0
+# Long polling waits at the far end. If something answers at once without news, the wait is here.
+EARLY_S = 1.0
 # The wait if there is another poller or the token is rejected: a second changes nothing there.
 TROUBLE_S = 5.0
 # For the replies that are under way when a term ends.
@@ -37,7 +41,12 @@ class UpdatePoller:
         while not term.over:
             try:
                 offset = await in_thread(updates.next_offset)
-                for update in await term.run(self._api.updates(offset, POLL_S)) or ():
+                asked_at = asyncio.get_running_loop().time()
+                found = await term.run(self._api.updates(offset, POLL_S)) or []
+                is_early = asyncio.get_running_loop().time() - asked_at < POLL_S - EARLY_S
+                if is_early and all(update["update_id"] < (offset or 0) for update in found):
+                    await term.wait(EARLY_S)
+                for update in found:
                     if reply := await in_thread(updates.process_update, update):
                         self._replies.put(reply, term)
             except BotApiError as exc:

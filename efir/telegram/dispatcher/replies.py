@@ -73,7 +73,9 @@ class ReplyQueue:
             self._remember(chat_id)
         message = reply.composed()
         try:
-            await self._api.send(chat_id, message.text, message.buttons)
+            await self._api.send(chat_id, message.text, message.buttons, choices=reply.choices)
+            if reply.callback_id:
+                await self._api.answer_callback(reply.callback_id)
         except BotApiError as exc:
             decision = classify_outcome(exc)
             if isinstance(decision, RateLimited):

@@ -45,6 +45,17 @@ def said(text, chat_id=CHAT, kind="private"):
     return updates.process_update({"update_id": next(_numbers), "message": message | {"text": text}})
 
 
+def pressed(data, chat_id=CHAT, kind="private"):
+    """Process the press of a button and return the answer."""
+    query = {
+        "id": "1",
+        "from": {"id": chat_id},
+        "message": {"chat": {"id": chat_id, "type": kind}},
+        "data": data,
+    }
+    return updates.process_update({"update_id": next(_numbers), "callback_query": query})
+
+
 def became(status, chat_id=CHAT, kind="private"):
     membership = {"chat": {"id": chat_id, "type": kind}, "new_chat_member": {"status": status}}
     return updates.process_update({"update_id": next(_numbers), "my_chat_member": membership})
@@ -132,12 +143,84 @@ def test_new_chat_replaces_the_old_one(person):
     assert TelegramChat.objects.count() == 1
 
 
-def test_a_chat_moves_from_one_person_to_another(person, make_person):
-    other = make_person()
-    said(f"/start {token_for(other)}")
+@pytest.fixture
+def question(person, make_person):
+    """The question in the person's chat after they opened a stranger's link."""
     said(f"/start {token_for(person)}")
-    assert chat_of(person).chat_id == CHAT
-    assert chat_of(other) is None
+    return said(f"/start {token_for(make_person(name='Чужой'))}")
+
+
+def owner():
+    return TelegramChat.objects.get(chat_id=CHAT).person.name
+
+
+def test_linked_chat_is_asked_before_it_moves(question):
+    assert owner() == "Ева"
+    assert "«Ева»" in question.text
+    assert "«Чужой»" in question.text
+    assert [label for label, _ in question.choices] == ["Да, привязать", "Нет"]
+    assert all(1 <= len(data.encode()) <= 64 for _, data in question.choices)
+
+
+def test_chat_moves_after_a_yes(question, person):
+    reply = pressed(question.choices[0][1])
+    assert owner() == "Чужой"
+    assert chat_of(person) is None
+    assert "Готово, Чужой!" in reply.text
+    assert "не действует" in pressed(question.choices[0][1]).text
+
+
+def test_chat_stays_after_a_no(question):
+    assert "ничего не изменилось" in pressed(question.choices[1][1]).text
+    assert "не действует" in pressed(question.choices[0][1]).text
+    assert owner() == "Ева"
+
+
+@pytest.mark.parametrize(
+    ("word", "name"), [("да", "Чужой"), ("Да!", "Чужой"), ("yes", "Чужой"), ("Нет.", "Ева")]
+)
+def test_yes_or_no_may_be_written(question, word, name):
+    said(word)
+    assert owner() == name
+
+
+@pytest.mark.parametrize("word", ["", "да, конечно", "а кто это?", "/start", "1"])
+def test_nothing_else_is_a_yes(question, word):
+    said(word)
+    assert owner() == "Ева"
+
+
+def test_yes_without_a_question_moves_nothing(person, make_person):
+    said(f"/start {token_for(person)}")
+    token_for(make_person())
+    assert said("да").seldom
+    assert owner() == "Ева"
+
+
+def test_yes_counts_for_the_latest_question_alone(question, make_person):
+    later = said(f"/start {token_for(make_person(name='Ещё кто-то'))}")
+    assert "не действует" in pressed(question.choices[0][1]).text
+    assert owner() == "Ева"
+    pressed(later.choices[0][1])
+    assert owner() == "Ещё кто-то"
+
+
+def test_yes_of_another_chat_moves_nothing(question):
+    assert "не действует" in pressed(question.choices[0][1], chat_id=CHAT + 1).text
+    assert pressed(question.choices[0][1], kind="group") is None
+    assert owner() == "Ева"
+
+
+def test_yes_comes_too_late(clock, question):
+    clock.move(15 * 60)
+    assert "не действует" in pressed(question.choices[0][1]).text
+    assert owner() == "Ева"
+
+
+@pytest.mark.parametrize("data", ["", "move", "move:1", "move::yes", "move:x:yes", "other:1:yes", None, 7])
+def test_strange_press_moves_nothing(question, data):
+    pressed(data)
+    assert owner() == "Ева"
 
 
 def test_two_people_swap_chats(person, make_person):
@@ -145,6 +228,7 @@ def test_two_people_swap_chats(person, make_person):
     said(f"/start {token_for(person)}", chat_id=1)
     said(f"/start {token_for(other)}", chat_id=2)
     said(f"/start {token_for(person)}", chat_id=2)
+    said("да", chat_id=2)
     assert (chat_of(person).chat_id, chat_of(other)) == (2, None)
 
 
