@@ -57,7 +57,8 @@ def rule_for(webinar: Webinar, as_of: Iterable[UUID] | None = None) -> Rule:
     if webinar.grace_s is None or webinar.settle_s is None:
         return Rule(settings.EFIR.grace_s, settings.EFIR.settle_s)
     min_watched = webinar.min_watched if is_watching_known(webinar, as_of) else None
-    return Rule(webinar.grace_s, webinar.settle_s, min_watched or 0)
+    # By the values as the verdict will name them, so that it is recomputed by the very same.
+    return Rule.parse(str(Rule(webinar.grace_s, webinar.settle_s, min_watched or 0)))
 
 
 def is_watching_known(webinar: Webinar, as_of: Iterable[UUID] | None = None) -> bool:

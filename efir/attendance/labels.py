@@ -38,19 +38,11 @@ def presence_label(verdict: Verdict) -> str:
 
 
 def watched_label(verdict: Verdict) -> str:
-    """Format how much of the live time the lead watched: «12 минут из 60»; empty if watching was not recorded.
-
-    A webinar shorter than a minute is told in seconds.
-    """
+    """Format how much of the live time the lead watched: «12 минут из 60»; empty if watching was not recorded."""
     if verdict.watched_s is None or verdict.live_s is None:
         return ""
-    if verdict.live_s < 60:
-        count, live = round(verdict.watched_s), round(verdict.live_s)
-        text = ngettext("%(count)s секунда из %(live)s", "%(count)s секунды из %(live)s", count)
-        return text % {"count": count, "live": live}
-    count, live = round(verdict.watched_s / 60), round(verdict.live_s / 60)
-    if not count and verdict.watched_s > 0:
-        return gettext("меньше минуты из %(live)s") % {"live": live}
+    # Whole minutes, so that too little never looks like enough; half a second is the noise of the measurement.
+    count, live = int((verdict.watched_s + 0.5) // 60), max(1, round(verdict.live_s / 60))
     text = ngettext("%(count)s минута из %(live)s", "%(count)s минуты из %(live)s", count)
     return text % {"count": count, "live": live}
 

@@ -231,4 +231,4 @@ def test_attended_means_watched(site, cast, speaker):
     # Each has a message to the inviter and a follow-up; two wait for the recording.
     cast.settled(webinar, 8)
     told = [message["text"] for message in cast.received(900)]
-    assert any("Просмотр: 0 секунд из" in text for text in told)
+    assert any("Просмотр: 0 минут из" in text for text in told)

@@ -191,3 +191,12 @@ class TestPages:
         html = page(make_person(Role.ADMIN), f"/admin_webinar/{evening.webinar.pk}/?verdict=held")
         assert "система не видела часть просмотра" in html
         assert "просмотр: 12 минут из 60" in html
+
+
+def test_verdict_is_recomputed_by_the_values_that_its_rule_names(evening, make_person):
+    person = make_person()
+    evening.present(person)
+    evening.watching(person, 0, 1200, opened=0)
+    Webinar.objects.filter(pk=evening.webinar.pk).update(min_watched=33.33333399)  # 1,200.00002 s
+    assert evening.verdicts() == {person.pk: (True, "stayed_to_end")}
+    assert list(verdicts.issues()) == []

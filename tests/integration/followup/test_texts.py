@@ -67,8 +67,10 @@ def test_partner_message_says_who_why_and_how_long(told, reason, present_s, part
         ("not_watched", 0, 3600, ["без просмотра", "Просмотр: 0 минут из 60"]),
         ("stayed_to_end", 61 * 60, 62 * 60, ["до самого конца", "Просмотр: 61 минута из 62"]),
         ("left_early", 123, 3600, ["раньше времени", "Просмотр: 2 минуты из 60"]),
-        ("left_early", 20, 3600, ["меньше минуты из 60"]),
-        ("no_show", 0, 42, ["Просмотр: 0 секунд из 42"]),
+        ("left_early", 20, 3600, ["Просмотр: 0 минут из 60"]),
+        ("watched_too_little", 1799, 3600, ["Просмотр: 29 минут из 60"]),
+        ("stayed_to_end", 1799.6, 3599.2, ["Просмотр: 30 минут из 60"]),
+        ("no_show", 0, 12, ["Просмотр: 0 минут из 1"]),
     ],
 )
 def test_partner_message_says_how_much_was_watched(told, reason, watched_s, live_s, parts):
