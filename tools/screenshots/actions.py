@@ -194,6 +194,6 @@ def open_people(page: Page) -> None:
 
 def lose_connection(page: Page) -> None:
     """Lose the room's stream, as if the network were gone."""
-    page.route("**/stream", lambda route: route.abort())
+    page.route("**/stream*", lambda route: route.abort())
     page.reload()
     expect(page.locator("#lost")).to_be_visible(timeout=30_000)
