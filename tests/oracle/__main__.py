@@ -34,7 +34,7 @@ def hold(seeds: Sequence[int], options: Options) -> list[Result]:
         held = result.verdicts["unknown"]
         print(
             f"{result.title}: {result.verdicts.total()} people, {held} held, {len(result.wrong)} wrong, "
-            f"slack {result.slack_s:.2f} s",
+            f"writing within {result.flush_s:.1f} s",
             flush=True,
         )
         for text in result.wrong:

@@ -78,7 +78,6 @@ class Driver:
             if not any(asked < fault.latest + 3 and ended > fault.earliest - 0.2 for fault in self._faults)
         ]
         slowest = max((ended - asked for _, asked, ended in calm), default=0.0)
-        self.evidence.slack_s += slowest
         self.evidence.flush_s += 2 * slowest
         self.evidence.blindness += [
             Blindness(number, "stalled", Window(asked, asked), Window(ended, ended))

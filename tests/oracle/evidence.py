@@ -83,8 +83,8 @@ class Blindness:
 class Evidence:
     """What was done to the webinar and to the server. `live`: when each period of live time began and ended.
 
-    `slack_s`: how far the server's moments may be from the client's, by the slowest answer outside all faults.
-    `flush_s`: how long the server may take to write what it saw.
+    `slack_s`: how far the server's clock may be from the client's. `flush_s`: how long the server may take to notice
+    and to write what it sees; the driver adds what the slowest answer took outside all faults.
     """
 
     grace_s: float

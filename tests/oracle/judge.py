@@ -178,8 +178,9 @@ class Judge:
             del allowed.reasons[STAYED]
         if least < share and opened < NEVER:
             allowed.add(TOO_LITTLE, f"{why}; watched {least:.0%} to {most:.0%}")
-            if unseen and most + unseen >= share:
-                allowed.add(HELD, f"watched {most:.0%} at most, and was unseen for {unseen:.0%}")
+        seen_share = (total(common(seen, self.surely_live)) - self.slack) / max(total(self.maybe_live), 0.1)
+        if opened < NEVER and unseen and seen_share < share <= most + unseen:
+            allowed.add(HELD, f"watched {seen_share:.0%} for sure, and was unseen for {unseen:.0%}")
         if surely_opened == NEVER:
             allowed.add(NOT_WATCHED, f"{why}; never opened the broadcast, by what was answered")
 
@@ -220,15 +221,16 @@ class Judge:
         """Whether the person was seen after the process went blind, with live time after it."""
         for other in streams:
             begins = other.accepted if sure else other.asked
-            if other is lost or (other.process == lost.process and begins < blind.until.latest):
-                if blind.kind == "killed" or other.ended <= blind.until.latest:
+            is_mute = other.process == lost.process and blind.kind != "killed"
+            if is_mute and begins < blind.until.latest:
+                if other.ended <= blind.until.latest:
                     continue
                 begins = max(begins, blind.until.latest if sure else blind.until.earliest)
             elif begins <= blind.since.latest:
                 continue
             spans = self._surely_open(other) if sure else self._maybe_open(other)
             live = self.surely_live if sure else self.maybe_live
-            margin = TICK_S + self.slack if sure else 0.0
+            margin = self.evidence.flush_s if sure else 0.0
             if any(after(live, max(start, begins)) > margin for start, end in spans if end > begins + margin):
                 return True
         return False
@@ -281,7 +283,7 @@ class Judge:
     def _surely_seen(self, stream: Stream) -> list[Span]:
         """Return when the server surely recorded this stream: not while its process was blind."""
         blind = [
-            (self._written_until(each) - TICK_S, each.until.latest + TICK_S)
+            (self._written_until(each) - TICK_S, each.until.latest + self.evidence.flush_s)
             for each in self._blind(stream.process)
         ]
         return minus(self._surely_open(stream), blind)
@@ -312,7 +314,7 @@ class Judge:
             spans = [
                 (each.since.latest, each.until.earliest)
                 if sure
-                else (self._written_until(each), each.until.latest + TICK_S)
+                else (self._written_until(each), each.until.latest + self.evidence.flush_s)
                 for each in self._blind(process)
                 if not sure or each.kind in ("killed", "stopped") or self._is_surely_long(each)
             ]

@@ -40,7 +40,7 @@ class Result:
     evening: Evening
     verdicts: Counter[str] = field(default_factory=Counter)
     one_right: int = 0
-    slack_s: float = 0.0
+    flush_s: float = 0.0
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -102,7 +102,7 @@ def judge(
     evening: Evening, driver: Driver, lines: dict[str, dict[str, Any]], journal: Sequence[tuple[str, str]]
 ) -> Result:
     """Compare everybody's verdict and events with what is right."""
-    result = Result(evening, slack_s=driver.evidence.slack_s)
+    result = Result(evening, flush_s=driver.evidence.flush_s)
     court = Judge(driver.evidence)
     events = Counter(journal)
     for story in driver.stories:
