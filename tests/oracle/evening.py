@@ -142,7 +142,9 @@ class Writer:
             self.pauses = [(begins, begins + draw(5, 6))]
         elif "freeze_past_stop_in_pause" in kinds:
             self.pauses = [(self.stops_s - draw(4, 6), FOR_EVER)]
-        else:
+        elif (
+            "database" not in self.scenario
+        ):  # a button pressed while it is away is pressed at no certain moment
             self._write_pauses(self.random.choice(("none", "none", "one", "one", "two", "last")))
         for kind in kinds:
             self._write_fault(kind)

@@ -226,7 +226,7 @@ class Judge:
                 if other.ended <= blind.until.latest:
                     continue
                 begins = max(begins, blind.until.latest if sure else blind.until.earliest)
-            elif begins <= blind.since.latest:
+            elif begins <= blind.since.latest or (sure and self._was_there(streams, other, blind)):
                 continue
             spans = self._surely_open(other) if sure else self._maybe_open(other)
             live = self.surely_live if sure else self.maybe_live
@@ -234,6 +234,13 @@ class Judge:
             if any(after(live, max(start, begins)) > margin for start, end in spans if end > begins + margin):
                 return True
         return False
+
+    def _was_there(self, streams: Sequence[Stream], other: Stream, blind: Blindness) -> bool:
+        """Whether the person may have been at the other process all the time: then its record shows no return."""
+        there = union(
+            span for each in streams if each.process == other.process for span in self._maybe_open(each)
+        )
+        return any(start <= blind.since.latest and other.asked <= end for start, end in there)
 
     def _by_uncovered_time(self, allowed: Allowed, entered: bool) -> None:
         """Hold where no process was up to see: nobody is called a no-show for that."""

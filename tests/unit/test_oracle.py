@@ -95,11 +95,18 @@ def test_stop_in_a_pause_is_judged_by_the_time_before():
             {"stayed_to_end"},
         ),
         (story(replace(stream(2), ended=20.0), stream(21, 25, 1)), blind("killed", 20, 25), {"left_early"}),
+        # On the other process all the time, where the end of a second stream shows no return.
+        (
+            story(replace(stream(2), ended=20.0), stream(2, 24, 1), stream(21, 25, 1)),
+            blind("killed", 20, 25),
+            {"left_early", "unknown"},
+        ),
         (story(replace(stream(2), ended=38.0)), blind("killed", 38, 50), {"stayed_to_end", "unknown"}),
         (story(stream(2, 10)), blind("killed", 20, 25), {"left_early"}),
         (story(stream(2, 10, 1)), blind("killed", 20, 25), {"left_early"}),
         # An open stream on a process that hangs over the stop.
         (story(stream(2)), blind("frozen", 30, 45), {"stayed_to_end", "unknown"}),
+        (story(replace(stream(2), ended=30.0), stream(3, 32, 1)), blind("killed", 30, 45), {"unknown"}),
         (story(stream(2), stream(3, 32, 1)), blind("frozen", 30, 45), {"stayed_to_end", "unknown"}),
         # Closed in the silence: true, or held.
         (story(replace(stream(2, 12), ended=25.1)), blind("frozen", 10, 25), {"left_early", "unknown"}),
