@@ -6,7 +6,7 @@ the recording if it needs one, and then it is queued.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,6 +34,9 @@ from efir.telegram.outbox.queries import release_from_future
 from efir.webinars.models import Webinar
 
 INSERT_CHUNK = 500
+# So many waiting messages are released at once: some hundredths of a second in the request of the person who publishes
+# a recording. The worker releases the rest.
+RELEASE_CHUNK = 500
 # Telegram keeps an update for a day, and begins a new count after a week of silence.
 FORGET_AFTER = timedelta(days=7)
 # journald cuts a line after 48 kB.
@@ -171,30 +174,39 @@ def expire_ineligible(rows: Sequence[OutboxMessage], people: Mapping[int, Person
 
 
 def release_for_link(person: Person) -> int:
-    """Release what waits for this person's link: the bot can write to them now. Return how many messages."""
+    """Release what waits for this person's link, up to `RELEASE_CHUNK` messages. Return how many.
+
+    `expire` releases the rest.
+    """
     return _release(OutboxMessage.objects.filter(person=person, state=MessageState.WAITING_LINK))
 
 
 def release_for_recording(*, webinar_id: int, **_: Any) -> int:
-    """Release what waits for this recording. Receives `recording_published`, in the transaction that publishes."""
+    """Release what waits for this recording, up to `RELEASE_CHUNK` messages. Return how many.
+
+    Receives `recording_published`, in the transaction that publishes. `expire` releases the rest.
+    """
     return _release(OutboxMessage.objects.filter(webinar_id=webinar_id, state=MessageState.WAITING_RECORDING))
 
 
 def _release(waiting: QuerySet[OutboxMessage]) -> int:
-    """Move each of these messages to the next thing it waits for, or to the queue."""
+    """Move up to `RELEASE_CHUNK` of these messages to the next thing they wait for, or to the queue."""
     now = clock.now()
     with transaction.atomic():
         rows = list(
             waiting.filter(expires_at__gt=now)
             .select_for_update(of=("self",))
             .select_related("webinar")
-            .order_by("pk")
+            .order_by("pk")[:RELEASE_CHUNK]
         )
         before = {row.pk: row.state for row in rows}
         _set_waiting(rows)
+        # Most have the same cause, and so expire at the same moment: an UPDATE for each of a few groups.
+        groups: dict[tuple[str, datetime | None], list[int]] = defaultdict(list)
         for row in rows:
-            row.due_at = now
-        OutboxMessage.objects.bulk_update(rows, ["state", "expires_at", "due_at"], batch_size=INSERT_CHUNK)
+            groups[row.state, row.expires_at].append(row.pk)
+        for (state, expires_at), pks in groups.items():
+            OutboxMessage.objects.filter(pk__in=pks).update(state=state, expires_at=expires_at, due_at=now)
     released = [row.pk for row in rows if row.state != before[row.pk]]
     if released:
         log_message_ids(log, "released", released)
@@ -220,16 +232,20 @@ def _set_waiting(rows: Sequence[OutboxMessage]) -> None:
 
 
 def expire() -> int:
-    """Expire what waited too long, and release what a race left waiting. Return how many messages expired.
+    """Expire what waited too long, and release what still waits for nothing. Return how many messages expired.
 
     The worker calls this every few seconds.
     """
-    # A link or a recording that was committed while the message was being written went unseen by it.
+    # What was more than a request releases; and a link or a recording that was committed while the message was being
+    # written went unseen by it. Each chunk is a transaction.
     is_reachable = Exists(_reachable().filter(person_id=OuterRef("person_id")))
     is_published = Exists(_published().filter(pk=OuterRef("webinar_id")))
-    reachable = OutboxMessage.objects.filter(is_reachable)
-    _release(reachable.filter(state=MessageState.WAITING_LINK))
-    _release(reachable.filter(is_published, state=MessageState.WAITING_RECORDING))
+    for waiting in (
+        OutboxMessage.objects.filter(is_reachable, state=MessageState.WAITING_LINK),
+        OutboxMessage.objects.filter(is_published, state=MessageState.WAITING_RECORDING),
+    ):
+        while _release(waiting) == RELEASE_CHUNK:
+            pass
 
     now = clock.now()
     if count := release_from_future(now):

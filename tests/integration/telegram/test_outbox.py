@@ -8,13 +8,14 @@ import pytest
 
 from efir.accounts.capabilities import Role
 from efir.hooks.actions import ActionRefused, Code, Context, Source
-from efir.telegram.models import Kind, MessageState, OutboxMessage
+from efir.telegram.models import Kind, MessageState, OutboxMessage, TelegramChat
+from efir.telegram.outbox import enqueue as enqueue_module
 from efir.telegram.outbox.enqueue import NewMessage, enqueue, expire, release_for_link
 from efir.telegram.outbox.queries import all_settled, count_by_state
 from efir.telegram.outbox.resend import resolve, retry
 from efir.webinars import core
 from tests.conftest import SYSTEM
-from tests.support.telegram import linked, states_of
+from tests.support.telegram import classified, linked, states_of
 
 pytestmark = pytest.mark.django_db
 
@@ -88,6 +89,42 @@ def test_published_recording_releases_waiting_messages(webinar, lead, write, mak
     core.publish_recording(webinar.pk, RECORDING, SYSTEM)
     assert OutboxMessage.objects.get(webinar=webinar).state == MessageState.QUEUED
     assert OutboxMessage.objects.get(webinar=other).state == MessageState.WAITING_RECORDING
+
+
+def test_worker_releases_what_a_publication_leaves(webinar, make_person, make_webinar, monkeypatch):
+    monkeypatch.setattr(enqueue_module, "RELEASE_CHUNK", 3)
+    leads = [make_person() for _ in range(8)]
+    for lead in leads:
+        linked(lead)
+    classified(webinar, leads, "no_show")
+    waiting = OutboxMessage.objects.filter(kind=Kind.CANDIDATE_RECORDING)
+    TelegramChat.objects.filter(person=leads[-1]).delete()
+    core.publish_recording(webinar.pk, RECORDING, SYSTEM)
+    assert waiting.filter(state="queued").count() == 3
+    expire()
+    assert set(waiting.exclude(person=leads[-1]).values_list("state", flat=True)) == {"queued"}
+    assert waiting.get(person=leads[-1]).state == "waiting_link"
+
+
+def test_publication_costs_the_same_however_many_wait(
+    webinar, make_person, make_webinar, django_assert_max_num_queries
+):
+    leads = [make_person() for _ in range(60)]
+    for lead in leads:
+        linked(lead)
+    classified(webinar, leads, "no_show")
+    with django_assert_max_num_queries(20):
+        core.publish_recording(webinar.pk, RECORDING, SYSTEM)
+
+
+def test_link_leaves_the_rest_to_the_worker(webinar, make_person, monkeypatch):
+    monkeypatch.setattr(enqueue_module, "RELEASE_CHUNK", 3)
+    partner = make_person(Role.PARTNER)
+    classified(webinar, [make_person(invited_by=partner) for _ in range(7)], "no_show")
+    linked(partner)
+    assert release_for_link(partner) == 3
+    expire()
+    assert set(OutboxMessage.objects.filter(person=partner).values_list("state", flat=True)) == {"queued"}
 
 
 def test_removed_recording_releases_nothing(webinar, lead, write):
