@@ -41,6 +41,7 @@ def verify() -> Iterator[Issue | str]:
             yield issue
         if not unapplied_migrations():
             yield from texts.notes()
+            yield from ledger.notes()
             yield from verdicts.notes()
         if count:
             yield f"{count} disagreements."
