@@ -34,8 +34,8 @@ class Recorder(models.Model):
 class PresenceInterval(models.Model):
     """One person in one room, recorded by one process, from `began_at` until `ended_at`.
 
-    Simultaneous connections of a person are one interval. An open interval reaches to the recorder's heartbeat, so a
-    viewer who stays costs no writes.
+    Simultaneous connections of a person are one interval, and each further one is an empty interval. An open interval
+    reaches to the recorder's heartbeat, so a viewer who stays costs no writes.
     """
 
     recorder = models.ForeignKey(Recorder, models.PROTECT, related_name="intervals")

@@ -74,6 +74,11 @@ class _Track:
         seen.connections += 1
         return seen.connections == 1
 
+    def note_return(self, recorder_id: UUID, webinar_id: int, person_id: int, now: datetime) -> None:
+        """Add an empty interval, unless one begins at this moment anyway."""
+        if now != self.rooms[webinar_id][person_id].row.began_at:
+            self._end(self._open(recorder_id, webinar_id, person_id, now), now)
+
     def leave(self, webinar_id: int, person_id: int, until: datetime) -> bool:
         room = self.rooms[webinar_id]
         seen = room[person_id]
@@ -119,10 +124,17 @@ class Presence:
         self._current = self._begin(now)
 
     def enter(self, webinar_id: int, person_id: int, now: datetime, *, watching: bool = False) -> bool:
-        """Add a connection; `watching`: one that counts as watching. Return whether it is the person's first one."""
+        """Add a connection; `watching`: one that counts as watching. Return whether it is the person's first one.
+
+        A further one is noted as an empty interval: it may replace a connection to a process that died, and shows that
+        the person has been seen since.
+        """
         if watching:
             self._watching.enter(self._current.id, webinar_id, person_id, now)
-        return self._present.enter(self._current.id, webinar_id, person_id, now)
+        is_first = self._present.enter(self._current.id, webinar_id, person_id, now)
+        if not is_first:
+            self._present.note_return(self._current.id, webinar_id, person_id, now)
+        return is_first
 
     def leave(self, webinar_id: int, person_id: int, until: datetime, *, watching: bool = False) -> bool:
         """Remove a connection, last seen alive at `until`. Return whether it was the person's last one."""

@@ -172,6 +172,11 @@ def test_unseen_after_a_loss_holds_the_verdict(evening, spans):
         (HOUR, [lost(0, 1000), resumed(1030, 2000)], "left_early"),
         (HOUR, [lost(0, 1000), resumed(1030, 1030)], "left_early"),  # found gone: left in these 30 s
         (HOUR, [lost(0, 1000), *seen((1005, 1010))], "left_early"),
+        (
+            HOUR,
+            [lost(0, 1000), *seen((900, 2000), (1005, 1005))],
+            "left_early",
+        ),  # the lost tab came there, too
         (PAUSED, [lost(1100, 1500), *seen((1600, 1700))], "no_show"),  # back in the pause, and left in it
         (PAUSED, [lost(1100, 1500), resumed(1700, 1700)], "no_show"),
         (HOUR, [lost(-300, -100), *seen((-90, -50))], "no_show"),
