@@ -143,7 +143,7 @@ class TestPasswordAgain:
         # What was typed comes along to the page that asks.
         for name, value in fields.items():
             assert f'name="{name}" value="{value}"' in page.content.decode()
-        client.post(address, fields | {"password": PASSWORD}, headers=HTML)
+        client.post(address, fields | {"password": PASSWORD, "confirmed": "yes"}, headers=HTML)
         assert set(actions()) & {"person_added", "role_assigned", "password_link_made"}
 
 
