@@ -251,14 +251,18 @@ class ContactsForm(PersonForm):
 class NewPersonForm(forms.Form):
     """A person whom an admin adds, and who sets the password by a one-time link."""
 
-    name = NameField(label=_("Имя"), max_length=NAME_FORM_MAX_LENGTH)
-    login = TokenField(label=_("E-mail или телефон"), max_length=LOGIN_MAX_LENGTH)
+    # The browser knows the admin, not the person who is added.
+    _no_autofill = forms.TextInput(attrs={"autocomplete": "off"})
+
+    name = NameField(label=_("Имя"), max_length=NAME_FORM_MAX_LENGTH, widget=_no_autofill)
+    login = TokenField(label=_("E-mail или телефон"), max_length=LOGIN_MAX_LENGTH, widget=_no_autofill)
     role = forms.ChoiceField(label=_("Роль"), choices=Role.choices, initial=Role.CANDIDATE)
     inviter = TokenField(
         label=_("Кто пригласил (логин)"),
         max_length=LOGIN_MAX_LENGTH,
         required=False,
         help_text=_("Изменить потом нельзя."),
+        widget=_no_autofill,
     )
 
     def clean_login(self) -> str:

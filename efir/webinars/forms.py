@@ -50,6 +50,16 @@ def _player_hint() -> str:
     }
 
 
+class FieldWithHiddenCopy(forms.BoundField):
+    """A field whose hidden copy has no `aria-describedby`, which HTML does not allow on hidden inputs."""
+
+    def build_widget_attrs(self, attrs: dict[str, Any], widget: forms.Widget | None = None) -> dict[str, Any]:
+        attrs = super().build_widget_attrs(attrs, widget)
+        if widget and widget.is_hidden:
+            attrs.pop("aria-describedby", None)
+        return attrs
+
+
 class LocalMomentField(CleanedField):
     """A local time; another field names its time zone."""
 
@@ -70,6 +80,8 @@ class LocalMomentField(CleanedField):
 
 class WebinarForm(forms.Form):
     """The business and technical fields of a webinar; a field that the request does not send stays as it is."""
+
+    bound_field_class = FieldWithHiddenCopy
 
     title = LineField(label=_("Название"), max_length=200)
     description = TextField(

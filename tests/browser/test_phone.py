@@ -7,7 +7,7 @@ import pytest
 from tests.browser.test_smoke import a_page
 from tests.support.site import eventually
 
-NARROW = {"width": 360, "height": 740}
+NARROW = {"width": 320, "height": 640}
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +25,17 @@ def finished(site, cast, speaker) -> int:
 
 
 @pytest.mark.smoke
+@pytest.mark.parametrize("language", ["ru", "en"])
 @pytest.mark.parametrize("path", ["/account/people/", "/admin_webinar/", "/admin_webinar/{}/", "/account/"])
-def test_no_page_is_wider_than_the_phone(chromium, site, finished, path):
+def test_no_page_is_wider_than_the_phone(chromium, site, finished, path, language):
     page = a_page(chromium, site, "admin")
+    page.context.add_cookies([{"name": "django_language", "value": language, "url": site.url}])
     page.set_viewport_size(NARROW)
     page.goto(path.format(finished))
+    assert page.locator("html").get_attribute("lang") == language
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
     cut = page.evaluate(
-        "[...document.querySelectorAll('td, td *')].filter((each) => each.getBoundingClientRect().right > 360).length"
+        "[...document.querySelectorAll('td, td *')]"
+        ".filter((each) => each.getBoundingClientRect().right > innerWidth).length"
     )
     assert cut == 0

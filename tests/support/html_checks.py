@@ -26,7 +26,7 @@ def mistakes_in(html: str) -> list[str]:
     parser = html5lib.HTMLParser(namespaceHTMLElements=False)
     root = parser.parse(html)
     errors = [f"line {line}: {E[code] % words}" for (line, _column), code, words in parser.errors]
-    return [*errors, *_of_ids(root), *_of_nesting(root), *_of_head(root)]
+    return [*errors, *_of_ids(root), *_of_nesting(root), *_of_head(root), *_of_forms(root)]
 
 
 def _of_ids(root: Element) -> Iterator[str]:
@@ -78,3 +78,15 @@ def _of_head(root: Element) -> Iterator[str]:
             and each.get("type") not in ("application/ld+json", "application/json")
         ):
             yield "a script in the page"
+
+
+def _of_forms(root: Element) -> Iterator[str]:
+    for each in root.iter("input"):
+        if each.get("type") == "hidden" and any(name.startswith("aria-") for name in each.attrib):
+            yield f"hidden <input {each.get('name')}> with aria-*"
+    for each in root.iter("button"):
+        if not ("".join(each.itertext()).strip() or each.get("aria-label") or each.get("aria-labelledby")):
+            yield "a <button> without a name"
+    for each in root.iter("form"):
+        if not any(button.get("type") != "button" for button in each.iter("button")):
+            yield f"<form {each.get('action')}> without a button"

@@ -14,6 +14,8 @@ from tools.screenshots.browser import DESKTOP, PHONE, ContextPool, OpenPage
 from tools.screenshots.catalogue import CATALOGUE, State
 
 AXE = Path(__file__).with_name("vendor") / "axe-core-4.14.1.min.js"
+# The narrowest window at which WCAG 2.2 asks for a page that does not scroll sideways (1.4.10, Reflow).
+NARROWEST = {"width": 320, "height": 640}
 WIDEST = {"width": 1920, "height": 1080}
 RUN_AXE = """async ([exempt, only]) => {
   const rules = Object.fromEntries(exempt.map((rule) => [rule, { enabled: false }]));
@@ -42,6 +44,22 @@ TOO_WIDE = """() => {
     .map((each) => `${each.tagName} #${each.id} .${each.className}`).slice(0, 5).concat("wider than the window");
 }"""
 
+# Words that are broken between two letters, which hashes and addresses may be.
+BROKEN_WORDS = """() => {
+  const found = [], texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const node = texts.currentNode;
+    for (const word of node.data.matchAll(/\\p{L}{3,}/gu)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const lines = new Set([...range.getClientRects()].filter(({ width }) => width).map(({ top }) => Math.round(top)));
+      if (lines.size > 1) found.push(`«${word[0]}» is broken`);
+    }
+  }
+  return found;
+}"""
+
 
 def in_group(group: str) -> Any:
     """Parametrize a test by the states of one group and the languages."""
@@ -67,8 +85,9 @@ def check(contexts: ContextPool, state: State, language: str) -> None:
                 is_whole = WHOLE[language] == (viewport, scheme)
                 rules = () if is_whole else COLOUR_RULES if language == "ru" else None
                 wrong += [f"{viewport['width']} {scheme}: {each}" for each in _look(shown, rules)]
-        shown.page.set_viewport_size(WIDEST)
-        wrong += shown.page.evaluate(TOO_WIDE)
+        for viewport in (NARROWEST, WIDEST):
+            shown.page.set_viewport_size(viewport)
+            wrong += [f"{viewport['width']}: {each}" for each in shown.page.evaluate(TOO_WIDE)]
         assert shown.page.locator("html").get_attribute("lang") == language
         assert wrong + shown.errors == [], wrong + shown.errors
         assert shown.status == state.status
@@ -79,6 +98,8 @@ def _look(shown: OpenPage, rules: Sequence[str] | None) -> list[str]:
     too_wide: list[str] = shown.page.evaluate(TOO_WIDE)
     if rules is None:
         return too_wide
+    if shown.page.viewport_size == DESKTOP:
+        too_wide += shown.page.evaluate(BROKEN_WORDS)
     return too_wide + shown.page.evaluate(RUN_AXE, [list(shown.state.exempt), list(rules)])
 
 

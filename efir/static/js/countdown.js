@@ -6,6 +6,7 @@ const LATE_MS = 30 * 60 * 1000; // the same as the template filter `is_delayed`
 function draw(element) {
   const left = Date.parse(element.dataset.countdown) - serverNow();
   const over = !(left > 0);
+  if (element.hidden) element.ariaHidden = "true"; // from now on it ticks: a screen reader would read every second
   element.hidden = over && !element.dataset.over;
   element.classList.toggle("over", over);
   const said = left < -LATE_MS ? element.dataset.late ?? element.dataset.over : element.dataset.over;

@@ -20,6 +20,7 @@ function tick() {
   for (const clock of document.querySelectorAll("[data-clock]")) {
     const ms = serverNow() - Date.parse(clock.dataset.clock);
     clock.hidden = false;
+    clock.ariaHidden = "true"; // a screen reader would read every second
     clock.querySelector("b").textContent = clockText(Math.abs(ms), clock.dataset.days);
     clock.querySelector("span").textContent = ms < 0 ? clock.dataset.before : clock.dataset.after;
   }
