@@ -19,10 +19,10 @@ ORDER = (*SLOW_FOLDERS, "integration", "unit")
 
 # Modules in which the database takes part: locks, triggers, notifications, constraints, search, full upgrades.
 POSTGRESQL = (
+    "tests/e2e/test_backup_and_restore.py",
     "tests/e2e/test_bot_asked.py",
     "tests/e2e/test_dispatcher.py",
     "tests/e2e/test_dispatcher_order.py",
-    "tests/e2e/test_keeping.py",
     "tests/e2e/test_lost_access.py",
     "tests/e2e/test_processes.py",
     "tests/e2e/test_raw_requests.py",
