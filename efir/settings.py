@@ -102,8 +102,6 @@ if EFIR.is_sqlite:
     }
 else:
     options = {
-        # A process that hangs in a transaction must not hold its locks for longer than 15 s.
-        "options": "-c idle_in_transaction_session_timeout=15000",
         # A server that vanishes is noticed within 15 s: 5 + 2 × 5, and for unacknowledged bytes the last line (in ms).
         "connect_timeout": 5,
         "keepalives_idle": 5,
@@ -111,10 +109,11 @@ else:
         "keepalives_count": 2,
         "tcp_user_timeout": 15_000,
         **url_options,
-        # The pool's default backs off for up to five minutes: a short outage would last twice as long.
-        "pool": {"min_size": 1, "max_size": 16, "timeout": 10, "reconnect_timeout": 1},
+        # An attempt is given up early, because the next one begins at once: the pool's default backs off for minutes.
+        "pool": {"min_size": 1, "max_size": 16, "timeout": 10, "reconnect_timeout": 0.5},
     }
-DATABASES = {"default": EFIR.database | {"OPTIONS": options, "CONN_MAX_AGE": 0}}
+ENGINE = EFIR.database["ENGINE"] if EFIR.is_sqlite else "efir.lib.postgresql"
+DATABASES = {"default": EFIR.database | {"ENGINE": ENGINE, "OPTIONS": options, "CONN_MAX_AGE": 0}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- People and sessions ---

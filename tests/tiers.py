@@ -34,6 +34,7 @@ POSTGRESQL = (
     "tests/faults/test_lost_network.py",
     "tests/faults/test_many_processes.py",
     "tests/faults/test_oracle.py",
+    "tests/faults/test_postgresql.py",
     "tests/faults/test_told_to_stop.py",
     "tests/integration/accounts/test_access_cache.py",
     "tests/integration/accounts/test_account_recovery.py",

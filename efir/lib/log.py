@@ -11,6 +11,8 @@ from typing import Any
 
 import structlog
 
+from efir.lib.postgresql.errors import is_read_only
+
 _RESET_PATH = re.compile(r"(/account/reset/)[^\s\"'?]+")
 _BOT_PATH = re.compile(r"/bot\d+(?::|%3A)[A-Za-z0-9_-]+", re.IGNORECASE)
 
@@ -65,6 +67,47 @@ def _drop_client_error_traceback(
     return event
 
 
+class _ReadOnlyLog:
+    """Log once a minute that the database takes no writes, in place of the traceback of each write that failed."""
+
+    def __init__(self) -> None:
+        self._logged_at = -REPEAT_S
+
+    def __call__(
+        self, _logger: Any, _method: str, event: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
+        if not self.applies(event.get("exc_info")):
+            return event
+        if not self.is_due():
+            raise structlog.DropEvent
+        for name in ("exc_info", "formerly"):
+            event.pop(name, None)
+        event["failed"], event["event"] = event.get("event"), "database_read_only"
+        event["do"] = "name the primary in EFIR_DATABASE_URL, or let the server write again"
+        return event
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Do the same for a record of the standard library: DropEvent has no meaning there."""
+        is_from_structlog = isinstance(record.msg, dict)  # and so came through `__call__`
+        if is_from_structlog or not self.applies(record.exc_info):
+            return True
+        record.exc_info = None
+        record.msg, record.args = "database_read_only", ()
+        return self.is_due()
+
+    @staticmethod
+    def applies(exc_info: Any) -> bool:
+        if exc_info is True:
+            exc_info = sys.exc_info()
+        return is_read_only(exc_info[1] if isinstance(exc_info, tuple) else exc_info)
+
+    def is_due(self) -> bool:
+        if time.monotonic() - self._logged_at < REPEAT_S:
+            return False
+        self._logged_at = time.monotonic()
+        return True
+
+
 def _add_former_name(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     if former := _FORMER_EVENTS.get(event.get("event", "")):
         event["formerly"] = former
@@ -76,6 +119,7 @@ def configure_logging(level: str, form: str = "auto") -> None:
 
     `form` is `json`, `text`, or `auto` for text on a terminal and JSON elsewhere.
     """
+    read_only = _ReadOnlyLog()
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -83,6 +127,7 @@ def configure_logging(level: str, form: str = "auto") -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _drop_client_error_traceback,
         _add_former_name,
+        read_only,
         structlog.processors.format_exc_info,
         _mask_tokens,
     ]
@@ -104,6 +149,7 @@ def configure_logging(level: str, form: str = "auto") -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.addFilter(read_only)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)

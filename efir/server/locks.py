@@ -5,12 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import structlog
 from django.conf import settings
 
 from efir.config import SQLITE_NAME, ConfigError
+
+log = structlog.get_logger(__name__)
 
 
 @contextmanager
@@ -65,8 +68,23 @@ def is_held(path: Path) -> bool:
 def blocking_lock(path: Path) -> Iterator[None]:
     """Hold the lock while the block runs; wait for the process that holds it now."""
     with open(path, "a+", opener=_private) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("lock_awaited", lock=str(path), held_by=f"process {_holder(file.fileno())}")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _holder(descriptor: int) -> str:
+    """Return the process that holds the lock, as Linux lists it (proc_locks(5)), or a question mark."""
+    inode = os.fstat(descriptor).st_ino
+    with suppress(OSError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            _number, kind, _advisory, _access, pid, where, *_range = line.split()
+            if kind == "FLOCK" and where.endswith(f":{inode}"):
+                return pid
+    return "?"
 
 
 def _private(path: str, flags: int) -> int:

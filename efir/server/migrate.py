@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import structlog
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
@@ -14,6 +15,16 @@ from efir.server.locks import blocking_lock, database_lock_path
 from efir.triggers import registry
 
 _ADVISORY_KEY = 0x65666972  # "efir"
+# Who has the lock: a process of PostgreSQL, the machine that it serves, and what it does since when.
+_HOLDER = """
+SELECT 'PostgreSQL process ' || pid, coalesce(host(client_addr) || ':' || client_port, 'local'),
+       state || ' since ' || state_change
+FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND classid = 0 AND objid = %s
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+log = structlog.get_logger(__name__)
 
 
 def migrate(verbosity: int = 0) -> None:
@@ -33,7 +44,13 @@ def migration_lock() -> Iterator[None]:
             yield
         return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [_ADVISORY_KEY])
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_ADVISORY_KEY])
+        if cursor.fetchone() == (False,):
+            cursor.execute(_HOLDER, [_ADVISORY_KEY])
+            holder = cursor.fetchone() or ("nobody any more", None, None)
+            names = ("held_by", "address", "state")
+            log.warning("migration_lock_awaited", **{k: str(v) for k, v in zip(names, holder, strict=True)})
+            cursor.execute("SELECT pg_advisory_lock(%s)", [_ADVISORY_KEY])
     try:
         yield
     finally:

@@ -19,7 +19,7 @@ from django.conf import settings
 from efir.config import ConfigError
 from efir.edge.application import make_application
 from efir.lib.concurrency import in_thread
-from efir.server import readiness
+from efir.server import readiness, secret_key
 from efir.server.forced_exit import EXIT_WITHIN_S, exit_after
 from efir.server.locks import blocking_lock, exclusive_lock
 from efir.server.web import listen, serve_metrics, serve_web
@@ -40,18 +40,21 @@ Component: TypeAlias = Callable[[asyncio.Event], Awaitable[None]]
 def run_serve() -> int:
     """Run `efir serve`: web and worker in one process."""
     with exclusive_lock("web"), exclusive_lock("worker"):
+        secret_key.confirm()
         return run_components(web_component(make_application), worker_component)
 
 
 def run_web() -> int:
     """Run `efir web`."""
     with exclusive_lock("web"):
+        secret_key.confirm()
         return run_components(web_component(make_application))
 
 
 def run_worker() -> int:
     """Run `efir worker`."""
     with exclusive_lock("worker"):
+        secret_key.confirm()
         components: list[Component] = [worker_component]
         if port := settings.EFIR.metrics_port:
             components.append(partial(serve_metrics, _listen(port, "EFIR_METRICS_PORT")))

@@ -50,7 +50,7 @@ class Worker:
             await self.run_job(self.write_heartbeat)
             if has_more is not True:
                 await wait_for(stop, TICK_S)
-        await in_thread(self.deregister)
+        await self.run_job(self.deregister)
 
     def periodic_jobs(self) -> list[Callable[[], object]]:
         """Return the jobs of every five seconds if these are over, else nothing."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from efir.config import ConfigError
 from efir.lib import os_errors
+from efir.lib.postgresql import errors
 from efir.ops.cli.parser import build_parser
 
 LOCALE = Path(__file__).parents[2] / "locale"
@@ -32,6 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DatabaseError as exc:
         if trouble := os_errors.describe_sqlite(exc):
             why = f"says: {exc}: {trouble}"
+        elif errors.is_read_only(exc):
+            why = (
+                "is read-only: it is a standby, or default_transaction_read_only is on. Name the primary, or let it "
+                "write again."
+            )
+        elif errors.is_insufficient_privilege(exc):
+            why = f"does not let Efir's role do this: {exc}. {_grant()}"
         elif isinstance(exc, OperationalError):
             why = f"does not answer: {exc}. Start it, or correct host, port, name or password there"
         else:
@@ -45,6 +53,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as exc:
         print(f"efir: {exc.filename or 'EFIR_DATA_DIR'}: {os_errors.describe(exc)}", file=sys.stderr)
         return 1
+
+
+def _grant() -> str:
+    """Return the SQL that gives Efir's role what it needs: since PostgreSQL 15 only the owner may create tables."""
+    from django.db import connection
+
+    database, role = connection.settings_dict["NAME"], connection.settings_dict["USER"]
+    return (
+        f'As a superuser run: ALTER DATABASE "{database}" OWNER TO "{role}"; or, connected to that database: GRANT '
+        f'CREATE ON SCHEMA public TO "{role}";'
+    )
 
 
 def choose_language(environ: Mapping[str, str]) -> None:
@@ -72,6 +91,10 @@ def run(options: argparse.Namespace) -> int:
         import django
 
         django.setup()
+    if options.needs in ("schema", "database"):
+        from efir.server.database import check_database
+
+        check_database()
     if options.needs == "schema":
         from efir.server.migrate import migrate
 

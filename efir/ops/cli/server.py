@@ -17,21 +17,18 @@ from efir.server.models import DemoMark
 def serve(options: argparse.Namespace) -> int:
     """Run web and worker in one process."""
     _refuse_demo_data()
-    secret_key.confirm()
     return processes.run_serve()
 
 
 def web(options: argparse.Namespace) -> int:
     """Run a web process."""
     _refuse_demo_data()
-    secret_key.confirm()
     return processes.run_web()
 
 
 def worker(options: argparse.Namespace) -> int:
     """Run a worker."""
     _refuse_demo_data()
-    secret_key.confirm()
     return processes.run_worker()
 
 

@@ -34,6 +34,7 @@ MAX_CLOCK_ERROR_S = 5.0
 # What to do about each state that /healthz can name.
 ADVICE = {
     "unreachable": "start the database, and look at EFIR_DATABASE_URL",
+    "read_only": "name the primary in EFIR_DATABASE_URL, or let it write again (default_transaction_read_only)",
     "triggers_missing": "efir migrate puts them back",
     "no_heartbeat": "start `efir serve`, or `efir worker`; if it runs, read its log",
     "dispatcher_down": "start `efir serve`, or `efir worker`; if it runs, read its log",

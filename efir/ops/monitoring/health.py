@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import Error as DatabaseError
+from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
@@ -62,6 +63,11 @@ def component_states() -> dict[str, str]:
 def _database() -> str:
     if settings.EFIR.is_sqlite and shutil.disk_usage(settings.EFIR.sqlite_file.parent).free < LEAST_FREE:
         return "disk_full"
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW transaction_read_only")
+            if cursor.fetchone() == ("on",):
+                return "read_only"
     return "triggers_missing" if registry.missing() else "ok"
 
 
