@@ -117,13 +117,20 @@ def test_connection_that_never_answers_is_given_up(logged_in, webinar):
 
 
 def test_device_that_wakes_connects_at_once(logged_in, relay, speaker, webinar):
-    """Without a notice and without a delay."""
     with in_the_room(logged_in, webinar) as page:
         relay.lose_streams()
         control(speaker, webinar, "start")
         page.clock.fast_forward("20:00")
         expect(page.get_by_role("button", name="Войти в эфир")).to_be_visible()
+        expect(page.locator("#lost")).to_be_hidden()
         assert page.evaluate("streams.length") == 2
+
+
+def test_device_that_wakes_without_a_network_says_so(logged_in, webinar):
+    with in_the_room(logged_in, webinar) as page:
+        page.route("**/stream", lambda _: None)
+        page.clock.fast_forward("20:00")
+        expect(page.locator("#lost")).to_be_visible()
 
 
 STANDS_STILL = "(() => { const now = performance.now(); performance.now = () => now; })()"

@@ -132,7 +132,10 @@ export class Connection {
 
   // Connect at once if the connection is lost, or may be.
   wake() {
-    if (this.timer !== undefined || this.heard.elapsed() > STALE_MS) this.renew();
+    if (this.closed) return;
+    const silence = this.heard.elapsed();
+    if (silence > SILENT_MS) this.onLost(); // what the page shows is old until the stream answers
+    if (silence > STALE_MS || this.timer !== undefined) this.open();
   }
 
   look() {

@@ -64,7 +64,7 @@ export class SharedStream {
 
   // The tab that has the stream asks who plays, and waits for the lock of each until it is free.
   async countPlaying() {
-    const { held } = await navigator.locks.query();
+    const { held } = await navigator.locks.query().catch(() => ({ held: [] }));
     const names = held.map(({ name }) => name).filter((name) => name.startsWith(`${this.name}-plays-`));
     this.connection.watch(names.length > 0);
     this.onWatching(names.length > 0);
