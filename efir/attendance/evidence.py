@@ -185,21 +185,28 @@ def late_results(webinar: Webinar, verdicts: Sequence[Verdict]) -> dict[int, Ver
 
 
 def unseen_leads(webinar: Webinar, as_of: Mapping[UUID, datetime] | None = None) -> list[int]:
-    """Return the leads who did not enter as far as was seen, but were held by a process that died or hung meanwhile.
+    """Return the leads who did not enter as far as was seen, but may have.
 
-    They may have entered, so they get a verdict, with or without a seat. Whether somebody is a lead is settled at the
-    stop, and nobody is returned before it. `as_of` as in `spans_by_person`.
+    A process that held them died or hung, or they were in the room and the clock was set back. They get a verdict, with
+    or without a seat. Whether somebody is a lead is settled at the stop, and nobody is returned before it. `as_of` as
+    in `spans_by_person`.
     """
-    live = live_spans(list(webinar.ledger.all()), webinar.finished_at) if webinar.finished_at else []
-    if not live or not webinar.finished_at:
+    if not webinar.finished_at:
         return []
+    live_time = live_time_of(webinar, webinar.finished_at, as_of)
     entered = Participation.objects.filter(webinar=webinar).values("person_id")
-    in_room = PresenceInterval.objects.filter(webinar=webinar, began_at__lt=live[-1][1])
+    in_room = PresenceInterval.objects.filter(webinar=webinar).exclude(person_id__in=entered)
+    if live_time.clock_moved:
+        ids = in_room.values_list("person_id", flat=True).distinct()
+        return sorted(leads_at(dict.fromkeys(ids, webinar.finished_at)))
+    if not (live := live_time.spans):
+        return []
+    in_room = in_room.filter(began_at__lt=live[-1][1])
     if as_of is None:
         in_room = in_room.filter(ended_at=None, recorder__pulsed_at__lt=live[-1][1])
     else:
         in_room = in_room.filter(recorder__in=[key for key, at in as_of.items() if at < live[-1][1]])
-    ids = in_room.exclude(person_id__in=entered).values_list("person_id", flat=True).distinct()
+    ids = in_room.values_list("person_id", flat=True).distinct()
     spans = spans_by_person(webinar.pk, ids, as_of) if ids else {}
     unseen = [person_id for person_id, seen in spans.items() if unseen_spans(seen, live)]
     return sorted(leads_at(dict.fromkeys(unseen, webinar.finished_at)))

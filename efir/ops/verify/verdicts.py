@@ -17,6 +17,8 @@ from efir.room.models import PresenceInterval
 from efir.webinars.models import Webinar
 
 CHUNK = 500
+# Why there may be a verdict on somebody who neither entered nor held a seat.
+MAY_HAVE_ENTERED = (UnknownReason.PROCESS_DIED, UnknownReason.CLOCK_MOVED)
 DECIDED = "decided_by_admin"
 TELL_PEOPLE = "the message has gone out by it: tell the people concerned, and keep the presence as it is"
 
@@ -64,9 +66,9 @@ def _wrong_leads(webinar: Webinar) -> Iterator[Issue]:
     """Check that everybody who entered or held a seat has one verdict, and nobody else has."""
     eligible = eligible_leads(webinar).order_by("pk").values_list("pk", flat=True)
     judged = Verdict.objects.filter(webinar=webinar).order_by("lead_id").values_list("lead_id", flat=True)
-    # The presence that shows who was held by a lost process may have been deleted.
+    # The presence that shows who may have entered unseen has been deleted then.
     is_pruned = webinar.classification.evidence_pruned_at is not None
-    lost = set(judged.filter(why_unknown=UnknownReason.PROCESS_DIED)) if is_pruned else set()
+    lost = set(judged.filter(why_unknown__in=MAY_HAVE_ENTERED)) if is_pruned else set()
     for (lead_id,), is_eligible, _ in differences(
         (((lead_id,), True) for lead_id in eligible.iterator(CHUNK)),
         (((lead_id,), True) for lead_id in judged.iterator(CHUNK)),

@@ -130,6 +130,17 @@ class TestClockSetBack:
         assert [str(note)[:16] for note in notes] == ["note: webinar id"] * (stopped_at < 0)
         assert str(summary).startswith("OK")
 
+    def test_holds_verdicts_of_people_without_a_seat(self, evening, people, make_person):
+        # They came after the clock was set back: by their times, before the start.
+        walk_in, speaker = make_person(), make_person(Role.SPEAKER)
+        after = RecorderRow(uuid4(), evening.at(-3000), evening.at(301), repeats_until=evening.at(600))
+        for person in (walk_in, speaker):
+            evening.seen(person, -3000, -2000, recorder=after)
+        evening.stop(300, settle=False)
+        evening.clock.move(60)
+        assert evening.verdicts() == {person.pk: (None, "unknown") for person in (*people, walk_in)}
+        assert list(verdicts.issues()) == []
+
     def test_repeated_time_before_the_start_changes_nothing(self, evening, people):
         long_ago = RecorderRow(uuid4(), evening.at(-9000), evening.at(-8000), repeats_until=evening.at(-7000))
         write(Pending((long_ago,), ()))
