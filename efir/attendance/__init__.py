@@ -1,1 +1,1 @@
-"""Attendance: tracker, classifier and reports. The server alone decides the verdicts, from recorded presence."""
+"""Attendance: tracker, classifier and reports. The server alone decides, from recorded presence and watching."""

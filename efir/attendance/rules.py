@@ -181,15 +181,8 @@ def unseen_spans(seen: Sequence[PresenceSpan], live: Sequence[Span]) -> list[Spa
     return clip(unseen, live)
 
 
-def evaluate(
-    seen: Sequence[PresenceSpan], live_time: LiveTime, rule: Rule, watching: WatchingRecord | None = None
-) -> VerdictResult:
-    """Return the verdict on somebody who entered, held a seat or was lost, by the contract's table."""
-    return judge(evidence_of(seen, live_time, watching), live_time, rule)
-
-
 def judge(evidence: Evidence, live_time: LiveTime, rule: Rule) -> VerdictResult:
-    """Return the verdict by the evidence.
+    """Return the verdict on somebody who entered, held a seat or was lost, by the contract's table.
 
     Attended: less live time than the grace period passed between the last presence and the stop, and by the second rule
     the least share of the live time was watched. Unknown: what was not seen could have changed the attendance or the

@@ -15,9 +15,10 @@ from efir.attendance.rules import (
     Evidence,
     LiveTime,
     Rule,
+    VerdictResult,
     WatchingRecord,
     end_gap_s,
-    evaluate,
+    evidence_of,
     first_live_moment,
     judge,
 )
@@ -39,6 +40,13 @@ def live_time(*live: tuple[float, float], covered: list[tuple[float, float]] | N
     spans = [(at(start), at(end)) for start, end in live]
     pulses = spans if covered is None else [(at(start), at(end)) for start, end in covered]
     return LiveTime(spans, pulses)
+
+
+def evaluate(
+    spans: list[PresenceSpan], live: LiveTime, rule: Rule, watching: WatchingRecord | None = None
+) -> VerdictResult:
+    """Return the verdict by what was recorded."""
+    return judge(evidence_of(spans, live, watching), live, rule)
 
 
 HOUR = live_time((0, 3600))
