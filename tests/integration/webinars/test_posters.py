@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import struct
+import subprocess
+import sys
 import zlib
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -19,10 +23,12 @@ from PIL import Image
 from efir.accounts.capabilities import Role
 from efir.webinars import core
 from efir.webinars.models import Poster, PosterFile, Webinar
+from efir.webinars.posters.child import CPU_S, MEMORY_BYTES
 from efir.webinars.posters.decode import MAX_FILE_BYTES
 from efir.webinars.posters.render import render_upload
 from efir.webinars.posters.store import delete_unused, store
 from tests.conftest import SYSTEM
+from tests.support.site import eventually
 
 
 def picture(size=(1200, 700), mode="RGB", kind="PNG", colour=None, **options) -> bytes:
@@ -130,6 +136,101 @@ def test_metadata_is_dropped_and_orientation_applied():
 def test_small_image_is_not_enlarged():
     poster = render_upload(picture((800, 450)))
     assert Image.open(io.BytesIO(poster.files["1600.webp"])).size == (800, 450)
+
+
+def many_scans() -> bytes:
+    """Return a progressive JPEG of some hundred kB whose last scan comes 5,000 times."""
+    content = picture((1600, 900), kind="JPEG", colour=(10, 90, 200), progressive=True)
+    at = content.rindex(b"\xff\xda")
+    return content[:at] + content[at:-2] * 5000 + content[-2:]
+
+
+def see_through() -> bytes:
+    """Return a PNG of 8000 × 6200 pixels with transparency, which is some 200 kB."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    packer = zlib.compressobj(1)
+    row = b"\0" + b"\x10\x20\x30\x80" * 8000
+    pixels = b"".join(packer.compress(row) for _ in range(6200)) + packer.flush()
+    head = struct.pack(">IIBBBBB", 8000, 6200, 8, 6, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+# Prints what comes of each file, sent at the same moment, and what its child processes took.
+TOGETHER = """
+import json, resource, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from django.core.exceptions import ValidationError
+from efir.webinars.posters.render import render_upload
+def answer(path):
+    try:
+        return sorted(render_upload(Path(path).read_bytes()).files)
+    except ValidationError as refused:
+        return refused.code
+with ThreadPoolExecutor() as pool:
+    answers = list(pool.map(answer, sys.argv[1:]))
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([answers, used.ru_utime + used.ru_stime, used.ru_maxrss]))
+"""
+
+
+def test_costly_files_are_refused_while_others_are_taken(tmp_path):
+    sent = {"scans": many_scans(), "clear": see_through(), "poster": picture((640, 360))}
+    for name, content in sent.items():
+        (tmp_path / name).write_bytes(content)
+    words = [sys.executable, "-c", TOGETHER, *(str(tmp_path / name) for name in sent)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    answers, cpu_s, most_kb = json.loads(done.stdout)
+    assert answers[:2] == ["poster_too_complex", "poster_too_large"]
+    assert len(answers[2]) == 4
+    assert most_kb * 1024 < MEMORY_BYTES
+    assert cpu_s < 3 * CPU_S  # it took minutes of a slow machine
+
+
+@pytest.mark.parametrize(
+    "code", ["x = bytearray(2**31)", "while True: pass", "import pathlib; pathlib.Path(path).write_text('x')"]
+)
+def test_child_has_limits(code, tmp_path):
+    limited = "from efir.webinars.posters import child\nchild.CPU_S = 1\nchild.limit()"
+    script = f"{limited}\npath = {str(tmp_path / 'file')!r}\n{code}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.returncode != 0
+
+
+def test_child_that_is_ended_is_a_refusal(monkeypatch):
+    monkeypatch.setattr("efir.webinars.posters.render.sys.executable", "/bin/false")
+    with pytest.raises(ValidationError) as refused:
+        render_upload(GOOD["a PNG"])
+    assert refused.value.code == "poster_too_complex"
+
+
+PARENT = """
+import os, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-m", "efir.webinars.posters.child", str(os.getpid())])
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_child_ends_with_a_killed_parent():
+    # The pipe that the child reads stays open, so that it does not end by itself.
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        pid = int(parent.stdout.readline())
+        assert Path(f"/proc/{pid}").exists()
+        parent.kill()
+        eventually(lambda: not is_alive(pid))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @settings(max_examples=150, deadline=None)

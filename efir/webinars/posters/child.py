@@ -1,0 +1,62 @@
+"""The process that decodes one upload from standard input, with limits: `python -m efir.webinars.posters.child PARENT`.
+
+PARENT is the number of the process that asks. The answer is one JSON object on standard output:
+the rendered files in base64, or the code of the refusal.
+"""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from contextlib import suppress
+
+# A picture of a phone takes half a second; a machine may be several times slower.
+CPU_S = 5
+LIVES_S = 12
+MEMORY_BYTES = 300 * 2**20
+PR_SET_PDEATHSIG = 1  # of prctl(2)
+
+
+def limit() -> None:
+    """Limit this process for good. It ends with the process that started it, on Linux at once."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.alarm(LIVES_S)
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    with suppress(ValueError, OSError):  # not every system has it
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+
+
+def main() -> None:
+    """Answer for the upload on standard input."""
+    limit()
+    if os.getppid() != int(sys.argv[1]):  # whoever asked was gone before the limits were set
+        return
+    from django.core.exceptions import ValidationError
+
+    from efir.webinars.posters.decode import decode_image, refusal
+    from efir.webinars.posters.render import render_image
+
+    answer: dict[str, object]
+    try:
+        try:
+            poster = render_image(decode_image(sys.stdin.buffer.read()))
+        except MemoryError as exc:
+            raise refusal("poster_too_large") from exc
+    except ValidationError as refused:
+        answer = {"refused": refused.code}
+    else:
+        files = {name: base64.b64encode(content).decode() for name, content in poster.files.items()}
+        answer = {"digest": poster.digest, "files": files}
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
