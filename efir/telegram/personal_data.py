@@ -28,7 +28,7 @@ _OPEN = (MessageState.WAITING_LINK, MessageState.WAITING_RECORDING, MessageState
 @section("telegram")
 def _chat(person: Person) -> Iterable[Row]:
     chats = TelegramChat.objects.filter(person=person)
-    return chats.values("chat_id", "linked_at", "reachable", "unreachable_reason")
+    return chats.values("chat_id", "linked_at", "reachable", "unreachable_reason", "reset_from")
 
 
 @section("telegram_invitations")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from efir.accounts.roles import LastAdmin, assign_role
 from efir.accounts.services import close_account, create_person
 from efir.audit.models import AuditEntry
 from efir.hooks.actions import ActionRefused, Context, Source
+from efir.ops.cli.people import close_person
 from efir.webinars import core
 from efir.webinars.models import Webinar
 from tests.conftest import PASSWORD, PLAYER, SYSTEM
@@ -188,6 +190,12 @@ class TestLastAdmin:
             remove(admin)
         admin.refresh_from_db()
         assert (admin.is_active, admin.role) == (True, "admin")
+
+    def test_command_line_says_why(self, make_person, capsys):
+        admin = make_person(Role.ADMIN, login="admin@example.ru")
+        assert close_person(Namespace(login=admin.login)) != 0
+        assert "last_admin" in capsys.readouterr().err
+        assert Person.objects.get().is_active
 
     def test_one_of_two_admins_can_be_closed(self, make_person):
         make_person(Role.ADMIN)
