@@ -34,7 +34,8 @@ def wrong_method(client, monkeypatch):
 def too_often(client, monkeypatch):
     monkeypatch.setitem(LIMITS, "sign_up", replace(LIMITS["sign_up"], count=0))
     guest = Client(headers=client.defaults_of_language | {"accept": "text/html"})
-    return guest.post("/signup/", {"name": "Анна"})
+    form = {"name": "Анна", "username": "anna@example.org", "password": "vecherniy-efir", "consent": "on"}
+    return guest.post("/signup/", form)
 
 
 def broken(client, monkeypatch):
