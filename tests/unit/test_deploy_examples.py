@@ -56,6 +56,12 @@ def test_caddy_takes_its_example(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_caddy_tells_efir_at_once_that_a_viewer_left():
+    """Caddy keeps a request going after its client has gone if this option is negative."""
+    options = [line for line in caddy.EXAMPLE.read_text().splitlines() if not line.lstrip().startswith("#")]
+    assert not [line for line in options if "flush_interval" in line]
+
+
 @pytest.mark.skipif(not nginx.PROGRAM and not IN_CI, reason=nginx.MISSING)
 def test_nginx_redirects_to_its_own_name_only(tmp_path):
     http, https = free_port(), free_port()
