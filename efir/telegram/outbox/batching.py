@@ -6,7 +6,6 @@ what has to be tried again goes together again.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from datetime import datetime
 from uuid import uuid4
 
@@ -15,7 +14,7 @@ from django.db import Error as DatabaseError
 
 from efir.telegram.models import OutboxMessage
 from efir.telegram.outbox.message_types import MAX_TEXT, compose, message_type
-from efir.telegram.outbox.queries import due, locked
+from efir.telegram.outbox.queries import COMPOSED_FROM, due
 
 # More than one message holds, however short each line is. It bounds the work of finding out how many fit.
 MAX_FITTING = MAX_TEXT // 10
@@ -26,7 +25,8 @@ log = structlog.get_logger(__name__)
 def batch_for(first: OutboxMessage, now: datetime) -> list[OutboxMessage]:
     """Return the messages that one call carries if `first` is due, in the order in which the text lists them.
 
-    To be called in the claim's transaction: it locks the messages and assigns the batch.
+    To be called before the claim's transaction, because composing takes time: no lock is held, but the batch is
+    assigned. What the claim then no longer finds in the queue is left out.
     """
     policy = message_type(first.kind).batching
     if policy is None:
@@ -35,18 +35,18 @@ def batch_for(first: OutboxMessage, now: datetime) -> list[OutboxMessage]:
         person_id=first.person_id,
         webinar_id=first.webinar_id,
         kind=first.kind,
-        batch=first.batch,
         # A message that may have arrived already never goes with one that did not.
         uncertain_count=first.uncertain_count,
     )
-    rows = list(locked(same).order_by("pk"))
-    if first.batch is None:
-        if len(rows) <= policy.max_single:
+    batch = first.batch
+    if batch is None:
+        loose = same.filter(batch=None)
+        if loose[: policy.max_single + 1].count() <= policy.max_single:
             return [first]
         batch = uuid4()
-        OutboxMessage.objects.filter(pk__in=[row.pk for row in rows]).update(batch=batch)
-        for row in rows:
-            row.batch = batch
+        loose.update(batch=batch)
+    ranked = policy.rank(same.filter(batch=batch)).select_related(*COMPOSED_FROM)
+    rows = list(ranked[:MAX_FITTING]) or [first]
     try:
         return fit_to_limit(policy.sort(rows))
     except DatabaseError:
@@ -58,8 +58,10 @@ def batch_for(first: OutboxMessage, now: datetime) -> list[OutboxMessage]:
 
 def fit_to_limit(rows: list[OutboxMessage]) -> list[OutboxMessage]:
     """Return as many of these as one call holds, at least one."""
-    if len(rows) <= MAX_FITTING and compose(rows).length <= MAX_TEXT:
-        return rows
-    counts = range(1, min(len(rows), MAX_FITTING) + 1)
-    fitting = bisect_right(counts, MAX_TEXT, key=lambda count: compose(rows[:count]).length)
-    return rows[: max(fitting, 1)]
+    count = len(rows)
+    while count > 1 and (length := compose(rows[:count]).length) > MAX_TEXT:
+        # Lines are of about the same length, so this comes close after a few steps.
+        count = max(1, min(count - 1, count * MAX_TEXT // length))
+    while count < len(rows) and compose(rows[: count + 1]).length <= MAX_TEXT:
+        count += 1
+    return rows[:count]

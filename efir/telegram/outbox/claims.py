@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID, uuid4
 
 import structlog
@@ -56,30 +57,46 @@ def claim(limit: int, holder: UUID, exclude_person_ids: Collection[int] = ()) ->
     They are committed as `sending` when this returns. Nothing is claimed without the lease.
     """
     now = clock.now()
-    if not due(now).exclude(person_id__in=exclude_person_ids).exists():
+    plan = _plan(limit, now, exclude_person_ids)
+    if not plan:
         return []
     with transaction.atomic():
         if not lease.holds(holder):
             return []
-        firsts = first_of_each_person(now).exclude(person_id__in=exclude_person_ids)
-        rows = list(locked(firsts)[:limit])
-        people = {person.pk: person for row in rows for person in (row.person, row.lead)}
-        ineligible = expire_ineligible(rows, people)
+        planned = [row.pk for call in plan for row in call]
+        present = {row.pk: row for row in locked(due(now).filter(pk__in=planned))}
+        found = [[present[row.pk] for row in call if row.pk in present] for call in plan]
+        calls = [call for call in found if call]
+        firsts = [call[0] for call in calls]
+        people = {person.pk: person for row in firsts for person in (row.person, row.lead)}
+        ineligible = expire_ineligible(firsts, people)
         OutboxMessage.objects.bulk_update(ineligible, ["state", "expires_at", "error"])
-        rows = [row for row in rows if row not in ineligible]
-        reachable = TelegramChat.objects.filter(reachable=True, person_id__in=[row.person_id for row in rows])
+        calls = [call for call in calls if call[0] not in ineligible]
+        reachable = TelegramChat.objects.filter(
+            reachable=True, person_id__in=[call[0].person_id for call in calls]
+        )
         chats = dict(reachable.values_list("person_id", "chat_id"))
-        ready = [row for row in rows if row.person_id in chats and _has_its_recording(row)]
-        move_to_waiting([row for row in rows if row not in ready])
-        claims: list[Claim] = []
-        for row in ready:
-            claims.append(Claim(uuid4(), chats[row.person_id], batch_for(row, now)))
-            if sum(len(each.messages) for each in claims) >= ROWS_AT_ONCE:
-                break
+        ready = [call for call in calls if call[0].person_id in chats and _has_its_recording(call[0])]
+        move_to_waiting([call[0] for call in calls if call not in ready])
+        claims = [Claim(uuid4(), chats[call[0].person_id], call) for call in ready]
         _join(claims)
         for each in claims:
             _mark_claimed(each, holder)
     return claims
+
+
+def _plan(limit: int, now: datetime, exclude_person_ids: Collection[int]) -> list[list[OutboxMessage]]:
+    """Return the messages of up to `limit` calls, of `ROWS_AT_ONCE` or little more in all. Nothing is locked.
+
+    To find out how many messages fit into one call they are composed. Under the lock of the lease that would keep it
+    from being renewed.
+    """
+    plan: list[list[OutboxMessage]] = []
+    for first in first_of_each_person(now, limit, exclude_person_ids):
+        plan.append(batch_for(first, now))
+        if sum(map(len, plan)) >= ROWS_AT_ONCE:
+            break
+    return plan
 
 
 def _has_its_recording(row: OutboxMessage) -> bool:

@@ -74,11 +74,13 @@ class BatchPolicy:
 
     max_single: up to so many messages still go one by one.
     webinars_in_progress: the ids of webinars that will cause more messages; theirs wait until all are there.
+    rank: orders a query by what is to be listed first, so that only as many are fetched as may fit.
     sort: returns the messages in the order in which the text lists them.
     """
 
     max_single: int
     webinars_in_progress: Callable[[], QuerySet[Any, Any]]
+    rank: Callable[[QuerySet[OutboxMessage]], QuerySet[OutboxMessage]]
     sort: Callable[[Sequence[OutboxMessage]], list[OutboxMessage]]
 
 

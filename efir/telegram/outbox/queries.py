@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.telegram.outbox.message_types import batch_policies
@@ -18,6 +19,7 @@ UNSETTLED = (
 )
 # After so many failures (about a minute of retries) a message no longer holds up the person's later messages.
 PATIENCE = 6
+COMPOSED_FROM = ("webinar", "lead", "person")
 # Longer than any delay that Efir sets (`completion.LAST_RETRY_S`).
 LONGEST_DELAY = timedelta(minutes=2)
 
@@ -35,22 +37,45 @@ def _queued() -> QuerySet[OutboxMessage]:
     return rows
 
 
-def first_of_each_person(now: datetime) -> QuerySet[OutboxMessage]:
-    """Return each person's message with the earliest cause, if it is due.
+def first_of_each_person(
+    now: datetime, limit: int, exclude_person_ids: Collection[int] = ()
+) -> list[OutboxMessage]:
+    """Return each person's message with the earliest cause, if it is due; up to `limit` of them.
 
-    They are ordered by priority; within one, everybody's first message goes before anybody's second.
+    They are ordered by priority; within one, everybody's first message goes before anybody's second. The queue is
+    read in this order and each person looked up once, so that one with thousands of messages costs no more than others.
     """
-    at_once = Q(cause_at=OuterRef("cause_at"))
-    before = Q(priority__lt=OuterRef("priority")) | Q(priority=OuterRef("priority"), pk__lt=OuterRef("pk"))
-    earlier = Q(cause_at__lt=OuterRef("cause_at")) | (at_once & before)
-    ahead = Q(due_at__lte=now) | Q(failures__lt=PATIENCE)
-    others = _queued().filter(earlier, ahead, person_id=OuterRef("person_id"))
-    return due(now).exclude(Exists(others)).order_by("priority", "place", "pk")
+    seen, found = set(exclude_person_ids), list[OutboxMessage]()
+    reached: tuple[int, ...] = ()
+    while sum(order_of(message) <= reached for message in found) < limit:
+        others = due(now).exclude(person_id__in=seen).order_by("priority", "place", "pk")
+        part = list(others.values_list("priority", "place", "pk", "person_id")[:limit])
+        if not part:
+            break
+        for *order, person_id in part:
+            reached = tuple(order)
+            if person_id not in seen:
+                seen.add(person_id)
+                if first := _first_of(person_id, now):
+                    found.append(first)
+    return sorted(found, key=order_of)[:limit]
+
+
+def order_of(message: OutboxMessage) -> tuple[int, ...]:
+    """Return what the queue is ordered by."""
+    return message.priority, message.place, message.pk
+
+
+def _first_of(person_id: int, now: datetime) -> OutboxMessage | None:
+    """Return the person's message with the earliest cause, if it is due; one that failed often holds up no other."""
+    ahead = _queued().filter(Q(due_at__lte=now) | Q(failures__lt=PATIENCE), person_id=person_id)
+    first = ahead.select_related(*COMPOSED_FROM).order_by("cause_at", "priority", "pk").first()
+    return first if first and first.due_at <= now else None
 
 
 def locked(rows: QuerySet[OutboxMessage]) -> QuerySet[OutboxMessage]:
     """Lock these rows until the transaction ends, skipping locked ones, and fetch what composing needs."""
-    return rows.select_for_update(skip_locked=True, of=("self",)).select_related("webinar", "lead", "person")
+    return rows.select_for_update(skip_locked=True, of=("self",)).select_related(*COMPOSED_FROM)
 
 
 def requeue(rows: QuerySet[OutboxMessage]) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Classification, Verdict
@@ -13,7 +15,7 @@ from efir.followup.digest import MAX_SINGLE
 from efir.telegram.bot import lease
 from efir.telegram.bot.outcomes import MessageRefused, NotSent, OutcomeUnknown, RateLimited, Sent
 from efir.telegram.models import DispatcherState, OutboxMessage, TelegramChat
-from efir.telegram.outbox import claims, enqueue, resend
+from efir.telegram.outbox import batching, claims, enqueue, resend
 from efir.telegram.outbox.completion import AFTER_UNKNOWN_S, LAST_RETRY_S, complete, recover_orphaned
 from efir.telegram.outbox.message_types import MAX_TEXT
 from tests.conftest import SYSTEM
@@ -274,6 +276,36 @@ def test_message_that_cannot_be_composed_does_not_stop_its_batch(verdicts, claim
             complete(one, Sent(len(told)))
     assert refused == [leads[2].pk]
     assert told == [lead.pk for lead in leads if lead != leads[2]]
+
+
+def test_claim_costs_the_same_however_many_wait(verdicts, claim, webinar, make_person, make_webinar):
+    costs = []
+    for count in (150, 420):
+        verdicts(count)
+        claim()  # assigns the batch
+        OutboxMessage.objects.filter(state="sending").update(state="queued")
+        with CaptureQueriesContext(connection) as queries:
+            (one,) = claim()
+        costs.append(len(queries))
+        assert len(one.messages) < 150
+        OutboxMessage.objects.update(state="sent")
+    few, many = costs
+    assert many - few <= 10, "one query or two for each try to compose"
+
+
+def test_nothing_is_composed_while_the_lease_is_locked(verdicts, claim, monkeypatch):
+    verdicts(MANY)
+    held_locks = []
+    real = batching.compose
+    depth = len(connection.savepoint_ids)
+    monkeypatch.setattr(
+        batching,
+        "compose",
+        lambda rows: held_locks.append(len(connection.savepoint_ids) > depth) or real(rows),
+    )
+    claim()
+    assert held_locks
+    assert not any(held_locks)
 
 
 def test_late_link_releases_one_batch(verdicts, claim, partner):
