@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from efir.attendance.intervals import Span, after, clip, last_s, total_s, union, without
+from efir.attendance.intervals import Span, after, clip, last_s, total_s, without
 from efir.attendance.models import UnknownReason
 from efir.hooks.events import Reason
 from efir.room.presence_store import PresenceSpan
@@ -143,19 +143,19 @@ def evidence_of(
 ) -> Evidence:
     """Return what is recorded of one person in live time; `watching` is None if it was not recorded."""
     live = live_time.spans
-    unseen = unseen_spans(seen, live)
-    if watching is None or not live:
-        return Evidence(_present(seen, live), unseen, None if watching is None else Watching())
+    present, unseen = _present(seen, live), unseen_spans(seen, live)
+    if watching is None:
+        return Evidence(present, unseen)
     opened_at = watching.opened_at
     if opened_at is None:
-        return Evidence(_present(seen, live), unseen, Watching())
+        return Evidence(present, unseen, Watching())
     return Evidence(
-        _present(seen, live),
+        present,
         unseen,
         Watching(
             opened_at,
             watched=after(_present(watching.seen, live), opened_at),
-            unseen=after(union([*live_time.unrecorded, *unseen]), opened_at),
+            unseen=after([*live_time.unrecorded, *unseen], opened_at),
         ),
     )
 
