@@ -90,12 +90,13 @@ class Person:
         assert self.streaming() == list(tabs)
 
     def presence(self) -> list[list[str | None]]:
-        """The beginning and the end of each interval in the database, in order."""
+        """The beginning and the end of each interval in the database, in order; an empty one is only a mark."""
         code = (
             "import django, json; django.setup()\n"
+            "from django.db.models import F\n"
             "from efir.lib import clock; from efir.room.models import PresenceInterval\n"
             f"rows = PresenceInterval.objects.filter(person__login={self.login!r}, webinar={self.webinar})\n"
-            "rows = rows.order_by('began_at').values_list('began_at', 'ended_at')\n"
+            "rows = rows.exclude(ended_at=F('began_at')).order_by('began_at').values_list('began_at', 'ended_at')\n"
             "print(json.dumps([[at and clock.iso(at) for at in row] for row in rows]))"
         )
         environ = self.site.environ | {"DJANGO_SETTINGS_MODULE": "efir.settings"}

@@ -74,12 +74,13 @@ def has_stream(person: Person, tab: Page, *, watching: bool) -> None:  # noqa: F
 
 
 def intervals(person: Person, kind: str) -> list[bool]:  # noqa: F811  # not the fixture
-    """Return which of the person's intervals of presence or watching are still open."""
+    """Return which of the person's intervals of presence or watching are still open; an empty one is only a mark."""
     table = {"presence": "room_presenceinterval", "watching": "room_watchinginterval"}[kind]
     with person.site.database() as connection:
         rows = connection.execute(
             f"SELECT ended_at FROM {table} JOIN accounts_person ON person_id = accounts_person.id "
-            f"WHERE login = '{person.login}' AND webinar_id = {person.webinar} ORDER BY began_at"
+            f"WHERE login = '{person.login}' AND webinar_id = {person.webinar} "
+            "AND (ended_at IS NULL OR ended_at > began_at) ORDER BY began_at"
         ).fetchall()
     return [ended_at is None for (ended_at,) in rows]
 
