@@ -138,8 +138,9 @@ class Writer:
         self.stops_s = self.starts_s + length
         in_pause = [kind for kind in kinds if kind.endswith("in_pause") and "past_stop" not in kind]
         if in_pause:
+            # Long enough for those who come in it to be written down before the fault.
             begins = self.starts_s + draw(5, 7)
-            self.pauses = [(begins, begins + draw(5, 6))]
+            self.pauses = [(begins, begins + draw(8, 9))]
         elif "freeze_past_stop_in_pause" in kinds:
             self.pauses = [(self.stops_s - draw(4, 6), FOR_EVER)]
         elif (
@@ -165,7 +166,7 @@ class Writer:
         process = self.random.randrange(self.processes)
         # A second fault of the same evening keeps away from the first.
         middle = start + draw(4, 7) if not self.faults else stop - draw(9, 10)
-        in_pause = self.pauses[0][0] + draw(1.5, 2.5) if self.pauses else middle
+        in_pause = self.pauses[0][0] + draw(5, 6) if self.pauses else middle
         if kind == "kill":
             self._add(
                 kind, middle, self.random.choice((0.5, 3.0, FOR_EVER if self.processes > 1 else 6.0)), process
@@ -204,13 +205,14 @@ class Writer:
     def _person(self) -> Person:
         script = self.random.choices([script for script, _ in SCRIPTS], [weight for _, weight in SCRIPTS])[0]
         if self.faults and self.random.random() < 0.25:
-            script = self.random.choice(AT_FAULTS)
+            waits = "kill_in_pause" in self.scenario or "freeze_in_pause" in self.scenario
+            script = self.random.choice([*AT_FAULTS, *[Writer.waits_in_the_pause_of_the_fault] * 6 * waits])
         legs = [leg for leg in script(self) if leg.opens_s < leg.closes_s]
         person = Person(
             kind=script.__name__,
             legs=tuple(legs),
             seat_s=self.random.uniform(0.2, self.stops_s - 2) if self.random.random() < 0.5 else None,
-            returns=self.random.random() < 0.7,
+            returns=self.random.random() < 0.6,
             is_lead=self.random.random() > 0.03,
         )
         return self._watching(person) if self.min_watched and legs else person
@@ -392,7 +394,7 @@ class Writer:
     def waits_in_the_pause_of_the_fault(self) -> list[Leg]:
         fault = self._fault()
         closes = FOR_EVER if self.random.random() < 0.7 else self._during(fault)
-        return [self._open(fault.at_s - self.random.uniform(0.3, 1.2), closes, fault.process)]
+        return [self._open(fault.at_s - self.random.uniform(3.5, 4.5), closes, fault.process)]
 
     def stays_through_the_fault(self) -> list[Leg]:
         return [self._open(self._early(), process=self._fault().process)]
