@@ -31,6 +31,7 @@ from efir.attendance.rules import (
 from efir.lib import clock
 from efir.room.models import PresenceInterval, WatchingInterval
 from efir.room.presence_store import (
+    clock_went_ahead,
     clock_went_back,
     heartbeats,
     is_watching_recorded,
@@ -140,7 +141,8 @@ def live_time_of(webinar: Webinar, until: datetime, as_of: Mapping[UUID, datetim
         return LiveTime([], [], clock_moved)
     start, end = live[0][0], live[-1][1]
     recorded = union(recorded_spans(start, end, as_of))
-    return LiveTime(live, recorded, clock_moved or clock_went_back(start, end, as_of))
+    clock_moved = clock_moved or clock_went_back(start, end, as_of) or clock_went_ahead(start, end, as_of)
+    return LiveTime(live, recorded, clock_moved)
 
 
 def judged_live_time(webinar: Webinar) -> LiveTime:

@@ -36,7 +36,7 @@ class UnknownReason(models.TextChoices):
 
     END_NOT_RECORDED = "end_not_recorded", _("система не работала в конце эфира")
     PROCESS_DIED = "process_died", _("сервер, который видел этого зрителя, упал или завис")
-    CLOCK_MOVED = "clock_moved", _("часы сервера перевели назад во время эфира")
+    CLOCK_MOVED = "clock_moved", _("часы сервера перевели во время эфира")
     LIVE_TIME_NOT_RECORDED = "live_time_not_recorded", _("система не работала часть эфира")
     WATCHING_NOT_RECORDED = (
         "watching_not_recorded",

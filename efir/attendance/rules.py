@@ -56,7 +56,7 @@ class Rule:
 class LiveTime:
     """A webinar's live time, without pauses, up to the stop; and when a web process was recording presence.
 
-    `clock_moved`: the clock was set back meanwhile, so the times cannot be trusted.
+    `clock_moved`: the clock was set meanwhile, so the times cannot be trusted.
     """
 
     spans: Sequence[Span]

@@ -37,8 +37,8 @@ def _system() -> datetime:
     return datetime.now(UTC)
 
 
-def _steady_s() -> float:
-    """Return the seconds of a clock that nobody sets; on Linux it goes on while the machine sleeps."""
+def steady_s() -> float:
+    """Return the seconds of a clock that nobody can set; on Linux it goes on while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
@@ -48,7 +48,7 @@ _reference: _Reference | None = None
 
 def now() -> datetime:
     """Return the current time by the database's clock, in UTC; with SQLite that is this machine's."""
-    return _reference.at(_steady_s()) if _reference else _source()
+    return _reference.at(steady_s()) if _reference else _source()
 
 
 def refresh() -> None:
@@ -77,10 +77,10 @@ def _measure() -> _Reference:
     samples: list[tuple[float, _Reference]] = []
     with connection.cursor() as cursor:  # may wait for a connection: that is no part of any round trip
         for _ in range(SAMPLES):
-            started = _steady_s()
+            started = steady_s()
             cursor.execute("SELECT clock_timestamp()")
             (theirs,) = cursor.fetchone()
-            ended = _steady_s()
+            ended = steady_s()
             samples.append((ended - started, _Reference(theirs, (started + ended) / 2)))
     _, best = min(samples)
     return best

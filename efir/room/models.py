@@ -16,6 +16,7 @@ class Recorder(models.Model):
     `pulsed_at` is the heartbeat: it moves with every flush, and everything up to it is in the database. `closed_at` is
     set by a clean shutdown; without it, a heartbeat that no longer moves means that the process has died.
     `repeats_until`: the clock was set back, and the time between `started_at` and this moment occurred twice.
+    `skipped_from`: the clock was set ahead, and the time between this moment and `started_at` never occurred.
     `records_watching`: None in the rows of release 0.1, which recorded presence alone.
     """
 
@@ -24,6 +25,7 @@ class Recorder(models.Model):
     pulsed_at = models.DateTimeField(db_index=True)
     closed_at = models.DateTimeField(null=True)
     repeats_until = models.DateTimeField(null=True)
+    skipped_from = models.DateTimeField(null=True)
     records_watching = models.BooleanField(null=True)
     counts = models.JSONField(default=dict)  # webinar id → people in its room at the heartbeat
 

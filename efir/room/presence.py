@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 K = TypeVar("K")
 V = TypeVar("V")
 
-# Longer than this between two heartbeats is a gap in the record: the event loop was blocked, or the machine slept, so
-# that only the wall clock went on. So is a wall clock that was set by more than this: its times are not comparable.
+# Longer than this between two heartbeats is a gap in the record: the event loop was blocked, or the machine slept. So
+# is a wall clock that was set by more than this: its times are not comparable.
 MAX_GAP_S = 10.0
 
 
@@ -29,6 +29,7 @@ class RecorderRow:
     pulsed_at: datetime
     closed_at: datetime | None = None
     repeats_until: datetime | None = None
+    skipped_from: datetime | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -116,11 +117,11 @@ class _Track:
 class Presence:
     """The people in each room of this process, and those of them who watch."""
 
-    def __init__(self, now: datetime, monotonic: float) -> None:
+    def __init__(self, now: datetime, steady_s: float) -> None:
         self._present = _Track()
         self._watching = _Track()
         self._recorders: dict[UUID, RecorderRow] = {}
-        self._ticked = monotonic
+        self._ticked = steady_s
         self._current = self._begin(now)
 
     def enter(self, webinar_id: int, person_id: int, now: datetime, *, watching: bool = False) -> bool:
@@ -151,29 +152,37 @@ class Presence:
         """Whether somebody has come or gone, or begun or ceased to watch, since the last flush."""
         return bool(self._present.intervals or self._watching.intervals)
 
-    def tick(self, now: datetime, monotonic: float) -> bool:
+    def tick(self, now: datetime, steady_s: float) -> bool:
         """Update the heartbeat; called every second. Return whether a new recorder had to begin.
+
+        `now` is the wall clock, `steady_s` the seconds of a clock that nobody can set.
 
         After a gap, or if the clock was set, begin a new recorder. The intervals of the old one stay open at its last
         heartbeat, as if the process had died, and everybody gets a new interval from `started_at` on. It is up to the
         caller to find out who is gone by then, and to let them `leave` at `started_at`.
         """
-        has_gap, last = self.has_gap(now, monotonic), self._current.pulsed_at
-        self._ticked = monotonic
+        last, clock_set_by_s = self._current.pulsed_at, self._clock_set_by_s(now, steady_s)
+        has_gap = self.has_gap(now, steady_s)
+        self._ticked = steady_s
         if not has_gap:
             self._current = replace(self._current, pulsed_at=now, counts=self._counts())
             self._recorders[self._current.id] = self._current
             return False
-        self._current = self._begin(now, repeats_until=last if last > now else None)
+        self._current = self._begin(
+            now,
+            repeats_until=last if last > now else None,
+            skipped_from=now - timedelta(seconds=clock_set_by_s) if clock_set_by_s > MAX_GAP_S else None,
+        )
         for track in (self._present, self._watching):
             track.reopen(self._current.id, now)
         return True
 
-    def has_gap(self, now: datetime, monotonic: float) -> bool:
+    def has_gap(self, now: datetime, steady_s: float) -> bool:
         """Return whether nothing was seen for too long since the last heartbeat, or the clock was set meanwhile."""
-        gap_s = monotonic - self._ticked
-        clock_set_by_s = (now - self._current.pulsed_at).total_seconds() - gap_s
-        return gap_s > MAX_GAP_S or abs(clock_set_by_s) > MAX_GAP_S
+        return steady_s - self._ticked > MAX_GAP_S or abs(self._clock_set_by_s(now, steady_s)) > MAX_GAP_S
+
+    def _clock_set_by_s(self, now: datetime, steady_s: float) -> float:
+        return (now - self._current.pulsed_at).total_seconds() - (steady_s - self._ticked)
 
     def close(self, now: datetime) -> None:
         """End everybody's intervals now: a clean shutdown."""
@@ -208,8 +217,12 @@ class Presence:
         _forget(self._present.intervals, ((_key(row), row) for row in pending.intervals))
         _forget(self._watching.intervals, ((_key(row), row) for row in pending.watching))
 
-    def _begin(self, now: datetime, repeats_until: datetime | None = None) -> RecorderRow:
-        recorder = RecorderRow(uuid4(), started_at=now, pulsed_at=now, repeats_until=repeats_until)
+    def _begin(
+        self, now: datetime, repeats_until: datetime | None = None, skipped_from: datetime | None = None
+    ) -> RecorderRow:
+        recorder = RecorderRow(
+            uuid4(), started_at=now, pulsed_at=now, repeats_until=repeats_until, skipped_from=skipped_from
+        )
         self._recorders[recorder.id] = recorder
         return recorder
 

@@ -195,7 +195,19 @@ def clock_went_back(start: datetime, end: datetime, as_of: Iterable[UUID] | None
 
     `as_of`: the recorders that were known.
     """
-    noticed = Recorder.objects.filter(started_at__lt=end, repeats_until__gt=start)
+    return _recorders_exist(Q(started_at__lt=end, repeats_until__gt=start), as_of)
+
+
+def clock_went_ahead(start: datetime, end: datetime, as_of: Iterable[UUID] | None = None) -> bool:
+    """Return whether the clock was set ahead, so that some time between `start` and `end` never occurred.
+
+    `as_of`: the recorders that were known.
+    """
+    return _recorders_exist(Q(started_at__gt=start, skipped_from__lt=end), as_of)
+
+
+def _recorders_exist(condition: Q, as_of: Iterable[UUID] | None) -> bool:
+    noticed = Recorder.objects.filter(condition)
     return (noticed if as_of is None else noticed.filter(id__in=list(as_of))).exists()
 
 

@@ -40,7 +40,7 @@ class PresenceRecorder:
 
     def __init__(self, on_resume: Callable[[], None]) -> None:
         self._on_resume = on_resume
-        self.presence = Presence(clock.now(), time.monotonic())
+        self.presence = Presence(clock.now(), clock.steady_s())
         self._speaker_pages: dict[int, datetime] = {}
         self._flush_event = asyncio.Event()
         self._error_log = ThrottledErrorLog(log, "presence_flush_failed")
@@ -57,12 +57,12 @@ class PresenceRecorder:
 
     def heartbeat(self) -> None:
         """Record that this process is running and sees its viewers. Never block on the database here."""
-        if self.presence.tick(clock.now(), time.monotonic()):
+        if self.presence.tick(clock.now(), clock.steady_s()):
             self._on_resume()
 
     def check_for_gap(self) -> None:
         """Notice a gap before anything else is recorded: what is found after it did not happen at this moment."""
-        if not self.closed and self.presence.has_gap(clock.now(), time.monotonic()):
+        if not self.closed and self.presence.has_gap(clock.now(), clock.steady_s()):
             self.heartbeat()
 
     def mark_speaker_active(self, webinar_id: int) -> None:

@@ -100,7 +100,7 @@ def _delete_evidence(before: datetime) -> int:
 
 
 def _delete_recorders(before: datetime) -> int:
-    """Delete recorders that are evidence of nothing: no viewer, no live time, no clock that went back."""
+    """Delete recorders that are evidence of nothing: no viewer, no live time, no clock that was set."""
     finished = Webinar.objects.filter(
         started_at__lt=OuterRef("pulsed_at"), finished_at__gt=OuterRef("started_at")
     )
@@ -108,6 +108,11 @@ def _delete_recorders(before: datetime) -> int:
     viewers = PresenceInterval.objects.filter(recorder=OuterRef("pk"))
     return _delete(
         Recorder.objects.filter(
-            ~Exists(finished), ~Exists(on_air), ~Exists(viewers), pulsed_at__lt=before, repeats_until=None
+            ~Exists(finished),
+            ~Exists(on_air),
+            ~Exists(viewers),
+            pulsed_at__lt=before,
+            repeats_until=None,
+            skipped_from=None,
         )
     )

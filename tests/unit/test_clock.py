@@ -52,7 +52,7 @@ class FakeConnection:
 def database(monkeypatch):
     fake = FakeConnection()
     monkeypatch.setattr(clock, "connection", fake)
-    monkeypatch.setattr(clock, "_steady_s", lambda: fake.elapsed_s)
+    monkeypatch.setattr(clock, "steady_s", lambda: fake.elapsed_s)
     monkeypatch.setattr(clock, "_system", fake.system)
     monkeypatch.setattr(clock, "_source", clock._system)
     monkeypatch.setattr(clock, "_reference", None)

@@ -116,20 +116,22 @@ def test_gap_begins_a_new_interval_of_watching():
 
 
 @pytest.mark.parametrize(
-    ("moment", "repeats_until"),
+    ("moment", "steady_s", "repeats_until", "skipped_from"),
     [
-        (3600, None),  # the machine slept: its monotonic clock stood still with it
-        (-3600, 5),  # its clock was set back: what lies between comes twice
+        (3600, 3600, None, None),  # the machine slept
+        (-3600, 6, 5, None),  # its clock was set back: the time between comes twice
+        (3600, 6, None, 6),  # its clock was set ahead: the time between never came
     ],
 )
-def test_wall_clock_jump_begins_a_new_recorder(moment, repeats_until):
+def test_wall_clock_jump_begins_a_new_recorder(moment, steady_s, repeats_until, skipped_from):
     presence = Presence(at(0), 0)
     presence.enter(1, 7, at(1))
     presence.tick(at(5), 5)
-    presence.tick(at(moment), 6)
+    presence.tick(at(moment), steady_s)
     old, new = presence.pending().recorders
     assert (old.pulsed_at, old.closed_at, old.repeats_until) == (at(5), None, None)
     assert (new.started_at, new.repeats_until) == (at(moment), repeats_until and at(repeats_until))
+    assert new.skipped_from == (skipped_from and at(skipped_from))
     assert [(row.recorder_id, row.began_at) for row in presence.pending().intervals] == [
         (old.id, at(1)),
         (new.id, at(moment)),

@@ -101,7 +101,7 @@ def test_classifies_a_whole_evening(evening, make_person):
     assert stranger.pk not in evening.verdicts()
 
 
-class TestClockSetBack:
+class TestClockSet:
     """Start and stop are times of that clock, so nothing between them can be known."""
 
     @pytest.fixture
@@ -139,6 +139,16 @@ class TestClockSetBack:
         evening.stop(300, settle=False)
         evening.clock.move(60)
         assert evening.verdicts() == {person.pk: (None, "unknown") for person in (*people, walk_in)}
+        assert list(verdicts.issues()) == []
+
+    def test_holds_every_verdict_if_the_clock_was_set_ahead(self, evening, people):
+        # Half an hour of the live time never came, so nobody can have watched it.
+        ahead = RecorderRow(uuid4(), evening.at(2400), evening.at(3001), skipped_from=evening.at(600))
+        evening.seen(people[0], 2400, recorder=ahead)
+        evening.stop(3000, settle=False)
+        evening.clock.move(60)
+        assert evening.verdicts() == {person.pk: (None, "unknown") for person in people}
+        assert {verdict.why_unknown for verdict in Verdict.objects.all()} == {"clock_moved"}
         assert list(verdicts.issues()) == []
 
     def test_repeated_time_before_the_start_changes_nothing(self, evening, people):
