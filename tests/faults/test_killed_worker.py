@@ -60,6 +60,7 @@ def stopped(tmp_path_factory):
             webinar, stayed, absent = hold_evening(site, telegram)
         finally:
             site.stop()
+        site.end_settle_delay(webinar)
         yield Stopped(data_dir, url, telegram, address, webinar, stayed, absent)
 
 
@@ -89,9 +90,7 @@ def test_restart_ends_with_the_same_journal_and_outbox(stopped, tmp_path, step):
     shutil.copytree(stopped.data_dir, data_dir)
     sent_before = len(stopped.telegram.sent)
     with fresh_database(copy_of=stopped.database_url) as url:
-        site = Site(
-            data_dir, url, EFIR_TELEGRAM_API=stopped.address, EFIR_TELEGRAM_TOKEN=TOKEN, EFIR_SETTLE_S="0"
-        )
+        site = Site(data_dir, url, EFIR_TELEGRAM_API=stopped.address, EFIR_TELEGRAM_TOKEN=TOKEN)
         try:
             doomed = site.start("python", "-m", "tests.support.launcher", step, "serve", wait=False)
             eventually(lambda: doomed.poll() is not None)

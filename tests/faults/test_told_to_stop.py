@@ -194,9 +194,7 @@ def test_stop_in_every_phase_loses_nothing(evening):
     evening.terminate()  # settling
     assert site.count("attendance_verdict") == 0
 
-    with site.database() as connection:  # the delay was fixed at the start
-        connection.execute(f"UPDATE webinars_webinar SET settle_s = 0 WHERE id = {webinar}")
-        connection.commit()
+    site.end_settle_delay(webinar)
     classifying = "efir.attendance.classifier:_event:term"  # in the middle of a transaction
     evening.process = site.start("python", "-m", "tests.support.launcher", classifying, "serve", wait=False)
     evening.telegram.latency_s = 2

@@ -192,6 +192,12 @@ class Site:
         with closing(psycopg.connect(url) if url else sqlite3.connect(path, timeout=20)) as connection:
             yield connection
 
+    def end_settle_delay(self, webinar_id: int) -> None:
+        """Let the webinar be classified at once. Its settle delay was fixed at the start, so no setting changes it."""
+        with self.database() as connection:
+            connection.execute(f"UPDATE webinars_webinar SET settle_s = 0 WHERE id = {webinar_id}")
+            connection.commit()
+
     def count(self, rows: str) -> int:
         """How many rows there are of what is put as `table WHERE …`."""
         with self.database() as connection:
