@@ -76,13 +76,27 @@ JSON = st.recursive(
 CHATS = st.fixed_dictionaries(
     {"id": st.integers() | st.just(7001) | JSON}, optional={"type": st.just("private") | JSON}
 )
-SAID = st.sampled_from(["/start", "/start ", "/START@bot x", "/stop", "/", "hi"]) | st.text(max_size=80)
+SAID = st.sampled_from(["/start", "/start ", "/START@bot x", "/stop", "/", "hi", "Да!", "нет"]) | st.text(
+    max_size=80
+)
+PRESSED = st.sampled_from(["move:1:yes", "move:0:no", "move::", "move:1", "move:\0:yes", ":"]) | st.text(
+    max_size=20
+)
 UPDATES = st.fixed_dictionaries(
     {},
     optional={
         "message": st.fixed_dictionaries({}, optional={"chat": CHATS | JSON, "text": SAID | JSON}) | JSON,
         "my_chat_member": st.fixed_dictionaries(
             {}, optional={"chat": CHATS | JSON, "new_chat_member": st.dictionaries(st.just("status"), JSON)}
+        )
+        | JSON,
+        "callback_query": st.fixed_dictionaries(
+            {},
+            optional={
+                "id": st.text(max_size=8) | JSON,
+                "data": PRESSED | JSON,
+                "message": st.fixed_dictionaries({}, optional={"chat": CHATS | JSON}) | JSON,
+            },
         )
         | JSON,
     },
