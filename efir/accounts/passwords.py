@@ -1,4 +1,4 @@
-"""Set a password, once for each old one, and tell who has to know."""
+"""Replace a password, so that one of several concurrent changes succeeds, and send the signals about it."""
 
 from __future__ import annotations
 

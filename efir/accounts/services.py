@@ -18,7 +18,7 @@ from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.lib.phone import is_phone
 
-# To be raised whenever the text promises something else: everybody is then asked again at their next login.
+# Change this date whenever the text of the consent changes: everybody is then asked again at their next login.
 CONSENT_VERSION = "2026-11-23"
 
 log = structlog.get_logger(__name__)

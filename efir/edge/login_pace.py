@@ -23,7 +23,7 @@ MAX_ADDRESSES = 10_000
 
 @dataclass(slots=True)
 class _Address:
-    """`level`: failures, of which as many as the limit are forgiven in a period; it was right at `at`."""
+    """A leaky bucket: `level` failures at the time `at`; as many as the limit leak away in a period."""
 
     level: float = 0.0
     at: float = 0.0

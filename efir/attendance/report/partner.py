@@ -1,4 +1,4 @@
-"""What partners see of the people they invited, and of nobody else: seats, entries, decided verdicts."""
+"""The partner's part of `/account/`: seats, entries and decided verdicts of the people they invited."""
 
 from __future__ import annotations
 

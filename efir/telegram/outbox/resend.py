@@ -1,4 +1,7 @@
-"""Decisions of people about messages that did not surely arrive: send again, or say that they arrived."""
+"""Decisions of people about messages that did not surely arrive: send again, or say that they arrived.
+
+The automatic retry after a failed call is in `efir.telegram.outbox.completion`.
+"""
 
 from __future__ import annotations
 
