@@ -377,7 +377,7 @@ class TestPeople:
         path, html = f"/account/people/{person.pk}/role", {"headers": {"accept": "text/html"}}
         page = client.post(path, {"role": "partner"}, **html)
         assert page.status_code == 200
-        assert "сейчас кандидат, станет партнёр" in page.content.decode()
+        assert "роль сейчас — кандидат, будет — партнёр" in page.content.decode()
         assert Person.objects.get(pk=person.pk).role == "candidate"
         fields = dict(
             re.findall(r'<input type="hidden" name="(role|confirmed)" value="(\w+)"', page.content.decode())
