@@ -7,11 +7,14 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.e2e.conftest import cast, site, speaker, telegram  # noqa: F401  # fixtures
 from tools.screenshots import browser
 from tools.screenshots.installations import Installations
+
+# A busy machine needs more than Playwright's 5 s; a passing assertion waits no longer than it has to.
+expect.set_options(timeout=30_000)
 
 
 # For this package alone: Playwright's loop runs in the main thread, where others start loops of their own.
