@@ -39,11 +39,16 @@ def partner_attendance(message: OutboxMessage) -> OutgoingMessage:
 
 
 def candidate_followup(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
-    """Thank the lead and name the next step, or say that we missed them; carry the recording if it joins."""
+    """Thank the lead and name the next step, or say that we missed them; carry the recording if it joins.
+
+    Whoever watched a part hears how much: it says why the participation does not count.
+    """
     message, *carried = messages
     verdict = _verdict(message)
     with translation.override(settings.LANGUAGE_CODE):
         paragraphs = [_greeting(verdict) % _names(message)]
+        if verdict.watched_s and not verdict.attended:
+            paragraphs += _minutes(verdict)
         buttons = []
         if carried:
             paragraphs.append(gettext("Запись уже готова: её можно посмотреть в любое удобное время."))

@@ -110,6 +110,21 @@ def test_follow_up_depends_on_the_verdict(told, reason, part):
     assert [url for _, url in message.buttons] == ["https://efir.example.org/account/contacts/"]
 
 
+@pytest.mark.parametrize(
+    ("reason", "watched_s", "is_told"),
+    [
+        ("watched_too_little", 720, True),
+        ("left_early", 720, True),
+        ("not_watched", 0, False),
+        ("no_show", 0, False),
+    ],
+)
+def test_follow_up_says_how_much_was_watched(told, reason, watched_s, is_told):
+    _, message = told(Kind.CANDIDATE_FOLLOWUP, reason, present_s=3600, watched_s=watched_s, live_s=3600)
+    assert ("Просмотр: 12 минут из 60" in message.text) == is_told
+    assert ("Просмотр:" in message.text) == is_told
+
+
 def test_recording_is_a_button(told):
     _, message = told(Kind.CANDIDATE_RECORDING)
     assert [url for _, url in message.buttons] == [RECORDING]
