@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.middleware.csrf import CSRF_SECRET_LENGTH, CsrfViewMiddleware, get_token
+from django.middleware.csrf import CSRF_ALLOWED_CHARS, CSRF_SECRET_LENGTH, CsrfViewMiddleware, get_token
 
 _SECRET = re.compile(rf"[A-Za-z0-9]{{{CSRF_SECRET_LENGTH}}}")
+
+_LETTERS = CSRF_ALLOWED_CHARS.encode()
+_NUMBERS = {letter: number for number, letter in enumerate(_LETTERS)}
+# Random bytes as numbers of letters. The last ones are left out, so that every letter is as likely.
+_FAIR = 256 - 256 % len(_LETTERS)
+_AS_NUMBER = bytes(byte % len(_LETTERS) for byte in range(256))
+_UNFAIR = bytes(range(_FAIR, 256))
+
+
+def mask(secret: str) -> bytes:
+    """Mask a secret as Django does (`_mask_cipher_secret`), for its middleware, in a tenth of the time."""
+    numbers = b""
+    while len(numbers) < CSRF_SECRET_LENGTH:
+        numbers += os.urandom(2 * CSRF_SECRET_LENGTH).translate(_AS_NUMBER, _UNFAIR)
+    numbers = numbers[:CSRF_SECRET_LENGTH]
+    pairs = zip(numbers, secret.encode(), strict=True)
+    cipher = bytes(_LETTERS[(number + _NUMBERS[letter]) % len(_LETTERS)] for number, letter in pairs)
+    return bytes(_LETTERS[number] for number in numbers) + cipher
 
 
 class VisitorToken:
     """The form token of one visitor. A visitor without a usable cookie gets one: `headers` sets it."""
 
     def __init__(self, cookies: Mapping[str, str]) -> None:
-        self._request = HttpRequest()
         secret = cookies.get(settings.CSRF_COOKIE_NAME, "")
         self.headers: tuple[tuple[bytes, bytes], ...] = ()
-        if _SECRET.fullmatch(secret):
-            self._request.META["CSRF_COOKIE"] = secret
-        else:
-            get_token(self._request)  # makes a secret
-            response = CsrfViewMiddleware(lambda _: HttpResponse()).process_response(
-                self._request, HttpResponse()
-            )
+        if not _SECRET.fullmatch(secret):
+            request = HttpRequest()
+            get_token(request)  # makes a secret
+            secret = request.META["CSRF_COOKIE"]
+            response = CsrfViewMiddleware(lambda _: HttpResponse()).process_response(request, HttpResponse())
             self.headers = ((b"set-cookie", response.cookies.output(header="", sep="").strip().encode()),)
-        self.digest = hashlib.sha256(self._request.META["CSRF_COOKIE"].encode()).hexdigest()[:12].encode()
+        self._secret = secret
+        self.digest = hashlib.sha256(secret.encode()).hexdigest()[:12].encode()
 
     def masked(self) -> bytes:
         """Return the token, masked anew."""
-        return get_token(self._request).encode()
+        return mask(self._secret)
