@@ -63,6 +63,8 @@ def test_an_evening_in_the_browser(chromium, site, cast):
         "_blank",
     )
 
+    # Drawn anew by the answer to the last press, before which another press is not taken.
+    expect(speaker.get_by_role("button", name="Скрыть кнопку у зрителей")).to_be_visible()
     speaker.get_by_role("button", name="Завершить эфир").click()
     speaker.get_by_role("dialog").get_by_role("button", name="Завершить").click()
     thanks = candidate.get_by_role("heading", name="Вебинар завершён. Спасибо, что были с нами!")
