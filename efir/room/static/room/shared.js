@@ -115,12 +115,12 @@ export class SharedStream {
   }
 
   async stream() {
+    // What this tab said when it had the stream before is old. The former holder, which asks at once, would take it for
+    // the first state of the new stream, and close its own too early.
+    if (this.connection.closed) this.said = null;
     await this.countPlaying();
     if (!this.leading || this.closed) return;
-    if (this.connection.closed) {
-      this.said = null;
-      this.connection.open();
-    }
+    if (this.connection.closed) this.connection.open();
     this.repeat();
   }
 
