@@ -15,6 +15,11 @@ const STALE_MS = 20000;
 const LOOK_MS = 5000; // how often the silence is checked
 const ASLEEP_MS = 15000; // checked later than this: the device or the page slept
 
+// A random delay before the next attempt, which may be twice as long after each further failure.
+export function retryDelay(failures, least, first, longest) {
+  return least + Math.random() * Math.min(longest, first * 2 ** (failures - 1));
+}
+
 // Measures time with two clocks and takes the longer one: performance.now() may stand still while the device sleeps, and
 // Date.now() may be set back.
 class Stopwatch {
@@ -121,9 +126,8 @@ export class Connection {
       this.source = undefined;
     }
     if (!this.source) this.onLost();
-    const span = Math.min(LONGEST_MS, FIRST_MS * 2 ** (this.failures - 1));
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.connect(), LEAST_MS + Math.random() * span);
+    this.timer = setTimeout(() => this.connect(), retryDelay(this.failures, LEAST_MS, FIRST_MS, LONGEST_MS));
   }
 
   renew() {

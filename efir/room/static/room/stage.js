@@ -2,6 +2,7 @@
 // foreign iframe does not report that autoplay was refused, so the viewer's own click mounts it; a page that is reloaded
 // while watching goes on. The finish removes it together with its sound. Of several tabs of one browser, only the last one
 // entered plays.
+import { retryDelay } from "./connection.js";
 import { Video } from "./video.js";
 import { PER_VIEWER_MS } from "./words.js";
 
@@ -77,9 +78,8 @@ export class Stage {
       return location.reload();
     }
     this.hint(status === 409 ? "closed" : "failed");
-    const span = Math.min(LONGEST_MS, FIRST_MS * 2 ** this.failures);
     this.failures += 1;
-    return this.askIn(LEAST_MS + Math.random() * span);
+    return this.askIn(retryDelay(this.failures, LEAST_MS, FIRST_MS, LONGEST_MS));
   }
 
   askIn(ms) {

@@ -1,6 +1,8 @@
 // Plays an HLS playlist: natively if the browser can, else with hls.js, which is loaded only then. Whether the speaker
 // starts OBS late or the connection breaks: it shows a message and retries after a random delay with exponential backoff,
 // so that a full room does not retry in the same second.
+import { retryDelay } from "./connection.js";
+
 const KIND = "application/vnd.apple.mpegurl";
 const LEAST_MS = 1000;
 const FIRST_MS = 2000;
@@ -91,8 +93,7 @@ export class Video {
     if (this.timer !== undefined) return;
     this.failures += 1;
     this.say(this.played ? "broken" : "waiting");
-    const span = Math.min(LONGEST_MS, FIRST_MS * 2 ** (this.failures - 1));
-    this.timer = setTimeout(() => this.load(), LEAST_MS + Math.random() * span);
+    this.timer = setTimeout(() => this.load(), retryDelay(this.failures, LEAST_MS, FIRST_MS, LONGEST_MS));
   }
 
   stopTrying() {
