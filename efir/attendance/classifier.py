@@ -80,7 +80,7 @@ def due_webinars() -> list[Webinar]:
 
 def _is_due(webinar: Webinar) -> bool:
     assert webinar.finished_at is not None  # noqa: S101  # a finished webinar has its moment
-    rule = rule_for(webinar)
+    rule = rule_for(webinar, watching=False)  # its times alone are needed
     settled_at = webinar.finished_at + timedelta(seconds=rule.settle_s)
     return settled_at <= clock.now() and webinar.finished_at <= recorded_until(rule.grace_s)
 
@@ -169,9 +169,9 @@ def _classify_leads(
 ) -> None:
     """Write the verdicts on these leads and emit their events; a held verdict has none yet."""
     assert webinar.finished_at is not None  # noqa: S101  # a finished webinar has its moment
-    rule = rule_for(webinar, as_of)
-    live_time = live_time_of(webinar, webinar.finished_at, as_of)
     watching = is_watching_known(webinar, as_of)
+    rule = rule_for(webinar, watching=watching)
+    live_time = live_time_of(webinar, webinar.finished_at, as_of)
     evidence = evidence_by_person(webinar, lead_ids, live_time, watching=watching, as_of=as_of)
     now = clock.now()
     verdicts = []

@@ -47,23 +47,26 @@ from efir.webinars.models import LedgerEntry, Webinar
 WRITE_DELAY = timedelta(seconds=60)
 
 
-def rule_for(webinar: Webinar, as_of: Iterable[UUID] | None = None) -> Rule:
+def rule_for(webinar: Webinar, *, watching: bool) -> Rule:
     """Return the rule of a webinar: by the parameters fixed at its start, and before it by those of this installation.
 
     A webinar that release 0.1 started, or in which a process took part that cannot record watching, is judged by the
-    first rule. `as_of`: the recorders that were known when the classification began.
+    first rule. `watching`: `is_watching_known`; the times of the rule do not depend on it.
     """
     if webinar.started_at is None:
         return Rule(settings.EFIR.grace_s, settings.EFIR.settle_s, settings.EFIR.min_watched)
     if webinar.grace_s is None or webinar.settle_s is None:
         return Rule(settings.EFIR.grace_s, settings.EFIR.settle_s)
-    min_watched = webinar.min_watched if is_watching_known(webinar, as_of) else None
+    min_watched = webinar.min_watched if watching else None
     # By the values as the verdict will name them, so that it is recomputed by the very same.
     return Rule.parse(str(Rule(webinar.grace_s, webinar.settle_s, min_watched or 0)))
 
 
 def is_watching_known(webinar: Webinar, as_of: Iterable[UUID] | None = None) -> bool:
-    """Return whether watching was recorded from the start to the stop, or until now; `as_of` as in `rule_for`."""
+    """Return whether watching was recorded from the start to the stop, or until now.
+
+    `as_of`: the recorders that were known when the classification began.
+    """
     if webinar.started_at is None:
         return False
     return is_watching_recorded(webinar.started_at, webinar.finished_at or clock.now(), as_of)

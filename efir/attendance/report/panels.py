@@ -227,7 +227,7 @@ def progress_of(webinar: Webinar, judged: int) -> dict[str, Any]:
     done = is_classified(webinar)
     settle_left_s = 0.0
     if webinar.finished_at and not done:
-        due = webinar.finished_at + timedelta(seconds=rule_for(webinar).settle_s)
+        due = webinar.finished_at + timedelta(seconds=rule_for(webinar, watching=False).settle_s)
         settle_left_s = (due - clock.now()).total_seconds()
     return {
         "done": done,

@@ -18,7 +18,7 @@ from django.db.models import Count, DateTimeField, Exists, F, OuterRef, Q, Query
 from django.db.models.functions import Coalesce
 
 from efir.accounts.capabilities import Capability, people_who_can
-from efir.attendance.evidence import BroadcastTimeline, rule_for
+from efir.attendance.evidence import BroadcastTimeline, is_watching_known, rule_for
 from efir.attendance.intervals import Span, clip, last_s
 from efir.attendance.models import Classification, Participation, Verdict
 from efir.attendance.rules import Rule
@@ -150,7 +150,7 @@ def rule_of(webinar: Webinar) -> Rule:
     try:
         return Rule.parse(text or "")
     except ValueError:
-        return rule_for(webinar)
+        return rule_for(webinar, watching=is_watching_known(webinar))
 
 
 def curve_of(webinar: Webinar, timeline: BroadcastTimeline) -> list[int]:

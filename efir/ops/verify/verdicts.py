@@ -31,8 +31,10 @@ def issues() -> Iterator[Issue]:
         if classification and classification.done_at:
             yield from _wrong_leads(webinar)
         evening = judged_live_time(webinar)
+        pruned = classification is not None and classification.evidence_pruned_at is not None
+        has_evidence = not pruned and PresenceInterval.objects.filter(webinar=webinar).exists()
         for chunk in _chunks(webinar):
-            yield from _wrong_verdicts(webinar, chunk, evening)
+            yield from _wrong_verdicts(webinar, chunk, evening, has_evidence=has_evidence)
 
 
 def notes() -> Iterator[str]:
@@ -79,10 +81,10 @@ def _wrong_leads(webinar: Webinar) -> Iterator[Issue]:
         yield Issue("verdict", lead_ids((webinar.pk, lead_id)), wrong)
 
 
-def _wrong_verdicts(webinar: Webinar, chunk: Sequence[Verdict], evening: LiveTime) -> Iterator[Issue]:
+def _wrong_verdicts(
+    webinar: Webinar, chunk: Sequence[Verdict], evening: LiveTime, *, has_evidence: bool
+) -> Iterator[Issue]:
     classification = getattr(webinar, "classification", None)
-    pruned = classification is not None and classification.evidence_pruned_at is not None
-    has_evidence = not pruned and PresenceInterval.objects.filter(webinar=webinar).exists()
     as_of = classification.as_of if classification else None
     ids = [verdict.lead_id for verdict in chunk]
     watching = any(verdict.watched is not None for verdict in chunk)

@@ -147,7 +147,7 @@ def test_changed_watching_is_found_by_verify(evening, make_person):
 
 def test_rule_before_the_start_is_that_of_the_settings(make_webinar, settings):
     settings.EFIR = replace(settings.EFIR, min_watched=30)
-    assert rule_for(make_webinar()).min_watched == 30
+    assert rule_for(make_webinar(), watching=False).min_watched == 30
 
 
 class TestPages:
