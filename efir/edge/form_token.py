@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.middleware.csrf import CSRF_ALLOWED_CHARS, CSRF_SECRET_LENGTH, CsrfViewMiddleware, get_token
+from django.middleware.csrf import CSRF_ALLOWED_CHARS, CSRF_SECRET_LENGTH, CsrfViewMiddleware, rotate_token
 
 _SECRET = re.compile(rf"[A-Za-z0-9]{{{CSRF_SECRET_LENGTH}}}")
 
@@ -32,6 +32,15 @@ def mask(secret: str) -> bytes:
     return bytes(_LETTERS[number] for number in numbers) + cipher
 
 
+def answer_nothing(_: HttpRequest) -> HttpResponse:
+    """Stand in for the view of a request whose token alone is checked or made."""
+    return HttpResponse()
+
+
+# Django's own, for requests that Django never sees.
+CSRF = CsrfViewMiddleware(answer_nothing)
+
+
 class VisitorToken:
     """The form token of one visitor. A visitor without a usable cookie gets one: `headers` sets it."""
 
@@ -40,9 +49,9 @@ class VisitorToken:
         self.headers: tuple[tuple[bytes, bytes], ...] = ()
         if not _SECRET.fullmatch(secret):
             request = HttpRequest()
-            get_token(request)  # makes a secret
+            rotate_token(request)  # makes a secret
             secret = request.META["CSRF_COOKIE"]
-            response = CsrfViewMiddleware(lambda _: HttpResponse()).process_response(request, HttpResponse())
+            response = CSRF.process_response(request, HttpResponse())
             self.headers = ((b"set-cookie", response.cookies.output(header="", sep="").strip().encode()),)
         self._secret = secret
         self.digest = hashlib.sha256(secret.encode()).hexdigest()[:12].encode()

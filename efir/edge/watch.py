@@ -10,10 +10,9 @@ import json
 from io import BytesIO
 
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse
-from django.middleware.csrf import CsrfViewMiddleware
 
 from efir.edge.cached_pages import STATE_HEADERS
+from efir.edge.form_token import CSRF, answer_nothing
 from efir.lib.asgi import Scope, Send, cookies_of, header_of, send_response
 from efir.room.hub import current_hub
 from efir.room.sse import session_key
@@ -39,14 +38,7 @@ async def watch(scope: Scope, send: Send, webinar_id: str) -> int:
     return 200
 
 
-def _answer_nothing(_: HttpRequest) -> HttpResponse:
-    return HttpResponse()
-
-
-_csrf = CsrfViewMiddleware(_answer_nothing)
-
-
 def _passes_csrf_check(scope: Scope) -> bool:
     request = ASGIRequest(scope, BytesIO())
-    _csrf.process_request(request)
-    return _csrf.process_view(request, _answer_nothing, (), {}) is None
+    CSRF.process_request(request)
+    return CSRF.process_view(request, answer_nothing, (), {}) is None
