@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends import db
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -48,6 +48,13 @@ class SessionStore(db.SessionStore):
             super().delete(key)
             if person_id:
                 note_change([person_id])
+
+
+def new_session(person: Person) -> SessionStore:
+    """Return a session, not stored yet, in which the person is logged in."""
+    session = SessionStore()
+    session[SESSION_KEY], session[HASH_SESSION_KEY] = str(person.pk), person.get_session_auth_hash()
+    return session
 
 
 def other_sessions(request: HttpRequest) -> QuerySet[Session]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from csp.constants import SELF
 from csp.decorators import csp_replace
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -16,7 +15,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
 from efir.accounts.models import Person
-from efir.accounts.sessions import SessionStore
+from efir.accounts.sessions import new_session
 from efir.demo.seed import FIRST_CHAT_ID
 from efir.demo.site import fake_botapi
 from efir.lib.concurrency import in_thread
@@ -72,8 +71,7 @@ async def press_start(request: HttpRequest, person_id: int) -> HttpResponse:
 
 
 def _new_payload(person: Person) -> str:
-    session = SessionStore()
-    session[SESSION_KEY], session[HASH_SESSION_KEY] = str(person.pk), person.get_session_auth_hash()
+    session = new_session(person)
     session.create()
     return make_link(person, session.session_key or "").partition("start=")[2]
 

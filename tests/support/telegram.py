@@ -6,10 +6,8 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
-
 from efir.accounts.models import Person
-from efir.accounts.sessions import SessionStore
+from efir.accounts.sessions import new_session
 from efir.attendance.models import Verdict
 from efir.hooks.bus import emit
 from efir.hooks.events import ClientWebinarAttendanceClassified
@@ -27,6 +25,13 @@ def with_bot(settings: Any, **fields: Any) -> None:
     settings.EFIR = replace(settings.EFIR, telegram_token=TOKEN, **fields)
 
 
+def with_accepted_bot(settings: Any, **fields: Any) -> None:
+    """Configure a bot that a dispatcher serves and whose token Telegram has accepted."""
+    with_bot(settings, **fields)
+    lease.acquire(held())
+    lease.mark_token_accepted("efir_test_bot")
+
+
 def new_payload(person: Person) -> str:
     """Make a one-time link from a session of the person's, and return what comes after `?start=`."""
     return link_from_session(person).partition("?start=")[2]
@@ -34,8 +39,7 @@ def new_payload(person: Person) -> str:
 
 def link_from_session(person: Person) -> str:
     """Make a one-time link from a session of the person's."""
-    session = SessionStore()
-    session[SESSION_KEY], session[HASH_SESSION_KEY] = str(person.pk), person.get_session_auth_hash()
+    session = new_session(person)
     session.create()
     return make_link(person, session.session_key or "")
 

@@ -67,19 +67,17 @@ async def _serve(listening: object) -> None:
 
 def _sessions() -> dict[str, str]:
     """Create a session for each person. Return the session keys by login; only LATE is asked for the password again."""
-    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+    from django.contrib.auth import BACKEND_SESSION_KEY
 
     from efir.accounts.models import Person
     from efir.accounts.recent_login import mark_recent
-    from efir.accounts.sessions import SessionStore
+    from efir.accounts.sessions import new_session
     from efir.accounts.views.login import BACKEND
 
     sessions = {}
     for person in Person.objects.all():
-        session = SessionStore()
-        session[SESSION_KEY] = str(person.pk)
+        session = new_session(person)
         session[BACKEND_SESSION_KEY] = BACKEND
-        session[HASH_SESSION_KEY] = person.get_session_auth_hash()
         if person.login != LATE:
             mark_recent(session)
         session.create()

@@ -13,10 +13,9 @@ from efir.accounts.models import Person
 from efir.accounts.services import close_account
 from efir.audit.models import AuditEntry
 from efir.telegram import linking, notices, updates
-from efir.telegram.bot import lease
 from efir.telegram.models import LinkToken, TelegramChat
 from tests.conftest import PASSWORD, SYSTEM
-from tests.support.telegram import held, linked, with_bot
+from tests.support.telegram import linked, with_accepted_bot
 
 pytestmark = pytest.mark.django_db
 
@@ -30,9 +29,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(autouse=True)
 def _bot(clock, settings):
-    with_bot(settings, public_url="https://efir.example.org")
-    lease.acquire(held())
-    lease.mark_token_accepted("efir_test_bot")
+    with_accepted_bot(settings, public_url="https://efir.example.org")
 
 
 @pytest.fixture

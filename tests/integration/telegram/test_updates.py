@@ -8,16 +8,15 @@ import pytest
 
 from efir.accounts.models import Person
 from efir.telegram import linking, updates
-from efir.telegram.bot import lease
 from efir.telegram.link_tokens import BotUnknown, chat_of
 from efir.telegram.models import BotUpdate, DispatcherState, LinkToken, TelegramChat
 from tests.support.telegram import (
     classified,
-    held,
     link_from_session,
     linked,
     new_payload,
     states_of,
+    with_accepted_bot,
     with_bot,
 )
 
@@ -29,9 +28,7 @@ _numbers = itertools.count(100)
 
 @pytest.fixture(autouse=True)
 def _bot(clock, settings):
-    with_bot(settings, public_url="https://efir.example.org")
-    lease.acquire(held())
-    lease.mark_token_accepted("efir_test_bot")
+    with_accepted_bot(settings, public_url="https://efir.example.org")
 
 
 @pytest.fixture
