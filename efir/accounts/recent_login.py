@@ -5,7 +5,7 @@ A session remembers when the password was last typed in it: at the login, at the
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any
 
@@ -48,7 +48,7 @@ def is_recent(request: HttpRequest) -> bool:
     typed_at = request.session.get(_TYPED_AT)
     if typed_at is None:  # the session began before this release
         return False
-    age = clock.now() - datetime.fromtimestamp(typed_at, clock.now().tzinfo)
+    age = clock.now() - datetime.fromtimestamp(typed_at, UTC)
     # A negative age: the clock was set back, and the session may be of any age.
     return timedelta(0) <= age <= RECENT
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from django.conf import settings
 from django.utils import translation
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 
-from efir.attendance.labels import watched_label
+from efir.attendance.labels import presence_label, watched_label
 from efir.attendance.models import Verdict
 from efir.telegram.models import OutboxMessage
 from efir.telegram.outbox.message_types import OutgoingMessage, escape_line
@@ -92,12 +92,9 @@ def _outcome(verdict: Verdict) -> str:
 def _minutes(verdict: Verdict) -> list[str]:
     if watched := watched_label(verdict):
         return [gettext("Просмотр: %(watched)s") % {"watched": watched}]
-    if verdict.present_s <= 0:
-        return []
-    minutes = round(verdict.present_s / 60)
-    if not minutes:
-        return [gettext("В эфире: меньше минуты")]
-    return [ngettext("В эфире: %(count)d минута", "В эфире: %(count)d минуты", minutes) % {"count": minutes}]
+    if present := presence_label(verdict):
+        return [gettext("В эфире: %(present)s") % {"present": present}]
+    return []
 
 
 def advice(attended: bool) -> str:

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import psycopg
 from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
 from django.db import ProgrammingError, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from efir.lib.postgresql.errors import is_insufficient_privilege
 from efir.ops.backup import BackupRefused
 
 
@@ -58,7 +58,7 @@ def _make_schema() -> None:
         try:
             cursor.execute(f"CREATE SCHEMA {name}")
         except ProgrammingError as exc:
-            if not isinstance(exc.__cause__, psycopg.errors.InsufficientPrivilege):
+            if not is_insufficient_privilege(exc):
                 raise
             database, role = connection.settings_dict["NAME"], connection.settings_dict["USER"]
             raise BackupRefused(

@@ -19,7 +19,7 @@ from efir.telegram.outbox import message_types
 from efir.telegram.outbox.batching import batch_for
 from efir.telegram.outbox.enqueue import expire_ineligible, move_to_waiting
 from efir.telegram.outbox.message_types import OutgoingMessage, joining, message_type
-from efir.telegram.outbox.queries import due, first_of_each_person, locked, requeue
+from efir.telegram.outbox.queries import COMPOSED_FROM, due, first_of_each_person, locked, requeue
 
 # On SQLite nobody else can write during a claim, so it is kept short. The rest is claimed right afterwards.
 ROWS_AT_ONCE = 200
@@ -46,7 +46,7 @@ class Claim:
         of one message the webinar before a change and of another the webinar after it.
         """
         with snapshot():
-            rows = OutboxMessage.objects.select_related("webinar", "lead", "person")
+            rows = OutboxMessage.objects.select_related(*COMPOSED_FROM)
             found = rows.in_bulk([message.pk for message in self.messages])
             return message_types.compose([found[message.pk] for message in self.messages])
 
