@@ -1,4 +1,4 @@
-"""Presence in the rooms, as the web processes recorded it."""
+"""What happened in the rooms, as the web processes recorded it: presence, watching, presses of the call-to-action."""
 
 from __future__ import annotations
 
@@ -97,6 +97,20 @@ class Opening(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person_id} in {self.webinar_id} at {self.opened_at}"
+
+
+class CtaPress(models.Model):
+    """The first time a person pressed the room's call-to-action while it was shown."""
+
+    webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="cta_presses")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="cta_presses")
+    pressed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["webinar", "person"], name="cta_press_once")]
+
+    def __str__(self) -> str:
+        return f"{self.person_id} in {self.webinar_id} at {self.pressed_at}"
 
 
 class SpeakerPageSeen(models.Model):

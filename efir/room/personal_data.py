@@ -1,4 +1,4 @@
-"""Personal data of this app: when a person was in which room, and opened which broadcast."""
+"""Personal data of this app: when a person was in which room, opened its broadcast, and pressed its button."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from efir.accounts.models import Person
 from efir.accounts.personal_data import Row, section
-from efir.room.models import Opening, PresenceInterval, WatchingInterval
+from efir.room.models import CtaPress, Opening, PresenceInterval, WatchingInterval
 
 
 @section("presence")
@@ -25,3 +25,9 @@ def _openings(person: Person) -> Iterable[Row]:
 def _watching(person: Person) -> Iterable[Row]:
     rows = WatchingInterval.objects.filter(person=person).order_by("began_at", "pk")
     return rows.values("webinar_id", "began_at", "ended_at").iterator()
+
+
+@section("cta_presses")
+def _cta_presses(person: Person) -> Iterable[Row]:
+    rows = CtaPress.objects.filter(person=person).order_by("pk")
+    return rows.values("webinar_id", "pressed_at").iterator()

@@ -1,20 +1,22 @@
-"""The people in the room, opening the broadcast, and the speaker page's heartbeat.
+"""The people in the room, opening the broadcast, the call-to-action, and the speaker page's heartbeat.
 
 The room's page is in `efir.pages.room`, its event stream in `efir.room.sse`.
 """
 
 from __future__ import annotations
 
+from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from efir.accounts.capabilities import Capability, can, capability_required
+from efir.accounts.capabilities import Capability, can, capability_required, require
 from efir.accounts.models import Person
 from efir.accounts.sessions import current_person
 from efir.hooks.actions import ActionRefused, Code
 from efir.room import presence_store
+from efir.room.cta import record_press
 from efir.room.hub import current_hub
 from efir.room.openings import open_broadcast
 from efir.room.state import player_of
@@ -24,6 +26,7 @@ from efir.webinars.models import Webinar
 from efir.webinars.selectors import visible_webinar
 
 PAGE_SIZE = 50
+CONTACTS = "/account/contacts/"
 
 
 @never_cache
@@ -60,6 +63,18 @@ def watch(request: HttpRequest, webinar_id: int) -> HttpResponse:
     except ActionRefused as refused:
         return refused_json(refused)
     return JsonResponse(player_of(webinar))
+
+
+@never_cache
+@post_only
+def press_cta(request: HttpRequest, webinar_id: int) -> HttpResponse:
+    """Record a press of the room's call-to-action, and lead to the contacts: always, also while it is not shown."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(CONTACTS)
+    person = current_person(request)
+    require(person, Capability.ENTER_ROOM)
+    record_press(visible_or_404(person, webinar_id), person)
+    return HttpResponse(status=303, headers={"Location": CONTACTS})
 
 
 @action_endpoint(Capability.MANAGE_STATUS)

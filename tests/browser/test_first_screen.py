@@ -34,6 +34,6 @@ def test_call_to_action_is_whole_on_the_first_screen(
             for size in LAPTOPS:
                 shown.page.set_viewport_size(size)
                 shown.page.evaluate("scrollTo(0, 0)")
-                box = shown.page.locator("#cta a").bounding_box()
+                box = shown.page.locator("#cta button").bounding_box()
                 assert box
                 assert box["y"] + box["height"] <= size["height"], (size, names)

@@ -70,7 +70,7 @@ def test_bars_and_curve_are_as_wide_as_they_mean(chromium, site, watched, size):
     assert curve["plot"] > 0.8 * curve["card"] > 200
     assert curve["high"] >= 120
     assert curve["top"] >= 8
-    assert page.evaluate(FUNNEL) in ([2, 2], [4])
+    assert page.evaluate(FUNNEL) in ([2, 2], [4], [2, 2, 1], [3, 2], [5])
     if size["width"] > 640:
         assert page.evaluate(BROKEN_WORDS) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]

@@ -56,12 +56,13 @@ def test_an_evening_in_the_browser(chromium, site, cast):
     expect(candidate.locator("iframe")).to_have_attribute("src", "https://www.youtube.com/embed/abc")
 
     speaker.get_by_role("button", name="Показать кнопку зрителям").click()
-    contacts = candidate.locator("#cta a")
-    expect(contacts).to_be_visible()
-    assert (contacts.get_attribute("href"), contacts.get_attribute("target")) == (
-        "/account/contacts/",
-        "_blank",
-    )
+    press = candidate.locator("#cta button")
+    expect(press).to_be_visible()
+    with candidate.expect_popup() as contacts:
+        press.click()
+    contacts.value.wait_for_url("**/account/contacts/")
+    assert site.pressed(webinar) == 1
+    expect(candidate.locator("iframe")).to_have_count(1)  # the broadcast goes on
 
     # Drawn anew by the answer to the last press, before which another press is not taken.
     expect(speaker.get_by_role("button", name="Скрыть кнопку у зрителей")).to_be_visible()

@@ -212,6 +212,10 @@ class Site:
         """How many verdicts a webinar has."""
         return self.count(f"attendance_verdict WHERE webinar_id = {webinar_id}")
 
+    def pressed(self, webinar_id: int) -> int:
+        """How many people have pressed a webinar's call-to-action."""
+        return self.count(f"room_ctapress WHERE webinar_id = {webinar_id}")
+
     def states(self, webinar_id: int) -> Counter[str]:
         """Count the messages of a webinar by state."""
         with self.database() as connection:

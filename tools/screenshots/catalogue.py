@@ -155,7 +155,7 @@ def _room() -> list[State]:
         ),
         State(name="room-started", path=ROOM + "{soon}/", login="kate", action=actions.announce_start),
         State(name="room-partner", path=ROOM + "{live}/", login="partner", ready="#enter-button:enabled"),
-        State(name="room-cta", path=ROOM + "{cta}/", login="kate", ready="#cta a"),
+        State(name="room-cta", path=ROOM + "{cta}/", login="kate", ready="#cta button"),
         State(
             name="room-cta-chat",
             path=ROOM + "{cta}/",
@@ -163,7 +163,7 @@ def _room() -> list[State]:
             ready="#player iframe",
             action=actions.enter_broadcast,
         ),
-        State(name="room-cta-alone", path=ROOM + "{cta}/", login="alone", ready="#cta a"),
+        State(name="room-cta-alone", path=ROOM + "{cta}/", login="alone", ready="#cta button"),
         State(
             name="room-hls",
             path=ROOM + "{hls}/",

@@ -21,6 +21,7 @@ from efir.attendance.models import Verdict
 from efir.demo.posters import draw_poster
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
+from efir.room.cta import record_press
 from efir.room.models import Opening
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
@@ -243,8 +244,10 @@ def _eventful_webinar(people: dict[str, Person]) -> Webinar:
         20: lambda pk: core.pause(pk, SYSTEM),
         26: lambda pk: core.resume(pk, SYSTEM),
         30: lambda pk: core.core_webinar_set_cta_visibility(pk, True, SYSTEM),
+        33: lambda pk: record_press(Webinar.objects.get(pk=pk), people["kate"]),
         38: lambda pk: core.core_webinar_set_cta_visibility(pk, False, SYSTEM),
         50: lambda pk: core.core_webinar_set_cta_visibility(pk, True, SYSTEM),
+        52: lambda pk: record_press(Webinar.objects.get(pk=pk), people["klara"]),
     }
     seats = ["kate", "klara", "kirill", "kolya", "ksyusha", "kostya"]
     return _hold_webinar("От вопроса до решения", start, people, seen, seats=seats, steps=steps)
@@ -267,7 +270,7 @@ def _hold_webinar(  # noqa: PLR0913  # all by name
     `seen`: login → minute of coming and of leaving. `watched`: login → from and until which minute they watched, or
     None for never; whoever is not in it watched all the time. `died`: login → minute at which that person's web process
     dies.
-    `steps`: minute → what the speaker or the operator does. With `judged`, everybody gets a verdict.
+    `steps`: minute → what the speaker, the operator or a viewer does. With `judged`, everybody gets a verdict.
     """
     webinar = _schedule(title, start)
     with at_time(start - DAY):

@@ -16,7 +16,7 @@ from efir.attendance.classifier import eligible_leads
 from efir.attendance.evidence import BroadcastTimeline, rule_for
 from efir.attendance.intervals import Span
 from efir.attendance.models import Classification, Verdict
-from efir.attendance.report.stats import Funnel, stats_of
+from efir.attendance.report.stats import Funnel, Stats, stats_of
 from efir.lib import clock
 from efir.webinars.models import Webinar
 
@@ -55,7 +55,11 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The stepped line and the area below it as SVG paths, the labels of the axes, and the same data as table rows."""
+    """The stepped line and the area below it as SVG paths, the labels of the axes, and the same data as table rows.
+
+    `presses` is a path with a line for each minute in which somebody pressed the call-to-action. The third cell of a
+    row counts the presses up to the next row.
+    """
 
     line: str
     area: str
@@ -64,7 +68,8 @@ class Curve:
     peak: int
     peak_at: str
     ticks: Sequence[Tick]
-    rows: Sequence[tuple[str, int]]
+    presses: str
+    rows: Sequence[tuple[str, int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +141,7 @@ def bar_of(verdict: Verdict, timeline: BroadcastTimeline | None) -> Bar | None:
 def draw_numbers(webinar: Webinar, timeline: BroadcastTimeline) -> NumbersPanel:
     """Count the webinar's funnel and presence, and lay out their drawings."""
     stats = stats_of(webinar, timeline)
-    return NumbersPanel(stats.funnel, _steps(stats.funnel), _curve(stats.curve, timeline))
+    return NumbersPanel(stats.funnel, _steps(stats.funnel), _curve(stats, timeline))
 
 
 def _pieces(spans: Iterable[Span], timeline: BroadcastTimeline) -> list[Piece]:
@@ -154,6 +159,7 @@ def _steps(funnel: Funnel) -> list[Step]:
         "seats": (funnel.seats, None),
         "entered": (funnel.entered, _per_cent(funnel.entered - funnel.walk_ins, funnel.seats)),
         "saw_cta": (funnel.saw_cta, _per_cent(funnel.saw_cta or 0, funnel.entered)),
+        "pressed_cta": (funnel.pressed_cta, _per_cent(funnel.pressed_cta or 0, funnel.entered)),
         "stayed": (funnel.stayed, _per_cent(funnel.stayed, funnel.entered)),
     }
     highest = max(count or 0 for count, _ in counted.values()) or 1
@@ -164,8 +170,9 @@ def _per_cent(part: int, whole: int) -> int | None:
     return round(100 * part / whole) if whole else None
 
 
-def _curve(counts: Sequence[int], timeline: BroadcastTimeline) -> Curve:
-    """Lay out the curve of these counts, one for each minute from the start."""
+def _curve(stats: Stats, timeline: BroadcastTimeline) -> Curve:
+    """Lay out the curve of presence and the presses, by the minutes from the start."""
+    counts, presses = stats.curve, stats.presses
     peak = max(counts)
     magnitude = 1
     while magnitude * 10 <= peak:
@@ -176,11 +183,13 @@ def _curve(counts: Sequence[int], timeline: BroadcastTimeline) -> Curve:
     def y(count: int) -> int:
         return HEIGHT - round(HEIGHT * count / top)
 
+    def x_of(minute: int) -> int:
+        return round(timeline.share(timeline.start + minute * MINUTE) * WIDTH)
+
     line = f"M0 {y(counts[0])}"
     for minute, (before, now) in enumerate(pairwise(counts), start=1):
         if before != now:
-            x = round(timeline.share(timeline.start + minute * MINUTE) * WIDTH)
-            line += f"H{x}V{y(now)}"
+            line += f"H{x_of(minute)}V{y(now)}"
     line += f"H{WIDTH}"
     step = _step_min(len(counts), MAX_ROWS)
     return Curve(
@@ -191,8 +200,15 @@ def _curve(counts: Sequence[int], timeline: BroadcastTimeline) -> Curve:
         peak=peak,
         peak_at=timeline.format_time(timeline.start + counts.index(peak) * MINUTE),
         ticks=_ticks(timeline),
+        presses="".join(
+            f"M{x_of(minute)} {HEIGHT}V{y(min(count, top))}" for minute, count in enumerate(presses) if count
+        ),
         rows=[
-            (timeline.format_time(timeline.start + minute * MINUTE), counts[minute])
+            (
+                timeline.format_time(timeline.start + minute * MINUTE),
+                counts[minute],
+                sum(presses[minute : minute + step]),
+            )
             for minute in range(0, len(counts), step)
         ],
     )

@@ -22,6 +22,7 @@ from efir.attendance.evidence import BroadcastTimeline, is_watching_known, rule_
 from efir.attendance.intervals import Span, clip, last_s
 from efir.attendance.models import Classification, Participation, Verdict
 from efir.attendance.rules import Rule
+from efir.room.cta import presses_by_leads
 from efir.room.models import PresenceInterval
 from efir.webinars.models import Seat, Webinar
 
@@ -37,6 +38,8 @@ PresenceRow: TypeAlias = tuple[int, datetime, datetime]
 class Funnel:
     """The numbers of people from the seats to the end. `saw_cta`: in live time; None if it was never shown.
 
+    `pressed_cta` are those who pressed it; None likewise.
+
     `walk_ins` entered without a seat. While on air `stayed` are those who are there now. For `unseen` it is unknown
     whether they stayed, whatever a person has decided about them.
     """
@@ -47,23 +50,31 @@ class Funnel:
     saw_cta: int | None
     stayed: int
     unseen: int = 0
+    pressed_cta: int | None = None
 
 
 @dataclass(frozen=True)
 class Stats:
-    """The funnel, and the number of leads in the room at the start and after each further minute."""
+    """The funnel, and the number of leads in the room at the start and after each further minute.
+
+    `presses`: how many of them pressed the call-to-action in the minute that begins there.
+    """
 
     funnel: Funnel
     curve: Sequence[int]
+    presses: Sequence[int]
 
 
 def stats_of(webinar: Webinar, timeline: BroadcastTimeline) -> Stats:
     """Return the webinar's statistics; cached once its classification is done, since then they do not change."""
     done_at = Classification.objects.filter(webinar=webinar).values_list("done_at", flat=True).first()
-    key = f"stats-{webinar.pk}-{done_at:%Y%m%d%H%M%S%f}" if done_at else ""
+    # The number changes with the fields of `Stats`: an older release may have filled the cache.
+    key = f"stats-2-{webinar.pk}-{done_at:%Y%m%d%H%M%S%f}" if done_at else ""
     stats: Stats | None = cache.get(key) if key else None
     if stats is None:
-        stats = Stats(funnel_of(webinar, timeline), curve_of(webinar, timeline))
+        stats = Stats(
+            funnel_of(webinar, timeline), curve_of(webinar, timeline), presses_of(webinar, timeline)
+        )
         if key:
             cache.set(key, stats, CACHED_FOR_S)
     return stats
@@ -89,7 +100,9 @@ def funnel_of(webinar: Webinar, timeline: BroadcastTimeline) -> Funnel:
             stayed=_people(_overlaps(final) & ~unseen),
             unseen=_people(entered & unseen),
         )
-    if not timeline.cta:
+    if timeline.cta:
+        counts["pressed_cta"] = presses_by_leads(webinar).count()
+    else:
         counts["saw_cta"] = None
     if webinar.finished_at:
         seats = webinar.seats.filter(held_by_lead=True)  # settled at the stop
@@ -171,6 +184,15 @@ def curve_of(webinar: Webinar, timeline: BroadcastTimeline) -> list[int]:
                 changes[after] -= 1
                 counted_until = after
     return list(accumulate(changes[:-1]))
+
+
+def presses_of(webinar: Webinar, timeline: BroadcastTimeline) -> list[int]:
+    """Count the leads who pressed the call-to-action in each minute, from the start on."""
+    length = int((timeline.end - timeline.start) / MINUTE) + 1
+    counts = [0] * length
+    for pressed_at in presses_by_leads(webinar).values_list("pressed_at", flat=True):
+        counts[min(max(int((pressed_at - timeline.start) / MINUTE), 0), length - 1)] += 1
+    return counts
 
 
 def is_pruned(webinar: Webinar) -> bool:

@@ -34,6 +34,7 @@ EXPORTED = {
     "webinars.Seat.person": "seats",
     "webinars.Webinar.created_by": "webinars_you_created",
     "room.Opening.person": "openings",
+    "room.CtaPress.person": "cta_presses",
     "room.PresenceInterval.person": "presence",
     "room.WatchingInterval.person": "watching",
     "attendance.Participation.person": "participations",

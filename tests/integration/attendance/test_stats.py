@@ -16,8 +16,8 @@ from efir.accounts.capabilities import Role
 from efir.attendance import classifier
 from efir.attendance.evidence import timeline_of
 from efir.attendance.models import Classification, Participation, Verdict
-from efir.attendance.report.stats import Funnel, curve_of, funnel_of
-from efir.room.models import PresenceInterval, Recorder
+from efir.attendance.report.stats import Funnel, curve_of, funnel_of, presses_of
+from efir.room.models import CtaPress, PresenceInterval, Recorder
 from efir.room.presence import RecorderRow
 from efir.room.presence_store import write
 from efir.webinars import core
@@ -135,7 +135,40 @@ def naive_funnel(seen):
         walk_ins=len([who for who in entered if who == 2]),
         saw_cta=len([who for who in entered if there(who, SHOWN_LIVE)]),
         stayed=len([who for who in entered if there(who, [(last.start, last.stop)])]),
+        pressed_cta=0,
     )
+
+
+def test_presses_of_leads_are_counted_by_the_minute(over, as_role):
+    evening, people, recorders = over
+    for second, person in (
+        (505, people[0]),
+        (1075, people[1]),
+        (1079, people[3]),
+    ):  # the last one is a partner
+        CtaPress.objects.create(webinar=evening.webinar, person=person, pressed_at=evening.at(second))
+    for person in people:
+        PresenceInterval.objects.create(
+            recorder=recorders[0], webinar=evening.webinar, person=person, began_at=evening.at(0)
+        )
+    timeline = timeline_of(evening.webinar)
+    funnel = funnel_of(evening.webinar, timeline)
+    assert (funnel.entered, funnel.saw_cta, funnel.pressed_cta) == (3, 3, 2)
+    presses = presses_of(evening.webinar, timeline)
+    assert {minute: count for minute, count in enumerate(presses) if count} == {8: 1, 17: 1}
+    numbers = panel(page(as_role(Role.SPEAKER), evening.webinar), "numbers")
+    assert "нажали кнопку" in numbers
+    assert "67 % вошедших" in numbers
+    assert numbers.count('class="presses"') == 1
+    table = re.findall(r"<td>\d+</td><td[^>]*>(\d+)</td>", numbers)
+    assert sum(map(int, table)) == 2
+
+
+def test_funnel_without_call_to_action_has_no_presses(evening, make_person):
+    evening.seen(make_person(), 0, 1700)
+    evening.stop()
+    evening.webinar.refresh_from_db()
+    assert funnel_of(evening.webinar, timeline_of(evening.webinar)).pressed_cta is None
 
 
 def page(client, webinar, query=""):

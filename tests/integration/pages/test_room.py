@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -14,9 +15,10 @@ from django.test.utils import CaptureQueriesContext
 
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Participation, Verdict
+from efir.hooks.models import JournalEntry
 from efir.lib import clock as time
 from efir.room import views
-from efir.room.models import Opening, PresenceInterval, Recorder
+from efir.room.models import CtaPress, Opening, PresenceInterval, Recorder
 from efir.room.presence_store import ALIVE_WITHIN
 from efir.room.state import content_hash, player_version
 from efir.webinars import core
@@ -84,14 +86,13 @@ def test_current_room_prefers_the_live_webinar_with_a_seat(member, make_webinar)
 
 def test_call_to_action_is_shown_while_visible(member, make_webinar):
     webinar = make_webinar("live")
-    link = 'href="/account/contacts/" target="_blank" rel="noopener"'
-    row = '<p class="cta-row" id="cta"'
+    press = f'action="/account/webinar_room/{webinar.pk}/cta" target="_blank" rel="noopener"'
+    row = f'<form class="cta-row" id="cta" method="post" {press}'
     page = room_of(member, webinar.pk)
     assert f"{row} hidden>" in page
     core.core_webinar_set_cta_visibility(webinar.pk, True, SYSTEM)
     page = room_of(member, webinar.pk)
     assert f"{row}>" in page
-    assert link in page
     core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
     assert f"{row} hidden>" in room_of(member, webinar.pk)
 
@@ -470,3 +471,60 @@ class TestWatch:
         strict.force_login(member.person)
         assert strict.post(f"/account/webinar_room/{make_webinar('live').pk}/watch").status_code == 403
         assert not Opening.objects.exists()
+
+
+class TestCtaPress:
+    @pytest.fixture
+    def shown(self, make_webinar):
+        webinar = make_webinar("live")
+        core.core_webinar_set_cta_visibility(webinar.pk, True, SYSTEM)
+        return webinar
+
+    @pytest.fixture
+    def press(self, member):
+        def post(webinar):
+            return member.post(f"/account/webinar_room/{webinar.pk}/cta")
+
+        return post
+
+    def test_is_kept_once_with_its_first_time_and_leads_to_the_contacts(self, press, shown, member, clock):
+        first = clock.move(60)
+        for _ in range(2):
+            answer = press(shown)
+            assert (answer.status_code, answer["Location"]) == (303, "/account/contacts/")
+            clock.move(60)
+        assert list(CtaPress.objects.values_list("webinar", "person", "pressed_at")) == [
+            (shown.pk, member.person.pk, first)
+        ]
+        assert not JournalEntry.objects.filter(lead_id=member.person.pk).exists()
+
+    def test_counts_in_a_pause(self, press, shown):
+        core.pause(shown.pk, SYSTEM)
+        press(shown)
+        assert CtaPress.objects.count() == 1
+
+    @pytest.mark.parametrize("state", ["scheduled", "live", "finished", "archived"])
+    def test_without_the_button_leads_to_the_contacts_and_is_not_kept(self, press, make_webinar, state):
+        assert press(make_webinar(state)).status_code == 303
+        assert not CtaPress.objects.exists()
+
+    def test_after_it_was_hidden_or_the_stop_is_not_kept(self, press, shown):
+        core.core_webinar_set_cta_visibility(shown.pk, False, SYSTEM)
+        press(shown)
+        core.core_webinar_set_cta_visibility(shown.pk, True, SYSTEM)
+        core.core_webinar_set_status(shown.pk, "stop", SYSTEM)
+        press(shown)
+        assert not CtaPress.objects.exists()
+
+    def test_needs_a_form_token_which_the_page_has(self, shown, member):
+        strict = Client(enforce_csrf_checks=True)
+        strict.force_login(member.person)
+        address = f"/account/webinar_room/{shown.pk}/cta"
+        assert strict.post(address).status_code == 403
+        form = strict.get(f"/account/webinar_room/{shown.pk}/").content.decode().split('id="cta"')[1]
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form)
+        assert strict.post(address, {"csrfmiddlewaretoken": token[1]}).status_code == 303
+        assert CtaPress.objects.count() == 1
+
+    def test_guest_is_sent_to_log_in(self, shown):
+        assert Client().post(f"/account/webinar_room/{shown.pk}/cta").url.startswith("/login/")
