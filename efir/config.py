@@ -324,19 +324,19 @@ class Config:
     media_dir: Path = setting(
         DIRECTORY,
         lambda known: f"{known['data_dir']}/media",
-        "reserved for the own broadcast, not used yet: directory of media",
+        "directory of the own broadcast's media",
         default_text="`media` in the data directory",
     )
     media_url: str = setting(
         matching(r"(s3://\S+)?", "an s3:// address, or nothing"),
         "",
-        "reserved for the own broadcast, not used yet: `s3://…` in place of the directory",
+        "`s3://…` in place of the directory of media",
     )
     rtmp_port: int = setting(
         OPTIONAL_PORT, "0", "reserved for the own broadcast, not used yet: port for OBS; 0 for none"
     )
     segment_s: float = setting(
-        number("seconds", 0.5, 10), "1", "reserved for the own broadcast, not used yet: length of a segment"
+        number("seconds", 0.5, 10), "1", "least length of a segment of the own broadcast"
     )
     media_days: float = setting(
         RETENTION, "0", "reserved for the own broadcast, not used yet: days to keep media; 0 for ever"

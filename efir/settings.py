@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "efir.accounts",
     "efir.webinars",
     "efir.room",
+    "efir.broadcast",
     "efir.attendance",
     "efir.telegram",
     "efir.followup",

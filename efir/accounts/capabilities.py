@@ -35,6 +35,7 @@ class Capability(TextChoices):
     MANAGE_STATUS = "manage_status", "Starts and stops a webinar"
     MANAGE_CTA = "manage_cta", "Shows and hides the call-to-action"
     PUBLISH_RECORDING = "publish_recording", "Publishes a recording"
+    BROADCAST = "broadcast", "Sends the picture of the own broadcast"
     SEE_DELIVERIES = "see_deliveries", "Sees messages and their state"
     RETRY_DELIVERY = "retry_delivery", "Sends a failed message again"
     DECIDE_VERDICT = "decide_verdict", "Decides a held verdict"
@@ -57,6 +58,7 @@ _SPEAKER = _PARTNER | {
     Capability.MANAGE_STATUS,
     Capability.MANAGE_CTA,
     Capability.PUBLISH_RECORDING,
+    Capability.BROADCAST,
     Capability.SEE_DELIVERIES,
 }
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from django.utils.crypto import salted_hmac
 
 from efir.lib import clock
-from efir.webinars.embeds import chat_frame_url, is_hls
+from efir.webinars.embeds import chat_frame_url
+from efir.webinars.lifecycle import Status, Video
 from efir.webinars.models import Webinar
 
 # Above this a viewer cannot tell the exact number, and every change of it is a broadcast to everybody.
@@ -30,14 +32,34 @@ def state_of(webinar: Webinar, viewers: int) -> dict[str, Any]:
         "starts_at": clock.iso(webinar.starts_at) if webinar.starts_at else None,
         "started_at": clock.iso(webinar.started_at) if webinar.started_at else None,
         "player_version": player_version(webinar),
+        "video": webinar.video,
+        "signal": has_signal(webinar),
     }
+
+
+# What tells whether a webinar's own picture is coming: the own broadcast sets it, which this package does not know.
+_signal_source: Callable[[Webinar], bool] | None = None
+
+
+def set_signal_source(source: Callable[[Webinar], bool]) -> None:
+    """Register the function that tells whether a live webinar's own picture is coming. It must not block."""
+    global _signal_source  # noqa: PLW0603  # set once, when the apps are ready
+    _signal_source = source
+
+
+def has_signal(webinar: Webinar) -> bool:
+    """Return whether segments of the own broadcast come; always false outside live, and for other players."""
+    if _signal_source is None or webinar.video != Video.OWN or webinar.state is not Status.LIVE:
+        return False
+    return _signal_source(webinar)
 
 
 def player_of(webinar: Webinar) -> dict[str, str]:
     """Return the broadcast as the room shows it: the kind of player, its URL and the URL of the chat to frame."""
+    own = f"/account/webinar_room/{webinar.pk}/video/live.m3u8"
     return {
-        "video": "hls" if is_hls(webinar.player_url) else "embed",
-        "url": webinar.player_url,
+        "video": webinar.video,
+        "url": own if webinar.video == Video.OWN else webinar.player_url,
         "chat_url": chat_frame_url(webinar.chat_url),
     }
 

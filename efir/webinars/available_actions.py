@@ -8,7 +8,7 @@ from datetime import timedelta
 from efir.hooks.actions import ActionRefused, Code
 from efir.lib import clock
 from efir.webinars.labels import absolute_time, missing_fields_message, refusal_message
-from efir.webinars.lifecycle import EDITABLE, REQUIRED, Status, check_cta, next_status
+from efir.webinars.lifecycle import EDITABLE, Status, check_cta, next_status, required_fields
 from efir.webinars.models import Webinar
 
 # A start more than this long before the announced time needs a confirmation: nobody may be there yet.
@@ -39,7 +39,7 @@ class AvailableActions:
 def available_actions(webinar: Webinar) -> AvailableActions:
     """Ask the lifecycle what can be done with the webinar in its present state."""
     state = webinar.state
-    lacking = [name for name in REQUIRED if not getattr(webinar, name)]
+    lacking = [name for name in required_fields(webinar.video) if not getattr(webinar, name)]
     if state is Status.DRAFT and lacking:
         publish = Availability(offered=False, why_not=missing_fields_message(lacking))
     else:

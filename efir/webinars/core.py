@@ -33,15 +33,17 @@ from efir.hooks.actions import (
 )
 from efir.lib import clock
 from efir.webinars.correlation import ledger_cause
+from efir.webinars.embeds import is_hls
 from efir.webinars.lifecycle import (
     COPIED,
     EDITABLE,
-    REQUIRED,
     TECHNICAL,
     Status,
+    Video,
     check_cta,
     check_editable,
     next_status,
+    required_fields,
 )
 from efir.webinars.models import LedgerEntry, Seat, Webinar
 
@@ -91,7 +93,7 @@ def publish(webinar_id: int, context: Context) -> Webinar:
         authorize(context, Capability.EDIT_WEBINAR)
         webinar = _lock(webinar_id)
         if webinar.state is Status.DRAFT:
-            _require_filled({name: getattr(webinar, name) for name in REQUIRED})
+            _require_filled({name: getattr(webinar, name) for name in required_fields(webinar.video)})
         return _transition(webinar, "publish", context)
 
 
@@ -117,6 +119,7 @@ def create(fields: Mapping[str, Any], context: Context) -> Webinar:
         if fields.keys() & TECHNICAL:
             authorize(context, Capability.EDIT_TECHNICAL)
         check_editable(Status.DRAFT, set(fields))
+        fields = dict(fields) | _video_of(fields, Video.OWN, "")
         return _create(fields, context, "webinar_created")
 
 
@@ -159,6 +162,7 @@ def update(webinar_id: int, fields: Mapping[str, Any], context: Context) -> Webi
     with transaction.atomic():
         authorize(context, Capability.EDIT_WEBINAR)
         webinar = _lock(webinar_id)
+        fields = dict(fields) | _video_of(fields, webinar.video, webinar.player_url)
         changed = {name: value for name, value in fields.items() if getattr(webinar, name) != value}
         if not changed:
             return webinar
@@ -166,12 +170,34 @@ def update(webinar_id: int, fields: Mapping[str, Any], context: Context) -> Webi
             authorize(context, Capability.EDIT_TECHNICAL)
         check_editable(webinar.state, set(changed))
         if webinar.state is not Status.DRAFT:
-            _require_filled({name: value for name, value in changed.items() if name in REQUIRED})
+            video = changed.get("video", webinar.video)
+            required = required_fields(video)
+            # A change of `video` may make an address necessary that was empty until now.
+            touched = changed.keys() | ({"player_url"} if "video" in changed else set())
+            _require_filled(
+                {name: fields.get(name, getattr(webinar, name)) for name in required if name in touched}
+            )
         changes = {name: (getattr(webinar, name), value) for name, value in changed.items()}
         _audit_changes(Action.WEBINAR_EDITED, context, webinar, changes)
         _write(webinar, **changed)
         log.info("webinar_edited", webinar_id=webinar_id, fields=sorted(changed), actor_id=context.actor_id)
         return webinar
+
+
+def _video_of(fields: Mapping[str, Any], video: str, player_url: str) -> dict[str, str]:
+    """Return `video` as it becomes with these fields, or nothing if they do not touch it.
+
+    `own` is a choice. Between `embed` and `hls` the address decides, so that the two can never disagree; an address
+    that is given without `video` is meant to be played.
+    """
+    if not fields.keys() & {"video", "player_url"}:
+        return {}
+    wanted, url = fields.get("video"), fields.get("player_url", player_url)
+    if wanted == Video.OWN or not url:
+        return {"video": wanted or video}
+    if wanted is None and url == player_url:
+        return {}
+    return {"video": Video.HLS if is_hls(url) else Video.EMBED}
 
 
 def _audit_changes(

@@ -28,7 +28,7 @@ from efir.web.forms import (
     UrlField,
 )
 from efir.webinars.embeds import MAX_LENGTH, allowed_providers, clean_chat_url, clean_player_url
-from efir.webinars.lifecycle import EDITABLE, REQUIRED, TECHNICAL, Status
+from efir.webinars.lifecycle import EDITABLE, TECHNICAL, Status, required_fields
 from efir.webinars.models import Webinar, default_time_zone
 from efir.webinars.posters.field import PosterField
 from efir.webinars.posters.formats import is_poster_id
@@ -205,7 +205,7 @@ class WebinarForm(forms.Form):
             if back.replace(tzinfo=None) != local:
                 self.add_error("starts_at", _("В этом поясе такого времени нет: часы переводят вперёд."))
         if self.webinar and self.webinar.state is not Status.DRAFT:
-            for name in REQUIRED:
+            for name in required_fields(self.webinar.video):
                 if name in cleaned and not cleaned[name]:
                     self.add_error(name, _("Вебинар опубликован: это поле больше нельзя оставить пустым."))
         return cleaned

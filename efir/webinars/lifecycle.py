@@ -21,6 +21,15 @@ class Status(models.TextChoices):
 
 ON_AIR = (Status.LIVE, Status.PAUSED)
 
+
+class Video(models.TextChoices):
+    """Where a webinar's picture comes from: its own broadcast, a framed player, or a playlist at some address."""
+
+    OWN = "own", _("свой эфир")
+    EMBED = "embed", _("плеер другого сервиса")
+    HLS = "hls", _("поток HLS по адресу")
+
+
 # The outcome of each action in each status: the new status, a refusal, or None if nothing needs to change.
 _OUTCOMES: dict[str, dict[Status, Status | Code | None]] = {
     "publish": {
@@ -101,7 +110,7 @@ def check_cta(current: Status) -> None:
 
 
 # Which fields may be written in which status; all others are refused.
-_PLAYER = frozenset({"player_url", "chat_url"})
+_PLAYER = frozenset({"video", "player_url", "chat_url"})
 _BUSINESS = _PLAYER | {
     "title",
     "description",
@@ -115,7 +124,7 @@ _BUSINESS = _PLAYER | {
 }
 TECHNICAL = frozenset({"stream_type", "forgotten_h"})
 COPIED = (_BUSINESS | TECHNICAL) - {"starts_at", "withdrawn"}
-# Publishing needs these fields, and a published webinar keeps them.
+# Publishing needs these fields, and a published webinar keeps them: see `required_fields`.
 REQUIRED = ("title", "starts_at", "player_url")
 EDITABLE: dict[Status, frozenset[str]] = {
     Status.DRAFT: _BUSINESS | TECHNICAL,
@@ -125,6 +134,11 @@ EDITABLE: dict[Status, frozenset[str]] = {
     Status.FINISHED: frozenset(),
     Status.ARCHIVED: frozenset(),
 }
+
+
+def required_fields(video: str) -> tuple[str, ...]:
+    """Return the fields that a published webinar needs: the own broadcast needs no player's address."""
+    return tuple(name for name in REQUIRED if name != "player_url" or video != Video.OWN)
 
 
 def check_editable(current: Status, fields: set[str]) -> None:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from efir.accounts.models import Person
 from efir.hooks.actions import ActionRefused, Code, Source
 from efir.lib import clock
-from efir.webinars.lifecycle import ON_AIR, Status
+from efir.webinars.lifecycle import ON_AIR, Status, Video
 
 # Written by Core alone.
 PROTECTED_FIELDS = frozenset({"status", "cta_visible"})
@@ -82,6 +82,9 @@ class Webinar(models.Model):
     starts_at = models.DateTimeField(_("начало"), null=True, blank=True, db_index=True)
     time_zone = models.CharField(_("часовой пояс"), max_length=64, default=default_time_zone)
     length_min = models.PositiveSmallIntegerField(_("длительность, минут"), default=60)
+    video = models.CharField(
+        _("видео"), max_length=5, choices=Video.choices, default=Video.OWN, db_default="own"
+    )
     player_url = models.CharField(_("плеер"), max_length=2000, blank=True)
     chat_url = models.CharField(_("чат"), max_length=2000, blank=True)
     cta_text = models.CharField(_("призыв к действию"), max_length=100, blank=True)

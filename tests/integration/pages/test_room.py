@@ -357,6 +357,8 @@ class TestApi:
             "withdrawn": False,
             "words": content_hash(webinar),
             "player_version": player_version(webinar),
+            "video": "embed",
+            "signal": False,
         }
 
     @pytest.mark.parametrize(

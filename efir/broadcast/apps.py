@@ -1,0 +1,11 @@
+"""The own broadcast as a Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class BroadcastConfig(AppConfig):
+    name = "efir.broadcast"
+    label = "broadcast"
+    default_auto_field = "django.db.models.BigAutoField"
