@@ -114,7 +114,10 @@ else:
         "pool": {"min_size": 1, "max_size": 16, "timeout": 10, "reconnect_timeout": 0.5},
     }
 ENGINE = EFIR.database["ENGINE"] if EFIR.is_sqlite else "efir.lib.postgresql"
-DATABASES = {"default": EFIR.database | {"ENGINE": ENGINE, "OPTIONS": options, "CONN_MAX_AGE": 0}}
+# SQLite: a thread of a pool keeps its connection, since opening one costs more than most queries. PostgreSQL: the pool
+# of connections gets it back after each request.
+max_age = None if EFIR.is_sqlite else 0
+DATABASES = {"default": EFIR.database | {"ENGINE": ENGINE, "OPTIONS": options, "CONN_MAX_AGE": max_age}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- People and sessions ---

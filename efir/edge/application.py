@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import structlog
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 from django.db import Error as DatabaseError
 from django.http.request import split_domain_port, validate_host
 
@@ -23,6 +22,7 @@ from efir.lib import ids, metrics
 from efir.lib.asgi import Application, Receive, Scope, Send
 from efir.room.sse import PATH as STREAM
 from efir.room.sse import stream
+from efir.web.asgi_handler import OneThreadHandler
 from efir.webinars.posters.formats import ID as POSTER_ID
 
 log = structlog.get_logger(__name__)
@@ -111,4 +111,4 @@ def _is_known_host(host: bytes) -> bool:
 
 def make_application() -> Application:
     """Build the whole ASGI application. Django must be set up."""
-    return EdgeApplication(get_asgi_application())
+    return EdgeApplication(OneThreadHandler())

@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 import uvicorn
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from efir.edge.error_responses import refuse
@@ -24,6 +23,7 @@ from efir.lib.concurrency import in_thread
 from efir.room.change_listener import notify_of_changes
 from efir.room.hub import RoomHub, open_hub
 from efir.server import fd_limit, readiness
+from efir.web.asgi_handler import OneThreadHandler
 
 # For requests in progress. What comes after them has to fit into the ten seconds of a stop, too.
 GRACEFUL_S = 6
@@ -203,7 +203,7 @@ class Server(uvicorn.Server):
 
 async def serve_metrics(listening: socket.socket, stop: asyncio.Event) -> None:
     """Answer `/metrics` and `/healthz` on the worker's own port until `stop` is set."""
-    django = get_asgi_application()
+    django = OneThreadHandler()
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] in METRICS_PATHS:

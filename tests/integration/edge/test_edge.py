@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from django.core.asgi import get_asgi_application
 from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
 from django.middleware.csrf import _does_token_match
@@ -26,6 +25,7 @@ from efir.room import hub as hub_module
 from efir.room import openings
 from efir.room.models import Opening
 from efir.room.state import player_of
+from efir.web.asgi_handler import OneThreadHandler
 from efir.webinars import core, schedule
 from efir.webinars.models import Webinar
 from efir.webinars.posters.render import render_image
@@ -55,7 +55,7 @@ class Site:
     def __init__(self) -> None:
         self.hub = hub_module.open_hub()
         self.by_django = 0
-        self._django = get_asgi_application()
+        self._django = OneThreadHandler()
         self.edge = EdgeApplication(self._counted)
 
     def handler(self, route):
