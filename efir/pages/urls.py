@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from efir.pages import account, audit, candidate, room, signup, speaker, speaker_actions
+from efir.pages import account, audit, candidate, room, signup, speaker, speaker_actions, studio
 
 urlpatterns = [
     path("signup/", signup.sign_up, name="signup"),
@@ -18,6 +18,7 @@ urlpatterns = [
     path("admin_webinar/", speaker.webinar_list, name="speaker_list"),
     path("admin_webinar/new/", speaker.new_webinar, name="speaker_new"),
     path("admin_webinar/<id:webinar_id>/", speaker.webinar_page, name="speaker"),
+    path("admin_webinar/<id:webinar_id>/studio/", studio.studio, name="studio"),
     path("admin_webinar/<id:webinar_id>/start", speaker_actions.start, name="webinar_start"),
     path("admin_webinar/<id:webinar_id>/stop", speaker_actions.stop, name="webinar_stop"),
     path("admin_webinar/<id:webinar_id>/cta", speaker_actions.cta, name="webinar_cta"),

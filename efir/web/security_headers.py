@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -9,7 +11,8 @@ from django.utils.deprecation import MiddlewareMixin
 
 from efir.lib.asgi import Headers
 
-# Features that no page and no framed player needs. Only names that Chromium knows: others cause console warnings.
+# Features that no framed player needs, and of the pages only the studio (see `permissions_policy`). Only names that
+# Chromium knows: others cause console warnings.
 DENIED = (
     "accelerometer",
     "browsing-topics",
@@ -37,10 +40,14 @@ if settings.SECURE_HSTS_SECONDS:
 SECURITY_HEADERS: Headers = tuple(_headers)
 
 
-def permissions_policy() -> str:
-    """Return the Permissions-Policy: autoplay and full screen for the page and its players, nothing else."""
+def permissions_policy(allowed: Collection[str] = ()) -> str:
+    """Return the Permissions-Policy: autoplay and full screen for the page and its players.
+
+    `allowed` names further features that the page itself may use; its players may not.
+    """
     players = " ".join(["self", *(f'"https://{host}"' for host in sorted(settings.FRAME_HOSTS))])
-    return ", ".join([f"autoplay=({players})", f"fullscreen=({players})", *(f"{name}=()" for name in DENIED)])
+    own = [f"{name}=({'self' if name in allowed else ''})" for name in DENIED]
+    return ", ".join([f"autoplay=({players})", f"fullscreen=({players})", *own])
 
 
 class SecurityHeadersMiddleware(MiddlewareMixin):

@@ -27,8 +27,8 @@ from efir.web.forms import (
     TokenField,
     UrlField,
 )
-from efir.webinars.embeds import MAX_LENGTH, allowed_providers, clean_chat_url, clean_player_url
-from efir.webinars.lifecycle import EDITABLE, TECHNICAL, Status, required_fields
+from efir.webinars.embeds import MAX_LENGTH, allowed_providers, clean_chat_url, clean_player_url, is_hls
+from efir.webinars.lifecycle import EDITABLE, TECHNICAL, Status, Video, required_fields
 from efir.webinars.models import Webinar, default_time_zone
 from efir.webinars.posters.field import PosterField
 from efir.webinars.posters.formats import is_poster_id
@@ -39,8 +39,14 @@ NOT_A_RECORDING = _("Это не адрес записи. Вставьте ад�
 GROUPS = (
     ("about", _("Содержание"), ("title", "speaker_name", "description")),
     ("when", _("Когда"), ("starts_at", "time_zone", "length_min")),
-    ("where", _("Где идёт"), ("player_url", "chat_url")),
+    ("where", _("Где идёт"), ("video", "player_url", "chat_url")),
     ("looks", _("Как выглядит в расписании"), ("poster", "cta_text")),
+)
+
+VIDEO_CHOICES = (
+    (Video.OWN, _("Свой эфир")),
+    (Video.EMBED, _("Плеер другого сервиса")),
+    (Video.HLS, _("Поток HLS по адресу")),
 )
 
 
@@ -96,6 +102,11 @@ class WebinarForm(forms.Form):
         widget=forms.TextInput(attrs={"list": "time-zones", "autocapitalize": "none", "spellcheck": "false"}),
     )
     length_min = IntegerField(label=_("Длительность, мин"), min_value=1, max_value=1440)
+    video = forms.ChoiceField(
+        label=_("Видео"),
+        choices=VIDEO_CHOICES,
+        help_text=_("Свой эфир идёт со страницы «Студия»: из браузера ведущего прямо в комнату."),
+    )
     player_url = UrlField(
         label=_("Плеер"),
         required=False,
@@ -204,8 +215,16 @@ class WebinarForm(forms.Form):
             back = local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).astimezone(ZoneInfo(zone))
             if back.replace(tzinfo=None) != local:
                 self.add_error("starts_at", _("В этом поясе такого времени нет: часы переводят вперёд."))
+        url = cleaned.get("player_url")
+        if cleaned.get("video") == Video.HLS and url and not is_hls(url):
+            self.add_error(
+                "player_url",
+                _(
+                    "Адрес потока HLS кончается на .m3u8. Если это страница с видео, выберите «Плеер другого сервиса»."
+                ),
+            )
         if self.webinar and self.webinar.state is not Status.DRAFT:
-            for name in required_fields(self.webinar.video):
+            for name in required_fields(cleaned.get("video", self.webinar.video)):
                 if name in cleaned and not cleaned[name]:
                     self.add_error(name, _("Вебинар опубликован: это поле больше нельзя оставить пустым."))
         return cleaned
@@ -258,7 +277,7 @@ class RecordingForm(forms.Form):
 
 def _initial(webinar: Webinar | None) -> dict[str, Any]:
     if webinar is None:
-        return {"time_zone": default_time_zone(), "length_min": 60, "stream_type": "obs"}
+        return {"time_zone": default_time_zone(), "length_min": 60, "stream_type": "obs", "video": Video.OWN}
     values = {name: getattr(webinar, name) for name in WebinarForm.base_fields}
     if webinar.starts_at:
         values["starts_at"] = webinar.starts_at.astimezone(webinar.zone).replace(tzinfo=None)

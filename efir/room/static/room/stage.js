@@ -20,7 +20,8 @@ export class Stage {
   constructor(room, name, onPlaying) {
     Object.assign(this, { room, name, onPlaying, status: room.dataset.status, version: room.dataset.player });
     this.token = room.querySelector("[name=csrfmiddlewaretoken]").value;
-    this.entered = this.playing = false;
+    this.entered = this.playing = this.soundOnly = false;
+    this.signal = true;
     this.failures = 0;
     this.channel = window.BroadcastChannel && new BroadcastChannel(name);
     this.channel?.addEventListener("message", ({ data }) => (data === "entered" ? this.giveWay() : this.hint("here")));
@@ -29,6 +30,8 @@ export class Stage {
     window.addEventListener("pageshow", ({ persisted }) => persisted && this.playing && this.channel?.postMessage("entered"));
     $("enter-button").disabled = false; // disabled in the HTML: without this script it would do nothing
     $("enter-button").addEventListener("click", () => this.enter());
+    $("unmute").addEventListener("click", () => this.video?.unmute());
+    $("sound-only").addEventListener("click", () => this.choose(!this.soundOnly));
     for (const event of ["online", "pageshow"]) window.addEventListener(event, () => this.video?.wake());
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.video?.wake(); });
     window.addEventListener("blur", () => { $("resumed").hidden = true; }); // a press on the player, among others
@@ -115,6 +118,8 @@ export class Stage {
   show(state) {
     this.status = state.status;
     this.version = state.player_version;
+    if (state.signal && !this.signal) this.video?.signalled(state.viewers * PER_VIEWER_MS);
+    this.signal = state.signal;
     if (this.entered && !this.onAir) this.leave();
     // Other viewers ask as well.
     if (this.entered && this.version !== this.asked) {
@@ -147,23 +152,37 @@ export class Stage {
     if (playing && this.playing) this.channel?.postMessage("entered");
   }
 
+  // Sound alone needs a twentieth of the line; the poster is shown.
+  choose(soundOnly) {
+    this.soundOnly = soundOnly;
+    this.draw();
+  }
+
   play(player) {
     const isVideo = Boolean(player) && player.video !== "embed";
-    if (this.video && this.video.address !== player?.url) {
+    const isOwn = player?.video === "own";
+    const address = isOwn && this.soundOnly ? player.url.replace(/live\.m3u8$/, "audio.m3u8") : player?.url;
+    const button = $("sound-only");
+    button.hidden = !isOwn;
+    button.setAttribute("aria-pressed", String(this.soundOnly));
+    $("player").classList.toggle("sound-only", isOwn && this.soundOnly);
+    if (this.video && this.video.address !== address) {
       this.video.remove();
       this.video = null;
       this.say("");
     }
     if (!isVideo) return frame($("player"), player?.url);
     if (this.video) return undefined;
-    this.video = new Video(player.url, $("player").dataset.title, (word) => this.say(word), this.element);
+    this.video = new Video({ address, isOwn }, $("player").dataset.title, (word) => this.say(word), this.element);
     this.element = undefined;
     return $("player").replaceChildren(this.video.element);
   }
 
   say(word) {
     const note = $("player-says");
-    note.textContent = word ? note.dataset[word] : "";
+    const stands = word === "broken" && this.player?.video === "own" && !this.signal;
+    note.textContent = word ? note.dataset[stands ? "back" : word] : "";
+    $("unmute").hidden = word !== "muted";
   }
 }
 

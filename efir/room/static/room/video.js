@@ -13,16 +13,20 @@ const BEHIND_MS = 20000; // after a longer pause playback resumes at the live ed
 const JUST_NOW_MS = 1000;
 // No web worker: it would need blob: scripts, and remuxing one stream is little work.
 const OPTIONS = { enableWorker: false, liveDurationInfinity: true, liveSyncDurationCount: 3, liveMaxLatencyDurationCount: 8 };
+// The own broadcast has segments of a second. Two of them ahead are enough, and a viewer who fell behind catches up unnoticed.
+const OWN_OPTIONS = { ...OPTIONS, liveSyncDurationCount: 2, maxLiveSyncPlaybackRate: 1.1 };
+const OWN_LONGEST_MS = 4000; // its playlist is asked for every second anyway
+const STANDS_MS = 4000; // without progress for this long the viewer is told; sooner would be told at every short stall
 
 export class Video {
-  // Calls `say` with "waiting", "broken", "blocked" or "unsupported", and with "" while the video plays.
-  constructor(address, title, say, element = document.createElement("video")) {
-    Object.assign(this, { address, say, element, failures: 0, wanted: true });
+  // Calls `say` with "waiting", "broken", "muted", "blocked" or "unsupported", and with "" while the video plays.
+  constructor({ address, isOwn }, title, say, element = document.createElement("video")) {
+    Object.assign(this, { address, isOwn, say, element, failures: 0, wanted: true });
     Object.assign(element, { controls: true, playsInline: true });
     element.setAttribute("aria-label", title);
     const on = {
       playing: () => this.playing(), play: () => this.resume(), pause: () => this.paused(), error: () => this.fail(),
-      loadedmetadata: () => this.loaded(), ended: () => { this.over = true; this.fail(); },
+      loadedmetadata: () => this.loaded(), volumechange: () => this.heard(), ended: () => { this.over = true; this.fail(); },
     };
     for (const [name, act] of Object.entries(on)) element.addEventListener(name, () => { if (!this.removed) act(); });
     this.onHide = () => this.look();
@@ -37,7 +41,7 @@ export class Video {
     const turn = this.turn = {};
     this.hls?.destroy();
     this.hls = undefined;
-    if (this.element.canPlayType(KIND)) this.element.src = this.address;
+    if (this.isNative) this.element.src = this.address;
     else {
       const Hls = await import("./vendor/hls.light.min.mjs").catch(() => null);
       if (turn !== this.turn) return;
@@ -48,8 +52,14 @@ export class Video {
     if (!this.over) this.play();
   }
 
+  // The library follows the own broadcast more closely than browsers do; an iPhone, which has no MediaSource, plays the sound on
+  // while it is locked.
+  get isNative() {
+    return Boolean(this.element.canPlayType(KIND)) && !(this.isOwn && window.MediaSource);
+  }
+
   attach({ default: Hls, Events }) {
-    this.hls = new Hls(OPTIONS);
+    this.hls = new Hls(this.isOwn ? OWN_OPTIONS : OPTIONS);
     this.hls.on(Events.ERROR, (_, { fatal }) => { if (fatal) this.fail(); });
     this.hls.loadSource(this.address);
     this.hls.attachMedia(this.element);
@@ -64,14 +74,33 @@ export class Video {
 
   play() {
     if (!this.wanted) return;
-    this.element.play().catch((error) => { if (error.name === "NotAllowedError" && !this.removed) this.say("blocked"); });
+    this.element.play().catch((error) => { if (error.name === "NotAllowedError" && !this.removed) this.playMuted(); });
+  }
+
+  // A page that was reloaded may play, but not be heard, until the viewer presses something.
+  playMuted() {
+    if (this.element.muted) return this.say("blocked");
+    this.element.muted = this.silenced = true;
+    return this.play();
+  }
+
+  // By the button of the page, or by the player's own.
+  heard() {
+    if (!this.silenced || this.element.muted) return;
+    this.silenced = false;
+    this.say("");
+  }
+
+  unmute() {
+    this.element.muted = false;
+    this.element.play().catch(() => {});
   }
 
   playing() {
     this.played = true;
     this.failures = 0;
     this.stopTrying();
-    this.say("");
+    this.say(this.silenced ? "muted" : "");
   }
 
   // After a long pause resume at the live edge.
@@ -93,7 +122,7 @@ export class Video {
     if (this.timer !== undefined) return;
     this.failures += 1;
     this.say(this.played ? "broken" : "waiting");
-    this.timer = setTimeout(() => this.load(), retryDelay(this.failures, LEAST_MS, FIRST_MS, LONGEST_MS));
+    this.timer = setTimeout(() => this.load(), retryDelay(this.failures, LEAST_MS, FIRST_MS, this.isOwn ? OWN_LONGEST_MS : LONGEST_MS));
   }
 
   stopTrying() {
@@ -102,13 +131,24 @@ export class Video {
   }
 
   note() {
-    this.seen = { at: Date.now(), time: this.element.currentTime };
+    const { currentTime: time } = this.element;
+    if (this.seen && time > this.seen.time && Date.now() - this.seen.at > STANDS_MS) this.playing(); // it went on by itself
+    this.seen = { at: Date.now(), time };
   }
 
   look() {
     if (document.hidden && Date.now() - this.pausedAt < JUST_NOW_MS) this.wanted = true;
+    const still = Date.now() - this.seen.at;
     if (this.element.paused || this.element.currentTime !== this.seen.time) this.note();
-    else if (Date.now() - this.seen.at > STUCK_MS) this.fail();
+    else if (still > STUCK_MS) this.fail();
+    else if (still > STANDS_MS) this.say(this.played ? "broken" : "waiting");
+  }
+
+  // The picture comes again, as the server says.
+  signalled(spreadMs) {
+    if (this.timer === undefined) return;
+    this.stopTrying();
+    this.timer = setTimeout(() => this.load(), Math.random() * spreadMs);
   }
 
   // Called if the page is visible again, or the network is back.

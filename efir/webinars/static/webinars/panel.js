@@ -33,16 +33,33 @@ function confirmFirst(form) {
   dialog.returnValue = "";
   dialog.addEventListener("close", () => {
     if (dialog.returnValue !== "yes") return;
+    if (staysHere()) return send(form);
     if (!form.isConnected) document.body.append(form); // the panel was replaced meanwhile; the answer still counts
     form.submit();
   }, { once: true });
   dialog.showModal();
 }
 
+// The studio must not be left: its buttons are sent without loading another page, and show the messages of that page.
+function staysHere() {
+  return document.getElementById("panel").dataset.stay !== undefined;
+}
+
+async function send(form) {
+  const answer = await fetch(form.action, { method: "POST", body: new FormData(form), headers: { Accept: "text/html" } }).catch(() => null);
+  const page = answer && new DOMParser().parseFromString(await answer.text(), "text/html");
+  document.getElementById("panel-says").replaceChildren(...page?.querySelectorAll(".notices > .notice") ?? []);
+  await refresh();
+}
+
 document.addEventListener("submit", (event) => {
   if (missed >= LOST_AFTER && event.target.method === "post") return event.preventDefault();
   const form = event.target.closest("form[data-confirm]");
-  if (!form || typeof HTMLDialogElement === "undefined") return undefined;
+  if (!form || typeof HTMLDialogElement === "undefined") {
+    if (event.target.method !== "post" || !staysHere() || !event.target.closest("#panel")) return undefined;
+    event.preventDefault();
+    return send(event.target);
+  }
   event.preventDefault();
   return confirmFirst(form);
 });
@@ -103,7 +120,7 @@ function reportHere(panel) {
   fetch(panel.dataset.here, { method: "POST", headers }).catch(() => {}); // it is reported again in a minute
 }
 
-async function poll() {
+async function refresh() {
   const panel = document.getElementById("panel");
   try {
     const answer = await fetch(panel.dataset.state, { headers: { Accept: "application/json" } });
@@ -111,6 +128,7 @@ async function poll() {
     showLost();
     if (answer.ok) {
       const state = await answer.json();
+      document.dispatchEvent(new CustomEvent("efir:state", { detail: state }));
       const changed = String(state.version) !== panel.dataset.version;
       if (polls % HERE_EVERY === 0) reportHere(panel);
       polls += 1;
@@ -123,6 +141,10 @@ async function poll() {
     missed += 1; // the next poll tries again
     showLost();
   }
+}
+
+async function poll() {
+  await refresh();
   setTimeout(poll, POLL_MS);
 }
 

@@ -1,0 +1,64 @@
+// The recorder of the browser: which containers it can write, and one container at a time from one video and one audio track.
+// Viewers play H.264 alone. AAC needs no transcoding on the server, Opus does, so AAC comes first.
+const KINDS = [
+  "video/mp4;codecs=avc1.42E01E,mp4a.40.2",
+  "video/mp4;codecs=avc1.42E01E,opus",
+  "video/webm;codecs=h264,opus",
+];
+const CHUNK_MS = 500;
+// A segment begins with a key frame, so this is the shortest segment.
+const KEY_FRAME_MS = 1000;
+const SOUND_BPS = 96000;
+
+// The container this browser can write, or "" if it writes none that we take (Firefox has VP8 alone).
+export function recordedType() {
+  return window.MediaRecorder ? KINDS.find((kind) => MediaRecorder.isTypeSupported(kind)) ?? "" : "";
+}
+
+export class Recorder {
+  // Calls `onChunk(blob, first)`; `first` says that the chunk begins a container.
+  constructor(type, onChunk) {
+    Object.assign(this, { type, onChunk, turn: Promise.resolve() });
+  }
+
+  // Begins a new container. The one before is ended first, so that its last chunk comes before the first one of the new.
+  start(tracks, kbps) {
+    return this.inTurn(async () => {
+      await this.end();
+      const recorder = new MediaRecorder(new MediaStream(tracks), {
+        mimeType: this.type, videoBitsPerSecond: kbps * 1000, audioBitsPerSecond: SOUND_BPS,
+        videoKeyFrameIntervalDuration: KEY_FRAME_MS,
+      });
+      let first = true;
+      recorder.addEventListener("dataavailable", ({ data }) => {
+        if (!data.size) return;
+        this.onChunk(data, first);
+        first = false;
+      });
+      recorder.start(CHUNK_MS);
+      this.recorder = recorder;
+    });
+  }
+
+  stop() {
+    return this.inTurn(() => this.end());
+  }
+
+  get isRecording() {
+    return this.recorder?.state === "recording";
+  }
+
+  async end() {
+    const { recorder } = this;
+    this.recorder = undefined;
+    if (!recorder || recorder.state === "inactive") return;
+    const stopped = new Promise((done) => recorder.addEventListener("stop", done, { once: true }));
+    recorder.stop();
+    await stopped;
+  }
+
+  inTurn(act) {
+    this.turn = this.turn.then(act, act);
+    return this.turn;
+  }
+}

@@ -1,0 +1,28 @@
+"""`/admin_webinar/<id>/studio/`: the page to go on air from, with the speaker's own controls beside the picture."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from efir.accounts.capabilities import Capability, capability_required
+from efir.web.security_headers import permissions_policy
+from efir.webinars.available_actions import available_actions
+from efir.webinars.models import Webinar
+
+# No other page may ask for these. The lock keeps a phone awake that is on air.
+DEVICES = frozenset({"camera", "display-capture", "microphone", "screen-wake-lock"})
+
+
+@never_cache
+@require_safe
+@capability_required(Capability.BROADCAST)
+def studio(request: HttpRequest, webinar_id: int) -> HttpResponse:
+    """Show the studio of one webinar. Its script asks for the devices and sends what they give."""
+    webinar = get_object_or_404(Webinar, pk=webinar_id)
+    context = {"webinar": webinar, "actions": available_actions(webinar)}
+    response = render(request, "pages/studio.html", context)
+    response["Permissions-Policy"] = permissions_policy(allowed=DEVICES)
+    return response
