@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "efir.webinars",
     "efir.room",
     "efir.broadcast",
+    "efir.talk",
     "efir.attendance",
     "efir.telegram",
     "efir.followup",

@@ -39,6 +39,8 @@ class Capability(TextChoices):
     SEE_DELIVERIES = "see_deliveries", "Sees messages and their state"
     RETRY_DELIVERY = "retry_delivery", "Sends a failed message again"
     DECIDE_VERDICT = "decide_verdict", "Decides a held verdict"
+    WRITE_TALK = "write_talk", "Writes and asks in the room"
+    MODERATE_TALK = "moderate_talk", "Moderates what is written in the room"
     ASSIGN_ROLES = "assign_roles", "Gives roles and resets passwords"
 
 
@@ -52,7 +54,7 @@ class Role(TextChoices):
     CANDIDATE = "candidate", _("кандидат")
 
 
-_PARTNER = frozenset({Capability.ENTER_ROOM, Capability.SEE_OWN_CANDIDATES})
+_PARTNER = frozenset({Capability.ENTER_ROOM, Capability.WRITE_TALK, Capability.SEE_OWN_CANDIDATES})
 _SPEAKER = _PARTNER | {
     Capability.EDIT_WEBINAR,
     Capability.MANAGE_STATUS,
@@ -60,6 +62,7 @@ _SPEAKER = _PARTNER | {
     Capability.PUBLISH_RECORDING,
     Capability.BROADCAST,
     Capability.SEE_DELIVERIES,
+    Capability.MODERATE_TALK,
 }
 
 ROLES: dict[Role, frozenset[Capability]] = {
@@ -67,7 +70,7 @@ ROLES: dict[Role, frozenset[Capability]] = {
     Role.SPEAKER: _SPEAKER,
     Role.LEADER: _PARTNER,
     Role.PARTNER: _PARTNER,
-    Role.CANDIDATE: frozenset({Capability.ENTER_ROOM, Capability.IS_LEAD}),
+    Role.CANDIDATE: frozenset({Capability.ENTER_ROOM, Capability.WRITE_TALK, Capability.IS_LEAD}),
 }
 
 

@@ -37,6 +37,18 @@ class Code(StrEnum):
     SEATS_CLOSED = "webinar_seats_closed"
     RECORDING_INVALID_STATE = "webinar_recording_invalid_state"
     WATCH_INVALID_STATE = "webinar_watch_invalid_state"
+    # The room's talk:
+    TALK_OFF = "talk_off"
+    TALK_CLOSED = "talk_closed"
+    TALK_QUESTIONS_ONLY = "talk_questions_only"
+    TALK_LINKS = "talk_links"
+    TALK_TOO_FAST = "talk_too_fast"
+    TALK_BUSY = "talk_busy"
+    TOO_MANY_QUESTIONS = "too_many_questions"
+    MESSAGE_NOT_FOUND = "message_not_found"
+    MESSAGE_INVALID_STATE = "message_invalid_state"
+    PERSON_NOT_FOUND = "person_not_found"
+    PERSON_MODERATES = "person_moderates"
 
 
 class ActionRefused(Exception):

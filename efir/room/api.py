@@ -43,6 +43,7 @@ class RoomState(Schema):
     )
     video: str = Field(description="own, embed or hls: where the picture comes from")
     signal: bool = Field(description="Whether the picture of the own broadcast is coming now.")
+    talk: str = Field(description="off, questions, chat or embed")
 
 
 class Problem(Schema):

@@ -12,7 +12,7 @@ from django.utils.crypto import salted_hmac
 from efir.lib import clock
 from efir.webinars.embeds import chat_frame_url
 from efir.webinars.lifecycle import Status, Video
-from efir.webinars.models import Webinar
+from efir.webinars.models import Talk, Webinar
 
 # Above this a viewer cannot tell the exact number, and every change of it is a broadcast to everybody.
 EXACT_UP_TO = 200
@@ -34,6 +34,7 @@ def state_of(webinar: Webinar, viewers: int) -> dict[str, Any]:
         "player_version": player_version(webinar),
         "video": webinar.video,
         "signal": has_signal(webinar),
+        "talk": webinar.talk,
     }
 
 
@@ -60,7 +61,7 @@ def player_of(webinar: Webinar) -> dict[str, str]:
     return {
         "video": webinar.video,
         "url": own if webinar.video == Video.OWN else webinar.player_url,
-        "chat_url": chat_frame_url(webinar.chat_url),
+        "chat_url": chat_frame_url(webinar.chat_url) if webinar.talk == Talk.EMBED else "",
     }
 
 

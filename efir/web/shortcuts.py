@@ -18,7 +18,16 @@ from efir.lib import clock, ids
 
 View: TypeAlias = Callable[..., HttpResponseBase]
 
-_STATUS = {Code.NOT_FOUND: 404, Code.FORBIDDEN: 403, Code.INCOMPLETE: 409}
+# All others are 409.
+_STATUS = {
+    Code.NOT_FOUND: 404,
+    Code.MESSAGE_NOT_FOUND: 404,
+    Code.PERSON_NOT_FOUND: 404,
+    Code.FORBIDDEN: 403,
+    Code.TALK_LINKS: 403,
+    Code.TALK_TOO_FAST: 429,
+    Code.TALK_BUSY: 429,
+}
 
 
 class IdConverter:

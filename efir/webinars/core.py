@@ -45,7 +45,7 @@ from efir.webinars.lifecycle import (
     next_status,
     required_fields,
 )
-from efir.webinars.models import LedgerEntry, Seat, Webinar
+from efir.webinars.models import LedgerEntry, Seat, Talk, Webinar
 
 # The channel of LISTEN/NOTIFY that carries the ids of changed webinars between processes.
 NOTIFY_CHANNEL = "efir_webinars"
@@ -177,6 +177,8 @@ def update(webinar_id: int, fields: Mapping[str, Any], context: Context) -> Webi
             _require_filled(
                 {name: fields.get(name, getattr(webinar, name)) for name in required if name in touched}
             )
+        if "chat_url" in changed and "talk" not in fields:
+            changed |= _talk_of_frame(webinar, changed["chat_url"])
         changes = {name: (getattr(webinar, name), value) for name, value in changed.items()}
         _audit_changes(Action.WEBINAR_EDITED, context, webinar, changes)
         _write(webinar, **changed)
@@ -198,6 +200,12 @@ def _video_of(fields: Mapping[str, Any], video: str, player_url: str) -> dict[st
     if wanted is None and url == player_url:
         return {}
     return {"video": Video.HLS if is_hls(url) else Video.EMBED}
+
+
+def _talk_of_frame(webinar: Webinar, chat_url: str) -> dict[str, Any]:
+    """Return the mode of the talk that follows when a foreign chat is entered or removed."""
+    before, after = (Talk.CHAT, Talk.EMBED) if chat_url else (Talk.EMBED, Talk.CHAT)
+    return {"talk": after} if webinar.talk == before else {}
 
 
 def _audit_changes(

@@ -45,6 +45,22 @@ REFUSALS: dict[Code, Promise] = {
     Code.SEATS_CLOSED: gettext_lazy("Вебинар уже прошёл, места больше не бронируются."),
     Code.RECORDING_INVALID_STATE: gettext_lazy("Запись публикуют, когда вебинар уже начался."),
     Code.WATCH_INVALID_STATE: gettext_lazy("Сейчас эфира нет: он ещё не начался или уже закончился."),
+    Code.TALK_OFF: gettext_lazy("В этой комнате не переписываются: ведущий это выключил."),
+    Code.TALK_CLOSED: gettext_lazy("Сейчас здесь не пишут: вебинар ещё не объявлен или уже закончился."),
+    Code.TALK_QUESTIONS_ONLY: gettext_lazy("Здесь задают вопросы ведущему. Отправьте это как вопрос."),
+    Code.TALK_LINKS: gettext_lazy("Ссылки здесь присылает только ведущий. Уберите ссылку и отправьте снова."),
+    Code.TALK_TOO_FAST: gettext_lazy("Вы пишете слишком часто. Подождите немного и отправьте снова."),
+    Code.TALK_BUSY: gettext_lazy("Сейчас пишут очень многие. Отправьте снова через несколько секунд."),
+    Code.TOO_MANY_QUESTIONS: gettext_lazy(
+        "На ваши вопросы ещё не ответили. Дождитесь ответа, потом задайте следующий."
+    ),
+    Code.MESSAGE_NOT_FOUND: gettext_lazy("Такого сообщения нет."),
+    Code.MESSAGE_INVALID_STATE: gettext_lazy(
+        "С этим сообщением так нельзя: закрепляют то, что видно всем, отвечают на вопросы, "
+        "а личный вопрос показывают всем после ответа."
+    ),
+    Code.PERSON_NOT_FOUND: gettext_lazy("Такого человека нет."),
+    Code.PERSON_MODERATES: gettext_lazy("Этот человек сам ведёт комнату, его сообщения не скрывают."),
 }
 
 

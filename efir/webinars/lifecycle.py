@@ -111,17 +111,23 @@ def check_cta(current: Status) -> None:
 
 # Which fields may be written in which status; all others are refused.
 _PLAYER = frozenset({"video", "player_url", "chat_url"})
-_BUSINESS = _PLAYER | {
-    "title",
-    "description",
-    "speaker_name",
-    "starts_at",
-    "time_zone",
-    "length_min",
-    "cta_text",
-    "poster",
-    "withdrawn",
-}
+# The room's talk is changed on air, too: a flood does not wait for the end.
+_TALK = frozenset({"talk", "talk_hold", "talk_slow_s", "talk_words"})
+_BUSINESS = (
+    _PLAYER
+    | _TALK
+    | {
+        "title",
+        "description",
+        "speaker_name",
+        "starts_at",
+        "time_zone",
+        "length_min",
+        "cta_text",
+        "poster",
+        "withdrawn",
+    }
+)
 TECHNICAL = frozenset({"stream_type", "forgotten_h"})
 COPIED = (_BUSINESS | TECHNICAL) - {"starts_at", "withdrawn"}
 # Publishing needs these fields, and a published webinar keeps them: see `required_fields`.
@@ -129,8 +135,8 @@ REQUIRED = ("title", "starts_at", "player_url")
 EDITABLE: dict[Status, frozenset[str]] = {
     Status.DRAFT: _BUSINESS | TECHNICAL,
     Status.SCHEDULED: _BUSINESS | TECHNICAL,
-    Status.LIVE: _PLAYER | {"forgotten_h"},
-    Status.PAUSED: _PLAYER | {"forgotten_h"},
+    Status.LIVE: _PLAYER | _TALK | {"forgotten_h"},
+    Status.PAUSED: _PLAYER | _TALK | {"forgotten_h"},
     Status.FINISHED: frozenset(),
     Status.ARCHIVED: frozenset(),
 }

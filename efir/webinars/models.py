@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -73,6 +74,27 @@ class PosterFile(models.Model):
         return f"{self.poster_id}/{self.name}"
 
 
+class Talk(models.TextChoices):
+    """What the room offers beside the player."""
+
+    OFF = "off", _("ничего")
+    QUESTIONS = "questions", _("вопросы ведущему")
+    CHAT = "chat", _("общий чат")
+    EMBED = "embed", _("чат с другого сайта")
+
+
+class Hold(models.TextChoices):
+    """Which messages wait until somebody with `moderate_talk` has seen them."""
+
+    OFF = "off", _("никакие")
+    FIRST = "first", _("первые сообщения каждого")
+    ALL = "all", _("все")
+
+
+# A longer pause between two messages of a person would be no talk.
+LONGEST_SLOW_MODE_S = 120
+
+
 class Webinar(models.Model):
     """One live webinar. `version` and `changed_at` move with every change of the row, and only then."""
 
@@ -87,6 +109,14 @@ class Webinar(models.Model):
     )
     player_url = models.CharField(_("плеер"), max_length=2000, blank=True)
     chat_url = models.CharField(_("чат"), max_length=2000, blank=True)
+    talk = models.CharField(_("разговор в комнате"), max_length=10, choices=Talk.choices, default=Talk.CHAT)
+    talk_hold = models.CharField(
+        _("сначала проверять"), max_length=10, choices=Hold.choices, default=Hold.OFF
+    )
+    talk_slow_s = models.PositiveSmallIntegerField(
+        _("пауза между сообщениями, секунд"), default=0, validators=[MaxValueValidator(LONGEST_SLOW_MODE_S)]
+    )
+    talk_words = models.TextField(_("скрытые слова"), blank=True)  # one in a line
     cta_text = models.CharField(_("призыв к действию"), max_length=100, blank=True)
     poster = models.ForeignKey(Poster, models.PROTECT, null=True, blank=True, related_name="+")
     withdrawn = models.BooleanField(_("вебинар не состоится"), default=False)
@@ -120,6 +150,8 @@ class Webinar(models.Model):
         _refuse_protected(
             name for name in PROTECTED_FIELDS if stored[name] not in (None, getattr(self, name))
         )
+        if self._state.adding and self.chat_url and self.talk == Talk.CHAT:
+            self.talk = Talk.EMBED
         super().save(*args, **kwargs)
 
     @classmethod

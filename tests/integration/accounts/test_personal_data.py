@@ -37,6 +37,8 @@ EXPORTED = {
     "room.CtaPress.person": "cta_presses",
     "room.PresenceInterval.person": "presence",
     "room.WatchingInterval.person": "watching",
+    "talk.Message.person": "talk",
+    "talk.Mute.person": "talk_mutes",
     "attendance.Participation.person": "participations",
     "attendance.Verdict.lead": "verdicts",
     "attendance.Verdict.decided_by": "verdicts_you_decided",
@@ -61,7 +63,7 @@ WITHOUT_PEOPLE = {
     *("auth.Permission", "auth.Group", "auth.Group_permissions", "contenttypes.ContentType"),
     *("axes.AccessFailureLog", "axes.AccessLog", "axes.AccessAttemptExpiration"),
     *("webinars.Poster", "webinars.PosterFile", "hooks.ListenerRetry", "attendance.Classification"),
-    *("room.Recorder", "room.SpeakerPageSeen"),
+    *("room.Recorder", "room.SpeakerPageSeen", "talk.TalkRoom"),
     *(
         "telegram.BotUpdate",
         "telegram.DispatcherState",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
@@ -19,6 +20,8 @@ from efir.edge.application import edge_routes
 from efir.lib import clock as efir_clock
 from efir.room import hub as hub_module
 from efir.room import sse
+from efir.talk.models import Kind
+from efir.talk.writing import write_message
 from efir.telegram.models import OutboxMessage
 from tests.integration.edge.test_edge import Site
 
@@ -56,6 +59,10 @@ PAGES: dict[str, tuple[int, ...]] = {
     "/account/webinar_room/{archived}/": (302, 200, 200, 200, 200, 200),
     "/account/webinar_room/{live}/people": (302, 200, 200, 200, 200, 200),
     "/account/webinar_room/{live}/watch": (405, 405, 405, 405, 405, 405),
+    "/account/webinar_room/{live}/messages": (401, 200, 200, 200, 200, 200),
+    "/account/webinar_room/{draft}/messages": (401, 404, 404, 404, 200, 200),
+    "/admin_webinar/{live}/messages/{spoken}": (405, 405, 405, 405, 405, 405),
+    "/admin_webinar/{live}/mute": (405, 405, 405, 405, 405, 405),
     "/account/webinar_room/{draft}/people": (302, 404, 404, 404, 200, 200),
     "/account/webinar_room/999/": (302, 404, 404, 404, 404, 404),
     "/admin_webinar/": (302, 403, 403, 403, 200, 200),
@@ -115,6 +122,8 @@ PAGES: dict[str, tuple[int, ...]] = {
     "/admin_webinar/{live}/messages/{message}/resolve": (405, 405, 405, 405, 405, 405),
 }
 
+
+SAID = "text=x&kind=question&client_id=6f0e2a4c-1b7d-4f3a-9c55-0d1e2f3a4b5c"
 
 # Forms and buttons, as programs send them: a guest is redirected to the login, or refused if the answer is JSON.
 POSTS: dict[tuple[str, str], tuple[int, ...]] = {
@@ -196,6 +205,16 @@ POSTS: dict[tuple[str, str], tuple[int, ...]] = {
     ("/account/webinar_room/{scheduled}/cta", ""): (302, 303, 303, 303, 303, 303),
     ("/account/webinar_room/{draft}/cta", ""): (302, 404, 404, 404, 303, 303),
     ("/account/webinar_room/999/cta", ""): (302, 404, 404, 404, 404, 404),
+    ("/account/webinar_room/{live}/messages", SAID): (401, 201, 201, 201, 201, 201),
+    ("/account/webinar_room/{live}/messages", "text=x"): (401, 400, 400, 400, 400, 400),
+    ("/account/webinar_room/{finished}/messages", SAID): (401, 409, 409, 409, 409, 409),
+    ("/account/webinar_room/{draft}/messages", SAID): (401, 404, 404, 404, 409, 409),
+    ("/account/webinar_room/999/messages", SAID): (401, 404, 404, 404, 404, 404),
+    ("/admin_webinar/{live}/messages/{spoken}", "action=pin"): (403, 403, 403, 403, 200, 200),
+    ("/admin_webinar/{live}/messages/{spoken}", "action=x"): (403, 403, 403, 403, 400, 400),
+    ("/admin_webinar/{live}/messages/999", "action=hide"): (403, 403, 403, 403, 404, 404),
+    ("/admin_webinar/{live}/mute", "person=x&on=true"): (403, 403, 403, 403, 400, 400),
+    ("/admin_webinar/999/mute", "person=1&on=true"): (403, 403, 403, 403, 404, 404),
     ("/webinars/", ""): (405, 405, 405, 405, 405, 405),
     ("/account/", ""): (405, 405, 405, 405, 405, 405),
     ("/account/webinar_room/", ""): (405, 405, 405, 405, 405, 405),
@@ -236,6 +255,8 @@ def places(make_webinar, make_person):
         cause_at=now,
         due_at=now,
     ).pk
+    said = write_message(found["live"], people["partner"], "Здравствуйте", Kind.MESSAGE, uuid4())
+    found["spoken"] = said[0].number
     return found, people
 
 

@@ -359,6 +359,7 @@ class TestApi:
             "player_version": player_version(webinar),
             "video": "embed",
             "signal": False,
+            "talk": "embed",
         }
 
     @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The room's talk: questions and chat."""

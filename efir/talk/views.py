@@ -1,0 +1,131 @@
+"""Write and read messages of a room, and moderate them."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from efir.accounts.capabilities import Capability, can
+from efir.accounts.sessions import current_person, request_context
+from efir.hooks.actions import ActionRefused, Code
+from efir.lib import ids
+from efir.lib.text import clean_text
+from efir.room.views import visible_or_404
+from efir.talk.encoding import Audience, as_json
+from efir.talk.models import MAX_LENGTH, Kind
+from efir.talk.moderation import ACTIONS, moderate, mute
+from efir.talk.selectors import page_of_messages
+from efir.talk.writing import write_message
+from efir.web.shortcuts import html_405, prefers_html, redirect_with_message, refused_json
+from efir.webinars.endpoint import ActionResult, BadRequest, action_endpoint, parse_bool
+from efir.webinars.labels import refusal_message
+
+
+@never_cache
+@html_405
+@require_http_methods(["GET", "HEAD", "POST"])
+def messages(request: HttpRequest, webinar_id: int) -> HttpResponse:
+    """Answer with a page of messages, or store one: 201, or 200 if this `client_id` is stored already."""
+    if not request.user.is_authenticated:
+        if request.method == "POST" and prefers_html(request):
+            return redirect_to_login(_room_path(webinar_id))
+        return JsonResponse({"error": "login_required"}, status=401)
+    return _write(request, webinar_id) if request.method == "POST" else _read(request, webinar_id)
+
+
+def _read(request: HttpRequest, webinar_id: int) -> HttpResponse:
+    person = current_person(request)
+    if not can(person, Capability.ENTER_ROOM):
+        return JsonResponse({"error": Code.FORBIDDEN}, status=403)
+    try:
+        webinar = visible_or_404(person, webinar_id)
+    except Http404:
+        return JsonResponse({"error": Code.NOT_FOUND}, status=404)
+    after = request.GET.get("after")
+    if after is not None and after != "0" and ids.parse(after) is None:
+        return JsonResponse({"error": "invalid_after"}, status=400)
+    return JsonResponse(page_of_messages(webinar, person, None if after is None else int(after)), safe=False)
+
+
+def _write(request: HttpRequest, webinar_id: int) -> HttpResponse:
+    """Store the message of a form or of the page's script; a browser without script goes back to the room."""
+    try:
+        text, kind, client_id = _parse(request)
+        message, is_new = write_message(webinar_id, current_person(request), text, kind, client_id)
+    except BadRequest as bad:
+        if prefers_html(request):
+            return redirect_with_message(request, _room_path(webinar_id), bad.message, error=True)
+        return JsonResponse({"error": bad.code, "detail": bad.message}, status=400)
+    except ActionRefused as refused:
+        return _answer_refusal(request, webinar_id, refused)
+    if prefers_html(request):
+        return redirect_with_message(request, _room_path(webinar_id), _("Отправлено."))
+    return JsonResponse(as_json(message, Audience.AUTHOR), status=201 if is_new else 200)
+
+
+def _parse(request: HttpRequest) -> tuple[str, Kind, UUID]:
+    text = clean_text(request.POST.get("text", ""))
+    if not text:
+        raise BadRequest("invalid_text", _("Напишите текст: пустое сообщение не отправляется."))
+    if len(text) > MAX_LENGTH:
+        raise BadRequest(
+            "invalid_text",
+            _("Сократите текст: в сообщении не больше %(most)s знаков.") % {"most": MAX_LENGTH},
+        )
+    kind = request.POST.get("kind", "")
+    if kind not in Kind.values:
+        raise BadRequest("invalid_kind", _("Скажите, что это: message или question."))
+    sent = request.POST.get("client_id", "")
+    try:
+        # A form without script has none: its page is the same for many people.
+        client_id = uuid4() if not sent and prefers_html(request) else UUID(sent)
+    except ValueError:
+        raise BadRequest("invalid_client_id", _("Пришлите client_id: UUID, свой для сообщения.")) from None
+    return text, Kind(kind), client_id
+
+
+def _answer_refusal(request: HttpRequest, webinar_id: int, refused: ActionRefused) -> HttpResponse:
+    sentence = refusal_message(refused.code)
+    if not prefers_html(request):
+        return refused_json(ActionRefused(refused.code, sentence))
+    if refused.code is Code.NOT_FOUND:
+        raise Http404
+    if refused.code is Code.FORBIDDEN:
+        raise PermissionDenied
+    return redirect_with_message(request, _room_path(webinar_id), sentence, error=True)
+
+
+def _room_path(webinar_id: int) -> str:
+    return f"/account/webinar_room/{webinar_id}/"
+
+
+@action_endpoint(Capability.MODERATE_TALK)
+def moderate_message(request: HttpRequest, webinar_id: int, number: int) -> ActionResult:
+    """Hide, show, pin, unpin or answer one message."""
+    action = request.POST.get("action", "")
+    if action not in ACTIONS:
+        raise BadRequest(
+            "invalid_action", _("Скажите, что сделать: %(actions)s.") % {"actions": ", ".join(ACTIONS)}
+        )
+    message = moderate(webinar_id, number, action, request_context(request))
+    return ActionResult(_("Готово."), as_json(message, Audience.MODERATING) or {}, suffix="#talk")
+
+
+@action_endpoint(Capability.MODERATE_TALK)
+def mute_person(request: HttpRequest, webinar_id: int) -> ActionResult:
+    """Hide everything that a person writes in this room from all others, or show it again."""
+    person_id = ids.parse(request.POST.get("person", ""))
+    if person_id is None:
+        raise BadRequest("invalid_person", _("Скажите, чьи сообщения: номер человека."))
+    on = parse_bool(request, "on")
+    mute(webinar_id, person_id, on, request_context(request))
+    message = (
+        _("Сообщения этого человека видит теперь только он.") if on else _("Сообщения снова видны всем.")
+    )
+    return ActionResult(message, {"person": person_id, "on": on}, suffix="#talk")

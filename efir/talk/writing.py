@@ -1,0 +1,158 @@
+"""Write a message: everything that may refuse it, and the one place that numbers and stores it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.dispatch import Signal
+
+from efir.accounts.capabilities import Capability, can
+from efir.accounts.models import Person
+from efir.hooks.actions import ActionRefused, Code
+from efir.lib import clock
+from efir.talk.models import Badge, Kind, Message, Mute, State, TalkRoom
+from efir.talk.rules import contains_hidden_word, contains_link
+from efir.webinars.lifecycle import ON_AIR, Status
+from efir.webinars.models import Hold, Talk, Webinar
+from efir.webinars.selectors import visible_webinar
+
+# The interface: what one person may write, and what a room takes from all who do not moderate.
+FAST_COUNT, FAST_PERIOD = 3, timedelta(seconds=5)
+MAX_ACCEPTED_PER_SECOND = 10
+MAX_UNANSWERED_QUESTIONS = 3
+
+# The channel of LISTEN/NOTIFY that carries the ids of webinars whose messages changed.
+NOTIFY_CHANNEL = "efir_talk"
+
+# Sent after the commit, with `webinar_id`, in the process that made the change.
+talk_changed = Signal()
+
+
+def write_message(
+    webinar_id: int, person: Person, text: str, kind: Kind, client_id: UUID
+) -> tuple[Message, bool]:
+    """Store a message and return it, and whether it is new: the same `client_id` again changes nothing.
+
+    `text` is cleaned and of valid length. Raises ActionRefused with the code that says why.
+    """
+    if not (can(person, Capability.ENTER_ROOM) and can(person, Capability.WRITE_TALK)):
+        raise ActionRefused(Code.FORBIDDEN, Capability.WRITE_TALK)
+    webinar = visible_webinar(webinar_id, drafts=can(person, Capability.EDIT_WEBINAR))
+    if webinar is None:
+        raise ActionRefused(Code.NOT_FOUND)
+    moderates = can(person, Capability.MODERATE_TALK)
+    if known := _find(webinar_id, person, client_id):
+        return known, False
+    _check_mode(webinar, kind, moderates=moderates)
+    if not moderates and contains_link(text):
+        raise ActionRefused(Code.TALK_LINKS)
+    with transaction.atomic():
+        room = lock_room(webinar_id)
+        if known := _find(webinar_id, person, client_id):  # sent twice at the same moment
+            return known, False
+        now = clock.now()
+        is_muted = Mute.objects.filter(webinar=webinar, person=person).exists()
+        _check_pace(webinar, person, kind, moderates=moderates)
+        if not (moderates or is_muted):
+            _count_accepted(room)
+        number = next_change(room)
+        private = webinar.talk == Talk.QUESTIONS and not (moderates and kind == Kind.MESSAGE)
+        state = State.SHOWN if moderates else _first_state(webinar, person, text, private=private)
+        message = Message(
+            webinar=webinar,
+            person=person,
+            number=number,
+            change=number,
+            client_id=client_id,
+            kind=kind,
+            text=text,
+            badge=badge_of(person),
+            state=state,
+            muted=is_muted,
+            private=private,
+            at=now,
+        )
+        message.shown_at = now if message.is_public else None
+        message.save(force_insert=True)
+        save_room(room)
+        return message, True
+
+
+def lock_room(webinar_id: int) -> TalkRoom:
+    """Lock the counters of this webinar's talk until the transaction ends, so that commits come in one order."""
+    rooms = TalkRoom.objects.select_for_update(no_key=True).filter(pk=webinar_id)
+    room = rooms.first()
+    if room is None:
+        TalkRoom.objects.bulk_create([TalkRoom(webinar_id=webinar_id)], ignore_conflicts=True)
+        room = rooms.get()
+    return room
+
+
+def next_change(room: TalkRoom) -> int:
+    """Return the next number of this talk; `save_room` stores it."""
+    room.last_change += 1
+    return room.last_change
+
+
+def save_room(room: TalkRoom) -> None:
+    """Store the counters, and tell this process and the others after the commit."""
+    room.save()
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [NOTIFY_CHANNEL, str(room.pk)])
+    transaction.on_commit(partial(talk_changed.send, sender=Message, webinar_id=room.pk))
+
+
+def badge_of(person: Person) -> Badge:
+    """Return what is shown beside the person's name: by capability, as everywhere."""
+    if can(person, Capability.MODERATE_TALK):
+        return Badge.SPEAKER
+    return Badge.PARTNER if can(person, Capability.SEE_OWN_CANDIDATES) else Badge.NONE
+
+
+def _find(webinar_id: int, person: Person, client_id: UUID) -> Message | None:
+    return Message.objects.filter(webinar_id=webinar_id, person=person, client_id=client_id).first()
+
+
+def _check_mode(webinar: Webinar, kind: Kind, *, moderates: bool) -> None:
+    if webinar.talk in (Talk.OFF, Talk.EMBED):
+        raise ActionRefused(Code.TALK_OFF)
+    if webinar.withdrawn or webinar.state not in (*ON_AIR, Status.SCHEDULED):
+        raise ActionRefused(Code.TALK_CLOSED)
+    if webinar.talk == Talk.QUESTIONS and kind != Kind.QUESTION and not moderates:
+        raise ActionRefused(Code.TALK_QUESTIONS_ONLY)
+
+
+def _check_pace(webinar: Webinar, person: Person, kind: Kind, *, moderates: bool) -> None:
+    own = Message.objects.filter(webinar=webinar, person=person)
+    if kind == Kind.QUESTION:
+        unanswered = own.filter(kind=kind, answered_at=None).exclude(state=State.HIDDEN)
+        if unanswered.count() >= MAX_UNANSWERED_QUESTIONS:
+            raise ActionRefused(Code.TOO_MANY_QUESTIONS)
+    now = clock.now()
+    if own.filter(at__gt=now - FAST_PERIOD).count() >= FAST_COUNT:
+        raise ActionRefused(Code.TALK_TOO_FAST)
+    pause = timedelta(seconds=webinar.talk_slow_s)
+    if pause and not moderates and own.filter(at__gt=now - pause).exists():
+        raise ActionRefused(Code.TALK_TOO_FAST)
+
+
+def _count_accepted(room: TalkRoom) -> None:
+    second = int(clock.now().timestamp())
+    if room.second != second:
+        room.second, room.accepted = second, 0
+    if room.accepted >= MAX_ACCEPTED_PER_SECOND:
+        raise ActionRefused(Code.TALK_BUSY)
+    room.accepted += 1
+
+
+def _first_state(webinar: Webinar, person: Person, text: str, *, private: bool) -> State:
+    if contains_hidden_word(text, webinar.talk_words):
+        return State.HELD
+    if private or webinar.talk_hold == Hold.OFF:
+        return State.SHOWN
+    seen = Message.objects.filter(webinar=webinar, person=person, state=State.SHOWN, muted=False)
+    return State.SHOWN if webinar.talk_hold == Hold.FIRST and seen.exists() else State.HELD
