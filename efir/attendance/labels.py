@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from efir.attendance.evidence import BroadcastTimeline
+from efir.attendance.intervals import Span
 from efir.attendance.models import UnknownReason, Verdict, VerdictReason
 from efir.attendance.rules import Rule, VerdictResult, end_gap_s
+
+# If an admin decided, a shorter gap at the end is no leaving: it may be a reconnect.
+SHORT_GAP_S = 60
 
 
 def verdict_label(verdict: Verdict | VerdictResult) -> str:
@@ -99,17 +106,25 @@ def explain(verdict: Verdict, timeline: BroadcastTimeline | None) -> str:
         return unknown_label(verdict)
     if verdict.reason == "decided_by_admin" and verdict.decided_by:
         return str(verdict.decided_by.name)
-    spans = verdict.spans
     if verdict.reason == "watched_too_little" and (percent := min_watched_of(verdict)):
         return gettext("нужно не меньше %(percent)s %% эфира") % {"percent": f"{percent:g}"}
-    if verdict.reason == "left_early" and spans and timeline:
-        gap = _format_duration(end_gap_s(spans, timeline.live))
-        moment = timeline.format_time(spans[-1][1])
-        return gettext("последний раз в эфире в %(moment)s, до конца оставалось %(gap)s") % {
-            "moment": moment,
-            "gap": gap,
-        }
+    if verdict.reason == "left_early" and timeline:
+        return left_label(verdict, timeline.live, timeline.zone)
     return ""
+
+
+def left_label(verdict: Verdict, live: Sequence[Span], zone: ZoneInfo) -> str:
+    """Say when the lead left and how much was still to come; empty if they stayed, or were not there."""
+    spans = verdict.spans
+    if verdict.reason not in ("left_early", "decided_by_admin") or not spans:
+        return ""
+    gap = end_gap_s(spans, live)
+    if verdict.reason == "decided_by_admin" and gap < SHORT_GAP_S:
+        return ""
+    return gettext("последний раз в эфире в %(moment)s, до конца оставалось %(gap)s") % {
+        "moment": f"{spans[-1][1].astimezone(zone):%H:%M}",
+        "gap": _format_duration(gap),
+    }
 
 
 def min_watched_of(verdict: Verdict) -> float:

@@ -11,12 +11,16 @@ from django.utils.translation import gettext
 
 from efir.attendance.labels import reason_label, time_label
 from efir.attendance.models import Classification, Verdict
+from efir.attendance.report.call_brief import CallBrief, asked, briefs_of, pressed, pressed_label
 from efir.followup import texts
 from efir.followup.texts import NAME_LENGTH, TITLE_LENGTH
 from efir.telegram.models import OutboxMessage
 from efir.telegram.outbox.message_types import BatchPolicy, OutgoingMessage, escape_line
 from efir.webinars.absolute_urls import absolute_url
 
+# Of each lead of a list, so that it stays readable; the candidate's page has them whole.
+MAX_QUESTIONS = 2
+QUESTION_LENGTH = 100
 # Up to so many verdicts still go one by one, each with a button to the lead's contacts.
 MAX_SINGLE = 5
 
@@ -28,8 +32,11 @@ def webinars_in_progress() -> QuerySet[Classification, int]:
 
 def rank_for_calling(messages: QuerySet[OutboxMessage]) -> QuerySet[OutboxMessage]:
     """Order as `sort_for_calling` does, but names by the database's collation."""
+    webinar, lead = OuterRef("webinar_id"), OuterRef("lead_id")
     verdict = Verdict.objects.filter(webinar_id=OuterRef("webinar_id"), lead_id=OuterRef("lead_id"))
     return messages.order_by(
+        asked(webinar, lead).desc(),
+        pressed(webinar, lead).desc(),
         Subquery(verdict.values("attended")[:1]).desc(nulls_last=True),
         Subquery(verdict.values("present_s")[:1]).desc(nulls_last=True),
         "lead__search_name",
@@ -38,13 +45,15 @@ def rank_for_calling(messages: QuerySet[OutboxMessage]) -> QuerySet[OutboxMessag
 
 
 def sort_for_calling(messages: Sequence[OutboxMessage]) -> list[OutboxMessage]:
-    """Sort by whom to call first: leads who attended, then those who were there the longest."""
+    """Sort by whom to call first: who asked and got no answer, who pressed the button, who stayed, and how long."""
+    webinar_id = messages[0].webinar_id
     verdicts = Verdict.objects.filter(
-        webinar_id=messages[0].webinar_id, lead_id__in=[message.lead_id for message in messages]
-    )
+        webinar_id=webinar_id, lead_id__in=[message.lead_id for message in messages]
+    ).annotate(asked=asked(webinar_id, OuterRef("lead_id")), pressed=pressed(webinar_id, OuterRef("lead_id")))
+    rows = verdicts.values_list("lead_id", "asked", "pressed", "attended", "present_s")
     ranks = {
-        lead_id: (not attended, -present_s)
-        for lead_id, attended, present_s in verdicts.values_list("lead_id", "attended", "present_s")
+        lead_id: (not has_asked, not has_pressed, not attended, -present_s)
+        for lead_id, has_asked, has_pressed, attended, present_s in rows
     }
     return sorted(
         messages, key=lambda message: (*ranks[message.lead_id], message.lead.name.casefold(), message.pk)
@@ -56,22 +65,31 @@ def partner_attendance(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
     first = messages[0]
     if len(messages) == 1:
         return texts.partner_attendance(first)
-    found = Verdict.objects.defer("intervals", "watched", "watching_unseen").filter(
-        webinar_id=first.webinar_id, lead_id__in=[message.lead_id for message in messages]
+    found = (
+        Verdict.objects.select_related("webinar")
+        .defer("watched", "watching_unseen")
+        .filter(webinar_id=first.webinar_id, lead_id__in=[message.lead_id for message in messages])
     )
     verdicts = {verdict.lead_id: verdict for verdict in found}
+    briefs = briefs_of(verdicts.values())
     has_attended = any(verdict.attended for verdict in verdicts.values())
     with translation.override(settings.LANGUAGE_CODE):
         lines = [
             gettext("Вебинар «%(title)s» завершён.")
             % {"title": escape_line(first.webinar.title, TITLE_LENGTH)},
             *_counts(first, len(messages)),
+            gettext(
+                "Список — в порядке, в котором лучше звонить: кто спросил и не получил ответа, кто нажал кнопку связи, "
+                "кто был до конца ✅."
+            ),
             "",
-            *[_line(message, verdicts[message.lead_id]) for message in messages],
+            *[
+                line
+                for message in messages
+                for line in _lines(message, verdicts[message.lead_id], briefs[verdicts[message.lead_id].pk])
+            ],
             "",
-            gettext("Начать стоит с тех, кто отмечен ✅: впечатления ещё свежи.")
-            if has_attended
-            else texts.advice(attended=False),
+            texts.advice(has_attended),
         ]
         # The page shows everybody again once this webinar is no longer the last.
         begin_with = "attended" if has_attended else "absent"
@@ -98,10 +116,14 @@ def _counts(first: OutboxMessage, listed: int) -> list[str]:
     return lines
 
 
-def _line(message: OutboxMessage, verdict: Verdict) -> str:
+def _lines(message: OutboxMessage, verdict: Verdict, brief: CallBrief) -> list[str]:
     name = escape_line(message.lead.name, NAME_LENGTH)
-    outcome = ", ".join(filter(None, [reason_label(verdict), time_label(verdict)]))
-    return f"✅ <b>{name}</b> — {outcome}" if verdict.attended else f"• {name} — {outcome}"
+    parts = [reason_label(verdict), time_label(verdict)]
+    if brief.pressed:
+        parts.append(pressed_label(brief))
+    outcome = ", ".join(filter(None, parts))
+    about = f"✅ <b>{name}</b> — {outcome}" if verdict.attended else f"• {name} — {outcome}"
+    return [about, *texts.questions(brief, MAX_QUESTIONS, QUESTION_LENGTH)]
 
 
 BATCHING = BatchPolicy(MAX_SINGLE, webinars_in_progress, rank_for_calling, sort_for_calling)

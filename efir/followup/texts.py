@@ -10,20 +10,28 @@ from django.utils.translation import gettext
 
 from efir.attendance.labels import presence_label, watched_label
 from efir.attendance.models import Verdict
+from efir.attendance.report.call_brief import CallBrief, briefs_of, pressed_label, question_label
 from efir.telegram.models import OutboxMessage
 from efir.telegram.outbox.message_types import OutgoingMessage, escape_line
 from efir.webinars.absolute_urls import absolute_url
 
 Button = tuple[str, str]
 
-# Both are far below Telegram's limit of 4096 characters, whatever the rest of a message says.
+# Together far below Telegram's limit of 4096 UTF-16 units, of which a character has two at most.
 TITLE_LENGTH = 300
 NAME_LENGTH = 150
+QUESTION_LENGTH = 300
+MAX_QUESTIONS = 3
 
 
 def partner_attendance(message: OutboxMessage) -> OutgoingMessage:
-    """Tell the inviter about one lead: which webinar, attended or not and why, minutes watched of the minutes live."""
+    """Tell the inviter about one lead, as a brief for the call.
+
+    Which webinar, attended or not and why, minutes watched of the minutes live, when they left, whether they pressed
+    the call-to-action, and the questions that nobody answered.
+    """
     verdict = _verdict(message)
+    brief = briefs_of([verdict])[verdict.pk]
     with translation.override(settings.LANGUAGE_CODE):
         lines = [
             gettext("Вебинар «%(title)s» завершён.") % _names(message),
@@ -31,8 +39,11 @@ def partner_attendance(message: OutboxMessage) -> OutgoingMessage:
             gettext("Кандидат: <b>%(lead)s</b>") % _names(message),
             gettext("Итог: %(outcome)s") % {"outcome": _outcome(verdict)},
             *_minutes(verdict),
+            *([gettext("Выход: %(left)s") % {"left": brief.left}] if brief.left else []),
+            *_sentence(pressed_label(brief)),
+            *questions(brief, MAX_QUESTIONS, QUESTION_LENGTH),
             "",
-            advice(bool(verdict.attended)),
+            advice(bool(verdict.attended), has_questions=bool(brief.questions)),
         ]
         button = (gettext("Контакты кандидата"), absolute_url(f"/account/candidates/{message.lead_id}/"))
     return OutgoingMessage("\n".join(lines), [button])
@@ -71,7 +82,8 @@ def candidate_recording(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
 
 
 def _verdict(message: OutboxMessage) -> Verdict:
-    return Verdict.objects.get(webinar_id=message.webinar_id, lead_id=message.lead_id)
+    verdicts = Verdict.objects.select_related("webinar")
+    return verdicts.get(webinar_id=message.webinar_id, lead_id=message.lead_id)
 
 
 def _outcome(verdict: Verdict) -> str:
@@ -97,8 +109,24 @@ def _minutes(verdict: Verdict) -> list[str]:
     return []
 
 
-def advice(attended: bool) -> str:
-    """Return what to do next, for the inviter of somebody who did or did not attend."""
+def _sentence(text: str) -> list[str]:
+    return [text[0].upper() + text[1:]] if text else []
+
+
+def questions(brief: CallBrief, most: int, length: int) -> list[str]:
+    """Return a line for each of the first `most` questions that nobody answered, cut to `length` characters."""
+    lines = [
+        question_label(question, escape_line(question.text, length)) for question in brief.questions[:most]
+    ]
+    if more := len(brief.questions) - len(lines):
+        lines.append(gettext("и ещё вопросов: %(count)d") % {"count": more})
+    return lines
+
+
+def advice(attended: bool, *, has_questions: bool = False) -> str:
+    """Return what to do next, for the inviter of somebody who did or did not attend, or has asked."""
+    if has_questions:
+        return gettext("Начните разговор с ответа: на эфире его не было.")
     if attended:
         return gettext("Самое время связаться, пока впечатления свежи.")
     return gettext("Хороший повод написать и спросить, как дела.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from unicodedata import category, combining, normalize
+from unicodedata import bidirectional, category, combining, normalize
 
 from django.db.models import Q
 from django.http import QueryDict
@@ -43,6 +43,7 @@ _EMOJI = re.compile(
     "[\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u27bf\u2900-\u2bff\u3030\u303d\U0001f000-\U0001faff]"
 )
 _DIACRITIC = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 _VIRAMA = 9  # the combining class of the sign that joins two consonants
 
 
@@ -67,6 +68,11 @@ def clean_url(text: str) -> str:
     """Return a pasted URL, or code that holds one, as one line; full-width signs become ASCII."""
     text = clean_line(text)
     return clean_line(normalize("NFKC", text)) if _FULL_WIDTH.search(text) else text
+
+
+def isolate(text: str) -> str:
+    """Return the text so that a right-to-left script in it does not turn the sentence around it (UAX #9, isolates)."""
+    return f"\u2068{text}\u2069" if any(bidirectional(char) in _RIGHT_TO_LEFT for char in text) else text
 
 
 def fold(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,6 +16,7 @@ from efir.accounts.sessions import current_person
 from efir.attendance.evidence import timeline_of
 from efir.attendance.labels import explain
 from efir.attendance.models import Participation, Verdict
+from efir.attendance.report.call_brief import CallBrief, briefs_of
 from efir.attendance.report.partner import decided_verdicts
 from efir.telegram.reachability import link_status
 from efir.webinars.schedule import Schedule, booked_webinar_ids
@@ -31,12 +32,13 @@ def candidate(request: HttpRequest, person_id: int) -> HttpResponse:
         raise Http404
     webinar = Schedule.read().ahead()
     verdicts = list(decided_verdicts().filter(lead=person).order_by("-webinar__starts_at"))
+    briefs = briefs_of(verdicts)
     entries = Participation.objects.filter(webinar=webinar, person=person, is_lead=True)
     context = {
         "candidate": person,
         "telegram": link_status(person),
-        "advice": _advice(verdicts),
-        "verdicts": [(verdict, _times(verdict)) for verdict in verdicts],
+        "advice": _advice(verdicts, briefs),
+        "verdicts": [(verdict, _times(verdict), briefs[verdict.pk]) for verdict in verdicts],
         "webinar": webinar,
         "entered": webinar is not None and webinar.is_on_air and entries.exists(),
         "seated": webinar is not None and webinar.pk in booked_webinar_ids(person.pk),
@@ -51,10 +53,12 @@ def _times(verdict: Verdict) -> str:
     return explain(verdict, timeline_of(verdict.webinar))
 
 
-def _advice(verdicts: Sequence[Verdict]) -> str:
+def _advice(verdicts: Sequence[Verdict], briefs: Mapping[int, CallBrief]) -> str:
     """Return how to begin the conversation, by the latest verdict."""
     if not verdicts:
         return _("Напишите или позвоните: познакомьтесь и напомните о ближайшем вебинаре.")
+    if briefs[verdicts[0].pk].questions:
+        return _("Напишите или позвоните: на вебинаре остался вопрос без ответа, начните с него.")
     if verdicts[0].attended:
         return _("Напишите или позвоните: спросите, остались ли вопросы.")
     return _("Напишите или позвоните: спросите, как дела, и позовите на следующий вебинар.")

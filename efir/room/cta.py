@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
-
 from django.db.models import QuerySet
 
 from efir.accounts.models import Person
@@ -29,9 +26,3 @@ def presses_by_leads(webinar: Webinar) -> QuerySet[CtaPress]:
     return CtaPress.objects.filter(
         webinar=webinar, person__participations__webinar=webinar, person__participations__is_lead=True
     )
-
-
-def pressed_at_by_person(webinar_id: int, person_ids: Iterable[int]) -> dict[int, datetime]:
-    """Return when each of these people pressed the webinar's call-to-action, by id, of those who did."""
-    presses = CtaPress.objects.filter(webinar_id=webinar_id, person_id__in=list(person_ids))
-    return dict(presses.values_list("person_id", "pressed_at"))

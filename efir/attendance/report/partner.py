@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Value
 from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -14,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from efir.accounts.capabilities import Capability, people_who_can
 from efir.accounts.models import Person
 from efir.attendance.models import Participation, Verdict
+from efir.attendance.report.call_brief import CallBrief, asked, briefs_of, pressed
 from efir.attendance.report.panels import is_classified
 from efir.lib.filters import FilterLink, ListAddress
 from efir.lib.text import clean_query, words_contained
@@ -31,19 +33,33 @@ FILTERS: dict[str, Promise] = {
     "missing": _("с местом, ещё не вошли"),
     "attended": _("участие засчитано"),
     "absent": _("не засчитано"),
+    "asked": _("спросили и ждут ответа"),
+    "pressed": _("нажали кнопку связи"),
 }
+# The filters about the webinar that has just finished, and the order of their lists: whom to call first.
+OF_FINISHED = frozenset({"asked", "pressed", "attended", "absent"})
+CALL_ORDER = (
+    "-asked_finished",
+    "-pressed_finished",
+    "-attended_finished",
+    F("present_finished_s").desc(nulls_last=True),
+    "search_name",
+    "pk",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateList:
     """A page of the people whom a partner invited.
 
-    `webinar` is the one whose seats are shown, `finished` the one that has just finished, if there are such.
+    `webinar` is the one whose seats are shown, `finished` the one that has just finished, if there are such. `briefs`:
+    verdict id → what to know before a call, for the verdicts on `finished`.
     """
 
     page: Page[Person]
     webinar: Webinar | None
     finished: Webinar | None
+    briefs: Mapping[int, CallBrief]
     choices: list[FilterLink]
     who: str
     show: str
@@ -69,6 +85,7 @@ def list_candidates(partner: Person, schedule: Schedule, query: QueryDict) -> Ca
     people = _annotate(Person.objects.filter(invited_by_id=partner.pk), webinar, finished)
     filters = _filters(webinar, finished)
     who, show = clean_query(query, "who"), address.chosen(filters)
+    order = CALL_ORDER if show in OF_FINISHED else ("-created_at", "-pk")
     found: QuerySet[Person] = (
         people.filter(words_contained(who, "search_name"), filters[show])
         .annotate(telegram_reachable=F("telegramchat__reachable"))
@@ -76,14 +93,16 @@ def list_candidates(partner: Person, schedule: Schedule, query: QueryDict) -> Ca
         .prefetch_related(
             Prefetch("verdicts", decided_verdicts().order_by("-webinar__starts_at"), to_attr="decided")
         )
-        .order_by("-created_at", "-pk")
+        .order_by(*order)
     )
     counts = people.aggregate(**{f"n_{name}": Count("pk", filter=each) for name, each in filters.items()})
     choices = [(name, FILTERS[name], counts[f"n_{name}"]) for name in filters]
+    page = Paginator(found, PAGE_SIZE).get_page(address.page_number)
     return CandidateList(
-        page=Paginator(found, PAGE_SIZE).get_page(address.page_number),
+        page=page,
         webinar=webinar,
         finished=finished,
+        briefs=_briefs(page, finished),
         choices=address.links(choices, show) if len(choices) > 1 else [],
         who=who,
         show=show,
@@ -99,6 +118,7 @@ def _filters(webinar: Webinar | None, finished: Webinar | None) -> dict[str, Q]:
     if webinar and webinar.is_on_air:
         filters |= {"entered": Q(entered=True), "missing": Q(seated=True, entered=False)}
     if finished:
+        filters |= {"asked": Q(asked_finished=True), "pressed": Q(pressed_finished=True)}
         filters |= {"attended": Q(attended_finished=True), "absent": Q(absent_finished=True)}
     return filters
 
@@ -117,8 +137,19 @@ def _annotate(
         entered=Exists(entries.filter(webinar=webinar)),
         attended_finished=Exists(verdicts.filter(attended=True)),
         absent_finished=Exists(verdicts.filter(attended=False)),
+        asked_finished=asked(finished.pk, OuterRef("pk")) if finished else Value(False),
+        pressed_finished=pressed(finished.pk, OuterRef("pk")) if finished else Value(False),
+        present_finished_s=Subquery(verdicts.values("present_s")[:1]),
         awaits_verdict=took_part & ~Exists(verdicts),
     )
+
+
+def _briefs(page: Page[Person], finished: Webinar | None) -> dict[int, CallBrief]:
+    """Return the briefs of the people on the page who have a decided verdict on the webinar that has just finished."""
+    if finished is None:
+        return {}
+    decided = decided_verdicts().filter(webinar=finished, lead__in=[person.pk for person in page])
+    return briefs_of(list(decided))
 
 
 def last_finished(schedule: Schedule) -> Webinar | None:

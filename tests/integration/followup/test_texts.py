@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from django.test import override_settings
 
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Verdict
 from efir.followup import digest, texts
+from efir.lib import clock
+from efir.room.cta import record_press
 from efir.telegram.models import Kind, OutboxMessage
 from efir.telegram.outbox import message_types
 from efir.telegram.outbox.message_types import escape_line
 from efir.webinars import core
+from efir.webinars.models import Webinar
 from tests.conftest import SYSTEM
+from tests.support.questions import asked
 from tests.support.telegram import classified
 
 pytestmark = pytest.mark.django_db
 
+MINUTE = timedelta(minutes=1)
 RECORDING = "https://video.example.org/watch?a=1&b=2"
 
 
@@ -83,6 +91,95 @@ def test_partner_message_says_how_much_was_watched(told, reason, watched_s, live
 def test_partner_message_has_no_minutes_for_absent_lead(told):
     _, message = told(Kind.PARTNER_ATTENDANCE, "no_show")
     assert "В эфире" not in message.text
+
+
+class TestCallBrief:
+    @pytest.fixture
+    def brief(self, make_person, make_webinar, clock):
+        """Judge a lead of a webinar of an hour, whose button was shown from minute 30 on; return the text."""
+
+        def tell(reason, seen, *, press=False, questions=(), language="ru"):
+            lead = make_person(name="Ева", invited_by=make_person(Role.PARTNER))
+            webinar = make_webinar("live")
+            start = webinar.started_at
+            clock.moment = start + 30 * MINUTE
+            core.core_webinar_set_cta_visibility(webinar.pk, True, SYSTEM)
+            if press:
+                record_press(Webinar.objects.get(pk=webinar.pk), lead)
+            clock.moment = start + 60 * MINUTE
+            core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
+            for text, minute, fields in questions:
+                asked(webinar, lead, text, at=start + minute * MINUTE, **fields)
+            classified(webinar, [lead], reason)
+            spans = [[start + came * MINUTE, start + went * MINUTE] for came, went in seen]
+            Verdict.objects.filter(lead=lead).update(
+                intervals=[[each.isoformat() for each in span] for span in spans]
+            )
+            message = OutboxMessage.objects.get(lead=lead, kind=Kind.PARTNER_ATTENDANCE)
+            with override_settings(LANGUAGE_CODE=language):
+                return message_types.compose([message]).text
+
+        return tell
+
+    def test_says_when_the_lead_left_and_what_was_pressed_and_asked(self, brief):
+        text = brief(
+            "left_early",
+            [(0, 42)],
+            press=True,
+            questions=[
+                ("Сколько это <стоит>?", 41.5, {}),
+                ("Уже отвечено", 10, {"answered_at": clock.now()}),
+                ("Скрыто", 11, {"state": "hidden"}),
+                ("От того, кого скрыли", 12, {"muted": True}),
+                ("", 13, {}),
+                ("Не вопрос", 14, {"kind": "message"}),
+                ("ждёт проверки", 15, {"state": "held"}),
+                ("До начала", -5, {}),
+            ],
+        )
+        lines = text.splitlines()
+        assert any(
+            line.startswith("Выход: последний раз в эфире в") and line.endswith("оставалось 18 минут")
+            for line in lines
+        )
+        assert "Кнопка связи нажата" in lines
+        assert [line for line in lines if line.startswith("спросил: ")] == [
+            "спросил: Сколько это &lt;стоит&gt;? (минута 41)",
+            "спросил: ждёт проверки (минута 15)",
+            "спросил: До начала (до начала)",
+        ]
+        assert lines[-1] == "Начните разговор с ответа: на эфире его не было."
+
+    def test_button_that_the_lead_never_saw_is_not_mentioned(self, brief):
+        assert "Кнопка связи" not in brief("left_early", [(0, 20)])
+        assert "Кнопка связи" not in brief("no_show", [])
+        assert "Кнопка связи не нажата" in brief("left_early", [(0, 40)])
+
+    def test_lead_who_stayed_has_not_left(self, brief):
+        assert "Выход" not in brief("stayed_to_end", [(0, 59.5)])
+        assert "Выход" not in brief("decided_by_admin", [(0, 59.5)])
+        assert "оставалось 10 минут" in brief("decided_by_admin", [(0, 50)])
+
+    def test_is_in_english_where_that_is_the_language(self, brief):
+        text = brief("left_early", [(0, 42)], press=True, questions=[("Сколько?", 41, {})], language="en")
+        assert not re.search(
+            "[а-яё]", text.replace("Ева", "").replace("Сколько", "").replace("Как начать", "")
+        )
+
+    def test_right_to_left_question_is_isolated(self, brief):
+        assert "спросил: \u2068כמה זה עולה?\u2069 (минута 1)" in brief(
+            "stayed_to_end", [(0, 60)], questions=[("כמה זה עולה?", 1, {})]
+        )
+
+    def test_longest_questions_fit(self, brief):
+        text = brief(
+            "stayed_to_end",
+            [(0, 60)],
+            press=True,
+            questions=[("🎈&" * 250, minute, {}) for minute in range(5)],
+        )
+        assert "и ещё вопросов: 2" in text
+        assert message_types.OutgoingMessage(text).length <= message_types.MAX_TEXT
 
 
 @pytest.mark.parametrize(("attended", "part"), [(True, "участие засчитано"), (False, "участие не засчитано")])
@@ -186,15 +283,16 @@ def test_list_has_one_line_per_lead(listed):
         ("Дольше", "left_early", 125),
         ("До конца", "stayed_to_end", 47 * 60),
     )
-    assert message.text.splitlines()[1:7] == [
-        "Ваши кандидаты: участие засчитано — 1, не засчитано — 3.",
-        "",
+    lines = message.text.splitlines()
+    assert lines[1] == "Ваши кандидаты: участие засчитано — 1, не засчитано — 3."
+    assert "в порядке, в котором лучше звонить" in lines[2]
+    assert lines[4:8] == [
         "✅ <b>До конца</b> — до конца, 47 минут",
         "• Дольше — выход раньше времени, 2 минуты",
         "• Недолго — выход раньше времени, меньше минуты",
         "• Без входа — без входа в эфир",
     ]
-    assert "отмечен ✅" in message.text
+    assert "впечатления свежи" in message.text
     assert [url for _, url in message.buttons] == [
         "https://efir.example.org/account/?show=attended#candidates"
     ]
@@ -202,7 +300,7 @@ def test_list_has_one_line_per_lead(listed):
 
 def test_list_without_attended_says_what_to_do(listed):
     message = listed(("Ева", "no_show", 0), ("Ада", "no_show", 0))
-    assert "отмечен ✅" not in message.text
+    assert "впечатления свежи" not in message.text
     assert "Хороший повод написать" in message.text
 
 

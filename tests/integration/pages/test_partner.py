@@ -12,8 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from efir.accounts.capabilities import Role
 from efir.attendance.models import Classification, Participation, Verdict
 from efir.lib import clock as efir_clock
+from efir.room.cta import record_press
 from efir.webinars import core
 from tests.conftest import SYSTEM, stop
+from tests.support.questions import asked
 from tests.support.telegram import classified, linked
 
 pytestmark = pytest.mark.django_db
@@ -244,3 +246,33 @@ def test_queries_do_not_grow_with_the_list(make_webinar, mine, make_person):
     assert len(many) == len(few)
     assert len(listed(text)) == 20
     assert len(listed(account(mine[0], "?candidates=4"))) == 4
+
+
+def test_presses_and_questions_are_listed_in_the_order_of_calling(make_webinar, mine, theirs):
+    webinar = make_webinar("live")
+    stayed, left, absent, _ = mine[1]
+    absent.email = "glyeb@example.org"
+    absent.save()
+    for person in (stayed, left):
+        Participation.objects.create(webinar=webinar, person=person, is_lead=True)
+    core.core_webinar_set_cta_visibility(webinar.pk, True, SYSTEM)
+    webinar.refresh_from_db()
+    record_press(webinar, left)
+    record_press(webinar, theirs[1][0])
+    asked(webinar, absent, "Сколько <стоит>?")
+    asked(webinar, theirs[1][0], "Чужой вопрос")
+    stop(webinar.pk, SYSTEM)
+    classified(webinar, [stayed], "stayed_to_end")
+    classified(webinar, [left, absent], "left_early")
+    assert listed(account(mine[0], "?show=absent")) == [absent.name, left.name]
+    assert listed(account(mine[0], "?show=pressed")) == [left.name]
+    text = account(mine[0], "?show=asked")
+    assert listed(text) == [absent.name]
+    assert "Спросил: Сколько &lt;стоит&gt;? (минута 0)" in text
+    assert "Чужой вопрос" not in account(mine[0])
+    client = Client()
+    client.force_login(mine[0])
+    page = client.get(f"/account/candidates/{absent.pk}/").content.decode()
+    assert "Спросил: Сколько &lt;стоит&gt;? (минута 0)" in page
+    assert "остался вопрос без ответа" in page
+    assert "кнопка связи нажата" in client.get(f"/account/candidates/{left.pk}/").content.decode()

@@ -12,6 +12,7 @@ from efir.accounts.capabilities import Role
 from efir.attendance.models import Classification, Verdict
 from efir.fake_botapi.markup import parse_html, utf16_length
 from efir.followup.digest import MAX_SINGLE
+from efir.room.models import CtaPress
 from efir.telegram.bot import lease
 from efir.telegram.bot.outcomes import MessageRefused, NotSent, OutcomeUnknown, RateLimited, Sent
 from efir.telegram.models import DispatcherState, OutboxMessage, TelegramChat
@@ -19,6 +20,7 @@ from efir.telegram.outbox import batching, claims, enqueue, resend
 from efir.telegram.outbox.completion import AFTER_UNKNOWN_S, LAST_RETRY_S, complete, recover_orphaned
 from efir.telegram.outbox.message_types import MAX_TEXT
 from tests.conftest import SYSTEM
+from tests.support.questions import asked
 from tests.support.telegram import classified, held, linked, with_bot
 
 pytestmark = pytest.mark.django_db
@@ -156,6 +158,8 @@ def test_list_starts_with_attended_and_has_everybody(verdicts, claim, webinar):
     assert shown(one).splitlines() == [
         f"Вебинар «{webinar.title}» завершён.",
         "Ваши кандидаты: участие засчитано — 2, не засчитано — 4.",
+        "Список — в порядке, в котором лучше звонить: кто спросил и не получил ответа, кто нажал кнопку связи, кто был "
+        "до конца ✅.",
         "",
         "✅ Бывший 000 — до конца, 10 минут",
         "✅ Бывший 001 — до конца, 10 минут",
@@ -164,7 +168,7 @@ def test_list_starts_with_attended_and_has_everybody(verdicts, claim, webinar):
         "• Пропавший 000 — без входа в эфир",
         "• Пропавший 001 — без входа в эфир",
         "",
-        "Начать стоит с тех, кто отмечен ✅: впечатления ещё свежи.",
+        "Самое время связаться, пока впечатления свежи.",
     ]
 
 
@@ -183,6 +187,46 @@ def test_long_list_is_split_at_telegrams_limit(verdicts, claim, names):
     assert all(length > MAX_TEXT - utf16_length(names) - 40 for length in lengths[:-1])
     assert set(to_partner().values_list("state", flat=True)) == {"sent"}
     assert to_partner().filter(carried_by=None).count() == len(lengths)
+
+
+def test_list_is_ordered_by_whom_to_call_first(verdicts, claim, webinar):
+    verdicts(2, "stayed_to_end", names="Бывший")
+    (pressed, *_) = verdicts(2, "left_early", names="Ушедший")
+    (absent, has_asked) = verdicts(2, "no_show", names="Пропавший")
+    for person in (pressed, has_asked):
+        CtaPress.objects.create(webinar=webinar, person=person, pressed_at=webinar.started_at)
+    asked(webinar, absent, "Сколько это стоит?")
+    asked(webinar, has_asked, "Где запись?", at=webinar.started_at + timedelta(seconds=150))
+    (one,) = claim()
+    assert [row.lead.name for row in one.messages] == [
+        "Пропавший 001",
+        "Пропавший 000",
+        "Ушедший 000",
+        "Бывший 000",
+        "Бывший 001",
+        "Ушедший 001",
+    ]
+    lines = shown(one).splitlines()
+    assert lines[4:7] == [
+        "• Пропавший 001 — без входа в эфир, кнопка связи нажата",
+        "спросил: Где запись? (минута 2)",
+        "• Пропавший 000 — без входа в эфир",
+    ]
+
+
+def test_list_with_long_questions_is_split_at_telegrams_limit(verdicts, claim, webinar):
+    leads = verdicts(30, names="🎈" * 100)
+    for lead in leads:
+        for number in range(3):
+            asked(webinar, lead, f"{number}" + "<🎈&" * 160)
+    listed, lengths = [], []
+    while batch := claim():
+        lengths.append(utf16_length(shown(batch[0])))
+        assert "и ещё вопросов: 1" in shown(batch[0])
+        listed += [row.lead_id for row in batch[0].messages]
+        complete(batch[0], Sent(len(lengths)), batch[0].compose().text)
+    assert sorted(listed) == sorted(lead.pk for lead in leads)
+    assert max(lengths) <= MAX_TEXT
 
 
 def test_rest_of_a_long_list_goes_as_one(verdicts, claim):
