@@ -1,0 +1,130 @@
+"""New people, 32 at once: a partner's link, sign-up with a seat, the room's page and its stream.
+
+Each comes from an address of their own. The limit is what the machine hashes with all its cores and nothing else to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import uvloop
+from django.contrib.auth.hashers import make_password
+from django.core.management import call_command
+
+from benchmarks.people import create_people, live_webinar, room_page, room_stream
+from benchmarks.servers import efir
+from benchmarks.tables import median, ms, percentile, seconds, table
+from benchmarks.visitors import UnexpectedAnswer, Visitor
+from efir.accounts.capabilities import Role
+from efir.webinars.models import Webinar
+
+AT_ONCE = 32
+PEOPLE, WARM = 300, 64
+RUNS = 5
+HASHES = 200
+PASSWORD = "efir-bench-password"
+LIMIT = 0.4  # of hashing alone
+
+
+@dataclass
+class Arrivals:
+    """What the visitors of one run saw: seconds by step, and errors."""
+
+    took: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    errors: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+
+def main() -> None:
+    """Print the table for this process's database."""
+    call_command("migrate", verbosity=0)
+    webinar = live_webinar()
+    (partner,) = create_people(1, Role.PARTNER, "partner")
+    numbers = iter(range(1_000_000))
+    hashes, runs = [], []
+    with efir("web", EFIR_TRUSTED_PROXIES="1") as server:
+        uvloop.run(arrive(server.port, webinar, partner.ref_code, numbers, WARM))
+        for _ in range(RUNS):
+            hashes.append(hashes_per_s())
+            runs.append(uvloop.run(arrive(server.port, webinar, partner.ref_code, numbers, PEOPLE)))
+        rss_mb = server.rss_kb() / 1024
+    steps = ("link", "sign-up", "room", "stream")
+    times = {
+        step: [ms(median([percentile(run.took[step], at) for run in runs])) for at in (50, 99)]
+        for step in steps
+    }
+    alone, reached = median(hashes), median([len(run.took["stream"]) / run.seconds for run in runs])
+    table(
+        f"New people, {AT_ONCE} at once, each from an address of their own: medians of {RUNS} runs of {PEOPLE}",
+        ["what", "people/s", "of hashing alone", *(f"{step} p50 / p99, ms" for step in steps), "errors"],
+        [
+            ("hashing alone, all cores", f"{alone:.1f}", "", "", "", "", "", ""),
+            (
+                f"link → sign-up → room → stream (at least {LIMIT})",
+                f"{reached:.1f}",
+                f"{median([len(run.took['stream']) / run.seconds / each for run, each in zip(runs, hashes, strict=True)]):.2f}",
+                *(" / ".join(times[step]) for step in steps),
+                dict(sum((run.errors for run in runs), Counter())) or "none",
+            ),
+        ],
+    )
+    print(f"The server's VmRSS afterwards: {rss_mb:.0f} MB.\n", flush=True)
+
+
+def hashes_per_s() -> float:
+    """Return how many passwords a second this machine hashes with all its cores."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return HASHES / seconds(lambda: list(pool.map(make_password, [PASSWORD] * HASHES)))
+
+
+async def arrive(port: int, webinar: Webinar, ref_code: str, numbers: Iterator[int], count: int) -> Arrivals:
+    """Let so many new people come, `AT_ONCE` at a time, and leave once they have their stream."""
+    arrivals, left = Arrivals(), iter(range(count))
+
+    async def come() -> None:
+        for _ in left:
+            await sign_up(port, webinar, ref_code, next(numbers), arrivals)
+
+    began = time.monotonic()
+    await asyncio.gather(*(come() for _ in range(AT_ONCE)))
+    arrivals.seconds = time.monotonic() - began
+    return arrivals
+
+
+async def sign_up(port: int, webinar: Webinar, ref_code: str, number: int, arrivals: Arrivals) -> None:
+    """Bring one new person from the link to the stream."""
+    visitor = Visitor(port, address_of(number))
+    try:
+        link = f"/signup/?ref={ref_code}&webinar={webinar.pk}"
+        page = await visitor.get(link)
+        signed_up = await visitor.post(
+            "/signup/",
+            page,
+            name=f"Newcomer {number}",
+            username=f"newcomer{number}@example.org",
+            password=PASSWORD,
+            consent="on",
+            webinar=str(webinar.pk),
+            ref=ref_code,
+        )
+        room = await visitor.get(room_page(webinar))
+        _reader, stream_s = await visitor.stream(room_stream(webinar))
+    except (UnexpectedAnswer, OSError, EOFError) as exc:
+        arrivals.errors[str(exc) or type(exc).__name__] += 1
+    else:
+        times = (page.took_s, signed_up.took_s, room.took_s, stream_s)
+        for step, took_s in zip(("link", "sign-up", "room", "stream"), times, strict=True):
+            arrivals.took[step].append(took_s)
+    finally:
+        visitor.close()
+
+
+def address_of(number: int) -> str:
+    """Return an address that nobody else of the run has."""
+    return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
