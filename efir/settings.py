@@ -145,6 +145,7 @@ PASSWORD_RESET_TIMEOUT = 24 * 3600  # the link comes by Telegram, which may be o
 
 # --- Rate limits: the numbers are in efir.web.rate_limit, django-axes counts wrong passwords ---
 
+AXES_HANDLER = "efir.accounts.login_throttle.AttemptsHandler"
 AXES_FAILURE_LIMIT = "efir.accounts.login_throttle.axes_failure_limit"
 AXES_COOLOFF_TIME = "efir.accounts.login_throttle.axes_cool_off"
 AXES_LOCKOUT_CALLABLE = "efir.accounts.login_throttle.locked_out"

@@ -14,6 +14,8 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from axes.handlers.database import AxesDatabaseHandler
+from axes.helpers import get_credentials
 from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
@@ -74,6 +76,16 @@ def axes_cool_off(request: HttpRequest | None) -> timedelta:
 def is_known_browser(request: HttpRequest, credentials: dict[str, str] | None = None) -> bool:
     """Return whether axes has to count nothing, because the browser has its own limit."""
     return bool(device_id(request, attempted_login(request, credentials)))
+
+
+class AttemptsHandler(AxesDatabaseHandler):
+    """Counts wrong passwords in the database, as axes does."""
+
+    def user_logged_in(self, sender: object, request: HttpRequest, user: Person, **kwargs: Any) -> None:
+        """Forget the person's wrong passwords. As a rule there are none: axes would begin two transactions to see it."""
+        counted = self.filter_user_attempts(request, get_credentials(user.get_username()))
+        if any(attempts.exists() for attempts in counted):
+            super().user_logged_in(sender, request, user, **kwargs)
 
 
 # The cookie of known browsers.

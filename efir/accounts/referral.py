@@ -30,7 +30,15 @@ def valid_inviter(pasted: str) -> Person | None:
 def inviter_of(request: HttpRequest) -> Person | None:
     """Return the visitor's inviter by the first valid code in the address, the cookie or the form."""
     codes = (request.GET.get("ref", ""), request.COOKIES.get(COOKIE, ""), request.POST.get("ref", ""))
-    return next(filter(None, map(valid_inviter, codes)), None)
+    return next((inviter for code in codes if (inviter := _inviter_once(request, code))), None)
+
+
+def _inviter_once(request: HttpRequest, code: str) -> Person | None:
+    """Return `valid_inviter` of the code, looked up once for a request: each of these functions asks for it."""
+    found: dict[str, Person | None] = request.__dict__.setdefault("_inviters", {})
+    if code not in found:
+        found[code] = valid_inviter(code)
+    return found[code]
 
 
 def has_invalid_code(request: HttpRequest) -> bool:
@@ -39,7 +47,7 @@ def has_invalid_code(request: HttpRequest) -> bool:
     So has a visitor whose cookie alone has a code, which counts no more.
     """
     codes = [code for code in (request.GET.get("ref"), request.POST.get("ref")) if code]
-    return any(valid_inviter(code) is None for code in codes or filter(None, [request.COOKIES.get(COOKIE)]))
+    return any(_inviter_once(request, code) is None for code in codes or filter(None, [request.COOKIES.get(COOKIE)]))
 
 
 def loses_inviter(request: HttpRequest) -> bool:
@@ -50,7 +58,7 @@ def loses_inviter(request: HttpRequest) -> bool:
 
 def remember(request: HttpRequest, response: HttpResponseBase) -> None:
     """Store the code of the address in the visitor's cookie, if it is valid."""
-    inviter = valid_inviter(request.GET.get("ref", ""))
+    inviter = _inviter_once(request, request.GET.get("ref", ""))
     if inviter:
         response.set_cookie(
             COOKIE,

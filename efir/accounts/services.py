@@ -53,6 +53,8 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
         person.email = login
     elif is_phone(login):
         person.phone = login
+    if consented:
+        person.consent_at, person.consent_version = clock.now(), CONSENT_VERSION
     person.set_password(password)
     if Person.objects.filter(login=login).exists():
         raise LoginTaken(login)
@@ -65,7 +67,7 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
             if context:
                 record(Action.PERSON_ADDED, context, person_id=person.pk, role=role.value)
             if consented:
-                accept_consent(person, Context(person.pk, Source.WEB))
+                _record_consent(person, Context(person.pk, Source.WEB), before="")
             if on_created:
                 on_created(person)
     except IntegrityError as exc:
@@ -84,11 +86,16 @@ def needs_consent(person: Person) -> bool:
 
 def accept_consent(person: Person, context: Context) -> None:
     """Record that the person accepts the current text. The audit log keeps the earlier versions."""
-    version = {"consent_version": (person.consent_version, CONSENT_VERSION)}
+    before = person.consent_version
     person.consent_at, person.consent_version = clock.now(), CONSENT_VERSION
     with transaction.atomic():
         person.save(update_fields=["consent_at", "consent_version"])
-        record(Action.CONSENT_GIVEN, context, person_id=person.pk, changes=version)
+        _record_consent(person, context, before=before)
+
+
+def _record_consent(person: Person, context: Context, *, before: str) -> None:
+    version = {"consent_version": (before, person.consent_version)}
+    record(Action.CONSENT_GIVEN, context, person_id=person.pk, changes=version)
 
 
 def close_account(person: Person, context: Context) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, login
 from django.contrib.sessions.backends import db
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.crypto import get_random_string
 
 from efir.accounts.access_changes import note_change
 from efir.accounts.models import Person, Session
@@ -18,6 +21,7 @@ from efir.web.client_ip import request_ip
 
 # Of the keys that Django makes, from letters and digits.
 KEY_LENGTH = 32
+BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 def is_key(text: str) -> bool:
@@ -26,10 +30,29 @@ def is_key(text: str) -> bool:
 
 
 class SessionStore(db.SessionStore):
-    """Django's database sessions, each with its person in a column."""
+    """Django's database sessions, each with its person in a column. A new one is stored once, with all its data."""
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key if is_key(session_key or "") else None)
+        self._stored: dict[str, Any] | None = None  # what this object has saved
+
+    def cycle_key(self) -> None:
+        # Django would store a session without a key here, empty, and again after the view.
+        if self.session_key:
+            super().cycle_key()
+        else:
+            self.modified = True
+
+    def save(self, must_create: bool = False) -> None:
+        # A view saves the session in its transaction, and Django's middleware saves it again after the view.
+        if self.session_key and not must_create and self._stored == self._session:
+            return
+        super().save(must_create)
+        self._stored = deepcopy(self._session)
+
+    def _get_new_session_key(self) -> str:
+        # Not looked up first: the insert fails if the key is taken, and `create` tries another one.
+        return get_random_string(KEY_LENGTH, VALID_KEY_CHARS)
 
     @classmethod
     def get_model_class(cls) -> type[Session]:
@@ -55,6 +78,13 @@ def new_session(person: Person) -> SessionStore:
     session = SessionStore()
     session[SESSION_KEY], session[HASH_SESSION_KEY] = str(person.pk), person.get_session_auth_hash()
     return session
+
+
+def start_session(request: HttpRequest, person: Person) -> None:
+    """Log the person in, and store the session in the same transaction as the time of the login."""
+    with transaction.atomic():
+        login(request, person, backend=BACKEND)
+        request.session.save()
 
 
 def other_sessions(request: HttpRequest) -> QuerySet[Session]:

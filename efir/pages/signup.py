@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 
 import structlog
 from django.contrib import messages
-from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -20,8 +19,7 @@ from efir.accounts.forms import SignUpForm
 from efir.accounts.login_throttle import attempted_login
 from efir.accounts.models import Person
 from efir.accounts.services import LoginTaken, create_person
-from efir.accounts.sessions import current_person
-from efir.accounts.views.login import BACKEND
+from efir.accounts.sessions import current_person, start_session
 from efir.hooks.actions import ActionRefused
 from efir.lib import ids
 from efir.web import rate_limit
@@ -57,7 +55,6 @@ def sign_up(request: HttpRequest) -> HttpResponse:
         form.say_taken(_login_address(request, webinar_id), plainly=_may_tell_taken(request))
         return _form_page(request, form, webinar_id)
     rate_limit.is_exceeded(request, "sign_up")  # counts the new account
-    login(request, person, backend=BACKEND)
     address = "/account/"
     if webinar:
         messages.success(request, seat_booked_message(webinar))
@@ -79,10 +76,11 @@ def _may_tell_taken(request: HttpRequest) -> bool:
 
 
 def _create(request: HttpRequest, form: SignUpForm, webinar_id: int | None) -> tuple[Person, Webinar | None]:
-    """Make the account and book the seat in one transaction; also return the webinar if a seat was booked."""
+    """Make the account, log in and book the seat in one transaction; also return the webinar if a seat was booked."""
     seats: list[Seat] = []
 
-    def book(person: Person) -> None:
+    def enter(person: Person) -> None:
+        start_session(request, person)
         if webinar_id is None:
             return
         try:
@@ -99,7 +97,7 @@ def _create(request: HttpRequest, form: SignUpForm, webinar_id: int | None) -> t
         password=given["password"],
         invited_by=referral.inviter_of(request),
         consented=True,
-        on_created=book,
+        on_created=enter,
     )
     return person, seats[0].webinar if seats else None
 

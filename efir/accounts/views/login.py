@@ -7,17 +7,15 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from efir.accounts import login_throttle
 from efir.accounts.services import CONSENT_VERSION, needs_consent
-from efir.accounts.sessions import current_person
+from efir.accounts.sessions import current_person, start_session
 from efir.web.shortcuts import html_405
-
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 class LogIn(LoginView):
@@ -35,7 +33,8 @@ class LogIn(LoginView):
         return super().post(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        response: HttpResponse = super().form_valid(form)
+        start_session(self.request, form.get_user())
+        response = HttpResponseRedirect(self.get_success_url())
         login_throttle.remember_browser(response, current_person(self.request).login)
         return response
 
