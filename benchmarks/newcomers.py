@@ -59,16 +59,17 @@ def main() -> None:
         step: [ms(median([percentile(run.took[step], at) for run in runs])) for at in (50, 99)]
         for step in steps
     }
-    alone, reached = median(hashes), median([len(run.took["stream"]) / run.seconds for run in runs])
+    per_s = [len(run.took["stream"]) / run.seconds for run in runs]
+    share = median([each / alone for each, alone in zip(per_s, hashes, strict=True)])
     table(
         f"New people, {AT_ONCE} at once, each from an address of their own: medians of {RUNS} runs of {PEOPLE}",
         ["what", "people/s", "of hashing alone", *(f"{step} p50 / p99, ms" for step in steps), "errors"],
         [
-            ("hashing alone, all cores", f"{alone:.1f}", "", "", "", "", "", ""),
+            ("hashing alone, all cores", f"{median(hashes):.1f}", "", "", "", "", "", ""),
             (
                 f"link → sign-up → room → stream (at least {LIMIT})",
-                f"{reached:.1f}",
-                f"{median([len(run.took['stream']) / run.seconds / each for run, each in zip(runs, hashes, strict=True)]):.2f}",
+                f"{median(per_s):.1f}",
+                f"{share:.2f}",
                 *(" / ".join(times[step]) for step in steps),
                 dict(sum((run.errors for run in runs), Counter())) or "none",
             ),

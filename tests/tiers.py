@@ -42,6 +42,7 @@ POSTGRESQL = (
     "tests/integration/accounts/test_at_once.py",
     "tests/integration/accounts/test_erasure.py",
     "tests/integration/accounts/test_personal_data.py",
+    "tests/integration/accounts/test_sessions.py",
     "tests/integration/attendance/test_classifier.py",
     "tests/integration/attendance/test_stats.py",
     "tests/integration/attendance/test_watching.py",

@@ -78,11 +78,11 @@ def is_known_browser(request: HttpRequest, credentials: dict[str, str] | None = 
     return bool(device_id(request, attempted_login(request, credentials)))
 
 
-class AttemptsHandler(AxesDatabaseHandler):
+class AttemptsHandler(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no types
     """Counts wrong passwords in the database, as axes does."""
 
     def user_logged_in(self, sender: object, request: HttpRequest, user: Person, **kwargs: Any) -> None:
-        """Forget the person's wrong passwords. As a rule there are none: axes would begin two transactions to see it."""
+        """Forget the person's wrong passwords; axes alone would begin two transactions even if there are none."""
         counted = self.filter_user_attempts(request, get_credentials(user.get_username()))
         if any(attempts.exists() for attempts in counted):
             super().user_logged_in(sender, request, user, **kwargs)

@@ -47,7 +47,9 @@ def has_invalid_code(request: HttpRequest) -> bool:
     So has a visitor whose cookie alone has a code, which counts no more.
     """
     codes = [code for code in (request.GET.get("ref"), request.POST.get("ref")) if code]
-    return any(_inviter_once(request, code) is None for code in codes or filter(None, [request.COOKIES.get(COOKIE)]))
+    return any(
+        _inviter_once(request, code) is None for code in codes or filter(None, [request.COOKIES.get(COOKIE)])
+    )
 
 
 def loses_inviter(request: HttpRequest) -> bool:

@@ -45,10 +45,10 @@ class SessionStore(db.SessionStore):
 
     def save(self, must_create: bool = False) -> None:
         # A view saves the session in its transaction, and Django's middleware saves it again after the view.
-        if self.session_key and not must_create and self._stored == self._session:
+        if self.session_key and not must_create and self._stored == dict(self.items()):
             return
         super().save(must_create)
-        self._stored = deepcopy(self._session)
+        self._stored = deepcopy(dict(self.items()))
 
     def _get_new_session_key(self) -> str:
         # Not looked up first: the insert fails if the key is taken, and `create` tries another one.
