@@ -113,6 +113,20 @@ class CtaPress(models.Model):
         return f"{self.person_id} in {self.webinar_id} at {self.pressed_at}"
 
 
+class PlaybackTrouble(models.Model):
+    """A person in a room whose picture does not come, as their page last said at `told_at`; deleted when it comes."""
+
+    webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="playback_troubles")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="playback_troubles")
+    told_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["webinar", "person"], name="playback_trouble_once")]
+
+    def __str__(self) -> str:
+        return f"{self.person_id} in {self.webinar_id} at {self.told_at}"
+
+
 class SpeakerPageSeen(models.Model):
     """When somebody with `manage_status` last had the webinar's speaker page open."""
 

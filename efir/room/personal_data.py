@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from efir.accounts.models import Person
 from efir.accounts.personal_data import Row, section
-from efir.room.models import CtaPress, Opening, PresenceInterval, WatchingInterval
+from efir.room.models import CtaPress, Opening, PlaybackTrouble, PresenceInterval, WatchingInterval
 
 
 @section("presence")
@@ -31,3 +31,9 @@ def _watching(person: Person) -> Iterable[Row]:
 def _cta_presses(person: Person) -> Iterable[Row]:
     rows = CtaPress.objects.filter(person=person).order_by("pk")
     return rows.values("webinar_id", "pressed_at").iterator()
+
+
+@section("playback_troubles")
+def _playback_troubles(person: Person) -> Iterable[Row]:
+    rows = PlaybackTrouble.objects.filter(person=person).order_by("pk")
+    return rows.values("webinar_id", "told_at").iterator()

@@ -9,7 +9,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from efir.accounts.capabilities import Capability, can, capability_required, require
 from efir.accounts.models import Person
@@ -19,9 +19,10 @@ from efir.room import presence_store
 from efir.room.cta import record_press
 from efir.room.hub import current_hub
 from efir.room.openings import open_broadcast
+from efir.room.playback import count_without_picture, record_playback
 from efir.room.state import player_of
 from efir.web.shortcuts import post_only, refused_json
-from efir.webinars.endpoint import ActionResult, action_endpoint
+from efir.webinars.endpoint import ActionResult, BadRequest, action_endpoint, parse_bool
 from efir.webinars.models import Webinar
 from efir.webinars.selectors import visible_webinar
 
@@ -75,6 +76,26 @@ def press_cta(request: HttpRequest, webinar_id: int) -> HttpResponse:
     require(person, Capability.ENTER_ROOM)
     record_press(visible_or_404(person, webinar_id), person)
     return HttpResponse(status=303, headers={"Location": CONTACTS})
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def playback(request: HttpRequest, webinar_id: int) -> HttpResponse:
+    """POST `playing=true|false`: a viewer's page says whether the picture comes. GET: how many viewers lack it."""
+    if not request.user.is_authenticated:
+        return JsonResponse({"error": "login_required"}, status=401)
+    person = current_person(request)
+    needed = Capability.ENTER_ROOM if request.method == "POST" else Capability.MANAGE_STATUS
+    if not can(person, needed):
+        return JsonResponse({"error": Code.FORBIDDEN}, status=403)
+    webinar = visible_or_404(person, webinar_id)
+    if request.method != "POST":
+        return JsonResponse({"without_picture": count_without_picture(webinar)})
+    try:
+        record_playback(webinar, person, playing=parse_bool(request, "playing"))
+    except BadRequest as bad:
+        return JsonResponse({"error": bad.code}, status=400)
+    return HttpResponse(status=204)
 
 
 @action_endpoint(Capability.MANAGE_STATUS)

@@ -216,7 +216,8 @@ class WebinarForm(forms.Form):
             if back.replace(tzinfo=None) != local:
                 self.add_error("starts_at", _("В этом поясе такого времени нет: часы переводят вперёд."))
         url = cleaned.get("player_url")
-        if cleaned.get("video") == Video.HLS and url and not is_hls(url):
+        chosen = "" if self.fields["video"].disabled else cleaned.get("video")
+        if chosen == Video.HLS and url and not is_hls(url):
             self.add_error(
                 "player_url",
                 _(

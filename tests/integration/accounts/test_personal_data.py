@@ -35,6 +35,7 @@ EXPORTED = {
     "webinars.Webinar.created_by": "webinars_you_created",
     "room.Opening.person": "openings",
     "room.CtaPress.person": "cta_presses",
+    "room.PlaybackTrouble.person": "playback_troubles",
     "room.PresenceInterval.person": "presence",
     "room.WatchingInterval.person": "watching",
     "talk.Message.person": "talk",

@@ -58,6 +58,7 @@ PAGES: dict[str, tuple[int, ...]] = {
     "/account/webinar_room/{finished}/": (302, 200, 200, 200, 200, 200),
     "/account/webinar_room/{archived}/": (302, 200, 200, 200, 200, 200),
     "/account/webinar_room/{live}/people": (302, 200, 200, 200, 200, 200),
+    "/account/webinar_room/{live}/playback": (401, 403, 403, 403, 200, 200),
     "/account/webinar_room/{live}/watch": (405, 405, 405, 405, 405, 405),
     "/account/webinar_room/{live}/messages": (401, 200, 200, 200, 200, 200),
     "/account/webinar_room/{draft}/messages": (401, 404, 404, 404, 200, 200),
@@ -157,6 +158,8 @@ POSTS: dict[tuple[str, str], tuple[int, ...]] = {
     ("/account/webinar_room/{scheduled}/watch", ""): (401, 409, 409, 409, 409, 409),
     ("/account/webinar_room/{finished}/watch", ""): (401, 409, 409, 409, 409, 409),
     ("/account/webinar_room/{draft}/watch", ""): (401, 404, 404, 404, 409, 409),
+    ("/account/webinar_room/{live}/playback", "playing=true"): (401, 204, 204, 204, 204, 204),
+    ("/account/webinar_room/999/playback", "playing=true"): (401, 404, 404, 404, 404, 404),
     ("/account/webinar_room/999/watch", ""): (401, 404, 404, 404, 404, 404),
     ("/admin_webinar/new/", "title=x&time_zone=UTC&length_min=60&stream_type=obs"): (
         302,

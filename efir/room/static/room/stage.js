@@ -3,6 +3,7 @@
 // while watching goes on. The finish removes it together with its sound. Of several tabs of one browser, only the last one
 // entered plays.
 import { retryDelay } from "./connection.js";
+import { NoPicture } from "./no_picture.js";
 import { Video } from "./video.js";
 import { PER_VIEWER_MS } from "./words.js";
 
@@ -30,7 +31,9 @@ export class Stage {
     window.addEventListener("pageshow", ({ persisted }) => persisted && this.playing && this.channel?.postMessage("entered"));
     $("enter-button").disabled = false; // disabled in the HTML: without this script it would do nothing
     $("enter-button").addEventListener("click", () => this.enter());
+    this.noPicture = new NoPicture(room.dataset.playback, this.token, () => this.again());
     $("unmute").addEventListener("click", () => this.video?.unmute());
+    $("no-picture-sound").addEventListener("click", () => this.choose(true));
     $("sound-only").addEventListener("click", () => this.choose(!this.soundOnly));
     for (const event of ["online", "pageshow"]) window.addEventListener(event, () => this.video?.wake());
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.video?.wake(); });
@@ -171,16 +174,42 @@ export class Stage {
       this.video = null;
       this.say("");
     }
-    if (!isVideo) return frame($("player"), player?.url);
+    if (!player) this.noPicture.playing();
+    if (!isVideo) return this.frame(player);
     if (this.video) return undefined;
     this.video = new Video({ address, isOwn }, $("player").dataset.title, (word) => this.say(word), this.element);
     this.element = undefined;
+    this.noPicture.expect(player);
     return $("player").replaceChildren(this.video.element);
+  }
+
+  frame(player) {
+    const fresh = frame($("player"), player?.url);
+    if (!fresh) return;
+    this.noPicture.playing();
+    this.noPicture.expect(player);
+    fresh.addEventListener("load", () => this.noPicture.loaded());
+  }
+
+  // Mount the player anew.
+  again() {
+    this.video?.remove();
+    this.video = null;
+    this.say("");
+    $("player").replaceChildren();
+    this.draw();
+  }
+
+  get waitsForSpeaker() {
+    return this.player?.video === "own" && !this.signal;
   }
 
   say(word) {
     const note = $("player-says");
-    const stands = word === "broken" && this.player?.video === "own" && !this.signal;
+    const stands = word === "broken" && this.waitsForSpeaker;
+    // Without a signal everybody waits for the speaker, and there is nothing that a viewer could try.
+    if (["", "muted", "blocked"].includes(word) || this.waitsForSpeaker) this.noPicture.playing();
+    else if (this.player) this.noPicture.expect(this.player, true);
     note.textContent = word ? note.dataset[stands ? "back" : word] : "";
     $("unmute").hidden = word !== "muted";
   }
@@ -206,13 +235,13 @@ function remember(name, watching) {
 
 function frame(box, address) {
   const current = box.querySelector("iframe");
-  if (!address) return current?.remove();
-  if (current?.getAttribute("src") === address) return undefined;
+  if (!address) current?.remove();
+  if (!address || current?.getAttribute("src") === address) return undefined;
   const fresh = document.createElement("iframe");
   fresh.src = address;
   fresh.title = box.dataset.title;
   fresh.allow = ALLOW;
   fresh.referrerPolicy = "strict-origin-when-cross-origin";
   box.replaceChildren(fresh);
-  return undefined;
+  return fresh;
 }

@@ -120,6 +120,16 @@ function reportHere(panel) {
   fetch(panel.dataset.here, { method: "POST", headers }).catch(() => {}); // it is reported again in a minute
 }
 
+// How many viewers say that the picture does not come.
+async function showWithoutPicture(panel) {
+  const shown = document.querySelector("[data-without-picture]");
+  if (!shown) return;
+  const answer = await fetch(panel.dataset.playback, { headers: { Accept: "application/json" } });
+  const { without_picture: count } = answer.ok ? await answer.json() : {};
+  shown.textContent = count;
+  shown.parentElement.hidden = !count;
+}
+
 async function refresh() {
   const panel = document.getElementById("panel");
   try {
@@ -136,6 +146,7 @@ async function refresh() {
       if (changed || sending || document.querySelector("[data-busy]")) await redraw();
       const viewers = document.querySelector("[data-viewers]");
       if (viewers) viewers.textContent = state.viewers;
+      await showWithoutPicture(document.getElementById("panel"));
     }
   } catch {
     missed += 1; // the next poll tries again
