@@ -15,6 +15,13 @@ FAN_OUT = Histogram(
     "From noticing that a webinar changed until its last viewer in this process was written to.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
+TALK_FAN_OUT = Histogram(
+    "efir_talk_fan_out_seconds",
+    "From reading new messages of a room until its last viewer in this process was written to.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+TALK_MESSAGES = Counter("efir_talk_messages", "Messages and questions accepted in the rooms.", ["kind"])
+TALK_REFUSED = Counter("efir_talk_refused", "Messages refused in the rooms, by the reason.", ["code"])
 SENDS = Counter("efir_telegram_sends", "Calls that send a message, by what came of them.", ["outcome"])
 CALL = Histogram(
     "efir_telegram_call_seconds",

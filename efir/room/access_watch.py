@@ -57,6 +57,8 @@ class AccessWatch:
             *(self._admission.admit(viewer.session_key, viewer.webinar_id) for viewer in viewers)
         )
         for viewer, admission in zip(viewers, admissions, strict=True):
+            if admission.access:
+                viewer.capabilities = admission.access.capabilities
             if admission.webinar is None:
                 log.info("viewer_disconnected", person_id=viewer.person_id, webinar_id=viewer.webinar_id)
                 viewer.close()

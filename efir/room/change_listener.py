@@ -54,11 +54,15 @@ async def _listen(hub: RoomHub) -> None:
     while True:
         try:
             async with await psycopg.AsyncConnection.connect(_conninfo(), autocommit=True) as connection:
-                await connection.execute(f"LISTEN {NOTIFY_CHANNEL}")
+                receivers = {NOTIFY_CHANNEL: hub.notify_changed}
+                receivers |= {each.notify_channel: each.notify_changed for each in hub.extensions}
+                for channel in receivers:
+                    await connection.execute(f"LISTEN {channel}")
                 while True:
-                    hub.notify_changed()  # whatever was missed before this connection listened, or was lost
+                    for notify_changed in receivers.values():
+                        notify_changed()  # whatever was missed before this connection listened, or was lost
                     async for notify in connection.notifies(timeout=RELOAD_S):
-                        hub.notify_changed([int(notify.payload)])
+                        receivers[notify.channel]([int(notify.payload)])
         except (psycopg.Error, OSError) as exc:
             log.warning("room_listen_lost", error=type(exc).__name__)
         await asyncio.sleep(RECONNECT_S)

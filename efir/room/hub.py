@@ -21,6 +21,7 @@ from efir.lib.concurrency import in_thread
 from efir.room import presence_store
 from efir.room.access_watch import AccessWatch
 from efir.room.admission import AdmissionChecker
+from efir.room.extensions import EXTENSIONS
 from efir.room.openings import OpeningWriter
 from efir.room.recorder import PresenceRecorder
 from efir.room.socket_viewer import SocketPoller, SocketViewer
@@ -94,6 +95,7 @@ class RoomHub:
         self._changed_at: float | None = None
         self._wake_event = asyncio.Event()
         self._closed = asyncio.Event()
+        self.extensions = [make(self) for make in EXTENSIONS]
 
     @cached_property
     def socket_poller(self) -> SocketPoller:
@@ -116,6 +118,9 @@ class RoomHub:
             self.recorder.enter(webinar.pk, viewer.person_id, watching=viewer.watching)
         viewer.open()
         channel.send_snapshot(viewer, self.count(webinar.pk))
+        if not channel.has_ended:
+            for extension in self.extensions:
+                extension.viewer_joined(channel.webinar, viewer)
 
     def leave(self, viewer: Viewer, until: datetime) -> None:
         """Remove a stream that has ended, last seen alive at `until`."""
@@ -131,6 +136,8 @@ class RoomHub:
             self.recorder.leave(viewer.webinar_id, viewer.person_id, until, watching=viewer.watching)
         if not channel.viewers:
             self._channels.pop(viewer.webinar_id, None)
+            for extension in self.extensions:
+                extension.room_left(viewer.webinar_id)
 
     def _find_disconnected(self) -> None:
         """Let everybody leave who disconnected while the event loop stood still; nobody knows when they went.
@@ -162,6 +169,11 @@ class RoomHub:
         presence = self.recorder.presence
         return {pk: (presence.count(pk), len(room.viewers)) for pk, room in tuple(self._channels.items())}
 
+    def viewers_of(self, webinar_id: int) -> set[Viewer]:
+        """Return the viewers of this webinar in this process."""
+        channel = self._channels.get(webinar_id)
+        return channel.viewers if channel else set()
+
     def task_count(self) -> int:
         """Return the number of tasks of this process's event loop. Thread-safe."""
         return len(asyncio.all_tasks(self._loop))
@@ -179,6 +191,7 @@ class RoomHub:
         webinar_changed.connect(self._on_webinar_changed)
         access_changed.connect(self._access_watch.on_access_changed)
         loops = [self._heartbeat, self._broadcast_changes, self._send_keep_alives, self._access_watch.run]
+        loops += [extension.run for extension in self.extensions]
         if not settings.EFIR.is_sqlite:  # on SQLite there is one process
             loops.append(self._poll_peers)
         try:
@@ -253,6 +266,8 @@ class RoomHub:
         channel.broadcast(self.count(webinar.pk))
         if status_changed:
             self.recorder.flush_soon()
+        for extension in self.extensions:
+            extension.webinar_changed(webinar, channel.viewers)
         return True
 
     async def _heartbeat(self) -> None:

@@ -18,9 +18,9 @@ from datetime import datetime, timedelta
 
 from efir.lib import clock
 from efir.lib.asgi import head_of
-from efir.room.viewer import HEADERS, Viewer
+from efir.room.viewer import HEADERS, MAX_QUEUED_BYTES, Viewer
 
-# The send buffer. A viewer who reads so slowly that it is full is dropped, and reconnects to a snapshot.
+# The send buffer. A viewer who reads so slowly that a state does not fit is dropped, and reconnects to a snapshot.
 SEND_BUFFER_BYTES = 64 * 1024
 # Connections handled in one go, before other work of the event loop gets its turn.
 POLL_BATCH = 500
@@ -53,6 +53,10 @@ class SocketPoller:
         self._epoll.register(fd, select.EPOLLIN | select.EPOLLRDHUP)
         self._viewers[fd] = viewer
 
+    def watch_for_space(self, fd: int, *, on: bool) -> None:
+        """Call the viewer's `on_writable` when the send buffer of this connection has space again, or no longer."""
+        self._epoll.modify(fd, select.EPOLLIN | select.EPOLLRDHUP | (select.EPOLLOUT if on else 0))
+
     def drop(self, fd: int) -> None:
         """Stop watching this connection."""
         if self._viewers.pop(fd, None):
@@ -66,15 +70,20 @@ class SocketPoller:
                 pass
 
     def _poll(self) -> None:
-        for fd, _events in self._epoll.poll(0, POLL_BATCH):
-            if viewer := self._viewers.get(fd):
+        for fd, events in self._epoll.poll(0, POLL_BATCH):
+            if events & select.EPOLLOUT and (viewer := self._viewers.get(fd)):
+                viewer.on_writable()
+            if events & ~select.EPOLLOUT and (viewer := self._viewers.get(fd)):
                 viewer.on_readable()
 
 
 class SocketViewer(Viewer):
-    """A stream that owns its connection: no coroutine, no buffer and no copy per viewer."""
+    """A stream that owns its connection: no coroutine, no buffer and no copy per viewer.
 
-    __slots__ = ("_fd", "_poller")
+    What the kernel's buffer does not take of an event that must not be lost waits in a queue, which few viewers have.
+    """
+
+    __slots__ = ("_fd", "_poller", "_waiting")
 
     def __init__(
         self, person_id: int, session_key: str, poller: SocketPoller, fd: int, *, watching: bool = False
@@ -82,6 +91,7 @@ class SocketViewer(Viewer):
         super().__init__(person_id, session_key, watching=watching)
         self._poller = poller
         self._fd = fd
+        self._waiting: list[bytes] | None = None
 
     def is_connected(self) -> bool:
         connection = _socket_of(self._fd)
@@ -104,9 +114,55 @@ class SocketViewer(Viewer):
         return self._write(_HEAD)
 
     def send(self, message: bytes, *, last: bool = False) -> None:
-        self._write(message)
+        if self._waiting is None:
+            self._write(message)
+        elif last:
+            return self._end(FULL)
+        else:
+            self._wait(message)
         if last:
             self._end(0)
+        return None
+
+    def queue(self, event: bytes) -> None:
+        if self._waiting is not None:
+            return self._wait(event)
+        try:
+            written = os.write(self._fd, event) if self._fd >= 0 else len(event)
+        except BlockingIOError:
+            written = 0
+        except OSError as exc:
+            return self._end(exc.errno or 0)
+        if written < len(event):
+            self._waiting = [event[written:]]
+            self._poller.watch_for_space(self._fd, on=True)
+        return None
+
+    def keep_alive(self) -> None:
+        if self._waiting is None:
+            super().keep_alive()
+
+    def on_writable(self) -> None:
+        """Write what waits, as far as there is space."""
+        while self._waiting:
+            try:
+                written = os.write(self._fd, self._waiting[0])
+            except BlockingIOError:
+                return None
+            except OSError as exc:
+                return self._end(exc.errno or 0)
+            if written < len(self._waiting[0]):
+                self._waiting[0] = self._waiting[0][written:]
+            else:
+                del self._waiting[0]
+        self._waiting = None
+        return self._poller.watch_for_space(self._fd, on=False)
+
+    def _wait(self, message: bytes) -> None:
+        if self._waiting is None:
+            return None
+        self._waiting.append(message)
+        return self._end(FULL) if sum(map(len, self._waiting)) > MAX_QUEUED_BYTES else None
 
     def on_readable(self) -> bool:
         """Read what the viewer sent, as a rule the end of the connection. Return whether it was something else."""
@@ -134,6 +190,7 @@ class SocketViewer(Viewer):
         if self._fd < 0:
             return
         fd, self._fd = self._fd, -1
+        self._waiting = None
         self._poller.drop(fd)
         with _socket_of(fd) as connection:
             until = _last_seen_at(connection, error, clock.now())

@@ -1,7 +1,8 @@
 """The room's event stream: plain ASGI before Django, so that a viewer holds no thread and no database connection.
 
 `GET /account/webinar_room/<id>/stream` is authorized on connect by session, capability and webinar. While a page plays
-the broadcast, its stream is opened with `?watching=1`: that is recorded as watching, beside presence.
+the broadcast, its stream is opened with `?watching=1`: that is recorded as watching, beside presence. `?after=` and
+`Last-Event-ID` name the last event that a page which comes back has.
 """
 
 from __future__ import annotations
@@ -9,13 +10,23 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from urllib.parse import parse_qs
 
 from django.conf import settings
 from django.db import Error as DatabaseError
 
 from efir.accounts.sessions import is_key
 from efir.lib import clock, ids, metrics
-from efir.lib.asgi import HAND_OVER, HandOver, Receive, Scope, Send, cookies_of, send_response
+from efir.lib.asgi import (
+    HAND_OVER,
+    HandOver,
+    Receive,
+    Scope,
+    Send,
+    cookies_of,
+    header_of,
+    send_response,
+)
 from efir.room.hub import RoomHub, current_hub
 from efir.room.socket_viewer import SocketViewer
 from efir.room.viewer import HEADERS, AsgiViewer
@@ -49,11 +60,26 @@ async def stream(scope: Scope, receive: Receive, send: Send, webinar_id: int) ->
     watching = WATCHING in scope["query_string"].split(b"&")
     hand_over: HandOver | None = scope.get("extensions", {}).get(HAND_OVER)
     fd = hand_over() if hand_over else None
+    viewer: AsgiViewer | SocketViewer
     if fd is None:
-        return await _serve_asgi(
-            hub, webinar, AsgiViewer(access.person_id, key, watching=watching), receive, send
-        )
-    return hub.join(webinar, SocketViewer(access.person_id, key, hub.socket_poller, fd, watching=watching))
+        viewer = AsgiViewer(access.person_id, key, watching=watching)
+    else:
+        viewer = SocketViewer(access.person_id, key, hub.socket_poller, fd, watching=watching)
+    viewer.capabilities, viewer.last_event = access.capabilities, last_event_of(scope)
+    if isinstance(viewer, AsgiViewer):
+        return await _serve_asgi(hub, webinar, viewer, receive, send)
+    return hub.join(webinar, viewer)
+
+
+def last_event_of(scope: Scope) -> int | None:
+    """Return the id of the last event that the page has, or None.
+
+    A browser that reconnects by itself says it as a header, a page that opens a new `EventSource` as `?after=`. Of both
+    the later one counts.
+    """
+    query = parse_qs(scope["query_string"].decode("latin-1"))
+    sent = [header_of(scope, b"last-event-id"), *query.get("after", ())]
+    return max((int(each) for each in sent if re.fullmatch(rf"0|{ids.PATTERN}", each)), default=None)
 
 
 async def _serve_asgi(

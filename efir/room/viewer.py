@@ -13,6 +13,9 @@ from efir.web.security_headers import SECURITY_HEADERS
 # An event, not a comment: browsers hide comments from the page, which then cannot tell a quiet room from a lost
 # connection. It has a data line because an event without one is not dispatched.
 KEEP_ALIVE = b"event: keep-alive\ndata:\n\n"
+# What waits for one viewer at most: more than the last 100 messages of a room, which are 280 kB if all are as long as
+# they can be. The bytes are the same for many viewers.
+MAX_QUEUED_BYTES = 512 * 1024
 # How soon a browser reconnects: spread, so that a full room does not come back in the same second.
 RETRY_MS = (1000, 5000)
 
@@ -25,9 +28,20 @@ HEADERS = [
 
 
 class Viewer:
-    """One stream of one person. `recorded`: whether it counts as presence; `watching`: as watching, too."""
+    """One stream of one person. `recorded`: whether it counts as presence; `watching`: as watching, too.
 
-    __slots__ = ("person_id", "recorded", "session_key", "watching", "webinar_id")
+    `last_event`: the id of the last event that the page had when it opened the stream.
+    """
+
+    __slots__ = (
+        "capabilities",
+        "last_event",
+        "person_id",
+        "recorded",
+        "session_key",
+        "watching",
+        "webinar_id",
+    )
 
     def __init__(self, person_id: int, session_key: str, *, watching: bool = False) -> None:
         self.person_id = person_id
@@ -35,6 +49,8 @@ class Viewer:
         self.watching = watching
         self.webinar_id = 0
         self.recorded = False
+        self.capabilities: frozenset[str] = frozenset()
+        self.last_event: int | None = None
 
     def is_connected(self) -> bool:
         """Return whether the other side has not closed yet, as far as is known."""
@@ -45,6 +61,14 @@ class Viewer:
 
     def send(self, message: bytes, *, last: bool = False) -> None:
         """Send an encoded event; end the stream after the `last` one. Never block."""
+        raise NotImplementedError
+
+    def queue(self, event: bytes) -> None:
+        """Send an event that must not be lost. Never block.
+
+        A viewer who takes nothing of `MAX_QUEUED_BYTES` is disconnected: the browser comes back, and says by
+        `Last-Event-ID` what it has.
+        """
         raise NotImplementedError
 
     def keep_alive(self) -> None:
@@ -58,27 +82,36 @@ class Viewer:
 
 
 class AsgiViewer(Viewer):
-    """A stream through plain ASGI: the latest message waits here for the coroutine that writes it."""
+    """A stream through plain ASGI: the latest state and queued events wait here for the coroutine that writes them."""
 
-    __slots__ = ("_last", "_message", "woken")
+    __slots__ = ("_last", "_message", "_queued", "woken")
 
     def __init__(self, person_id: int, session_key: str, *, watching: bool = False) -> None:
         super().__init__(person_id, session_key, watching=watching)
         self.woken = asyncio.Event()
         self._message = b""
+        self._queued: list[bytes] = []
         self._last = False
 
     def send(self, message: bytes, *, last: bool = False) -> None:
-        # Each message is the whole state: a slow reader needs only the latest one.
+        # Each state is the whole state: a slow reader needs only the latest one.
         self._message, self._last = message, self._last or last
         self.woken.set()
 
+    def queue(self, event: bytes) -> None:
+        self._queued.append(event)
+        if sum(map(len, self._queued)) > MAX_QUEUED_BYTES:
+            self._queued = []
+            self.close()
+        self.woken.set()
+
     def keep_alive(self) -> None:
-        if not self._message:
+        if not (self._message or self._queued):
             super().keep_alive()
 
     def pop_message(self) -> tuple[bytes, bool]:
-        """Return the waiting message (or b"") and whether it is the last one."""
+        """Return what waits (or b"") and whether it is the last."""
         self.woken.clear()
-        message, self._message = self._message, b""
+        message, self._message = b"".join((self._message, *self._queued)), b""
+        self._queued = []
         return message, self._last

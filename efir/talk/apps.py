@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from efir.room.hub import RoomHub
+    from efir.talk.delivery import TalkDelivery
 
 
 class TalkConfig(AppConfig):
@@ -11,4 +17,14 @@ class TalkConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from efir.room import extensions
         from efir.talk import personal_data  # noqa: F401  # registers its sections, listens for erasures
+
+        extensions.register(_make_delivery)
+
+
+def _make_delivery(hub: RoomHub) -> TalkDelivery:
+    # Imported when a web process begins: no command needs it.
+    from efir.talk.delivery import TalkDelivery
+
+    return TalkDelivery(hub)

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.sessions import current_person, request_context
 from efir.hooks.actions import ActionRefused, Code
-from efir.lib import ids
+from efir.lib import ids, metrics
 from efir.lib.text import clean_text
 from efir.room.views import visible_or_404
 from efir.talk.encoding import Audience, as_json
@@ -64,6 +64,8 @@ def _write(request: HttpRequest, webinar_id: int) -> HttpResponse:
         return JsonResponse({"error": bad.code, "detail": bad.message}, status=400)
     except ActionRefused as refused:
         return _answer_refusal(request, webinar_id, refused)
+    if is_new:
+        metrics.TALK_MESSAGES.labels(kind).inc()
     if prefers_html(request):
         return redirect_with_message(request, _room_path(webinar_id), _("Отправлено."))
     return JsonResponse(as_json(message, Audience.AUTHOR), status=201 if is_new else 200)
@@ -91,6 +93,7 @@ def _parse(request: HttpRequest) -> tuple[str, Kind, UUID]:
 
 
 def _answer_refusal(request: HttpRequest, webinar_id: int, refused: ActionRefused) -> HttpResponse:
+    metrics.TALK_REFUSED.labels(refused.code).inc()
     sentence = refusal_message(refused.code)
     if not prefers_html(request):
         return refused_json(ActionRefused(refused.code, sentence))

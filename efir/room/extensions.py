@@ -1,0 +1,43 @@
+"""What other packages send over the room's stream. They register here, because the room does not know them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import TYPE_CHECKING, Protocol
+
+from efir.room.viewer import Viewer
+from efir.webinars.models import Webinar
+
+if TYPE_CHECKING:
+    from efir.room.hub import RoomHub  # which imports this module
+
+
+class RoomExtension(Protocol):
+    """One kind of events beside the state. Its methods run on the event loop unless they say otherwise."""
+
+    # The channel of LISTEN/NOTIFY whose payloads are ids of webinars for `notify_changed`.
+    notify_channel: str
+
+    def viewer_joined(self, webinar: Webinar, viewer: Viewer) -> None:
+        """Send a new viewer what there is, or what comes after their `last_event`."""
+
+    def webinar_changed(self, webinar: Webinar, viewers: Collection[Viewer]) -> None:
+        """Take note of a newer row of a webinar that has viewers."""
+
+    def room_left(self, webinar_id: int) -> None:
+        """Forget a webinar whose last viewer has left."""
+
+    def notify_changed(self, webinar_ids: Iterable[int] | None = None) -> None:
+        """Read again what these webinars have (None: all that are watched here). Thread-safe."""
+
+    async def run(self) -> None:
+        """Send what changes, until cancelled."""
+
+
+EXTENSIONS: list[Callable[[RoomHub], RoomExtension]] = []
+
+
+def register(make: Callable[[RoomHub], RoomExtension]) -> None:
+    """Register the function that makes the extension of each hub."""
+    if make not in EXTENSIONS:
+        EXTENSIONS.append(make)
