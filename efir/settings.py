@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "efir.triggers",
     "efir.hooks",
     "efir.audit",
+    "efir.site_settings",
     "efir.accounts",
     "efir.webinars",
     "efir.room",
@@ -83,6 +84,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
                 "efir.web.form_token.form_token",
+                "efir.site_settings.context.site",
             ],
         },
     }

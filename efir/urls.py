@@ -18,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("i18n/setlang/", csrf_exempt(set_language), name="set_language"),
     path("offline/", offline.page, name="offline"),
     path("offline.js", offline.worker, name="offline_worker"),
+    path("", include("efir.site_settings.urls")),
     path("", include("efir.accounts.urls")),
     path("", include("efir.webinars.urls")),
     path("", include("efir.room.urls")),

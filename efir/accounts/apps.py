@@ -16,6 +16,7 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from efir.accounts import (
             access_changes,  # noqa: F401  # registers receivers
+            consent,  # registers receivers
             login_throttle,  # noqa: F401  # registers receivers
             personal_data,  # noqa: F401  # registers sections
             recent_login,  # noqa: F401  # registers receivers
@@ -25,3 +26,4 @@ class AccountsConfig(AppConfig):
 
         registry.register(INVITER, ERASED)
         post_migrate.connect(sync_roles, dispatch_uid="efir.roles")
+        post_migrate.connect(consent.keep_text_after_migrations, sender=self, dispatch_uid="efir.consent")

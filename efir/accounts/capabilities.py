@@ -41,6 +41,7 @@ class Capability(TextChoices):
     DECIDE_VERDICT = "decide_verdict", "Decides a held verdict"
     WRITE_TALK = "write_talk", "Writes and asks in the room"
     MODERATE_TALK = "moderate_talk", "Moderates what is written in the room"
+    EDIT_SITE = "edit_site", "Edits the site's own settings"
     ASSIGN_ROLES = "assign_roles", "Gives roles and resets passwords"
 
 

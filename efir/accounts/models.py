@@ -125,6 +125,21 @@ class Person(AbstractBaseUser, PermissionsMixin):
         super().save(*args, **kwargs)
 
 
+class ConsentText(models.Model):
+    """The text of one version of the consent in one language, as HTML. It never changes."""
+
+    version = models.CharField(max_length=20)
+    language = models.CharField(max_length=2)
+    text = models.TextField()
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "language"], name="consent_text_once")]
+
+    def __str__(self) -> str:
+        return f"{self.version} ({self.language})"
+
+
 class Membership(models.Model):
     """The role of a person."""
 

@@ -1,4 +1,4 @@
-"""Create and close accounts, record consent, and find inviters and candidates."""
+"""Create and close accounts, and find inviters and candidates."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 
 from efir.accounts.capabilities import Capability, Role, people_who_can
+from efir.accounts.consent import consent_version, record_consent
 from efir.accounts.models import LOGIN_MAX_LENGTH, Membership, Person, normalize_login
 from efir.accounts.roles import LastAdmin, is_last_admin, lock_actor, lock_admins, role_lost
 from efir.audit.actions import Action
@@ -17,9 +18,6 @@ from efir.audit.log import record
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.lib.phone import is_phone
-
-# Change this date whenever the text of the consent changes: everybody is then asked again at their next login.
-CONSENT_VERSION = "2026-11-23"
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +52,7 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
     elif is_phone(login):
         person.phone = login
     if consented:
-        person.consent_at, person.consent_version = clock.now(), CONSENT_VERSION
+        person.consent_at, person.consent_version = clock.now(), consent_version()
     person.set_password(password)
     if Person.objects.filter(login=login).exists():
         raise LoginTaken(login)
@@ -67,7 +65,7 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
             if context:
                 record(Action.PERSON_ADDED, context, person_id=person.pk, role=role.value)
             if consented:
-                _record_consent(person, Context(person.pk, Source.WEB), before="")
+                record_consent(person, Context(person.pk, Source.WEB), before="")
             if on_created:
                 on_created(person)
     except IntegrityError as exc:
@@ -77,25 +75,6 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
         raise
     log.info("person_created", person_id=person.pk, role=role.value, invited_by_id=person.invited_by_id)
     return person
-
-
-def needs_consent(person: Person) -> bool:
-    """Return whether the person has yet to accept the current text."""
-    return person.consent_version != CONSENT_VERSION
-
-
-def accept_consent(person: Person, context: Context) -> None:
-    """Record that the person accepts the current text. The audit log keeps the earlier versions."""
-    before = person.consent_version
-    person.consent_at, person.consent_version = clock.now(), CONSENT_VERSION
-    with transaction.atomic():
-        person.save(update_fields=["consent_at", "consent_version"])
-        _record_consent(person, context, before=before)
-
-
-def _record_consent(person: Person, context: Context, *, before: str) -> None:
-    version = {"consent_version": (before, person.consent_version)}
-    record(Action.CONSENT_GIVEN, context, person_id=person.pk, changes=version)
 
 
 def close_account(person: Person, context: Context) -> None:

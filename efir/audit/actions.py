@@ -42,5 +42,6 @@ class Action(TextChoices):
     TELEGRAM_UNLINKED = "telegram_unlinked", _("отвязка Telegram")
     ACCOUNT_CLOSED = "account_closed", _("закрытие аккаунта")
     CONSENT_GIVEN = "consent_given", _("согласие на обработку данных")
+    SITE_EDITED = "site_edited", _("правка настроек сайта")
     DATA_EXPORTED = "data_exported", _("выгрузка своих данных")
     PERSON_ERASED = "person_erased", _("удаление аккаунта")

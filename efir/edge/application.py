@@ -13,7 +13,7 @@ from django.db import Error as DatabaseError
 from django.http.request import split_domain_port, validate_host
 
 from efir.edge.body_limit import BodyLimitMiddleware
-from efir.edge.cached_files import OfflineFiles, PosterFiles, StaticFiles
+from efir.edge.cached_files import OfflineFiles, StaticFiles, logo_files, poster_files, theme_file
 from efir.edge.cached_pages import RoomPage, SchedulePage, room_state
 from efir.edge.password_queue import PasswordQueueMiddleware
 from efir.edge.request_id import RequestIdMiddleware
@@ -22,6 +22,7 @@ from efir.lib import ids, metrics
 from efir.lib.asgi import Application, Receive, Scope, Send
 from efir.room.sse import PATH as STREAM
 from efir.room.sse import stream
+from efir.site_settings.logo import ID as LOGO_ID
 from efir.web.asgi_handler import OneThreadHandler
 from efir.webinars.posters.formats import ID as POSTER_ID
 
@@ -45,7 +46,9 @@ def edge_routes(django: Application) -> tuple[Route, ...]:
     """Return every route that is answered before Django; `django` renders the pages to cache."""
     return (
         Route(_path(r"/static/.+"), "static/", StaticFiles()),
-        Route(_path(rf"/posters/({POSTER_ID})/([\w.]+)"), "poster", PosterFiles()),
+        Route(_path(rf"/posters/({POSTER_ID})/([\w.]+)"), "poster", poster_files()),
+        Route(_path(rf"/site/logo/({LOGO_ID})/([\w.]+)"), "site_logo", logo_files()),
+        Route(_path(r"/site/theme/([0-9a-f]{6})\.css"), "site_theme", theme_file),
         Route(_path(r"/offline/|/offline\.js"), "offline", OfflineFiles(django)),
         Route(_path(r"/webinars/"), "webinars/", SchedulePage(django)),
         Route(

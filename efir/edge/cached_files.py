@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mimetypes
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
@@ -12,15 +14,17 @@ from efir.edge.cached_response import CachedResponse
 from efir.edge.page_cache import PageCache, anonymous_scope
 from efir.lib.asgi import Application, Scope, Send, cookies_of, header_of
 from efir.lib.concurrency import REQUEST_POOL
+from efir.site_settings import colour
+from efir.site_settings import files as logos
 from efir.web.locale import language_of
 from efir.web.security_headers import SECURITY_HEADERS
+from efir.webinars.posters import store as posters
 from efir.webinars.posters.formats import CONTENT_TYPES
-from efir.webinars.posters.store import read_file
 
 # The name of such a file contains a hash of its bytes.
 IMMUTABLE = b"public, max-age=31536000, immutable"
 # A schedule full of posters has a few megabytes in all sizes.
-MAX_POSTER_BYTES = 32 * 1024 * 1024
+MAX_STORED_BYTES = 32 * 1024 * 1024
 # The offline files change only with the release.
 OFFLINE_MAX_AGE_S = 3600.0
 
@@ -54,10 +58,14 @@ def _read_static(path: Path) -> CachedResponse:
     return CachedResponse.of(path.read_bytes(), headers, IMMUTABLE, b"Accept-Encoding")
 
 
-class PosterFiles:
-    """The posters that were asked for, up to `MAX_POSTER_BYTES`; the one that was read first is evicted first."""
+class StoredFiles:
+    """The files of the database that were asked for, up to `MAX_STORED_BYTES`; the one read first is evicted first.
 
-    def __init__(self) -> None:
+    `read` returns a file by the digest and the name in its path, `content_type` its type by the name.
+    """
+
+    def __init__(self, read: Callable[[str, str], bytes | None], content_type: Callable[[str], str]) -> None:
+        self._read_file, self._content_type = read, content_type
         self._files: dict[str, CachedResponse] = {}
         self._bytes = 0
 
@@ -67,18 +75,40 @@ class PosterFiles:
         return await file.answer(scope, send) if file else 0
 
     async def _read(self, path: str, digest: str, name: str) -> CachedResponse | None:
-        content = await REQUEST_POOL.run(read_file, digest, name)
+        content = await REQUEST_POOL.run(self._read_file, digest, name)
         if content is None:
             return None
-        headers = [(b"content-type", CONTENT_TYPES[name].encode()), *SECURITY_HEADERS]
+        headers = [(b"content-type", self._content_type(name).encode()), *SECURITY_HEADERS]
         file = CachedResponse.of(content, headers, IMMUTABLE, b"Accept-Encoding", pack=False)
         if path not in self._files:  # another request may have read it meanwhile
             self._files[path] = file
             self._bytes += len(content)
-        while self._bytes > MAX_POSTER_BYTES:
+        while self._bytes > MAX_STORED_BYTES:
             oldest = self._files.pop(next(iter(self._files)))
             self._bytes -= len(oldest.plain.body)
         return file
+
+
+def poster_files() -> StoredFiles:
+    """Return the handler of posters."""
+    return StoredFiles(posters.read_file, CONTENT_TYPES.__getitem__)
+
+
+def logo_files() -> StoredFiles:
+    """Return the handler of the logo's files, which are all PNG."""
+    return StoredFiles(logos.read_file, lambda _name: "image/png")
+
+
+async def theme_file(scope: Scope, send: Send, digits: str) -> int:
+    """Answer with the stylesheet of the accent colour in the path."""
+    return await _theme(digits).answer(scope, send)
+
+
+@lru_cache(maxsize=20)
+def _theme(digits: str) -> CachedResponse:
+    headers = [(b"content-type", b"text/css; charset=utf-8"), *SECURITY_HEADERS]
+    css = colour.stylesheet(f"#{digits}").encode()
+    return CachedResponse.of(css, headers, IMMUTABLE, b"Accept-Encoding")
 
 
 class OfflineFiles:

@@ -22,6 +22,7 @@ from efir.lib.concurrency import REQUEST_POOL
 from efir.room.hub import current_hub
 from efir.room.sse import session_key
 from efir.room.state import state_of
+from efir.site_settings import current
 from efir.web.locale import language_of
 from efir.web.messages import HostCookieStorage
 from efir.web.security_headers import SECURITY_HEADERS
@@ -84,7 +85,11 @@ def _fingerprint(schedule: Schedule) -> Hashable:
     """Return everything that the rendered page depends on."""
     quarter = int(clock.now().timestamp() // QUARTER_S)
     shown = (*schedule.on_air, *schedule.upcoming)
-    return quarter, *((w.pk, w.version, has_begun(w.starts_at), is_delayed(w.starts_at)) for w in shown)
+    return (
+        quarter,
+        current.cached().version,
+        *((w.pk, w.version, has_begun(w.starts_at), is_delayed(w.starts_at)) for w in shown),
+    )
 
 
 class RoomPage:
@@ -117,7 +122,14 @@ class RoomPage:
             attendance = await REQUEST_POOL.run(attendance_status, webinar.pk, access.person_id)
         language = language_of(cookies, header_of(scope, b"accept-language"))
         viewer_kind = (language, access.capabilities, access.invited, attendance)
-        key = (scope["path"], scope["scheme"], webinar.pk, webinar.version, *viewer_kind)
+        key = (
+            scope["path"],
+            scope["scheme"],
+            webinar.pk,
+            webinar.version,
+            current.cached().version,
+            *viewer_kind,
+        )
         page = await self._cache.get(key, scope)
         return await page.answer(scope, send, (server_timing(),)) if page else 0
 

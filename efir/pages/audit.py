@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
@@ -22,6 +23,7 @@ from efir.hooks.actions import Source
 from efir.lib import ids
 from efir.lib.text import clean_token
 from efir.pages.audit_entries import AuditFilter, AuditRecord, find_entries, load_entries
+from efir.site_settings.models import SiteSettings
 from efir.webinars.models import Webinar
 
 ON_A_PAGE = 50
@@ -87,10 +89,10 @@ def _detail_lines(record: AuditRecord) -> list[tuple[str, str, str]]:
 def _label(name: str) -> str:
     if name in _DETAIL_LABELS:
         return str(_DETAIL_LABELS[name])
-    try:
-        return str(Webinar._meta.get_field(name).verbose_name)  # type: ignore[union-attr]  # columns alone
-    except (FieldDoesNotExist, AttributeError):
-        return name
+    for model in (Webinar, SiteSettings):
+        with suppress(FieldDoesNotExist, AttributeError):
+            return str(model._meta.get_field(name).verbose_name)  # type: ignore[union-attr]  # columns alone
+    return name
 
 
 def _value(name: str, value: Any) -> str:

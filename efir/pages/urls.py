@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from efir.pages import account, audit, candidate, room, signup, speaker, speaker_actions, studio
+from efir.pages import account, audit, candidate, room, signup, site, speaker, speaker_actions, studio
 
 urlpatterns = [
     path("signup/", signup.sign_up, name="signup"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("account/contact_details", account.contact_details, name="contact_details"),
     path("account/contacts/", account.contacts, name="contacts"),
     path("account/candidates/<id:person_id>/", candidate.candidate, name="candidate"),
+    path("account/site/", site.site_settings, name="site_settings"),
     path("account/audit/", audit.audit_log, name="audit_log"),
     path("account/webinar_room/", room.room, name="current_room"),
     path("account/webinar_room/<id:webinar_id>/", room.room, name="room"),

@@ -27,6 +27,7 @@ from efir.room.recorder import PresenceRecorder
 from efir.room.socket_viewer import SocketPoller, SocketViewer
 from efir.room.state import encode, rounded_count, state_of
 from efir.room.viewer import Viewer
+from efir.site_settings import current
 from efir.webinars.core import webinar_changed
 from efir.webinars.models import Webinar
 
@@ -189,6 +190,8 @@ class RoomHub:
     async def run(self) -> None:
         """Serve the rooms until `close`: broadcast changes and counts, record presence, recheck access."""
         webinar_changed.connect(self._on_webinar_changed)
+        current.settings_changed.connect(self._on_settings_changed)
+        current.set_caching(True)
         access_changed.connect(self._access_watch.on_access_changed)
         loops = [self._heartbeat, self._broadcast_changes, self._send_keep_alives, self._access_watch.run]
         loops += [extension.run for extension in self.extensions]
@@ -206,6 +209,8 @@ class RoomHub:
         finally:
             access_changed.disconnect(self._access_watch.on_access_changed)
             webinar_changed.disconnect(self._on_webinar_changed)
+            current.set_caching(False)
+            current.settings_changed.disconnect(self._on_settings_changed)
             self._close_channels()
             await self.recorder.flush()
 
@@ -230,7 +235,11 @@ class RoomHub:
     def _on_webinar_changed(self, webinar_id: int, **kwargs: Any) -> None:
         self.notify_changed([webinar_id])
 
+    def _on_settings_changed(self, **kwargs: Any) -> None:
+        self.notify_changed([])
+
     def _mark_changed(self, webinar_ids: Iterable[int] | None) -> None:
+        current.forget()
         self.admission.schedule_cache.invalidate()
         self._changed.update(self._channels if webinar_ids is None else webinar_ids)
         self._changed_at = self._changed_at or time.monotonic()

@@ -35,7 +35,7 @@ from efir.telegram.bot.outcomes import (
 )
 from efir.telegram.models import ChatNotice, Purpose, TelegramChat
 from efir.telegram.outbox.completion import readdress
-from efir.telegram.outbox.message_types import OutgoingMessage, escape_line
+from efir.telegram.outbox.message_types import OutgoingMessage, escape_line, site_title
 from efir.webinars.absolute_urls import absolute_url
 from efir.webinars.labels import absolute_time
 
@@ -209,12 +209,13 @@ def _password_reset(person: Person) -> OutgoingMessage:
     if chat and chat.reset_from:
         return _reset_held(person, chat.reset_from)
     text = gettext(
-        "%(name)s, на сайте просят новый пароль для вашего аккаунта. Кнопка ниже откроет страницу, где его можно "
-        "задать: она действует сутки и срабатывает один раз.\n\n"
+        "%(name)s, на сайте «%(site)s» просят новый пароль для вашего аккаунта. Кнопка ниже откроет страницу, где "
+        "его можно задать: она действует сутки и срабатывает один раз.\n\n"
         "Если это не ваша просьба, ничего делать не нужно: пароль остаётся прежним. Не пересылайте это сообщение."
     )
     return OutgoingMessage(
-        text % {"name": escape_line(person.name)}, [(gettext("Задать новый пароль"), one_time_link(person))]
+        text % {"name": escape_line(person.name), "site": site_title()},
+        [(gettext("Задать новый пароль"), one_time_link(person))],
     )
 
 

@@ -19,7 +19,7 @@ from efir.telegram.link_tokens import ask_before_use, find_asked, find_token, us
 from efir.telegram.linking import link, unlink
 from efir.telegram.models import BotUpdate, LinkToken, TelegramChat, UnreachableReason
 from efir.telegram.outbox.enqueue import release_for_link
-from efir.telegram.outbox.message_types import OutgoingMessage, escape_line
+from efir.telegram.outbox.message_types import OutgoingMessage, escape_line, site_title
 from efir.webinars.absolute_urls import absolute_url
 
 # After a week of silence Telegram begins a new count, perhaps below the old one.
@@ -132,21 +132,21 @@ def _on_start(chat_id: int, token: str) -> Reply:
         text = gettext("Всё в порядке, %(name)s: Telegram привязан, ничего делать не нужно.")
         return Reply(chat_id, text % {"name": escape_line(chat.person.name)})
     text = gettext(
-        "Здравствуйте! Чтобы получать здесь сообщения о вебинарах, откройте свой аккаунт на сайте и нажмите "
-        "«Привязать Telegram». Ссылка оттуда действует 15 минут и срабатывает один раз; если эта уже не действует, "
-        "там же можно взять новую."
+        "Здравствуйте! Это бот сайта «%(site)s». Чтобы получать здесь сообщения о вебинарах, откройте там свой "
+        "аккаунт и нажмите «Привязать Telegram». Ссылка оттуда действует 15 минут и срабатывает один раз; если эта "
+        "уже не действует, там же можно взять новую."
     )
-    return Reply(chat_id, text, (_account_button(),))
+    return Reply(chat_id, text % {"site": site_title()}, (_account_button(),))
 
 
 def _use(invitation: LinkToken, chat_id: int) -> Reply:
     use_token(invitation)
     link(invitation.person, chat_id)
     text = gettext(
-        "Готово, %(name)s! Telegram привязан: сюда придёт всё важное о ваших вебинарах.\n\n"
+        "Готово, %(name)s! Telegram привязан: сюда придёт всё важное о ваших вебинарах на сайте «%(site)s».\n\n"
         "Если передумаете, отправьте /stop."
     )
-    return Reply(chat_id, text % {"name": escape_line(invitation.person.name)})
+    return Reply(chat_id, text % {"name": escape_line(invitation.person.name), "site": site_title()})
 
 
 def _ask_before_move(chat: TelegramChat, invitation: LinkToken) -> Reply:

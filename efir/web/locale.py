@@ -1,8 +1,8 @@
-"""The language of the interface: the one chosen in the footer, else the browser's, else Russian."""
+"""The language of the interface: the one chosen in the footer, else the browser's, else the site's own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -13,6 +13,16 @@ from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation.trans_real import parse_accept_lang_header
 
 LANGUAGES = frozenset(code for code, _name in settings.LANGUAGES)
+
+
+def _default_language() -> str:
+    return settings.LANGUAGE_CODE
+
+
+def set_default_language(function: Callable[[], str]) -> None:
+    """Ask `function`, which must not block, for the language of visitors who show no preference."""
+    global _default_language  # noqa: PLW0603  # set once at the start
+    _default_language = function
 
 
 def language_of(cookies: Mapping[str, str], accept_language: str) -> str:
@@ -27,7 +37,7 @@ def language_of(cookies: Mapping[str, str], accept_language: str) -> str:
         code = tag.partition("-")[0]
         if code in LANGUAGES and quality > 0:
             return code
-    return settings.LANGUAGE_CODE
+    return _default_language()
 
 
 class LanguageMiddleware(MiddlewareMixin):

@@ -15,7 +15,7 @@ import structlog
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef
-from django.dispatch import Signal
+from django.dispatch import Signal, receiver
 
 from efir.accounts.capabilities import Capability, can, people_who_can
 from efir.accounts.models import Person
@@ -32,6 +32,7 @@ from efir.hooks.actions import (
     Source,
 )
 from efir.lib import clock
+from efir.site_settings.current import settings_saved
 from efir.webinars.correlation import ledger_cause
 from efir.webinars.embeds import is_hls
 from efir.webinars.lifecycle import (
@@ -49,6 +50,7 @@ from efir.webinars.models import LedgerEntry, Seat, Talk, Webinar
 
 # The channel of LISTEN/NOTIFY that carries the ids of changed webinars between processes.
 NOTIFY_CHANNEL = "efir_webinars"
+NO_WEBINAR = 0  # an id that no webinar has: something else changed that pages show
 
 # Fields that name a person. The audit log cannot be erased from, so it keeps that they changed, but no value.
 _PERSONAL_FIELDS = frozenset({"speaker_name"})
@@ -334,7 +336,17 @@ def _write(webinar: Webinar, **fields: Any) -> None:
         version=F("version") + 1, changed_at=clock.now(), **fields
     )
     webinar.refresh_from_db()
+    _notify(webinar.pk)
+    transaction.on_commit(partial(webinar_changed.send, sender=Webinar, webinar_id=webinar.pk))
+
+
+@receiver(settings_saved, dispatch_uid="efir.webinars.settings_saved")
+def _on_settings_saved(**_: Any) -> None:
+    """Let every process drop what it has cached: pages show the site's settings."""
+    _notify(NO_WEBINAR)
+
+
+def _notify(webinar_id: int) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, %s)", [NOTIFY_CHANNEL, str(webinar.pk)])
-    transaction.on_commit(partial(webinar_changed.send, sender=Webinar, webinar_id=webinar.pk))
+            cursor.execute("SELECT pg_notify(%s, %s)", [NOTIFY_CHANNEL, str(webinar_id)])

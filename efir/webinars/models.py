@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from efir.accounts.models import Person
 from efir.hooks.actions import ActionRefused, Code, Source
 from efir.lib import clock
+from efir.site_settings import current
 from efir.webinars.lifecycle import ON_AIR, Status, Video
 
 # Written by Core alone.
@@ -22,7 +22,7 @@ PROTECTED_FIELDS = frozenset({"status", "cta_visible"})
 
 
 def default_time_zone() -> str:
-    return str(settings.TIME_ZONE)
+    return current.default_time_zone()
 
 
 class ProtectedQuerySet(models.QuerySet["Webinar"]):

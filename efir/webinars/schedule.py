@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from efir.lib.concurrency import REQUEST_POOL
+from efir.site_settings.current import current
 from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Seat, Webinar
 from efir.webinars.selectors import just_finished, on_air, upcoming
@@ -29,7 +30,8 @@ class Schedule:
 
     @classmethod
     def read(cls) -> Schedule:
-        """Read it from the database."""
+        """Read it from the database, and the site's settings, which the pages of the edge show with it."""
+        current()
         return cls(tuple(on_air()), tuple(upcoming()), tuple(just_finished()))
 
     def current(self, seats: Collection[int]) -> Webinar | None:

@@ -19,6 +19,7 @@ from efir.accounts import referral
 from efir.accounts.models import Person
 from efir.accounts.sessions import current_person
 from efir.hooks.actions import ActionRefused
+from efir.site_settings.current import current
 from efir.web.shortcuts import (
     post_only,
     prefers_html,
@@ -84,7 +85,11 @@ def book_seat(request: HttpRequest, webinar_id: int) -> HttpResponse:
 def calendar_feed(request: HttpRequest) -> HttpResponseBase:
     """Return the calendar of all published webinars, for a subscription."""
     with translation.override(_calendar_language(request)):
-        return _calendar(request, render_calendar(for_calendar(), name=_("Вебинары")), "webinars")
+        return _calendar(
+            request,
+            render_calendar(for_calendar(), name=_("Вебинары: %(site)s") % {"site": current().title}),
+            "webinars",
+        )
 
 
 @require_safe

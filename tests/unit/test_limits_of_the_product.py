@@ -43,6 +43,7 @@ def test_the_roles_are_these_and_carry_what_the_contract_says():
         Capability.EDIT_TECHNICAL,
         Capability.RETRY_DELIVERY,
         Capability.DECIDE_VERDICT,
+        Capability.EDIT_SITE,
         Capability.ASSIGN_ROLES,
     }
     assert ROLES[Role.ADMIN] - ROLES[Role.SPEAKER] == admins

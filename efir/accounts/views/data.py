@@ -14,12 +14,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
+from efir.accounts.consent import accept_consent, consent_version, needs_consent
 from efir.accounts.erasure import erase
 from efir.accounts.forms import EraseForm, PasswordAgainForm
 from efir.accounts.models import Person
 from efir.accounts.personal_data import export_data
 from efir.accounts.roles import LastAdmin, is_last_admin
-from efir.accounts.services import CONSENT_VERSION, accept_consent, needs_consent
 from efir.accounts.sessions import current_person, request_context
 from efir.audit.actions import Action
 from efir.audit.log import record
@@ -92,7 +92,7 @@ def consent_asked(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         accept_consent(person, request_context(request))
         return redirect(address)
-    context = {"version": CONSENT_VERSION, "next": address, "is_new": bool(person.consent_version)}
+    context = {"version": consent_version(), "next": address, "is_new": bool(person.consent_version)}
     return render(request, "accounts/consent_asked.html", context | {"bare": True})
 
 

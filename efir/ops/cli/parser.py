@@ -23,6 +23,24 @@ MESSAGE_STATES = [
 ]
 
 
+# The fields of efir.pages.site_form.SiteForm; an empty text sets the default.
+SITE_SETTINGS = {
+    "name": "the name of the site",
+    "accent": "the accent colour, such as #4a3fd6",
+    "organisation": "who is responsible for personal data",
+    "organisation-address": "their address",
+    "data-contact": "their contact for questions about personal data",
+    "contact-name": "who answers people whom nobody invited",
+    "telegram-name": "their name in Telegram",
+    "phone": "their telephone number",
+    "email": "their e-mail address",
+    "offer-text": "the text of a button for people whom nobody invited",
+    "offer-url": "where that button leads",
+    "time-zone": "the time zone of new webinars, such as Europe/Moscow",
+    "language": "the language for people who chose none: en, or nothing for Russian",
+}
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser in which everything has a help text, shown in the reader's language."""
 
@@ -65,6 +83,7 @@ def build_parser() -> Parser:
     for listing in (settings, doctor):
         listing.option("--json", action="store_true", text="print one JSON list instead of lines")
     _add_person(commands)
+    _add_site(commands)
     _add_webinar(commands)
     journal = _add(commands, "journal", "commands:journal", "list the facts, one JSON object a line")
     journal.webinar_option()
@@ -100,6 +119,16 @@ def _add_person(commands: argparse._SubParsersAction[Parser]) -> None:
     add.option("--inviter", metavar="LOGIN", text="who invited the person")
     add.option("--password-stdin", action="store_true", text="read the password from standard input")
     export.option("file", type=Path, metavar="FILE", text="the file to write; it must not exist")
+
+
+def _add_site(commands: argparse._SubParsersAction[Parser]) -> None:
+    actions = _add(commands, "site", "", "show and change the site's own settings").commands()
+    _add(actions, "show", "site:show", "print the settings as JSON")
+    change = _add(actions, "set", "site:change", "change the settings that are named, and print all")
+    for name, text in SITE_SETTINGS.items():
+        change.option(f"--{name}", metavar="TEXT", text=text)
+    change.option("--logo", type=Path, metavar="FILE", text="a picture for the header: JPEG, PNG or WebP")
+    change.option("--no-logo", action="store_true", text="show Efir's own logo again")
 
 
 def _add_webinar(commands: argparse._SubParsersAction[Parser]) -> None:

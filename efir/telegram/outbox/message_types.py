@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from django.db.models import QuerySet
 
 from efir.accounts.capabilities import Capability
+from efir.site_settings.current import current
 from efir.telegram.models import Kind, OutboxMessage
 
 # The Bot API's limit for the text that is left when the markup is parsed, in UTF-16 code units.
@@ -55,6 +56,11 @@ class OutgoingMessage:
         lines = [f"{escape_line(label)}: {escape(address, quote=False)}" for label, address in refused]
         accepted = [button for button in self.buttons if button not in refused]
         return OutgoingMessage("\n".join([self.text, "", *lines]), accepted)
+
+
+def site_title() -> str:
+    """Return the site's name, escaped for a message."""
+    return escape_line(current().title)
 
 
 def escape_line(text: str, max_length: int | None = None) -> str:

@@ -1,6 +1,7 @@
-"""The process that decodes one upload from standard input, with limits: `python -m efir.webinars.posters.child PARENT`.
+"""The process that decodes one upload from standard input, with limits.
 
-PARENT is the number of the process that asks. The answer is one JSON object on standard output:
+It is started as `python -m efir.webinars.posters.child PARENT KIND`. PARENT is the number of the process that asks,
+KIND is `poster` or `logo`. The answer is one JSON object on standard output:
 the rendered files in base64, or the code of the refusal.
 """
 
@@ -42,19 +43,21 @@ def main() -> None:
     from django.core.exceptions import ValidationError
 
     from efir.webinars.posters.decode import decode_image, refusal
-    from efir.webinars.posters.render import render_image
+    from efir.webinars.posters.render import render_image, render_logo
 
     answer: dict[str, object]
     try:
         try:
-            poster = render_image(decode_image(sys.stdin.buffer.read()))
+            logo = sys.argv[2] == "logo"
+            image = decode_image(sys.stdin.buffer.read(), logo=logo)
+            rendered = render_logo(image) if logo else render_image(image)
         except MemoryError as exc:
             raise refusal("poster_too_large") from exc
     except ValidationError as refused:
         answer = {"refused": refused.code}
     else:
-        files = {name: base64.b64encode(content).decode() for name, content in poster.files.items()}
-        answer = {"digest": poster.digest, "files": files}
+        files = {name: base64.b64encode(content).decode() for name, content in rendered.files.items()}
+        answer = {"digest": rendered.digest, "files": files}
     json.dump(answer, sys.stdout)
 
 

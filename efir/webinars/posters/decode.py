@@ -22,6 +22,7 @@ MAX_SCANS = 100
 MAX_SCANNED_PIXELS = 250_000_000
 START_OF_SCAN = b"\xff\xda"
 MIN_WIDTH, MIN_HEIGHT = 480, 270
+LOGO_LEAST = 64  # twice the height in the header, for dense screens
 # Only these decoders run. MPO is Pillow's name for a phone's JPEG with a second picture behind the first.
 FORMATS = ("JPEG", "PNG", "WEBP")
 _JPEG = frozenset({"JPEG", "MPO"})
@@ -38,6 +39,7 @@ _TOO_COMPLEX = _(
     "Эту картинку слишком долго обрабатывать. Сохраните её заново обычным JPEG, хватит 1600×900."
 )
 _TOO_SMALL = _("Картинка слишком маленькая. Нужно хотя бы 480×270, лучше 1600×900.")
+_LOGO_TOO_SMALL = _("Логотип слишком маленький. Нужно хотя бы 64 точки в высоту и в ширину.")
 _BROKEN = _("Файл повреждён или загрузился не весь. Сохраните картинку заново и загрузите ещё раз.")
 
 
@@ -53,6 +55,7 @@ SENTENCES = {
     "poster_too_complex": _TOO_COMPLEX,
     "poster_too_small": _TOO_SMALL,
     "poster_broken": _BROKEN,
+    "logo_too_small": _LOGO_TOO_SMALL,
 }
 
 
@@ -77,15 +80,17 @@ def check_signature(content: bytes) -> None:
         raise refusal("poster_unknown")
 
 
-def decode_image(content: bytes) -> Image.Image:
+def decode_image(content: bytes, *, logo: bool = False) -> Image.Image:
     """Decode an upload into an upright sRGB image without metadata. Raises ValidationError that says what to do.
+
+    A logo may be smaller than a poster, and keeps its transparency.
 
     To be called in a process of its own with limits: `efir.webinars.posters.child`.
     """
     check_signature(content)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of large sizes, which are checked here
-        image = _open(content)
+        image = _open(content, logo=logo)
         try:
             profile = image.info.get("icc_profile")
             # A JPEG is decoded at the smallest scale that is large enough.
@@ -93,7 +98,8 @@ def decode_image(content: bytes) -> Image.Image:
             image.load()
             small = _reduced(image)
             ImageOps.exif_transpose(small, in_place=True)
-            clean = _flatten(_to_srgb(small, profile))
+            coloured = _to_srgb(small, profile)
+            clean = _with_alpha(coloured) if logo else _flatten(coloured)
         except MemoryError as exc:
             raise refusal("poster_too_large") from exc
         # Decoders raise anything: OSError, SyntaxError, struct.error, EOFError and more.
@@ -108,7 +114,7 @@ def file_too_large() -> ValidationError:
     return refusal("poster_too_heavy")
 
 
-def _open(content: bytes) -> Image.Image:
+def _open(content: bytes, *, logo: bool) -> Image.Image:
     """Read the header and check it, before a single pixel is decoded."""
     try:
         image = Image.open(BytesIO(content), formats=FORMATS)
@@ -124,7 +130,9 @@ def _open(content: bytes) -> Image.Image:
     scans = content.count(START_OF_SCAN) if image.format in _JPEG else 0
     if scans > MAX_SCANS or scans * pixels > MAX_SCANNED_PIXELS:
         raise refusal("poster_too_complex")
-    if max(image.size) < MIN_WIDTH or min(image.size) < MIN_HEIGHT:
+    if logo and min(image.size) < LOGO_LEAST:
+        raise refusal("logo_too_small")
+    if not logo and (max(image.size) < MIN_WIDTH or min(image.size) < MIN_HEIGHT):
         raise refusal("poster_too_small")
     if image.format not in _JPEG and getattr(image, "n_frames", 1) > 1:
         raise refusal("poster_moving")
@@ -161,6 +169,12 @@ def _to_srgb(image: Image.Image, profile: Any) -> Image.Image:
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return image
     return converted or image
+
+
+def _with_alpha(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        image = _to_eight_bits(image)
+    return image.convert("RGBA")
 
 
 def _flatten(image: Image.Image) -> Image.Image:

@@ -12,14 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from threading import BoundedSemaphore
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from PIL import Image, ImageOps
 
+from efir.site_settings.logo import ICON, LOGO, TOUCH_ICON
 from efir.webinars.posters.decode import check_signature, refusal
 from efir.webinars.posters.formats import HEIGHT, SHARE_HEIGHT, SHARE_IMAGE, SHARE_WIDTH, WIDTH, WIDTHS
 
+LOGO_BOX = (640, 96)  # three times the size in the header
+ICON_SIZE, TOUCH_ICON_SIZE = 64, 180
 TARGET_FILE_BYTES = 250_000  # reached by lowering the quality of a grainy picture
 # Longer than the child lives by its own limits, which also hold if this process is killed.
 ANSWER_WITHIN_S = 15
@@ -38,15 +41,15 @@ class RenderedPoster:
     files: Mapping[str, bytes]
 
 
-def render_upload(content: bytes) -> RenderedPoster:
-    """Render an uploaded file: 16:9 in three widths, and one image for link previews. Raises ValidationError.
+def render_upload(content: bytes, *, kind: Literal["poster", "logo"] = "poster") -> RenderedPoster:
+    """Render an uploaded file with `render_image` or `render_logo`. Raises ValidationError that says what to do.
 
     A child process with limits decodes it: nothing in a hostile file costs this process time or memory.
     """
     check_signature(content)
     # Without the settings: what decodes a stranger's file must know no secret.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("EFIR_")}
-    command = [sys.executable, "-m", "efir.webinars.posters.child", str(os.getpid())]
+    command = [sys.executable, "-m", "efir.webinars.posters.child", str(os.getpid()), kind]
     with _AT_ONCE:
         try:
             done = subprocess.run(  # noqa: S603  # our own module
@@ -69,7 +72,7 @@ def render_upload(content: bytes) -> RenderedPoster:
 
 
 def render_image(image: Image.Image) -> RenderedPoster:
-    """Render an RGB image, cropped to its middle."""
+    """Render an RGB image, cropped to its middle: 16:9 in three widths, and one image for link previews."""
     scale = min(image.width / WIDTH, image.height / HEIGHT, 1)
     size = max(1, round(WIDTH * scale)), max(1, round(HEIGHT * scale))
     wide = ImageOps.fit(image, size, Image.Resampling.LANCZOS)
@@ -81,8 +84,36 @@ def render_image(image: Image.Image) -> RenderedPoster:
         files[f"{width}.webp"] = _encode(resized, "WEBP", method=4)
     shared = ImageOps.fit(image, (SHARE_WIDTH, SHARE_HEIGHT), Image.Resampling.LANCZOS)
     files[SHARE_IMAGE] = _encode(shared, "JPEG", optimize=True)
+    return _named(files)
+
+
+def render_logo(image: Image.Image) -> RenderedPoster:
+    """Render an RGBA image as a whole: for the header, for a phone's home screen, and for the browser's tab."""
+    files = {
+        LOGO: _encode_png(ImageOps.contain(image, LOGO_BOX, Image.Resampling.LANCZOS)),
+        ICON: _encode_png(_square(image, ICON_SIZE, (0, 0, 0, 0))),
+        # A phone shows transparency as black.
+        TOUCH_ICON: _encode_png(_square(image, TOUCH_ICON_SIZE, (255, 255, 255, 255))),
+    }
+    return _named(files)
+
+
+def _named(files: Mapping[str, bytes]) -> RenderedPoster:
     digest = hashlib.sha256(b"".join(files[name] for name in sorted(files))).hexdigest()
     return RenderedPoster(digest[:32], files)
+
+
+def _square(image: Image.Image, size: int, background: tuple[int, int, int, int]) -> Image.Image:
+    square = Image.new("RGBA", (size, size), background)
+    small = ImageOps.contain(image, (size, size), Image.Resampling.LANCZOS)
+    square.alpha_composite(small, ((size - small.width) // 2, (size - small.height) // 2))
+    return square
+
+
+def _encode_png(image: Image.Image) -> bytes:
+    file = BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return file.getvalue()
 
 
 def _encode(image: Image.Image, kind: str, **options: Any) -> bytes:

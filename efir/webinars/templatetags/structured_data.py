@@ -6,6 +6,7 @@ from typing import Any
 
 from django import template
 
+from efir.site_settings.current import current
 from efir.webinars import absolute_urls
 from efir.webinars.labels import absolute_time
 from efir.webinars.models import Webinar
@@ -38,6 +39,7 @@ def link_preview(webinar: Webinar | None) -> dict[str, Any]:
     """Render Open Graph tags: a link to the schedule shows the webinar that is on air or next."""
     starts_at = webinar.starts_at if webinar else None
     return {
+        "site": current(),
         "webinar": webinar,
         "when": absolute_time(starts_at, webinar.zone) if webinar and starts_at else "",
         "page": absolute_urls.absolute_url("/webinars/"),

@@ -13,11 +13,12 @@ from django.test.utils import CaptureQueriesContext
 
 from efir.accounts import services
 from efir.accounts.capabilities import Role
+from efir.accounts.consent import consent_version
 from efir.accounts.forms import ContactsForm
 from efir.accounts.models import AccessChange, Person
 from efir.accounts.passwords import PasswordOvertaken, set_password
 from efir.accounts.roles import assign_role
-from efir.accounts.services import CONSENT_VERSION, LoginTaken, close_account, create_person
+from efir.accounts.services import LoginTaken, close_account, create_person
 from efir.audit.actions import Action
 from efir.hooks.actions import Context, Source
 from efir.web.rate_limit import LIMITS
@@ -148,7 +149,7 @@ class TestSignUp:
 
     def test_consent_text_is_linked(self):
         assert 'href="/consent/"' in Client().get("/signup/").content.decode()
-        assert CONSENT_VERSION in Client().get("/consent/").content.decode()
+        assert consent_version() in Client().get("/consent/").content.decode()
 
 
 def _hide_first_result(real):

@@ -11,7 +11,7 @@ from django.apps import apps
 from django.db.models import F, ForeignKey
 from django.test import Client
 
-from efir.accounts import services
+from efir.accounts import consent
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
 from efir.accounts.personal_data import export_data
@@ -63,6 +63,7 @@ EXPORTED_WITHOUT_KEY = {
 WITHOUT_PEOPLE = {
     *("auth.Permission", "auth.Group", "auth.Group_permissions", "contenttypes.ContentType"),
     *("axes.AccessFailureLog", "axes.AccessLog", "axes.AccessAttemptExpiration"),
+    *("accounts.ConsentText", "site_settings.SiteSettings", "site_settings.LogoFile"),
     *("webinars.Poster", "webinars.PosterFile", "hooks.ListenerRetry", "attendance.Classification"),
     *("room.Recorder", "room.SpeakerPageSeen", "talk.TalkRoom"),
     *(
@@ -170,7 +171,7 @@ def test_export_has_own_data_only(make_person, make_webinar, visitor, clock):
         ("candidate_recording", "Сама Собой, спасибо"),
     }
     assert {row["chat_id"] for row in exported["messages"]} == {None, 7000 + person.pk}
-    assert exported["account"][0]["consent_version"] == services.CONSENT_VERSION
+    assert exported["account"][0]["consent_version"] == consent.consent_version()
     assert [row["action"] for row in exported["audit_log"]] == ["consent_given", "data_exported"]
     for theirs in ("Чужой", "other@", "Другой", "partner@", str(7000 + other.pk), str(7000 + inviter.pk)):
         assert theirs not in text
@@ -215,14 +216,14 @@ class TestConsent:
         assert not Person.objects.get(pk=person.pk).consent_version  # that it was not given is recorded
         answer = client.post("/account/consent/", {"next": "/account/contacts/"})
         assert answer.url == "/account/contacts/"
-        assert Person.objects.get(pk=person.pk).consent_version == services.CONSENT_VERSION
+        assert Person.objects.get(pk=person.pk).consent_version == consent.consent_version()
         assert client.get("/account/consent/").url == "/account/"
 
     def test_new_text_is_asked_again_and_old_consent_is_recorded(self, make_person, monkeypatch):
         person, client = make_person(password=PASSWORD), Client()
         assert self.log_in(client, person).url == "/account/"
-        before = services.CONSENT_VERSION
-        monkeypatch.setattr(services, "CONSENT_VERSION", "next")
+        before = consent.BASE_VERSION
+        monkeypatch.setattr(consent, "BASE_VERSION", "next")
         client.post("/logout/")
         assert "изменился" in client.get(self.log_in(client, person).url).content.decode()
         client.post("/account/consent/")

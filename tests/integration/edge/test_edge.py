@@ -535,7 +535,7 @@ class TestPosters:
 
     def test_memory_has_a_limit(self, run, monkeypatch):
         poster = store(render_image(Image.new("RGB", (960, 540))))
-        monkeypatch.setattr(cached_files, "MAX_POSTER_BYTES", 1)
+        monkeypatch.setattr(cached_files, "MAX_STORED_BYTES", 1)
 
         async def scenario(site):
             answers = [await site.get(f"/posters/{poster.pk}/{name}") for name in ("480.webp", "960.webp")]

@@ -11,7 +11,19 @@ import efir
 
 PACKAGE = Path(efir.__file__).parent
 # From the bottom up: a package may use its own and those before it. `efir/templates` belongs to web.
-ORDER = ["web", "accounts", "webinars", "room", "telegram", "attendance", "pages", "server", "demo", "ops"]
+ORDER = [
+    "web",
+    "site_settings",
+    "accounts",
+    "webinars",
+    "room",
+    "telegram",
+    "attendance",
+    "pages",
+    "server",
+    "demo",
+    "ops",
+]
 TEMPLATES = sorted(path for path in PACKAGE.glob("**/templates/**/*") if path.is_file())
 TAG = re.compile(r"{%\s*(load|include|extends|url)\s+(.*?)\s*%}")
 

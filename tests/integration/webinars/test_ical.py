@@ -60,7 +60,7 @@ def test_lines_follow_rfc_5545(webinar):
     assert max(map(len, lines)) <= 75
     assert b"METHOD:PUBLISH" in lines
     assert b"REFRESH-INTERVAL;VALUE=DURATION:PT1H" in lines
-    assert "X-WR-CALNAME:Вебинары".encode() in lines
+    assert "X-WR-CALNAME:Вебинары: Эфир".encode() in lines
 
 
 def test_moved_start_updates_the_same_event(webinar, clock):

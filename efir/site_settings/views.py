@@ -1,0 +1,28 @@
+"""The files of the logo, and the stylesheet of the accent colour."""
+
+from __future__ import annotations
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from efir.site_settings import colour
+from efir.site_settings.files import read_file
+
+# The address of either says what is in it, so that it never changes.
+CACHE_FOREVER = "public, max-age=31536000, immutable"
+
+
+@require_safe
+def logo(request: HttpRequest, digest: str, name: str) -> HttpResponse:
+    """Return one file of the logo."""
+    content = read_file(digest, name)
+    if content is None:
+        raise Http404
+    return HttpResponse(content, content_type="image/png", headers={"Cache-Control": CACHE_FOREVER})
+
+
+@require_safe
+def theme(request: HttpRequest, digits: str) -> HttpResponse:
+    """Return the stylesheet of an accent colour, which is in its address."""
+    css = colour.stylesheet(colour.parse(digits))
+    return HttpResponse(css, content_type="text/css; charset=utf-8", headers={"Cache-Control": CACHE_FOREVER})

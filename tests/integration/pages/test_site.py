@@ -1,0 +1,198 @@
+"""The site's settings: who may change them, what they change, and what a fresh installation asks first."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from PIL import Image
+
+from efir.accounts.capabilities import Role
+from efir.accounts.consent import BASE_VERSION, consent_version, needs_consent
+from efir.accounts.models import ConsentText, Person
+from efir.audit.models import AuditEntry
+from efir.hooks.actions import Context, Source
+from efir.ops.cli.main import main
+from efir.site_settings import current
+from efir.site_settings.models import LogoFile
+
+pytestmark = pytest.mark.django_db
+PAGE = "/account/site/"
+BY_CLI = Context(None, Source.CLI)
+
+
+def png(width: int = 300, height: int = 100) -> SimpleUploadedFile:
+    file = BytesIO()
+    Image.new("RGBA", (width, height), (200, 30, 30, 128)).save(file, "PNG")
+    return SimpleUploadedFile("logo.png", file.getvalue())
+
+
+@pytest.fixture
+def admin(as_role):
+    return as_role(Role.ADMIN)
+
+
+def page(client: Client, path: str = "/webinars/") -> str:
+    return client.get(path).content.decode()
+
+
+def test_name_stands_on_every_page_and_in_previews(admin):
+    answer = admin.post(PAGE, {"name": "Клуб «Рассвет»"})
+    assert answer.status_code == 302
+    html = page(Client())
+    assert html.count("Клуб «Рассвет»") >= 3
+    assert '<meta property="og:site_name" content="Клуб «Рассвет»">' in html
+    assert "Клуб «Рассвет»" in Client().get("/webinars/calendar.ics").content.decode().replace("\\r\\n ", "")
+
+
+def test_logo_replaces_icons_and_is_served(admin):
+    assert admin.post(PAGE, {"logo": png()}).status_code == 302
+    digest = current.current().logo
+    html = page(Client())
+    for name, size in (("logo.png", (288, 96)), ("icon.png", (64, 64)), ("touch.png", (180, 180))):
+        assert f"/site/logo/{digest}/{name}" in html
+        served = Client().get(f"/site/logo/{digest}/{name}")
+        assert served["content-type"] == "image/png"
+        assert Image.open(BytesIO(served.content)).size == size
+    assert admin.post(PAGE, {"logo_removed": "1"}).status_code == 302
+    assert "/site/logo/" not in page(Client())
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        (lambda: png(40, 40), "Логотип слишком маленький"),
+        (lambda: SimpleUploadedFile("logo.png", b"<svg onload=alert(1)>"), "SVG не подойдёт"),
+        (lambda: SimpleUploadedFile("logo.png", b"no picture at all"), "не картинка"),
+    ],
+)
+def test_logo_that_cannot_be_shown_is_refused_with_a_sentence(admin, file, said):
+    answer = admin.post(PAGE, {"logo": file(), "name": "Клуб"})
+    assert answer.status_code == 400
+    assert said in answer.content.decode()
+    assert (current.current().name, LogoFile.objects.count()) == ("", 0)
+
+
+def test_accent_is_a_stylesheet_and_what_cannot_be_read_is_mended(admin):
+    answer = admin.post(PAGE, {"accent": "#ffee00"}, follow=True)
+    assert "на светлых страницах будет" in answer.content.decode()
+    assert '<link rel="stylesheet" href="/site/theme/ffee00.css">' in page(Client())
+    css = Client().get("/site/theme/ffee00.css")
+    assert "--accent:#ffee00" not in css.content.decode().split("@media")[0]
+    assert "--accent:#ffee00" in css.content.decode().split("@media")[1]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("accent", "красный", "Это не цвет"),
+        ("name", "Клуб club.example.org", "не может быть адреса"),
+        ("time_zone", "Europe/Nowhere", "Такого часового пояса нет"),
+        ("phone", "12", "Такого номера нет"),
+        ("offer_text", "Узнать", "Напишите, куда ведёт кнопка"),
+        ("offer_url", "javascript:alert(1)", "http://"),
+    ],
+)
+def test_what_cannot_be_used_is_said_and_nothing_changes(admin, field, value, said):
+    answer = admin.post(PAGE, {"organisation": "ИП Петрова", field: value})
+    assert answer.status_code == 400
+    assert said in answer.content.decode()
+    assert current.current().organisation == ""
+
+
+def test_new_responsible_asks_everybody_for_consent_again(admin, make_person):
+    person = make_person()
+    assert not needs_consent(person)
+    fields = {"organisation": "ИП Петрова А. Н.", "data_contact": "data@example.org"}
+    admin.post(PAGE, fields)
+    assert consent_version() == f"{BASE_VERSION}.1"
+    assert needs_consent(Person.objects.get(pk=person.pk))
+    html = page(Client(), "/consent/")
+    assert "ИП Петрова А. Н." in html
+    assert "data@example.org" in html
+    admin.post(PAGE, fields | {"name": "Клуб"})
+    assert consent_version() == f"{BASE_VERSION}.1"
+
+
+def test_text_of_each_version_is_kept_in_both_languages(admin):
+    admin.post(PAGE, {"organisation": "ИП Петрова"})
+    admin.post(PAGE, {"organisation": "ООО Рассвет"})
+    kept = {(row.version, row.language): row.text for row in ConsentText.objects.all()}
+    assert "ИП Петрова" in kept[f"{BASE_VERSION}.1", "ru"]
+    assert "ООО Рассвет" in kept[f"{BASE_VERSION}.2", "en"]
+    assert kept[f"{BASE_VERSION}.2", "en"].startswith("<p>You allow")
+    assert (BASE_VERSION, "ru") in kept
+
+
+def test_whoever_nobody_invited_finds_the_sites_contact(as_role, make_person):
+    current.save(
+        {
+            "contact_name": "Анна",
+            "telegram_name": "anna_p",
+            "offer_text": "Узнать",
+            "offer_url": "https://example.org/o",
+        },
+        BY_CLI,
+    )
+    html = page(as_role(Role.CANDIDATE), "/account/contacts/")
+    assert "https://t.me/anna_p" in html
+    assert "https://example.org/o" in html
+    invited = Client()
+    invited.force_login(make_person(invited_by=make_person(Role.PARTNER)))
+    assert "anna_p" not in page(invited, "/account/contacts/")
+
+
+def test_audit_log_names_nobody(admin):
+    admin.post(PAGE, {"name": "Клуб", "contact_name": "Анна Петрова", "phone": "+79991234567"})
+    entry = AuditEntry.objects.get(action="site_edited")
+    assert entry.details == {"changes": {"name": ["", "Клуб"]}, "untold": ["contact_name", "phone"]}
+    html = page(admin, "/account/audit/")
+    assert "правка настроек сайта" in html
+    assert "кто отвечает тем, кого никто не приглашал" in html
+
+
+def test_first_admin_is_asked_and_later_ones_are_not(make_person):
+    make_person(Role.ADMIN, login="admin@example.org", password="admin-parol-2026")
+    make_person(Role.SPEAKER, login="speaker@example.org", password="admin-parol-2026")
+
+    def lands(login: str, **fields: str) -> str:
+        given = {"username": login, "password": "admin-parol-2026", **fields}
+        return Client().post("/login/", given)["location"]
+
+    assert lands("admin@example.org") == PAGE
+    assert lands("admin@example.org", next="/webinars/") == "/webinars/"
+    assert lands("speaker@example.org") == "/account/"
+    current.save({}, BY_CLI)
+    assert lands("admin@example.org") == "/account/"
+
+
+def test_default_time_zone_is_that_of_new_webinars(as_role):
+    current.save({"time_zone": "Asia/Omsk"}, BY_CLI)
+    assert 'value="Asia/Omsk"' in page(as_role(Role.SPEAKER), "/admin_webinar/new/")
+
+
+def test_default_language_is_for_those_who_ask_for_none(settings):
+    current.save({"language": "en"}, BY_CLI)
+    current.set_caching(True)
+    try:
+        current.current()
+        assert "Schedule" in page(Client()) or "Webinars" in page(Client())
+        assert "Вебинары" in Client(headers={"accept-language": "ru"}).get("/webinars/").content.decode()
+    finally:
+        current.set_caching(False)
+
+
+def test_command_line_shows_and_sets(capsys, tmp_path):
+    picture = tmp_path / "logo.png"
+    picture.write_bytes(png().read())
+    arguments = ["--name", "Клуб", "--accent", "#0a7", "--logo", str(picture)]
+    assert main(["site", "set", *arguments]) == 0
+    assert '"accent": "#00aa77"' in capsys.readouterr().out
+    assert main(["site", "set", "--time-zone", "Europe/Nowhere"]) == 1
+    assert "time_zone" in capsys.readouterr().err
+    assert main(["site", "show"]) == 0
+    shown = capsys.readouterr().out
+    assert '"name": "Клуб"' in shown
+    assert current.current().logo in shown
