@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("efir.webinars.urls")),
     path("", include("efir.room.urls")),
     path("", include("efir.talk.urls")),
+    path("", include("efir.broadcast.urls")),
     path("", include("efir.attendance.urls")),
     path("", include("efir.telegram.urls")),
     path("", include("efir.pages.urls")),

@@ -9,3 +9,8 @@ class BroadcastConfig(AppConfig):
     name = "efir.broadcast"
     label = "broadcast"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from efir.broadcast import live
+
+        live.register()

@@ -82,7 +82,11 @@ class Container(models.Model):
     resume_n = models.PositiveIntegerField()
     resume_at = models.PositiveIntegerField(default=0)
     media_end = models.FloatField(null=True)
+    audio_end = models.FloatField(
+        null=True
+    )  # the same for the sound, which may end a little earlier or later
     epoch = models.DateTimeField(null=True)
+    received_at = models.DateTimeField(null=True)  # when its first chunk arrived
     finished = models.BooleanField(default=False)
 
     class Meta:

@@ -12,11 +12,13 @@ from django.conf import settings
 from django.db import Error as DatabaseError
 from django.http.request import split_domain_port, validate_host
 
+from efir.broadcast import media
 from efir.edge.body_limit import BodyLimitMiddleware
 from efir.edge.cached_files import OfflineFiles, StaticFiles, logo_files, poster_files, theme_file
 from efir.edge.cached_pages import RoomPage, SchedulePage, room_state
 from efir.edge.password_queue import PasswordQueueMiddleware
 from efir.edge.request_id import RequestIdMiddleware
+from efir.edge.video import LivePlaylist, MediaFiles
 from efir.edge.watch import watch
 from efir.lib import ids, metrics
 from efir.lib.asgi import Application, Receive, Scope, Send
@@ -25,6 +27,8 @@ from efir.room.sse import stream
 from efir.site_settings.logo import ID as LOGO_ID
 from efir.web.asgi_handler import OneThreadHandler
 from efir.webinars.posters.formats import ID as POSTER_ID
+
+_VIDEO = rf"/account/webinar_room/({ids.PATTERN})/video/"
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +65,9 @@ def edge_routes(django: Application) -> tuple[Route, ...]:
             watch,
             "POST",
         ),
+        Route(_path(rf"{_VIDEO}live\.m3u8"), "video/live.m3u8", LivePlaylist()),
+        Route(_path(rf"{_VIDEO}audio\.m3u8"), "video/audio.m3u8", LivePlaylist(audio=True)),
+        Route(media.PATH, "media/", MediaFiles()),
     )
 
 

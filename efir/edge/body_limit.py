@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from efir.accounts.access_cache import AccessCache
 from efir.accounts.capabilities import Capability
+from efir.broadcast.ingest import MAX_CHUNK_BYTES
 from efir.edge.error_responses import refuse
 from efir.lib import ids, metrics
 from efir.lib.asgi import Application, Message, Receive, Scope, Send, cookies_of, header_of
@@ -30,6 +31,8 @@ from efir.web.client_ip import scope_rate_limit_key
 LARGEST_UPLOAD = 12 * 1024 * 1024
 # `FILE_UPLOAD_MAX_MEMORY_SIZE` is the same: what is larger waits on the disk.
 LARGEST_FORM = 256 * 1024
+# The chunks of a sender; the segments' process and the database see no larger ones.
+CHUNKS = re.compile(rf"/admin_webinar/{ids.PATTERN}/broadcast/[0-9a-f-]{{36}}/[0-9]+", re.ASCII)
 UPLOADS = re.compile(rf"/admin_webinar/(?:new|{ids.PATTERN})/", re.ASCII)
 # A body may take this long at any speed: a phone changes cells, a TLS connection is resumed.
 ALLOWANCE_S = 20.0
@@ -149,16 +152,20 @@ def longest_s(received: int) -> float:
 
 async def _limit(scope: Scope) -> tuple[int, _Refusal]:
     """Return how large the body may be, and how to refuse a larger one."""
-    if scope["method"] != "POST" or not UPLOADS.fullmatch(scope["path"]):
+    if scope["method"] == "PUT" and CHUNKS.fullmatch(scope["path"]):
+        largest, capability = MAX_CHUNK_BYTES, Capability.BROADCAST
+    elif scope["method"] == "POST" and UPLOADS.fullmatch(scope["path"]):
+        largest, capability = LARGEST_UPLOAD, Capability.EDIT_WEBINAR
+    else:
         return LARGEST_FORM, TOO_LARGE
     hub = current_hub()
     cache = hub.admission.access_cache if hub else AccessCache()
     try:
         access = await cache.get(session_key(cookies_of(scope)))
     except DatabaseError:
-        return LARGEST_UPLOAD, TOO_LARGE  # Django has a page for it
-    if access and access.can(Capability.EDIT_WEBINAR):
-        return LARGEST_UPLOAD, TOO_LARGE
+        return largest, TOO_LARGE  # Django has a page for it
+    if access and access.can(capability):
+        return largest, TOO_LARGE
     return LARGEST_FORM, TOO_LARGE_FOR_GUESTS
 
 

@@ -187,6 +187,12 @@ class RoomHub:
         """Reload these webinars (None: all that are watched here) and broadcast what changed. Thread-safe."""
         self._loop.call_soon_threadsafe(self._mark_changed, webinar_ids)
 
+    def broadcast_state(self, webinar_id: int) -> None:
+        """Send everybody in this room its state again: something outside the webinar's row has changed."""
+        channel = self._channels.get(webinar_id)
+        if channel and not channel.has_ended:
+            channel.broadcast(self.count(webinar_id))
+
     async def run(self) -> None:
         """Serve the rooms until `close`: broadcast changes and counts, record presence, recheck access."""
         webinar_changed.connect(self._on_webinar_changed)

@@ -16,6 +16,8 @@ import structlog
 import uvloop
 from django.conf import settings
 
+from efir.broadcast import lease as broadcast_lease
+from efir.broadcast.segmenter import Segmenter
 from efir.config import ConfigError
 from efir.edge.application import make_application
 from efir.lib.concurrency import in_thread
@@ -101,8 +103,11 @@ async def worker_component(stop: asyncio.Event) -> None:
     readiness.notify_ready()
     async with asyncio.TaskGroup() as group:
         group.create_task(Worker().run(stop))
+        if settings.EFIR.is_sqlite:  # with the exclusive lock held, any other holder of a lease is dead
+            await in_thread(broadcast_lease.force_release_all)
+        group.create_task(Segmenter().run(stop))
         if settings.EFIR.telegram_token:
-            if settings.EFIR.is_sqlite:  # with the exclusive lock held, any other holder of the lease is dead
+            if settings.EFIR.is_sqlite:  # as above
                 await in_thread(lease.force_release)
             dispatcher = Dispatcher()
             group.create_task(dispatcher.run())

@@ -16,6 +16,7 @@ import uvicorn
 from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from efir.broadcast.live import open_live
 from efir.edge.error_responses import refuse
 from efir.lib import clock, metrics
 from efir.lib.asgi import HAND_OVER, PREPARED, Headers, Receive, Scope, Send, send_response
@@ -244,7 +245,8 @@ async def serve_web(application: Callable[..., Any], listening: socket.socket, s
     async with asyncio.TaskGroup() as group:
         running = group.create_task(hub.run())
         serving = group.create_task(server.serve(sockets=[listening]))
-        helpers = [group.create_task(notify_of_changes(hub)), group.create_task(_refresh_clock())]
+        tasks = (notify_of_changes(hub), _refresh_clock(), open_live(hub).run())
+        helpers = [group.create_task(task) for task in tasks]
         stopping = group.create_task(stop.wait())
         readiness.notify_ready()
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -25,6 +25,7 @@ from efir.talk.writing import write_message
 from efir.telegram.models import OutboxMessage
 from tests.integration.edge.test_edge import Site
 
+SESSION = "6f0e2a4c-1b7d-4f3a-9c55-0d1e2f3a4b5c"
 ROLES = ["guest", "candidate", "partner", "leader", "speaker", "admin"]
 # Addresses → the answers to guest, candidate, partner, leader, speaker, admin.
 PAGES: dict[str, tuple[int, ...]] = {
@@ -107,6 +108,12 @@ PAGES: dict[str, tuple[int, ...]] = {
     "/account/telegram/qr": (405, 405, 405, 405, 405, 405),
     "/account/telegram/unlink": (405, 405, 405, 405, 405, 405),
     "/account/telegram/test": (405, 405, 405, 405, 405, 405),
+    "/account/webinar_room/{live}/video/live.m3u8": (401, 404, 404, 404, 404, 404),
+    "/account/webinar_room/{live}/video/audio.m3u8": (401, 404, 404, 404, 404, 404),
+    "/admin_webinar/{live}/broadcast": (405, 405, 405, 405, 405, 405),
+    f"/admin_webinar/{{live}}/broadcast/{SESSION}/0": (405, 405, 405, 405, 405, 405),
+    f"/admin_webinar/{{live}}/broadcast/{SESSION}/end": (405, 405, 405, 405, 405, 405),
+    f"/media/1/{'x' * 22}/1/{'x' * 22}.m4s": (404, 404, 404, 404, 404, 404),
     "/healthz": (503, 503, 503, 503, 503, 503),
     "/healthz/web": (200, 200, 200, 200, 200, 200),
     "/metrics": (404, 404, 404, 404, 404, 404),
@@ -221,6 +228,9 @@ POSTS: dict[tuple[str, str], tuple[int, ...]] = {
     ("/admin_webinar/{live}/messages/999", "action=hide"): (403, 403, 403, 403, 404, 404),
     ("/admin_webinar/{live}/mute", "person=x&on=true"): (403, 403, 403, 403, 400, 400),
     ("/admin_webinar/999/mute", "person=1&on=true"): (403, 403, 403, 403, 404, 404),
+    ("/admin_webinar/{live}/broadcast", ""): (403, 403, 403, 403, 409, 409),
+    ("/admin_webinar/999/broadcast", ""): (403, 403, 403, 403, 404, 404),
+    (f"/admin_webinar/{{live}}/broadcast/{SESSION}/end", ""): (403, 403, 403, 403, 410, 410),
     ("/webinars/", ""): (405, 405, 405, 405, 405, 405),
     ("/account/", ""): (405, 405, 405, 405, 405, 405),
     ("/account/webinar_room/", ""): (405, 405, 405, 405, 405, 405),
@@ -320,7 +330,7 @@ def test_every_view_has_a_row():
 def test_every_edge_route_has_a_row():
     addresses = [re.sub(r"\{\w+}", "5", address) for address in (*PAGES, STREAM)]
     patterns = [route.pattern for route in edge_routes(get_asgi_application()) if route.name != "static/"]
-    assert len(patterns) == 6
+    assert len(patterns) == 11
     assert [each.pattern for each in (*patterns, sse.PATH) if not any(map(each.fullmatch, addresses))] == []
     assert set(addresses) >= {"/offline/", "/offline.js"}
 

@@ -1,0 +1,179 @@
+"""The live broadcasts as a web process knows them: their last minute, the playlists made of it, and the signal."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.core.exceptions import SynchronousOnlyOperation
+
+from efir.broadcast.committer import segments_changed
+from efir.broadcast.models import Segment
+from efir.broadcast.playlist import ListedSegment, media_playlist, read_listed, window
+from efir.broadcast.playlist_presence import PlaylistPresence
+from efir.lib import clock
+from efir.lib.concurrency import in_thread, wait_for
+from efir.lib.log import ThrottledErrorLog
+from efir.room.hub import RoomHub
+from efir.room.state import set_signal_source
+from efir.webinars.lifecycle import Status, Video
+from efir.webinars.models import Webinar
+
+# How soon segments made by another process are seen; those of this process are announced.
+POLL_S = 0.25
+# How often to look whether a webinar with an own broadcast has begun.
+IDLE_S = 0.5
+# Segments come each second. A picture that stands is told to the room within 8 s: 4 s and the way there.
+SIGNAL_S = 4.0
+# An encoder with rare key frames makes longer segments: then the signal waits one and a half of them, up to this.
+MOST_SIGNAL_S = 7.0
+
+log = structlog.get_logger(__name__)
+
+
+class LiveBroadcast:
+    """One live webinar: its listed segments, and the playlists, encoded once for all viewers."""
+
+    def __init__(self) -> None:
+        self.segments: list[ListedSegment] = []
+        self.changed = asyncio.Event()
+        self.was_coming = False
+        self._encoded: dict[bool, bytes] = {}
+
+    def add(self, segment: ListedSegment) -> None:
+        """Add the next segment."""
+        self.segments = window([*self.segments, segment])
+        self._encoded.clear()
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def playlist(self, *, audio: bool) -> bytes:
+        """Return the encoded playlist; empty while there is nothing to play."""
+        if not self.segments:
+            return b""
+        if audio not in self._encoded:
+            self._encoded[audio] = media_playlist(self.segments, audio=audio).encode()
+        return self._encoded[audio]
+
+    @property
+    def is_coming(self) -> bool:
+        """Whether segments come now."""
+        if not self.segments:
+            return False
+        last = self.segments[-1]
+        return is_recent(last.created_at, last.duration_s)
+
+
+def is_recent(created_at: datetime, duration_s: float) -> bool:
+    """Return whether the next segment is not overdue yet."""
+    patience_s = min(MOST_SIGNAL_S, max(SIGNAL_S, 1.5 * duration_s + 1))
+    return clock.now() - created_at < timedelta(seconds=patience_s)
+
+
+class LiveBroadcasts:
+    """The live broadcasts of this process. Its methods run on the event loop unless they say otherwise."""
+
+    def __init__(self, hub: RoomHub) -> None:
+        self.presence = PlaylistPresence(hub)
+        self._hub = hub
+        self._broadcasts: dict[int, LiveBroadcast] = {}
+        self._last_id: dict[int, int] = {}
+        self._wake = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._errors = ThrottledErrorLog(log, "broadcast_refresh_failed")
+
+    def get(self, webinar_id: int) -> LiveBroadcast | None:
+        """Return a broadcast that is live or paused."""
+        return self._broadcasts.get(webinar_id)
+
+    def has_signal(self, webinar_id: int) -> bool:
+        """Return whether segments of this webinar come now. Thread-safe."""
+        broadcast = self._broadcasts.get(webinar_id)
+        return broadcast is not None and broadcast.is_coming
+
+    async def run(self) -> None:
+        """Follow the broadcasts until cancelled."""
+        segments_changed.connect(self._on_segments)
+        try:
+            while True:
+                self._wake.clear()
+                try:
+                    await self._refresh()
+                    self._errors.succeeded()
+                except Exception:
+                    self._errors.failed()
+                self._tell_signals()
+                self.presence.sweep()
+                await wait_for(self._wake, POLL_S if self._broadcasts else IDLE_S)
+        finally:
+            segments_changed.disconnect(self._on_segments)
+
+    async def _refresh(self) -> None:
+        schedule = await self._hub.admission.schedule_cache.get()
+        own = {webinar.pk for webinar in schedule.on_air if webinar.video == Video.OWN}
+        for gone in self._broadcasts.keys() - own:
+            del self._broadcasts[gone]
+        new, known = own - self._broadcasts.keys(), own & self._broadcasts.keys()
+        segments = await in_thread(read_listed, new) if new else []
+        if known:
+            last_id = max(self._last_id[webinar_id] for webinar_id in known)
+            segments += await in_thread(read_listed, known, last_id or -1)
+        for webinar_id in new:
+            self._broadcasts[webinar_id] = LiveBroadcast()
+            self._last_id[webinar_id] = 0
+        for segment in segments:
+            if segment.id > self._last_id[segment.webinar_id]:
+                self._last_id[segment.webinar_id] = segment.id
+                self._broadcasts[segment.webinar_id].add(segment)
+
+    def _tell_signals(self) -> None:
+        for webinar_id, broadcast in self._broadcasts.items():
+            if broadcast.is_coming != broadcast.was_coming:
+                broadcast.was_coming = broadcast.is_coming
+                self._hub.broadcast_state(webinar_id)
+
+    def _on_segments(self, **kwargs: Any) -> None:
+        with suppress(RuntimeError):  # the loop has been closed
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+
+_live: LiveBroadcasts | None = None
+
+
+def open_live(hub: RoomHub) -> LiveBroadcasts:
+    """Create the live broadcasts of this process; called by its server when it starts."""
+    global _live  # noqa: PLW0603  # one for a process, as the hub
+    _live = LiveBroadcasts(hub)
+    return _live
+
+
+def current_live() -> LiveBroadcasts | None:
+    """Return the live broadcasts of this process, or None if it serves no rooms."""
+    return _live
+
+
+def has_signal(webinar: Webinar) -> bool:
+    """Return whether the live webinar's segments come: from memory, or from the database in other processes."""
+    if _live is not None:
+        return _live.has_signal(webinar.pk)
+    try:
+        last = Segment.objects.filter(webinar=webinar).order_by("-number").first()
+    except SynchronousOnlyOperation:
+        return False
+    return last is not None and is_recent(last.created_at, last.duration_s)
+
+
+def playlist_of(webinar: Webinar, *, audio: bool) -> bytes:
+    """Return the webinar's playlist from the database; empty if there is nothing to play."""
+    if webinar.state not in (Status.LIVE, Status.PAUSED) or webinar.video != Video.OWN:
+        return b""
+    segments = window(read_listed([webinar.pk]))
+    return media_playlist(segments, audio=audio).encode() if segments else b""
+
+
+def register() -> None:
+    """Tell the room where the signal comes from."""
+    set_signal_source(has_signal)

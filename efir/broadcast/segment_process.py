@@ -1,0 +1,128 @@
+"""The process that reads one container with limits: `python -m efir.broadcast.segment_process PARENT`.
+
+PARENT is the number of the process that asks. Standard input is a JSON line with the parameters, then frames: a
+length of four bytes and a chunk; a length of 0 ends the container. Standard output are messages: a length of four
+bytes, a JSON object, and the blobs whose sizes it names.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any, BinaryIO
+
+# 1080p60 at 8 Mbit/s keeps some 20 MB in memory beside PyAV's 40.
+MEMORY_BYTES = 256 * 2**20
+PR_SET_PDEATHSIG = 1  # of prctl(2)
+
+
+def limit() -> None:
+    """Limit this process for good. It ends with the process that started it, on Linux at once."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    with suppress(ValueError, OSError):  # not every system has it
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+
+
+class Parent:
+    """The pipes to the parent: chunks come in, messages go out."""
+
+    def __init__(self, source: BinaryIO, target: BinaryIO) -> None:
+        self._source, self._target = source, target
+        self._chunk = memoryview(b"")
+        self._begun = self._ended = False
+        self.on_chunk: Callable[[bytes], None] = _ignore
+        self.on_chunk_end: Callable[[], None] = _nothing
+        self.position = 0
+
+    def read(self, size: int) -> bytes:
+        """Return some bytes of the container for the demuxer, and none at the end."""
+        if self._ended:
+            return b""
+        if not self._chunk:
+            if self._begun:
+                self.on_chunk_end()
+                self.send({"type": "read"})
+            chunk = self.read_frame()
+            if not chunk:
+                self._ended = True
+                return b""
+            self._begun = True
+            self.on_chunk(chunk)
+            self._chunk = memoryview(chunk)
+        taken, self._chunk = self._chunk[:size], self._chunk[size:]
+        self.position += len(taken)
+        return bytes(taken)
+
+    def read_frame(self) -> bytes:
+        """Return the next chunk; empty at the end of the container, or if the parent is gone."""
+        head = self._source.read(4)
+        return self._source.read(int.from_bytes(head, "big")) if len(head) == 4 else b""
+
+    def send(self, message: dict[str, Any], *blobs: bytes) -> None:
+        """Send a message with its blobs."""
+        head = json.dumps(message | {"blobs": [len(blob) for blob in blobs]}).encode()
+        self._target.write(b"".join((len(head).to_bytes(4, "big"), head, *blobs)))
+        self._target.flush()
+
+
+def _ignore(_chunk: bytes) -> None:
+    """Take a chunk before there is a scanner."""
+
+
+def _nothing() -> None:
+    """Take the end of a chunk before there is a cutter."""
+
+
+def main() -> None:
+    """Cut the container on standard input."""
+    limit()
+    if os.getppid() != int(sys.argv[1]):  # whoever asked was gone before the limits were set
+        return
+    parent = Parent(sys.stdin.buffer, sys.stdout.buffer)
+    parameters = json.loads(sys.stdin.buffer.readline())
+    import av.logging
+
+    from efir.broadcast.cutter import CutSegment, Cutter, Fault
+    from efir.broadcast.scanner import SCANNERS, Unreadable
+
+    av.logging.set_level(None)
+    scanner = SCANNERS[parameters["kind"]]()
+
+    def emit(segment: CutSegment) -> None:
+        message = asdict(segment)
+        blobs = [message.pop(name) for name in ("init", "media", "audio_init", "audio_media")]
+        message["resume_pos"] = scanner.begin_before(segment.resume_pos)
+        message["header_size"] = len(scanner.header)
+        parent.send({"type": "segment"} | message, *blobs, scanner.header)
+
+    cutter = Cutter(
+        parent,
+        parameters["kind"],
+        parameters["segment_s"],
+        emit,
+        skip_until=parameters["skip_until"],
+        audio_until=parameters["audio_until"],
+        position=lambda: parent.position,
+    )
+    parent.on_chunk = scanner.feed
+    parent.on_chunk_end = cutter.chunk_ended
+    try:
+        cutter.run()
+    except (Fault, Unreadable, MemoryError, IndexError) as fault:
+        parent.send({"type": "fault", "code": getattr(fault, "code", "unreadable")})
+        return
+    parent.send({"type": "end"})
+
+
+if __name__ == "__main__":
+    main()

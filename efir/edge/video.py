@@ -1,0 +1,133 @@
+"""The own broadcast before Django: the playlist for whoever may enter the room, and signed media files from memory."""
+
+from __future__ import annotations
+
+import re
+
+from efir.broadcast import media
+from efir.broadcast.live import current_live
+from efir.broadcast.media_cache import MediaCache, read_part, size_of
+from efir.lib.asgi import (
+    PREPARED,
+    Headers,
+    Scope,
+    Send,
+    SendPrepared,
+    cookies_of,
+    head_of,
+    header_of,
+    send_response,
+)
+from efir.room.hub import current_hub
+from efir.room.sse import session_key
+from efir.web.security_headers import SECURITY_HEADERS
+from efir.webinars.lifecycle import Video
+
+PLAYLIST_HEADERS = (
+    (b"content-type", b"application/vnd.apple.mpegurl"),
+    (b"cache-control", b"no-store"),
+    *SECURITY_HEADERS,
+)
+# A file never changes. Caches keep it as long as it is of use to anybody.
+FILE_CACHE = b"public, max-age=86400, immutable"
+RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.ASCII)
+PART_BYTES = 256 * 1024
+
+
+class LivePlaylist:
+    """`live.m3u8`, or with `audio` the sound alone."""
+
+    def __init__(self, *, audio: bool = False) -> None:
+        self._audio = audio
+
+    async def __call__(self, scope: Scope, send: Send, webinar_id: str) -> int:
+        """Answer, or return 0: without the caches of the room it is Django's."""
+        hub, live = current_hub(), current_live()
+        if hub is None or live is None:
+            return 0
+        admission = await hub.admission.admit(session_key(cookies_of(scope)), int(webinar_id))
+        webinar, access = admission.webinar, admission.access
+        if access is None or webinar is None:
+            return await _refuse(send, admission.status)
+        broadcast = live.get(webinar.pk)
+        if broadcast is None or not webinar.is_on_air or webinar.video != Video.OWN:
+            return await _refuse(send, 404)
+        live.presence.note(webinar.pk, access.person_id)
+        body = broadcast.playlist(audio=self._audio)
+        if not body:
+            return await _refuse(send, 404)
+        return await _send(
+            scope, send, 200, (*PLAYLIST_HEADERS, (b"content-length", b"%d" % len(body))), body
+        )
+
+
+class MediaFiles:
+    """Segments and recordings by signed addresses, without a session."""
+
+    def __init__(self) -> None:
+        self._cache = MediaCache()
+
+    async def __call__(self, scope: Scope, send: Send, expires: str, signature: str, name: str) -> int:
+        """Answer: 404 if the address is forged or has expired, or if the file is gone."""
+        if not media.is_valid(expires, signature, name):
+            return await _refuse(send, 404)
+        if name.endswith(".mp4"):
+            return await send_file(scope, send, name)
+        content = await self._cache.get(name)
+        if content is None:
+            return await _refuse(send, 404)
+        headers = (*_file_headers(name), (b"content-length", b"%d" % len(content)))
+        return await _send(scope, send, 200, headers, content)
+
+
+async def send_file(scope: Scope, send: Send, name: str, more: Headers = ()) -> int:
+    """Send a large file, or the one range of it that is asked for, in parts. Return the HTTP status."""
+    size = await size_of(name)
+    if size is None:
+        return await _refuse(send, 404)
+    start, end = 0, size - 1
+    asked = RANGE.fullmatch(header_of(scope, b"range"))
+    if asked and any(asked.groups()):
+        first, last = asked.groups()
+        start = int(first) if first else max(0, size - int(last))
+        end = min(int(last), end) if first and last else end
+        if start > end:
+            unsatisfied = ((b"content-range", b"bytes */%d" % size), (b"content-length", b"0"))
+            await send_response(send, 416, (*_file_headers(name), *unsatisfied))
+            return 416
+    status = 206 if asked else 200
+    ranged = ((b"content-range", b"bytes %d-%d/%d" % (start, end, size)),) if asked else ()
+    length = (b"content-length", b"%d" % (end - start + 1))
+    headers = [*_file_headers(name), (b"accept-ranges", b"bytes"), length, *ranged, *more]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    while start <= end:
+        part = await read_part(name, start, min(PART_BYTES, end - start + 1))
+        if not part:
+            break
+        start += len(part)
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+    return status
+
+
+def _file_headers(name: str) -> Headers:
+    kind = media.CONTENT_TYPES[name.rpartition(".")[2]]
+    etag = f'"{name.rpartition("/")[2]}"'.encode()
+    return ((b"content-type", kind), (b"cache-control", FILE_CACHE), (b"etag", etag), *SECURITY_HEADERS)
+
+
+async def _send(scope: Scope, send: Send, status: int, headers: Headers, body: bytes) -> int:
+    prepared: SendPrepared | None = scope.get("extensions", {}).get(PREPARED)
+    if prepared is None or not prepared(head_of(status, headers), (), body):
+        await send_response(send, status, headers, body)
+    return status
+
+
+async def _refuse(send: Send, status: int) -> int:
+    headers = (
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"cache-control", b"no-store"),
+        (b"content-length", b"0"),
+    )
+    await send_response(send, status, (*headers, *SECURITY_HEADERS))
+    return status

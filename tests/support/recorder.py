@@ -1,0 +1,115 @@
+"""A recorder as browsers and encoders have it: containers of a moving picture with sound, cut into chunks by PyAV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from functools import cache
+from io import BytesIO
+from itertools import pairwise
+from typing import Any
+
+import av
+
+from efir.broadcast.scanner import SCANNERS
+
+FPS = 30
+RATE = 48_000
+FORMATS = {"mp4": "mp4", "webm": "matroska", "flv": "flv"}
+
+
+@cache
+def container(
+    kind: str = "mp4",
+    seconds: float = 6,
+    *,
+    video: str = "libx264",
+    audio: str = "libopus",
+    size: tuple[int, int] = (320, 180),
+    fps: int = FPS,
+    gop_s: float = 1.0,
+    b_frames: int = 0,
+    start_s: float = 0.0,
+    bit_rate: int = 0,
+) -> bytes:
+    """Return a whole container, as a recorder writes it: fragmented MP4, live Matroska or FLV."""
+    options = {
+        "mp4": {"movflags": "frag_keyframe+empty_moov+default_base_moof"},
+        "webm": {"live": "1", "cluster_time_limit": "1000"},
+        "flv": {"flvflags": "no_duration_filesize"},
+    }[kind]
+    buffer = BytesIO()
+    with av.open(buffer, "w", format=FORMATS[kind], options=options) as out:
+        picture: Any = out.add_stream(video, rate=fps)
+        picture.width, picture.height, picture.pix_fmt = *size, "yuv420p"
+        if video == "libx264":
+            gop = str(round(gop_s * fps))
+            picture.options = {
+                "preset": "ultrafast",
+                "g": gop,
+                "keyint_min": gop,
+                "sc_threshold": "0",
+                "bf": str(b_frames),
+            }
+        if bit_rate:
+            picture.bit_rate = bit_rate
+        sound: Any = out.add_stream(audio, rate=RATE, layout="stereo") if audio else None
+        samples = 0
+        for number in range(round(seconds * fps)):
+            out.mux(picture.encode(_frame(size, number, fps, start_s, noisy=bool(bit_rate))))
+            while sound and samples < (number + 1) * RATE // fps:
+                frame = _sound(sound, samples, start_s)
+                out.mux(sound.encode(frame))
+                samples += frame.samples
+        out.mux(picture.encode(None))
+        if sound:
+            out.mux(sound.encode(None))
+    return buffer.getvalue()
+
+
+def _frame(size: tuple[int, int], number: int, fps: int, start_s: float, *, noisy: bool) -> av.VideoFrame:
+    frame = av.VideoFrame(*size, "yuv420p")
+    for index, plane in enumerate(frame.planes):
+        row = bytes((number * 5 + index * 60 + at * (number if noisy else 1)) % 256 for at in range(251))
+        plane.update((row * (plane.buffer_size // 251 + 1))[: plane.buffer_size])
+    frame.pts, frame.time_base = number + round(start_s * fps), Fraction(1, fps)
+    return frame
+
+
+def _sound(sound: Any, samples: int, start_s: float) -> av.AudioFrame:
+    is_aac = sound.codec_context.name == "aac"
+    frame = av.AudioFrame("fltp" if is_aac else "s16", "stereo", 1024 if is_aac else 960)
+    for plane in frame.planes:
+        plane.update(
+            bytes((at * 7) % 64 for at in range(plane.buffer_size))
+            if not is_aac
+            else bytes(plane.buffer_size)
+        )
+    frame.sample_rate, frame.time_base = RATE, Fraction(1, RATE)
+    frame.pts = samples + round(start_s * RATE)
+    return frame
+
+
+def chunks_of(data: bytes, kind: str) -> list[bytes]:
+    """Cut a container where Chromium's recorder does: the header alone, then a fragment, cluster or some tags each."""
+    scanner = SCANNERS[kind]()
+    scanner.feed(data)
+    offsets = [*scanner.offsets][:: 40 if kind == "flv" else 1]
+    cuts = [0, *offsets, len(data)]
+    return [data[begin:end] for begin, end in pairwise(cuts) if begin < end]
+
+
+def record(kind: str = "mp4", seconds: float = 6, **options: Any) -> list[bytes]:
+    """Return the chunks of a recording."""
+    return chunks_of(container(kind, seconds, **options), kind)
+
+
+def cut_evenly(data: bytes, size: int) -> list[bytes]:
+    """Cut a container without regard to what is in it."""
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+def count_frames(files: Iterable[bytes]) -> int:
+    """Return how many frames of video a player decodes of these files, put together."""
+    with av.open(BytesIO(b"".join(files))) as played:
+        return sum(1 for _ in played.decode(video=0))
