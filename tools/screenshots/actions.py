@@ -187,6 +187,93 @@ def _serve_hls(route: Route) -> None:
     route.fulfill(body=body, content_type=kind, headers=CORS_HEADERS)
 
 
+def watch_own(page: Page) -> None:
+    """Play the own broadcast from a server that repeats two parts."""
+    page.route("**/video/**", _serve_hls)
+    page.locator("#enter-button").click()
+    page.wait_for_function("() => document.querySelector('#player video')?.readyState >= 2")
+
+
+def listen_to_own(page: Page) -> None:
+    watch_own(page)
+    page.locator("#sound-only").click()
+
+
+def watch_own_in_vain(page: Page) -> None:
+    """Enter before the speaker sends anything."""
+    page.route("**/video/**", lambda route: route.fulfill(status=404))
+    page.locator("#enter-button").click()
+
+
+def miss_the_picture(page: Page) -> None:
+    enter_broadcast(page)
+    page.locator("#no-picture-open").click()
+
+
+# A camera that shows the same picture to every screenshot, and a microphone with a steady note.
+STILL_CAMERA_JS = """() => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 1280, height: 720 });
+  const context = canvas.getContext("2d");
+  const draw = () => {
+    const light = context.createRadialGradient(640, 300, 60, 640, 360, 800);
+    light.addColorStop(0, "#ffd9a8");
+    light.addColorStop(1, "#3a2b57");
+    context.fillStyle = light;
+    context.fillRect(0, 0, 1280, 720);
+    context.fillStyle = "#20183c";
+    context.beginPath();
+    context.arc(640, 300, 130, 0, 7);
+    context.ellipse(640, 720, 300, 270, 0, 0, 7);
+    context.fill();
+  };
+  draw();
+  setInterval(draw, 100);
+  navigator.mediaDevices.getUserMedia = async ({ video }) => {
+    if (video) return canvas.captureStream(10);
+    const sound = new AudioContext();
+    const note = sound.createOscillator();
+    const to = sound.createMediaStreamDestination();
+    note.connect(to);
+    note.start();
+    return to.stream;
+  };
+}"""
+
+
+def open_studio(page: Page) -> None:
+    """Switch the camera on; the server takes everything."""
+    _answer_studio(page)
+    page.evaluate(STILL_CAMERA_JS)
+    page.locator("#begin-button").click()
+
+
+def open_studio_without_devices(page: Page) -> None:
+    page.locator("#begin-button").click()
+
+
+def open_taken_studio(page: Page) -> None:
+    """Switch the camera on while another device sends."""
+    _answer_studio(page, status=409, body='{"error": "broadcast_taken"}')
+    page.evaluate(STILL_CAMERA_JS)
+    page.locator("#begin-button").click()
+
+
+def lose_the_broadcast(page: Page) -> None:
+    """Send until another device takes over."""
+    open_studio(page)
+    page.locator("#signal[data-state=on]").wait_for()
+    page.route(
+        "**/broadcast/chunks/*",
+        lambda route: route.fulfill(status=410, json={"error": "broadcast_superseded"}),
+    )
+
+
+def _answer_studio(page: Page, status: int = 201, body: str = "") -> None:
+    session = '{"session": "x", "chunk_url": "/broadcast/chunks/", "max_chunk_bytes": 4000000}'
+    page.route("**/broadcast", lambda route: route.fulfill(status=status, body=body or session))
+    page.route("**/broadcast/chunks/*", lambda route: route.fulfill(status=204))
+
+
 def open_people(page: Page) -> None:
     page.locator("#people > summary").click()
     expect(page.locator("#people-list li").first).to_be_visible(timeout=30_000)

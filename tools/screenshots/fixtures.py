@@ -30,6 +30,7 @@ from efir.telegram.bot.outcomes import MessageRefused, OutcomeUnknown, Sent
 from efir.telegram.models import TelegramChat
 from efir.telegram.outbox import claims, completion, enqueue
 from efir.webinars import core
+from efir.webinars.lifecycle import Video
 from efir.webinars.models import Poster, Webinar
 from efir.webinars.posters.render import render_image
 from efir.webinars.posters.store import store
@@ -80,6 +81,16 @@ def quiet() -> dict[str, str]:
     return _path_values(people) | {"next": str(webinar.pk)}
 
 
+def broadcast() -> dict[str, str]:
+    """Create people, a scheduled webinar with its own broadcast, and one that is live."""
+    people = _create_people()
+    own = {"video": Video.OWN, "player_url": ""}
+    ahead = _schedule("Своё дело без вложений", NOW + 10 * MINUTE, poster=_create_poster(0), **own)
+    live = _start(_schedule("Зачем нам живые эфиры", NOW - 12 * MINUTE, poster=_create_poster(2), **own))
+    core.book_seat(live.pk, people["kate"])
+    return _path_values(people) | {"ahead": str(ahead.pk), "live": str(live.pk)}
+
+
 def evening() -> dict[str, str]:
     """Create webinars in every status, with verdicts and messages."""
     people = _create_people()
@@ -90,7 +101,12 @@ def evening() -> dict[str, str]:
     return _path_values(people) | {name: str(webinar.pk) for name, webinar in (ahead | over | on_air).items()}
 
 
-FIXTURES: dict[str, Callable[[], dict[str, str]]] = {"empty": empty, "quiet": quiet, "evening": evening}
+FIXTURES: dict[str, Callable[[], dict[str, str]]] = {
+    "empty": empty,
+    "quiet": quiet,
+    "broadcast": broadcast,
+    "evening": evening,
+}
 
 
 def _create_people() -> dict[str, Person]:

@@ -71,8 +71,7 @@ def _sessions() -> dict[str, str]:
 
     from efir.accounts.models import Person
     from efir.accounts.recent_login import mark_recent
-    from efir.accounts.sessions import new_session
-    from efir.accounts.views.login import BACKEND
+    from efir.accounts.sessions import BACKEND, new_session
 
     sessions = {}
     for person in Person.objects.all():
