@@ -21,13 +21,15 @@ from tools.postgres import MISSING, binaries, cluster
 
 # In the order of a run: the soak, which takes ten minutes, last.
 SQLITE = (
-    "evening", "logins", "newcomers", "pipeline", "sending", "fanout", "arrival", "pages", "migrations", "soak",
+    "evening", "logins", "newcomers", "pipeline", "claims", "sending", "fanout", "arrival", "pages",
+    "migrations", "soak",
 )  # fmt: skip
-POSTGRESQL = ("logins", "newcomers", "pipeline", "sending", "fanout", "arrival", "migrations")
+POSTGRESQL = ("logins", "newcomers", "pipeline", "claims", "sending", "fanout", "arrival", "migrations")
 # The environment is read before a benchmark's module is imported, so what differs from the defaults is here.
 BOT = {"EFIR_TELEGRAM_TOKEN": "42:bench"}
 ENVIRONMENT = {
     "evening": BOT | {"EFIR_TELEGRAM_RATE": "1000", "EFIR_SETTLE_S": "1"},
+    "claims": BOT,
     "sending": BOT | {"EFIR_TELEGRAM_RATE": "25"},
     "soak": BOT
     | {

@@ -1,4 +1,4 @@
-"""Messages a second to a Bot API that takes 300 ms for each call, beside the rate limit."""
+"""Messages a second to a Bot API that takes 300 ms a call, beside the limit: to one each, and beside 20,000 of one."""
 
 from __future__ import annotations
 
@@ -10,43 +10,128 @@ from django.conf import settings
 from django.core.management import call_command
 
 from benchmarks.people import SYSTEM, create_people
+from benchmarks.pipeline import classify, finished_webinar
 from benchmarks.tables import table, warn
+from efir.accounts.capabilities import Role
+from efir.accounts.models import Person
+from efir.attendance import tracker
 from efir.attendance.models import Verdict
 from efir.fake_botapi import FakeBotApi, running
 from efir.hooks.bus import emit
 from efir.hooks.events import PostWebinarRoute
 from efir.lib import clock
 from efir.telegram.dispatcher.dispatcher import Dispatcher
+from efir.telegram.dispatcher.lease_term import LeaseTerm
 from efir.telegram.models import OutboxMessage, TelegramChat
 from efir.webinars import core
+from efir.webinars.models import Webinar
 
 LATENCY_S = 0.3
 MESSAGES = 1000
 LEAST_OF_LIMIT = 0.98
+LARGE = 20_000
+SMALL_PARTNERS, OF_SMALL = 200, 5
+LEAST_BESIDE_LARGE = 0.95
 
 
 def main() -> None:
-    """Print the table for this process's database."""
+    """Print the tables for this process's database."""
     logging.disable(logging.CRITICAL)
     call_command("migrate", verbosity=0)
+    to_one_each()
+    beside_a_large_partner()
+
+
+def to_one_each() -> None:
     fake_bot_api = FakeBotApi(tokens={settings.EFIR.telegram_token}, latency_s=LATENCY_S)
     enqueue(fake_bot_api)
     with running(fake_bot_api) as address:
         settings.EFIR = replace(settings.EFIR, telegram_api=address)
         asyncio.run(send_all())
+    reached = rate_of([sent.received_at for sent in fake_bot_api.sent])
+    report(f"Sending {MESSAGES} messages to {MESSAGES} chats, {LATENCY_S * 1000:.0f} ms a call", reached)
+    if len(fake_bot_api.sent) != MESSAGES or reached < LEAST_OF_LIMIT * settings.EFIR.telegram_rate:
+        warn(f"{len(fake_bot_api.sent)} messages, not all at {LEAST_OF_LIMIT:.0%} of the limit")
+
+
+def rate_of(moments: list[float]) -> float:
+    return (len(moments) - 1) / (moments[-1] - moments[0])
+
+
+def report(title: str, reached: float, *rows: tuple[str, str, str]) -> None:
     rate = settings.EFIR.telegram_rate
-    received = [sent.received_at for sent in fake_bot_api.sent]
-    reached = (len(received) - 1) / (received[-1] - received[0])
     table(
-        f"Sending {MESSAGES} messages to {MESSAGES} chats, {LATENCY_S * 1000:.0f} ms a call",
+        title,
         ["what", "messages/s", "of the limit"],
         [
             ("Efir's dispatcher", f"{reached:.2f}", f"{reached / rate:.1%}"),
             ("the limit (EFIR_TELEGRAM_RATE)", f"{rate:.2f}", "100 %"),
+            *rows,
         ],
     )
-    if len(received) != MESSAGES or reached < LEAST_OF_LIMIT * rate:
-        warn(f"{len(received)} messages at {reached / rate:.1%} of the limit, not {LEAST_OF_LIMIT:.0%}")
+
+
+def beside_a_large_partner() -> None:
+    """Classify a webinar of many small partners and a large one while a dispatcher sends."""
+    large, *small = create_people(1 + SMALL_PARTNERS, Role.PARTNER, "partner")
+    bot = FakeBotApi(tokens={settings.EFIR.telegram_token}, latency_s=LATENCY_S)
+    link(bot, [large, *small])
+    leads = create_people(LARGE, prefix="of-large", inviters=[large])
+    leads += create_people(SMALL_PARTNERS * OF_SMALL, prefix="of-small", inviters=small)
+    webinar = finished_webinar(leads)
+    tracker.record_entries(webinar)
+    with running(bot) as address:
+        settings.EFIR = replace(settings.EFIR, telegram_api=address)
+        terms = asyncio.run(send_while_classifying(webinar, len(small) * OF_SMALL + 2, bot))
+    chats = [int(sent.params["chat_id"]) for sent in bot.sent]
+    to_large = [n for n, chat_id in enumerate(chats) if chat_id == chat_of(large)]
+    heard = set(chats[: to_large[1] if len(to_large) > 1 else None]) - {chat_of(large)}
+    reached = rate_of([sent.received_at for sent in bot.sent])
+    report(
+        f"{LARGE:,} verdicts of one partner beside {SMALL_PARTNERS} partners with {OF_SMALL} each, while classified",
+        reached,
+        ("small partners who heard before the large one's second list", f"{len(heard)}", ""),
+        ("times that the lease was acquired", f"{terms}", ""),
+    )
+    if reached < LEAST_BESIDE_LARGE * settings.EFIR.telegram_rate or terms > 1:
+        warn(f"{reached:.1f} messages a second, the lease acquired {terms} times")
+    if not {chat_of(each) for each in small} <= heard:
+        warn("a small partner heard after the large one's second list")
+
+
+def chat_of(person: Person) -> int:
+    return 1000 + person.pk
+
+
+def link(fake_bot_api: FakeBotApi, people: list[Person]) -> None:
+    TelegramChat.objects.bulk_create(
+        [TelegramChat(person=person, chat_id=chat_of(person)) for person in people]
+    )
+    for person in people:
+        fake_bot_api.people.add(chat_of(person), person.name)
+
+
+class CountingDispatcher(Dispatcher):
+    """Counts how often it acquired the lease."""
+
+    terms = 0
+
+    async def _run_as_holder(self, term: LeaseTerm) -> None:
+        self.terms += 1
+        await super()._run_as_holder(term)
+
+
+async def send_while_classifying(webinar: Webinar, count: int, bot: FakeBotApi) -> int:
+    """Run a dispatcher and the classifier until so many messages are sent. Return how often the lease was acquired."""
+    dispatcher = CountingDispatcher()
+    sending = asyncio.create_task(dispatcher.run())
+    classifying = asyncio.create_task(asyncio.to_thread(classify, webinar))
+    while len(bot.sent) < count and not sending.done():
+        await asyncio.sleep(0.2)
+    dispatcher.stop()
+    await sending
+    await classifying
+    return dispatcher.terms
 
 
 def enqueue(fake_bot_api: FakeBotApi) -> None:
@@ -54,11 +139,7 @@ def enqueue(fake_bot_api: FakeBotApi) -> None:
     now = clock.now()
     webinar = core.create({"title": "Эфир", "starts_at": now}, SYSTEM)
     people = create_people(MESSAGES)
-    TelegramChat.objects.bulk_create(
-        [TelegramChat(person=person, chat_id=1000 + person.pk) for person in people]
-    )
-    for person in people:
-        fake_bot_api.people.add(1000 + person.pk, person.name)
+    link(fake_bot_api, people)
     verdict = {"attended": True, "reason": "stayed_to_end", "rule": "", "intervals": [], "present_s": 0}
     Verdict.objects.bulk_create(
         [Verdict(webinar=webinar, lead=person, classified_at=now, **verdict) for person in people]

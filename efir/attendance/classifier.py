@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import cast
@@ -9,7 +10,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from structlog.contextvars import bound_contextvars
 
 from efir.accounts.capabilities import Capability
@@ -26,7 +27,7 @@ from efir.attendance.evidence import (
     unseen_leads,
 )
 from efir.attendance.intervals import total_s
-from efir.attendance.models import Classification, Participation, Verdict
+from efir.attendance.models import Classification, ClassificationChunk, Participation, Verdict
 from efir.attendance.rules import LiveTime, Rule, VerdictResult, judge
 from efir.audit.log import note_address
 from efir.audit.models import Origin
@@ -127,8 +128,13 @@ def classify_chunk(webinar: Webinar, size: int = CHUNK) -> bool:
             return False  # done, or another worker is classifying it
         if classification.heartbeats is None:
             _store_heartbeats(webinar, classification)
-        if lead_ids := _next_leads(webinar, size):
-            _classify_leads(webinar, lead_ids, classification.as_of)
+        if chunk := _first_chunk(webinar) or _plan_chunks(webinar, size):
+            chunk.delete()  # before the events: their listeners ask whose verdicts are complete
+            classified = Verdict.objects.filter(webinar=webinar, lead_id__in=chunk.lead_ids)
+            done = set(classified.values_list("lead_id", flat=True))
+            _classify_leads(
+                webinar, [each for each in chunk.lead_ids if each not in done], classification.as_of
+            )
             return True
         classification.done_at = clock.now()
         classification.save(update_fields=["done_at"])
@@ -149,25 +155,49 @@ def _store_heartbeats(webinar: Webinar, classification: Classification) -> None:
     classification.save(update_fields=["heartbeats"])
 
 
-def _next_leads(webinar: Webinar, size: int) -> list[int]:
-    """Return the ids of the next leads to classify in the order of ids, and at the end any that were skipped.
+def _first_chunk(webinar: Webinar) -> ClassificationChunk | None:
+    return ClassificationChunk.objects.filter(webinar=webinar).order_by("number").first()
 
-    With "leads without a verdict" as the query PostgreSQL reads all verdicts for each lead, until its statistics have
-    caught up with the new verdicts.
+
+def _plan_chunks(webinar: Webinar, size: int) -> ClassificationChunk | None:
+    """Divide the leads without a verdict into chunks. Return the first, or None if everybody has a verdict.
+
+    The leads of one inviter follow each other, those with the fewest leads first: so an inviter with a few hears of
+    all of them within the first seconds, however many another one has. Leads of nobody are last, because the
+    messages to inviters go before all others.
     """
-    classified = Verdict.objects.filter(webinar=webinar)
-    latest = classified.aggregate(latest=Max("lead_id"))["latest"] or 0
-    leads = eligible_leads(webinar).order_by("pk").values_list("pk", flat=True)
-    if lead_ids := list(leads.filter(pk__gt=latest)[:size]):
-        return lead_ids
-    done = set(classified.values_list("lead_id", flat=True))
-    return [lead_id for lead_id in leads if lead_id not in done][:size]
+    done = set(Verdict.objects.filter(webinar=webinar).values_list("lead_id", flat=True))
+    by_inviter = eligible_leads(webinar).order_by("invited_by_id", "search_name", "pk")
+    leads = [
+        (inviter_id, lead_id)
+        for inviter_id, lead_id in by_inviter.values_list("invited_by_id", "pk")
+        if lead_id not in done
+    ]
+    counts = Counter(inviter_id for inviter_id, _ in leads)
+    leads.sort(
+        key=lambda lead: (lead[0] is None, counts[lead[0]], lead[0] or 0)
+    )  # stable: names stay in order
+    chunks = []
+    for start in range(0, len(leads), size):
+        inviter_id = leads[start][0]
+        chunks.append(
+            ClassificationChunk(
+                webinar=webinar,
+                number=start // size,
+                lead_ids=[lead_id for _, lead_id in leads[start : start + size]],
+                continued_inviter_id=inviter_id if start and leads[start - 1][0] == inviter_id else None,
+            )
+        )
+    ClassificationChunk.objects.bulk_create(chunks)
+    return chunks[0] if chunks else None
 
 
 def _classify_leads(
     webinar: Webinar, lead_ids: Sequence[int], as_of: Mapping[UUID, datetime] | None = None
 ) -> None:
     """Write the verdicts on these leads and emit their events; a held verdict has none yet."""
+    if not lead_ids:
+        return
     assert webinar.finished_at is not None  # noqa: S101  # a finished webinar has its moment
     watching = is_watching_known(webinar, as_of)
     rule = rule_for(webinar, watching=watching)

@@ -26,14 +26,15 @@ def verdict_label(verdict: Verdict | VerdictResult) -> str:
 
 def reason_label(verdict: Verdict) -> str:
     """Return the label of the reason, and of the unknown reason if the verdict is held."""
-    reason = dict(VerdictReason.choices).get(verdict.reason, verdict.reason)
+    reason = VerdictReason(verdict.reason).label if verdict.reason in VerdictReason else verdict.reason
     unknown = unknown_label(verdict)
     return f"{reason}: {unknown}" if unknown and verdict.attended is None else str(reason)
 
 
 def unknown_label(verdict: Verdict) -> str:
     """Return the label of the unknown reason, or an empty string."""
-    return str(dict(UnknownReason.choices).get(verdict.unknown_reason, ""))
+    unknown = verdict.unknown_reason
+    return str(UnknownReason(unknown).label) if unknown in UnknownReason else ""
 
 
 def presence_label(verdict: Verdict) -> str:

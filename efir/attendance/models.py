@@ -149,3 +149,43 @@ class Classification(models.Model):
         if self.heartbeats is None:
             return None
         return {UUID(key): datetime.fromisoformat(value) for key, value in self.heartbeats.items()}
+
+
+class ClassificationChunk(models.Model):
+    """Leads of one webinar who are still to be classified, in one transaction; the row is deleted in it.
+
+    The leads of one inviter follow each other. `continued_inviter`: the one some of whose leads were in the chunk
+    before, so that not all of their verdicts exist yet.
+    """
+
+    webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="+")
+    number = models.PositiveIntegerField()
+    lead_ids = models.JSONField()
+    continued_inviter = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["webinar", "number"], name="classification_chunk_once")
+        ]
+        indexes = [models.Index(fields=["webinar", "continued_inviter"], name="classification_unfinished")]
+
+    def __str__(self) -> str:
+        return f"chunk {self.number} of {self.webinar_id}"
+
+
+def has_verdicts_to_come(webinar_id: str, inviter_id: str) -> models.Exists:
+    """Return a condition for a query: some leads of the inviter have their verdicts, and others not yet.
+
+    webinar_id, inviter_id: the names of the query's columns.
+    """
+    return models.Exists(
+        ClassificationChunk.objects.filter(
+            webinar_id=models.OuterRef(webinar_id), continued_inviter_id=models.OuterRef(inviter_id)
+        )
+    )
+
+
+def inviters_with_verdicts_to_come(webinar_id: int) -> set[int]:
+    """Return the inviters some of whose leads have their verdicts of the webinar, and others not yet."""
+    unfinished = ClassificationChunk.objects.filter(webinar_id=webinar_id).exclude(continued_inviter=None)
+    return set(unfinished.values_list("continued_inviter_id", flat=True))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain
 
 from django.conf import settings
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import translation
 from django.utils.translation import gettext
 
 from efir.attendance.labels import reason_label, time_label
-from efir.attendance.models import Classification, Verdict
+from efir.attendance.models import Verdict, has_verdicts_to_come
 from efir.attendance.report.call_brief import CallBrief, asked, briefs_of, pressed, pressed_label
 from efir.followup import texts
 from efir.followup.texts import NAME_LENGTH, TITLE_LENGTH
-from efir.telegram.models import OutboxMessage
+from efir.telegram.models import MessageBatch, OutboxMessage
 from efir.telegram.outbox.message_types import BatchPolicy, OutgoingMessage, escape_line
 from efir.webinars.absolute_urls import absolute_url
 
@@ -23,71 +24,106 @@ MAX_QUESTIONS = 2
 QUESTION_LENGTH = 100
 # Up to so many verdicts still go one by one, each with a button to the lead's contacts.
 MAX_SINGLE = 5
+MORE_THAN_PRESENT_S = 1e8  # seconds: three years
 
 
-def webinars_in_progress() -> QuerySet[Classification, int]:
-    """Return the webinars that are being classified: more verdicts are to come."""
-    return Classification.objects.filter(done_at=None).values_list("webinar_id", flat=True)
+def has_more_to_come() -> Exists:
+    """Return a condition on messages: their person will get more verdicts of the webinar."""
+    return has_verdicts_to_come("webinar_id", "person_id")
 
 
-def rank_for_calling(messages: QuerySet[OutboxMessage]) -> QuerySet[OutboxMessage]:
-    """Order as `sort_for_calling` does, but names by the database's collation."""
-    webinar, lead = OuterRef("webinar_id"), OuterRef("lead_id")
-    verdict = Verdict.objects.filter(webinar_id=OuterRef("webinar_id"), lead_id=OuterRef("lead_id"))
-    return messages.order_by(
-        asked(webinar, lead).desc(),
-        pressed(webinar, lead).desc(),
-        Subquery(verdict.values("attended")[:1]).desc(nulls_last=True),
-        Subquery(verdict.values("present_s")[:1]).desc(nulls_last=True),
-        "lead__search_name",
-        "pk",
+def ranks_for_calling(webinar_id: int, lead_ids: Collection[int]) -> dict[int, float]:
+    """Return lead id → rank, the lowest to be called first.
+
+    First who asked and got no answer, then who pressed the button, then who attended, and among these who was there
+    the longest.
+    """
+    lead = OuterRef("lead_id")
+    verdicts = Verdict.objects.filter(webinar_id=webinar_id, lead_id__in=lead_ids).annotate(
+        asked=asked(webinar_id, lead), pressed=pressed(webinar_id, lead)
     )
+    rows = verdicts.values_list("lead_id", "asked", "pressed", "attended", "present_s")
+    return {
+        lead_id: -present_s - MORE_THAN_PRESENT_S * (4 * has_asked + 2 * has_pressed + bool(attended))
+        for lead_id, has_asked, has_pressed, attended, present_s in rows
+    }
 
 
 def sort_for_calling(messages: Sequence[OutboxMessage]) -> list[OutboxMessage]:
-    """Sort by whom to call first: who asked and got no answer, who pressed the button, who stayed, and how long."""
-    webinar_id = messages[0].webinar_id
-    verdicts = Verdict.objects.filter(
-        webinar_id=webinar_id, lead_id__in=[message.lead_id for message in messages]
-    ).annotate(asked=asked(webinar_id, OuterRef("lead_id")), pressed=pressed(webinar_id, OuterRef("lead_id")))
-    rows = verdicts.values_list("lead_id", "asked", "pressed", "attended", "present_s")
-    ranks = {
-        lead_id: (not has_asked, not has_pressed, not attended, -present_s)
-        for lead_id, has_asked, has_pressed, attended, present_s in rows
-    }
+    """Sort by whom to call first, then by name."""
+    ranks = ranks_for_calling(messages[0].webinar_id, [message.lead_id for message in messages])
     return sorted(
-        messages, key=lambda message: (*ranks[message.lead_id], message.lead.name.casefold(), message.pk)
+        messages, key=lambda message: (ranks[message.lead_id], message.lead.name.casefold(), message.pk)
+    )
+
+
+def summarize(messages: QuerySet[OutboxMessage]) -> dict[str, int]:
+    """Count the verdicts that these messages tell about."""
+    verdict = Verdict.objects.filter(webinar_id=OuterRef("webinar_id"), lead_id=OuterRef("lead_id"))
+    return messages.aggregate(
+        total=Count("pk"), attended=Count("pk", filter=Q(Exists(verdict.filter(attended=True))))
     )
 
 
 def partner_attendance(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
     """Tell the inviter about these leads: how many attended, then a line for each."""
+    return prepare(messages)(len(messages))
+
+
+def prepare(messages: Sequence[OutboxMessage]) -> Callable[[int], OutgoingMessage]:
+    """Return a function that composes the message about the first so many of these leads.
+
+    It makes no query, unless it is asked for a single one.
+    """
     first = messages[0]
     if len(messages) == 1:
-        return texts.partner_attendance(first)
+        return lambda _: texts.partner_attendance(first)
     found = (
-        Verdict.objects.select_related("webinar")
+        Verdict.objects.prefetch_related("webinar")
         .defer("watched", "watching_unseen")
         .filter(webinar_id=first.webinar_id, lead_id__in=[message.lead_id for message in messages])
     )
     verdicts = {verdict.lead_id: verdict for verdict in found}
     briefs = briefs_of(verdicts.values())
-    has_attended = any(verdict.attended for verdict in verdicts.values())
+    counts = _counts(first)
+    with translation.override(settings.LANGUAGE_CODE):
+        entries = [
+            _lines(message, verdicts[message.lead_id], briefs[verdicts[message.lead_id].pk])
+            for message in messages
+        ]
+    attended = [bool(verdicts[message.lead_id].attended) for message in messages]
+
+    def composed(count: int) -> OutgoingMessage:
+        if count == 1:
+            return texts.partner_attendance(first)
+        return _list(first, counts, entries[:count], any(attended[:count]))
+
+    return composed
+
+
+def _list(
+    first: OutboxMessage, counts: Mapping[str, int], entries: Sequence[Sequence[str]], has_attended: bool
+) -> OutgoingMessage:
+    total, attended = counts["total"], counts["attended"]
     with translation.override(settings.LANGUAGE_CODE):
         lines = [
             gettext("Вебинар «%(title)s» завершён.")
             % {"title": escape_line(first.webinar.title, TITLE_LENGTH)},
-            *_counts(first, len(messages)),
+            gettext("Ваши кандидаты: участие засчитано — %(attended)d, не засчитано — %(absent)d.")
+            % {"attended": attended, "absent": total - attended},
+        ]
+        if len(entries) < total:
+            lines.append(
+                gettext("В этом сообщении: %(listed)d из %(total)d.")
+                % {"listed": len(entries), "total": total}
+            )
+        lines += [
             gettext(
                 "Список — в порядке, в котором лучше звонить: кто спросил и не получил ответа, кто нажал кнопку связи, "
                 "кто был до конца ✅."
             ),
             "",
-            *[
-                line
-                for message in messages
-                for line in _lines(message, verdicts[message.lead_id], briefs[verdicts[message.lead_id].pk])
-            ],
+            *chain.from_iterable(entries),
             "",
             texts.advice(has_attended),
         ]
@@ -97,23 +133,12 @@ def partner_attendance(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
     return OutgoingMessage("\n".join(lines), [button])
 
 
-def _counts(first: OutboxMessage, listed: int) -> list[str]:
-    """Count the leads of the whole batch, and say so if this message lists only some of them."""
-    batch = OutboxMessage.objects.filter(
-        person_id=first.person_id, webinar_id=first.webinar_id, kind=first.kind, batch=first.batch
-    )
-    verdicts = Verdict.objects.filter(webinar_id=first.webinar_id, lead_id__in=batch.values("lead_id"))
-    counts = verdicts.aggregate(total=Count("pk"), attended=Count("pk", filter=Q(attended=True)))
-    attended, total = counts["attended"], counts["total"]
-    lines = [
-        gettext("Ваши кандидаты: участие засчитано — %(attended)d, не засчитано — %(absent)d.")
-        % {"attended": attended, "absent": total - attended}
-    ]
-    if listed < total:
-        lines.append(
-            gettext("В этом сообщении: %(listed)d из %(total)d.") % {"listed": listed, "total": total}
-        )
-    return lines
+def _counts(first: OutboxMessage) -> Mapping[str, int]:
+    """Count the leads of the whole batch."""
+    if first.batch and (batch := MessageBatch.objects.filter(pk=first.batch).first()):
+        return dict(batch.summary)
+    same = {"person_id": first.person_id, "webinar_id": first.webinar_id, "kind": first.kind}
+    return summarize(OutboxMessage.objects.filter(**same, batch=first.batch))
 
 
 def _lines(message: OutboxMessage, verdict: Verdict, brief: CallBrief) -> list[str]:
@@ -126,4 +151,4 @@ def _lines(message: OutboxMessage, verdict: Verdict, brief: CallBrief) -> list[s
     return [about, *texts.questions(brief, MAX_QUESTIONS, QUESTION_LENGTH)]
 
 
-BATCHING = BatchPolicy(MAX_SINGLE, webinars_in_progress, rank_for_calling, sort_for_calling)
+BATCHING = BatchPolicy(MAX_SINGLE, has_more_to_come, summarize, sort_for_calling, prepare)

@@ -111,7 +111,7 @@ class OutboxMessage(models.Model):
     attempt_id: fences the completion of one call. It stays after a crash, so that a late answer finds the row.
     moved: the chat had a new id once already.
     carried_by: the message in whose call this one went along.
-    batch: shared by the messages that go out as one (see `outbox.batching`).
+    batch: shared by the messages that go out as one (see `outbox.batching`). `rank`: within it the lowest is first.
     caused_by, retried_by, resolved_by: who decided the held verdict, sent the message again, or said that it
         arrived; None if the system did.
     """
@@ -140,6 +140,7 @@ class OutboxMessage(models.Model):
     text = models.TextField(blank=True)
     carried_by = models.ForeignKey("self", models.PROTECT, null=True, related_name="carries")
     batch = models.UUIDField(null=True)
+    rank = models.FloatField(default=0.0, db_default=0.0)
     caused_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
     retried_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
     resolved_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
@@ -151,10 +152,28 @@ class OutboxMessage(models.Model):
         indexes = [
             models.Index(fields=["state", "priority", "place", "id"], name="outbox_claim"),
             models.Index(fields=["person", "state", "cause_at", "priority", "id"], name="outbox_person"),
+            models.Index(
+                fields=["batch", "state", "rank", "id"],
+                name="outbox_batch",
+                condition=Q(batch__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}: {self.state}"
+
+
+class MessageBatch(models.Model):
+    """What every message of a batch says about the whole of it, counted once: `summary` is its message type's own.
+
+    The batches of earlier releases have no row.
+    """
+
+    id = models.UUIDField(primary_key=True)
+    summary = models.JSONField()
+
+    def __str__(self) -> str:
+        return str(self.id)
 
 
 class BotUpdate(models.Model):

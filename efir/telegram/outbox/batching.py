@@ -6,20 +6,52 @@ what has to be tried again goes together again.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import structlog
 from django.db import Error as DatabaseError
+from django.db import transaction
+from django.db.models import Count, QuerySet
 
-from efir.telegram.models import OutboxMessage
-from efir.telegram.outbox.message_types import MAX_TEXT, compose, message_type
+from efir.telegram.models import Kind, MessageBatch, MessageState, OutboxMessage
+from efir.telegram.outbox.message_types import MAX_TEXT, BatchPolicy, message_type
 from efir.telegram.outbox.queries import COMPOSED_FROM, due
 
 # More than one message holds, however short each line is. It bounds the work of finding out how many fit.
 MAX_FITTING = MAX_TEXT // 10
+# More than one message holds if its lines are of the usual length, some 50 characters.
+USUALLY_FITTING = 100
+NOT_CLAIMED = (MessageState.QUEUED, MessageState.WAITING_LINK, MessageState.WAITING_RECORDING)
 
 log = structlog.get_logger(__name__)
+
+
+def close_batches(kind: Kind, webinar_id: int, person_ids: Collection[int]) -> None:
+    """Batch each person's messages of a kind from a webinar if they are many, because no more of them will come.
+
+    A claim does the same with what was not batched here. But its time grows with the number of messages, and
+    meanwhile nothing is sent to others.
+    """
+    policy = message_type(kind).batching
+    if policy is None:
+        return
+    loose = OutboxMessage.objects.filter(
+        kind=kind, webinar_id=webinar_id, batch=None, state__in=NOT_CLAIMED, uncertain_count=0
+    )
+    counts = loose.filter(person_id__in=person_ids).values("person_id").annotate(count=Count("pk")).order_by()
+    for person_id in counts.filter(count__gt=policy.max_single).values_list("person_id", flat=True):
+        _make_batch(loose.filter(person_id=person_id), policy)
+
+
+@transaction.atomic
+def _make_batch(rows: QuerySet[OutboxMessage], policy: BatchPolicy) -> UUID:
+    batch = uuid4()
+    rows.update(batch=batch)
+    summary = policy.summarize(OutboxMessage.objects.filter(batch=batch))
+    MessageBatch.objects.create(pk=batch, summary=summary)
+    return batch
 
 
 def batch_for(first: OutboxMessage, now: datetime) -> list[OutboxMessage]:
@@ -43,25 +75,33 @@ def batch_for(first: OutboxMessage, now: datetime) -> list[OutboxMessage]:
         loose = same.filter(batch=None)
         if loose[: policy.max_single + 1].count() <= policy.max_single:
             return [first]
-        batch = uuid4()
-        loose.update(batch=batch)
-    ranked = policy.rank(same.filter(batch=batch)).select_related(*COMPOSED_FROM)
-    rows = list(ranked[:MAX_FITTING]) or [first]
+        batch = _make_batch(loose, policy)
+    ranked = same.filter(batch=batch).prefetch_related(*COMPOSED_FROM).order_by("rank", "pk")
+    rows: list[OutboxMessage] = []
     try:
-        return fit_to_limit(policy.sort(rows))
+        for limit in (USUALLY_FITTING, MAX_FITTING):
+            rows = _fit_to_limit(policy.sort(list(ranked[:limit]) or [first]), policy)
+            if len(rows) < limit:
+                break
     except DatabaseError:
         raise
     except Exception:  # a message that cannot be composed must not stop the others: each goes by itself
         log.exception("batching_failed", message_id=first.pk)
         return [first]
+    return rows
 
 
-def fit_to_limit(rows: list[OutboxMessage]) -> list[OutboxMessage]:
+def _fit_to_limit(rows: list[OutboxMessage], policy: BatchPolicy) -> list[OutboxMessage]:
     """Return as many of these as one call holds, at least one."""
+    composed = policy.prepare(rows)
+
+    def length(count: int) -> int:
+        return composed(count).acceptable().length
+
     count = len(rows)
-    while count > 1 and (length := compose(rows[:count]).length) > MAX_TEXT:
+    while count > 1 and (too_long := length(count)) > MAX_TEXT:
         # Lines are of about the same length, so this comes close after a few steps.
-        count = max(1, min(count - 1, count * MAX_TEXT // length))
-    while count < len(rows) and compose(rows[: count + 1]).length <= MAX_TEXT:
+        count = max(1, min(count - 1, count * MAX_TEXT // too_long))
+    while count < len(rows) and length(count + 1) <= MAX_TEXT:
         count += 1
     return rows[:count]

@@ -46,7 +46,7 @@ class Claim:
         of one message the webinar before a change and of another the webinar after it.
         """
         with snapshot():
-            rows = OutboxMessage.objects.select_related(*COMPOSED_FROM)
+            rows = OutboxMessage.objects.prefetch_related(*COMPOSED_FROM)
             found = rows.in_bulk([message.pk for message in self.messages])
             return message_types.compose([found[message.pk] for message in self.messages])
 

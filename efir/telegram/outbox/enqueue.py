@@ -51,6 +51,7 @@ class NewMessage:
 
     cause_at: the moment of the event that caused it; its waits are counted from there.
     caused_by_id: the person whose decision caused it; None if the system did.
+    rank: where many go as one, the lowest is listed first.
     """
 
     webinar_id: int
@@ -59,6 +60,7 @@ class NewMessage:
     kind: Kind
     cause_at: datetime
     caused_by_id: int | None = None
+    rank: float = 0.0
 
 
 def enqueue(messages: Sequence[NewMessage]) -> None:
@@ -77,6 +79,7 @@ def enqueue(messages: Sequence[NewMessage]) -> None:
             person_id=message.person_id,
             kind=message.kind,
             caused_by_id=message.caused_by_id,
+            rank=message.rank,
             priority=message_type(message.kind).priority,
             created_at=now,
             cause_at=message.cause_at,

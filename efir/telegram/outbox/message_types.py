@@ -9,7 +9,7 @@ from html import escape, unescape
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 
 from efir.accounts.capabilities import Capability
 from efir.site_settings.current import current
@@ -79,15 +79,18 @@ class BatchPolicy:
     """How one person's messages of a kind from one webinar go out as one message, if there are many.
 
     max_single: up to so many messages still go one by one.
-    webinars_in_progress: the ids of webinars that will cause more messages; theirs wait until all are there.
-    rank: orders a query by what is to be listed first, so that only as many are fetched as may fit.
-    sort: returns the messages in the order in which the text lists them.
+    has_more_to_come: returns a condition on messages: the person will get more of the kind from the webinar, so that
+        these wait until all are there.
+    summarize: counts a new batch for the texts of all its messages; returns a JSON value.
+    sort: returns the messages in the order in which the text lists them. Which are listed first is their `rank`.
+    prepare: reads what these messages are about, and returns a function that composes the first so many of them.
     """
 
     max_single: int
-    webinars_in_progress: Callable[[], QuerySet[Any, Any]]
-    rank: Callable[[QuerySet[OutboxMessage]], QuerySet[OutboxMessage]]
+    has_more_to_come: Callable[[], Exists]
+    summarize: Callable[[QuerySet[OutboxMessage]], Any]
     sort: Callable[[Sequence[OutboxMessage]], list[OutboxMessage]]
+    prepare: Callable[[Sequence[OutboxMessage]], Callable[[int], OutgoingMessage]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ UNSETTLED = (
 )
 # After so many failures (about a minute of retries) a message no longer holds up the person's later messages.
 PATIENCE = 6
+# To be prefetched, not joined: the messages of a list share their webinar and their person.
 COMPOSED_FROM = ("webinar", "lead", "person")
 # Longer than any delay that Efir sets (`completion.LAST_RETRY_S`).
 LONGEST_DELAY = timedelta(minutes=2)
@@ -33,7 +34,7 @@ def _queued() -> QuerySet[OutboxMessage]:
     """Return the queue without the batches of which more messages are still to come. One query sees both."""
     rows = OutboxMessage.objects.filter(state=MessageState.QUEUED)
     for kind, policy in batch_policies():
-        rows = rows.exclude(kind=kind, webinar_id__in=policy.webinars_in_progress())
+        rows = rows.exclude(Q(kind=kind) & Q(policy.has_more_to_come()))
     return rows
 
 
@@ -75,7 +76,7 @@ def _first_of(person_id: int, now: datetime) -> OutboxMessage | None:
 
 def locked(rows: QuerySet[OutboxMessage]) -> QuerySet[OutboxMessage]:
     """Lock these rows until the transaction ends, skipping locked ones, and fetch what composing needs."""
-    return rows.select_for_update(skip_locked=True, of=("self",)).select_related(*COMPOSED_FROM)
+    return rows.select_for_update(skip_locked=True).prefetch_related(*COMPOSED_FROM)
 
 
 def requeue(rows: QuerySet[OutboxMessage]) -> int:

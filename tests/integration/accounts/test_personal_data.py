@@ -69,13 +69,19 @@ WITHOUT_PEOPLE = {
     *(
         "telegram.BotUpdate",
         "telegram.DispatcherState",
+        "telegram.MessageBatch",
         "ops.WorkerHeartbeat",
         "ops.DemoMark",
         "ops.SecretKeyFingerprint",
     ),
 }
-# Bookkeeping that says nothing about the person: changes of access, and Django's unused permissions.
-NOT_EXPORTED = {"accounts.AccessChange.person", "accounts.Person_user_permissions.person"}
+# Bookkeeping that says nothing about the person: changes of access, Django's unused permissions, and the work that is
+# left of a classification.
+NOT_EXPORTED = {
+    "accounts.AccessChange.person",
+    "accounts.Person_user_permissions.person",
+    "attendance.ClassificationChunk.continued_inviter",
+}
 
 
 @pytest.fixture(autouse=True)

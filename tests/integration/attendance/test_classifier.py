@@ -16,7 +16,14 @@ from efir.accounts.roles import assign_role
 from efir.attendance import classifier, tracker
 from efir.attendance.evidence import late_results, live_time_of
 from efir.attendance.labels import unknown_label
-from efir.attendance.models import Classification, Participation, UnknownReason, Verdict
+from efir.attendance.models import (
+    Classification,
+    ClassificationChunk,
+    Participation,
+    UnknownReason,
+    Verdict,
+    inviters_with_verdicts_to_come,
+)
 from efir.hooks.actions import ActionRefused, Context, Source
 from efir.hooks.models import JournalEntry
 from efir.ops.verify import verdicts, verify
@@ -369,6 +376,39 @@ def test_skipped_leads_are_classified_at_the_end(evening, make_person):
     while classifier.classify_chunk(evening.webinar, size=2):
         pass
     assert set(Verdict.objects.values_list("lead_id", flat=True)) == {lead.pk for lead in leads}
+
+
+def test_inviter_with_few_leads_has_their_verdicts_first(evening, make_person):
+    big, small = make_person(Role.PARTNER), make_person(Role.PARTNER)
+    invited = {
+        inviter: [make_person(invited_by=inviter) for _ in range(n)] for inviter, n in ((big, 5), (small, 2))
+    }
+    alone = make_person()
+    for lead in [alone, *invited[big], *invited[small]]:
+        evening.seen(lead, 0, 3600)
+    evening.stop()
+    tracker.record_new_entries()
+    evening.webinar.refresh_from_db()
+    found = []
+    while classifier.classify_chunk(evening.webinar, size=3):
+        judged = set(Verdict.objects.values_list("lead__invited_by_id", flat=True))
+        found.append((judged, inviters_with_verdicts_to_come(evening.webinar.pk)))
+    both = {big.pk, small.pk}
+    assert found == [(both, {big.pk}), (both, {big.pk}), (both | {None}, set())]
+
+
+def test_chunk_of_a_worker_that_died_is_classified_by_the_next(evening, make_person):
+    leads = [make_person() for _ in range(3)]
+    for lead in leads:
+        evening.seen(lead, 0, 3600)
+    evening.stop()
+    tracker.record_new_entries()
+    evening.webinar.refresh_from_db()
+    classifier.classify_chunk(evening.webinar, size=2)
+    while classifier.classify_chunk(evening.webinar, size=500):
+        pass
+    assert set(Verdict.objects.values_list("lead_id", flat=True)) == {lead.pk for lead in leads}
+    assert not ClassificationChunk.objects.exists()
 
 
 def test_recompute_gives_the_stored_verdict(evening, make_person):

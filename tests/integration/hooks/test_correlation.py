@@ -84,9 +84,9 @@ def test_messages_name_their_cause(webinar, admin, make_person, lines, settle_al
 def test_call_with_two_causes_logs_two_lines(webinar, admin, make_person, lines, settle_all):
     partner = linked(make_person(Role.PARTNER)).person
     leads = [make_person(invited_by=partner) for _ in range(12)]
-    classified(webinar, leads[1:], "stayed_to_end")
     held_verdict(webinar, leads[0])
     classifier.resolve_verdict(webinar.pk, leads[0].pk, True, admin)
+    classified(webinar, leads[1:], "stayed_to_end")
     settle_all(Sent(1))
     stopped, decided = sorted(lines("message_settled"), key=lambda line: -len(line["message_ids"]))
     assert stopped["cause"] == stop_of(webinar)

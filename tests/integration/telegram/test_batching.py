@@ -9,13 +9,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from efir.accounts.capabilities import Role
-from efir.attendance.models import Classification, Verdict
+from efir.attendance.models import ClassificationChunk, Verdict
 from efir.fake_botapi.markup import parse_html, utf16_length
 from efir.followup.digest import MAX_SINGLE
 from efir.room.models import CtaPress
 from efir.telegram.bot import lease
 from efir.telegram.bot.outcomes import MessageRefused, NotSent, OutcomeUnknown, RateLimited, Sent
-from efir.telegram.models import DispatcherState, OutboxMessage, TelegramChat
+from efir.telegram.models import DispatcherState, MessageBatch, OutboxMessage, TelegramChat
 from efir.telegram.outbox import batching, claims, enqueue, resend
 from efir.telegram.outbox.completion import AFTER_UNKNOWN_S, LAST_RETRY_S, complete, recover_orphaned
 from efir.telegram.outbox.message_types import MAX_TEXT
@@ -108,27 +108,56 @@ def test_messages_are_batched_per_webinar_and_partner(verdicts, claim, make_webi
     assert [len(each.messages) for each in claim()] == [1, 1]
 
 
-def test_batch_waits_until_all_verdicts_are_there(verdicts, claim, webinar, clock):
-    work = Classification.objects.create(webinar=webinar)
+@pytest.fixture
+def more_to_come(webinar, partner):
+    """Let the classification stop between two verdicts on the partner's candidates."""
+    return ClassificationChunk.objects.create(
+        webinar=webinar, number=1, lead_ids=[], continued_inviter=partner
+    )
+
+
+def test_batch_waits_until_all_verdicts_of_its_partner_are_there(verdicts, claim, more_to_come):
     verdicts(2)
     assert claim() == []
+    more_to_come.delete()
     verdicts(4)
-    work.done_at = clock()
-    work.save()
     (one,) = claim()
     assert len(one.messages) == 6
 
 
-def test_unfinished_classification_delays_no_other_webinar(verdicts, claim, webinar, make_webinar):
-    Classification.objects.create(webinar=webinar)
+def test_partner_does_not_wait_for_verdicts_of_another(verdicts, claim, more_to_come, make_person):
+    other = make_person(Role.PARTNER)
+    linked(other)
+    verdicts(1)
+    verdicts(MANY, to=other)
+    assert [(each.person_id, len(each.messages)) for each in claim()] == [(other.pk, MANY)]
+
+
+def test_verdicts_to_come_delay_no_other_webinar(verdicts, claim, more_to_come, make_webinar):
     verdicts(1)
     other = make_webinar("finished")
     verdicts(1, about=other)
     assert [each.messages[0].webinar_id for each in claim()] == [other.pk]
 
 
-def test_candidates_do_not_wait_for_other_verdicts(verdicts, claim, webinar):
-    Classification.objects.create(webinar=webinar)
+def test_batch_is_made_with_its_last_verdict(verdicts, more_to_come):
+    """A claim that makes it takes the longer, the more messages there are."""
+    verdicts(MANY)
+    assert set(to_partner().values_list("batch", flat=True)) == {None}
+    more_to_come.delete()
+    verdicts(1)
+    (batch,) = set(to_partner().values_list("batch", flat=True))
+    assert MessageBatch.objects.get(pk=batch).summary == {"total": MANY + 1, "attended": MANY + 1}
+
+
+def test_batch_without_a_summary_is_counted(verdicts, claim):
+    verdicts(MANY)
+    MessageBatch.objects.all().delete()  # as an earlier release leaves it
+    (one,) = claim()
+    assert f"участие засчитано — {MANY}, не засчитано — 0" in shown(one)
+
+
+def test_candidates_do_not_wait_for_other_verdicts(verdicts, claim, more_to_come):
     (lead,) = verdicts(1)
     linked(lead)
     enqueue.release_for_link(lead)
@@ -334,18 +363,18 @@ def test_claim_costs_the_same_however_many_wait(verdicts, claim, webinar, make_p
         assert len(one.messages) < 150
         OutboxMessage.objects.update(state="sent")
     few, many = costs
-    assert many - few <= 10, "one query or two for each try to compose"
+    assert many == few
 
 
 def test_nothing_is_composed_while_the_lease_is_locked(verdicts, claim, monkeypatch):
     verdicts(MANY)
     held_locks = []
-    real = batching.compose
+    real = batching._fit_to_limit
     depth = len(connection.savepoint_ids)
     monkeypatch.setattr(
         batching,
-        "compose",
-        lambda rows: held_locks.append(len(connection.savepoint_ids) > depth) or real(rows),
+        "_fit_to_limit",
+        lambda *args: held_locks.append(len(connection.savepoint_ids) > depth) or real(*args),
     )
     claim()
     assert held_locks
