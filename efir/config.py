@@ -267,6 +267,7 @@ class Config:
     )
     evidence_days: float = setting(RETENTION, "0", "days to keep presence in archived webinars; 0 for ever")
     text_days: float = setting(RETENTION, "180", "days to keep the texts of messages; 0 for ever")
+    talk_days: float = setting(RETENTION, "180", "days to keep what was written in rooms; 0 for ever")
     address_days: float = setting(RETENTION, "90", "days to keep addresses in the audit log; 0 for ever")
     trace_days: float = setting(RETENTION, "30", "days to keep records of idle processes; 0 for ever")
     forgotten_h: float = setting(

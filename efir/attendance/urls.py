@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from efir.attendance import views
-from efir.attendance.report import csv_export
+from efir.attendance.report import csv_export, talk_export
 
 urlpatterns = [
     path("admin_webinar/<id:webinar_id>/verdicts/<id:lead_id>", views.decide_verdict, name="decide_verdict"),
@@ -20,5 +20,17 @@ urlpatterns = [
         views.download,
         {"export_of": csv_export.presence},
         name="presence_csv",
+    ),
+    path(
+        "admin_webinar/<id:webinar_id>/questions.csv",
+        views.download,
+        {"export_of": talk_export.questions},
+        name="questions_csv",
+    ),
+    path(
+        "admin_webinar/<id:webinar_id>/talk.csv",
+        views.download,
+        {"export_of": talk_export.talk},
+        name="talk_csv",
     ),
 ]

@@ -54,8 +54,8 @@ async def _listen(hub: RoomHub) -> None:
     while True:
         try:
             async with await psycopg.AsyncConnection.connect(_conninfo(), autocommit=True) as connection:
-                receivers = {NOTIFY_CHANNEL: hub.notify_changed}
-                receivers |= {each.notify_channel: each.notify_changed for each in hub.extensions}
+                receivers = {each.notify_channel: each.notify_changed for each in hub.extensions}
+                receivers[NOTIFY_CHANNEL] = hub.notify_changed
                 for channel in receivers:
                     await connection.execute(f"LISTEN {channel}")
                 while True:

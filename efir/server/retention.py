@@ -18,6 +18,7 @@ from efir.attendance.models import Classification
 from efir.audit.models import AuditAddress
 from efir.lib import clock
 from efir.room.models import Opening, PresenceInterval, Recorder, WatchingInterval
+from efir.talk.models import Message
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
@@ -59,6 +60,7 @@ def prune_batch() -> bool:
     by_days: tuple[tuple[float, Callable[[datetime], int]], ...] = (
         (keep.address_days, lambda before: _delete(AuditAddress.objects.filter(at__lt=before))),
         (keep.text_days, _clear_texts),
+        (keep.talk_days, lambda before: _delete(Message.objects.filter(at__lt=before))),
         (keep.evidence_days, _delete_evidence),
         (keep.trace_days, _delete_recorders),
     )

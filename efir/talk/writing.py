@@ -13,8 +13,9 @@ from efir.accounts.capabilities import Capability, can
 from efir.accounts.models import Person
 from efir.hooks.actions import ActionRefused, Code
 from efir.lib import clock
+from efir.talk.hidden_words import contains_hidden_word
+from efir.talk.links import contains_link
 from efir.talk.models import Badge, Kind, Message, Mute, State, TalkRoom
-from efir.talk.rules import contains_hidden_word, contains_link
 from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Hold, Talk, Webinar
 from efir.webinars.selectors import visible_webinar

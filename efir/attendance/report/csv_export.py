@@ -94,13 +94,13 @@ def _verdict_row(verdict: Verdict, timeline: BroadcastTimeline | None, webinar: 
         round(verdict.present_s),
         "" if verdict.watched_s is None else round(verdict.watched_s),
         "" if verdict.live_s is None else round(verdict.live_s),
-        *([_local(moment, webinar) for moment in ends] or ["", ""]),
-        *([_iso(moment, webinar) for moment in ends] or ["", ""]),
+        *([local_time(moment, webinar) for moment in ends] or ["", ""]),
+        *([iso_time(moment, webinar) for moment in ends] or ["", ""]),
         len(spans),
         {True: "true", False: "false", None: ""}[verdict.attended],
         verdict.reason,
         verdict.rule,
-        _iso(verdict.decided_at or verdict.classified_at, webinar),
+        iso_time(verdict.decided_at or verdict.classified_at, webinar),
     ]
 
 
@@ -126,20 +126,22 @@ def _presence_rows(webinar: Webinar, ids: Sequence[int], timeline: BroadcastTime
             yield [
                 person_id,
                 names[person_id],
-                _local(start, webinar),
-                _local(end, webinar),
-                _iso(start, webinar),
-                _iso(end, webinar),
+                local_time(start, webinar),
+                local_time(end, webinar),
+                iso_time(start, webinar),
+                iso_time(end, webinar),
                 round((end - start).total_seconds()),
             ]
 
 
-def _local(moment: datetime, webinar: Webinar) -> str:
+def local_time(moment: datetime, webinar: Webinar) -> str:
+    """Return the time by the webinar's clock."""
     # «2026-11-23 19:05:07» is recognized as a time by spreadsheets.
     return f"{moment.astimezone(webinar.zone):%Y-%m-%d %H:%M:%S}"
 
 
-def _iso(moment: datetime, webinar: Webinar) -> str:
+def iso_time(moment: datetime, webinar: Webinar) -> str:
+    """Return the time as ISO 8601 with the offset of the webinar's clock."""
     return moment.astimezone(webinar.zone).isoformat(timespec="seconds")
 
 

@@ -1,4 +1,4 @@
-"""`efir webinar`, `journal`, `verdicts`, `outbox`, `audit` and `doctor`."""
+"""`efir webinar`, `journal`, `verdicts`, `messages`, `outbox`, `audit` and `doctor`."""
 
 from __future__ import annotations
 
@@ -45,6 +45,11 @@ def journal(options: argparse.Namespace) -> int:
 def verdicts(options: argparse.Namespace) -> int:
     """Print the verdicts of a webinar."""
     return print_lines(listings.verdicts(options.webinar))
+
+
+def messages(options: argparse.Namespace) -> int:
+    """Print what was written in a room."""
+    return print_lines(listings.messages(options.webinar))
 
 
 def outbox(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""The lines of the listings: times in UTC ending in `Z`, people by log-in."""
+"""The lines of the listings: times in UTC ending in `Z`, people by log-in (by number in `messages`)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from efir.attendance.models import Verdict
 from efir.attendance.rules import LiveTime
 from efir.hooks.models import JournalEntry
 from efir.lib import clock
+from efir.talk.models import Message, State
 from efir.telegram.labels import why_not_sent
 from efir.telegram.message_list import RELATED
 from efir.telegram.models import OutboxMessage
@@ -88,6 +89,24 @@ def verdicts(webinar_id: int) -> Iterator[dict[str, Any]]:
 def _evening(webinar_id: int) -> LiveTime | None:
     webinar = Webinar.objects.filter(pk=webinar_id).first()
     return judged_live_time(webinar) if webinar and webinar.finished_at else None
+
+
+def messages(webinar_id: int) -> Iterator[dict[str, Any]]:
+    """Yield every message and question of the room, the oldest first; `person` is the author's number.
+
+    What a muted person wrote is hidden, as for everybody else.
+    """
+    for message in Message.objects.filter(webinar_id=webinar_id).order_by("number").iterator():
+        yield {
+            "id": message.number,
+            "webinar_id": message.webinar_id,
+            "person": message.person_id,
+            "kind": message.kind,
+            "text": message.text,
+            "state": State.HIDDEN.value if message.muted else message.state,
+            "at": _iso(message.at),
+            "answered_at": _iso(message.answered_at),
+        }
 
 
 def outbox(webinar_id: int | None, state: str | None = None) -> Iterator[dict[str, Any]]:

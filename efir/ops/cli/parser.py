@@ -89,6 +89,10 @@ def build_parser() -> Parser:
     journal.webinar_option()
     verdicts = _add(commands, "verdicts", "commands:verdicts", "list the verdicts, one JSON object a line")
     verdicts.webinar_option(required=True)
+    messages = _add(
+        commands, "messages", "commands:messages", "list what was written in a room, one JSON object a line"
+    )
+    messages.webinar_option(required=True)
     _add_outbox(commands)
     audit = _add(commands, "audit", "commands:audit", "list who did what, one JSON object a line")
     audit.webinar_option()

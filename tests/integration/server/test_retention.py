@@ -22,6 +22,8 @@ from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.server import retention
 from efir.server.retention import RetentionJob, prune_batch
+from efir.talk.models import Kind, Message
+from efir.talk.writing import write_message
 from efir.telegram.models import OutboxMessage
 from efir.webinars import core
 from tests.conftest import SYSTEM
@@ -33,10 +35,24 @@ DAY_S = 24 * 3600
 @pytest.fixture
 def keep(settings):
     def days(**fields):
-        forever = {"evidence_days": 0, "text_days": 0, "address_days": 0, "trace_days": 0}
+        forever = {"evidence_days": 0, "text_days": 0, "talk_days": 0, "address_days": 0, "trace_days": 0}
         settings.EFIR = replace(settings.EFIR, **(forever | fields))
 
     return days
+
+
+def test_talk_is_deleted_in_time(keep, member, make_webinar, clock):
+    room = make_webinar("live")
+    write_message(room.pk, member.person, "Давно", Kind.MESSAGE, uuid4())
+    clock.move(10 * DAY_S)
+    write_message(room.pk, member.person, "Недавно", Kind.MESSAGE, uuid4())
+    keep(talk_days=5)
+    prune_batch()
+    assert [message.text for message in Message.objects.all()] == ["Недавно"]
+    keep()
+    clock.move(1000 * DAY_S)
+    prune_batch()
+    assert Message.objects.count() == 1
 
 
 @pytest.fixture
