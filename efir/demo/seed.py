@@ -27,6 +27,7 @@ from efir.server.models import DemoMark
 from efir.telegram.models import TelegramChat
 from efir.triggers import registry
 from efir.webinars import core
+from efir.webinars.lifecycle import Video
 from efir.webinars.models import Webinar
 from efir.webinars.posters.render import render_image
 from efir.webinars.posters.store import store
@@ -170,12 +171,15 @@ def seed() -> None:
 
 
 def _add_next_webinar(people: dict[str, Person]) -> None:
-    webinar = _publish_webinar("Своё дело без вложений", clock.now() + NEXT_IN, people["speaker"])
+    start = clock.now() + NEXT_IN
+    webinar = _publish_webinar("Своё дело без вложений", start, people["speaker"], video=Video.OWN)
     for login in SEATS_NEXT:
         core.book_seat(webinar.pk, people[login])
 
 
-def _publish_webinar(title: str, starts_at: datetime, speaker: Person) -> Webinar:
+def _publish_webinar(
+    title: str, starts_at: datetime, speaker: Person, *, video: Video = Video.EMBED
+) -> Webinar:
     context = Context(speaker.pk, Source.WEB)
     webinar = core.create(
         {
@@ -184,7 +188,8 @@ def _publish_webinar(title: str, starts_at: datetime, speaker: Person) -> Webina
             "speaker_name": speaker.name,
             "starts_at": starts_at.replace(second=0, microsecond=0),
             "length_min": LENGTH // timedelta(minutes=1),
-            "player_url": f"{settings.EFIR.public_url}/demo/player/",
+            "video": video,
+            "player_url": "" if video is Video.OWN else f"{settings.EFIR.public_url}/demo/player/",
             "poster": store(render_image(draw_poster(Webinar.objects.count()))),
         },
         context,
@@ -204,6 +209,7 @@ def _print_welcome(*, kept: bool) -> None:
         "Расписание · schedule": "/webinars/",
         "Комната · room": "/account/webinar_room/",
         "Ведущий · speaker": "/admin_webinar/",
+        "Тестовая картинка · picture": "/demo/picture/",
         "Telegram понарошку · chats": "/demo/telegram/",
         "Оформление · components": "/demo/components/",
         "Войти · log in": "/login/",

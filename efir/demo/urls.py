@@ -13,5 +13,7 @@ urlpatterns = [
     path("telegram/<id:chat_id>/block", views.toggle_block, name="demo-block"),
     path("components/", components.components, name="demo-components"),
     path("player/", views.player, name="demo-player"),
+    path("picture/", views.pictures, name="demo-pictures"),
+    path("picture/<id:webinar_id>", views.switch_picture, name="demo-picture"),
     path("recording/", views.recording, name="demo-recording"),
 ]

@@ -8,18 +8,24 @@ from csp.constants import SELF
 from csp.decorators import csp_replace
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import translation
+from django.views.decorators.cache import never_cache
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
+from efir.accounts.capabilities import Capability, capability_required
 from efir.accounts.models import Person
-from efir.accounts.sessions import new_session
+from efir.accounts.sessions import current_person, new_session
+from efir.broadcast.ingest import BroadcastRefused
+from efir.demo import test_picture
 from efir.demo.seed import FIRST_CHAT_ID
 from efir.demo.site import fake_botapi
 from efir.lib.concurrency import in_thread
 from efir.telegram.link_tokens import make_link
+from efir.webinars.lifecycle import Status, Video
+from efir.webinars.models import Webinar
 
 # The chats of people played on the page are numbered far from the seeded ones.
 FIRST_PLAYED_CHAT_ID = FIRST_CHAT_ID + 100_000
@@ -105,6 +111,31 @@ async def toggle_block(request: HttpRequest, chat_id: int) -> HttpResponse:
 def player(request: HttpRequest) -> HttpResponse:
     """Show something that moves, so that the demo's room plays without a network."""
     return render(request, "demo/player.html")
+
+
+@never_cache
+@require_safe
+@capability_required(Capability.BROADCAST)
+def pictures(request: HttpRequest) -> HttpResponse:
+    """Offer the test picture for every webinar with its own broadcast that is not over."""
+    webinars = Webinar.objects.filter(video=Video.OWN, finished_at=None).exclude(status=Status.DRAFT)
+    shown = [(each, test_picture.is_running(each.pk)) for each in webinars.order_by("starts_at")]
+    return render(request, "demo/pictures.html", {"webinars": shown})
+
+
+@require_POST
+@capability_required(Capability.BROADCAST)
+def switch_picture(request: HttpRequest, webinar_id: int) -> HttpResponse:
+    """Send the test picture to a webinar, or stop it."""
+    webinar = get_object_or_404(Webinar, pk=webinar_id)
+    try:
+        if test_picture.is_running(webinar.pk):
+            test_picture.stop(webinar.pk)
+        else:
+            test_picture.start(webinar.pk, current_person(request))
+    except BroadcastRefused as refused:
+        raise BadRequest(refused.code) from refused
+    return redirect("demo-pictures")
 
 
 @require_safe

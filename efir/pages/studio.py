@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
@@ -22,7 +23,7 @@ DEVICES = frozenset({"camera", "display-capture", "microphone", "screen-wake-loc
 def studio(request: HttpRequest, webinar_id: int) -> HttpResponse:
     """Show the studio of one webinar. Its script asks for the devices and sends what they give."""
     webinar = get_object_or_404(Webinar, pk=webinar_id)
-    context = {"webinar": webinar, "actions": available_actions(webinar)}
+    context = {"webinar": webinar, "actions": available_actions(webinar), "is_demo": settings.EFIR.demo}
     response = render(request, "pages/studio.html", context)
     response["Permissions-Policy"] = permissions_policy(allowed=DEVICES)
     return response

@@ -156,3 +156,21 @@ def test_data_is_kept_until_reset(demo):
     demo.start("demo", "--reset")
     assert "Оставленный" not in [line["title"] for line in demo.lines("webinar", "list")]
     eventually(lambda: "sent" in demo.outbox(1).values())
+
+
+@pytest.mark.smoke
+def test_picture_goes_on_air_without_a_camera(demo):
+    webinar = next(line["id"] for line in demo.lines("webinar", "list") if line["status"] == "scheduled")
+    speaker, viewer = visitor(demo, "speaker"), visitor(demo, "candidate1")
+    assert "Пустить тестовую картинку" in speaker.get("/demo/picture/").text
+    assert viewer.get("/demo/picture/").status_code == 403
+    assert speaker.post(f"/demo/picture/{webinar}").status_code == 302
+    assert "картинка идёт" in speaker.get("/demo/picture/").text
+    assert speaker.post(f"/admin_webinar/{webinar}/start").status_code == 200
+    player = viewer.post(f"/account/webinar_room/{webinar}/watch").json()
+    assert player["video"] == "own"
+    playlist = eventually(lambda: text if "#EXTINF" in (text := viewer.get(player["url"]).text) else "")
+    segment = next(line for line in playlist.splitlines() if not line.startswith("#"))
+    assert viewer.get(segment).status_code == 200
+    assert speaker.post(f"/demo/picture/{webinar}").status_code == 302
+    assert "картинка идёт" not in speaker.get("/demo/picture/").text
