@@ -6,12 +6,10 @@ No more hashes run at once than there are cores, so that a rush of logins waits 
 from __future__ import annotations
 
 import os
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
-
-_slots = threading.BoundedSemaphore(os.cpu_count() or 1)
 
 
 class LeanArgon2PasswordHasher(Argon2PasswordHasher):
@@ -22,14 +20,23 @@ class LeanArgon2PasswordHasher(Argon2PasswordHasher):
     parallelism = 1
 
     def encode(self, password: str, salt: str) -> str:
-        with _slots:
-            return super().encode(password, salt)
+        return _threads.submit(super().encode, password, salt).result()
 
     def verify(self, password: str, encoded: str) -> bool:
-        with _slots:
-            return super().verify(password, encoded)
+        return _threads.submit(super().verify, password, encoded).result()
 
     def harden_runtime(self, password: str, encoded: str) -> Any:
         # Django equalizes the time of cheaper old hashes here. There are none: all hashes have one cost, and
         # `authenticate` hashes for unknown logins as well.
         return None
+
+
+def _start_threads() -> None:
+    """Make the threads that hash; with those of the requests malloc would keep several blocks for each of them."""
+    global _threads  # noqa: PLW0603  # a forked process has no threads
+    _threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="efir-hash")
+
+
+_threads: ThreadPoolExecutor
+_start_threads()
+os.register_at_fork(after_in_child=_start_threads)

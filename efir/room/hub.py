@@ -63,8 +63,9 @@ class RoomChannel:
         """Encode the state once and send it to every viewer; after the finish this ends their streams."""
         self.broadcast_count = count
         self._encode(count)
+        message, last = self.message, self.has_ended
         for viewer in tuple(self.viewers):
-            viewer.send(self.message, last=self.has_ended)
+            viewer.send(message, last=last)
 
     def send_snapshot(self, viewer: Viewer, count: int) -> None:
         """Send one viewer the current state; its server time is a tick old at most."""
@@ -238,8 +239,14 @@ class RoomHub:
     def _viewers(self) -> Iterator[Viewer]:
         return (viewer for channel in self._channels.values() for viewer in channel.viewers)
 
-    def _on_webinar_changed(self, webinar_id: int, **kwargs: Any) -> None:
-        self.notify_changed([webinar_id])
+    def _on_webinar_changed(self, webinar: Webinar, **kwargs: Any) -> None:
+        """Broadcast a row that this process has written, without reading it again. Thread-safe."""
+        self._loop.call_soon_threadsafe(self._broadcast_written, webinar, time.monotonic())
+
+    def _broadcast_written(self, webinar: Webinar, written_at: float) -> None:
+        self.admission.schedule_cache.invalidate()
+        if self._update(webinar):
+            metrics.FAN_OUT.observe(time.monotonic() - written_at)
 
     def _on_settings_changed(self, **kwargs: Any) -> None:
         self.notify_changed([])

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 
 from efir.lib import clock
 from efir.lib.asgi import head_of
+from efir.lib.sockets import write_now
 from efir.room.viewer import HEADERS, MAX_QUEUED_BYTES, Viewer
 
 # The send buffer. A viewer who reads so slowly that a state does not fit is dropped, and reconnects to a snapshot.
@@ -128,7 +129,7 @@ class SocketViewer(Viewer):
         if self._waiting is not None:
             return self._wait(event)
         try:
-            written = os.write(self._fd, event) if self._fd >= 0 else len(event)
+            written = write_now(self._fd, event) if self._fd >= 0 else len(event)
         except BlockingIOError:
             written = 0
         except OSError as exc:
@@ -146,7 +147,7 @@ class SocketViewer(Viewer):
         """Write what waits, as far as there is space."""
         while self._waiting:
             try:
-                written = os.write(self._fd, self._waiting[0])
+                written = write_now(self._fd, self._waiting[0])
             except BlockingIOError:
                 return None
             except OSError as exc:
@@ -180,7 +181,7 @@ class SocketViewer(Viewer):
         if self._fd < 0:
             return
         try:
-            if os.write(self._fd, message) < len(message):
+            if write_now(self._fd, message) < len(message):
                 self._end(FULL)
         except OSError as exc:  # EAGAIN if the buffer is full
             self._end(exc.errno or 0)

@@ -7,6 +7,7 @@ them raise ActionRefused, with the code that says why.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy as copy_of
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -58,7 +59,7 @@ _PERSONAL_FIELDS = frozenset({"speaker_name"})
 # A press this long after another is meant: people press twice within a second, and browsers repeat a lost request soon.
 PRESSED_TWICE = timedelta(seconds=5)
 
-# Sent after the commit, with `webinar_id`, in the process that made the change.
+# Sent after the commit, with `webinar_id` and the row `webinar` as it was written, in the process that made the change.
 webinar_changed = Signal()
 # Sent within the transaction that publishes a recording, with `webinar_id`.
 recording_published = Signal()
@@ -337,7 +338,9 @@ def _write(webinar: Webinar, **fields: Any) -> None:
     )
     webinar.refresh_from_db()
     _notify(webinar.pk)
-    transaction.on_commit(partial(webinar_changed.send, sender=Webinar, webinar_id=webinar.pk))
+    # A copy: the caller goes on with the row.
+    sent = {"webinar_id": webinar.pk, "webinar": copy_of(webinar)}
+    transaction.on_commit(partial(webinar_changed.send, sender=Webinar, **sent))
 
 
 @receiver(settings_saved, dispatch_uid="efir.webinars.settings_saved")

@@ -24,6 +24,7 @@ from efir.room.models import PresenceInterval, Recorder, WatchingInterval
 from efir.room.presence import MAX_GAP_S, IntervalRow, Pending, RecorderRow
 from efir.room.socket_viewer import SocketViewer
 from efir.room.viewer import AsgiViewer
+from efir.webinars.core import webinar_changed
 from efir.webinars.models import Webinar
 from tests.conftest import SYSTEM, start, stop
 
@@ -69,6 +70,24 @@ def test_join_with_newer_row_broadcasts_it(before_and_after, status, action, now
         )
 
     assert asyncio.run(scenario()) == (now, True, True)
+
+
+def test_change_by_this_process_is_broadcast_without_reading_it(before_and_after):
+    before, after = before_and_after("scheduled", start)
+
+    async def scenario():
+        hub, waiting = RoomHub(), AsgiViewer(1, "")
+        channel = join(hub, before, waiting)
+        waiting.pop_message()
+        running = asyncio.create_task(hub.run())
+        await asyncio.sleep(0)
+        webinar_changed.send(sender=Webinar, webinar_id=after.pk, webinar=after)
+        await asyncio.sleep(0)  # one step of the event loop, while a read takes a thread and several
+        hub.close()
+        await running
+        return state_in(channel.message)["status"]
+
+    assert asyncio.run(scenario()) == "live"
 
 
 def test_join_with_older_row_changes_nothing(before_and_after):

@@ -257,3 +257,24 @@ def test_start_fixes_the_parameters_of_the_verdicts(make_webinar, settings):
     core.pause(webinar.pk, SYSTEM)
     webinar = core.resume(webinar.pk, SYSTEM)
     assert (webinar.grace_s, webinar.settle_s, webinar.min_watched) == (30, 5, 80)
+
+
+def test_signal_carries_the_row_that_was_committed(make_webinar, django_capture_on_commit_callbacks):
+    webinar, sent = make_webinar("live"), []
+
+    def receive(webinar_id, webinar, **_):
+        sent.append((webinar_id, webinar))
+
+    core.webinar_changed.connect(receive)
+    try:
+        with django_capture_on_commit_callbacks(execute=True):
+            changed = show(webinar.pk, SYSTEM)
+            changed.title = "written by nobody"
+    finally:
+        core.webinar_changed.disconnect(receive)
+    ((webinar_id, row),) = sent
+    stored = Webinar.objects.get(pk=webinar.pk)
+    fields = [field.attname for field in Webinar._meta.concrete_fields]
+    assert webinar_id == webinar.pk
+    assert row.cta_visible
+    assert [getattr(row, name) for name in fields] == [getattr(stored, name) for name in fields]
