@@ -109,7 +109,9 @@ class Audio:
         self._encoder = av.open(BytesIO(), "w", format="mp4")
         self.template = self._encoder.add_stream("aac", rate=AUDIO_RATE, layout=layout)
         self.template.bit_rate = AUDIO_BITRATE
-        self.template.codec_context.open()
+        # Opens the encoder and gives the stream its AudioSpecificConfig, which the init segment needs: browsers refuse
+        # "mp4a.40" without the object type.
+        self._encoder.start_encoding()
         self._resampler = AudioResampler(format="fltp", layout=layout, rate=AUDIO_RATE)
         self._fifo = AudioFifo()
         self._next = None if skip_until < 0 else round(skip_until * AUDIO_RATE)

@@ -1,0 +1,103 @@
+"""A picture whose pixels carry the time at which it was drawn, read again from a video: its delay, its frames.
+
+The code is 24 bits of milliseconds and 8 bits that check them, as black and white blocks along the upper edge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.sync_api import Page
+
+# Replaces the camera with the clock and the microphone with a note; `drawn` has the code of every frame.
+_CAMERA_JS = """(() => {
+  const [width, height, fps] = %(size)s;
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  const context = canvas.getContext("2d");
+  window.drawn = [];
+  const draw = () => {
+    const code = Date.now() %% 2 ** 24;
+    const bits = code + (code + (code >> 8) + (code >> 16) & 255) * 2 ** 24;
+    context.fillStyle = `hsl(${code / 50 %% 360} 60%% 40%%)`;
+    context.fillRect(0, 0, width, height);
+    context.fillStyle = "#fff";
+    context.fillRect(code / 8 %% width, height / 2, 40, 40);
+    for (let n = 0; n < 32; n += 1) {
+      context.fillStyle = Math.floor(bits / 2 ** n) %% 2 ? "#fff" : "#000";
+      context.fillRect(n * width / 32, 0, width / 32, height / 8);
+    }
+    window.drawn.push(code);
+  };
+  navigator.mediaDevices.getUserMedia = async ({ video }) => {
+    if (!video) {
+      const sound = new AudioContext();
+      const [note, to] = [sound.createOscillator(), sound.createMediaStreamDestination()];
+      note.connect(to);
+      note.start();
+      return to.stream;
+    }
+    if (!window.clock) window.clock = setInterval(draw, 1000 / fps);
+    draw();
+    return canvas.captureStream();
+  };
+})();"""
+
+# What a page with `READ_JS` has read so far.
+READ = "() => ({ shown, stalls, unreadable })"
+
+# Reads every frame that the page's video shows into `shown`: [code, its delay in ms]. Unreadable frames are counted.
+READ_JS = """() => {
+  const video = document.querySelector("video");
+  const canvas = Object.assign(document.createElement("canvas"), { width: 32, height: 1 });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.imageSmoothingEnabled = false;
+  Object.assign(window, { shown: [], unreadable: 0, stalls: 0 });
+  video.addEventListener("waiting", () => { window.stalls += 1; });
+  const read = () => {
+    video.requestVideoFrameCallback(read);
+    context.drawImage(video, 0, 0, video.videoWidth, video.videoHeight / 16, 0, 0, 32, 1);
+    const { data } = context.getImageData(0, 0, 32, 1);
+    let [code, check] = [0, 0];
+    for (let n = 0; n < 24; n += 1) if (data[n * 4] > 127) code += 2 ** n;
+    for (let n = 0; n < 8; n += 1) if (data[(n + 24) * 4] > 127) check += 2 ** n;
+    if ((code + (code >> 8) + (code >> 16) & 255) !== check) window.unreadable += 1;
+    else window.shown.push([code, (Date.now() - code + 2 ** 24) % 2 ** 24]);
+  };
+  video.requestVideoFrameCallback(read);
+}"""
+
+
+def camera_script(width: int = 640, height: int = 360, fps: int = 20) -> str:
+    """Return an init script for a page that asks for a camera."""
+    return _CAMERA_JS % {"size": [width, height, fps]}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a viewer saw: delays in seconds, and how many of the frames sent meanwhile were shown."""
+
+    delays: list[float]
+    shown: int
+    sent: int
+    stalls: int
+    unreadable: int
+
+    @property
+    def share(self) -> float:
+        """The share of the frames sent that reached the viewer's eye."""
+        return self.shown / self.sent if self.sent else 0.0
+
+
+def figures(sender: Page, read: dict[str, Any]) -> Shown:
+    """Compare what the sender drew with `read`, which a viewer's page gives for `READ`."""
+    codes = {code for code, _ in read["shown"]}
+    drawn = set(sender.evaluate("drawn"))
+    first, last = (read["shown"][0][0], read["shown"][-1][0]) if read["shown"] else (0, -1)
+    return Shown(
+        delays=[delay / 1000 for _, delay in read["shown"]],
+        shown=len(codes & drawn),
+        sent=sum(first <= code <= last for code in drawn),
+        stalls=read["stalls"],
+        unreadable=read["unreadable"],
+    )
