@@ -18,6 +18,7 @@ from efir.edge.cached_files import OfflineFiles, StaticFiles, logo_files, poster
 from efir.edge.cached_pages import RoomPage, SchedulePage, room_state
 from efir.edge.password_queue import PasswordQueueMiddleware
 from efir.edge.request_id import RequestIdMiddleware
+from efir.edge.talk import refuse_flood
 from efir.edge.video import LivePlaylist, MediaFiles
 from efir.edge.watch import watch
 from efir.lib import ids, metrics
@@ -63,6 +64,12 @@ def edge_routes(django: Application) -> tuple[Route, ...]:
             _path(rf"/account/webinar_room/({ids.PATTERN})/watch"),
             "account/webinar_room/<id>/watch",
             watch,
+            "POST",
+        ),
+        Route(
+            _path(rf"/account/webinar_room/({ids.PATTERN})/messages"),
+            "account/webinar_room/<id>/messages",
+            refuse_flood,
             "POST",
         ),
         Route(_path(rf"{_VIDEO}live\.m3u8"), "video/live.m3u8", LivePlaylist()),

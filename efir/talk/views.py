@@ -20,11 +20,15 @@ from efir.room.views import visible_or_404
 from efir.talk.encoding import Audience, as_json
 from efir.talk.models import MAX_LENGTH, Kind
 from efir.talk.moderation import ACTIONS, moderate, mute
+from efir.talk.pace import note_accepted
 from efir.talk.selectors import page_of_messages
 from efir.talk.writing import write_message
 from efir.web.shortcuts import html_405, prefers_html, redirect_with_message, refused_json
 from efir.webinars.endpoint import ActionResult, BadRequest, action_endpoint, parse_bool
 from efir.webinars.labels import refusal_message
+
+# The room takes new messages with the next second; of one person the first of three is past after five.
+RETRY_AFTER_S = {Code.TALK_BUSY: 1, Code.TALK_TOO_FAST: 5}
 
 
 @never_cache
@@ -66,6 +70,8 @@ def _write(request: HttpRequest, webinar_id: int) -> HttpResponse:
         return _answer_refusal(request, webinar_id, refused)
     if is_new:
         metrics.TALK_MESSAGES.labels(kind).inc()
+        if not (message.muted or can(current_person(request), Capability.MODERATE_TALK)):
+            note_accepted(webinar_id)
     if prefers_html(request):
         return redirect_with_message(request, _room_path(webinar_id), _("Отправлено."))
     return JsonResponse(as_json(message, Audience.AUTHOR), status=201 if is_new else 200)
@@ -96,7 +102,10 @@ def _answer_refusal(request: HttpRequest, webinar_id: int, refused: ActionRefuse
     metrics.TALK_REFUSED.labels(refused.code).inc()
     sentence = refusal_message(refused.code)
     if not prefers_html(request):
-        return refused_json(ActionRefused(refused.code, sentence))
+        answer = refused_json(ActionRefused(refused.code, sentence))
+        if answer.status_code == 429:
+            answer["Retry-After"] = str(RETRY_AFTER_S[refused.code])
+        return answer
     if refused.code is Code.NOT_FOUND:
         raise Http404
     if refused.code is Code.FORBIDDEN:

@@ -333,7 +333,7 @@ def test_every_view_has_a_row():
 def test_every_edge_route_has_a_row():
     addresses = [re.sub(r"\{\w+}", "5", address) for address in (*PAGES, STREAM)]
     patterns = [route.pattern for route in edge_routes(get_asgi_application()) if route.name != "static/"]
-    assert len(patterns) == 11
+    assert len(patterns) == 12
     assert [each.pattern for each in (*patterns, sse.PATH) if not any(map(each.fullmatch, addresses))] == []
     assert set(addresses) >= {"/offline/", "/offline.js"}
 

@@ -9,6 +9,7 @@ import pytest
 
 from efir.accounts.capabilities import Role
 from efir.lib import clock as efir_clock
+from efir.talk import pace
 from efir.talk.models import Message, TalkRoom
 from efir.talk.writing import MAX_ACCEPTED_PER_SECOND
 from efir.webinars import core
@@ -195,3 +196,16 @@ def test_text_is_never_markup(member, room):
     answer = say(member, room, text)
     assert answer["Content-Type"] == "application/json"
     assert json.loads(answer.content)["text"] == "<script>alert(1)</script>&amp;оборот"
+
+
+def test_flood_is_refused_without_the_database(as_role, room, clock, monkeypatch, django_assert_num_queries):
+    monkeypatch.setattr(pace, "_second", 0)
+    people = [as_role(Role.CANDIDATE) for _ in range(MAX_ACCEPTED_PER_SECOND)]
+    assert not pace.is_busy(room.pk)
+    for each in people:
+        say(each, room)
+    with django_assert_num_queries(0):
+        assert pace.is_busy(room.pk)
+    assert not pace.is_busy(room.pk + 1)
+    clock.move(1)
+    assert not pace.is_busy(room.pk)
