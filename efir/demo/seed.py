@@ -24,6 +24,7 @@ from efir.room.models import Opening
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.server.models import DemoMark
+from efir.site_settings import current
 from efir.telegram.models import TelegramChat
 from efir.triggers import registry
 from efir.webinars import core
@@ -75,6 +76,8 @@ LATER = {
     "Как говорить о деньгах": timedelta(days=3),
 }
 LENGTH = timedelta(minutes=60)
+# Whom those ask whom nobody invited.
+CONTACT = {"contact_name": "Анна Спикер", "telegram_name": "demo_speaker", "phone": "+70000000001"}
 
 
 def prepare(*, reset: bool) -> None:
@@ -127,6 +130,7 @@ def seed() -> None:
     for number, login in enumerate(login for login in PEOPLE if login not in WITHOUT_CHAT):
         TelegramChat.objects.create(person=people[login], chat_id=FIRST_CHAT_ID + number, linked_at=now)
 
+    current.save(CONTACT, Context(people["admin"].pk, Source.WEB))
     speaker = people["speaker"]
     context = Context(speaker.pk, Source.WEB)
     start = now - timedelta(days=1)

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from io import BytesIO
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from PIL import Image, ImageDraw
 
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
@@ -25,6 +27,8 @@ from efir.room.cta import record_press
 from efir.room.models import Opening
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
+from efir.site_settings import current
+from efir.site_settings import files as logo_files
 from efir.telegram.bot import lease
 from efir.telegram.bot.outcomes import MessageRefused, OutcomeUnknown, Sent
 from efir.telegram.models import TelegramChat
@@ -32,7 +36,7 @@ from efir.telegram.outbox import claims, completion, enqueue
 from efir.webinars import core
 from efir.webinars.lifecycle import Video
 from efir.webinars.models import Poster, Webinar
-from efir.webinars.posters.render import render_image
+from efir.webinars.posters.render import render_image, render_upload
 from efir.webinars.posters.store import store
 from tools.screenshots.actions import HLS_HOST
 from tools.screenshots.catalogue import NOW
@@ -91,6 +95,33 @@ def broadcast() -> dict[str, str]:
     return _path_values(people) | {"ahead": str(ahead.pk), "live": str(live.pk)}
 
 
+def branded() -> dict[str, str]:
+    """Create what `quiet` has on a site whose admin has filled in its settings."""
+    values = quiet()
+    picture = Image.new("RGBA", (300, 100), (0, 0, 0, 0))
+    ImageDraw.Draw(picture).ellipse((10, 10, 90, 90), fill="#d97706")
+    ImageDraw.Draw(picture).rounded_rectangle((110, 30, 290, 70), 20, fill="#d97706")
+    file = BytesIO()
+    picture.save(file, "PNG")
+    logo = render_upload(file.getvalue(), kind="logo")
+    logo_files.store(logo.digest, logo.files)
+    settings_of_the_site = {
+        "name": "Клуб «Рассвет»",
+        "logo": logo.digest,
+        "accent": "#d97706",
+        "organisation": "ИП Ветрова Анна Николаевна",
+        "organisation_address": "Омск, ул. Ленина, 1",
+        "data_contact": "data@example.org",
+        "contact_name": "Анна Ветрова",
+        "telegram_name": "demo_anna",
+        "phone": "+70000000001",
+        "offer_text": "Узнать о программе",
+        "offer_url": "https://example.org/",
+    }
+    current.save(settings_of_the_site, SYSTEM)
+    return values
+
+
 def evening() -> dict[str, str]:
     """Create webinars in every status, with verdicts and messages."""
     people = _create_people()
@@ -105,6 +136,7 @@ FIXTURES: dict[str, Callable[[], dict[str, str]]] = {
     "empty": empty,
     "quiet": quiet,
     "broadcast": broadcast,
+    "branded": branded,
     "evening": evening,
 }
 

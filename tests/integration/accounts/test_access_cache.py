@@ -21,7 +21,7 @@ from efir.accounts.roles import LastAdmin, assign_role
 from efir.lib.concurrency import in_thread
 from tests.conftest import PASSWORD
 
-LEAD = {"enter_room", "is_lead"}
+LEAD = {"enter_room", "is_lead", "write_talk"}
 
 
 @pytest.fixture

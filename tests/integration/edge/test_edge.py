@@ -144,7 +144,7 @@ def statements():
 
 def token_of(page: str) -> str:
     """Return the one form token of a page."""
-    (token,) = re.findall(r'name="csrfmiddlewaretoken" value="(\w{64})"', page)
+    (token,) = set(re.findall(r'name="csrfmiddlewaretoken" value="(\w{64})"', page))
     return token
 
 
