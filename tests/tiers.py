@@ -29,6 +29,8 @@ POSTGRESQL = (
     "tests/e2e/test_scenarios.py",
     "tests/e2e/test_steady_room.py",
     "tests/e2e/test_upgrade.py",
+    "tests/e2e/test_broadcast.py",
+    "tests/faults/test_killed_broadcast.py",
     "tests/faults/test_killed_while_sending.py",
     "tests/faults/test_killed_worker.py",
     "tests/faults/test_lost_network.py",

@@ -16,6 +16,7 @@ from efir.broadcast import lease, media
 from efir.broadcast.child import Message
 from efir.broadcast.live_time import is_live_at, live_spans
 from efir.broadcast.models import BroadcastSession, Chunk, Container, Segment
+from efir.lib import metrics
 from efir.lib.log import ThrottledErrorLog
 
 # A media clock that runs ahead of the arrival by more than this is wrong: media cannot arrive before they are made.
@@ -133,6 +134,9 @@ class Committer:
             self._delete(written)
             raise
         if segment:
+            metrics.BROADCAST_SEGMENTS.inc()
+            arrived_at = source.locate(body["last_pos"]).received_at
+            metrics.BROADCAST_DELAY.observe(max(0.0, (segment.created_at - arrived_at).total_seconds()))
             self._last = segment
             if segment.live_number is not None:
                 self._last_live = segment

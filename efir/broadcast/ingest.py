@@ -17,7 +17,7 @@ from efir.broadcast import media
 from efir.broadcast.models import BroadcastSession, Chunk, SessionSource, SessionState
 from efir.broadcast.scanner import container_kind
 from efir.hooks.actions import ActionRefused, Code
-from efir.lib import clock
+from efir.lib import clock, metrics
 from efir.webinars.lifecycle import Status, Video
 from efir.webinars.models import Webinar
 
@@ -155,6 +155,7 @@ def accept_chunk(session_id: UUID, n: int, data: bytes, *, webinar_id: int, pers
         now = clock.now()
         Chunk.objects.create(session=session, n=n, data=data, received_at=now)
         BroadcastSession.objects.filter(pk=session.pk).update(next_n=n + 1, last_chunk_at=now, fault="")
+    metrics.BROADCAST_RECEIVED.inc(len(data))
     input_changed.send(sender=BroadcastSession, webinar_id=webinar_id)
 
 

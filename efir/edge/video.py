@@ -7,6 +7,7 @@ import re
 from efir.broadcast import media
 from efir.broadcast.live import current_live
 from efir.broadcast.media_cache import MediaCache, read_part, size_of
+from efir.lib import metrics
 from efir.lib.asgi import (
     PREPARED,
     Headers,
@@ -77,6 +78,7 @@ class MediaFiles:
         if content is None:
             return await _refuse(send, 404)
         headers = (*_file_headers(name), (b"content-length", b"%d" % len(content)))
+        metrics.MEDIA_SENT.inc(len(content))
         return await _send(scope, send, 200, headers, content)
 
 
@@ -105,6 +107,7 @@ async def send_file(scope: Scope, send: Send, name: str, more: Headers = ()) -> 
         if not part:
             break
         start += len(part)
+        metrics.MEDIA_SENT.inc(len(part))
         await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
     return status

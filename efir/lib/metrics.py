@@ -34,6 +34,15 @@ VERDICTS = Histogram(
     buckets=(30, 60, 90, 120, 180, 300, 600, 1800, 3600),
 )
 
+BROADCAST_RECEIVED = Counter("efir_broadcast_received_bytes", "Bytes of senders' chunks that were accepted.")
+BROADCAST_SEGMENTS = Counter("efir_broadcast_segments", "Segments that this worker made.")
+BROADCAST_DELAY = Histogram(
+    "efir_broadcast_delay_seconds",
+    "From the arrival of a segment's last chunk until players can have the segment.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+MEDIA_SENT = Counter("efir_media_sent_bytes", "Bytes of segments and recordings that were sent.")
+
 
 def count_request(route: str, status: int) -> None:
     """Count a request; `route` is the pattern of its address, so that labels stay few."""

@@ -1,4 +1,4 @@
-"""`efir webinar`, `journal`, `verdicts`, `messages`, `outbox`, `audit` and `doctor`."""
+"""`efir webinar`, `broadcast`, `journal`, `verdicts`, `messages`, `outbox`, `audit` and `doctor`."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ def change_webinar(options: argparse.Namespace) -> int:
     except ActionRefused as refused:
         return fail(refused.code.value, refused.detail)
     return print_lines([listings.webinar_line(webinar)])
+
+
+def broadcast(options: argparse.Namespace) -> int:
+    """Print the sessions of senders."""
+    return print_lines(listings.broadcasts(options.id))
 
 
 def journal(options: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from efir.attendance import classifier
 from efir.attendance.evidence import judged_live_time
 from efir.attendance.models import Verdict
 from efir.attendance.rules import LiveTime
+from efir.broadcast.status import session_statuses
 from efir.hooks.models import JournalEntry
 from efir.lib import clock
 from efir.talk.models import Message, State
@@ -38,6 +39,22 @@ def webinar_line(webinar: Webinar) -> dict[str, Any]:
 def webinars() -> Iterator[dict[str, Any]]:
     """Return every webinar, the oldest first."""
     return map(webinar_line, Webinar.objects.order_by("pk").iterator())
+
+
+def broadcasts(webinar_id: int | None) -> Iterator[dict[str, Any]]:
+    """Yield every session of a sender, the oldest first."""
+    for status in session_statuses(webinar_id):
+        yield {
+            "webinar_id": status.webinar_id,
+            "session": str(status.session),
+            "source": status.source,
+            "state": status.state,
+            "width": status.width,
+            "height": status.height,
+            "kbps": status.kbps,
+            "last_segment_at": _iso(status.last_segment_at),
+            "recorded_s": status.recorded_s,
+        }
 
 
 def journal(webinar_id: int | None) -> Iterator[dict[str, Any]]:

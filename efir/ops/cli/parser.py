@@ -85,6 +85,13 @@ def build_parser() -> Parser:
     _add_person(commands)
     _add_site(commands)
     _add_webinar(commands)
+    broadcast = _add(
+        commands,
+        "broadcast",
+        "commands:broadcast",
+        "list the own broadcasts' senders, one JSON object a line",
+    )
+    broadcast.option("id", metavar="ID", nargs="?", type=int, text="only those of this webinar")
     journal = _add(commands, "journal", "commands:journal", "list the facts, one JSON object a line")
     journal.webinar_option()
     verdicts = _add(commands, "verdicts", "commands:verdicts", "list the verdicts, one JSON object a line")

@@ -15,6 +15,8 @@ from uuid import uuid4
 from django.conf import settings
 from django.core import checks
 
+from efir.broadcast import media as media_store
+from efir.broadcast.ingest import BYTES_PER_S
 from efir.config import KEY_FILE, secret_key_variable
 
 # Files that a process needs for the database, Telegram and its log, beside one for each viewer.
@@ -74,6 +76,39 @@ def data_directory() -> Iterator[checks.CheckMessage]:
             yield checks.Info(text, obj="disk")
 
 
+def media() -> Iterator[checks.CheckMessage]:
+    """Check that the media of the own broadcast can be written, that an hour of it fits, and the codecs."""
+    name = "media"
+    probe = media_store.new_name(1)
+    store = media_store.store()
+    try:
+        store.save(probe, b"x" * 4096)
+        store.delete(probe)
+    except media_store.NoSpace:
+        pass  # said below
+    except Exception as exc:  # a library's own errors; their text may hold an address with a key
+        advice = "let the user that runs Efir write to EFIR_MEDIA_DIR, or check EFIR_MEDIA_URL and its keys"
+        yield checks.Error(f"cannot be written ({type(exc).__name__})", advice, name)
+        return
+    free = store.free_bytes()
+    hours = (free or 0) / BYTES_PER_S / 3600
+    if free is None:
+        yield checks.Info("in S3-compatible storage", obj=name)
+    elif hours < 1:
+        advice = "make room there: a broadcast is refused if its planned length does not fit"
+        yield checks.Warning(f"room for {hours:.1f} hours of video", advice, name)
+    else:
+        yield checks.Info(f"room for {hours:.0f} hours of video", obj=name)
+    import av  # here, because every listing of the command line imports this module, and av takes a while
+
+    lacking = [each for each in ("aac", "opus", "h264") if each not in av.codecs_available]
+    if lacking:
+        advice = "install PyAV's wheel (`pip install av`), or build FFmpeg with these"
+        yield checks.Error(f"no {', '.join(lacking)}", advice, "codecs")
+    else:
+        yield checks.Info(f"H.264, AAC and Opus (PyAV {av.__version__})", obj="codecs")
+
+
 def secret_key() -> Iterator[checks.CheckMessage]:
     """Check who can read the key: with it, anybody can make sessions."""
     path = settings.EFIR.data_dir / KEY_FILE
@@ -130,4 +165,4 @@ def logs() -> Iterator[checks.CheckMessage]:
         yield checks.Warning(level, "EFIR_LOG_LEVEL=INFO for every day", "log level")
 
 
-CHECKS = (versions, files, data_directory, secret_key, database_file, lost_phones, logs)
+CHECKS = (versions, files, data_directory, media, secret_key, database_file, lost_phones, logs)

@@ -11,6 +11,7 @@ from django.db.models import Count, Max, Min
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from efir.broadcast.status import senders
 from efir.lib import clock
 from efir.ops.monitoring.health import HEALTHY, component_states
 from efir.room.hub import current_hub
@@ -62,7 +63,7 @@ class InstallationCollector(Collector):
         up = {component: float(state in HEALTHY) for component, state in component_states().items()}
         yield _labelled("efir_component_up", "1 if /healthz finds this component well.", "part", up)
         try:
-            yield from [_queue(), *_ages()]
+            yield from [_queue(), *_ages(), *_broadcasts()]
         except DatabaseError:
             return
 
@@ -111,6 +112,16 @@ def _ages() -> Iterator[Metric]:
         "efir_dispatcher_heartbeat_age_seconds",
         "Time since the last heartbeat of the dispatcher.",
         bot.heartbeat_at if bot else None,
+    )
+
+
+def _broadcasts() -> Iterator[Metric]:
+    rates = {str(webinar_id): kbps * 1000.0 for webinar_id, kbps in senders().items()}
+    yield GaugeMetricFamily(
+        "efir_broadcast_senders", "Senders of own broadcasts that send now.", value=len(rates)
+    )
+    yield _labelled(
+        "efir_broadcast_bits_per_second", "Rate of picture and sound by webinar.", "webinar", rates
     )
 
 

@@ -1,0 +1,131 @@
+"""Processes are killed on air: every frame that was accepted reaches the segments, once."""
+
+from __future__ import annotations
+
+import time
+
+import httpx
+import pytest
+
+from tests.support.recorder import record
+from tests.support.sender import Player, Sender
+from tests.support.site import Site, Visitor, eventually, fresh_database
+from tests.tiers import on_postgresql
+
+# As a browser sends it, as an encoder does, and WebM: each is resumed in its own way.
+RECORDINGS = {
+    "mp4": record(seconds=12),
+    "webm": record("webm", 12, gop_s=0.5),
+    "flv": record("flv", 12, audio="aac", b_frames=2),
+}
+FRAMES = 360
+ON_POSTGRESQL = on_postgresql()
+
+
+@pytest.fixture
+def site(tmp_path):
+    with fresh_database() as url:
+        site = Site(tmp_path, url)
+        if ON_POSTGRESQL:
+            site.start("worker", wait=False)
+            site.start("web")
+        else:
+            site.start()
+        site.add("speaker", "speaker")
+        try:
+            yield site
+        finally:
+            site.stop()
+
+
+@pytest.fixture
+def speaker(site):
+    return Visitor(site, "speaker")
+
+
+@pytest.fixture
+def on_air(site, speaker):
+    form = {"title": "Эфир", "starts_at": "2030-01-01T10:00", "time_zone": "UTC", "length_min": "60"}
+    answer = speaker.post("/admin_webinar/new/", video="own", **form)
+    webinar = int(answer.headers["location"].strip("/").split("/")[-1])
+    for action in ("publish", "start"):
+        assert speaker.post(f"/admin_webinar/{webinar}/{action}").status_code == 200
+    return webinar
+
+
+def segments(site: Site, webinar: int) -> int:
+    return site.count(f"broadcast_segment WHERE webinar_id = {webinar}")
+
+
+def send_until_accepted(sender: Sender, chunk: bytes) -> None:
+    """Send as the page does: again, until the answer has come."""
+
+    def accepted() -> bool:
+        try:
+            return sender.put(sender.n, chunk).status_code == 204
+        except httpx.TransportError:
+            return False
+
+    eventually(accepted)
+    sender.n += 1
+
+
+def all_frames(site: Site, player: Player) -> None:
+    """Wait until nothing is left to cut, and count."""
+    eventually(lambda: not site.count("broadcast_broadcastsession WHERE NOT finished"))
+    eventually(lambda: player.read() and player.frames() >= FRAMES)
+    assert player.frames() == FRAMES
+    assert site.count("broadcast_chunk") == 0
+
+
+@pytest.mark.skipif(ON_POSTGRESQL, reason="there are more processes there: see the next tests")
+@pytest.mark.parametrize("kind", RECORDINGS)
+def test_killed_server_keeps_what_it_accepted(site, speaker, on_air, kind):
+    chunks = RECORDINGS[kind]
+    sender, player = Sender(speaker, on_air), Player(speaker, on_air)
+    kills = {len(chunks) * part // 3 for part in (1, 2)}
+    for number, chunk in enumerate(chunks):
+        send_until_accepted(sender, chunk)
+        if number in kills:
+            time.sleep(0.05 * (number % 7))  # at different steps of the segments' way
+            site.kill(site.processes[-1])
+            site.start("serve")
+    sender.end()
+    all_frames(site, player)
+
+
+@pytest.mark.skipif(not ON_POSTGRESQL, reason="two workers need PostgreSQL")
+@pytest.mark.parametrize("kind", RECORDINGS)
+def test_another_worker_takes_over(site, speaker, on_air, kind):
+    chunks = RECORDINGS[kind]
+    first = site.processes[0]
+    sender, player = Sender(speaker, on_air), Player(speaker, on_air)
+    half = len(chunks) // 2
+    sender.send(chunks[:half])
+    made = eventually(lambda: segments(site, on_air) >= 3 and segments(site, on_air))
+    site.start("worker")
+    site.kill(first)
+    killed_at = time.monotonic()
+    sender.send(chunks[half : half + len(chunks) // 4])
+    eventually(lambda: segments(site, on_air) > made + 1)
+    # The lease lasts 3 s; the rest is for a machine that is much slower.
+    assert time.monotonic() - killed_at < 30
+    sender.send(chunks[half + len(chunks) // 4 :])
+    sender.end()
+    all_frames(site, player)
+
+
+@pytest.mark.skipif(not ON_POSTGRESQL, reason="two web processes need PostgreSQL")
+def test_sender_at_one_process_and_viewer_at_another(site, speaker, on_air):
+    other = site.beside()
+    other.start("web")
+    try:
+        player = Player(speaker.at(other), on_air)
+        sender = Sender(speaker, on_air)
+        with speaker.at(other).watching(on_air) as stream:
+            sender.send(RECORDINGS["mp4"])
+            stream.until(signal=True)
+        sender.end()
+        all_frames(site, player)
+    finally:
+        other.stop()
