@@ -83,7 +83,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
-                "efir.web.form_token.form_token",
+                "efir.web.form_token.for_everybody",
                 "efir.site_settings.context.site",
             ],
         },

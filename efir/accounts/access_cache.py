@@ -1,11 +1,10 @@
 """Cache who a session belongs to and what that person may do, for requests that are answered before Django.
 
-These are the stream, the room's page and the room's state. All other code asks `capabilities.can`.
+These are the cached pages, the stream and the room's state. All other code asks `capabilities.can`.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,14 +18,10 @@ from efir.accounts.capabilities import Capability
 from efir.accounts.models import Person, Session
 from efir.accounts.sessions import SessionStore
 from efir.lib import clock
-from efir.lib.concurrency import REQUEST_POOL
+from efir.lib.batch_cache import BatchCache
 
-# Beyond this many sessions the oldest entries go.
-MAX_ENTRIES = 50_000
 # Changes of access invalidate an entry at once; this is how long a change that was missed can matter.
 MAX_AGE = timedelta(minutes=10)
-# Session keys in one query, below SQLite's limit of 999 parameters in Django.
-READ_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +72,10 @@ def _has_current_password(session_data: str, password: str) -> bool:
     return constant_time_compare(session_hash, Person(password=password).get_session_auth_hash())
 
 
+def _read(session_keys: list[str]) -> dict[str, SessionAccess]:
+    return read_access(session_keys)
+
+
 @cache
 def _shared(codenames: frozenset[str]) -> frozenset[str]:
     """Return one object for equal sets, of which there are no more than roles."""
@@ -84,53 +83,20 @@ def _shared(codenames: frozenset[str]) -> frozenset[str]:
 
 
 class AccessCache:
-    """The cache of one process. Its methods run on the event loop."""
+    """The access of the sessions that this process knows. Its methods run on the event loop."""
 
     def __init__(self) -> None:
-        self._entries: dict[str, SessionAccess] = {}
-        self._wanted: dict[str, asyncio.Future[SessionAccess | None]] = {}
-        self._reading: asyncio.Task[None] | None = None
-        self._invalidated: set[int] = set()
+        self._cache: BatchCache[str, SessionAccess] = BatchCache(_read)
 
     async def get(self, session_key: str) -> SessionAccess | None:
         """Return the session's access, or None if the session is not valid. Raises the database's errors."""
-        access = self._entries.get(session_key)
-        if access and access.until > clock.now():
-            return access
-        if not session_key:
-            return None
-        wanted = self._wanted.get(session_key)
-        if wanted is None:
-            wanted = self._wanted[session_key] = asyncio.get_running_loop().create_future()
-            if self._reading is None:
-                self._reading = asyncio.create_task(self._read())
-        return await asyncio.shield(wanted)
+        return await self._cache.get(session_key) if session_key else None
+
+    def forget(self, session_key: str) -> None:
+        """Drop the entry of one session."""
+        self._cache.forget(session_key)
 
     def invalidate(self, person_ids: Iterable[int]) -> None:
         """Drop the entries of these people; what is being read about them now is not stored either."""
         changed = set(person_ids)
-        self._invalidated |= changed
-        for key in [key for key, access in self._entries.items() if access.person_id in changed]:
-            del self._entries[key]
-
-    async def _read(self) -> None:
-        """Read all wanted sessions in batches: in a rush the queries become larger, not more."""
-        try:
-            while self._wanted:
-                keys = list(self._wanted)[:READ_BATCH]
-                self._invalidated.clear()
-                try:
-                    found = await REQUEST_POOL.run(read_access, keys)
-                except Exception as exc:  # each waiting caller gets it
-                    for key in keys:
-                        self._wanted.pop(key).set_exception(exc)
-                    continue
-                for key in keys:
-                    access = found.get(key)
-                    if access and access.person_id not in self._invalidated:
-                        while len(self._entries) >= MAX_ENTRIES:
-                            del self._entries[next(iter(self._entries))]
-                        self._entries[key] = access
-                    self._wanted.pop(key).set_result(access)
-        finally:
-            self._reading = None
+        self._cache.forget_all(lambda _, access: access.person_id in changed)

@@ -20,11 +20,17 @@ COOKIE_AGE_S = 90 * 24 * 3600
 _PASTED_CODE = re.compile(r"[^a-z0-9]*([a-z0-9]{1,16})(?![a-z0-9])")
 
 
-def valid_inviter(pasted: str) -> Person | None:
-    """Return the person with this code if their codes count, else None. Signs around the code are ignored."""
+def code_in(pasted: str) -> str:
+    """Return the code in what was pasted, without the signs around it, or an empty string."""
     # Four times the longest code: a text that somebody sends on purpose is not worth reading.
     match = _PASTED_CODE.match(clean_token(pasted[:64]).lower())
-    return inviter_by_code(match[1]) if match else None
+    return match[1] if match else ""
+
+
+def valid_inviter(pasted: str) -> Person | None:
+    """Return the person with this code if their codes count, else None. Signs around the code are ignored."""
+    code = code_in(pasted)
+    return inviter_by_code(code) if code else None
 
 
 def inviter_of(request: HttpRequest) -> Person | None:
@@ -62,11 +68,16 @@ def remember(request: HttpRequest, response: HttpResponseBase) -> None:
     """Store the code of the address in the visitor's cookie, if it is valid."""
     inviter = _inviter_once(request, request.GET.get("ref", ""))
     if inviter:
-        response.set_cookie(
-            COOKIE,
-            inviter.ref_code,
-            max_age=COOKIE_AGE_S,
-            httponly=True,
-            samesite="Lax",
-            secure=settings.EFIR.is_https,
-        )
+        store_code(response, inviter.ref_code)
+
+
+def store_code(response: HttpResponseBase, code: str) -> None:
+    """Store a code in the visitor's cookie."""
+    response.set_cookie(
+        COOKIE,
+        code,
+        max_age=COOKIE_AGE_S,
+        httponly=True,
+        samesite="Lax",
+        secure=settings.EFIR.is_https,
+    )

@@ -15,9 +15,11 @@ from django.http.request import split_domain_port, validate_host
 from efir.broadcast import media
 from efir.edge.body_limit import BodyLimitMiddleware
 from efir.edge.cached_files import OfflineFiles, StaticFiles, logo_files, poster_files, theme_file
+from efir.edge.cached_forms import LogInPage, SignUpPage
 from efir.edge.cached_pages import RoomPage, SchedulePage, room_state
 from efir.edge.password_queue import PasswordQueueMiddleware
 from efir.edge.request_id import RequestIdMiddleware
+from efir.edge.schedule_edition import ScheduleEditions
 from efir.edge.talk import refuse_flood
 from efir.edge.video import LivePlaylist, MediaFiles
 from efir.edge.watch import watch
@@ -49,13 +51,16 @@ class Route(NamedTuple):
 
 def edge_routes(django: Application) -> tuple[Route, ...]:
     """Return every route that is answered before Django; `django` renders the pages to cache."""
+    editions = ScheduleEditions()
     return (
         Route(_path(r"/static/.+"), "static/", StaticFiles()),
         Route(_path(rf"/posters/({POSTER_ID})/([\w.]+)"), "poster", poster_files()),
         Route(_path(rf"/site/logo/({LOGO_ID})/([\w.]+)"), "site_logo", logo_files()),
         Route(_path(r"/site/theme/([0-9a-f]{6})\.css"), "site_theme", theme_file),
         Route(_path(r"/offline/|/offline\.js"), "offline", OfflineFiles(django)),
-        Route(_path(r"/webinars/"), "webinars/", SchedulePage(django)),
+        Route(_path(r"/webinars/"), "webinars/", SchedulePage(django, editions)),
+        Route(_path(r"/signup/"), "signup/", SignUpPage(django, editions)),
+        Route(_path(r"/login/"), "login/", LogInPage(django, editions)),
         Route(
             _path(rf"/account/webinar_room/(?:({ids.PATTERN})/)?"), "account/webinar_room/", RoomPage(django)
         ),

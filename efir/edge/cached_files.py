@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
 from efir.edge.cached_response import CachedResponse
-from efir.edge.page_cache import PageCache, anonymous_scope
+from efir.edge.page_cache import PageCache, visitor_scope
 from efir.lib.asgi import Application, Scope, Send, cookies_of, header_of
 from efir.lib.concurrency import REQUEST_POOL
 from efir.site_settings import colour
@@ -121,5 +121,5 @@ class OfflineFiles:
         """Answer, or return 0."""
         language = language_of(cookies_of(scope), header_of(scope, b"accept-language"))
         key = (scope["path"], scope["scheme"], language)
-        page = await self._cache.get(key, anonymous_scope(scope, language))
+        page = await self._cache.get(key, visitor_scope(scope, language))
         return await page.answer(scope, send) if page else 0

@@ -1,24 +1,27 @@
-"""The pages of the edge: the schedule for visitors without a session, the room's page, and its state.
+"""The pages of the edge: the schedule, the room's page, and its state.
 
-Each page is rendered once for every kind of visitor. A room costs a viewer two indexed reads at most, usually none.
+Each page is rendered once for every kind of visitor. What is a person's own (access, seats) comes from caches, which
+are read in batches and dropped on every change.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
 
 from django.conf import settings
 
+from efir.accounts.access_cache import SessionAccess
 from efir.accounts.capabilities import Capability
 from efir.attendance.evidence import AttendanceStatus, attendance_status
 from efir.edge.cached_response import CachedResponse
-from efir.edge.page_cache import PageCache, anonymous_scope
-from efir.lib import clock
+from efir.edge.page_cache import NOT_STORED, PageCache, visitor_scope
+from efir.edge.page_query import parse_query, referral_headers
+from efir.edge.schedule_edition import QUARTER_S, Edition, ScheduleEditions
 from efir.lib.asgi import Application, Scope, Send, cookies_of, header_of, send_response
 from efir.lib.concurrency import REQUEST_POOL
+from efir.room.admission import AdmissionChecker
 from efir.room.hub import current_hub
 from efir.room.sse import session_key
 from efir.room.state import state_of
@@ -28,15 +31,10 @@ from efir.web.messages import HostCookieStorage
 from efir.web.security_headers import SECURITY_HEADERS
 from efir.web.shortcuts import server_timing
 from efir.webinars.lifecycle import Status
-from efir.webinars.schedule import Schedule, booked_webinar_ids
-from efir.webinars.templatetags.webinar_labels import has_begun, is_delayed
+from efir.webinars.models import Webinar
 
-# The page says «сегодня»: that ends at midnight, and time zones differ by quarters of an hour.
-QUARTER_S = 15 * 60
-# How often the page is checked for texts that depend on the time, such as a countdown that is over.
-CHECK_EVERY = timedelta(seconds=1)
-# A visitor with one of these cookies has a session, or a message to be shown.
-PERSONAL_COOKIES = frozenset({settings.SESSION_COOKIE_NAME, HostCookieStorage.cookie_name})
+# A visitor with this cookie has a message to be shown.
+MESSAGES_COOKIE = HostCookieStorage.cookie_name
 # The page shows the number of viewers and «скоро начнём», which may be a second old.
 ROOM_MAX_AGE_S = 1.0
 STATE_HEADERS = (
@@ -46,50 +44,62 @@ STATE_HEADERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _LastPage:
-    """The page that was served last: valid while the schedule is the same object, until `check_at`."""
-
-    schedule: Schedule
-    check_at: datetime
-    page: CachedResponse
-
-
 class SchedulePage:
-    """The schedule for visitors without a session."""
+    """The schedule: for guests by language, for people also by their capabilities and seats."""
 
-    def __init__(self, django: Application) -> None:
+    def __init__(self, django: Application, editions: ScheduleEditions) -> None:
         self._cache = PageCache(django, max_age_s=QUARTER_S)
-        self._last: dict[Hashable, _LastPage] = {}
+        self._editions = editions
 
     async def __call__(self, scope: Scope, send: Send) -> int:
-        """Answer, or return 0: a query (an inviter's code) and a personal page are Django's."""
-        hub, cookies = current_hub(), cookies_of(scope)
-        if hub is None or scope["query_string"] or not PERSONAL_COOKIES.isdisjoint(cookies):
+        """Answer, or return 0. Of a query only an inviter's code counts, and that only sets the visitor's cookie."""
+        hub, cookies, query = current_hub(), cookies_of(scope), parse_query(scope["query_string"])
+        if hub is None or query is None or MESSAGES_COOKIE in cookies:
             return 0
-        schedule = await hub.admission.schedule_cache.get()
+        edition = await self._editions.current(hub.admission.schedule_cache)
         language = language_of(cookies, header_of(scope, b"accept-language"))
-        kind = language, scope["scheme"]
-        last = self._last.get(kind)
-        if last and last.schedule is schedule and clock.now() < last.check_at:
-            return await last.page.answer(scope, send, (server_timing(),))
-        check_at = clock.now() + CHECK_EVERY
-        page = await self._cache.get((*kind, _fingerprint(schedule)), anonymous_scope(scope, language))
+        if settings.SESSION_COOKIE_NAME in cookies:
+            page = await self._page_of_person(hub.admission, session_key(cookies), scope, language, edition)
+        else:
+            kind = language, scope["scheme"]
+            page = await self._cache.get(kind, visitor_scope(scope, language), edition=edition.number)
         if page is None:
             return 0
-        self._last[kind] = _LastPage(schedule, check_at, page)
-        return await page.answer(scope, send, (server_timing(),))
+        referral = await referral_headers(hub.admission.inviter_cache, query.ref)
+        return await page.answer(scope, send, (server_timing(), *referral))
+
+    async def _page_of_person(
+        self, admission: AdmissionChecker, key: str, scope: Scope, language: str, edition: Edition
+    ) -> CachedResponse | None:
+        access = await admission.access_cache.get(key)
+        if access is None:  # Django ends the session
+            return None
+
+        async def kind_of(access: SessionAccess) -> Hashable:
+            seats = await admission.seat_cache.get(access.person_id)
+            return language, scope["scheme"], access.capabilities, seats & edition.webinar_ids
+
+        kind = await kind_of(access)
+        return await self._cache.get(
+            kind,
+            visitor_scope(scope, language, cookies={settings.SESSION_COOKIE_NAME: key}),
+            edition=edition.number,
+            cache_control=NOT_STORED,
+            is_still=partial(_is_still, kind, kind_of, admission, key, access.person_id),
+        )
 
 
-def _fingerprint(schedule: Schedule) -> Hashable:
-    """Return everything that the rendered page depends on."""
-    quarter = int(clock.now().timestamp() // QUARTER_S)
-    shown = (*schedule.on_air, *schedule.upcoming)
-    return (
-        quarter,
-        current.cached().version,
-        *((w.pk, w.version, has_begun(w.starts_at), is_delayed(w.starts_at)) for w in shown),
-    )
+async def _is_still(
+    kind: Hashable,
+    kind_of: Callable[[SessionAccess], Awaitable[Hashable]],
+    admission: AdmissionChecker,
+    key: str,
+    person_id: int,
+) -> bool:
+    """Return whether the visitor with this session is of this kind by what the database has now."""
+    admission.forget_visitor(key, person_id)
+    access = await admission.access_cache.get(key)
+    return access is not None and await kind_of(access) == kind
 
 
 class RoomPage:
@@ -101,37 +111,44 @@ class RoomPage:
     async def __call__(self, scope: Scope, send: Send, webinar_id: str | None) -> int:
         """Answer, or return 0. Without an id it is the page of the current webinar."""
         hub, cookies = current_hub(), cookies_of(scope)
-        if hub is None or scope["query_string"] or HostCookieStorage.cookie_name in cookies:
+        if hub is None or scope["query_string"] or MESSAGES_COOKIE in cookies:
             return 0
-        access = await hub.admission.access_cache.get(session_key(cookies))
+        admission, key = hub.admission, session_key(cookies)
+        access = await admission.access_cache.get(key)
         if access is None or not access.can(Capability.ENTER_ROOM):
             return 0
-        if webinar_id is not None:
-            drafts = access.can(Capability.EDIT_WEBINAR)
-            webinar = await hub.admission.webinar(int(webinar_id), drafts=drafts)
-        else:
-            schedule = await hub.admission.schedule_cache.get()
-            # Only if several webinars are on air does it matter which of them the person has a seat for.
-            several = len(schedule.on_air) > 1
-            seats = await REQUEST_POOL.run(booked_webinar_ids, access.person_id) if several else ()
-            webinar = schedule.current(seats)
+        webinar = await _shown_webinar(admission, access, webinar_id)
         if webinar is None:
             return 0
-        attendance = AttendanceStatus()
-        if webinar.state is Status.FINISHED:
-            attendance = await REQUEST_POOL.run(attendance_status, webinar.pk, access.person_id)
         language = language_of(cookies, header_of(scope, b"accept-language"))
-        viewer_kind = (language, access.capabilities, access.invited, attendance)
-        key = (
-            scope["path"],
-            scope["scheme"],
-            webinar.pk,
-            webinar.version,
-            current.cached().version,
-            *viewer_kind,
+
+        async def kind_of(access: SessionAccess) -> Hashable:
+            attendance = AttendanceStatus()
+            if webinar.state is Status.FINISHED:
+                attendance = await REQUEST_POOL.run(attendance_status, webinar.pk, access.person_id)
+            viewer_kind = language, access.capabilities, access.invited, attendance
+            versions = webinar.version, current.cached().version
+            return scope["path"], scope["scheme"], webinar.pk, *versions, *viewer_kind
+
+        kind = await kind_of(access)
+        page = await self._cache.get(
+            kind,
+            visitor_scope(scope, language, cookies={settings.SESSION_COOKIE_NAME: key}),
+            is_still=partial(_is_still, kind, kind_of, admission, key, access.person_id),
         )
-        page = await self._cache.get(key, scope)
         return await page.answer(scope, send, (server_timing(),)) if page else 0
+
+
+async def _shown_webinar(
+    admission: AdmissionChecker, access: SessionAccess, webinar_id: str | None
+) -> Webinar | None:
+    """Return the webinar whose room the person sees at the address with this id, or without one."""
+    if webinar_id is not None:
+        return await admission.webinar(int(webinar_id), drafts=access.can(Capability.EDIT_WEBINAR))
+    schedule = await admission.schedule_cache.get()
+    # Only if several webinars are on air does it matter which of them the person has a seat for.
+    several = len(schedule.on_air) > 1
+    return schedule.current(await admission.seat_cache.get(access.person_id) if several else ())
 
 
 async def room_state(scope: Scope, send: Send, webinar_id: str) -> int:

@@ -10,7 +10,7 @@ import gzip
 import hashlib
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 from efir.edge.form_token import VisitorToken
@@ -81,7 +81,17 @@ class CachedResponse:
         if pack and len(body) > _MIN_GZIP_BYTES:
             packed = parts.packed(_TOKEN) if parts else gzip.compress(body, mtime=0)
             gzipped = Representation.of(200, (*all_headers, _GZIP), packed)
+        if parts:  # which are sent instead
+            plain, gzipped = replace(plain, body=b""), replace(gzipped, body=b"")
         return cls(tag, plain, gzipped, Representation.of(304, all_headers), parts)
+
+    @property
+    def size(self) -> int:
+        """How many bytes its bodies take."""
+        held = (
+            (*self.parts.parts, *self.parts.deflated) if self.parts else (self.plain.body, self.gzipped.body)
+        )
+        return sum(map(len, held))
 
     async def answer(self, scope: Scope, send: Send, more: Headers = ()) -> int:
         """Send the representation that the request asks for, with `more` headers. Return the HTTP status."""
@@ -105,7 +115,7 @@ class CachedResponse:
         more = (*more, *token.headers, (b"etag", tag))
         if tag in known:
             return await self.not_modified.answer(scope, send, more)
-        if takes_gzip and self.gzipped is not self.plain:
+        if takes_gzip and _GZIP in self.gzipped.headers:
             return await self.gzipped.answer(scope, send, more, self.parts.packed(token.masked()))
         return await self.plain.answer(scope, send, more, self.parts.plain(token.masked()))
 

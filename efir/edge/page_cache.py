@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Hashable
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,18 +16,29 @@ from efir.edge.cached_response import CachedResponse
 from efir.lib.asgi import Application, Message, Scope
 from efir.web.request_metrics import TO_KEEP
 
-# Kinds of visitors times webinars are far fewer; when the cache is full, it is cleared.
-MAX_PAGES = 200
+# Of the pages of one URL, which may be as many as inviters. What was asked for least recently goes first.
+MAX_BYTES = 16 * 1024 * 1024
+# The browser asks each time, and gets 304 if nothing has changed.
+ASK_EACH_TIME = b"private, no-cache"
+# What Django sends with a page of a person and with a form that asks for a password, from `never_cache`.
+NOT_STORED = b"max-age=0, no-cache, no-store, must-revalidate, private"
 
 
-def anonymous_scope(scope: Scope, language: str) -> Scope:
-    """Return the same request as a visitor without a session sends it in this language."""
+def visitor_scope(
+    scope: Scope, language: str, *, query: bytes = b"", cookies: Mapping[str, str] | None = None
+) -> Scope:
+    """Return the same request as a visitor sends it in this language, with this query and nothing else of their own.
+
+    `cookies` are those by which the page differs; without a session's it is the page of a guest.
+    """
     host = [header for header in scope["headers"] if header[0] == b"host"]
-    cookie = f"{settings.LANGUAGE_COOKIE_NAME}={language}".encode()
-    return {**scope, "method": "GET", "headers": [*host, (b"accept", b"text/html"), (b"cookie", cookie)]}
+    sent = {settings.LANGUAGE_COOKIE_NAME: language, **(cookies or {})}
+    cookie = "; ".join(f"{name}={value}" for name, value in sent.items()).encode()
+    headers = [*host, (b"accept", b"text/html"), (b"cookie", cookie)]
+    return {**scope, "method": "GET", "query_string": query, "headers": headers}
 
 
-async def render(django: Application, scope: Scope) -> CachedResponse | None:
+async def render(django: Application, scope: Scope, cache_control: bytes) -> CachedResponse | None:
     """Have Django render this request without a body; None if its response is not for every visitor of this kind.
 
     Such a response has another status than 200, or sets a cookie.
@@ -46,14 +58,15 @@ async def render(django: Application, scope: Scope) -> CachedResponse | None:
     if status != 200 or any(name == b"set-cookie" for name, _ in headers):
         return None
     body = b"".join(message.get("body", b"") for message in sent[1:])
-    # `no-cache`: the browser asks each time, and gets 304 if nothing has changed.
-    return CachedResponse.of(body, headers, b"private, no-cache", b"Accept-Encoding, Accept-Language, Cookie")
+    return CachedResponse.of(body, headers, cache_control, b"Accept-Encoding, Accept-Language, Cookie")
 
 
 @dataclass(slots=True)
 class _Page:
     rendering: asyncio.Future[CachedResponse | None]
+    edition: Hashable
     expires_at: float
+    size: int = 0  # in bytes, once it is rendered
 
 
 class PageCache:
@@ -62,24 +75,52 @@ class PageCache:
     def __init__(self, django: Application, *, max_age_s: float) -> None:
         self._django = django
         self._max_age_s = max_age_s
-        self._pages: dict[Hashable, _Page] = {}
+        self._pages: OrderedDict[Hashable, _Page] = OrderedDict()
+        self._bytes = 0
 
-    async def get(self, key: Hashable, scope: Scope) -> CachedResponse | None:
-        """Return the cached page of this kind of visitor, or render it; None if it cannot be cached.
+    async def get(
+        self,
+        kind: Hashable,
+        scope: Scope,
+        *,
+        edition: Hashable = None,
+        cache_control: bytes = ASK_EACH_TIME,
+        is_still: Callable[[], Awaitable[bool]] | None = None,
+    ) -> CachedResponse | None:
+        """Return the page of this kind of visitor, or render this request for all of them; None if it cannot be cached.
 
-        Visitors who come at the same time wait for one rendering. A visitor who goes away does not cancel it.
+        A page of another `edition` of what it shows is rendered anew. `is_still` tells, after the page was rendered for
+        a person, whether that person is of this kind: they may have become another while it was rendered. Visitors who
+        come at the same time wait for one rendering. A visitor who goes away does not cancel it.
         """
-        page = self._pages.get(key)
-        if page is None or time.monotonic() > page.expires_at:
-            if len(self._pages) >= MAX_PAGES:
-                self._pages.clear()
-            rendering = asyncio.ensure_future(render(self._django, scope))
-            page = self._pages[key] = _Page(rendering, time.monotonic() + self._max_age_s)
-            rendering.add_done_callback(partial(self._drop_uncacheable, key, page))
+        page = self._pages.get(kind)
+        if page is None or page.edition != edition or time.monotonic() > page.expires_at:
+            self._discard(kind)
+            rendering = asyncio.ensure_future(self._render(scope, cache_control, is_still))
+            page = self._pages[kind] = _Page(rendering, edition, time.monotonic() + self._max_age_s)
+            rendering.add_done_callback(partial(self._rendered, kind, page))
+        else:
+            self._pages.move_to_end(kind)
         return await asyncio.shield(page.rendering)
 
-    def _drop_uncacheable(
-        self, key: Hashable, page: _Page, done: asyncio.Future[CachedResponse | None]
-    ) -> None:
-        if (done.cancelled() or done.exception() or done.result() is None) and self._pages.get(key) is page:
-            del self._pages[key]
+    async def _render(
+        self, scope: Scope, cache_control: bytes, is_still: Callable[[], Awaitable[bool]] | None
+    ) -> CachedResponse | None:
+        page = await render(self._django, scope, cache_control)
+        return page if page and (is_still is None or await is_still()) else None
+
+    def _rendered(self, kind: Hashable, page: _Page, done: asyncio.Future[CachedResponse | None]) -> None:
+        if self._pages.get(kind) is not page:
+            return
+        response = None if done.cancelled() or done.exception() else done.result()
+        if response is None:
+            self._discard(kind)
+            return
+        page.size = response.size
+        self._bytes += page.size
+        while self._bytes > MAX_BYTES and len(self._pages) > 1:
+            self._discard(next(iter(self._pages)))
+
+    def _discard(self, kind: Hashable) -> None:
+        if page := self._pages.pop(kind, None):
+            self._bytes -= page.size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from http import HTTPStatus
+from http.cookies import SimpleCookie
 from typing import Any, TypeAlias
 
 from django.http import parse_cookie
@@ -34,6 +35,11 @@ def cookies_of(scope: Scope) -> dict[str, str]:
 def header_of(scope: Scope, name: bytes) -> str:
     """Return the request's header of this lower-case name, or an empty string."""
     return b",".join(value for key, value in scope["headers"] if key == name).decode("latin-1")
+
+
+def set_cookie_header(cookies: SimpleCookie) -> tuple[bytes, bytes]:
+    """Return the header that sets this one cookie, as Django sends it."""
+    return b"set-cookie", cookies.output(header="", sep="").strip().encode()
 
 
 def head_of(status: int, headers: Headers) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -29,12 +29,12 @@ class AccessWatch:
         self._loop = asyncio.get_running_loop()
         self._wake_event = asyncio.Event()
 
-    def on_access_changed(self, person_ids: Iterable[int], **kwargs: Any) -> None:
+    def on_access_changed(self, person_ids: Collection[int], **kwargs: Any) -> None:
         """Receive `access_changed`, in any thread."""
         self._loop.call_soon_threadsafe(self._wake, person_ids)
 
-    def _wake(self, person_ids: Iterable[int]) -> None:
-        self._admission.access_cache.invalidate(person_ids)
+    def _wake(self, person_ids: Collection[int]) -> None:
+        self._admission.invalidate(person_ids)
         self._wake_event.set()
 
     async def run(self) -> None:
@@ -50,7 +50,7 @@ class AccessWatch:
 
     async def recheck(self, person_ids: set[int]) -> None:
         """Close the streams of those of these people who may no longer watch. Raises the database's errors."""
-        self._admission.access_cache.invalidate(person_ids)
+        self._admission.invalidate(person_ids)
         viewers = [viewer for viewer in self._viewers() if viewer.person_id in person_ids]
         # All at once: the cache reads the sessions together.
         admissions = await asyncio.gather(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from efir.accounts.access_cache import AccessCache, SessionAccess
 from efir.accounts.capabilities import Capability
+from efir.accounts.inviter_cache import InviterCache
 from efir.lib.concurrency import REQUEST_POOL
 from efir.webinars.models import Webinar
 from efir.webinars.schedule import ScheduleCache
+from efir.webinars.seat_cache import SeatCache
 from efir.webinars.selectors import is_visible, visible_webinar
 
 
@@ -26,7 +29,19 @@ class AdmissionChecker:
 
     def __init__(self) -> None:
         self.access_cache = AccessCache()
+        self.inviter_cache = InviterCache()
         self.schedule_cache = ScheduleCache()
+        self.seat_cache = SeatCache()
+
+    def invalidate(self, person_ids: Collection[int]) -> None:
+        """Drop what is known of the access of these people, and of the codes by which they invite."""
+        self.access_cache.invalidate(person_ids)
+        self.inviter_cache.invalidate(person_ids)
+
+    def forget_visitor(self, session_key: str, person_id: int) -> None:
+        """Drop what is known of a visitor: their access and their seats are read anew when they are asked for."""
+        self.access_cache.forget(session_key)
+        self.seat_cache.invalidate(person_id)
 
     async def admit(self, session_key: str, webinar_id: int) -> Admission:
         """Return whether the session may watch the webinar: status 200, 401 (no session), 403 or 404."""

@@ -28,7 +28,7 @@ from efir.room.socket_viewer import SocketPoller, SocketViewer
 from efir.room.state import encode, rounded_count, state_of
 from efir.room.viewer import Viewer
 from efir.site_settings import current
-from efir.webinars.core import webinar_changed
+from efir.webinars.core import seat_booked, webinar_changed
 from efir.webinars.models import Webinar
 
 # The heartbeat; it also limits how often a changed number of viewers is broadcast.
@@ -200,6 +200,7 @@ class RoomHub:
         current.settings_changed.connect(self._on_settings_changed)
         current.set_caching(True)
         access_changed.connect(self._access_watch.on_access_changed)
+        seat_booked.connect(self._on_seat_booked)
         loops = [self._heartbeat, self._broadcast_changes, self._send_keep_alives, self._access_watch.run]
         loops += [extension.run for extension in self.extensions]
         if not settings.EFIR.is_sqlite:  # on SQLite there is one process
@@ -214,6 +215,7 @@ class RoomHub:
                 # The recorder is not cancelled: a write that is cut off here could be committed after the last one.
                 self._close_channels()
         finally:
+            seat_booked.disconnect(self._on_seat_booked)
             access_changed.disconnect(self._access_watch.on_access_changed)
             webinar_changed.disconnect(self._on_webinar_changed)
             current.set_caching(False)
@@ -250,6 +252,9 @@ class RoomHub:
 
     def _on_settings_changed(self, **kwargs: Any) -> None:
         self.notify_changed([])
+
+    def _on_seat_booked(self, person_id: int, **kwargs: Any) -> None:
+        self._loop.call_soon_threadsafe(self.admission.seat_cache.invalidate, person_id)
 
     def _mark_changed(self, webinar_ids: Iterable[int] | None) -> None:
         current.forget()

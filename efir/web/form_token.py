@@ -1,6 +1,12 @@
-"""Form tokens in pages that are cached for many visitors: a placeholder, which the edge replaces for each of them."""
+"""What a page that is cached for many visitors has in the place of what is each visitor's own.
+
+Its form tokens are a placeholder, which the edge replaces for each of them. It shows no messages: they stay for the
+next page that Django makes.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from django.http import HttpRequest
 from django.middleware.csrf import CSRF_TOKEN_LENGTH
@@ -13,6 +19,6 @@ from efir.web.request_metrics import TO_KEEP
 PLACEHOLDER = get_random_string(CSRF_TOKEN_LENGTH)
 
 
-def form_token(request: HttpRequest) -> dict[str, str]:
-    """Give a page that is rendered for the cache the placeholder as its `csrf_token`; other pages keep their own."""
-    return {"csrf_token": PLACEHOLDER} if getattr(request, "scope", {}).get(TO_KEEP) else {}
+def for_everybody(request: HttpRequest) -> dict[str, Any]:
+    """Give a page that is rendered for the cache the placeholder as its `csrf_token`, and no messages."""
+    return {"csrf_token": PLACEHOLDER, "messages": ()} if getattr(request, "scope", {}).get(TO_KEEP) else {}

@@ -61,6 +61,8 @@ PRESSED_TWICE = timedelta(seconds=5)
 
 # Sent after the commit, with `webinar_id` and the row `webinar` as it was written, in the process that made the change.
 webinar_changed = Signal()
+# Sent after the commit, with `person_id`, in the process that booked the seat.
+seat_booked = Signal()
 # Sent within the transaction that publishes a recording, with `webinar_id`.
 recording_published = Signal()
 
@@ -256,6 +258,7 @@ def book_seat(webinar_id: int, person: Person) -> Seat:
         seat, _ = Seat.objects.get_or_create(
             webinar=webinar, person=person, defaults={"booked_at": clock.now()}
         )
+        transaction.on_commit(partial(seat_booked.send, sender=Seat, person_id=person.pk))
         return seat
 
 

@@ -15,13 +15,14 @@ from django.test import Client
 from efir.accounts import access_cache as access_module
 from efir.accounts.access_cache import AccessCache, read_access
 from efir.accounts.access_changes import changed_since
-from efir.accounts.capabilities import Capability, Role, people_who_can
+from efir.accounts.capabilities import ROLES, Capability, Role, people_who_can
 from efir.accounts.models import AccessChange, Membership, Session
 from efir.accounts.roles import LastAdmin, assign_role
+from efir.lib import batch_cache
 from efir.lib.concurrency import in_thread
 from tests.conftest import PASSWORD
 
-LEAD = {"enter_room", "is_lead", "write_talk"}
+LEAD = ROLES[Role.CANDIDATE]
 
 
 @pytest.fixture
@@ -190,7 +191,7 @@ class TestCache:
         assert asyncio.run(scenario()).capabilities == set()
 
     def test_oldest_entries_are_evicted(self, logged_in, reads, monkeypatch):
-        monkeypatch.setattr(access_module, "MAX_ENTRIES", 2)
+        monkeypatch.setattr(batch_cache, "MAX_ENTRIES", 2)
         keys = [logged_in().key for _ in range(3)]
 
         async def scenario():

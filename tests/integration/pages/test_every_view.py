@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import pytest
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 from django.core.cache import cache
 from django.db import transaction
 from django.test import Client
@@ -23,7 +22,8 @@ from efir.room import sse
 from efir.talk.models import Kind
 from efir.talk.writing import write_message
 from efir.telegram.models import OutboxMessage
-from tests.integration.edge.test_edge import Site
+from efir.web.asgi_handler import OneThreadHandler
+from tests.support.edge import Site
 
 SESSION = "6f0e2a4c-1b7d-4f3a-9c55-0d1e2f3a4b5c"
 ROLES = ["guest", "candidate", "partner", "leader", "speaker", "admin"]
@@ -332,8 +332,8 @@ def test_every_view_has_a_row():
 
 def test_every_edge_route_has_a_row():
     addresses = [re.sub(r"\{\w+}", "5", address) for address in (*PAGES, STREAM)]
-    patterns = [route.pattern for route in edge_routes(get_asgi_application()) if route.name != "static/"]
-    assert len(patterns) == 12
+    patterns = [route.pattern for route in edge_routes(OneThreadHandler()) if route.name != "static/"]
+    assert len(patterns) == 14
     assert [each.pattern for each in (*patterns, sse.PATH) if not any(map(each.fullmatch, addresses))] == []
     assert set(addresses) >= {"/offline/", "/offline.js"}
 
