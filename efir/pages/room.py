@@ -15,9 +15,10 @@ from efir.accounts.sessions import current_person
 from efir.attendance.evidence import attendance_status
 from efir.room.state import state_of
 from efir.room.views import viewer_count, visible_or_404
+from efir.talk.selectors import TALKS, last_messages
 from efir.web.shortcuts import with_server_time
 from efir.webinars.lifecycle import Status
-from efir.webinars.models import Webinar
+from efir.webinars.models import Talk, Webinar
 from efir.webinars.schedule import Schedule, booked_webinar_ids
 
 
@@ -39,9 +40,27 @@ def room(request: HttpRequest, webinar_id: int | None = None) -> HttpResponse:
         "counts_watching": bool(webinar and _min_watched(webinar)),
         "after": next((other for other in others if other != webinar and not other.withdrawn), None),
     }
+    if webinar:
+        context |= _talk(request, webinar, context["screen"])
     if webinar and webinar.state is Status.FINISHED:
         context["part"] = attendance_status(webinar.pk, person.pk)
     return render(request, "pages/room.html", context)
+
+
+def _talk(request: HttpRequest, webinar: Webinar, screen: str) -> dict[str, Any]:
+    """Return what the page shows of the talk without its script: what everybody sees, with `?mine` one's own, too.
+
+    The edge keeps the page for many viewers, but not one with a query.
+    """
+    shown = webinar.talk in TALKS and screen in ("scheduled", "live", "paused")
+    mine = "mine" in request.GET
+    messages = last_messages(webinar, current_person(request) if mine else None) if shown else []
+    return {
+        "talk_shown": shown,
+        "talk_messages": messages,
+        "mine": mine,
+        "has_chat": webinar.talk == Talk.EMBED and bool(webinar.chat_url),
+    }
 
 
 def _min_watched(webinar: Webinar) -> float:

@@ -9,17 +9,21 @@ from django.db.models import Q, QuerySet
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.models import Person
 from efir.talk.encoding import as_json, audience_of
-from efir.talk.models import Message
+from efir.talk.models import Message, State
 from efir.webinars.models import Talk, Webinar
 
 # The interface: messages in one answer, and those that a reader who comes or comes back gets.
 PAGE_SIZE = 100
+# What a page shows before its script has run, or without one.
+SHOWN_AT_FIRST = 30
+# The modes in which people write in the room itself.
+TALKS = (Talk.QUESTIONS, Talk.CHAT)
 
 
 def visible_messages(webinar: Webinar, person: Person) -> QuerySet[Message]:
     """Return the messages of which this person may learn, with their authors, oldest first."""
     messages = Message.objects.filter(webinar=webinar).select_related("person").order_by("number")
-    if webinar.talk not in (Talk.QUESTIONS, Talk.CHAT):
+    if webinar.talk not in TALKS:
         return messages.none()
     if can(person, Capability.MODERATE_TALK):
         return messages
@@ -36,3 +40,12 @@ def page_of_messages(webinar: Webinar, person: Person, after: int | None = None)
     moderates = can(person, Capability.MODERATE_TALK)
     seen = (as_json(message, audience_of(message, person.pk, moderates=moderates)) for message in page)
     return [data for data in seen if data is not None]
+
+
+def last_messages(webinar: Webinar, person: Person | None) -> list[Message]:
+    """Return the last messages that everybody sees, and the own ones of `person`; oldest first, with their authors."""
+    public = Q(state=State.SHOWN, muted=False, private=False)
+    own = Q(person=person) & ~Q(state=State.HIDDEN)
+    messages = Message.objects.filter(public | own if person else public, webinar=webinar)
+    messages = messages.select_related("person")
+    return list(messages.order_by("-number")[:SHOWN_AT_FIRST])[::-1]

@@ -275,7 +275,7 @@ def _answer_studio(page: Page, status: int = 201, body: str = "") -> None:
 
 
 def open_people(page: Page) -> None:
-    page.locator("#people > summary").click()
+    page.locator("#talk-tab-people").click()
     expect(page.locator("#people-list li").first).to_be_visible(timeout=30_000)
 
 
@@ -284,3 +284,9 @@ def lose_connection(page: Page) -> None:
     page.route("**/stream*", lambda route: route.abort())
     page.reload()
     expect(page.locator("#lost")).to_be_visible(timeout=30_000)
+
+
+def open_talk_menu(page: Page) -> None:
+    """Open the menu of a message, as those who moderate have it."""
+    page.locator(".talk-log .talk-menu > summary").last.click()
+    expect(page.locator(".talk-menu[open] button").first).to_be_visible()

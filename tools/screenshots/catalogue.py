@@ -159,6 +159,9 @@ def _room() -> list[State]:
             name="room-second-tab", path=ROOM + "{live}/", login="kate", action=actions.enter_in_another_tab
         ),
         State(name="room-started", path=ROOM + "{soon}/", login="kate", action=actions.announce_start),
+        State(
+            name="room-talk-speaker", path=ROOM + "{live}/", login="speaker", action=actions.open_talk_menu
+        ),
         State(name="room-partner", path=ROOM + "{live}/", login="partner", ready="#enter-button:enabled"),
         State(name="room-cta", path=ROOM + "{cta}/", login="kate", ready="#cta button"),
         State(

@@ -5,7 +5,7 @@ Each fixture returns the values for the placeholders in the catalogue's paths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from io import BytesIO
@@ -29,13 +29,16 @@ from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.site_settings import current
 from efir.site_settings import files as logo_files
+from efir.talk.models import Kind, Message
+from efir.talk.moderation import moderate
+from efir.talk.writing import write_message
 from efir.telegram.bot import lease
 from efir.telegram.bot.outcomes import MessageRefused, OutcomeUnknown, Sent
 from efir.telegram.models import TelegramChat
 from efir.telegram.outbox import claims, completion, enqueue
 from efir.webinars import core
 from efir.webinars.lifecycle import Video
-from efir.webinars.models import Poster, Webinar
+from efir.webinars.models import Poster, Talk, Webinar
 from efir.webinars.posters.render import render_image, render_upload
 from efir.webinars.posters.store import store
 from tools.screenshots.actions import HLS_HOST
@@ -47,6 +50,26 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 ABOUT = (
     "Живой эфир: рассказываем, как всё устроено, и отвечаем на вопросы.\n\n"
     "Подойдёт тем, кто только присматривается. Ничего готовить не нужно."
+)
+
+QUESTIONS = (
+    ("kate", "Сколько времени это занимает в неделю?", Kind.QUESTION),
+    ("kolya", "Можно ли начать без опыта?", Kind.QUESTION),
+    ("kirill", "А если я живу в маленьком городе, что-нибудь меняется?", Kind.QUESTION),
+)
+CHAT = (
+    ("speaker", "Добрый вечер! Материалы эфира: https://example.org/materials", Kind.MESSAGE),
+    ("kate", "Здравствуйте! Всё слышно.", Kind.MESSAGE),
+    ("kolya", "Сколько времени это занимает в неделю?", Kind.QUESTION),
+    ("partner", "Рад всех видеть, мои приглашённые уже здесь", Kind.MESSAGE),
+    (
+        "kostya",
+        "Добрый вечер из Константинополя, то есть из Краснодара: у нас уже +25 и цветут сады",
+        Kind.MESSAGE,
+    ),
+    ("klara", "Можно ли начать без опыта, если я раньше никогда не вела своё дело?", Kind.QUESTION),
+    ("kirill", "שלום לכולם", Kind.MESSAGE),
+    ("kate", "Спасибо, стало понятнее", Kind.MESSAGE),
 )
 
 # Login: name, role, inviter, whether Telegram is linked (None: linked, but the bot is blocked).
@@ -226,10 +249,27 @@ def _live_webinars(people: dict[str, Person]) -> dict[str, Webinar]:
         )
     )
     core.book_seat(live.pk, people["kate"])
+    _talk(live, people, CHAT)
+    core.update(paused.pk, {"talk": Talk.QUESTIONS}, SYSTEM)
+    _talk(paused, people, QUESTIONS)
     with at_time(NOW - 2 * MINUTE):
         cta = core.core_webinar_set_cta_visibility(cta.pk, True, SYSTEM)
         paused = core.pause(paused.pk, SYSTEM)
     return {"live": live, "cta": cta, "paused": paused, "hls": by_hls}
+
+
+def _talk(webinar: Webinar, people: dict[str, Person], lines: Sequence[tuple[str, str, Kind]]) -> None:
+    """Write these lines: login, text and kind. The first question is answered, the speaker's first words are pinned."""
+    context = Context(people["speaker"].pk, Source.WEB)
+    for second, (login, text, kind) in enumerate(lines):
+        with at_time(NOW - 10 * MINUTE + 20 * second * timedelta(seconds=1)):
+            write_message(webinar.pk, people[login], text, kind, uuid4())
+    with at_time(NOW - 5 * MINUTE):
+        messages = Message.objects.filter(webinar=webinar)
+        if question := messages.filter(kind=Kind.QUESTION).first():
+            moderate(webinar.pk, question.number, "answer", context)
+        if pinned := messages.filter(person=people["speaker"]).first():
+            moderate(webinar.pk, pinned.number, "pin", context)
 
 
 def _start(webinar: Webinar) -> Webinar:

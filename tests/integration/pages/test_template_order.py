@@ -17,6 +17,7 @@ ORDER = [
     "accounts",
     "webinars",
     "room",
+    "talk",
     "telegram",
     "attendance",
     "pages",

@@ -40,10 +40,11 @@ class Stopwatch {
 // `source` is the stream in use, `next` one that is being opened. It replaces `source` when it answers, so that presence has
 // no gap.
 export class Connection {
-  // Calls `onState` with each state, `onAlive` with each keep-alive, `onLost` if the connection is lost, and `onBack` with
-  // the first state after that.
-  constructor(address, stateAddress, { onState, onAlive, onLost, onBack }) {
-    Object.assign(this, { address, stateAddress, onState, onAlive, onLost, onBack });
+  // Calls `onState` with each state, `onMessages` with what was written, `onAlive` with each keep-alive, `onLost` if the
+  // connection is lost, and `onBack` with the first state after that.
+  constructor(address, stateAddress, { onState, onMessages, onAlive, onLost, onBack }) {
+    Object.assign(this, { address, stateAddress, onState, onMessages, onAlive, onLost, onBack });
+    this.after = 0; // the id of the last frame of messages: a new stream goes on after it
     this.failures = 0;
     this.closed = true;
     this.watching = false;
@@ -91,7 +92,7 @@ export class Connection {
     this.timer = undefined;
     this.next?.close();
     this.asked.restart();
-    const source = this.next = new EventSource(this.watching ? `${this.address}?watching=1` : this.address);
+    const source = this.next = new EventSource(this.address + this.query());
     source.addEventListener("state", (event) => {
       if (source === this.next) this.replace();
       this.heard.restart();
@@ -99,11 +100,27 @@ export class Connection {
       this.onBack();
       this.onState(JSON.parse(event.data));
     });
+    source.addEventListener("messages", (event) => {
+      this.heard.restart();
+      this.goOnAfter(event.lastEventId);
+      this.onMessages(JSON.parse(event.data), this.after);
+    });
     source.addEventListener("keep-alive", () => {
       this.heard.restart();
       this.onAlive();
     });
     source.addEventListener("error", () => this.lost(source));
+  }
+
+  query() {
+    const query = new URLSearchParams();
+    if (this.watching) query.set("watching", "1");
+    if (this.after) query.set("after", this.after);
+    return query.size ? `?${query}` : "";
+  }
+
+  goOnAfter(id) {
+    this.after = Math.max(this.after, Number(id) || 0);
   }
 
   replace() {

@@ -83,6 +83,7 @@ function showViewers(count) {
 
 // Without a connection the number of viewers is not known.
 function showLost() {
+  tell("lost");
   $("lost").hidden = false;
   $("viewers").textContent = "—";
   $("with-you").textContent = "";
@@ -92,6 +93,11 @@ function showCta(visible) {
   const shown = visible && (screen === "live" || screen === "paused");
   if (shown && $("cta").hidden) say(room.dataset.sayCta);
   $("cta").hidden = !shown;
+}
+
+// What is built on the room listens to it: the talk does.
+function tell(what, detail) {
+  room.dispatchEvent(new CustomEvent(`room:${what}`, { detail }));
 }
 
 function apply(state, receivedAt) {
@@ -106,6 +112,7 @@ function apply(state, receivedAt) {
   tick();
   showCta(state.cta_visible);
   stage.show(state);
+  tell("state", { ...state, leads: stream.leads });
   if (state.status === "finished") leave(state.viewers);
 }
 
@@ -130,8 +137,9 @@ function tick() {
 
 const stream = new SharedStream(`efir-room-${room.dataset.id}`, room.dataset.stream, room.dataset.state, {
   onState: apply,
+  onMessages: (messages) => tell("messages", messages),
   onLost: showLost,
-  onBack: () => { $("lost").hidden = true; },
+  onBack: () => { $("lost").hidden = true; tell("back"); },
   onWatching: (watching) => stage.showWatching(watching),
 });
 

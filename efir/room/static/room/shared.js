@@ -9,16 +9,22 @@ const SIGN_MS = 5000;
 const SILENT_SIGNS = 4; // a leading tab that is silent for so many intervals is suspended
 
 export class SharedStream {
-  constructor(name, address, stateAddress, { onState, onLost, onBack, onWatching }) {
-    Object.assign(this, { name, onState, onLost, onBack, onWatching });
+  constructor(name, address, stateAddress, { onState, onMessages, onLost, onBack, onWatching }) {
+    Object.assign(this, { name, onState, onMessages, onLost, onBack, onWatching });
     this.playing = false;
     this.awaited = new Set();
     this.connection = new Connection(address, stateAddress, {
       onState: (state) => this.say({ state, at: Date.now() }),
+      onMessages: (messages, after) => this.pass(messages, after),
       onAlive: () => this.repeat(),
       onLost: () => this.say({ lost: true }),
       onBack,
     });
+  }
+
+  // Whether this tab has a stream of its own.
+  get leads() {
+    return !this.channel || Boolean(this.leading);
   }
 
   open() {
@@ -149,8 +155,18 @@ export class SharedStream {
     if (this.leading && this.said) this.channel.postMessage({ ...this.said, hidden: document.hidden });
   }
 
+  // Unlike a state, messages do not replace those before them: every tab gets each of them once from whoever has the stream.
+  pass(messages, after) {
+    this.channel?.postMessage({ messages, after });
+    this.onMessages(messages);
+  }
+
   hear(message) {
     if (message.hello) return this.repeat();
+    if (message.messages) {
+      this.connection.goOnAfter(message.after);
+      return this.onMessages(message.messages);
+    }
     if (message.plays) return this.connection.closed ? undefined : this.countPlaying();
     if (this.leading || this.closed) return undefined;
     this.silent = 0;

@@ -19,7 +19,7 @@ const $ = (id) => document.getElementById(id);
 export class Stage {
   // Calls `onPlaying` with whether this tab plays; the promise that it returns is awaited before other tabs stop.
   constructor(room, name, onPlaying) {
-    Object.assign(this, { room, name, onPlaying, status: room.dataset.status, version: room.dataset.player });
+    Object.assign(this, { room, name, onPlaying, status: room.dataset.status, version: room.dataset.player, talk: room.dataset.talk });
     this.token = room.querySelector("[name=csrfmiddlewaretoken]").value;
     this.entered = this.playing = this.soundOnly = false;
     this.signal = true;
@@ -123,6 +123,7 @@ export class Stage {
     this.version = state.player_version;
     if (state.signal && !this.signal) this.video?.signalled(state.viewers * PER_VIEWER_MS);
     this.signal = state.signal;
+    this.talk = state.talk;
     if (this.entered && !this.onAir) this.leave();
     // Other viewers ask as well.
     if (this.entered && this.version !== this.asked) {
@@ -135,12 +136,13 @@ export class Stage {
   draw() {
     const playing = Boolean(this.entered && this.player && this.onAir);
     const hasChat = this.player ? Boolean(this.player.chat_url) : this.room.dataset.chat !== undefined;
+    const hasTalk = ["questions", "chat"].includes(this.talk);
     $("enter").hidden = playing || this.status !== "live";
     this.play(playing ? this.player : null);
     frame($("chat"), playing ? this.player.chat_url : "");
     $("chat-soon").hidden = playing;
     $("chat-box").hidden = !(this.onAir && hasChat);
-    $("studio").classList.toggle("wide", this.onAir && !hasChat);
+    $("studio").classList.toggle("wide", this.onAir && !hasChat && !hasTalk);
     if (playing !== this.playing) this.tell(playing);
   }
 
