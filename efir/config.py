@@ -334,13 +334,21 @@ class Config:
         "`s3://…` in place of the directory of media",
     )
     rtmp_port: int = setting(
-        OPTIONAL_PORT, "0", "reserved for the own broadcast, not used yet: port for OBS; 0 for none"
+        OPTIONAL_PORT, "0", "port on EFIR_HOST that takes RTMP from OBS and other encoders; 0 for none"
+    )
+    rtmp_url: str = setting(
+        url("rtmp rtmps", "an rtmp:// or rtmps:// address, or nothing", path=True, optional=True),
+        "",
+        "the address shown to people for their encoder, if a proxy takes RTMP",
+        default_text="`rtmp://HOST:PORT/live` with EFIR_RTMP_PORT",
     )
     segment_s: float = setting(
         number("seconds", 0.5, 10), "1", "least length of a segment of the own broadcast"
     )
     media_days: float = setting(
-        RETENTION, "0", "reserved for the own broadcast, not used yet: days to keep media; 0 for ever"
+        RETENTION,
+        "0",
+        "days after the end to keep the media of an own broadcast, its recording too; 0 for ever",
     )
     demo: bool = setting(Kind(lambda text: {"0": False, "1": True}[text], "0 or 1"), "0", "", internal=True)
 

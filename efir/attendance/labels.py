@@ -124,7 +124,7 @@ def left_label(verdict: Verdict, live: Sequence[Span], zone: ZoneInfo) -> str:
         return ""
     return gettext("последний раз в эфире в %(moment)s, до конца оставалось %(gap)s") % {
         "moment": f"{spans[-1][1].astimezone(zone):%H:%M}",
-        "gap": _format_duration(gap),
+        "gap": format_duration(gap),
     }
 
 
@@ -148,7 +148,8 @@ def late_label(late: VerdictResult | None, timeline: BroadcastTimeline | None) -
     return gettext("Позже пришли отметки другого сервера. По ним в эфире: %(times)s; %(verdict)s.") % values
 
 
-def _format_duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
+    """Return a length in words, with the right plural."""
     minutes = round(seconds / 60)
     if seconds < 120:
         return ngettext("%(count)s секунда", "%(count)s секунды", round(seconds)) % {"count": round(seconds)}

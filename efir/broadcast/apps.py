@@ -11,6 +11,9 @@ class BroadcastConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from efir.broadcast import live
+        from efir.broadcast import (
+            live,
+            personal_data,  # noqa: F401  # registers its sections
+        )
 
         live.register()

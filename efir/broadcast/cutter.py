@@ -16,6 +16,8 @@ import av
 from av.audio.fifo import AudioFifo
 from av.audio.resampler import AudioResampler
 
+from efir.broadcast.rtmp import flv
+
 VIDEO_SCALE = 90_000  # the customary time scale of video in MP4
 AUDIO_RATE = 48_000  # Opus has no other
 AUDIO_BITRATE = 128_000
@@ -166,6 +168,22 @@ class Audio:
         return taken
 
 
+def _check_size(context: Any) -> None:
+    if context.width * context.height > MAX_PIXELS or max(context.width, context.height) > MAX_SIDE:
+        raise Fault("too_large_picture")
+
+
+def _measured(video: Any, packet: Any) -> Any:
+    """Return the stream with the size of its picture, which a demuxer that met sound first has not learned.
+
+    A container of the parameters and one key frame alone tells it.
+    """
+    picture, header = bytes([0x17, 1, 0, 0, 0]), bytes([0x17, 0, 0, 0, 0])
+    tags = [header + bytes(video.codec_context.extradata or b""), picture + bytes(packet)]
+    data = flv.HEADER + b"".join(flv.tag(flv.VIDEO_TAG, 0, tag) for tag in tags)
+    return av.open(BytesIO(data), "r", format="flv").streams.video[0]
+
+
 class Cutter:
     """Reads one container and hands its segments to `emit`.
 
@@ -220,7 +238,7 @@ class Cutter:
         with av.open(
             self._source, "r", format=demuxer, buffer_size=32_768, container_options=options
         ) as container:
-            self._video = self._choose(container)
+            self._video = self._template = self._choose(container)
             for packet in container.demux():
                 if packet.pts is None or packet.size == 0:
                     continue
@@ -244,12 +262,13 @@ class Cutter:
         if container.streams.audio and self._audio is None:
             self._audio = Audio(container.streams.audio[0], self._audio_until)
         video = container.streams.video[0]
-        context = video.codec_context
-        if context.width * context.height > MAX_PIXELS or max(context.width, context.height) > MAX_SIDE:
-            raise Fault("too_large_picture")
+        _check_size(video.codec_context)
         return video
 
     def _add_frame(self, packet: Any) -> None:
+        if not self._template.codec_context.width and packet.is_keyframe:
+            self._template = _measured(self._video, packet)
+            _check_size(self._template.codec_context)
         scale = packet.time_base * VIDEO_SCALE
         pts = round(packet.pts * scale)
         dts = round(packet.dts * scale) if packet.dts is not None else pts
@@ -320,7 +339,7 @@ class Cutter:
         frames, self._pending, self._pending_bytes = self._pending, [], 0
         start, end = frames[0].pts / VIDEO_SCALE, end_pts / VIDEO_SCALE
         sound = self._audio.take_until(end) if self._audio else []
-        video_track = (self._video, VIDEO_SCALE, _with_durations(frames, end_pts))
+        video_track = (self._template, VIDEO_SCALE, _with_durations(frames, end_pts))
         tracks = [video_track]
         audio_init = audio_media = b""
         if self._audio is not None and sound:
@@ -329,7 +348,7 @@ class Cutter:
             audio_init, audio_media = _mux([audio_track], self._index)
             self._audio_end = (sound[-1].pts + sound[-1].duration) / self._audio.rate
         init, media = _mux(tracks, self._index)
-        context = self._video.codec_context
+        context = self._template.codec_context
         self._index += 1
         self._emit(
             CutSegment(

@@ -7,6 +7,7 @@ import re
 import secrets
 import shutil
 from base64 import urlsafe_b64encode
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
@@ -48,6 +49,12 @@ class Store(Protocol):
 
     def delete(self, name: str) -> None:
         """Delete a file, if it is there."""
+
+    def save_file(self, name: str, path: Path) -> None:
+        """Store a finished file of this machine durably, and take it from where it was."""
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all files."""
 
     def free_bytes(self) -> int | None:
         """Return what still fits, or None if there is no limit known."""
@@ -109,6 +116,19 @@ class DirectoryStore:
         """Delete a file, if it is there."""
         self.path(name).unlink(missing_ok=True)
 
+    def save_file(self, name: str, path: Path) -> None:
+        """Move a finished file here, from the same file system: see `scratch_file`."""
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        path.rename(self.path(name))
+
+    def names(self) -> Iterator[str]:
+        """Yield the names of all files."""
+        for path in self.root.glob("*/*"):
+            name = f"{path.parent.name}/{path.name}"
+            if re.fullmatch(NAME, name, re.ASCII):
+                yield name
+
     def free_bytes(self) -> int:
         """Return how much media may still be stored here."""
         root = self.root
@@ -121,6 +141,13 @@ class DirectoryStore:
 def store() -> Store:
     """Return the media store of this installation."""
     return DirectoryStore(settings.EFIR.media_dir)
+
+
+def scratch_file(name: str) -> Path:
+    """Return where to write a large file before `save_file`; its directory exists."""
+    path = Path(settings.EFIR.media_dir) / f"{name}.new"
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    return path
 
 
 def new_name(webinar_id: int, suffix: str = "m4s") -> str:

@@ -168,3 +168,46 @@ class BroadcastLease(models.Model):
 
     def __str__(self) -> str:
         return f"{self.webinar_id}: {self.holder}"
+
+
+class StreamKey(models.Model):
+    """The key with which an encoder publishes into one webinar; only its digest is kept (see `stream_keys`)."""
+
+    webinar = models.OneToOneField(Webinar, models.CASCADE, primary_key=True, related_name="stream_key")
+    digest = models.CharField(max_length=64, unique=True)
+    issued_at = models.DateTimeField(default=clock.now)
+    issued_by = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
+
+    def __str__(self) -> str:
+        return f"{self.webinar_id}"
+
+
+class RecordingState(models.TextChoices):
+    """`deleted`: its media are no longer kept (`EFIR_MEDIA_DAYS`)."""
+
+    PREPARING = "preparing"
+    READY = "ready"
+    DELETED = "deleted"
+
+
+class Recording(models.Model):
+    """The recording of one webinar's own broadcast: the segments of its live time, and one file made of them.
+
+    `token`: the last part of its public address. `seconds`: how long it plays; `missing_s`: seconds of the live time
+    that it lacks. `file`: the name of the MP4 in the media store, empty if there was no space for it.
+    `claimed_by` and `claimed_until`: the worker that prepares it.
+    """
+
+    webinar = models.OneToOneField(Webinar, models.PROTECT, primary_key=True, related_name="recording")
+    token = models.CharField(max_length=43, unique=True)
+    state = models.CharField(max_length=10, choices=RecordingState.choices, default=RecordingState.PREPARING)
+    seconds = models.FloatField(default=0)
+    missing_s = models.FloatField(default=0)
+    file = models.CharField(max_length=100, blank=True)
+    file_size = models.PositiveBigIntegerField(default=0)
+    ready_at = models.DateTimeField(null=True)
+    claimed_by = models.UUIDField(null=True)
+    claimed_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.webinar_id}"

@@ -13,11 +13,13 @@ from django.db import Error as DatabaseError
 from django.http.request import split_domain_port, validate_host
 
 from efir.broadcast import media
+from efir.broadcast.recording_links import LINK_PATTERN
 from efir.edge.body_limit import BodyLimitMiddleware
 from efir.edge.cached_files import OfflineFiles, StaticFiles, logo_files, poster_files, theme_file
 from efir.edge.cached_forms import LogInPage, SignUpPage
 from efir.edge.cached_pages import RoomPage, SchedulePage, room_state
 from efir.edge.password_queue import PasswordQueueMiddleware
+from efir.edge.recordings import recording_file
 from efir.edge.request_id import RequestIdMiddleware
 from efir.edge.schedule_edition import ScheduleEditions
 from efir.edge.talk import refuse_flood
@@ -80,6 +82,11 @@ def edge_routes(django: Application) -> tuple[Route, ...]:
         Route(_path(rf"{_VIDEO}live\.m3u8"), "video/live.m3u8", LivePlaylist()),
         Route(_path(rf"{_VIDEO}audio\.m3u8"), "video/audio.m3u8", LivePlaylist(audio=True)),
         Route(media.PATH, "media/", MediaFiles()),
+        Route(
+            _path(rf"/recordings/({LINK_PATTERN})/video\.(m3u8|mp4)"),
+            "recordings/<token>/video",
+            recording_file,
+        ),
     )
 
 

@@ -82,7 +82,9 @@ class MediaFiles:
         return await _send(scope, send, 200, headers, content)
 
 
-async def send_file(scope: Scope, send: Send, name: str, more: Headers = ()) -> int:
+async def send_file(
+    scope: Scope, send: Send, name: str, more: Headers = (), cache: bytes = FILE_CACHE
+) -> int:
     """Send a large file, or the one range of it that is asked for, in parts. Return the HTTP status."""
     size = await size_of(name)
     if size is None:
@@ -95,12 +97,12 @@ async def send_file(scope: Scope, send: Send, name: str, more: Headers = ()) -> 
         end = min(int(last), end) if first and last else end
         if start > end:
             unsatisfied = ((b"content-range", b"bytes */%d" % size), (b"content-length", b"0"))
-            await send_response(send, 416, (*_file_headers(name), *unsatisfied))
+            await send_response(send, 416, (*_file_headers(name, cache), *unsatisfied))
             return 416
     status = 206 if asked else 200
     ranged = ((b"content-range", b"bytes %d-%d/%d" % (start, end, size)),) if asked else ()
     length = (b"content-length", b"%d" % (end - start + 1))
-    headers = [*_file_headers(name), (b"accept-ranges", b"bytes"), length, *ranged, *more]
+    headers = [*_file_headers(name, cache), (b"accept-ranges", b"bytes"), length, *ranged, *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     while start <= end:
         part = await read_part(name, start, min(PART_BYTES, end - start + 1))
@@ -113,10 +115,10 @@ async def send_file(scope: Scope, send: Send, name: str, more: Headers = ()) -> 
     return status
 
 
-def _file_headers(name: str) -> Headers:
+def _file_headers(name: str, cache: bytes = FILE_CACHE) -> Headers:
     kind = media.CONTENT_TYPES[name.rpartition(".")[2]]
     etag = f'"{name.rpartition("/")[2]}"'.encode()
-    return ((b"content-type", kind), (b"cache-control", FILE_CACHE), (b"etag", etag), *SECURITY_HEADERS)
+    return ((b"content-type", kind), (b"cache-control", cache), (b"etag", etag), *SECURITY_HEADERS)
 
 
 async def _send(scope: Scope, send: Send, status: int, headers: Headers, body: bytes) -> int:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from efir.attendance.labels import presence_label, watched_label
 from efir.attendance.models import Verdict
 from efir.attendance.report.call_brief import CallBrief, briefs_of, pressed_label, question_label
+from efir.broadcast.recording_links import personal_url
 from efir.telegram.models import OutboxMessage
 from efir.telegram.outbox.message_types import OutgoingMessage, escape_line
 from efir.webinars.absolute_urls import absolute_url
@@ -151,7 +152,7 @@ def _next_step(attended: bool) -> str:
 
 
 def _recording_button(message: OutboxMessage) -> Button:
-    return gettext("Смотреть запись"), message.webinar.recording_url
+    return gettext("Смотреть запись"), personal_url(message.webinar, message.person)
 
 
 def _names(message: OutboxMessage) -> dict[str, str]:

@@ -32,10 +32,11 @@ class Code(StrEnum):
     MUTATION_FORBIDDEN = "webinar_status_mutation_forbidden"
     NOT_FOUND = "webinar_not_found"
     FORBIDDEN = "forbidden"
-    # The contract names no code for these four:
+    # The contract names no code for these:
     INCOMPLETE = "webinar_incomplete"
     SEATS_CLOSED = "webinar_seats_closed"
     RECORDING_INVALID_STATE = "webinar_recording_invalid_state"
+    RECORDING_NOT_READY = "webinar_recording_not_ready"
     WATCH_INVALID_STATE = "webinar_watch_invalid_state"
     # The room's talk:
     TALK_OFF = "talk_off"

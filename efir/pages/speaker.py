@@ -19,7 +19,9 @@ from efir.attendance.labels import rule_sentences
 from efir.attendance.report.panels import draw_numbers, progress_of, scale_of
 from efir.attendance.report.stats import rule_of
 from efir.attendance.report.verdict_list import held_by_webinar, list_verdicts
+from efir.broadcast.stream_keys import encoder_of
 from efir.hooks.actions import ActionRefused, Code
+from efir.pages.own_recording import own_recording_of
 from efir.telegram.message_list import list_messages
 from efir.telegram.reachability import reachability_of
 from efir.web.shortcuts import prefers_html, redirect_with_message, refused_json
@@ -136,7 +138,10 @@ def _webinar_context(request: HttpRequest, webinar: Webinar) -> dict[str, Any]:
     context: dict[str, Any] = {
         "actions": available_actions(webinar),
         "recording": RecordingForm(initial={"url": webinar.recording_url}),
+        "own_recording": own_recording_of(webinar),
     }
+    if can(request.user, Capability.BROADCAST):
+        context["encoder"] = encoder_of(webinar)
     if webinar.started_at:
         timeline = timeline_of(webinar)
         context["timeline"] = timeline

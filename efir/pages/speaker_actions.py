@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST
 
-from efir.accounts.capabilities import Capability
+from efir.accounts.capabilities import Capability, can
 from efir.accounts.sessions import request_context
+from efir.broadcast import recordings, stream_keys
+from efir.hooks.actions import ActionRefused, Code
 from efir.pages.speaker import recording_form_page
+from efir.web.shortcuts import html_405, prefers_html, refused_json
 from efir.webinars import core
-from efir.webinars.endpoint import ActionResult, BadRequest, action_endpoint, parse_bool, state_summary
+from efir.webinars.endpoint import (
+    ActionResult,
+    BadRequest,
+    action_endpoint,
+    answer_refusal,
+    parse_bool,
+    state_summary,
+)
 from efir.webinars.forms import RecordingForm
 from efir.webinars.labels import past_start_warning
+from efir.webinars.models import Webinar
 
 
 @action_endpoint(Capability.MANAGE_STATUS)
@@ -63,12 +78,52 @@ def withdraw(request: HttpRequest, webinar_id: int) -> ActionResult:
     return ActionResult(message, state_summary(webinar))
 
 
+def recording(request: HttpRequest, webinar_id: int) -> HttpResponseBase:
+    """Return the state of the own recording; POST publishes it, or the address of another one."""
+    if request.method in ("GET", "HEAD"):
+        return _recording_state(request, webinar_id)
+    return _publish_recording(request, webinar_id)
+
+
+@never_cache
+def _recording_state(request: HttpRequest, webinar_id: int) -> HttpResponse:
+    if not can(request.user, Capability.PUBLISH_RECORDING):
+        return refused_json(ActionRefused(Code.FORBIDDEN, Capability.PUBLISH_RECORDING))
+    webinar = Webinar.objects.filter(pk=webinar_id).first()
+    if webinar is None:
+        return refused_json(ActionRefused(Code.NOT_FOUND, f"no webinar {webinar_id}"))
+    return JsonResponse(recordings.summary(webinar))
+
+
 @action_endpoint(Capability.PUBLISH_RECORDING, form_page=recording_form_page)
-def recording(request: HttpRequest, webinar_id: int) -> ActionResult:
+def _publish_recording(request: HttpRequest, webinar_id: int) -> ActionResult:
     """Publish the recording: the people who wait for it get it."""
-    form = RecordingForm(request.POST)
-    if not form.is_valid():
-        raise BadRequest("invalid_url", str(form.errors["url"][0]))
-    webinar = core.publish_recording(webinar_id, form.cleaned_data["url"], request_context(request))
-    body = state_summary(webinar) | {"recording_url": webinar.recording_url}
+    if "own" in request.POST:
+        if not parse_bool(request, "own"):
+            raise BadRequest("invalid_own", _("Скажите true или дайте адрес записи."))
+        webinar = recordings.publish(webinar_id, request_context(request))
+    else:
+        form = RecordingForm(request.POST)
+        if not form.is_valid():
+            raise BadRequest("invalid_url", str(form.errors["url"][0]))
+        webinar = core.publish_recording(webinar_id, form.cleaned_data["url"], request_context(request))
+    body = state_summary(webinar) | {"recording_url": webinar.recording_url} | recordings.summary(webinar)
     return ActionResult(_("Запись опубликована."), body)
+
+
+@never_cache
+@html_405
+@require_POST
+def stream_key(request: HttpRequest, webinar_id: int) -> HttpResponse:
+    """Make a new stream key and show it, this once: on a page, or as JSON."""
+    try:
+        if not can(request.user, Capability.BROADCAST):
+            raise ActionRefused(Code.FORBIDDEN, Capability.BROADCAST)
+        key = stream_keys.issue(webinar_id, request_context(request))
+    except ActionRefused as refused:
+        return answer_refusal(request, webinar_id, refused)
+    address = stream_keys.encoder_address()
+    if not prefers_html(request):
+        return JsonResponse({"address": address, "key": key})
+    context = {"webinar_id": webinar_id, "address": address, "key": key}
+    return render(request, "broadcast/stream_key.html", context)

@@ -9,6 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from efir.accounts.capabilities import Capability, capability_required
+from efir.broadcast.stream_keys import encoder_of
 from efir.web.security_headers import permissions_policy
 from efir.webinars.available_actions import available_actions
 from efir.webinars.models import Webinar
@@ -23,7 +24,12 @@ DEVICES = frozenset({"camera", "display-capture", "microphone", "screen-wake-loc
 def studio(request: HttpRequest, webinar_id: int) -> HttpResponse:
     """Show the studio of one webinar. Its script asks for the devices and sends what they give."""
     webinar = get_object_or_404(Webinar, pk=webinar_id)
-    context = {"webinar": webinar, "actions": available_actions(webinar), "is_demo": settings.EFIR.demo}
+    context = {
+        "webinar": webinar,
+        "actions": available_actions(webinar),
+        "encoder": encoder_of(webinar),
+        "is_demo": settings.EFIR.demo,
+    }
     response = render(request, "pages/studio.html", context)
     response["Permissions-Policy"] = permissions_policy(allowed=DEVICES)
     return response

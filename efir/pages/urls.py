@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 
-from efir.pages import account, audit, candidate, room, signup, site, speaker, speaker_actions, studio
+from efir.broadcast.recording_links import LINK_PATTERN
+from efir.pages import (
+    account,
+    audit,
+    candidate,
+    recording,
+    room,
+    rtmp_proxy,
+    signup,
+    site,
+    speaker,
+    speaker_actions,
+    studio,
+)
 
 urlpatterns = [
     path("signup/", signup.sign_up, name="signup"),
@@ -27,4 +40,12 @@ urlpatterns = [
     path("admin_webinar/<id:webinar_id>/publish", speaker_actions.publish, name="webinar_publish"),
     path("admin_webinar/<id:webinar_id>/withdraw", speaker_actions.withdraw, name="webinar_withdraw"),
     path("admin_webinar/<id:webinar_id>/recording", speaker_actions.recording, name="webinar_recording"),
+    path("admin_webinar/<id:webinar_id>/stream_key", speaker_actions.stream_key, name="stream_key"),
+    path("broadcast/on_publish", rtmp_proxy.on_publish, name="rtmp_on_publish"),
+    re_path(rf"^recordings/(?P<token>{LINK_PATTERN})/$", recording.page, name="recording"),
+    re_path(
+        rf"^recordings/(?P<token>{LINK_PATTERN})/video\.(?P<kind>m3u8|mp4)$",
+        recording.video,
+        name="recording_video",
+    ),
 ]

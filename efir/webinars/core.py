@@ -243,6 +243,12 @@ def publish_recording(webinar_id: int, url: str, context: Context) -> Webinar:
         return webinar
 
 
+def check_webinar(webinar_id: int) -> None:
+    """Raise ActionRefused if there is no such webinar."""
+    if not Webinar.objects.filter(pk=webinar_id).exists():
+        raise ActionRefused(Code.NOT_FOUND, f"no webinar {webinar_id}")
+
+
 def book_seat(webinar_id: int, person: Person) -> Seat:
     """Book the person's seat, or return the one they have; refused from the stop on."""
     with transaction.atomic():

@@ -71,7 +71,7 @@ def action_endpoint(
                     raise ActionRefused(Code.FORBIDDEN, capability)
                 result = action(request, webinar_id, *args, **kwargs)
             except ActionRefused as refused:
-                return _answer_refusal(request, webinar_id, refused)
+                return answer_refusal(request, webinar_id, refused)
             except BadRequest as bad:
                 if not prefers_html(request):
                     return JsonResponse({"error": bad.code, "detail": bad.message}, status=400)
@@ -88,7 +88,8 @@ def action_endpoint(
     return decorate
 
 
-def _answer_refusal(request: HttpRequest, webinar_id: int, refused: ActionRefused) -> HttpResponse:
+def answer_refusal(request: HttpRequest, webinar_id: int, refused: ActionRefused) -> HttpResponse:
+    """Return a refusal as JSON for a program; for a person as a page or a message on the speaker's page."""
     if not prefers_html(request):
         return refused_json(refused)
     if refused.code is Code.NOT_FOUND:

@@ -39,7 +39,7 @@ NOT_A_RECORDING = _("Это не адрес записи. Вставьте ад�
 GROUPS = (
     ("about", _("Содержание"), ("title", "speaker_name", "description")),
     ("when", _("Когда"), ("starts_at", "time_zone", "length_min")),
-    ("where", _("Где идёт"), ("video", "player_url", "chat_url")),
+    ("where", _("Где идёт"), ("video", "auto_publish", "player_url", "chat_url")),
     ("looks", _("Как выглядит в расписании"), ("poster", "cta_text")),
 )
 
@@ -106,6 +106,15 @@ class WebinarForm(forms.Form):
         label=_("Видео"),
         choices=VIDEO_CHOICES,
         help_text=_("Свой эфир идёт со страницы «Студия»: из браузера ведущего прямо в комнату."),
+    )
+    # Two choices, not a checkbox: one that is not checked is not sent, and what is not sent stays as it is.
+    auto_publish = forms.TypedChoiceField(
+        label=_("Запись своего эфира"),
+        required=False,
+        choices=[("False", _("Публикуется по кнопке")), ("True", _("Публикуется сама, как только готова"))],
+        coerce=lambda text: text == "True",
+        empty_value="",
+        help_text=_("Сразу — значит, без просмотра: её тут же получат в Telegram те, кто не был до конца."),
     )
     player_url = UrlField(
         label=_("Плеер"),
@@ -201,6 +210,9 @@ class WebinarForm(forms.Form):
             raise ValidationError(
                 _("Такого часового пояса нет. Например: Europe/Moscow, Asia/Yekaterinburg.")
             ) from None
+
+    def clean_auto_publish(self) -> bool:
+        return bool(self.cleaned_data["auto_publish"])
 
     def clean_player_url(self) -> str:
         return clean_player_url(self.cleaned_data["player_url"])

@@ -44,6 +44,7 @@ REFUSALS: dict[Code, Promise] = {
     Code.INCOMPLETE: gettext_lazy("Чтобы опубликовать, заполните название, время начала и плеер."),
     Code.SEATS_CLOSED: gettext_lazy("Вебинар уже прошёл, места больше не бронируются."),
     Code.RECORDING_INVALID_STATE: gettext_lazy("Запись публикуют, когда вебинар уже начался."),
+    Code.RECORDING_NOT_READY: gettext_lazy("Запись эфира ещё не готова. Подождите минуту после конца."),
     Code.WATCH_INVALID_STATE: gettext_lazy("Сейчас эфира нет: он ещё не начался или уже закончился."),
     Code.TALK_OFF: gettext_lazy("В этой комнате не переписываются: ведущий это выключил."),
     Code.TALK_CLOSED: gettext_lazy("Сейчас здесь не пишут: вебинар ещё не объявлен или уже закончился."),

@@ -126,6 +126,7 @@ _BUSINESS = (
         "cta_text",
         "poster",
         "withdrawn",
+        "auto_publish",
     }
 )
 TECHNICAL = frozenset({"stream_type", "forgotten_h"})
@@ -135,8 +136,8 @@ REQUIRED = ("title", "starts_at", "player_url")
 EDITABLE: dict[Status, frozenset[str]] = {
     Status.DRAFT: _BUSINESS | TECHNICAL,
     Status.SCHEDULED: _BUSINESS | TECHNICAL,
-    Status.LIVE: _PLAYER | _TALK | {"forgotten_h"},
-    Status.PAUSED: _PLAYER | _TALK | {"forgotten_h"},
+    Status.LIVE: _PLAYER | _TALK | {"forgotten_h", "auto_publish"},
+    Status.PAUSED: _PLAYER | _TALK | {"forgotten_h", "auto_publish"},
     Status.FINISHED: frozenset(),
     Status.ARCHIVED: frozenset(),
 }

@@ -124,6 +124,7 @@ class Webinar(models.Model):
         _("вид трансляции"), max_length=10, choices=[("obs", "OBS")], default="obs"
     )
     forgotten_h = models.FloatField(_("останавливать забытый эфир через, часов"), null=True, blank=True)
+    auto_publish = models.BooleanField(_("публиковать запись сразу"), default=False)
     recording_url = models.CharField(_("запись"), max_length=2000, blank=True)
 
     # The parameters of the verdicts, fixed at the start. A webinar that release 0.1 started has none.

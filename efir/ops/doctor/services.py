@@ -20,11 +20,11 @@ from django.db.migrations.executor import MigrationExecutor
 from efir.lib import clock
 from efir.lib.log import without_token
 from efir.ops.monitoring.health import HEALTHY, component_states
-from efir.ops.monitoring.metrics import is_this_machine
 from efir.server import secret_key
 from efir.server.locks import database_lock_path, is_held
 from efir.server.models import DemoMark
 from efir.telegram.health import bot_health
+from efir.web.local import is_this_machine
 
 TIMEOUT_S = 10.0
 # As README promises; the tests run on it.

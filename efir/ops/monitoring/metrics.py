@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
-from urllib.parse import urlsplit
-
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
@@ -12,9 +9,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from efir.ops.monitoring.collectors import InstallationCollector, WithDeprecatedNames
-
-# A proxy adds at least one of these. A request with one comes from a proxy on this machine, on behalf of anybody.
-FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Forwarded", "Via")
+from efir.web.local import is_from_this_machine
 
 
 @require_safe
@@ -31,16 +26,4 @@ def may_see(request: HttpRequest) -> bool:
     token: str = settings.EFIR.metrics_token
     if token:
         return constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {token}")
-    if any(name in request.headers for name in FORWARDED):
-        return False
-    # The Host, too: a page that rebinds its own name to 127.0.0.1 must not read it through somebody's browser.
-    host = urlsplit(f"//{request.get_host()}").hostname or ""
-    return is_this_machine(request.META.get("REMOTE_ADDR", "")) and is_this_machine(host)
-
-
-def is_this_machine(host: str) -> bool:
-    """Tell whether a name or an address always means the machine itself."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return is_from_this_machine(request)

@@ -38,6 +38,8 @@ EXPORTED = {
     "room.PlaybackTrouble.person": "playback_troubles",
     "room.PresenceInterval.person": "presence",
     "room.WatchingInterval.person": "watching",
+    "broadcast.BroadcastSession.person": "broadcasts",
+    "broadcast.StreamKey.issued_by": "stream_keys_you_made",
     "talk.Message.person": "talk",
     "talk.Mute.person": "talk_mutes",
     "attendance.Participation.person": "participations",
@@ -66,6 +68,8 @@ WITHOUT_PEOPLE = {
     *("accounts.ConsentText", "site_settings.SiteSettings", "site_settings.LogoFile"),
     *("webinars.Poster", "webinars.PosterFile", "hooks.ListenerRetry", "attendance.Classification"),
     *("room.Recorder", "room.SpeakerPageSeen", "talk.TalkRoom"),
+    *("broadcast.Container", "broadcast.Chunk", "broadcast.Segment", "broadcast.BroadcastLease"),
+    "broadcast.Recording",
     *(
         "telegram.BotUpdate",
         "telegram.DispatcherState",

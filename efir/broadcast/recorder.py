@@ -1,0 +1,129 @@
+"""The worker's part in recordings: prepare each that is due, in a process of its own, and delete what is too old."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from uuid import uuid4
+
+import structlog
+
+from efir.broadcast import media, recordings
+from efir.broadcast.models import Segment
+from efir.broadcast.recording_parts import Parts, parts_of
+from efir.lib.concurrency import in_thread, wait_for
+from efir.lib.log import ThrottledErrorLog
+
+LOOK_EVERY_S = 1.0
+RENEW_S = 2.0
+# Then the recording is ready without a file: it plays as HLS.
+MAX_TRIES = 3
+
+log = structlog.get_logger(__name__)
+
+
+class NotJoined(Exception):
+    """The process that joins the segments has failed."""
+
+
+class Recorder:
+    """Prepares recordings one after the other. Any number of workers may run one."""
+
+    def __init__(self) -> None:
+        self.id = uuid4()
+        self._tries: dict[int, int] = {}
+        self._failing = ThrottledErrorLog(log, "recording_failed")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until told to stop."""
+        while not stop.is_set():
+            try:
+                for webinar_id in await in_thread(recordings.due):
+                    if stop.is_set():
+                        return
+                    if await in_thread(recordings.claim, webinar_id, self.id):
+                        await self._prepare(webinar_id, stop)
+                self._failing.succeeded()
+            except Exception:
+                self._failing.failed()
+            await wait_for(stop, LOOK_EVERY_S)
+
+    async def _prepare(self, webinar_id: int, stop: asyncio.Event) -> None:
+        """Prepare a recording that is in our hands."""
+        self._tries[webinar_id] = self._tries.get(webinar_id, 0) + 1
+        parts = await in_thread(parts_of, webinar_id)
+        name, size = media.new_name(webinar_id, "mp4"), 0
+        if not await in_thread(_fits, parts.segments):
+            log.warning("recording_without_file", webinar_id=webinar_id, reason="no space")
+        elif parts.segments:
+            try:
+                joined = await self._join(webinar_id, parts, name, stop)
+            except (NotJoined, media.NoSpace, OSError):
+                # Begun again once the claim has run out. In the end the segments are a recording, too.
+                if self._tries[webinar_id] < MAX_TRIES:
+                    raise
+                log.exception("recording_without_file", webinar_id=webinar_id)
+                joined = 0
+            if joined is None:
+                return
+            size = joined
+        done = await in_thread(
+            recordings.complete,
+            webinar_id,
+            self.id,
+            seconds=parts.seconds,
+            missing_s=parts.missing_s,
+            file=name if size else "",
+            file_size=size,
+        )
+        if done:
+            log.info(
+                "recording_ready",
+                webinar_id=webinar_id,
+                seconds=round(parts.seconds, 1),
+                missing_s=round(parts.missing_s, 1),
+            )
+            self._tries.pop(webinar_id, None)
+
+    async def _join(self, webinar_id: int, parts: Parts, name: str, stop: asyncio.Event) -> int | None:
+        """Make the file. Return its size, or None if the work is not ours any more. Raises NotJoined."""
+        target = media.scratch_file(name)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "efir.broadcast.assemble",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            env=os.environ | {"DJANGO_SETTINGS_MODULE": "efir.settings"},
+        )
+        try:
+            wanted = {"target": str(target), "runs": [_names(run) for run in parts.runs]}
+            working = asyncio.create_task(process.communicate(json.dumps(wanted).encode()))
+            while not working.done():
+                await asyncio.wait({working}, timeout=RENEW_S)
+                if stop.is_set() or not await in_thread(recordings.renew, webinar_id, self.id):
+                    return None
+            if process.returncode:
+                raise NotJoined(process.returncode)
+            size = target.stat().st_size
+            await in_thread(media.store().save_file, name, target)
+            return size
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            target.unlink(missing_ok=True)
+
+
+def _names(run: Sequence[Segment]) -> list[str]:
+    return [run[0].init, *(segment.name for segment in run)]
+
+
+def _fits(segments: Sequence[Segment]) -> bool:
+    """Return whether as much again as the segments have fits into the store."""
+    free = media.store().free_bytes()
+    return free is None or free > sum(segment.size for segment in segments)

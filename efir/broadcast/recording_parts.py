@@ -1,0 +1,71 @@
+"""Which segments a recording consists of: those of the live time, in order, and what is missing between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from efir.broadcast.live_time import Span, live_spans
+from efir.broadcast.models import Segment
+
+# A segment is cut at key frames, never in its middle, so it may begin before the start or end after the stop by this
+# much. What a speaker says while nobody should hear it yet stays out.
+MOST_OUTSIDE = timedelta(seconds=0.5)
+# Segments of one container follow each other to the millisecond; a larger step is a gap.
+JOINED_S = 0.1
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The segments in order; `missing_s`: the seconds of live time that they do not cover."""
+
+    segments: tuple[Segment, ...]
+    missing_s: float
+
+    @property
+    def seconds(self) -> float:
+        """How long they play."""
+        return sum(each.duration_s for each in self.segments)
+
+    @property
+    def runs(self) -> list[list[Segment]]:
+        """The segments in groups that a player can play without a discontinuity."""
+        runs: list[list[Segment]] = []
+        for segment in self.segments:
+            if runs and _follows(runs[-1][-1], segment):
+                runs[-1].append(segment)
+            else:
+                runs.append([segment])
+        return runs
+
+
+def parts_of(webinar_id: int) -> Parts:
+    """Return what the recording of a webinar consists of."""
+    segments = Segment.objects.filter(webinar_id=webinar_id).order_by("number")
+    return select_parts(segments.iterator(2000), live_spans(webinar_id))
+
+
+def select_parts(segments: Iterable[Segment], spans: Sequence[Span]) -> Parts:
+    """Return the segments of these spans of live time."""
+    chosen = tuple(segment for segment in segments if _is_live(segment, spans))
+    live = sum((end - begin).total_seconds() for begin, end in spans)
+    covered = sum(each.duration_s for each in chosen)
+    return Parts(chosen, max(0.0, live - covered))
+
+
+def _is_live(segment: Segment, spans: Sequence[Span]) -> bool:
+    return any(
+        begin - MOST_OUTSIDE <= segment.starts_at
+        and segment.ends_at <= end + MOST_OUTSIDE
+        and segment.starts_at < end
+        and segment.ends_at > begin
+        for begin, end in spans
+    )
+
+
+def _follows(before: Segment, segment: Segment) -> bool:
+    step = segment.media_start - (before.media_start + before.duration_s)
+    return (
+        segment.container_id == before.container_id and segment.init == before.init and abs(step) < JOINED_S
+    )

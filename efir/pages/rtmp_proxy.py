@@ -1,0 +1,19 @@
+"""What nginx-rtmp asks before it takes a publisher: `on_publish` (docs/obs.md). For this machine alone."""
+
+from __future__ import annotations
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from efir.broadcast.stream_keys import webinar_of
+from efir.web.local import is_from_this_machine
+
+
+@csrf_exempt
+@require_POST
+def on_publish(request: HttpRequest) -> HttpResponse:
+    """Answer 204 if the field `name` is a stream key that opens a webinar now, else 403; strangers get 404."""
+    if not is_from_this_machine(request):
+        raise Http404
+    return HttpResponse(status=204 if webinar_of(request.POST.get("name", "")) else 403)

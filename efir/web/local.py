@@ -1,0 +1,28 @@
+"""Requests that come straight from this machine, for endpoints that are not for the public."""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from django.http import HttpRequest
+
+# A proxy adds at least one of these. A request with one comes from a proxy on this machine, on behalf of anybody.
+FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Forwarded", "Via")
+
+
+def is_from_this_machine(request: HttpRequest) -> bool:
+    """Tell whether a program on this machine asks, and no proxy on behalf of somebody else."""
+    if any(name in request.headers for name in FORWARDED):
+        return False
+    # The Host, too: a page that rebinds its own name to 127.0.0.1 must not read it through somebody's browser.
+    host = urlsplit(f"//{request.get_host()}").hostname or ""
+    return is_this_machine(request.META.get("REMOTE_ADDR", "")) and is_this_machine(host)
+
+
+def is_this_machine(host: str) -> bool:
+    """Tell whether a name or an address always means the machine itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
