@@ -21,7 +21,7 @@ from tools.postgres import MISSING, binaries, cluster
 
 # In the order of a run: the soak, which takes ten minutes, last.
 SQLITE = (
-    "evening", "logins", "newcomers", "pipeline", "claims", "sending", "fanout", "arrival", "pages",
+    "evening", "logins", "newcomers", "pipeline", "claims", "sending", "fanout", "talk", "arrival", "pages",
     "migrations", "soak",
 )  # fmt: skip
 POSTGRESQL = ("logins", "newcomers", "pipeline", "claims", "sending", "fanout", "arrival", "migrations")

@@ -28,6 +28,7 @@ SPARE_FILES = 500  # descriptors that a process needs besides its connections
 MAX_CONNECTING = 200  # streams that connect at the same time, below any listen backlog
 ANSWER_WITHIN_S = 120.0
 HEAR_WITHIN_S = 60.0
+LISTEN_WITHIN_S = 300.0
 QUIET_S = 0.05
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
 
@@ -75,6 +76,12 @@ class Heard:
         return self.after_s[-1] - self.after_s[0] if self.by_port else math.nan
 
 
+class Listened:
+    """What `LoadGenerator.listening` answers once it is over."""
+
+    answer: Answer
+
+
 class LoadGenerator:
     """Client of the load generator's process."""
 
@@ -106,6 +113,19 @@ class LoadGenerator:
         answer = self._read()
         by_port = {int(port): [moment - asked for moment in at] for port, at in answer["at"].items()}
         return Heard(by_port, answer["cpu_s"])
+
+    @contextmanager
+    def listening(self, marker: str) -> Iterator[Listened]:
+        """Listen to lists of messages on every stream while the block runs, and on until each has got `marker`.
+
+        `answer` is there afterwards: `frames`, each with its `data`, the `ids` of its messages and the moments `at`
+        which it arrived; `orders`, each with the `ids` in order of arrival and the number of `viewers` who got that.
+        """
+        self._write({"do": "listen", "marker": marker})
+        self._read()  # it listens from now on
+        listened = Listened()
+        yield listened
+        listened.answer = self._read()
 
     def _do(self, command: str, **arguments: object) -> Answer:
         self._write({"do": command, **arguments})
@@ -234,6 +254,56 @@ class _Connections:
                     del missing[number]
         return at
 
+    def listen(self, marker: bytes) -> Answer:
+        """Note the lists of messages on every stream until `marker` has arrived on each."""
+        frames: list[tuple[bytes, list[float]]] = []
+        known: dict[bytes, int] = {}
+        got: dict[int, list[int]] = {number: [] for number in self.streams}
+        rests: dict[int, bytes] = {}
+        missing = set(self.streams)
+        deadline = time.monotonic() + LISTEN_WITHIN_S
+        while missing and (left := deadline - time.monotonic()) > 0:
+            for number, _event in self._epoll.poll(left):
+                received = self._read_stream(number)
+                now = time.monotonic()
+                if not received:
+                    missing.discard(number)
+                    continue
+                if number in rests:
+                    received = rests.pop(number) + received
+                if received in known:  # as a rule one event, the same for all
+                    events = [received]
+                else:
+                    *events, rest = received.split(b"\n\n")
+                    events = [event + b"\n\n" for event in events]
+                    if rest:
+                        rests[number] = rest
+                for event in events:
+                    if b"\ndata: [" not in event:
+                        continue
+                    if event not in known:
+                        known[event] = len(frames)
+                        frames.append((event, []))
+                    index = known[event]
+                    frames[index][1].append(now)
+                    got[number].append(index)
+                    if marker in event:
+                        missing.discard(number)
+        data = [event.partition(b"\ndata: ")[2].split(b"\n")[0].decode() for event, _at in frames]
+        ids = [[message["id"] for message in json.loads(each)] for each in data]
+        orders = Counter(tuple(indexes) for indexes in got.values())
+        return {
+            "frames": [
+                {"data": each, "ids": ids[index], "at": [round(moment, 4) for moment in frames[index][1]]}
+                for index, each in enumerate(data)
+                if marker not in frames[index][0]
+            ],
+            "orders": [
+                {"ids": [number for index in order for number in ids[index]], "viewers": viewers}
+                for order, viewers in orders.items()
+            ],
+        }
+
     def abandon(self) -> Counter[str]:
         """Close the connections without an answer. Return their number, as errors."""
         errors = Counter({"no answer": len(self.waiting)} if self.waiting else {})
@@ -295,6 +365,12 @@ def _hear(connections: _Connections, marker: str) -> Answer:
     return {"at": connections.hear(marker.encode()), "cpu_s": time.process_time() - before}
 
 
+def _listen(connections: _Connections, marker: str) -> Answer:
+    connections.drain()
+    print(json.dumps({"ready": True}), flush=True)
+    return connections.listen(marker.encode())
+
+
 def _call(_connections: _Connections, port: int, requests: list[str], seconds: float) -> Answer:
     epoll = select.epoll()
     sockets = [socket.create_connection((HOST, port)) for _ in requests]
@@ -329,7 +405,8 @@ def _main() -> None:
     raise_file_limit()
     connections = _Connections()
     commands: dict[str, Callable[..., Answer]] = {
-        "open_streams": _open_streams, "arrive": _arrive, "hear": _hear, "call": _call
+        "open_streams": _open_streams, "arrive": _arrive, "hear": _hear, "call": _call,
+        "listen": _listen,
     }  # fmt: skip
     for line in sys.stdin:
         arguments = json.loads(line)
