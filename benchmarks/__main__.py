@@ -21,10 +21,12 @@ from tools.postgres import MISSING, binaries, cluster
 
 # In the order of a run: the soak, which takes ten minutes, last.
 SQLITE = (
-    "evening", "logins", "newcomers", "pipeline", "claims", "sending", "fanout", "talk", "arrival", "pages",
-    "migrations", "soak",
+    "evening", "logins", "newcomers", "rush", "pipeline", "claims", "sending", "fanout", "talk", "arrival",
+    "pages", "migrations", "soak",
 )  # fmt: skip
-POSTGRESQL = ("logins", "newcomers", "pipeline", "claims", "sending", "fanout", "arrival", "migrations")
+POSTGRESQL = (
+    "logins", "newcomers", "rush", "pipeline", "claims", "sending", "fanout", "arrival", "migrations",
+)  # fmt: skip
 # The environment is read before a benchmark's module is imported, so what differs from the defaults is here.
 BOT = {"EFIR_TELEGRAM_TOKEN": "42:bench"}
 ENVIRONMENT = {

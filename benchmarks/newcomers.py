@@ -20,7 +20,7 @@ from django.core.management import call_command
 from benchmarks.people import create_people, live_webinar, room_page, room_stream
 from benchmarks.servers import efir
 from benchmarks.tables import median, ms, percentile, seconds, table
-from benchmarks.visitors import UnexpectedAnswer, Visitor
+from benchmarks.visitors import FAILURES, Visitor
 from efir.accounts.capabilities import Role
 from efir.webinars.models import Webinar
 
@@ -88,42 +88,46 @@ async def arrive(port: int, webinar: Webinar, ref_code: str, numbers: Iterator[i
     """Let so many new people come, `AT_ONCE` at a time, and leave once they have their stream."""
     arrivals, left = Arrivals(), iter(range(count))
 
-    async def come() -> None:
+    async def come_in_turn() -> None:
         for _ in left:
-            await sign_up(port, webinar, ref_code, next(numbers), arrivals)
+            await come(port, webinar, ref_code, next(numbers), arrivals)
 
     began = time.monotonic()
-    await asyncio.gather(*(come() for _ in range(AT_ONCE)))
+    await asyncio.gather(*(come_in_turn() for _ in range(AT_ONCE)))
     arrivals.seconds = time.monotonic() - began
     return arrivals
 
 
-async def sign_up(port: int, webinar: Webinar, ref_code: str, number: int, arrivals: Arrivals) -> None:
-    """Bring one new person from the link to the stream."""
+async def come(port: int, webinar: Webinar, ref_code: str, number: int, arrivals: Arrivals) -> None:
+    """Bring one new person from the link to the stream, and let them leave."""
     visitor = Visitor(port, address_of(number))
     try:
-        link = f"/signup/?ref={ref_code}&webinar={webinar.pk}"
-        page = await visitor.get(link)
-        signed_up = await visitor.post(
-            "/signup/",
-            page,
-            name=f"Newcomer {number}",
-            username=f"newcomer{number}@example.org",
-            password=PASSWORD,
-            consent="on",
-            webinar=str(webinar.pk),
-            ref=ref_code,
-        )
-        room = await visitor.get(room_page(webinar))
-        _reader, stream_s = await visitor.stream(room_stream(webinar))
-    except (UnexpectedAnswer, OSError, EOFError) as exc:
+        times = await sign_up(visitor, webinar, ref_code, number)
+        times["room"] = (await visitor.get(room_page(webinar))).took_s
+        times["stream"] = (await visitor.stream(room_stream(webinar))).took_s
+    except FAILURES as exc:
         arrivals.errors[str(exc) or type(exc).__name__] += 1
     else:
-        times = (page.took_s, signed_up.took_s, room.took_s, stream_s)
-        for step, took_s in zip(("link", "sign-up", "room", "stream"), times, strict=True):
+        for step, took_s in times.items():
             arrivals.took[step].append(took_s)
     finally:
         visitor.close()
+
+
+async def sign_up(visitor: Visitor, webinar: Webinar, ref_code: str, number: int) -> dict[str, float]:
+    """Open a partner's link and sign up for the webinar. Return the seconds of both steps. Raises UnexpectedAnswer."""
+    page = await visitor.get(f"/signup/?ref={ref_code}&webinar={webinar.pk}")
+    answer = await visitor.post(
+        "/signup/",
+        page,
+        name=f"Newcomer {number}",
+        username=f"newcomer{number}@example.org",
+        password=PASSWORD,
+        consent="on",
+        webinar=str(webinar.pk),
+        ref=ref_code,
+    )
+    return {"link": page.took_s, "sign-up": answer.took_s}
 
 
 def address_of(number: int) -> str:

@@ -33,6 +33,10 @@ class Server:
         """Return VmRSS in kB, which includes touched shared memory."""
         return sum(_read_kb(f"/proc/{pid}/status", "VmRSS:") for pid in self._pids())
 
+    def peak_rss_kb(self) -> int:
+        """Return the highest VmRSS so far in kB."""
+        return sum(_read_kb(f"/proc/{pid}/status", "VmHWM:") for pid in self._pids())
+
     def pss_kb(self) -> int:
         """Return PSS in kB: memory shared by several processes is counted once."""
         return sum(_read_kb(f"/proc/{pid}/smaps_rollup", "Pss:") for pid in self._pids())

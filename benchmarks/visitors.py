@@ -19,6 +19,10 @@ class UnexpectedAnswer(Exception):
     """The server answered something else than a visitor needs to go on."""
 
 
+# What may happen to a visitor: also a connection that fails, and one that is closed in an answer.
+FAILURES = (UnexpectedAnswer, OSError, EOFError, asyncio.LimitOverrunError)
+
+
 @dataclass
 class Answer:
     """The status and the body of a response, and how many seconds it took."""
@@ -26,6 +30,21 @@ class Answer:
     status: int
     body: bytes
     took_s: float
+
+
+@dataclass
+class Stream:
+    """An open stream: its first event, and how many seconds that took."""
+
+    reader: asyncio.StreamReader
+    first: bytes
+    took_s: float
+
+    async def hear(self, marker: bytes) -> float:
+        """Return the moment at which an event with `marker` arrives."""
+        while marker not in await self.reader.readuntil(b"\n\n"):
+            pass
+        return time.monotonic()
 
 
 @dataclass
@@ -50,16 +69,15 @@ class Visitor:
         form = f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body)}\r\n\r\n"
         return await self._ask(self._head("POST", path) + form + body, expected, f"POST {path}")
 
-    async def stream(self, path: str) -> tuple[asyncio.StreamReader, float]:
-        """Open a stream. Return its reader after the first event, and the seconds until then."""
+    async def stream(self, path: str) -> Stream:
+        """Open a stream and wait for its first event. Raises UnexpectedAnswer."""
         began = time.monotonic()
         reader, writer = await self._connect()
         writer.write((self._head("GET", path, "text/event-stream") + "\r\n").encode())
         head = await reader.readuntil(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
             raise UnexpectedAnswer(f"GET {path}: {head[9:12].decode()}")
-        await reader.readuntil(b"\n\n")
-        return reader, time.monotonic() - began
+        return Stream(reader, await reader.readuntil(b"\n\n"), time.monotonic() - began)
 
     def close(self) -> None:
         """Close the connection."""
