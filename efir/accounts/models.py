@@ -12,6 +12,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Group,
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from efir.accounts.capabilities import Capability, Role
@@ -99,6 +100,21 @@ class Person(AbstractBaseUser, PermissionsMixin):
     def clean(self) -> None:
         super().clean()
         self.login = normalize_login(self.login)
+
+    def has_perm(self, perm: str, obj: object = None) -> bool:
+        """Return whether the person's role gives the permission; nobody has one besides.
+
+        Django's own asks for the permissions of the person, too: two queries for each request instead of one.
+        """
+        return self.is_active and perm in self._role_permissions
+
+    @cached_property
+    def _role_permissions(self) -> frozenset[str]:
+        codenames = self.groups.filter(permissions__content_type__app_label=self._meta.app_label)
+        return frozenset(
+            f"{self._meta.app_label}.{codename}"
+            for codename in codenames.values_list("permissions__codename", flat=True)
+        )
 
     @property
     def role(self) -> str:

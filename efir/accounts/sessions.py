@@ -82,7 +82,7 @@ def new_session(person: Person) -> SessionStore:
 
 def start_session(request: HttpRequest, person: Person) -> None:
     """Log the person in, and store the session in the same transaction as the time of the login."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         login(request, person, backend=BACKEND)
         request.session.save()
 
