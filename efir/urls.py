@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path, register_converter
-from django.views.decorators.csrf import csrf_exempt
-from django.views.i18n import set_language
 
 from efir.web import offline
 from efir.web.shortcuts import IdConverter
@@ -14,8 +12,6 @@ register_converter(IdConverter, "id")
 handler500 = "efir.web.errors.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    # Exempt: it changes nothing but a cookie of the caller, and cached pages carry no token.
-    path("i18n/setlang/", csrf_exempt(set_language), name="set_language"),
     path("offline/", offline.page, name="offline"),
     path("offline.js", offline.worker, name="offline_worker"),
     path("", include("efir.site_settings.urls")),

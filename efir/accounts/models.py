@@ -76,6 +76,7 @@ class Person(AbstractBaseUser, PermissionsMixin):
     telegram_name = models.CharField(_("имя в Telegram"), max_length=33, blank=True)
     ref_code = models.CharField(max_length=16, unique=True, default=new_ref_code)
     invited_by = models.ForeignKey("self", models.PROTECT, null=True, related_name="candidates")
+    language = models.CharField(max_length=2, blank=True, default="", db_default="")  # empty: never chosen
     consent_at = models.DateTimeField(null=True)
     consent_version = models.CharField(max_length=20, blank=True)
     is_active = models.BooleanField(default=True)

@@ -71,6 +71,7 @@ def _account(person: Person) -> Iterable[Row]:
         "created_at": person.created_at,
         "last_login": person.last_login,
         "is_active": person.is_active,
+        "language": person.language,
         "consent_at": person.consent_at,
         "consent_version": person.consent_version,
     }

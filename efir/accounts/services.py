@@ -34,6 +34,7 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
     password: str | None,
     invited_by: Person | None = None,
     consented: bool = False,
+    language: str = "",
     context: Context | None = None,
     on_created: Callable[[Person], object] | None = None,
 ) -> Person:
@@ -46,7 +47,7 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
     login = normalize_login(login)
     if len(login) > LOGIN_MAX_LENGTH:
         raise ValueError(f"the login has {len(login)} characters, and the limit is {LOGIN_MAX_LENGTH}")
-    person = Person(login=login, name=name, invited_by=invited_by)
+    person = Person(login=login, name=name, invited_by=invited_by, language=language)
     if "@" in login:
         person.email = login
     elif is_phone(login):

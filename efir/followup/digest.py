@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain
 
-from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import translation
 from django.utils.translation import gettext
 
+from efir.accounts.language import language_for
 from efir.attendance.labels import reason_label, time_label
 from efir.attendance.models import Verdict, has_verdicts_to_come
 from efir.attendance.report.call_brief import CallBrief, asked, briefs_of, pressed, pressed_label
@@ -86,7 +86,8 @@ def prepare(messages: Sequence[OutboxMessage]) -> Callable[[int], OutgoingMessag
     verdicts = {verdict.lead_id: verdict for verdict in found}
     briefs = briefs_of(verdicts.values())
     counts = _counts(first)
-    with translation.override(settings.LANGUAGE_CODE):
+    language = language_for(first.person)
+    with translation.override(language):
         entries = [
             _lines(message, verdicts[message.lead_id], briefs[verdicts[message.lead_id].pk])
             for message in messages
@@ -96,7 +97,8 @@ def prepare(messages: Sequence[OutboxMessage]) -> Callable[[int], OutgoingMessag
     def composed(count: int) -> OutgoingMessage:
         if count == 1:
             return texts.partner_attendance(first)
-        return _list(first, counts, entries[:count], any(attended[:count]))
+        with translation.override(language):
+            return _list(first, counts, entries[:count], any(attended[:count]))
 
     return composed
 
@@ -105,31 +107,28 @@ def _list(
     first: OutboxMessage, counts: Mapping[str, int], entries: Sequence[Sequence[str]], has_attended: bool
 ) -> OutgoingMessage:
     total, attended = counts["total"], counts["attended"]
-    with translation.override(settings.LANGUAGE_CODE):
-        lines = [
-            gettext("Вебинар «%(title)s» завершён.")
-            % {"title": escape_line(first.webinar.title, TITLE_LENGTH)},
-            gettext("Ваши кандидаты: участие засчитано — %(attended)d, не засчитано — %(absent)d.")
-            % {"attended": attended, "absent": total - attended},
-        ]
-        if len(entries) < total:
-            lines.append(
-                gettext("В этом сообщении: %(listed)d из %(total)d.")
-                % {"listed": len(entries), "total": total}
-            )
-        lines += [
-            gettext(
-                "Список — в порядке, в котором лучше звонить: кто спросил и не получил ответа, кто нажал кнопку связи, "
-                "кто был до конца ✅."
-            ),
-            "",
-            *chain.from_iterable(entries),
-            "",
-            texts.advice(has_attended),
-        ]
-        # The page shows everybody again once this webinar is no longer the last.
-        begin_with = "attended" if has_attended else "absent"
-        button = (gettext("Открыть список"), absolute_url(f"/account/?show={begin_with}#candidates"))
+    lines = [
+        gettext("Вебинар «%(title)s» завершён.") % {"title": escape_line(first.webinar.title, TITLE_LENGTH)},
+        gettext("Ваши кандидаты: участие засчитано — %(attended)d, не засчитано — %(absent)d.")
+        % {"attended": attended, "absent": total - attended},
+    ]
+    if len(entries) < total:
+        lines.append(
+            gettext("В этом сообщении: %(listed)d из %(total)d.") % {"listed": len(entries), "total": total}
+        )
+    lines += [
+        gettext(
+            "Список — в порядке, в котором лучше звонить: кто спросил и не получил ответа, кто нажал кнопку связи, "
+            "кто был до конца ✅."
+        ),
+        "",
+        *chain.from_iterable(entries),
+        "",
+        texts.advice(has_attended),
+    ]
+    # The page shows everybody again once this webinar is no longer the last.
+    begin_with = "attended" if has_attended else "absent"
+    button = (gettext("Открыть список"), absolute_url(f"/account/?show={begin_with}#candidates"))
     return OutgoingMessage("\n".join(lines), [button])
 
 

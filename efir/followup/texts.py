@@ -1,13 +1,12 @@
-"""The texts of the messages: Russian, warm, short, genderless. They are composed when the message is sent."""
+"""The texts of the messages: warm, short, genderless, in the receiver's language. They are composed when sent."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.conf import settings
-from django.utils import translation
 from django.utils.translation import gettext
 
+from efir.accounts.language import in_language_of
 from efir.attendance.labels import presence_label, watched_label
 from efir.attendance.models import Verdict
 from efir.attendance.report.call_brief import CallBrief, briefs_of, pressed_label, question_label
@@ -33,7 +32,7 @@ def partner_attendance(message: OutboxMessage) -> OutgoingMessage:
     """
     verdict = _verdict(message)
     brief = briefs_of([verdict])[verdict.pk]
-    with translation.override(settings.LANGUAGE_CODE):
+    with in_language_of(message.person):
         lines = [
             gettext("Вебинар «%(title)s» завершён.") % _names(message),
             "",
@@ -57,7 +56,7 @@ def candidate_followup(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
     """
     message, *carried = messages
     verdict = _verdict(message)
-    with translation.override(settings.LANGUAGE_CODE):
+    with in_language_of(message.person):
         paragraphs = [_greeting(verdict) % _names(message)]
         if verdict.watched_s and not verdict.attended:
             paragraphs += _minutes(verdict)
@@ -75,7 +74,7 @@ def candidate_followup(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
 def candidate_recording(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
     """Give a lead who did not attend the recording, as a button with its address."""
     (message,) = messages
-    with translation.override(settings.LANGUAGE_CODE):
+    with in_language_of(message.person):
         text = gettext(
             "%(name)s, запись вебинара «%(title)s» готова. Её можно посмотреть в любое удобное время."
         ) % _names(message)

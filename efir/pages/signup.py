@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 from efir.accounts import login_throttle, referral
 from efir.accounts.capabilities import Role
 from efir.accounts.forms import SignUpForm
+from efir.accounts.language import language_chosen
 from efir.accounts.login_throttle import attempted_login
 from efir.accounts.models import Person
 from efir.accounts.services import LoginTaken, create_person
@@ -97,6 +98,7 @@ def _create(request: HttpRequest, form: SignUpForm, webinar_id: int | None) -> t
         password=given["password"],
         invited_by=referral.inviter_of(request),
         consented=True,
+        language=language_chosen(request),
         on_created=enter,
     )
     return person, seats[0].webinar if seats else None

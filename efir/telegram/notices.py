@@ -14,9 +14,9 @@ import structlog
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.dispatch import receiver
-from django.utils import translation
 from django.utils.translation import gettext
 
+from efir.accounts.language import in_language_of
 from efir.accounts.models import Person
 from efir.accounts.password_reset import one_time_link, password_forgotten
 from efir.accounts.passwords import password_changed, password_link_made
@@ -118,8 +118,8 @@ class NoticeClaim:
         return ChatNotice.objects.filter(pk=self.notice_id, tries=self.tries)
 
     def compose(self) -> OutgoingMessage:
-        """Return what the call will say, in the language of all messages."""
-        with translation.override(settings.LANGUAGE_CODE):
+        """Return what the call will say, in the person's language."""
+        with in_language_of(self.person):
             return _COMPOSE[self.purpose](self.person).acceptable()
 
 

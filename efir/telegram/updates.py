@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.db import DataError, transaction
-from django.utils import translation
 from django.utils.translation import gettext
 
+from efir.accounts.language import in_language_of
+from efir.accounts.models import Person
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.telegram.bot import lease
@@ -73,12 +73,23 @@ def process_update(update: Json) -> Reply | None:
         if not is_new:
             return None
         try:
-            with transaction.atomic(), translation.override(settings.LANGUAGE_CODE):
+            with transaction.atomic(), in_language_of(_sender(update)):
                 return handle_update(update)
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError, DataError):
             # An update of an unexpected shape has no effect, but must not block those after it.
             log.exception("update_not_understood", update_id=update_id)
             return None
+
+
+def _sender(update: Json) -> Person | None:
+    """Return the person whose chat the update comes from, or whom its link is for; None if nobody is known."""
+    message = update.get("message") or (update.get("callback_query") or {}).get("message") or {}
+    text = str(message.get("text") or "")
+    if text.startswith("/start ") and (invitation := find_token(text.partition(" ")[2].strip())):
+        return invitation.person
+    chat_id = (message.get("chat") or {}).get("id")
+    chat = TelegramChat.objects.select_related("person").filter(chat_id=chat_id or 0).first()
+    return chat.person if chat else None
 
 
 def handle_update(update: Json) -> Reply | None:

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from efir.accounts import login_throttle
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.consent import consent_version, needs_consent
+from efir.accounts.language import remember_language
 from efir.accounts.models import Person
 from efir.accounts.sessions import current_person, start_session
 from efir.site_settings.current import current
@@ -42,7 +43,9 @@ class LogIn(LoginView):
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         start_session(self.request, form.get_user())
         response = HttpResponseRedirect(self.get_success_url())
-        login_throttle.remember_browser(response, current_person(self.request).login)
+        person = current_person(self.request)
+        login_throttle.remember_browser(response, person.login)
+        remember_language(self.request, response, person)
         return response
 
 
