@@ -206,6 +206,8 @@ class Recording(models.Model):
     file = models.CharField(max_length=100, blank=True)
     file_size = models.PositiveBigIntegerField(default=0)
     ready_at = models.DateTimeField(null=True)
+    # What was sent outside of the live time is deleted.
+    tidied = models.BooleanField(default=False)
     claimed_by = models.UUIDField(null=True)
     claimed_until = models.DateTimeField(null=True)
 

@@ -16,6 +16,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from efir.accounts.models import Person, Session
 from efir.attendance.models import Classification
 from efir.audit.models import AuditAddress
+from efir.broadcast.media_retention import prune_media
 from efir.lib import clock
 from efir.room.models import Opening, PresenceInterval, Recorder, WatchingInterval
 from efir.talk.models import Message
@@ -44,7 +45,7 @@ class RetentionJob:
 
     def prune(self) -> None:
         """Delete a batch of each kind, if it is time to look."""
-        if time.monotonic() >= self._next_at and not prune_batch():
+        if time.monotonic() >= self._next_at and not (prune_batch() or prune_media()):
             self._next_at = time.monotonic() + EVERY_S
 
 

@@ -243,6 +243,20 @@ def publish_recording(webinar_id: int, url: str, context: Context) -> Webinar:
         return webinar
 
 
+def withdraw_recording(webinar_id: int, context: Context) -> Webinar:
+    """Forget the address of a recording that plays no more; for the system only. Its waiting messages go on waiting."""
+    if context.source is Source.WEB:
+        raise ActionRefused(Code.FORBIDDEN, "only the system may withdraw a recording")
+    with transaction.atomic():
+        webinar = _lock(webinar_id)
+        if webinar.recording_url:
+            changes = {"recording_url": (webinar.recording_url, "")}
+            record(Action.RECORDING_PUBLISHED, context, webinar_id=webinar_id, changes=changes)
+            _write(webinar, recording_url="")
+            log.info("recording_withdrawn", webinar_id=webinar_id)
+        return webinar
+
+
 def check_webinar(webinar_id: int) -> None:
     """Raise ActionRefused if there is no such webinar."""
     if not Webinar.objects.filter(pk=webinar_id).exists():

@@ -92,7 +92,7 @@ class Publication:
         before = self._parameters.get(message.type)
         if before == message.payload:
             return
-        if self._container:
+        if self._container or before is not None:
             await self.end()
         self._parameters[message.type] = message.payload
 

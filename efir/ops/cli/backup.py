@@ -8,6 +8,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.conf import settings
+
+from efir.broadcast.models import Segment
 from efir.lib import os_errors
 from efir.ops.backup import BackupRefused, held_messages
 from efir.ops.backup.archive_file import Manifest
@@ -52,6 +55,8 @@ def run_backup(options: argparse.Namespace) -> int:
         )
     else:
         print("The key that signs links and log-ins is not in it, but in EFIR_SECRET_KEY: keep that, too.")
+    if _names_media(manifest):
+        print(f"Videos and recordings are not in it, but in {_media_place()}: copy that, too.")
     return 0
 
 
@@ -90,7 +95,20 @@ def run_restore(options: argparse.Namespace) -> int:
         print(HELD_HINT.format(count=restored.held))
     for webinar in Webinar.objects.filter(status__in=ON_AIR).order_by("pk"):
         print(ON_AIR_HINT.format(id=webinar.pk, title=webinar.title))
-    return run_verify(options)
+    if _names_media(restored.manifest):
+        place = _media_place()
+        print(f"Videos and recordings are not in a backup: copy them into {place}, then run `efir verify`.")
+    return run_verify(options, with_media=False)
+
+
+def _names_media(manifest: Manifest) -> bool:
+    """Tell whether rows of the backup name files of media. A backup of an older version has no such table."""
+    part = manifest.tables.get(Segment._meta.db_table)
+    return part is not None and part.rows > 0
+
+
+def _media_place() -> str:
+    return settings.EFIR.media_url or str(settings.EFIR.media_dir)
 
 
 def list_held(options: argparse.Namespace) -> int:
@@ -112,10 +130,10 @@ def deprecated_held(options: argparse.Namespace) -> int:
     return resolve_held(options) if options.decision else list_held(options)
 
 
-def run_verify(options: argparse.Namespace) -> int:
+def run_verify(options: argparse.Namespace, *, with_media: bool = True) -> int:
     """Print every disagreement in the database. Return 1 if there is any."""
     found = 0
-    for problem in verify():
+    for problem in verify(with_media=with_media):
         if isinstance(problem, str):
             print(problem)
         else:

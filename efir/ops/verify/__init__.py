@@ -15,7 +15,7 @@ from efir.accounts.models import Person
 from efir.attendance.models import Verdict
 from efir.hooks.models import JournalEntry
 from efir.ops.backup.tables import long_snapshot, managed, stored_overlong_texts, unapplied_migrations
-from efir.ops.verify import journal, ledger, messages, talk, texts, verdicts
+from efir.ops.verify import journal, ledger, media, messages, talk, texts, verdicts
 from efir.ops.verify.issue import Issue
 from efir.telegram.models import OutboxMessage
 from efir.triggers import registry
@@ -32,17 +32,22 @@ MIGRATE = "run `efir migrate`"
 SHORTEN = "shorten it with SQL: as it is, no backup can be restored on PostgreSQL"
 
 
-def verify() -> Iterator[Issue | str]:
-    """Yield every issue as it is found, then notes, and a sentence with counts at the end."""
+def verify(*, with_media: bool = True) -> Iterator[Issue | str]:
+    """Yield every issue as it is found, then notes, and a sentence with counts at the end.
+
+    `with_media`: compare the files of media with their rows, too; right after a restore they are not there yet.
+    """
     with long_snapshot():
         count = 0
-        for issue in _issues():
+        for issue in _issues(with_media=with_media):
             count += 1
             yield issue
         if not unapplied_migrations():
             yield from texts.notes()
             yield from ledger.notes()
             yield from verdicts.notes()
+            if with_media:
+                yield from media.notes()
         if count:
             yield f"{count} disagreements."
             return
@@ -50,7 +55,7 @@ def verify() -> Iterator[Issue | str]:
         yield f"OK: {counts} agree on {connection.vendor}."
 
 
-def _issues() -> Iterator[Issue]:
+def _issues(*, with_media: bool) -> Iterator[Issue]:
     if missing := unapplied_migrations():
         # The other checks cannot run on tables that this version does not know.
         for app, name in missing:
@@ -62,6 +67,8 @@ def _issues() -> Iterator[Issue]:
         yield from _sqlite_issues()
     for check in (ledger, journal, verdicts, messages, talk):
         yield from check.issues()
+    if with_media:
+        yield from media.issues()
 
 
 def _sqlite_issues() -> Iterator[Issue]:
