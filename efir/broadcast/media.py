@@ -140,6 +140,10 @@ class DirectoryStore:
 @cache
 def store() -> Store:
     """Return the media store of this installation."""
+    if settings.EFIR.media_url:
+        from efir.broadcast.s3 import S3Store  # here, because its library is large and seldom needed
+
+        return S3Store(settings.EFIR.media_url)
     return DirectoryStore(settings.EFIR.media_dir)
 
 

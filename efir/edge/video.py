@@ -7,7 +7,7 @@ import re
 from efir.broadcast import media
 from efir.broadcast.live import current_live
 from efir.broadcast.media_cache import MediaCache, read_part, size_of
-from efir.lib import metrics
+from efir.lib import clock, metrics
 from efir.lib.asgi import (
     PREPARED,
     Headers,
@@ -29,8 +29,6 @@ PLAYLIST_HEADERS = (
     (b"cache-control", b"no-store"),
     *SECURITY_HEADERS,
 )
-# A file never changes. Caches keep it as long as it is of use to anybody.
-FILE_CACHE = b"public, max-age=86400, immutable"
 RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.ASCII)
 PART_BYTES = 256 * 1024
 
@@ -73,18 +71,16 @@ class MediaFiles:
         if not media.is_valid(expires, signature, name):
             return await _refuse(send, 404)
         if name.endswith(".mp4"):
-            return await send_file(scope, send, name)
+            return await send_file(scope, send, name, (), cache_until(int(expires)))
         content = await self._cache.get(name)
         if content is None:
             return await _refuse(send, 404)
-        headers = (*_file_headers(name), (b"content-length", b"%d" % len(content)))
+        headers = (*_file_headers(name, cache_until(int(expires))), (b"content-length", b"%d" % len(content)))
         metrics.MEDIA_SENT.inc(len(content))
         return await _send(scope, send, 200, headers, content)
 
 
-async def send_file(
-    scope: Scope, send: Send, name: str, more: Headers = (), cache: bytes = FILE_CACHE
-) -> int:
+async def send_file(scope: Scope, send: Send, name: str, more: Headers, cache: bytes) -> int:
     """Send a large file, or the one range of it that is asked for, in parts. Return the HTTP status."""
     size = await size_of(name)
     if size is None:
@@ -115,7 +111,12 @@ async def send_file(
     return status
 
 
-def _file_headers(name: str, cache: bytes = FILE_CACHE) -> Headers:
+def cache_until(expires: int) -> bytes:
+    """Return the Cache-Control of a signed address: the file never changes, but its address ends, in caches, too."""
+    return b"public, max-age=%d, immutable" % max(0, round(expires - clock.now().timestamp()))
+
+
+def _file_headers(name: str, cache: bytes) -> Headers:
     kind = media.CONTENT_TYPES[name.rpartition(".")[2]]
     etag = f'"{name.rpartition("/")[2]}"'.encode()
     return ((b"content-type", kind), (b"cache-control", cache), (b"etag", etag), *SECURITY_HEADERS)

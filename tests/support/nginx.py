@@ -42,6 +42,7 @@ def rendered(
         r"server 127\.0\.0\.1:8000 max_fails=0;": servers,
         r"/etc/letsencrypt/live/webinars\.example\.org/fullchain\.pem": f"{folder}/certificate.pem",
         r"/etc/letsencrypt/live/webinars\.example\.org/privkey\.pem": f"{folder}/key.pem",
+        r"/var/cache/nginx/efir": f"{folder}/cache",
         r"^http \{": "http {\n" + _own_places(folder),
     }
     for pattern, text in changes.items():

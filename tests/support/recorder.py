@@ -38,6 +38,12 @@ def container(
         "webm": {"live": "1", "cluster_time_limit": "1000"},
         "flv": {"flvflags": "no_duration_filesize"},
     }[kind]
+    if start_s and kind == "mp4":  # otherwise the muxer begins at 0
+        options = {
+            "movflags": f"{options['movflags']}+frag_discont",
+            "use_editlist": "0",
+            "avoid_negative_ts": "disabled",
+        }
     buffer = BytesIO()
     with av.open(buffer, "w", format=FORMATS[kind], options=options) as out:
         picture: Any = out.add_stream(video, rate=fps)
