@@ -5,6 +5,7 @@ The code is 24 bits of milliseconds and 8 bits that check them, as black and whi
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,14 +91,19 @@ class Shown:
 
 
 def figures(sender: Page, read: dict[str, Any]) -> Shown:
-    """Compare what the sender drew with `read`, which a viewer's page gives for `READ`."""
+    """Compare what the sender's page drew with `read`, which a viewer's page gives for `READ`."""
+    return compare(sender.evaluate("drawn"), read)
+
+
+def compare(drawn: Iterable[int], read: dict[str, Any]) -> Shown:
+    """Compare the codes drawn with what a viewer's page read."""
+    sent = set(drawn)
     codes = {code for code, _ in read["shown"]}
-    drawn = set(sender.evaluate("drawn"))
     first, last = (read["shown"][0][0], read["shown"][-1][0]) if read["shown"] else (0, -1)
     return Shown(
         delays=[delay / 1000 for _, delay in read["shown"]],
-        shown=len(codes & drawn),
-        sent=sum(first <= code <= last for code in drawn),
+        shown=len(codes & sent),
+        sent=sum(first <= code <= last for code in sent),
         stalls=read["stalls"],
         unreadable=read["unreadable"],
     )

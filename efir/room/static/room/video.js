@@ -15,6 +15,7 @@ const JUST_NOW_MS = 1000;
 const OPTIONS = { enableWorker: false, liveDurationInfinity: true, liveSyncDurationCount: 3, liveMaxLatencyDurationCount: 8 };
 // The own broadcast has segments of a second. Two of them ahead are enough, and a viewer who fell behind catches up unnoticed.
 const OWN_OPTIONS = { ...OPTIONS, liveSyncDurationCount: 2, maxLiveSyncPlaybackRate: 1.1 };
+const NO_CODEC = "bufferAddCodecError"; // of hls.js: the browser has MediaSource, but no H.264 or AAC
 const OWN_LONGEST_MS = 4000; // its playlist is asked for every second anyway
 const STANDS_MS = 4000; // without progress for this long the viewer is told; sooner would be told at every short stall
 
@@ -60,7 +61,10 @@ export class Video {
 
   attach({ default: Hls, Events }) {
     this.hls = new Hls(this.isOwn ? OWN_OPTIONS : OPTIONS);
-    this.hls.on(Events.ERROR, (_, { fatal }) => { if (fatal) this.fail(); });
+    this.hls.on(Events.ERROR, (_, { fatal, details }) => {
+      if (fatal && details === NO_CODEC) this.say("unsupported");
+      else if (fatal) this.fail();
+    });
     this.hls.loadSource(this.address);
     this.hls.attachMedia(this.element);
   }

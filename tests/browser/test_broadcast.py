@@ -1,0 +1,250 @@
+"""The own broadcast in real browsers: from the studio to the viewers' rooms, through all that may happen to it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.test_smoke import a_page
+from tests.support.firefox import firefox
+from tests.support.site import eventually
+from tools.clock_picture import READ, READ_JS, camera_script, figures
+from tools.screenshots.browser import QUIET
+
+DEVICES = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+# A picture takes some seconds to a viewer, and many more on a busy machine.
+WITHIN_MS = 120_000
+SMALL = camera_script(width=320, height=180, fps=15)
+AT_ONCE = "Math.random = () => 0;"  # of the spans within which viewers try again
+PLAYS_H264 = """MediaSource.isTypeSupported('video/mp4;codecs="avc1.42E01E,mp4a.40.2"')"""
+PLAYS = "() => document.querySelector('#player video')?.currentTime > 1"
+MOVES = """async () => {
+  const video = document.querySelector("#player video");
+  const [time, sound] = [video.currentTime, video.webkitAudioDecodedByteCount];
+  const frames = video.getVideoPlaybackQuality().totalVideoFrames;
+  const later = Date.now() + 60000;
+  while (Date.now() < later) {
+    await new Promise((done) => setTimeout(done, 200));
+    if (video.currentTime > time + 2 && video.getVideoPlaybackQuality().totalVideoFrames > frames + 20
+        && video.webkitAudioDecodedByteCount > sound) return true;
+  }
+  return false;
+}"""
+
+
+@pytest.fixture(scope="module")
+def with_camera(chromium) -> Iterator[Browser]:
+    """A Chromium whose camera, microphone and screen are its own test pictures."""
+    browser = chromium.browser_type.launch(
+        executable_path=shutil.which("chromium") or shutil.which("chromium-headless-shell"),
+        args=[*QUIET, *DEVICES, "--autoplay-policy=user-gesture-required"],
+    )
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def pages() -> Iterator[list[Page]]:
+    opened: list[Page] = []
+    yield opened
+    for page in opened:
+        page.context.close()
+
+
+@pytest.fixture
+def webinar(cast) -> int:
+    return cast.webinar(video="own", player_url="")
+
+
+def open_studio(with_camera: Browser, site, webinar: int, pages: list[Page], script: str = SMALL) -> Page:
+    page = a_page(with_camera, site, "speaker")
+    pages.append(page)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.add_init_script(script)
+    page.goto(f"/admin_webinar/{webinar}/studio/")
+    page.locator("#begin-button").click()
+    return page
+
+
+def has_signal(studio: Page) -> None:
+    expect(studio.locator("#signal")).to_have_attribute("data-state", "on", timeout=WITHIN_MS)
+
+
+def open_room(with_camera: Browser, site, cast, webinar: int, pages: list[Page]) -> Page:
+    login, _ = cast.candidate(webinar=webinar, linked=False)
+    page = a_page(with_camera, site, login, "vecherniy-efir")
+    pages.append(page)
+    page.add_init_script(AT_ONCE)
+    page.goto(f"/account/webinar_room/{webinar}/")
+    return page
+
+
+def enter(room: Page) -> None:
+    room.get_by_role("button", name="Войти в эфир").click()
+    room.wait_for_function(PLAYS, timeout=WITHIN_MS)
+
+
+def start(studio: Page) -> None:
+    studio.locator("#panel").get_by_role("button", name="Начать эфир").click()
+    expect(studio.locator("#panel.live")).to_be_visible(timeout=WITHIN_MS)
+
+
+def stop(studio: Page) -> None:
+    studio.locator("#panel").get_by_role("button", name="Завершить эфир").click()
+    studio.get_by_role("dialog").get_by_role("button", name="Завершить").click()
+
+
+@pytest.mark.smoke
+def test_from_the_camera_to_two_rooms_and_to_the_end(with_camera, site, cast, webinar, pages):
+    studio = open_studio(with_camera, site, webinar, pages)
+    has_signal(studio)
+    expect(studio.locator("#meaning")).to_contain_text("когда вы начнёте")
+    rooms = [open_room(with_camera, site, cast, webinar, pages) for _ in range(2)]
+    for room in rooms:
+        expect(room.locator("video")).to_have_count(0)
+    start(studio)
+    assert studio.url.endswith("/studio/")
+    for room in rooms:
+        enter(room)
+        assert room.evaluate(MOVES)
+    # Decoded is not shown: count what reaches the eye.
+    rooms[0].evaluate(READ_JS)
+    rooms[0].wait_for_function("() => shown.length > 60", timeout=WITHIN_MS)
+    assert figures(studio, rooms[0].evaluate(READ)).share > 0.5
+    expect(studio.locator("#meaning")).to_have_text("Вас видят зрители.", timeout=WITHIN_MS)
+
+    rooms[1].get_by_role("button", name="Только звук").first.click()
+    rooms[1].wait_for_function(PLAYS, timeout=WITHIN_MS)
+    assert rooms[1].evaluate("document.querySelector('#player video').videoWidth") == 0
+
+    stop(studio)
+    expect(studio.locator("#panel")).to_contain_text("Эфир завершён", timeout=WITHIN_MS)
+    assert studio.evaluate("document.getElementById('picture').srcObject") is None
+    for room in rooms:
+        expect(room.locator("#thanks")).to_be_visible()
+        expect(room.locator("video")).to_have_count(0)
+        assert [each for each in room.complaints if "404" not in each] == []
+
+
+def test_reload_lost_line_and_another_source_go_on(with_camera, site, cast, webinar, pages):
+    studio = open_studio(with_camera, site, webinar, pages)
+    has_signal(studio)
+    start(studio)
+    room = open_room(with_camera, site, cast, webinar, pages)
+    enter(room)
+    for happen in (reload, lose_line, share_screen):
+        happen(studio)
+        has_signal(studio)
+        expect(studio.locator("dialog[open]")).to_have_count(0)
+        assert room.evaluate(MOVES), happen.__name__
+    stop(studio)
+    expect(room.locator("#thanks")).to_be_visible()
+
+
+def reload(studio: Page) -> None:
+    studio.reload()
+
+
+def lose_line(studio: Page) -> None:
+    studio.context.set_offline(True)
+    expect(studio.locator("#signal")).to_have_attribute("data-state", "lost", timeout=WITHIN_MS)
+    expect(studio.locator("[data-trouble=line-lost]")).to_be_visible()
+    studio.context.set_offline(False)
+
+
+def share_screen(studio: Page) -> None:
+    studio.locator("#use-screen").click()
+    expect(studio.locator("#use-screen")).to_have_attribute("aria-pressed", "true")
+
+
+def test_second_device_is_asked_and_the_first_is_told(with_camera, site, webinar, pages):
+    first = open_studio(with_camera, site, webinar, pages)
+    has_signal(first)
+    second = open_studio(with_camera, site, webinar, pages)
+    asked = second.get_by_role("dialog")
+    expect(asked).to_contain_text("забрать?")
+    asked.get_by_role("button", name="Нет").click()
+    has_signal(first)
+    second.get_by_role("button", name="Забрать эфир сюда").click()
+    has_signal(second)
+    expect(first.locator("[data-trouble=superseded]")).to_be_visible(timeout=WITHIN_MS)
+    first.get_by_role("button", name="Забрать эфир сюда").click()
+    has_signal(first)
+    expect(second.locator("[data-trouble=superseded]")).to_be_visible(timeout=WITHIN_MS)
+
+
+def test_room_says_that_the_speaker_will_be_back(with_camera, site, cast, webinar, pages):
+    studio = open_studio(with_camera, site, webinar, pages)
+    has_signal(studio)
+    start(studio)
+    room = open_room(with_camera, site, cast, webinar, pages)
+    enter(room)
+    device = studio.context
+    studio.close()
+    says = room.locator("#player-says")
+    expect(says).to_contain_text("Ведущий сейчас вернётся", timeout=WITHIN_MS)
+    again = device.new_page()
+    again.add_init_script(SMALL)
+    again.goto(f"/admin_webinar/{webinar}/studio/")
+    again.locator("#begin-button").click()
+    has_signal(again)
+    expect(says).to_be_empty(timeout=WITHIN_MS)
+    assert room.evaluate(MOVES)
+
+
+def test_reloaded_room_goes_on_without_sound_until_a_press(with_camera, site, cast, webinar, pages):
+    studio = open_studio(with_camera, site, webinar, pages)
+    has_signal(studio)
+    start(studio)
+    room = open_room(with_camera, site, cast, webinar, pages)
+    enter(room)
+    room.reload()
+    room.wait_for_function(PLAYS, timeout=WITHIN_MS)
+    if room.evaluate("document.querySelector('#player video').muted"):
+        room.get_by_role("button", name="Включить звук").click()
+    expect(room.locator("#unmute")).to_be_hidden()
+    assert not room.evaluate("document.querySelector('#player video').muted")
+
+
+def test_studio_says_what_is_missing(with_camera, site, webinar, pages):
+    script = """navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("", "NotFoundError"); };
+    MediaRecorder.isTypeSupported = (type) => !window.name && type.includes("mp4");"""
+    studio = open_studio(with_camera, site, webinar, pages, script)
+    expect(studio.locator("[data-trouble=camera-missing]")).to_be_visible()
+    expect(studio.locator("[data-trouble=microphone-missing]")).to_be_visible()
+    studio.evaluate("window.name = 'vp8'")
+    studio.reload()
+    expect(studio.locator("[data-trouble=browser]")).to_contain_text("Яндекс Браузере")
+    expect(studio.locator("#begin-button")).to_be_disabled()
+
+
+def test_firefox_watches(with_camera, site, cast, webinar, pages):
+    studio = open_studio(with_camera, site, webinar, pages)
+    has_signal(studio)
+    start(studio)
+    login, _ = cast.candidate(webinar=webinar, linked=False)
+    with firefox(site.url) as viewer:
+        viewer.goto("/login/")
+        viewer.fill("username", login)
+        viewer.fill("password", "vecherniy-efir")
+        viewer.click("main form button")
+        viewer.wait_for_url("/account/")
+        viewer.goto(f"/account/webinar_room/{webinar}/")
+        if not viewer.command("WebDriver:ExecuteScript", script=f"return {PLAYS_H264}", args=[]):
+            pytest.skip("*** Firefox plays no H.264 here. To install it: apt-get install libavcodec59 ***")
+        viewer.click("#enter-button")
+        time, frames = eventually(lambda: seen_in(viewer))
+        later = eventually(lambda: (now := seen_in(viewer)) and now[0] > time + 2 and now)
+        assert later[1] > frames + 20
+    stop(studio)
+
+
+def seen_in(viewer) -> tuple[float, int] | None:
+    """Return the video's time and how many frames it has painted, once it plays."""
+    script = """const video = document.querySelector("#player video");
+    return video && video.currentTime > 1 && [video.currentTime, video.getVideoPlaybackQuality().totalVideoFrames];"""
+    found = viewer.command("WebDriver:ExecuteScript", script=script, args=[])
+    return tuple(found) if found else None
