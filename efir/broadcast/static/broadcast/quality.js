@@ -8,7 +8,7 @@ export const QUALITIES = {
 const BEHIND_S = 4;
 const WATCH_S = 8; // the backlog did not shrink for so long
 const SETTLE_S = 15; // after a change: what waits was recorded at the rate before
-const SPARE = 1.3; // a line that carries less than this share of the rate has no reserve
+const BUSY = 0.9; // requests that take this share of the time leave no reserve
 
 export function lowerThan(height) {
   return Object.keys(QUALITIES).map(Number).filter((each) => each < height).pop();
@@ -35,6 +35,6 @@ export class LineWatch {
   }
 }
 
-export function isNarrow(carries, kbps) {
-  return carries > 0 && carries < kbps * SPARE;
+export function isNarrow(busy) {
+  return busy > BUSY;
 }

@@ -173,14 +173,14 @@ export class Sender {
     return this.queue.waitingMs / 1000;
   }
 
-  // What was confirmed over the last seconds, in kbit/s; and what the line could carry, from the time of the requests.
+  // What was confirmed over the last seconds, in kbit/s; and which share of the time it took.
   rates() {
     const now = performance.now();
     this.confirmed = this.confirmed.filter(({ at }) => now - at < RATE_MS);
     const bits = this.confirmed.reduce((sum, { size }) => sum + size * 8, 0);
     const busy = this.confirmed.reduce((sum, { ms }) => sum + ms, 0);
     const span = Math.max(1000, Math.min(RATE_MS, now - this.openedAt));
-    return { kbps: bits / span, carries: busy ? bits / busy : 0 };
+    return { kbps: bits / span, busy: busy / span };
   }
 
   // Whether this tab was sending before it was reloaded.

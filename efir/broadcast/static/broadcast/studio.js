@@ -181,7 +181,7 @@ async function devicesChanged() {
 }
 
 function watchLine() {
-  const { kbps, carries } = sender.rates();
+  const { kbps, busy } = sender.rates();
   const signal = $("signal");
   const state = sender.hasSignal ? "on" : sender.isLost ? "lost" : sender.state === "open" ? "waits" : "off";
   signal.dataset.state = state;
@@ -195,7 +195,7 @@ function watchLine() {
   if (meaning.textContent !== told) meaning.textContent = told;
   trouble("line-lost", state === "lost");
   trouble("login", Boolean(sender.needsLogin) && state === "lost");
-  trouble("narrow", state === "on" && !onAir() && isNarrow(carries, QUALITIES[quality].kbps) && quality > 480);
+  trouble("narrow", state === "on" && !onAir() && isNarrow(busy) && quality > 480);
   if (sender.state === "open" && line.isTooSlow(sender.waitingS, sender.isLost)) goDown();
 }
 
