@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 
 from efir.edge.error_responses import refuse
 from efir.edge.fair_queue import FairQueue, QueueFull
@@ -59,9 +60,11 @@ class PasswordQueueMiddleware:
         """Handle one request when it is its turn. Raises QueueFull before anything is sent."""
         failures: list[bool] = []
         scope[FAILED_LOGINS] = failures
+        arrived_at = time.monotonic()
         is_slow = await self._pace.enter(address)
         try:
             await self._queue.acquire(address)
+            metrics.PASSWORD_QUEUE.observe(time.monotonic() - arrived_at)
             try:
                 await self._inner(scope, receive, send)
             finally:

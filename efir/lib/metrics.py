@@ -15,6 +15,11 @@ FAN_OUT = Histogram(
     "From noticing that a webinar changed until its last viewer in this process was written to.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
+PASSWORD_QUEUE = Histogram(
+    "efir_password_queue_seconds",
+    "How long a request with a password waited for its turn.",
+    buckets=(0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
 TALK_FAN_OUT = Histogram(
     "efir_talk_fan_out_seconds",
     "From reading new messages of a room until its last viewer in this process was written to.",

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 from axes.utils import reset
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from efir.accounts import services
-from efir.accounts.capabilities import Role
+from efir.accounts.capabilities import Capability, Role, can
 from efir.accounts.consent import consent_version
 from efir.accounts.forms import ContactsForm
 from efir.accounts.models import AccessChange, Person
@@ -570,3 +571,14 @@ class TestWebinarLink:
         page = Client().get(f"/signup/?ref={partner.ref_code}").content.decode()
         assert "Этот человек увидит ваше имя и e-mail или телефон" in page
         assert "Этот человек увидит" not in Client().get("/signup/").content.decode()
+
+
+@pytest.mark.parametrize(("is_active", "allowed"), [(True, [True, False]), (False, [False, False])])
+def test_permissions_are_those_of_the_role_of_an_active_person(make_person, is_active, allowed):
+    person = make_person(Role.PARTNER)
+    person.user_permissions.add(Permission.objects.get(codename=Capability.ASSIGN_ROLES))
+    person.is_active = is_active
+    with CaptureQueriesContext(connection) as queries:
+        found = [can(person, each) for each in (Capability.SEE_OWN_CANDIDATES, Capability.ASSIGN_ROLES)]
+    assert found == allowed
+    assert len(queries) <= 1
