@@ -261,6 +261,8 @@ def beside_nchan(
                 published.append(time.monotonic())
                 publisher.publish(frame["data"])
             peer_cpu = (server.cpu_s() - before) / (time.monotonic() - began) - quiet
+            publisher.connect()
+            publisher.publish(json.dumps([{"id": 0, "text": END}], ensure_ascii=False))
     by_data = {frame["data"]: frame["at"] for frame in heard.answer["frames"]}
     sent = {post.id: post.sent_at for post in posts if post.status == 201}
     # Each message waits for its frame as long as it did here; from then on nchan delivers it.

@@ -44,6 +44,8 @@ def site(tmp_path_factory) -> Iterator[Site]:
         site = Site(tmp_path_factory.mktemp("installation"), url)
         try:
             site.add("speaker", "speaker")
+            if on_postgresql():
+                site.start("worker", wait=False)
             yield site
         finally:
             site.stop()
