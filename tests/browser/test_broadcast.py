@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_smoke import a_page
+from tests.support.devtools import chromium_with_tabs
 from tests.support.firefox import firefox
 from tests.support.site import eventually
 from tools.clock_picture import READ, READ_JS, camera_script, figures
@@ -248,3 +249,37 @@ def seen_in(viewer) -> tuple[float, int] | None:
     return video && video.currentTime > 1 && [video.currentTime, video.getVideoPlaybackQuality().totalVideoFrames];"""
     found = viewer.command("WebDriver:ExecuteScript", script=script, args=[])
     return tuple(found) if found else None
+
+
+# A hidden page's own timers would give one frame a second; a busy machine may give fewer than the 15 that are promised.
+@pytest.mark.parametrize(("seconds", "least"), [(8, 5), pytest.param(60, 15, marks=pytest.mark.slow)])
+def test_hidden_studio_keeps_sending_the_shared_screen(site, cast, webinar, seconds, least):
+    cookie = f"sessionid={cast.speaker.http.cookies['sessionid']}"
+    with chromium_with_tabs(DEVICES) as browser:
+        studio = browser.tab()
+        studio.goto(f"{site.url}/offline/")
+        studio.run(f"document.cookie = '{cookie}; path=/'")
+        studio.goto(f"{site.url}/admin_webinar/{webinar}/studio/")
+        eventually(lambda: not studio.run("document.getElementById('begin-button').disabled"))
+        studio.run("window.ticks = 0; setInterval(() => { ticks += 1; }, 40); undefined")
+        studio.run(
+            "document.getElementById('quality').value = '360'; document.getElementById('begin-button').click()"
+        )
+        eventually(lambda: studio.run("document.getElementById('signal').dataset.state") == "on")
+        studio.run("document.getElementById('use-screen').click()")
+        eventually(
+            lambda: studio.run("document.getElementById('use-screen').getAttribute('aria-pressed')") == "true"
+        )
+        browser.tab()
+        eventually(lambda: studio.run("document.visibilityState") == "hidden")
+        before = studio.run("ticks")
+        number = site.count(f"broadcast_segment WHERE webinar_id = {webinar}")
+        eventually(lambda: site.count(f"broadcast_segment WHERE webinar_id = {webinar}") >= number + seconds)
+        ticks = studio.run("ticks") - before
+    with site.database() as connection:
+        frames, lasted = connection.execute(
+            "SELECT sum(frames), sum(duration_s) FROM broadcast_segment"
+            f" WHERE webinar_id = {webinar} AND number > {number + 2}"
+        ).fetchone()
+    assert frames / lasted >= least
+    assert ticks < lasted * 5  # the page itself was slowed down
