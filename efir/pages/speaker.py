@@ -22,6 +22,7 @@ from efir.attendance.report.verdict_list import held_by_webinar, list_verdicts
 from efir.broadcast.stream_keys import encoder_of
 from efir.hooks.actions import ActionRefused, Code
 from efir.pages.own_recording import own_recording_of
+from efir.talk.queue import has_queue, queue_of
 from efir.telegram.message_list import list_messages
 from efir.telegram.reachability import reachability_of
 from efir.web.shortcuts import prefers_html, redirect_with_message, refused_json
@@ -158,6 +159,8 @@ def _webinar_context(request: HttpRequest, webinar: Webinar) -> dict[str, Any]:
             "classification": progress_of(webinar, verdicts.counts[""]),
             "rule": rule_sentences(rule_of(webinar)),
         }
+    if can(request.user, Capability.MODERATE_TALK) and has_queue(webinar):
+        context["queue"] = queue_of(webinar, request.GET)
     if can(request.user, Capability.SEE_DELIVERIES):
         if webinar.finished_at:
             context["message_list"] = list_messages(webinar, request.GET)

@@ -7,11 +7,12 @@ from uuid import UUID, uuid4
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
-from efir.accounts.capabilities import Capability, can
+from efir.accounts.capabilities import Capability, can, capability_required
 from efir.accounts.sessions import current_person, request_context
 from efir.hooks.actions import ActionRefused, Code
 from efir.lib import ids, metrics
@@ -21,6 +22,7 @@ from efir.talk.encoding import Audience, as_json
 from efir.talk.models import MAX_LENGTH, Kind
 from efir.talk.moderation import ACTIONS, moderate, mute
 from efir.talk.pace import note_accepted
+from efir.talk.queue import last_change, queue_of
 from efir.talk.selectors import page_of_messages
 from efir.talk.writing import write_message
 from efir.web.shortcuts import html_405, prefers_html, redirect_with_message, refused_json
@@ -117,6 +119,19 @@ def _room_path(webinar_id: int) -> str:
     return f"/account/webinar_room/{webinar_id}/"
 
 
+@never_cache
+@require_safe
+@capability_required(Capability.MODERATE_TALK)
+def queue(request: HttpRequest, webinar_id: int) -> HttpResponse:
+    """Return the speaker's queue as a part of a page; 204 if `known` is its last change."""
+    webinar = visible_or_404(current_person(request), webinar_id)
+    query = request.GET.copy()
+    known = query.pop("known", [""])[-1]
+    if known == str(last_change(webinar)):
+        return HttpResponse(status=204)
+    return render(request, "talk/_queue.html", {"webinar": webinar, "queue": queue_of(webinar, query)})
+
+
 @action_endpoint(Capability.MODERATE_TALK)
 def moderate_message(request: HttpRequest, webinar_id: int, number: int) -> ActionResult:
     """Hide, show, pin, unpin or answer one message."""
@@ -126,7 +141,7 @@ def moderate_message(request: HttpRequest, webinar_id: int, number: int) -> Acti
             "invalid_action", _("Скажите, что сделать: %(actions)s.") % {"actions": ", ".join(ACTIONS)}
         )
     message = moderate(webinar_id, number, action, request_context(request))
-    return ActionResult(_("Готово."), as_json(message, Audience.MODERATING) or {}, suffix="#talk")
+    return ActionResult(_("Готово."), as_json(message, Audience.MODERATING) or {}, suffix="#talk-queue")
 
 
 @action_endpoint(Capability.MODERATE_TALK)
@@ -140,4 +155,4 @@ def mute_person(request: HttpRequest, webinar_id: int) -> ActionResult:
     message = (
         _("Сообщения этого человека видит теперь только он.") if on else _("Сообщения снова видны всем.")
     )
-    return ActionResult(message, {"person": person_id, "on": on}, suffix="#talk")
+    return ActionResult(message, {"person": person_id, "on": on}, suffix="#talk-queue")

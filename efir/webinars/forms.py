@@ -29,7 +29,7 @@ from efir.web.forms import (
 )
 from efir.webinars.embeds import MAX_LENGTH, allowed_providers, clean_chat_url, clean_player_url, is_hls
 from efir.webinars.lifecycle import EDITABLE, TECHNICAL, Status, Video, required_fields
-from efir.webinars.models import Webinar, default_time_zone
+from efir.webinars.models import LONGEST_SLOW_MODE_S, Hold, Talk, Webinar, default_time_zone
 from efir.webinars.posters.field import PosterField
 from efir.webinars.posters.formats import is_poster_id
 
@@ -39,7 +39,8 @@ NOT_A_RECORDING = _("Это не адрес записи. Вставьте ад�
 GROUPS = (
     ("about", _("Содержание"), ("title", "speaker_name", "description")),
     ("when", _("Когда"), ("starts_at", "time_zone", "length_min")),
-    ("where", _("Где идёт"), ("video", "auto_publish", "player_url", "chat_url")),
+    ("where", _("Где идёт"), ("video", "auto_publish", "player_url")),
+    ("room-talk", _("Разговор в комнате"), ("talk", "chat_url", "talk_hold", "talk_slow_s", "talk_words")),
     ("looks", _("Как выглядит в расписании"), ("poster", "cta_text")),
 )
 
@@ -123,11 +124,29 @@ class WebinarForm(forms.Form):
         help_text=lazy(_player_hint, str)(),
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
     )
+    talk = forms.ChoiceField(label=_("Что есть в комнате"), choices=Talk.choices)
     chat_url = UrlField(
-        label=_("Чат"),
+        label=_("Чат с другого сайта"),
         required=False,
         max_length=4000,
         help_text=_("Необязательно. Адрес эфира на YouTube (возьмём его чат) или код <iframe …> чата."),
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+    )
+    talk_hold = forms.ChoiceField(
+        label=_("Сначала проверять"),
+        choices=Hold.choices,
+        help_text=_("Проверяемое сообщение видит только автор, пока ведущий его не покажет."),
+    )
+    talk_slow_s = IntegerField(
+        label=_("Пауза между сообщениями одного человека, секунд"),
+        min_value=0,
+        max_value=LONGEST_SLOW_MODE_S,
+    )
+    talk_words = TextField(
+        label=_("Скрытые слова"),
+        required=False,
+        max_length=5000,
+        help_text=_("По одному на строке. Сообщение с таким словом ждёт проверки, как бы слово ни написали."),
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
     )
     poster = PosterField()
@@ -236,11 +255,18 @@ class WebinarForm(forms.Form):
                     "Адрес потока HLS кончается на .m3u8. Если это страница с видео, выберите «Плеер другого сервиса»."
                 ),
             )
+        if self._lacks_frame(cleaned):
+            self.add_error("chat_url", _("Вставьте адрес чата, который показать в комнате."))
         if self.webinar and self.webinar.state is not Status.DRAFT:
             for name in required_fields(cleaned.get("video", self.webinar.video)):
                 if name in cleaned and not cleaned[name]:
                     self.add_error(name, _("Вебинар опубликован: это поле больше нельзя оставить пустым."))
         return cleaned
+
+    def _lacks_frame(self, cleaned: Mapping[str, Any]) -> bool:
+        """Return whether a foreign chat was chosen without its address; removing the address alone ends it."""
+        chosen = not self.fields["talk"].disabled and self._is_changed("talk")
+        return chosen and cleaned.get("talk") == Talk.EMBED and cleaned.get("chat_url") == ""
 
     def changes(self) -> dict[str, Any]:
         """Return the values to write, the start as a moment; for a valid form only.
@@ -290,7 +316,15 @@ class RecordingForm(forms.Form):
 
 def _initial(webinar: Webinar | None) -> dict[str, Any]:
     if webinar is None:
-        return {"time_zone": default_time_zone(), "length_min": 60, "stream_type": "obs", "video": Video.OWN}
+        return {
+            "time_zone": default_time_zone(),
+            "length_min": 60,
+            "stream_type": "obs",
+            "video": Video.OWN,
+            "talk": Talk.CHAT,
+            "talk_hold": Hold.OFF,
+            "talk_slow_s": 0,
+        }
     values = {name: getattr(webinar, name) for name in WebinarForm.base_fields}
     if webinar.starts_at:
         values["starts_at"] = webinar.starts_at.astimezone(webinar.zone).replace(tzinfo=None)

@@ -9,6 +9,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from efir.talk.models import Badge, Message
+from efir.webinars.models import Webinar
 
 register = template.Library()
 
@@ -24,6 +25,14 @@ def talk_text(message: Message) -> SafeString:
         return format_html("{}", message.text)
     parts = enumerate(_LINK.split(message.text))
     return format_html_join("", "{}", ((_link(part) if index % 2 else part,) for index, part in parts))
+
+
+@register.simple_tag
+def minute_of(message: Message, webinar: Webinar) -> int | None:
+    """Return the minute of the broadcast in which the message was written, from 0; None before the start."""
+    if webinar.started_at is None or message.at < webinar.started_at:
+        return None
+    return int((message.at - webinar.started_at).total_seconds() // 60)
 
 
 def _link(found: str) -> SafeString:

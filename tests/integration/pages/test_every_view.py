@@ -122,6 +122,8 @@ PAGES: dict[str, tuple[int, ...]] = {
     "/metrics": (404, 404, 404, 404, 404, 404),
     "/account/webinar_room/999/people": (302, 404, 404, 404, 404, 404),
     "/account/webinar_room/{live}/cta": (405, 405, 405, 405, 405, 405),
+    "/admin_webinar/{live}/talk/": (302, 403, 403, 403, 200, 200),
+    "/admin_webinar/999/talk/": (302, 403, 403, 403, 404, 404),
     "/admin_webinar/{live}/start": (405, 405, 405, 405, 405, 405),
     "/admin_webinar/{live}/stop": (405, 405, 405, 405, 405, 405),
     "/admin_webinar/{live}/cta": (405, 405, 405, 405, 405, 405),

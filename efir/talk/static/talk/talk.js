@@ -37,8 +37,8 @@ function say(text) {
   $("talk-says").textContent = text;
 }
 
-// A new stream begins with the last messages. A tab that has none of its own reads them; frames that come meanwhile are
-// newer, so they are applied after them.
+// A new stream begins with the last messages. They are read by a tab that has no stream of its own, and if there are
+// questions only: the viewer's own may be older. Frames that come meanwhile are newer, so they are applied after them.
 async function load() {
   if (loading || !TALKS.includes(mode)) return;
   loading = [];
@@ -70,7 +70,7 @@ function showState({ status, withdrawn, talk: now, leads }) {
     place();
   }
   talk.hidden = !TALKS.includes(mode) || withdrawn || !OPEN.includes(status);
-  if (!isLoaded && !leads && !talk.hidden) load();
+  if (!isLoaded && !talk.hidden && (!leads || mode === "questions")) load();
 }
 
 // The mode may change while people watch. The list of people is a tab of the talk, and stands below the player without one.

@@ -1,0 +1,174 @@
+"""The room's talk in real browsers, side by side: what one writes, hides or misses, as the other sees it."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.test_smoke import a_page
+from tests.support.site import eventually
+
+PASSWORD = "vecherniy-efir"
+
+
+@pytest.fixture
+def room(chromium, site, cast, speaker):
+    """A webinar on air, two candidates and the speaker in its room."""
+    webinar = cast.webinar(title="Разговор")
+    assert speaker.post(f"/admin_webinar/{webinar}/start").status_code in (200, 302)
+    pages = []
+    for login in (cast.candidate(linked=False)[0], cast.candidate(linked=False)[0]):
+        pages.append(a_page(chromium, site, login, PASSWORD))
+    pages.append(a_page(chromium, site, "speaker"))
+    for page in pages:
+        page.goto(f"/account/webinar_room/{webinar}/")
+        expect(page.locator("#viewers")).not_to_have_text("0")
+    return webinar, *pages
+
+
+def write(page: Page, text: str, button: str = "Отправить") -> None:
+    page.locator("#talk-text").fill(text)
+    page.locator("#talk-form").get_by_role("button", name=button, exact=True).click()
+
+
+def said(page: Page):
+    return page.locator("#talk-list .talk-said")
+
+
+def test_message_travels_and_is_hidden_again(room):
+    _webinar, one, other, speaker = room
+    one.evaluate("window.notReloaded = true")
+    write(one, "<b>Привет</b> https://example.org")  # a link is not for everybody
+    expect(one.locator("#talk-says")).not_to_be_empty()
+    expect(one.locator("#talk-text")).to_have_value("<b>Привет</b> https://example.org")
+    write(one, "<b>Привет</b> всем")
+    for page in (one, other, speaker):
+        expect(said(page)).to_have_text(["<b>Привет</b> всем"])
+    expect(one.locator("#talk-list .own bdi")).to_have_text("Вы")
+
+    write(other, "Сколько это стоит?", "Спросить")
+    expect(one.locator("#talk-list .question .talk-said")).to_have_text("Сколько это стоит?")
+    question = speaker.locator("#talk-list .question")
+    question.locator("summary").click()
+    question.get_by_role("button", name="Отвечено").click()
+    expect(other.locator("#talk-list .question .talk-marks")).to_contain_text("ответили на минуте 0")
+
+    speaker.locator("#talk-list .message summary").click()
+    speaker.locator("#talk-list .message").get_by_role("button", name="Скрыть", exact=True).click()
+    expect(said(other)).to_have_text(["Сколько это стоит?"], timeout=10_000)
+    expect(said(one)).to_have_text(["Сколько это стоит?"])
+    expect(speaker.locator("#talk-list .hidden .talk-said")).to_have_text("<b>Привет</b> всем")
+
+    write(speaker, "Материалы: https://example.org/a.")
+    link = other.locator("#talk-list .speaker a")
+    expect(link).to_have_attribute("rel", "nofollow noopener ugc")
+    expect(link).to_have_attribute("href", "https://example.org/a")
+    assert one.evaluate("window.notReloaded")
+    for page in (one, other, speaker):
+        assert [each for each in page.complaints if "403" not in each] == []
+
+
+def test_what_was_written_without_a_line_is_sent_once_when_it_is_back(room):
+    _webinar, one, other, _speaker = room
+    one.context.set_offline(True)
+    write(one, "Слышно?")
+    expect(one.locator("#talk-list .pending .talk-marks")).to_have_text("нет связи, отправим, когда появится")
+    write(other, "Пока кого-то нет")
+    one.context.set_offline(False)
+    expect(one.locator("#talk-list .pending")).to_have_count(0, timeout=60_000)
+    for page in (one, other):
+        expect(said(page)).to_have_count(2, timeout=60_000)
+        assert sorted(said(page).all_text_contents()) == ["Пока кого-то нет", "Слышно?"]
+
+
+def test_reader_above_is_not_pulled_away_and_can_pause(room):
+    _webinar, one, other, speaker = room
+    for number in range(3):
+        write(speaker, f"Строка {number}\n" * 15)
+        expect(said(one)).to_have_count(number + 1)
+    log = one.locator("#talk-log")
+    log.evaluate("(box) => { box.scrollTop = 0; }")
+    write(other, "Новое")
+    expect(one.locator("#talk-newer")).to_have_text("Новых: 1 ↓")
+    assert log.evaluate("(box) => box.scrollTop") < 5
+    one.locator("#talk-newer").click()
+    expect(one.locator("#talk-newer")).to_be_hidden()
+    expect(said(one).last).to_be_in_viewport()
+    pause = one.locator("#talk-pause")
+    pause.click()
+    write(other, "Ещё")
+    expect(one.locator("#talk-newer")).to_have_text("Новых: 1 ↓")
+    expect(said(one)).to_have_count(4)
+    assert log.get_attribute("aria-live") == "off"
+    pause.click()
+    expect(said(one)).to_have_count(5)
+
+
+def test_field_and_player_are_in_sight_while_one_types(room):
+    _webinar, one, other, _speaker = room
+    write(other, "Последнее")
+    one.set_viewport_size({"width": 320, "height": 330})  # with the keyboard of a phone open
+    one.locator("#talk-text").focus()
+    expect(said(one)).to_be_in_viewport()
+    for part in ("#stage", "#talk-text", "#talk-form button[value=message]"):
+        expect(one.locator(part)).to_be_in_viewport(ratio=0.95)
+    assert one.evaluate("document.documentElement.scrollWidth") == 320
+
+
+def test_tabs_by_keyboard(room):
+    _webinar, one, other, _speaker = room
+    write(other, "Просто слова")
+    expect(said(one)).to_have_count(1)
+    one.locator("#talk-tab-chat").focus()
+    one.keyboard.press("ArrowRight")
+    expect(one.locator("#talk-tab-questions")).to_be_focused()
+    expect(said(one)).to_be_hidden()
+    one.keyboard.press("ArrowRight")
+    expect(one.locator("#people-list li")).to_have_count(3, timeout=30_000)
+    one.keyboard.press("Home")
+    expect(said(one)).to_be_visible()
+    one.keyboard.press("Tab")  # the log itself, which scrolls
+    expect(one.locator("#talk-log")).to_be_focused()
+
+
+def test_second_tab_of_a_browser_has_the_same_talk(room):
+    webinar, one, other, _speaker = room
+    write(one, "В первой вкладке")
+    second = one.context.new_page()
+    second.goto(f"/account/webinar_room/{webinar}/")
+    expect(said(second)).to_have_text(["В первой вкладке"])
+    write(other, "Обеим")
+    for page in (one, second):
+        expect(said(page)).to_have_text(["В первой вкладке", "Обеим"])
+
+
+def test_speakers_queue_answers_without_leaving_the_page(room, chromium, site):
+    webinar, one, _other, speaker = room
+    speaker.goto(f"/admin_webinar/{webinar}/")
+    speaker.evaluate("window.notReloaded = true")
+    write(one, "Можно без опыта?", "Спросить")
+    question = speaker.locator("#talk-queue .talk-message")
+    expect(question).to_contain_text("Можно без опыта?")
+    question.get_by_role("button", name="Отвечено").click()
+    expect(question).to_have_count(0)
+    expect(one.locator("#talk-list .question .talk-marks")).to_contain_text("ответили")
+    speaker.locator("#talk-queue .choices a", has_text="отвеченные").click()
+    expect(question).to_contain_text("Можно без опыта?")
+    assert speaker.evaluate("window.notReloaded")
+    assert speaker.complaints == []
+
+
+def test_without_javascript_a_form_posts_and_the_page_shows_the_last(room, chromium, site, cast):
+    webinar, _one, other, _speaker = room
+    login, _ = cast.candidate(linked=False)
+    context = a_page(chromium, site, login, PASSWORD).context
+    state = context.storage_state()
+    plain = chromium.new_context(base_url=site.url, java_script_enabled=False, storage_state=state).new_page()
+    write(other, "Видно всем")
+    eventually(lambda: site.count(f"talk_message WHERE webinar_id = {webinar}") == 1)
+    plain.goto(f"/account/webinar_room/{webinar}/?mine=1")
+    expect(said(plain)).to_have_text(["Видно всем"])
+    write(plain, "Без скрипта")
+    plain.goto(f"/account/webinar_room/{webinar}/?mine=1")
+    expect(said(plain)).to_have_text(["Видно всем", "Без скрипта"])
+    expect(said(other)).to_have_text(["Видно всем", "Без скрипта"])
