@@ -64,7 +64,9 @@ def edge_routes(django: Application) -> tuple[Route, ...]:
         Route(_path(r"/signup/"), "signup/", SignUpPage(django, editions)),
         Route(_path(r"/login/"), "login/", LogInPage(django, editions)),
         Route(
-            _path(rf"/account/webinar_room/(?:({ids.PATTERN})/)?"), "account/webinar_room/", RoomPage(django)
+            _path(rf"/account/webinar_room/(?:({ids.PATTERN})/)?"),
+            "account/webinar_room/",
+            RoomPage(django, editions),
         ),
         Route(_path(rf"/api/webinars/({ids.PATTERN})/state"), "api/webinars/<id>/state", room_state),
         Route(

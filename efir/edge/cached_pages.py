@@ -25,7 +25,6 @@ from efir.room.admission import AdmissionChecker
 from efir.room.hub import current_hub
 from efir.room.sse import session_key
 from efir.room.state import state_of
-from efir.site_settings import current
 from efir.web.locale import language_of
 from efir.web.messages import HostCookieStorage
 from efir.web.security_headers import SECURITY_HEADERS
@@ -105,8 +104,9 @@ async def _is_still(
 class RoomPage:
     """The room for each kind of viewer: by language, capabilities, whether invited, and attendance."""
 
-    def __init__(self, django: Application) -> None:
+    def __init__(self, django: Application, editions: ScheduleEditions) -> None:
         self._cache = PageCache(django, max_age_s=ROOM_MAX_AGE_S)
+        self._editions = editions
 
     async def __call__(self, scope: Scope, send: Send, webinar_id: str | None) -> int:
         """Answer, or return 0. Without an id it is the page of the current webinar."""
@@ -127,13 +127,13 @@ class RoomPage:
             if webinar.state is Status.FINISHED:
                 attendance = await REQUEST_POOL.run(attendance_status, webinar.pk, access.person_id)
             viewer_kind = language, access.capabilities, access.invited, attendance
-            versions = webinar.version, current.cached().version
-            return scope["path"], scope["scheme"], webinar.pk, *versions, *viewer_kind
+            return scope["path"], scope["scheme"], webinar.pk, webinar.version, *viewer_kind
 
-        kind = await kind_of(access)
+        kind, edition = await kind_of(access), await self._editions.current(admission.schedule_cache)
         page = await self._cache.get(
             kind,
             visitor_scope(scope, language, cookies={settings.SESSION_COOKIE_NAME: key}),
+            edition=edition.number,  # the room also shows which webinar is next
             is_still=partial(_is_still, kind, kind_of, admission, key, access.person_id),
         )
         return await page.answer(scope, send, (server_timing(),)) if page else 0

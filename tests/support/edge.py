@@ -52,35 +52,45 @@ class Site:
         self.hub.close()
         await running
 
-    async def get(self, path, key="", method="GET", query=b"", cookies="", **headers) -> Answer:
-        sent: list[dict] = []
-        messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+    async def get(self, path, key="", method="GET", **asked) -> Answer:
+        """Return the answer of the edge, or of Django behind it. `asked`: `query`, `cookies`, and headers."""
+        return await ask(self.edge, path, key, method, **asked)
 
-        async def receive():
-            return next(messages, None) or await asyncio.Future()
+    async def plain(self, path, key="", method="GET", **asked) -> Answer:
+        """Return the answer of Django, without the edge."""
+        return await ask(self._django, path, key, method, **asked)
 
-        async def send(message):
-            sent.append(message)
 
-        cookie = "; ".join(filter(None, [f"sessionid={key}" if key else "", cookies]))
-        named = {"host": "localhost", "accept": "text/html", **({"cookie": cookie} if cookie else {})}
-        fields = {name.replace("_", "-"): value for name, value in (named | headers).items()}
-        scope = {
-            "type": "http",
-            "http_version": "1.1",
-            "method": method,
-            "scheme": "http",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query,
-            "root_path": "",
-            "headers": [(name.encode(), value.encode()) for name, value in fields.items()],
-            "client": ("127.0.0.1", 1),
-            "server": ("localhost", 80),
-            "extensions": {},
-        }
-        await self.edge(scope, receive, send)
-        return Answer(sent)
+async def ask(application, path, key, method, *, query=b"", cookies="", **headers) -> Answer:
+    """Make one request without a body to an ASGI application."""
+    sent: list[dict] = []
+    messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive():
+        return next(messages, None) or await asyncio.Future()
+
+    async def send(message):
+        sent.append(message)
+
+    cookie = "; ".join(filter(None, [f"sessionid={key}" if key else "", cookies]))
+    named = {"host": "localhost", "accept": "text/html", **({"cookie": cookie} if cookie else {})}
+    fields = {name.replace("_", "-"): value for name, value in (named | headers).items()}
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query,
+        "root_path": "",
+        "headers": [(name.encode(), value.encode()) for name, value in fields.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("localhost", 80),
+        "extensions": {},
+    }
+    await application(scope, receive, send)
+    return Answer(sent)
 
 
 def token_of(page: str) -> str:
