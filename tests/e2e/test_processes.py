@@ -184,6 +184,37 @@ if on_postgresql:
         (verdict,) = eventually(lambda: site.lines("verdicts", "--webinar", str(webinar)))
         assert verdict["reason"] == "stayed_to_end"
 
+    def test_cached_pages_show_what_another_process_changed(installation):
+        site, telegram = installation
+        site.start("worker", wait=False)
+        site.start("web")
+        cast = prepared(site, telegram)
+        site.add("admin", "admin")
+        person_id = site.add("anna", "candidate")
+        webinar = cast.webinar()
+        other = site.beside()
+        try:
+            other.start("web")
+            here = Visitor(site, "anna")
+            there = here.at(other)
+
+            def shows(text: str) -> bool:
+                return text in there.get("/webinars/").text
+
+            assert shows("Забронировать место")
+            here.post(f"/webinars/{webinar}/seat")
+            here.http.cookies.delete("messages")  # the message about it is shown by a page of its own
+            eventually(lambda: shows("место забронировано"))
+            answer = Visitor(site, "admin").post(f"/account/people/{person_id}/role", role="speaker")
+            assert answer.status_code == 200
+            eventually(lambda: shows("/admin_webinar/"))
+            cast.speaker.post(f"/admin_webinar/{webinar}/start")
+            eventually(lambda: shows("идёт прямо сейчас"))
+            assert here.post("/logout/").is_redirect
+            eventually(lambda: not shows("/admin_webinar/"))
+        finally:
+            other.stop()
+
     def _answers(address: str) -> bool:
         try:
             return httpx.get(f"{address}/healthz").status_code == 200
