@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import MutableMapping
 
@@ -23,8 +24,16 @@ def prepare(environ: MutableMapping[str, str]) -> None:
     if sys.stderr.isatty():
         # A log at INFO would scroll the addresses and log-ins away.
         environ.setdefault("EFIR_LOG_LEVEL", "WARNING")
+    environ.setdefault("EFIR_RTMP_PORT", str(_free_port()))
     if not environ.get("EFIR_TELEGRAM_API"):
         host, port = environ.get("EFIR_HOST") or "127.0.0.1", environ.get("EFIR_PORT") or "8000"
         if host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
             host = "127.0.0.1"
         environ["EFIR_TELEGRAM_API"] = f"http://{host}:{port}{FAKE_BOTAPI_PREFIX}"
+
+
+def _free_port() -> int:
+    """Return a port that is free now; the studio shows it. The start does not depend on it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

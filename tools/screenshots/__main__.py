@@ -27,6 +27,7 @@ SHOWN = (
     "room-waiting",
     "room-live",
     "speaker-mixed",
+    "speaker-obs",
     "account-partner",
 )
 # Some pages show their own address: with the same port the screenshots are the same each time.

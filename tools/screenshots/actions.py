@@ -247,6 +247,14 @@ def open_studio(page: Page) -> None:
     page.locator("#begin-button").click()
 
 
+def show_stream_key(page: Page) -> None:
+    """Unfold what OBS needs and ask for the key, which is always the same here."""
+    key = {"address": "rtmp://webinars.example.org:1935/live", "key": "m3Xq7uT0cV5zKpB1sYw9aLdR2eHnJf4G"}
+    page.route("**/stream_key", lambda route: route.fulfill(json=key))
+    page.locator("#encoder summary").click()
+    page.locator("#stream-key button[type=submit]").click()
+
+
 def open_studio_without_devices(page: Page) -> None:
     page.locator("#begin-button").click()
 

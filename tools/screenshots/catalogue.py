@@ -279,6 +279,23 @@ def _speaker() -> list[State]:
             action=actions.copy_webinar,
         ),
         State(name="speaker-own", path=WEBINAR + "{ahead}/", login="speaker", fixture="broadcast"),
+        State(
+            name="speaker-obs",
+            path=WEBINAR + "{ahead}/",
+            login="speaker",
+            fixture="broadcast",
+            action=actions.show_stream_key,
+            ready="#key-field:not([hidden])",
+        ),
+        *(
+            State(
+                name=f"speaker-recording-{name}",
+                path=f"{WEBINAR}{{{name}}}/",
+                login="speaker",
+                fixture="recorded",
+            )
+            for name in ("preparing", "ready", "shared")
+        ),
         *(
             State(
                 name=f"studio-{name}",
@@ -319,6 +336,14 @@ def _speaker() -> list[State]:
     ]
 
 
+def _recordings() -> list[State]:
+    shared, gone = f"/recordings/{'shared':_<22}/", f"/recordings/{'gone':_<22}/"
+    return [
+        State(name="recording", path=shared, fixture="recorded", ready="#player"),
+        State(name="recording-gone", path=gone, fixture="recorded", status=404),
+    ]
+
+
 def _errors() -> list[State]:
     return [
         State(name="error-403", path=WEBINAR, login="kate", status=403),
@@ -347,6 +372,7 @@ CATALOGUE = (
     *_account(),
     *_room(),
     *_speaker(),
+    *_recordings(),
     *_errors(),
     *_demo(),
 )

@@ -20,6 +20,16 @@ from efir.accounts.password_reset import one_time_link
 from efir.accounts.services import create_person
 from efir.attendance import classifier, tracker
 from efir.attendance.models import Verdict
+from efir.broadcast import recordings
+from efir.broadcast.models import (
+    BroadcastSession,
+    Container,
+    Recording,
+    RecordingState,
+    Segment,
+    SessionSource,
+    SessionState,
+)
 from efir.demo.posters import draw_poster
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
@@ -43,8 +53,10 @@ from efir.webinars.posters.render import render_image, render_upload
 from efir.webinars.posters.store import store
 from tools.screenshots.actions import HLS_HOST
 from tools.screenshots.catalogue import NOW
+from tools.screenshots.video import store_file, store_segments
 
 SYSTEM = Context(None, Source.SYSTEM)
+SECONDS = 3  # of video
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 ABOUT = (
@@ -118,6 +130,60 @@ def broadcast() -> dict[str, str]:
     return _path_values(people) | {"ahead": str(ahead.pk), "live": str(live.pk)}
 
 
+def recorded() -> dict[str, str]:
+    """Create people, and finished webinars whose recording is being prepared, ready and published."""
+    people = _create_people()
+    over = {}
+    for number, name in enumerate(("preparing", "ready", "shared")):
+        titles = {
+            "preparing": "Своё дело без вложений",
+            "ready": "Зачем нам живые эфиры",
+            "shared": "Первые сто клиентов",
+        }
+        starts_at = NOW - 65 * MINUTE - number * DAY
+        own = {"video": Video.OWN, "player_url": "", "poster": _create_poster(number)}
+        webinar = _start(_schedule(titles[name], starts_at, **own))
+        with at_time(starts_at + HOUR):
+            over[name] = core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
+        session = BroadcastSession.objects.create(
+            webinar=webinar,
+            source=SessionSource.BROWSER,
+            state=SessionState.ENDED,
+            finished=name != "preparing",
+        )
+        container = Container.objects.create(session=session, first_n=0, kind="mp4", resume_n=0)
+        init, names = store_segments(webinar.pk, SECONDS)
+        for segment, file in enumerate(names):
+            Segment.objects.create(
+                webinar=webinar,
+                session=session,
+                container=container,
+                number=segment,
+                name=file,
+                init=init,
+                size=1,
+                starts_at=starts_at + timedelta(seconds=segment),
+                duration_s=1,
+                media_start=segment,
+                frames=30,
+            )
+        if name != "preparing":
+            file, size = store_file(webinar.pk, init, names)
+            Recording.objects.create(
+                webinar=webinar,
+                token=f"{name:_<22}",
+                state=RecordingState.READY,
+                seconds=3540 if name == "ready" else 3600,
+                missing_s=60 if name == "ready" else 0,
+                ready_at=starts_at + HOUR,
+                file=file,
+                file_size=size,
+            )
+    with at_time(NOW - DAY):
+        recordings.publish(over["shared"].pk, SYSTEM)
+    return _path_values(people) | {name: str(webinar.pk) for name, webinar in over.items()}
+
+
 def branded() -> dict[str, str]:
     """Create what `quiet` has on a site whose admin has filled in its settings."""
     values = quiet()
@@ -159,6 +225,7 @@ FIXTURES: dict[str, Callable[[], dict[str, str]]] = {
     "empty": empty,
     "quiet": quiet,
     "broadcast": broadcast,
+    "recorded": recorded,
     "branded": branded,
     "evening": evening,
 }

@@ -1,5 +1,8 @@
 // Plays the recording with hls.js, which begins at once and seeks by seconds. Without it the browser plays the file, or the playlist
 // by itself.
+const AHEAD_S = 5;
+const AHEAD_PLAYING_S = 30;
+
 const player = document.getElementById("player");
 const broken = document.getElementById("broken");
 
@@ -10,10 +13,10 @@ const library = window.MediaSource && (await import(player.dataset.library).catc
 if (library?.isSupported()) {
   const { default: Hls, Events } = library;
   const sources = [...player.children];
-  const hls = new Hls({ enableWorker: false, autoStartLoad: false });
+  // A few seconds are enough to begin: who only opens the page does not load more.
+  const hls = new Hls({ enableWorker: false, maxBufferLength: AHEAD_S });
   player.replaceChildren();
-  // Nothing but the playlist is loaded until somebody wants to see it.
-  player.addEventListener("play", () => hls.startLoad(), { once: true });
+  player.addEventListener("play", () => { hls.config.maxBufferLength = AHEAD_PLAYING_S; }, { once: true });
   hls.on(Events.ERROR, (_, { fatal }) => {
     if (!fatal) return;
     hls.destroy();
