@@ -15,13 +15,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
 import av
 from django.conf import settings
 from django.core.management import call_command
+from django.db.models import Sum
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
@@ -29,6 +32,7 @@ from benchmarks.people import SYSTEM, create_people, log_in, room_page
 from benchmarks.servers import efir, free_port
 from benchmarks.tables import median, percentile, table, warn
 from efir.accounts.capabilities import Role
+from efir.broadcast.models import Segment
 from efir.lib import clock
 from efir.webinars import core
 from efir.webinars.models import Webinar
@@ -46,7 +50,7 @@ DEVICES = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream
 
 # HLS as nginx-rtmp has it by default.
 NGINX_CONF = """
-daemon off; pid {folder}/pid; error_log {folder}/error.log; load_module {module}; worker_processes 1;
+daemon off; user {user}; pid {folder}/pid; error_log {folder}/error.log; load_module {module}; worker_processes 1;
 events {{ worker_connections 64; }}
 rtmp {{ server {{ listen 127.0.0.1:{rtmp}; application live {{ live on; hls on; hls_path {folder}/hls; }} }} }}
 http {{
@@ -134,10 +138,17 @@ def _own(browser: Browser, seconds: float, *, in_firefox: bool = False) -> Shown
                 room.locator("#enter-button").click()
                 read = _read(room, seconds)
                 room.context.close()
-            return figures(studio, read)
+            return _of_recorded(webinar, figures(studio, read), read)
         finally:
             core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
             studio.context.close()
+
+
+def _of_recorded(webinar: Webinar, shown: Shown, read: dict[str, Any]) -> Shown:
+    """Count as sent what the browser's recorder made of the frames drawn: a busy encoder skips some."""
+    made = Segment.objects.filter(webinar=webinar).aggregate(frames=Sum("frames"), seconds=Sum("duration_s"))
+    span_s = (read["shown"][-1][0] - read["shown"][0][0]) / 1000
+    return replace(shown, sent=min(shown.sent, round(made["frames"] / made["seconds"] * span_s)))
 
 
 def _context(browser: Browser, url: str, session: str) -> BrowserContext:
@@ -188,13 +199,20 @@ def _nginx(browser: Browser, seconds: float) -> Shown:
         shutil.copy(HLS_JS, Path(folder, "hls.mjs"))
         Path(folder, "hls").mkdir()
         conf = Path(folder, "nginx.conf")
-        conf.write_text(NGINX_CONF.format(folder=folder, module=RTMP_MODULE, rtmp=rtmp, http=http))
+        conf.write_text(
+            NGINX_CONF.format(folder=folder, module=RTMP_MODULE, rtmp=rtmp, http=http, user=getuser())
+        )
         nginx = subprocess.Popen([str(NGINX), "-c", str(conf), "-p", folder])
         try:
             time.sleep(1)
             with _sending(f"rtmp://127.0.0.1:{rtmp}/live/clock") as drawn:
                 playlist = Path(folder, "hls/clock.m3u8")
+                deadline = time.monotonic() + START_WITHIN_S
                 while not playlist.exists():
+                    if time.monotonic() > deadline:
+                        raise RuntimeError(
+                            f"nginx writes no playlist: {Path(folder, 'error.log').read_text()[-500:]}"
+                        )
                     time.sleep(0.5)
                 page = browser.new_context().new_page()
                 page.goto(f"http://127.0.0.1:{http}/")

@@ -258,3 +258,28 @@ def test_back_from_the_pocket_a_new_stream_comes_at_once(page, cast, speaker, ho
     control(speaker, webinar, "start")
     expect(page.get_by_role("button", name="Войти в эфир")).to_be_visible()
     eventually(lambda: speaker.get(f"/account/webinar_room/{webinar}/people").json()["total"] == 1)
+
+
+def test_a_player_that_does_not_load_offers_a_way_and_the_speaker_sees_it(
+    page, chromium, site, cast, speaker
+):
+    webinar = cast.webinar()
+    control(speaker, webinar, "start")
+    page.route(PLAYER, lambda _route: None)  # as where the provider is throttled: no answer at all
+    page.add_init_script("Math.random = () => 0;")
+    page.goto(f"/account/webinar_room/{webinar}/")
+    page.get_by_role("button", name="Войти в эфир").click()
+    help_ = page.locator("#no-picture")
+    expect(help_).to_contain_text("плеер другого сервиса не отвечает")
+    expect(help_.get_by_role("link", name="Открыть в новой вкладке")).to_have_attribute("href", PLAYER)
+    expect(help_.get_by_role("button", name="Только звук")).to_be_hidden()
+    panel = a_page(chromium, site, "speaker")
+    panel.goto(f"/admin_webinar/{webinar}/")
+    expect(panel.locator("[data-without-picture]")).to_have_text("1")
+    # Another try, which is answered. Whether it is the picture, only the viewer knows.
+    page.unroute(PLAYER)
+    help_.get_by_role("button", name="Обновить плеер").click()
+    expect(help_).to_be_hidden()
+    expect(page.get_by_role("button", name="Видео не идёт?")).to_be_visible()
+    expect(panel.locator("[data-without-picture]")).to_be_hidden()
+    panel.context.close()

@@ -16,9 +16,10 @@ export function recordedType() {
 }
 
 export class Recorder {
-  // Calls `onChunk(blob, first)`; `first` says that the chunk begins a container.
-  constructor(type, onChunk) {
-    Object.assign(this, { type, onChunk, turn: Promise.resolve() });
+  // Calls `onChunk(blob, first)`; `first` says that the chunk begins a container. Calls `onBroken` if the recorder stops by
+  // itself: some do when the picture changes its size, as on a phone that is turned.
+  constructor(type, onChunk, onBroken) {
+    Object.assign(this, { type, onChunk, onBroken, turn: Promise.resolve() });
   }
 
   // Begins a new container. The one before is ended first, so that its last chunk comes before the first one of the new.
@@ -35,6 +36,7 @@ export class Recorder {
         this.onChunk(data, first);
         first = false;
       });
+      recorder.addEventListener("stop", () => { if (recorder === this.recorder) this.onBroken(); });
       recorder.start(CHUNK_MS);
       this.recorder = recorder;
     });
@@ -42,10 +44,6 @@ export class Recorder {
 
   stop() {
     return this.inTurn(() => this.end());
-  }
-
-  get isRecording() {
-    return this.recorder?.state === "recording";
   }
 
   async end() {

@@ -85,6 +85,7 @@ export class Sender {
       this.queue.confirm();
       this.next += 1;
       this.answeredAt = now;
+      this.needsLogin = false;
       this.confirmed.push({ at: now, size: batch.size, ms: now - began });
       return true;
     }

@@ -6,6 +6,7 @@ import { Recorder, recordedType } from "./recorder.js";
 import { Sender } from "./sender.js";
 import { Sources, canShareScreen } from "./sources.js";
 
+const AGAIN_MS = 2000;
 const $ = (id) => document.getElementById(id);
 const studio = $("studio");
 const words = studio.dataset;
@@ -13,12 +14,13 @@ const type = recordedType();
 const sources = new Sources(words.compositor, lost);
 const level = new Level($("level"), (silent) => trouble("silent", silent && !sources.muted));
 const line = new LineWatch();
-const recorder = type && new Recorder(type, (blob, first) => sender.add(blob, first));
+const recorder = type && new Recorder(type, (blob, first) => sender.add(blob, first), () => setTimeout(record, AGAIN_MS));
 const sender = new Sender(words.broadcast, studio.querySelector("[name=csrfmiddlewaretoken]").value, words.name, {
   state: show, container: record,
 });
 let quality = Number($("quality").value);
 let status = words.status;
+let ended = false;
 let seen = true; // whether viewers have the picture, as far as the server knows
 const rate = new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 1, minimumFractionDigits: 1 });
 
@@ -90,6 +92,7 @@ async function connect(takeOver) {
   const refusal = await sender.open(type, takeOver);
   for (const name of ["broadcast_no_space", "broadcast_over", "login", "failed"]) trouble(name, refusal === name);
   if (refusal === "broadcast_taken") return askToTake();
+  if (refusal === "failed") setTimeout(() => connect(takeOver), AGAIN_MS);
   if (!refusal) await record();
   return undefined;
 }
@@ -106,7 +109,7 @@ function askToTake() {
 
 // A new container: another source, another quality, or the old one is of no more use.
 async function record() {
-  if (sender.state !== "open" || !sources.video) return;
+  if (sender.state !== "open" || sources.video?.readyState !== "live") return;
   line.restart();
   await recorder.start([sources.video, sources.audio], QUALITIES[quality].kbps);
 }
@@ -212,13 +215,20 @@ function goDown() {
 function follow(state) {
   status = state.status;
   seen = state.signal ?? true;
-  if (!isOver()) return watchLine();
+  if (isOver() && !ended) end();
+  watchLine();
+}
+
+// The webinar is over: what was recorded is sent, then the devices are released.
+async function end() {
+  ended = true;
   trouble("over");
-  $("begin-button").disabled = $("begin-screen").disabled = true;
-  if (sender.state === "open") recorder.stop().then(() => sender.finish());
+  await recorder?.stop();
+  if (sender.state === "open") sender.finish();
   sources.close();
   $("picture").srcObject = null;
-  return draw();
+  draw();
+  $("begin-button").disabled = $("begin-screen").disabled = true;
 }
 
 document.addEventListener("efir:state", ({ detail }) => follow(detail));
