@@ -260,6 +260,11 @@ class Config:
         "50",
         "percent of the live time that must be watched to count as attended; 0: being in the room is enough",
     )
+    remind_min: float = setting(
+        number("minutes", 1, 7 * 24 * 60),
+        "60",
+        "minutes before the start at which whoever asked is reminded in Telegram",
+    )
     link_days: float = setting(WAIT, "7", "days that a message waits for its receiver to link Telegram")
     recording_days: float = setting(WAIT, "30", "days that a message waits for the recording")
     archive_days: float = setting(

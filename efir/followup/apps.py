@@ -12,7 +12,7 @@ class FollowupConfig(AppConfig):
 
     def ready(self) -> None:
         from efir.accounts.capabilities import Capability
-        from efir.followup import digest, texts
+        from efir.followup import digest, reminder_texts, texts
         from efir.followup import listeners as listeners  # noqa: PLC0414  # importing registers them
         from efir.telegram.models import Kind
         from efir.telegram.outbox.message_types import MessageType, register
@@ -26,6 +26,10 @@ class FollowupConfig(AppConfig):
                 needs=Capability.SEE_OWN_CANDIDATES,
             )
         )
+        # After partners' messages and before recordings; nobody has a follow-up of the same webinar at that time.
+        register(MessageType(Kind.SEAT_REMINDER, compose=reminder_texts.seat_reminder, priority=2))
+        register(MessageType(Kind.SEAT_ON_AIR, compose=reminder_texts.seat_on_air, priority=2))
+        register(MessageType(Kind.SEAT_MOVED, compose=reminder_texts.seat_moved, priority=2))
         register(MessageType(Kind.CANDIDATE_FOLLOWUP, compose=texts.candidate_followup, priority=2))
         register(
             MessageType(

@@ -28,7 +28,7 @@ from efir.web.shortcuts import safe_next
 from efir.webinars.core import book_seat
 from efir.webinars.labels import seat_booked_message
 from efir.webinars.models import Seat, Webinar
-from efir.webinars.schedule import Schedule, booked_webinar_ids
+from efir.webinars.schedule import Schedule
 from efir.webinars.selectors import open_webinar
 
 log = structlog.get_logger(__name__)
@@ -107,8 +107,10 @@ def _create(request: HttpRequest, form: SignUpForm, webinar_id: int | None) -> t
 def _seat_page(request: HttpRequest, webinar_id: int | None) -> HttpResponse:
     if webinar_id is None:
         return redirect("account")
-    seated = webinar_id in booked_webinar_ids(current_person(request).pk)
-    return render(request, "pages/seat.html", {"webinar": open_webinar(webinar_id), "seated": seated})
+    webinar = open_webinar(webinar_id)
+    if webinar and Seat.objects.filter(webinar=webinar, person=current_person(request)).exists():
+        return redirect("own_seat", webinar_id)
+    return render(request, "pages/seat.html", {"webinar": webinar})
 
 
 def _form_page(request: HttpRequest, form: SignUpForm, webinar_id: int | None) -> HttpResponse:

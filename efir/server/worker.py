@@ -19,6 +19,7 @@ from efir.room.auto_stop import stop_forgotten
 from efir.server.archiving import archive_settled
 from efir.server.models import WorkerHeartbeat
 from efir.server.retention import RetentionJob
+from efir.telegram import reminders
 from efir.telegram.outbox import enqueue
 from efir.webinars.posters.store import delete_unused
 
@@ -44,7 +45,7 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Run the jobs every second, or without a pause while leads wait for their verdicts."""
         while not stop.is_set():
-            for job in (tracker.record_new_entries, *self.periodic_jobs()):
+            for job in (tracker.record_new_entries, reminders.enqueue_due, *self.periodic_jobs()):
                 await self.run_job(job)
             has_more = await self.run_job(classifier.classify_due)
             await self.run_job(self.write_heartbeat)

@@ -17,11 +17,14 @@ ERASED_TEXT = "[…]"
 
 
 class Kind(models.TextChoices):
-    """The kinds of messages. Each lead and webinar has at most one message of a kind."""
+    """The kinds of messages. Each lead and webinar has at most one message of a kind and occasion."""
 
     PARTNER_ATTENDANCE = "partner_attendance", _("итог для пригласившего")
     CANDIDATE_FOLLOWUP = "candidate_followup", _("сообщение кандидату")
     CANDIDATE_RECORDING = "candidate_recording", _("запись вебинара")
+    SEAT_REMINDER = "seat_reminder", _("напоминание о вебинаре")
+    SEAT_ON_AIR = "seat_on_air", _("вебинар начался")
+    SEAT_MOVED = "seat_moved", _("перенос вебинара")
 
 
 class MessageState(models.TextChoices):
@@ -38,9 +41,11 @@ class MessageState(models.TextChoices):
 
 
 class Ineligible(models.TextChoices):
-    """The error of a message that expired because nobody may receive it."""
+    """The error of a message that expired because nobody may or wants to receive it."""
 
     PERSON_ERASED = "person_erased", _("аккаунт удалён")
+    REPLACED = "replaced", _("заменено новым сообщением")
+    NOT_WANTED = "not_wanted", _("напоминания выключены")
     NO_ACCESS = "no_access", _("у получателя больше нет доступа")
 
 
@@ -103,6 +108,8 @@ class OutboxMessage(models.Model):
     """One message of the outbox.
 
     lead, person: whom the message is about, and who receives it.
+    occasion: tells messages of one kind apart, such as the reminders of each announced time; empty for most kinds.
+    deadline: the message is of no use from then on; None if it never goes stale.
     cause_at: when the event happened that caused it; a person gets messages in this order.
     place: the number of messages of its kind that the person has from this webinar already, so that a person with
         many does not go before those with one.
@@ -120,6 +127,8 @@ class OutboxMessage(models.Model):
     lead = models.ForeignKey(Person, models.PROTECT, related_name="messages_about")
     person = models.ForeignKey(Person, models.PROTECT, related_name="messages")
     kind = models.CharField(max_length=30, choices=Kind.choices)
+    occasion = models.CharField(max_length=60, blank=True, default="", db_default="")
+    deadline = models.DateTimeField(null=True)
     state = models.CharField(max_length=20, choices=MessageState.choices)
     priority = models.PositiveSmallIntegerField()
     place = models.PositiveIntegerField(default=0)
@@ -147,7 +156,7 @@ class OutboxMessage(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["webinar", "lead", "kind"], name="message_once"),
+            models.UniqueConstraint(fields=["webinar", "lead", "kind", "occasion"], name="message_once"),
         ]
         indexes = [
             models.Index(fields=["state", "priority", "place", "id"], name="outbox_claim"),

@@ -207,16 +207,41 @@ class LedgerEntry(models.Model):
         return f"{self.webinar_id}: {self.from_status} → {self.to_status}"
 
 
+class Device(models.TextChoices):
+    """What somebody with a seat means to watch on."""
+
+    PHONE = "phone", _("телефон")
+    COMPUTER = "computer", _("компьютер")
+    UNKNOWN = "unknown", _("ещё не знаю")
+
+
 class Seat(models.Model):
-    """A booking. `held_by_lead` is written at the stop, so that a later change of role changes nothing."""
+    """A booking. `held_by_lead` is written at the stop, so that a later change of role changes nothing.
+
+    remind_since: since when the person wants reminders in Telegram; None if they do not.
+    announced, announcements: what the person with reminders knows of the time (see `followup.reminders`), and how
+        often they were told of a change.
+    device: what they mean to watch on; empty if they were not asked.
+    """
 
     webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="seats")
     person = models.ForeignKey(Person, models.PROTECT, related_name="seats")
     booked_at = models.DateTimeField(default=clock.now)
     held_by_lead = models.BooleanField(null=True)
+    remind_since = models.DateTimeField(null=True)
+    announced = models.CharField(max_length=40, blank=True, default="", db_default="")
+    announcements = models.PositiveIntegerField(default=0, db_default=0)
+    device = models.CharField(max_length=10, choices=Device.choices, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["webinar", "person"], name="seat_once")]
+        indexes = [
+            models.Index(
+                fields=["webinar", "announced"],
+                name="seat_reminders",
+                condition=models.Q(remind_since__isnull=False),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.webinar_id}: {self.person_id}"

@@ -17,7 +17,13 @@ from efir.webinars.models import LedgerEntry, Seat, Webinar
 @section("seats")
 def _seats(person: Person) -> Iterable[Row]:
     for seat in Seat.objects.filter(person=person).select_related("webinar").order_by("pk"):
-        yield {"webinar_id": seat.webinar_id, "webinar": seat.webinar.title, "booked_at": seat.booked_at}
+        yield {
+            "webinar_id": seat.webinar_id,
+            "webinar": seat.webinar.title,
+            "booked_at": seat.booked_at,
+            "remind_since": seat.remind_since,
+            "device": seat.device,
+        }
 
 
 @section("webinars_you_created")

@@ -40,6 +40,8 @@ class Funnel:
 
     `pressed_cta` are those who pressed it; None likewise.
 
+    `phones` and `computers` are the seats whose people said what they mean to watch on.
+
     `walk_ins` entered without a seat. While on air `stayed` are those who are there now. For `unseen` it is unknown
     whether they stayed, whatever a person has decided about them.
     """
@@ -51,6 +53,8 @@ class Funnel:
     stayed: int
     unseen: int = 0
     pressed_cta: int | None = None
+    phones: int = 0
+    computers: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,13 @@ def funnel_of(webinar: Webinar, timeline: BroadcastTimeline) -> Funnel:
         seats = webinar.seats.filter(held_by_lead=True)  # settled at the stop
     else:
         seats = webinar.seats.filter(person__in=people_who_can(Capability.IS_LEAD))
-    return Funnel(seats=seats.count(), **counts)
+    devices = dict(seats.values_list("device").annotate(Count("pk")).order_by())
+    return Funnel(
+        seats=sum(devices.values()),
+        phones=devices.get("phone", 0),
+        computers=devices.get("computer", 0),
+        **counts,
+    )
 
 
 def _count_verdicts(

@@ -84,9 +84,9 @@ def _expected() -> Iterator[tuple[Key, dict[str, int]]]:
 
 
 def _stored() -> Iterator[tuple[Key, dict[str, int]]]:
-    rows = OutboxMessage.objects.order_by("webinar_id", "lead_id").values_list(
-        "webinar_id", "lead_id", "kind", "person_id"
-    )
+    caused_by_events = (Kind.PARTNER_ATTENDANCE, Kind.CANDIDATE_FOLLOWUP, Kind.CANDIDATE_RECORDING)
+    messages = OutboxMessage.objects.filter(kind__in=caused_by_events).order_by("webinar_id", "lead_id")
+    rows = messages.values_list("webinar_id", "lead_id", "kind", "person_id")
     for key, group in groupby(rows.iterator(CHUNK), lambda row: (row[0], row[1])):
         yield key, {kind: person_id for _, _, kind, person_id in group}
 

@@ -52,6 +52,7 @@ class NewMessage:
     cause_at: the moment of the event that caused it; its waits are counted from there.
     caused_by_id: the person whose decision caused it; None if the system did.
     rank: where many go as one, the lowest is listed first.
+    occasion, deadline: see `OutboxMessage`.
     """
 
     webinar_id: int
@@ -61,6 +62,8 @@ class NewMessage:
     cause_at: datetime
     caused_by_id: int | None = None
     rank: float = 0.0
+    occasion: str = ""
+    deadline: datetime | None = None
 
 
 def enqueue(messages: Sequence[NewMessage]) -> None:
@@ -80,6 +83,8 @@ def enqueue(messages: Sequence[NewMessage]) -> None:
             kind=message.kind,
             caused_by_id=message.caused_by_id,
             rank=message.rank,
+            occasion=message.occasion,
+            deadline=message.deadline,
             priority=message_type(message.kind).priority,
             created_at=now,
             cause_at=message.cause_at,
@@ -255,7 +260,8 @@ def expire() -> int:
         log.warning("released_from_future", count=count)
     waits = (MessageState.WAITING_LINK, MessageState.WAITING_RECORDING)
     overdue = OutboxMessage.objects.filter(state__in=waits, expires_at__lte=now)
-    if count := overdue.update(state=MessageState.EXPIRED):
+    stale = OutboxMessage.objects.filter(state__in=(*waits, MessageState.QUEUED), deadline__lte=now)
+    if count := overdue.update(state=MessageState.EXPIRED) + stale.update(state=MessageState.EXPIRED):
         log.info("expired", count=count)
     LinkToken.objects.filter(expires_at__lt=now - FORGET_AFTER).delete()
     BotUpdate.objects.filter(seen_at__lt=now - FORGET_AFTER).delete()

@@ -27,7 +27,7 @@ LONGEST_DELAY = timedelta(minutes=2)
 
 def due(now: datetime) -> QuerySet[OutboxMessage]:
     """Return the messages that may go now."""
-    return _queued().filter(due_at__lte=now)
+    return _queued().filter(due_at__lte=now).exclude(deadline__lte=now)
 
 
 def _queued() -> QuerySet[OutboxMessage]:
@@ -70,6 +70,7 @@ def order_of(message: OutboxMessage) -> tuple[int, ...]:
 def _first_of(person_id: int, now: datetime) -> OutboxMessage | None:
     """Return the person's message with the earliest cause, if it is due; one that failed often holds up no other."""
     ahead = _queued().filter(Q(due_at__lte=now) | Q(failures__lt=PATIENCE), person_id=person_id)
+    ahead = ahead.exclude(deadline__lte=now)
     first = ahead.select_related(*COMPOSED_FROM).order_by("cause_at", "priority", "pk").first()
     return first if first and first.due_at <= now else None
 

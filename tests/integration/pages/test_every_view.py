@@ -47,6 +47,9 @@ PAGES: dict[str, tuple[int, ...]] = {
     "/account/password/": (302, 200, 200, 200, 200, 200),
     "/account/sessions/end": (405, 405, 405, 405, 405, 405),
     "/account/contacts/": (302, 200, 200, 200, 200, 200),
+    "/account/seats/{scheduled}/": (302, 404, 404, 404, 404, 404),
+    "/account/seats/{scheduled}/remind": (405, 405, 405, 405, 405, 405),
+    "/account/seats/{scheduled}/device": (405, 405, 405, 405, 405, 405),
     "/account/people/": (302, 403, 403, 403, 403, 200),
     "/account/site/": (302, 403, 403, 403, 403, 200),
     "/site/logo/00000000000000000000000000000000/logo.png": (404, 404, 404, 404, 404, 404),
@@ -149,6 +152,8 @@ SAID = "text=x&kind=question&client_id=6f0e2a4c-1b7d-4f3a-9c55-0d1e2f3a4b5c"
 
 # Forms and buttons, as programs send them: a guest is redirected to the login, or refused if the answer is JSON.
 POSTS: dict[tuple[str, str], tuple[int, ...]] = {
+    ("/account/seats/{scheduled}/remind", "on=true"): (302, 404, 404, 404, 404, 404),
+    ("/account/seats/{scheduled}/device", "device=phone"): (302, 404, 404, 404, 404, 404),
     ("/i18n/setlang/", "language=en"): (302, 302, 302, 302, 302, 302),
     ("/login/", "username=x&password=y"): (200, 302, 302, 302, 302, 302),
     ("/login/forgotten/", "username=x"): (200, 200, 200, 200, 200, 200),
