@@ -1,30 +1,67 @@
-"""What this process has accepted in the last second, so that a flood is refused without the database."""
+"""How much each room takes from this process, so that a flood is refused without the database.
+
+The database decides for all processes together. This bounds what is asked of it: more attempts than a room accepts
+would only wait for its lock, and keep connections and threads from everybody else.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from efir.hooks.actions import ActionRefused, Code
 from efir.lib import clock
 from efir.talk.writing import MAX_ACCEPTED_PER_SECOND
 
-# The second, and how many messages each room took in it.
-_second = 0
-_accepted: dict[int, int] = {}
+
+@dataclass(slots=True)
+class _Pace:
+    """The messages of one room that were taken in this second, and those that are being written now."""
+
+    second: int = 0
+    taken: int = 0
+    writing: int = 0
 
 
-def note_accepted(webinar_id: int) -> None:
-    """Count a message of somebody who does not moderate."""
-    _begin_second()
-    _accepted[webinar_id] = _accepted.get(webinar_id, 0) + 1
+_lock = threading.Lock()
+_paces: dict[int, _Pace] = {}
 
 
 def is_busy(webinar_id: int) -> bool:
-    """Return whether this process alone has accepted all that the room takes in this second."""
-    _begin_second()
-    return _accepted.get(webinar_id, 0) >= MAX_ACCEPTED_PER_SECOND
+    """Return whether this process alone writes, or has written in this second, all that the room takes."""
+    pace = _paces.get(webinar_id)
+    if pace is None:
+        return False
+    taken = pace.taken if pace.second == _second() else 0
+    return max(taken, pace.writing) >= MAX_ACCEPTED_PER_SECOND
 
 
-def _begin_second() -> None:
-    global _second  # noqa: PLW0603  # of the process
-    now = int(clock.now().timestamp())
-    if now != _second:
-        _second = now
-        _accepted.clear()
+@contextmanager
+def reserved(webinar_id: int) -> Iterator[None]:
+    """Reserve a place for a message of somebody who does not moderate; a refused message gives it back.
+
+    Raises ActionRefused if the room is busy.
+    """
+    with _lock:
+        if is_busy(webinar_id):
+            raise ActionRefused(Code.TALK_BUSY)
+        pace, second = _paces.setdefault(webinar_id, _Pace()), _second()
+        if pace.second != second:
+            pace.second, pace.taken = second, 0
+        pace.taken += 1
+        pace.writing += 1
+    try:
+        yield
+    except BaseException:
+        with _lock:
+            pace.taken -= pace.second == second
+        raise
+    finally:
+        with _lock:
+            pace.writing -= 1
+
+
+def _second() -> int:
+    return int(clock.now().timestamp())

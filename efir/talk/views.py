@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from uuid import UUID, uuid4
 
 from django.contrib.auth.views import redirect_to_login
@@ -21,7 +22,7 @@ from efir.room.views import visible_or_404
 from efir.talk.encoding import Audience, as_json
 from efir.talk.models import MAX_LENGTH, Kind
 from efir.talk.moderation import ACTIONS, moderate, mute
-from efir.talk.pace import note_accepted
+from efir.talk.pace import reserved
 from efir.talk.queue import last_change, queue_of
 from efir.talk.selectors import page_of_messages
 from efir.talk.writing import write_message
@@ -63,7 +64,9 @@ def _write(request: HttpRequest, webinar_id: int) -> HttpResponse:
     """Store the message of a form or of the page's script; a browser without script goes back to the room."""
     try:
         text, kind, client_id = _parse(request)
-        message, is_new = write_message(webinar_id, current_person(request), text, kind, client_id)
+        person = current_person(request)
+        with nullcontext() if can(person, Capability.MODERATE_TALK) else reserved(webinar_id):
+            message, is_new = write_message(webinar_id, person, text, kind, client_id)
     except BadRequest as bad:
         if prefers_html(request):
             return redirect_with_message(request, _room_path(webinar_id), bad.message, error=True)
@@ -72,8 +75,6 @@ def _write(request: HttpRequest, webinar_id: int) -> HttpResponse:
         return _answer_refusal(request, webinar_id, refused)
     if is_new:
         metrics.TALK_MESSAGES.labels(kind).inc()
-        if not (message.muted or can(current_person(request), Capability.MODERATE_TALK)):
-            note_accepted(webinar_id)
     if prefers_html(request):
         return redirect_with_message(request, _room_path(webinar_id), _("Отправлено."))
     return JsonResponse(as_json(message, Audience.AUTHOR), status=201 if is_new else 200)

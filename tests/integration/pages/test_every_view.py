@@ -19,6 +19,7 @@ from efir.edge.application import edge_routes
 from efir.lib import clock as efir_clock
 from efir.room import hub as hub_module
 from efir.room import sse
+from efir.talk import pace
 from efir.talk.models import Kind
 from efir.talk.writing import write_message
 from efir.telegram.models import OutboxMessage
@@ -316,6 +317,7 @@ def ask(places):
             ).status_code
             transaction.set_rollback(True)
         cache.clear()
+        pace._paces.clear()
         return int(status)
 
     return answer
@@ -350,7 +352,7 @@ def test_every_view_has_a_row():
 def test_every_edge_route_has_a_row():
     addresses = [re.sub(r"\{\w+}", "5", address) for address in (*PAGES, STREAM)]
     patterns = [route.pattern for route in edge_routes(OneThreadHandler()) if route.name != "static/"]
-    assert len(patterns) == 14
+    assert len(patterns) == 15
     assert [each.pattern for each in (*patterns, sse.PATH) if not any(map(each.fullmatch, addresses))] == []
     assert set(addresses) >= {"/offline/", "/offline.js"}
 

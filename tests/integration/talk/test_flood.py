@@ -13,7 +13,7 @@ from efir.accounts.capabilities import Role
 from efir.room import hub as hub_module
 from efir.talk import pace
 from efir.talk.writing import MAX_ACCEPTED_PER_SECOND
-from tests.integration.edge.test_edge import Site
+from tests.support.edge import Site
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,7 +22,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def post(make_webinar, make_person, clock, monkeypatch):
     """Return a function that posts into a room: the status, the body, and how often Django was asked."""
     monkeypatch.setattr(hub_module, "_hub", None)
-    monkeypatch.setattr(pace, "_second", 0)
     room = make_webinar("live")
 
     def post(role, *, accept="application/json", accepted=MAX_ACCEPTED_PER_SECOND, language="ru"):
@@ -31,7 +30,8 @@ def post(make_webinar, make_person, clock, monkeypatch):
             client.force_login(make_person(role))
             key = client.cookies[settings.SESSION_COOKIE_NAME].value
         for _ in range(accepted):
-            pace.note_accepted(room.pk)
+            with pace.reserved(room.pk):
+                pass
 
         async def scenario():
             site = Site()

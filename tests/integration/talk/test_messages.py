@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from uuid import uuid4
 
 import pytest
@@ -198,8 +199,7 @@ def test_text_is_never_markup(member, room):
     assert json.loads(answer.content)["text"] == "<script>alert(1)</script>&amp;оборот"
 
 
-def test_flood_is_refused_without_the_database(as_role, room, clock, monkeypatch, django_assert_num_queries):
-    monkeypatch.setattr(pace, "_second", 0)
+def test_flood_is_refused_without_the_database(as_role, room, clock, django_assert_num_queries):
     people = [as_role(Role.CANDIDATE) for _ in range(MAX_ACCEPTED_PER_SECOND)]
     assert not pace.is_busy(room.pk)
     for each in people:
@@ -208,4 +208,19 @@ def test_flood_is_refused_without_the_database(as_role, room, clock, monkeypatch
         assert pace.is_busy(room.pk)
     assert not pace.is_busy(room.pk + 1)
     clock.move(1)
+    assert not pace.is_busy(room.pk)
+
+
+def test_refused_message_gives_its_place_back(member, room, clock):
+    for _ in range(MAX_ACCEPTED_PER_SECOND + 5):
+        assert error(say(member, room, "example.ru")) == (403, "talk_links")
+    assert say(member, room).status_code == 201
+
+
+def test_no_more_are_written_at_once_than_a_room_takes(room, clock):
+    with ExitStack() as stack:
+        for _ in range(MAX_ACCEPTED_PER_SECOND):
+            stack.enter_context(pace.reserved(room.pk))
+        clock.move(5)  # the database is slow
+        assert pace.is_busy(room.pk)
     assert not pace.is_busy(room.pk)
