@@ -17,6 +17,7 @@ ORDER = [
     "accounts",
     "webinars",
     "room",
+    "broadcast",
     "talk",
     "telegram",
     "attendance",
