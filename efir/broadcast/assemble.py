@@ -20,7 +20,7 @@ from av.audio.fifo import AudioFifo
 from av.audio.resampler import AudioResampler
 
 # Low: the room and the sender of the next webinar come first.
-NICENESS = 10
+NICENESS = 5
 AAC_FRAME = 1024  # samples
 
 Read = Callable[[str], bytes]
