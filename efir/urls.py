@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
+from efir.accounts.language import choose_language
 from efir.web import offline
 from efir.web.shortcuts import IdConverter
 
@@ -12,6 +13,7 @@ register_converter(IdConverter, "id")
 handler500 = "efir.web.errors.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("i18n/setlang/", choose_language, name="set_language"),
     path("offline/", offline.page, name="offline"),
     path("offline.js", offline.worker, name="offline_worker"),
     path("", include("efir.site_settings.urls")),

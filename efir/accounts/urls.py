@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from django.urls import path
 
-from efir.accounts import language
 from efir.accounts.views import data, login, password, password_reset, people
 
 urlpatterns = [
     path("login/", login.log_in, name="login"),
     path("login/forgotten/", password_reset.forgotten, name="password_forgotten"),
     path("logout/", login.log_out, name="logout"),
-    path("i18n/setlang/", language.choose_language, name="set_language"),
     path("consent/", login.consent, name="consent"),
     path("account/consent/", data.consent_asked, name="consent_asked"),
     path("account/data/", data.own_data, name="own_data"),

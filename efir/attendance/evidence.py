@@ -41,7 +41,7 @@ from efir.room.presence_store import (
     spans_by_person,
 )
 from efir.webinars.lifecycle import ON_AIR, Status
-from efir.webinars.models import LedgerEntry, Webinar
+from efir.webinars.models import LedgerEntry, Seat, Webinar
 
 # While on air the last seconds have not been written yet: that does not mean that nothing was recorded.
 WRITE_DELAY = timedelta(seconds=60)
@@ -266,15 +266,25 @@ def timeline_of(webinar: Webinar) -> BroadcastTimeline | None:
 
 
 class AttendanceStatus(NamedTuple):
-    """One person's part in a webinar. `gets_recording`: judged as not attended, so the recording will be sent."""
+    """One person's part in a webinar.
+
+    `gets_recording`: judged as not attended, so the recording will be sent. `had_seat`: they may watch it as well.
+    """
 
     was_there: bool = False
     gets_recording: bool = False
+    had_seat: bool = False
+
+    @property
+    def may_watch_recording(self) -> bool:
+        """Whether the person finds the recording in the room and in their account."""
+        return self.was_there or self.had_seat
 
 
 def attendance_status(webinar_id: int, person_id: int) -> AttendanceStatus:
-    """Return whether the person was in the room at a live moment, and whether the recording is due; one query."""
+    """Return the person's part; one query."""
     there = Participation.objects.filter(webinar_id=webinar_id, person_id=person_id)
     missed = Verdict.objects.filter(webinar_id=webinar_id, lead_id=person_id, attended=False)
-    row = Person.objects.filter(pk=person_id).values_list(Exists(there), Exists(missed)).first()
+    seat = Seat.objects.filter(webinar_id=webinar_id, person_id=person_id)
+    row = Person.objects.filter(pk=person_id).values_list(Exists(there), Exists(missed), Exists(seat)).first()
     return AttendanceStatus(*row) if row else AttendanceStatus()

@@ -51,6 +51,8 @@ PAGES: dict[str, tuple[int, ...]] = {
     "/account/seats/{scheduled}/": (302, 404, 404, 404, 404, 404),
     "/account/seats/{scheduled}/remind": (405, 405, 405, 405, 405, 405),
     "/account/seats/{scheduled}/device": (405, 405, 405, 405, 405, 405),
+    "/account/webinars/": (302, 200, 200, 200, 200, 200),
+    "/account/recordings/{finished}/": (302, 404, 404, 404, 404, 404),
     "/account/people/": (302, 403, 403, 403, 403, 200),
     "/account/site/": (302, 403, 403, 403, 403, 200),
     "/site/logo/00000000000000000000000000000000/logo.png": (404, 404, 404, 404, 404, 404),
