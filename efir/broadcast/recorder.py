@@ -63,8 +63,8 @@ class Recorder:
             try:
                 joined = await self._join(webinar_id, parts, name, stop)
             except (NotJoined, media.NoSpace, OSError):
-                # Begun again once the claim has run out. In the end the segments are a recording, too.
                 if self._tries[webinar_id] < MAX_TRIES:
+                    await in_thread(recordings.release, webinar_id, self.id)
                     raise
                 log.exception("recording_without_file", webinar_id=webinar_id)
                 joined = 0
@@ -92,6 +92,8 @@ class Recorder:
     async def _join(self, webinar_id: int, parts: Parts, name: str, stop: asyncio.Event) -> int | None:
         """Make the file. Return its size, or None if the work is not ours any more. Raises NotJoined."""
         target = media.scratch_file(name)
+        for left_behind in target.parent.glob("*.mp4.new"):  # by a worker that was killed
+            left_behind.unlink(missing_ok=True)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -107,6 +109,8 @@ class Recorder:
                 await asyncio.wait({working}, timeout=RENEW_S)
                 if stop.is_set() or not await in_thread(recordings.renew, webinar_id, self.id):
                     return None
+                if await in_thread(_is_full):
+                    raise media.NoSpace
             if process.returncode:
                 raise NotJoined(process.returncode)
             size = target.stat().st_size
@@ -117,6 +121,10 @@ class Recorder:
                 process.kill()
             await process.wait()
             target.unlink(missing_ok=True)
+
+
+def _is_full() -> bool:
+    return media.store().free_bytes() == 0
 
 
 def _names(run: Sequence[Segment]) -> list[str]:

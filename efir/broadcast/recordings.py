@@ -65,6 +65,12 @@ def renew(webinar_id: int, holder: UUID) -> bool:
     return bool(ours.update(claimed_until=clock.now() + CLAIM))
 
 
+def release(webinar_id: int, holder: UUID) -> None:
+    """Let a recording go that could not be prepared, so that it is due again."""
+    ours = Recording.objects.filter(webinar_id=webinar_id, claimed_by=holder)
+    ours.update(claimed_by=None, claimed_until=None)
+
+
 def complete(webinar_id: int, holder: UUID, **fields: Any) -> bool:
     """Make the recording ready with these fields, and publish it if its webinar says so.
 

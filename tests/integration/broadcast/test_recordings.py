@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -21,9 +22,11 @@ from efir.broadcast.models import (
     SessionSource,
     SessionState,
 )
+from efir.broadcast.recorder import Recorder
 from efir.broadcast.recording_links import personal_token, personal_url
 from efir.broadcast.recording_parts import select_parts
 from efir.hooks.actions import ActionRefused, Code
+from efir.lib.concurrency import in_thread
 from efir.ops.verify import media as verified_media
 from efir.webinars import core
 from tests.conftest import SYSTEM
@@ -243,3 +246,39 @@ def test_verify_finds_rows_without_files_and_files_without_rows(recorded):
     finish_sessions(recorded)
     (note,) = verified_media.notes()
     assert f"webinar={recorded.pk}: 1 files belong to nothing" in note
+
+
+def run_recorder(until) -> None:
+    """Run the worker's part until this is so."""
+
+    async def scenario() -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(Recorder().run(stop))
+        async with asyncio.timeout(120):
+            while not await in_thread(until):
+                await asyncio.sleep(0.05)
+        stop.set()
+        await running
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_full_disk_leaves_a_recording_without_a_file(recorded, monkeypatch):
+    finish_sessions(recorded)
+    monkeypatch.setattr(type(media.store()), "free_bytes", lambda _: 0)
+    run_recorder(lambda: recordings.summary(recorded)["state"] == "ready")
+    recording = Recording.objects.get(pk=recorded.pk)
+    assert recording.file == ""
+    assert Client().head(f"{recordings.path_of(recording)}video.mp4").status_code == 404
+    assert Client().head(f"{recordings.path_of(recording)}video.m3u8").status_code == 200
+    assert 'src="video.mp4"' not in Client().get(recordings.path_of(recording)).content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_segments_that_cannot_be_joined_play_as_hls(recorded):
+    # The segments of this test are no video.
+    finish_sessions(recorded)
+    run_recorder(lambda: recordings.summary(recorded)["state"] == "ready")
+    assert Recording.objects.get(pk=recorded.pk).file == ""
+    assert not [name for name in media.store().names() if name.endswith(".mp4")]
