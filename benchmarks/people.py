@@ -74,6 +74,13 @@ def live_webinar() -> Webinar:
     return core.core_webinar_set_status(scheduled_webinar().pk, "start", SYSTEM)
 
 
+def live_own_webinar() -> Webinar:
+    """Create a webinar with an own broadcast that is live."""
+    webinar = core.create({"title": "Эфир", "starts_at": clock.now(), "video": "own"}, SYSTEM)
+    core.publish(webinar.pk, SYSTEM)
+    return core.core_webinar_set_status(webinar.pk, "start", SYSTEM)
+
+
 def room_page(webinar: Webinar) -> str:
     """Return the path of the room's page."""
     return f"/account/webinar_room/{webinar.pk}/"

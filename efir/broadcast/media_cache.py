@@ -26,14 +26,20 @@ class MediaCache:
 
     async def get(self, name: str) -> bytes | None:
         """Return a file, or None if there is none. Requests at the same time share one read. Raises OSError."""
-        content = self._files.get(name)
+        content = self.peek(name)
         if content is not None:
-            self._files.move_to_end(name)
             return content
         if name not in self._reading:
             task = self._reading[name] = asyncio.create_task(self._read(name))
             task.add_done_callback(lambda _: self._reading.pop(name, None))
         return await asyncio.shield(self._reading[name])
+
+    def peek(self, name: str) -> bytes | None:
+        """Return a file if it is in memory."""
+        content = self._files.get(name)
+        if content is not None:
+            self._files.move_to_end(name)
+        return content
 
     async def _read(self, name: str) -> bytes | None:
         content = await _POOL.run(media.store().read, name)

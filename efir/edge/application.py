@@ -23,10 +23,10 @@ from efir.edge.recordings import recording_file
 from efir.edge.request_id import RequestIdMiddleware
 from efir.edge.schedule_edition import ScheduleEditions
 from efir.edge.talk import refuse_flood
-from efir.edge.video import LivePlaylist, MediaFiles
+from efir.edge.video import MEDIA_ROUTE, LivePlaylist, MediaFiles
 from efir.edge.watch import watch
 from efir.lib import ids, metrics
-from efir.lib.asgi import Application, Receive, Scope, Send
+from efir.lib.asgi import Application, PreparedResponse, Receive, Scope, Send
 from efir.room.sse import PATH as STREAM
 from efir.room.sse import stream
 from efir.site_settings.logo import ID as LOGO_ID
@@ -51,10 +51,12 @@ class Route(NamedTuple):
     method: str = "GET"
 
 
-def edge_routes(django: Application) -> tuple[Route, ...]:
+def edge_routes(django: Application, media_files: MediaFiles | None = None) -> tuple[Route, ...]:
     """Return every route that is answered before Django; `django` renders the pages to cache."""
     editions = ScheduleEditions()
     return (
+        # The most frequent first: each viewer of an own broadcast asks for a segment each second.
+        Route(media.PATH, MEDIA_ROUTE, media_files or MediaFiles()),
         Route(_path(r"/static/.+"), "static/", StaticFiles()),
         Route(_path(rf"/posters/({POSTER_ID})/([\w.]+)"), "poster", poster_files()),
         Route(_path(rf"/site/logo/({LOGO_ID})/([\w.]+)"), "site_logo", logo_files()),
@@ -83,7 +85,6 @@ def edge_routes(django: Application) -> tuple[Route, ...]:
         ),
         Route(_path(rf"{_VIDEO}live\.m3u8"), "video/live.m3u8", LivePlaylist()),
         Route(_path(rf"{_VIDEO}audio\.m3u8"), "video/audio.m3u8", LivePlaylist(audio=True)),
-        Route(media.PATH, "media/", MediaFiles()),
         Route(
             _path(rf"/recordings/({LINK_PATTERN})/video\.(m3u8|mp4)"),
             "recordings/<token>/video",
@@ -100,7 +101,8 @@ class EdgeApplication:
     """The whole ASGI application: the event stream, then the routes of the edge, then Django."""
 
     def __init__(self, django: Application) -> None:
-        self.routes = edge_routes(django)
+        self._media = MediaFiles()
+        self.routes = edge_routes(django, self._media)
         self._django = BodyLimitMiddleware(PasswordQueueMiddleware(RequestIdMiddleware(django)))
         # TLS ends in a proxy. Its public URL says which scheme visitors use, so no header has to be trusted for it.
         self._scheme = "https" if settings.EFIR.is_https else "http"
@@ -114,6 +116,10 @@ class EdgeApplication:
             if await self._answer(scope, send):
                 return None
         return await self._django(dict(scope), receive, send)
+
+    def respond_at_once(self, path: str) -> PreparedResponse | None:
+        """Return the response to a GET of this path if it is in memory and is the same for everybody, else None."""
+        return self._media.from_memory(path) if path.startswith("/media/") else None
 
     async def _answer(self, scope: Scope, send: Send) -> int:
         """Return the HTTP status of the response, or 0 if the request is left to Django."""

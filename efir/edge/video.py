@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from efir.broadcast import media
 from efir.broadcast.live import current_live
@@ -11,6 +12,7 @@ from efir.lib import clock, metrics
 from efir.lib.asgi import (
     PREPARED,
     Headers,
+    PreparedResponse,
     Scope,
     Send,
     SendPrepared,
@@ -29,6 +31,7 @@ PLAYLIST_HEADERS = (
     (b"cache-control", b"no-store"),
     *SECURITY_HEADERS,
 )
+MEDIA_ROUTE = "media/"  # its label in the metrics
 RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.ASCII)
 PART_BYTES = 256 * 1024
 
@@ -66,6 +69,17 @@ class MediaFiles:
     def __init__(self) -> None:
         self._cache = MediaCache()
 
+    def from_memory(self, path: str) -> PreparedResponse | None:
+        """Return the response for a path, or None if the file is not in memory or the address is not valid."""
+        match = media.PATH.fullmatch(path)
+        content = self._cache.peek(match[3]) if match else None
+        if match is None or content is None or not media.is_valid(match[1], match[2], match[3]):
+            return None
+        metrics.MEDIA_SENT.inc(len(content))
+        metrics.count_request(MEDIA_ROUTE, 200)
+        cache = (b"cache-control", cache_until(int(match[1])))
+        return segment_head(match[3], len(content)), (cache,), content
+
     async def __call__(self, scope: Scope, send: Send, expires: str, signature: str, name: str) -> int:
         """Answer: 404 if the address is forged or has expired, or if the file is gone."""
         if not media.is_valid(expires, signature, name):
@@ -75,9 +89,12 @@ class MediaFiles:
         content = await self._cache.get(name)
         if content is None:
             return await _refuse(send, 404)
-        headers = (*_file_headers(name, cache_until(int(expires))), (b"content-length", b"%d" % len(content)))
         metrics.MEDIA_SENT.inc(len(content))
-        return await _send(scope, send, 200, headers, content)
+        cache = (b"cache-control", cache_until(int(expires)))
+        prepared: SendPrepared | None = scope.get("extensions", {}).get(PREPARED)
+        if prepared is None or not prepared(segment_head(name, len(content)), (cache,), content):
+            await send_response(send, 200, (*_segment_headers(name, len(content)), cache), content)
+        return 200
 
 
 async def send_file(scope: Scope, send: Send, name: str, more: Headers, cache: bytes) -> int:
@@ -109,6 +126,18 @@ async def send_file(scope: Scope, send: Send, name: str, more: Headers, cache: b
         await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
     return status
+
+
+@lru_cache(maxsize=2000)  # some minutes of a few broadcasts
+def segment_head(name: str, size: int) -> bytes:
+    """Return the head of a segment's response, encoded once for all viewers."""
+    return head_of(200, _segment_headers(name, size))
+
+
+def _segment_headers(name: str, size: int) -> Headers:
+    etag = f'"{name.rpartition("/")[2]}"'.encode()
+    length = (b"content-length", b"%d" % size)
+    return ((b"content-type", media.CONTENT_TYPES["m4s"]), length, (b"etag", etag), *SECURITY_HEADERS)
 
 
 def cache_until(expires: int) -> bytes:

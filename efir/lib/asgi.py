@@ -25,6 +25,9 @@ HandOver: TypeAlias = Callable[[], int | None]
 PREPARED = "efir.prepared"
 SendPrepared: TypeAlias = Callable[[bytes, Headers, bytes], bool]
 
+# The same three things, for an application that answers some paths at once (`respond_at_once`), without a coroutine.
+PreparedResponse: TypeAlias = tuple[bytes, Headers, bytes]
+
 
 def cookies_of(scope: Scope) -> dict[str, str]:
     """Return the request's cookies."""

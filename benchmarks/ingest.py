@@ -1,0 +1,97 @@
+"""Ingest and segments: a sender of 720p30 at 1.5 Mbit/s in real time, and what the server's processes need for it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+from django.core.management import call_command
+from django.test import Client
+
+from benchmarks.people import create_people, live_own_webinar
+from benchmarks.servers import Server, efir
+from benchmarks.tables import table
+from efir.accounts.capabilities import Role
+from efir.broadcast.models import Segment
+from tests.support.recorder import record
+
+SECONDS = 60
+IDLE_S = 10
+FPS, BIT_RATE, SIZE = 30, 1_400_000, (1280, 720)
+LIMIT_PERCENT, LIMIT_MB = 6, 120
+
+
+def main(_option: str = "--seconds", seconds: str = str(SECONDS)) -> None:
+    """Print the table. The recording is made first; it is sent again from its beginning if it is too short."""
+    call_command("migrate", verbosity=0)
+    webinar = live_own_webinar()
+    (speaker,) = create_people(1, Role.SPEAKER, "speaker")
+    browser = Client()
+    browser.force_login(speaker)
+    cookies = {name: morsel.value for name, morsel in browser.cookies.items()}
+    chunks = record("mp4", SECONDS, size=SIZE, fps=FPS, bit_rate=BIT_RATE)
+    with efir("serve") as server:
+        time.sleep(3)  # what a process does when it starts
+        idle = percent(server, IDLE_S)
+        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", cookies=cookies) as http:
+            http.get("/login/")
+            token = http.cookies.get("csrftoken") or ""
+            answer = http.post(
+                f"/admin_webinar/{webinar.pk}/broadcast",
+                json={"mime": "video/mp4"},
+                headers={"X-CSRFToken": token},
+            )
+            answer.raise_for_status()
+            busy, child_mb = send(http, answer.json()["chunk_url"], chunks, server, int(seconds))
+    frames = sum(Segment.objects.values_list("frames", flat=True))
+    sent_mbit = sum(map(len, chunks)) * 8 / SECONDS / 1e6
+    table(
+        f"Ingest and segments, 720p30 at {sent_mbit:.1f} Mbit/s in chunks of 1 s for {seconds} s",
+        ["what", "percent of a core", f"cutting process, MB (limit {LIMIT_MB})", "frames cut"],
+        [
+            ("`efir serve`, nobody sends", f"{idle:.1f}", "", ""),
+            (
+                f"`efir serve`, one sender (limit {LIMIT_PERCENT} more)",
+                f"{busy:.1f}",
+                f"{child_mb[0]:.0f} at first, {child_mb[-1]:.0f} at last",
+                frames,
+            ),
+        ],
+    )
+
+
+def percent(server: Server, seconds: float) -> float:
+    """Return the share of a core that the server uses in the next seconds, in percent."""
+    before, began = server.cpu_s(), time.monotonic()
+    time.sleep(seconds)
+    return (server.cpu_s() - before) / (time.monotonic() - began) * 100
+
+
+def send(
+    http: httpx.Client, url: str, chunks: list[bytes], server: Server, seconds: int
+) -> tuple[float, list[float]]:
+    """Send a chunk a second; return the percent of a core, and the cutting process's memory in MB, each second."""
+    began, memory, measured = time.monotonic(), [], (0.0, 0.0)
+    for n in range(seconds + 1):
+        wait = began + n - time.monotonic()
+        time.sleep(max(0.0, wait))
+        chunk = chunks[n] if n < len(chunks) else chunks[(n - len(chunks)) % len(chunks)]
+        http.put(f"{url}{n}", content=chunk).raise_for_status()
+        if n == 5:  # the process has been started
+            measured = server.cpu_s(), time.monotonic()
+        if n > 5:
+            memory.append(_child_mb(server))
+    return (server.cpu_s() - measured[0]) / (time.monotonic() - measured[1]) * 100, memory
+
+
+def _child_mb(server: Server) -> float:
+    children: list[Any] = server._pids()[1:]
+    sizes = [
+        int(line.split()[1]) / 1024
+        for pid in children
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        if line.startswith("VmRSS:")
+    ]
+    return max(sizes, default=0.0)
