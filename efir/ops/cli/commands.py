@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from efir.broadcast import media
 from efir.hooks.actions import ActionRefused, Context, Source
 from efir.ops.cli import listings
 from efir.ops.cli.output import fail, print_lines
@@ -38,7 +39,10 @@ def change_webinar(options: argparse.Namespace) -> int:
 
 
 def broadcast(options: argparse.Namespace) -> int:
-    """Print the sessions of senders."""
+    """Print the sessions of senders, or the key with which a proxy checks media addresses."""
+    if options.media_key:
+        print(media.signing_key())
+        return 0
     return print_lines(listings.broadcasts(options.id))
 
 

@@ -92,6 +92,11 @@ def build_parser() -> Parser:
         "list the own broadcasts' senders, one JSON object a line",
     )
     broadcast.option("id", metavar="ID", nargs="?", type=int, text="only those of this webinar")
+    broadcast.option(
+        "--media-key",
+        action="store_true",
+        text="print the key of media addresses, for a proxy that checks them",
+    )
     journal = _add(commands, "journal", "commands:journal", "list the facts, one JSON object a line")
     journal.webinar_option()
     verdicts = _add(commands, "verdicts", "commands:verdicts", "list the verdicts, one JSON object a line")
