@@ -22,10 +22,11 @@ from tools.postgres import MISSING, binaries, cluster
 # In the order of a run: the soak, which takes ten minutes, last.
 SQLITE = (
     "evening", "logins", "newcomers", "rush", "pipeline", "claims", "sending", "fanout", "talk", "arrival",
-    "pages", "ingest", "segments", "migrations", "delay", "recording", "soak",
+    "pages", "large_pages", "ingest", "segments", "migrations", "delay", "recording", "soak",
 )  # fmt: skip
 POSTGRESQL = (
-    "logins", "newcomers", "rush", "pipeline", "claims", "sending", "fanout", "arrival", "migrations",
+    "logins", "newcomers", "rush", "pipeline", "claims", "sending", "fanout", "arrival", "large_pages",
+    "migrations",
 )  # fmt: skip
 # The environment is read before a benchmark's module is imported, so what differs from the defaults is here.
 BOT = {"EFIR_TELEGRAM_TOKEN": "42:bench"}

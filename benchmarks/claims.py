@@ -1,30 +1,35 @@
-"""What a claim costs, however many messages one partner has: processor and time of claim and compose."""
+"""What claiming and composing cost, however many messages one partner has, and publishing for 10,000 who wait."""
 
 from __future__ import annotations
 
 import logging
 import time
+from datetime import timedelta
 from uuid import uuid4
 
 from django.core.management import call_command
 
-from benchmarks.people import create_people
+from benchmarks.people import PLAYER_URL, SYSTEM, create_people
 from benchmarks.pipeline import classify, finished_webinar
-from benchmarks.tables import median, ms, table, warn
+from benchmarks.tables import median, ms, seconds, table, warn
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
 from efir.attendance import tracker
+from efir.lib import clock
 from efir.telegram.bot import lease
 from efir.telegram.bot.outcomes import Sent
-from efir.telegram.models import OutboxMessage, TelegramChat
-from efir.telegram.outbox import claims
+from efir.telegram.models import Kind, MessageState, OutboxMessage, TelegramChat
+from efir.telegram.outbox import claims, enqueue
 from efir.telegram.outbox.completion import complete
+from efir.webinars import core
 
 SIZES = (1_000, 5_000, 20_000)
 CLAIMS = 9  # the first, and so many lists that even the smallest has
 MOST_MS = 50.0
 MOST_RATIO = 1.5
 CHAT = 1_000_000
+WAITING = 10_000
+MOST_PUBLISHING_S = 1.0
 
 
 def main() -> None:
@@ -33,7 +38,8 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     rows, medians = [], []
     for size in SIZES:
-        first, later = measure(size)
+        partner = queue_verdicts(size)
+        first, later = measure(partner)
         cpu = median([spent for spent, _ in later])
         medians.append(cpu)
         rows.append(
@@ -49,10 +55,36 @@ def main() -> None:
     if max(medians) > MOST_RATIO * min(medians):
         warn(f"the claims differ by {max(medians) / min(medians):.1f} ×, not {MOST_RATIO} ×")
 
+    publish_recording(partner)
 
-def measure(size: int) -> tuple[tuple[float, float], list[tuple[float, float]]]:
+
+def publish_recording(partner: Person) -> None:
+    """Print how long publishing takes if many wait for the recording, and how long the worker then needs."""
+    waiting = OutboxMessage.objects.filter(kind=Kind.CANDIDATE_FOLLOWUP, lead__invited_by=partner)
+    people = list(waiting.values_list("person_id", flat=True)[:WAITING])
+    TelegramChat.objects.bulk_create(
+        [TelegramChat(person_id=person_id, chat_id=CHAT + person_id) for person_id in people]
+    )
+    waiting.filter(person_id__in=Person.objects.filter(telegramchat__isnull=False)).update(
+        kind=Kind.CANDIDATE_RECORDING,
+        state=MessageState.WAITING_RECORDING,
+        expires_at=clock.now() + timedelta(days=1),
+    )
+    webinar_id = OutboxMessage.objects.filter(state=MessageState.WAITING_RECORDING)[0].webinar_id
+    request_s = seconds(lambda: core.publish_recording(webinar_id, PLAYER_URL, SYSTEM))
+    worker_s = seconds(enqueue.expire)
+    left = OutboxMessage.objects.filter(state=MessageState.WAITING_RECORDING).count()
+    table(
+        f"Publishing a recording for which {WAITING:,} messages wait",
+        ["what", "s"],
+        [("the speaker's request", f"{request_s:.2f}"), ("the rest, in the worker", f"{worker_s:.2f}")],
+    )
+    if request_s > MOST_PUBLISHING_S or left:
+        warn(f"publishing takes {request_s:.2f} s, and {left:,} messages still wait")
+
+
+def measure(partner: Person) -> tuple[tuple[float, float], list[tuple[float, float]]]:
     """Return processor and time, in seconds, of the first claim and of the next ones."""
-    partner = queue_verdicts(size)
     holder = uuid4()
     found = []
     for number in range(CLAIMS):

@@ -31,8 +31,7 @@ from efir.attendance.rules import (
 from efir.lib import clock
 from efir.room.models import PresenceInterval, WatchingInterval
 from efir.room.presence_store import (
-    clock_went_ahead,
-    clock_went_back,
+    clock_was_set,
     heartbeats,
     is_watching_recorded,
     openings_by_person,
@@ -135,17 +134,24 @@ def live_spans(ledger: Sequence[LedgerEntry], until: datetime) -> list[Span]:
     return spans_while(ledger, until, lambda entry: entry.to_status == Status.LIVE)
 
 
-def live_time_of(webinar: Webinar, until: datetime, as_of: Mapping[UUID, datetime] | None = None) -> LiveTime:
-    """Return the webinar's live time up to `until`, and when it was recorded; `as_of` as in `spans_by_person`."""
-    ledger = list(webinar.ledger.all())
+def live_time_of(
+    webinar: Webinar,
+    until: datetime,
+    as_of: Mapping[UUID, datetime] | None = None,
+    ledger: Sequence[LedgerEntry] | None = None,
+) -> LiveTime:
+    """Return the webinar's live time up to `until`, and when it was recorded; `as_of` as in `spans_by_person`.
+
+    `ledger`: the webinar's, if the caller has it.
+    """
+    ledger = list(webinar.ledger.all()) if ledger is None else ledger
     live = live_spans(ledger, until)
     clock_moved = any(later.at < earlier.at for earlier, later in pairwise(ledger))
     if not live:
         return LiveTime([], [], clock_moved)
     start, end = live[0][0], live[-1][1]
     recorded = union(recorded_spans(start, end, as_of))
-    clock_moved = clock_moved or clock_went_back(start, end, as_of) or clock_went_ahead(start, end, as_of)
-    return LiveTime(live, recorded, clock_moved)
+    return LiveTime(live, recorded, clock_moved or clock_was_set(start, end, as_of))
 
 
 def judged_live_time(webinar: Webinar) -> LiveTime:
@@ -247,10 +253,10 @@ class BroadcastTimeline:
 def timeline_of(webinar: Webinar) -> BroadcastTimeline | None:
     """Return the broadcast's timeline, on air as far as presence has been written; None if it has not begun."""
     end = webinar.finished_at or recorded_until()
-    live_time = live_time_of(webinar, end)
+    ledger = list(webinar.ledger.all())
+    live_time = live_time_of(webinar, end, ledger=ledger)
     if not live_time.spans:
         return None
-    ledger = list(webinar.ledger.all())
     start = live_time.spans[0][0]
     written_until = end - WRITE_DELAY if webinar.is_on_air else end
     return BroadcastTimeline(

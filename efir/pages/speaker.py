@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
@@ -21,6 +20,7 @@ from efir.attendance.report.stats import rule_of
 from efir.attendance.report.verdict_list import held_by_webinar, list_verdicts
 from efir.broadcast.stream_keys import encoder_of
 from efir.hooks.actions import ActionRefused, Code
+from efir.lib.pagination import KeyPaginator
 from efir.pages.own_recording import own_recording_of
 from efir.talk.queue import has_queue, queue_of
 from efir.telegram.message_list import list_messages
@@ -36,6 +36,8 @@ from efir.webinars.models import PROTECTED_FIELDS, Webinar
 from efir.webinars.selectors import for_speaker
 
 ON_A_PAGE = 30
+# Webinars with held verdicts that are named above the list.
+HELD_SHOWN = 10
 # Suggestions only: the form takes every IANA name.
 TIME_ZONES = [
     "Europe/Kaliningrad",
@@ -69,8 +71,10 @@ TIME_ZONES = [
 @capability_required(Capability.EDIT_WEBINAR)
 def webinar_list(request: HttpRequest) -> HttpResponse:
     """Show every webinar: those on air, those ahead, those that are over."""
-    page = Paginator(for_speaker(), ON_A_PAGE).get_page(request.GET.get("page"))
-    return render(request, "pages/speaker_list.html", {"page": page, "held": held_by_webinar()})
+    page = KeyPaginator(for_speaker(), ON_A_PAGE, for_speaker()).get_page(request.GET.get("page"))
+    held = list(held_by_webinar())
+    context = {"page": page, "held": held[:HELD_SHOWN], "more_held": len(held) - HELD_SHOWN}
+    return render(request, "pages/speaker_list.html", context)
 
 
 @never_cache
@@ -144,11 +148,11 @@ def _webinar_context(request: HttpRequest, webinar: Webinar) -> dict[str, Any]:
     if can(request.user, Capability.BROADCAST):
         context["encoder"] = encoder_of(webinar)
     if webinar.started_at:
-        timeline = timeline_of(webinar)
+        timeline, rule = timeline_of(webinar), rule_of(webinar)
         context["timeline"] = timeline
         if timeline:
             context |= {
-                "numbers": draw_numbers(webinar, timeline),
+                "numbers": draw_numbers(webinar, timeline, rule),
                 "scale": scale_of(timeline),
                 "zone_label": zone_label(timeline.start, timeline.zone),
             }
@@ -157,7 +161,7 @@ def _webinar_context(request: HttpRequest, webinar: Webinar) -> dict[str, Any]:
         context |= {
             "verdicts": verdicts,
             "classification": progress_of(webinar, verdicts.counts[""]),
-            "rule": rule_sentences(rule_of(webinar)),
+            "rule": rule_sentences(rule),
         }
     if can(request.user, Capability.MODERATE_TALK) and has_queue(webinar):
         context["queue"] = queue_of(webinar, request.GET)

@@ -163,9 +163,9 @@ def recorded_spans(
 
     `as_of`: heartbeats; nothing after them counts.
     """
-    recorders = Recorder.objects.filter(started_at__lt=end, pulsed_at__gt=start)
+    recorders = list(Recorder.objects.filter(started_at__lt=end, pulsed_at__gt=start))
     if as_of is None:
-        as_of = dict(recorders.values_list("id", "pulsed_at"))
+        as_of = {recorder.id: recorder.pulsed_at for recorder in recorders}
     return [
         (max(recorder.started_at, start), min(as_of[recorder.id], end))
         for recorder in recorders
@@ -190,20 +190,19 @@ def openings_by_person(webinar_id: int, person_ids: Iterable[int]) -> dict[int, 
     return dict(openings.values_list("person_id", "opened_at"))
 
 
-def clock_went_back(start: datetime, end: datetime, as_of: Iterable[UUID] | None = None) -> bool:
-    """Return whether the clock was set back, so that some time between `start` and `end` occurred twice.
+def clock_went_back(start: datetime, end: datetime) -> bool:
+    """Return whether the clock was set back, so that some time between `start` and `end` occurred twice."""
+    return _recorders_exist(Q(started_at__lt=end, repeats_until__gt=start), None)
+
+
+def clock_was_set(start: datetime, end: datetime, as_of: Iterable[UUID] | None = None) -> bool:
+    """Return whether the clock was set back or ahead: some time between `start` and `end` occurred twice, or never.
 
     `as_of`: the recorders that were known.
     """
-    return _recorders_exist(Q(started_at__lt=end, repeats_until__gt=start), as_of)
-
-
-def clock_went_ahead(start: datetime, end: datetime, as_of: Iterable[UUID] | None = None) -> bool:
-    """Return whether the clock was set ahead, so that some time between `start` and `end` never occurred.
-
-    `as_of`: the recorders that were known.
-    """
-    return _recorders_exist(Q(started_at__gt=start, skipped_from__lt=end), as_of)
+    back = Q(started_at__lt=end, repeats_until__gt=start)
+    ahead = Q(started_at__gt=start, skipped_from__lt=end)
+    return _recorders_exist(back | ahead, as_of)
 
 
 def _recorders_exist(condition: Q, as_of: Iterable[UUID] | None) -> bool:

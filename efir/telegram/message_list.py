@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Page
 from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from efir.lib import clock
 from efir.lib.filters import FilterLink, ListAddress, update_query
+from efir.lib.pagination import KeyPaginator
 from efir.telegram.health import BotHealth, bot_health
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.telegram.outbox.queries import count_by_state
@@ -56,10 +57,11 @@ def list_messages(webinar: Webinar, query: QueryDict) -> MessageList:
     counts = count_by_state(webinar.pk)
     total = sum(counts.values())
     state = address.chosen(MessageState)
-    messages = OutboxMessage.objects.filter(webinar=webinar).select_related(*RELATED)
+    messages = OutboxMessage.objects.filter(webinar=webinar)
     if state:
         messages = messages.filter(state=state)
-    paginator = Paginator(messages.order_by("lead__name", "lead_id", "priority"), ON_A_PAGE)
+    rows = OutboxMessage.objects.select_related(*RELATED)
+    paginator = KeyPaginator(messages.order_by("lead__name", "lead_id", "priority"), ON_A_PAGE, rows)
     paginator.count = counts.get(state, 0) if state else total  # saves the paginator's own query
     with_messages = [
         (each.value, each.label, counts.get(each, 0))

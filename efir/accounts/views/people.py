@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import structlog
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -25,6 +24,7 @@ from efir.accounts.sessions import current_person, request_context
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.lib.hosts import readable_url
+from efir.lib.pagination import KeyPaginator
 from efir.lib.text import clean_query, words_contained
 from efir.web.shortcuts import post_only, prefers_html, redirect_with_message
 
@@ -56,11 +56,12 @@ def people(request: HttpRequest) -> HttpResponse:
         except LoginTaken:
             form.add_error("login", _("Аккаунт с таким логином уже есть."))
     text = clean_query(request.GET, "q")
-    found = Person.objects.filter(erased_at=None).select_related("membership__group", "invited_by")
+    found = Person.objects.filter(erased_at=None)
     if text:
         as_login = Q(login__contains=normalize_login(text))
         found = found.filter(as_login | words_contained(text, "search_name", "login"))
-    page = Paginator(found.order_by("name", "pk"), PAGE_SIZE).get_page(request.GET.get("page"))
+    rows = Person.objects.select_related("membership__group", "invited_by")
+    page = KeyPaginator(found.order_by("name", "pk"), PAGE_SIZE, rows).get_page(request.GET.get("page"))
     context = {"page": page, "query": text, "form": form, "roles": Role.choices}
     return render(request, "accounts/people.html", context)
 

@@ -17,6 +17,7 @@ from efir.attendance.evidence import BroadcastTimeline, rule_for
 from efir.attendance.intervals import Span
 from efir.attendance.models import Classification, Verdict
 from efir.attendance.report.stats import Funnel, Stats, stats_of
+from efir.attendance.rules import Rule
 from efir.lib import clock
 from efir.webinars.models import Webinar
 
@@ -138,9 +139,9 @@ def bar_of(verdict: Verdict, timeline: BroadcastTimeline | None) -> Bar | None:
     return Bar(pieces, ", ".join(piece.label for piece in labelled), len(pieces) - len(labelled))
 
 
-def draw_numbers(webinar: Webinar, timeline: BroadcastTimeline) -> NumbersPanel:
-    """Count the webinar's funnel and presence, and lay out their drawings."""
-    stats = stats_of(webinar, timeline)
+def draw_numbers(webinar: Webinar, timeline: BroadcastTimeline, rule: Rule) -> NumbersPanel:
+    """Count the webinar's funnel and presence, and lay out their drawings; `rule` is what it is judged by."""
+    stats = stats_of(webinar, timeline, rule)
     return NumbersPanel(stats.funnel, _steps(stats.funnel), _curve(stats, timeline))
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.paginator import Page, Paginator
-from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Value
+from django.core.paginator import Page
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +18,7 @@ from efir.attendance.models import Participation, Verdict
 from efir.attendance.report.call_brief import CallBrief, asked, briefs_of, pressed
 from efir.attendance.report.panels import is_classified
 from efir.lib.filters import FilterLink, ListAddress
+from efir.lib.pagination import KeyPaginator
 from efir.lib.text import clean_query, words_contained
 from efir.webinars.models import Seat, Webinar
 from efir.webinars.schedule import Schedule
@@ -82,22 +83,24 @@ def list_candidates(partner: Person, schedule: Schedule, query: QueryDict) -> Ca
     """Return the people that the address asks for: `who` searches, `show` filters, `candidates` is the page."""
     address = ListAddress(query, "show", "candidates", "#candidates")
     webinar, finished = schedule.ahead(), last_finished(schedule)
-    people = _annotate(Person.objects.filter(invited_by_id=partner.pk), webinar, finished)
+    people = Person.objects.filter(invited_by_id=partner.pk)
+    annotated = _annotate(people, webinar, finished)
     filters = _filters(webinar, finished)
     who, show = clean_query(query, "who"), address.chosen(filters)
     order = CALL_ORDER if show in OF_FINISHED else ("-created_at", "-pk")
-    found: QuerySet[Person] = (
-        people.filter(words_contained(who, "search_name"), filters[show])
-        .annotate(telegram_reachable=F("telegramchat__reachable"))
+    found = annotated.filter(words_contained(who, "search_name"), filters[show]).order_by(*order)
+    rows: QuerySet[Person] = (
+        _annotate(Person.objects.all(), webinar, finished)
+        .annotate(telegram_reachable=F("telegramchat__reachable"), latest_verdict_id=_latest_verdict_id())
         .select_related("membership__group")
-        .prefetch_related(
-            Prefetch("verdicts", decided_verdicts().order_by("-webinar__starts_at"), to_attr="decided")
-        )
-        .order_by(*order)
     )
-    counts = people.aggregate(**{f"n_{name}": Count("pk", filter=each) for name, each in filters.items()})
+    counts = annotated.aggregate(**{f"n_{name}": Count("pk", filter=each) for name, each in filters.items()})
     choices = [(name, FILTERS[name], counts[f"n_{name}"]) for name in filters]
-    page = Paginator(found, PAGE_SIZE).get_page(address.page_number)
+    paginator = KeyPaginator(found, PAGE_SIZE, rows)
+    if not who:
+        paginator.count = counts[f"n_{show}"]  # saves the paginator's own query
+    page = paginator.get_page(address.page_number)
+    _attach_verdicts(page)
     return CandidateList(
         page=page,
         webinar=webinar,
@@ -142,6 +145,19 @@ def _annotate(
         present_finished_s=Subquery(verdicts.values("present_s")[:1]),
         awaits_verdict=took_part & ~Exists(verdicts),
     )
+
+
+def _latest_verdict_id() -> Subquery:
+    decided = Verdict.objects.filter(lead=OuterRef("pk")).exclude(attended=None)
+    return Subquery(decided.order_by("-webinar__starts_at", "-pk").values("pk")[:1])
+
+
+def _attach_verdicts(page: Page[Person]) -> None:
+    """Give each person on the page their latest decided verdict as `verdict`, or None."""
+    ids = [person.latest_verdict_id for person in page]  # type: ignore[attr-defined]  # an annotation
+    verdicts = decided_verdicts().in_bulk([each for each in ids if each])
+    for person, verdict_id in zip(page, ids, strict=True):
+        person.verdict = verdicts.get(verdict_id)  # type: ignore[attr-defined]  # for the template
 
 
 def _briefs(page: Page[Person], finished: Webinar | None) -> dict[int, CallBrief]:

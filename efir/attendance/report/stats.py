@@ -8,14 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import accumulate, groupby
 from math import ceil
 from typing import Any, TypeAlias
 
 from django.core.cache import cache
-from django.db.models import Count, DateTimeField, Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    DateTimeField,
+    Exists,
+    F,
+    IntegerField,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Sum,
+    When,
+)
+from django.db.models.functions import Cast, Coalesce
 
 from efir.accounts.capabilities import Capability, people_who_can
 from efir.attendance.evidence import BroadcastTimeline, is_watching_known, rule_for
@@ -69,40 +83,52 @@ class Stats:
     presses: Sequence[int]
 
 
-def stats_of(webinar: Webinar, timeline: BroadcastTimeline) -> Stats:
-    """Return the webinar's statistics; cached once its classification is done, since then they do not change."""
-    done_at = Classification.objects.filter(webinar=webinar).values_list("done_at", flat=True).first()
+def stats_of(webinar: Webinar, timeline: BroadcastTimeline, rule: Rule) -> Stats:
+    """Return the webinar's statistics; cached once its classification is done, since then they do not change.
+
+    rule: `rule_of` the webinar.
+    """
+    classification = Classification.objects.filter(webinar=webinar).first() or Classification()
+    done_at, pruned = classification.done_at, classification.evidence_pruned_at is not None
     # The number changes with the fields of `Stats`: an older release may have filled the cache.
     key = f"stats-2-{webinar.pk}-{done_at:%Y%m%d%H%M%S%f}" if done_at else ""
     stats: Stats | None = cache.get(key) if key else None
     if stats is None:
         stats = Stats(
-            funnel_of(webinar, timeline), curve_of(webinar, timeline), presses_of(webinar, timeline)
+            funnel_of(webinar, timeline, rule, pruned=pruned),
+            curve_of(webinar, timeline, pruned=pruned),
+            presses_of(webinar, timeline),
         )
         if key:
             cache.set(key, stats, CACHED_FOR_S)
     return stats
 
 
-def funnel_of(webinar: Webinar, timeline: BroadcastTimeline) -> Funnel:
-    """Count the funnel: in the database, or from the verdicts if the recorded presence has been pruned."""
+def funnel_of(
+    webinar: Webinar, timeline: BroadcastTimeline, rule: Rule | None = None, *, pruned: bool | None = None
+) -> Funnel:
+    """Count the funnel: in the database, or from the verdicts if the recorded presence has been pruned.
+
+    rule, pruned: `rule_of` and `is_pruned`, if the caller has them.
+    """
     # A verdict keeps no presence outside of live time. So the call-to-action counts in live time only, or the figure
     # would change with pruning.
     cta_live = clip(timeline.cta, timeline.live)
-    final = last_s(timeline.live, rule_of(webinar).grace_s)
+    final = last_s(timeline.live, (rule or rule_of(webinar)).grace_s)
     held = Verdict.objects.filter(webinar=webinar, reason__in=("unknown", "decided_by_admin"))
-    if is_pruned(webinar):
+    if is_pruned(webinar) if pruned is None else pruned:
         counts = _count_verdicts(webinar, timeline.live, cta_live, final, held)
     else:
         seat = Seat.objects.filter(webinar=webinar, person=OuterRef("person_id"))
         unseen = Q(Exists(held.filter(lead=OuterRef("person_id"))))
         entered = _overlaps(timeline.live)
-        counts = _lead_intervals(webinar).aggregate(
-            entered=_people(entered),
-            walk_ins=_people(entered & ~Q(Exists(seat))),
-            saw_cta=_people(_overlaps(cta_live)),
-            stayed=_people(_overlaps(final) & ~unseen),
-            unseen=_people(entered & unseen),
+        counts = _count_people(
+            _lead_intervals(webinar),
+            entered=entered,
+            walk_ins=entered & ~Q(Exists(seat)),
+            saw_cta=_overlaps(cta_live),
+            stayed=_overlaps(final) & ~unseen,
+            unseen=entered & unseen,
         )
     if timeline.cta:
         counts["pressed_cta"] = presses_by_leads(webinar).count()
@@ -155,8 +181,17 @@ def _lead_intervals(webinar: Webinar) -> QuerySet[PresenceInterval]:
     return leads.annotate(until=end)
 
 
-def _people(condition: Q) -> Count:
-    return Count("person_id", distinct=True, filter=condition)
+def _count_people(intervals: QuerySet[PresenceInterval], **conditions: Q) -> dict[str, Any]:
+    """Count the people who have an interval that meets each condition.
+
+    By an index that has the intervals by person: counts of distinct people would sort them once for each condition.
+    """
+    flags = {
+        f"has_{name}": Max(Case(When(condition, then=1), default=0, output_field=IntegerField()))
+        for name, condition in conditions.items()
+    }
+    people = intervals.order_by().values("person_id").annotate(**flags)
+    return people.aggregate(**{name: Coalesce(Sum(f"has_{name}"), 0) for name in conditions})
 
 
 def _overlaps(spans: Iterable[Span]) -> Q:
@@ -176,8 +211,11 @@ def rule_of(webinar: Webinar) -> Rule:
         return rule_for(webinar, watching=is_watching_known(webinar))
 
 
-def curve_of(webinar: Webinar, timeline: BroadcastTimeline) -> list[int]:
-    """Count the leads in the room at the start and at each full minute after it, up to the end."""
+def curve_of(webinar: Webinar, timeline: BroadcastTimeline, *, pruned: bool | None = None) -> list[int]:
+    """Count the leads in the room at the start and at each full minute after it, up to the end.
+
+    pruned: `is_pruned`, if the caller has it.
+    """
 
     def minute_of(moment: datetime) -> int:
         # The first full minute that is not before the moment.
@@ -185,7 +223,7 @@ def curve_of(webinar: Webinar, timeline: BroadcastTimeline) -> list[int]:
 
     length = int((timeline.end - timeline.start) / MINUTE) + 1
     changes = [0] * (length + 1)
-    for _, rows in groupby(presence_rows(webinar), key=lambda row: row[0]):
+    for _, rows in groupby(presence_rows(webinar, pruned=pruned), key=lambda row: row[0]):
         counted_until = 0
         for _, began, until in rows:
             first, after = max(minute_of(began), counted_until), min(minute_of(until), length)
@@ -210,12 +248,15 @@ def is_pruned(webinar: Webinar) -> bool:
     return Classification.objects.filter(webinar=webinar, evidence_pruned_at__isnull=False).exists()
 
 
-def presence_rows(webinar: Webinar, ids: Sequence[int] | None = None) -> Iterator[PresenceRow]:
+def presence_rows(
+    webinar: Webinar, ids: Sequence[int] | None = None, *, pruned: bool | None = None
+) -> Iterator[PresenceRow]:
     """Yield the presence of these leads (None: of all), by person and time.
 
-    If the recorded presence has been pruned, it is that of the verdicts, which is in live time only.
+    If the recorded presence has been pruned, it is that of the verdicts, which is in live time only. pruned:
+    `is_pruned`, if the caller has it.
     """
-    if is_pruned(webinar):
+    if is_pruned(webinar) if pruned is None else pruned:
         leads = Participation.objects.filter(webinar=webinar, is_lead=True).values("person_id")
         verdicts = Verdict.objects.filter(webinar=webinar, lead_id__in=leads).order_by("lead_id")
         if ids is not None:
@@ -227,5 +268,14 @@ def presence_rows(webinar: Webinar, ids: Sequence[int] | None = None) -> Iterato
     rows = _lead_intervals(webinar).order_by("person_id", "began_at")
     if ids is not None:
         rows = rows.filter(person_id__in=ids)
-    columns = rows.values_list("person_id", "began_at", "until")  # type: ignore[misc]  # `until` is an annotation
-    yield from columns.iterator(CHUNK)
+    # As text, because Django's conversion of a time on SQLite takes longer than all the rest.
+    times = rows.annotate(from_text=Cast("began_at", CharField()), to_text=Cast("until", CharField()))
+    columns = times.values_list("person_id", "from_text", "to_text")
+    for person_id, began, until in columns.iterator(CHUNK):
+        yield person_id, _moment(began), _moment(until)
+
+
+def _moment(text: str) -> datetime:
+    """Parse a time that the database wrote, in UTC; SQLite leaves the offset out."""
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

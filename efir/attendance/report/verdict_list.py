@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Page
 from django.db.models import Case, Count, F, IntegerField, Q, QuerySet, Value, When
 from django.http import QueryDict
 from django.utils.functional import Promise
@@ -16,6 +16,7 @@ from efir.attendance.evidence import late_results
 from efir.attendance.models import Verdict
 from efir.attendance.rules import VerdictResult
 from efir.lib.filters import FilterLink, ListAddress, update_query
+from efir.lib.pagination import KeyPaginator
 from efir.lib.text import clean_query, words_contained
 from efir.webinars.models import Webinar
 
@@ -66,7 +67,10 @@ def list_verdicts(webinar: Webinar, query: QueryDict) -> VerdictList:
     found = Verdict.objects.filter(
         FILTERS[chosen][1], words_contained(who, "lead__search_name"), webinar=webinar
     )
-    paginator = Paginator(_held_first(found.select_related("lead", "webinar", "decided_by")), PAGE_SIZE)
+    rows = Verdict.objects.select_related("lead", "webinar", "decided_by")
+    paginator = KeyPaginator(_held_first(found), PAGE_SIZE, rows)
+    if not who:
+        paginator.count = counts[chosen]  # saves the paginator's own query
     page = paginator.get_page(address.page_number)
     with_verdicts = [
         (name, label, counts[name])

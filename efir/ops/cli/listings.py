@@ -78,7 +78,10 @@ def verdicts(webinar_id: int) -> Iterator[dict[str, Any]]:
     """Yield every verdict of the webinar, held ones too; `recomputed` is its reason, judged again from the evidence."""
     evening = _evening(webinar_id)
     for verdict in (
-        Verdict.objects.filter(webinar_id=webinar_id).select_related("lead", "decided_by").order_by("pk")
+        Verdict.objects.filter(webinar_id=webinar_id)
+        .select_related("lead", "decided_by")
+        .order_by("pk")
+        .iterator()
     ):
         yield {
             "webinar_id": verdict.webinar_id,

@@ -17,7 +17,7 @@ from django.db.models import Count, QuerySet
 
 from efir.telegram.models import Kind, MessageBatch, MessageState, OutboxMessage
 from efir.telegram.outbox.message_types import MAX_TEXT, BatchPolicy, message_type
-from efir.telegram.outbox.queries import COMPOSED_FROM, due
+from efir.telegram.outbox.queries import composable, due
 
 # More than one message holds, however short each line is. It bounds the work of finding out how many fit.
 MAX_FITTING = MAX_TEXT // 10
@@ -76,7 +76,7 @@ def batch_for(first: OutboxMessage, now: datetime) -> list[OutboxMessage]:
         if loose[: policy.max_single + 1].count() <= policy.max_single:
             return [first]
         batch = _make_batch(loose, policy)
-    ranked = same.filter(batch=batch).prefetch_related(*COMPOSED_FROM).order_by("rank", "pk")
+    ranked = composable(same.filter(batch=batch).order_by("rank", "pk"), USUALLY_FITTING)
     rows: list[OutboxMessage] = []
     try:
         for limit in (USUALLY_FITTING, MAX_FITTING):

@@ -19,7 +19,7 @@ from efir.telegram.outbox import message_types
 from efir.telegram.outbox.batching import batch_for
 from efir.telegram.outbox.enqueue import expire_ineligible, move_to_waiting
 from efir.telegram.outbox.message_types import OutgoingMessage, joining, message_type
-from efir.telegram.outbox.queries import COMPOSED_FROM, due, first_of_each_person, locked, requeue
+from efir.telegram.outbox.queries import composable, due, first_of_each_person, locked, requeue
 
 # On SQLite nobody else can write during a claim, so it is kept short. The rest is claimed right afterwards.
 ROWS_AT_ONCE = 200
@@ -46,8 +46,8 @@ class Claim:
         of one message the webinar before a change and of another the webinar after it.
         """
         with snapshot():
-            rows = OutboxMessage.objects.prefetch_related(*COMPOSED_FROM)
-            found = rows.in_bulk([message.pk for message in self.messages])
+            rows = OutboxMessage.objects.filter(pk__in=[message.pk for message in self.messages])
+            found = {row.pk: row for row in composable(rows, len(self.messages))}
             return message_types.compose([found[message.pk] for message in self.messages])
 
 
@@ -64,7 +64,7 @@ def claim(limit: int, holder: UUID, exclude_person_ids: Collection[int] = ()) ->
         if not lease.holds(holder):
             return []
         planned = [row.pk for call in plan for row in call]
-        present = {row.pk: row for row in locked(due(now).filter(pk__in=planned))}
+        present = {row.pk: row for row in locked(due(now).filter(pk__in=planned), len(planned))}
         found = [[present[row.pk] for row in call if row.pk in present] for call in plan]
         calls = [call for call in found if call]
         firsts = [call[0] for call in calls]
@@ -110,8 +110,8 @@ def _join(claims: Sequence[Claim]) -> None:
         return
     joined = {kind for each in carriers.values() for kind in joining(each.messages[0].kind)}
     people = {each.person_id for each in carriers.values()}
-    candidates = locked(due(clock.now()).filter(kind__in=joined, person_id__in=people))
-    for row in candidates.order_by("priority", "pk"):
+    candidates = due(clock.now()).filter(kind__in=joined, person_id__in=people).order_by("priority", "pk")
+    for row in locked(candidates, len(people)):
         carrier = carriers.get(grouping_key(row))
         if carrier and row.kind in joining(carrier.messages[0].kind) and _has_its_recording(row):
             carrier.messages.append(row)

@@ -19,8 +19,9 @@ UNSETTLED = (
 )
 # After so many failures (about a minute of retries) a message no longer holds up the person's later messages.
 PATIENCE = 6
-# To be prefetched, not joined: the messages of a list share their webinar and their person.
 COMPOSED_FROM = ("webinar", "lead", "person")
+# A query for each of the three costs more than the columns of so many rows.
+JOINED_AT_MOST = 20
 # Longer than any delay that Efir sets (`completion.LAST_RETRY_S`).
 LONGEST_DELAY = timedelta(minutes=2)
 
@@ -75,9 +76,19 @@ def _first_of(person_id: int, now: datetime) -> OutboxMessage | None:
     return first if first and first.due_at <= now else None
 
 
-def locked(rows: QuerySet[OutboxMessage]) -> QuerySet[OutboxMessage]:
+def locked(rows: QuerySet[OutboxMessage], count: int) -> QuerySet[OutboxMessage]:
     """Lock these rows until the transaction ends, skipping locked ones, and fetch what composing needs."""
-    return rows.select_for_update(skip_locked=True).prefetch_related(*COMPOSED_FROM)
+    return composable(rows.select_for_update(skip_locked=True, of=("self",)), count)
+
+
+def composable(rows: QuerySet[OutboxMessage], count: int) -> QuerySet[OutboxMessage]:
+    """Fetch what composing needs; `count` rows are expected.
+
+    The messages of a list share their webinar and their person: of many rows these are read once each.
+    """
+    if count > JOINED_AT_MOST:
+        return rows.prefetch_related(*COMPOSED_FROM)
+    return rows.select_related(*COMPOSED_FROM)
 
 
 def requeue(rows: QuerySet[OutboxMessage]) -> int:

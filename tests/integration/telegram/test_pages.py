@@ -218,10 +218,10 @@ def test_table_shows_the_state_of_each_message(make_person, make_webinar):
     assert "Forbidden: &lt;blocked&gt;" in shown
 
 
-def test_table_needs_three_queries(make_person, make_webinar, django_assert_num_queries, bot):
+def test_table_needs_four_queries(make_person, make_webinar, django_assert_num_queries, bot):
     webinar = make_webinar("finished")
     classified(webinar, [make_person() for _ in range(5)], "no_show")
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         table(webinar)
 
 
