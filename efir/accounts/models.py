@@ -107,19 +107,22 @@ class Person(AbstractBaseUser, PermissionsMixin):
 
         Django's own asks for the permissions of the person, too: two queries for each request instead of one.
         """
-        return self.is_active and perm in self._role_permissions
+        return self.is_active and perm in self._group_and_permissions[1]
 
     @cached_property
-    def _role_permissions(self) -> frozenset[str]:
-        codenames = self.groups.filter(permissions__content_type__app_label=self._meta.app_label)
-        return frozenset(
-            f"{self._meta.app_label}.{codename}"
-            for codename in codenames.values_list("permissions__codename", flat=True)
+    def _group_and_permissions(self) -> tuple[str, frozenset[str]]:
+        """Return the name of the person's group, or an empty string, and its permissions."""
+        rows = self.groups.values_list(
+            "name", "permissions__content_type__app_label", "permissions__codename"
         )
+        names = {name for name, _, _ in rows}
+        return "".join(names), frozenset(f"{app_label}.{codename}" for _, app_label, codename in rows)
 
     @property
     def role(self) -> str:
         """The name of the person's group, for display only: access is decided by capability."""
+        if "_group_and_permissions" in vars(self):
+            return self._group_and_permissions[0]
         membership = getattr(self, "membership", None)
         return membership.group.name if membership else ""
 

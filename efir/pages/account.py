@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -20,6 +22,7 @@ from efir.accounts.sessions import current_person
 from efir.attendance.report.partner import list_candidates, partner_evening
 from efir.lib import qrcode
 from efir.lib.hosts import readable_url
+from efir.room.hub import current_hub
 from efir.telegram.reachability import link_status
 from efir.web.shortcuts import redirect_with_message
 from efir.webinars.labels import absolute_time
@@ -50,7 +53,7 @@ def contact_details(request: HttpRequest) -> HttpResponse:
 
 
 def _page(request: HttpRequest, form: ContactsForm) -> HttpResponse:
-    person, schedule = current_person(request), Schedule.read()
+    person, schedule = current_person(request), _schedule()
     seats = booked_webinar_ids(person.pk)
     webinar = schedule.ahead(seats)
     context: dict[str, Any] = {
@@ -70,6 +73,11 @@ def _page(request: HttpRequest, form: ContactsForm) -> HttpResponse:
     return render(request, "pages/account.html", context)
 
 
+def _schedule() -> Schedule:
+    hub = current_hub()
+    return hub.admission.schedule_cache.get_in_thread() if hub else Schedule.read()
+
+
 def _invitation(link: str, webinar: Webinar | None) -> dict[str, str]:
     """Return a text ready to send: the next webinar, and the link that books a seat there at sign-up."""
     if webinar is None or webinar.starts_at is None:
@@ -87,8 +95,14 @@ def _invitation(link: str, webinar: Webinar | None) -> dict[str, str]:
         "address": readable_url(address),
         # What shares it puts the address where it likes, so the words do not announce it.
         "share_query": urlencode({"url": address, "text": words}),
-        "qr_code": qrcode.svg(link),
+        "qr_code": _qr_code(link),
     }
+
+
+# A code takes milliseconds to compute and a few kilobytes. Partners look at their page again and again.
+@lru_cache(maxsize=500)
+def _qr_code(link: str) -> SafeString:
+    return qrcode.svg(link)
 
 
 @never_cache

@@ -6,6 +6,7 @@ The edge, which is asked for it a thousand times a second, reads it through a `S
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -64,9 +65,10 @@ def booked_webinar_ids(person_id: int) -> frozenset[int]:
 
 
 class ScheduleCache:
-    """The schedule as this process knows it. Its methods run on the event loop."""
+    """The schedule as this process knows it. Its methods run on the event loop unless they say otherwise."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._schedule = Schedule((), (), ())
         self._good_until = 0.0
         self._changes = 0
@@ -77,17 +79,25 @@ class ScheduleCache:
         if time.monotonic() < self._good_until:
             return self._schedule
         if self._reading is None or self._reading[1].done() or self._reading[0] != self._changes:
-            self._reading = self._changes, asyncio.create_task(self._read(self._changes))
+            self._reading = self._changes, asyncio.create_task(REQUEST_POOL.run(self._read, self._changes))
         # All waiting requests share one read; shield it, so that a request that is cancelled does not cancel it.
         return await asyncio.shield(self._reading[1])
 
+    def get_in_thread(self) -> Schedule:
+        """Return the same for a request in a thread that changes no webinar. Thread-safe."""
+        if time.monotonic() < self._good_until:
+            return self._schedule
+        return self._read(self._changes)
+
     def invalidate(self) -> None:
         """Read the schedule again for the next request, because a webinar may have changed."""
-        self._changes += 1
-        self._good_until = 0.0
+        with self._lock:
+            self._changes += 1
+            self._good_until = 0.0
 
-    async def _read(self, changes_before: int) -> Schedule:
-        schedule = await REQUEST_POOL.run(Schedule.read)
-        if self._changes == changes_before:  # a change during the read may be missing from it
-            self._schedule, self._good_until = schedule, time.monotonic() + CACHE_S
+    def _read(self, changes_before: int) -> Schedule:
+        schedule = Schedule.read()
+        with self._lock:
+            if self._changes == changes_before:  # a change during the read may be missing from it
+                self._schedule, self._good_until = schedule, time.monotonic() + CACHE_S
         return schedule
