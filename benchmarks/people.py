@@ -24,6 +24,8 @@ from efir.webinars.models import Webinar
 
 SYSTEM = Context(None, Source.SYSTEM)
 CSRF = "b" * 32
+# Which a browser has from its first page with a form on.
+CSRF_COOKIE = f"{settings.CSRF_COOKIE_NAME}={CSRF}"
 PLAYER_URL = "https://rutube.ru/video/1"
 BATCH = 5000
 
@@ -48,7 +50,7 @@ def create_people(
 
 
 def log_in(people: Sequence[Person]) -> list[str]:
-    """Create a session for each person. Return their Cookie headers."""
+    """Create a session for each person. Return their Cookie headers, as browsers with form tokens send them."""
     engine = import_module(settings.SESSION_ENGINE)
     sessions = []
     for person in people:
@@ -60,7 +62,7 @@ def log_in(people: Sequence[Person]) -> list[str]:
         }
         sessions.append(store.create_model_instance(data))
     engine.SessionStore.get_model_class().objects.bulk_create(sessions, batch_size=500)
-    return [f"{settings.SESSION_COOKIE_NAME}={session.session_key}" for session in sessions]
+    return [f"{settings.SESSION_COOKIE_NAME}={session.session_key}; {CSRF_COOKIE}" for session in sessions]
 
 
 def scheduled_webinar(title: str = "Эфир") -> Webinar:
@@ -106,7 +108,7 @@ class Speaker:
         self._path = f"/admin_webinar/{webinar.pk}"
         self._http = HTTPConnection("127.0.0.1", port, timeout=60)
         self._headers = {
-            "Cookie": f"{cookie}; csrftoken={CSRF}",
+            "Cookie": cookie,
             "X-CSRFToken": CSRF,
             "Accept": "application/json",
             "Content-Type": "application/x-www-form-urlencoded",

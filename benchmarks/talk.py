@@ -72,7 +72,7 @@ class Room:
             if http is None:
                 http = self._connections.http = HTTPConnection("127.0.0.1", self.server.port, timeout=60)
             headers = {
-                "Cookie": f"{cookie}; csrftoken={CSRF}",
+                "Cookie": cookie,
                 "X-CSRFToken": CSRF,
                 "Accept": "application/json",
                 "Content-Type": "application/x-www-form-urlencoded",
