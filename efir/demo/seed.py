@@ -20,11 +20,14 @@ from efir.demo.posters import draw_poster
 from efir.demo.site import fake_botapi, fake_botapi_file
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
+from efir.room.cta import record_press
 from efir.room.models import Opening
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.server.models import DemoMark
 from efir.site_settings import current
+from efir.talk.models import Kind
+from efir.talk.writing import write_message
 from efir.telegram.models import TelegramChat
 from efir.triggers import registry
 from efir.webinars import core
@@ -69,6 +72,11 @@ WATCHED_YESTERDAY = {
 }
 # Came with the others; the process that held them died in this minute, so their verdict waits for the admin.
 LOST_YESTERDAY = {"candidate5": 40}
+# Questions that nobody answered, with their minute, and who pressed the call-to-action.
+ASKED_YESTERDAY = {"candidate2": (15, "Сколько времени это занимает в неделю?")}
+PRESSED_AFTER = timedelta(minutes=35)
+PRESSED_YESTERDAY = ("candidate1",)
+GREETING = "Добрый вечер! Вопросы можно писать уже сейчас."
 SEATS_NEXT = ("candidate1", "candidate2", "candidate3", "candidate4", "candidate6")
 NEXT_IN = timedelta(minutes=10)
 LATER = {
@@ -141,6 +149,13 @@ def seed() -> None:
             core.book_seat(webinar.pk, people[login])
     with _clock_at(start):
         core.core_webinar_set_status(webinar.pk, "start", context)
+    for login, (minute, text) in ASKED_YESTERDAY.items():
+        with _clock_at(start + timedelta(minutes=minute)):
+            write_message(webinar.pk, people[login], text, Kind.QUESTION, uuid4())
+    with _clock_at(start + PRESSED_AFTER):
+        webinar = core.core_webinar_set_cta_visibility(webinar.pk, True, context)
+        for login in PRESSED_YESTERDAY:
+            record_press(webinar, people[login])
     with _clock_at(stop):
         recorder = RecorderRow(uuid4(), start - timedelta(hours=1), stop, closed_at=stop)
 
@@ -179,6 +194,7 @@ def _add_next_webinar(people: dict[str, Person]) -> None:
     webinar = _publish_webinar("Своё дело без вложений", start, people["speaker"], video=Video.OWN)
     for login in SEATS_NEXT:
         core.book_seat(webinar.pk, people[login])
+    write_message(webinar.pk, people["speaker"], GREETING, Kind.MESSAGE, uuid4())
 
 
 def _publish_webinar(
