@@ -32,6 +32,7 @@ from benchmarks.people import SYSTEM, create_people, log_in, room_page
 from benchmarks.servers import efir, free_port
 from benchmarks.tables import median, percentile, table, warn
 from efir.accounts.capabilities import Role
+from efir.broadcast import stream_keys
 from efir.broadcast.models import Segment
 from efir.lib import clock
 from efir.webinars import core
@@ -105,6 +106,7 @@ def _measures(browser: Browser, seconds: float) -> Iterator[tuple[str, Callable[
         yield "own broadcast, Chromium → Firefox", lambda: _own(browser, seconds, in_firefox=True)
     else:
         warn("Firefox is missing: left out. To install it: apt-get install firefox-esr")
+    yield "own broadcast, RTMP → Chromium", lambda: _rtmp(browser, seconds)
     if NGINX and RTMP_MODULE.exists():
         yield "nginx-rtmp with hls.js, RTMP → Chromium", lambda: _nginx(browser, seconds)
     else:
@@ -113,13 +115,7 @@ def _measures(browser: Browser, seconds: float) -> Iterator[tuple[str, Callable[
 
 def _own(browser: Browser, seconds: float, *, in_firefox: bool = False) -> Shown:
     """Send from the studio and watch in the room, with the settings as they come."""
-    call_command("migrate", verbosity=0)
-    number = Webinar.objects.count()
-    (speaker,) = create_people(1, Role.SPEAKER, f"s{number}-")
-    (viewer,) = create_people(1, prefix=f"w{number}-")
-    cookies = [cookie.partition("=")[2] for cookie in log_in([speaker, viewer])]
-    fields = {"title": "Эфир", "starts_at": clock.now(), "video": "own"}
-    webinar = core.publish(core.create(fields, SYSTEM).pk, SYSTEM)
+    webinar, cookies = _prepare()
     with efir("serve") as server:
         url = f"http://127.0.0.1:{server.port}"
         studio = _context(browser, url, cookies[0]).new_page()
@@ -133,15 +129,43 @@ def _own(browser: Browser, seconds: float, *, in_firefox: bool = False) -> Shown
                 with firefox(url) as other:
                     read = _watch_in_firefox(other, cookies[1], room_page(webinar), seconds, studio)
             else:
-                room = _context(browser, url, cookies[1]).new_page()
-                room.goto(room_page(webinar))
-                room.locator("#enter-button").click()
-                read = _read(room, seconds)
-                room.context.close()
+                read = _watch(browser, url, cookies[1], webinar, seconds)
             return _of_recorded(webinar, figures(studio, read), read)
         finally:
             core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
             studio.context.close()
+
+
+def _rtmp(browser: Browser, seconds: float) -> Shown:
+    """Send by RTMP to Efir, and watch in the room."""
+    webinar, cookies = _prepare()
+    key, port = stream_keys.issue(webinar.pk, SYSTEM), free_port()
+    with efir("serve", EFIR_RTMP_PORT=str(port)) as server:
+        core.core_webinar_set_status(webinar.pk, "start", SYSTEM)
+        with _sending(f"rtmp://127.0.0.1:{port}/live/{key}", key_frame_s=1) as drawn:
+            read = _watch(browser, f"http://127.0.0.1:{server.port}", cookies[1], webinar, seconds)
+            core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
+            return compare(drawn, read)
+
+
+def _prepare() -> tuple[Webinar, list[str]]:
+    """Create a published webinar with its own broadcast. Return it with the sessions of a speaker and a viewer."""
+    call_command("migrate", verbosity=0)
+    number = Webinar.objects.count()
+    (speaker,) = create_people(1, Role.SPEAKER, f"s{number}-")
+    (viewer,) = create_people(1, prefix=f"w{number}-")
+    fields = {"title": "Эфир", "starts_at": clock.now(), "video": "own"}
+    webinar = core.publish(core.create(fields, SYSTEM).pk, SYSTEM)
+    return webinar, [cookie.partition("=")[2] for cookie in log_in([speaker, viewer])]
+
+
+def _watch(browser: Browser, url: str, session: str, webinar: Webinar, seconds: float) -> dict[str, Any]:
+    room = _context(browser, url, session).new_page()
+    room.goto(room_page(webinar))
+    room.locator("#enter-button").click()
+    read = _read(room, seconds)
+    room.context.close()
+    return read
 
 
 def _of_recorded(webinar: Webinar, shown: Shown, read: dict[str, Any]) -> Shown:
@@ -225,14 +249,14 @@ def _nginx(browser: Browser, seconds: float) -> Shown:
 
 
 @contextmanager
-def _sending(address: str) -> Iterator[list[int]]:
-    """Send the clock by RTMP as an encoder would, a key frame every two seconds. Yield the codes drawn so far."""
+def _sending(address: str, key_frame_s: int = 2) -> Iterator[list[int]]:
+    """Send the clock by RTMP as an encoder would. Yield the codes drawn so far."""
     drawn: list[int] = []
     stopped = threading.Event()
 
     def send() -> None:
         with av.open(address, "w", format="flv") as container:
-            options = {"preset": "ultrafast", "tune": "zerolatency", "g": str(2 * FPS), "bf": "0"}
+            options = {"preset": "ultrafast", "tune": "zerolatency", "g": str(key_frame_s * FPS), "bf": "0"}
             stream = container.add_stream("libx264", rate=FPS, options=options)
             stream.width, stream.height, stream.pix_fmt, stream.bit_rate = *SIZE, "yuv420p", 1_500_000
             began, number = time.monotonic(), 0
