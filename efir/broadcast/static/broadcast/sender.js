@@ -6,7 +6,9 @@ const TIMEOUT_MS = 20000;
 const RETRY_MS = [500, 1000, 2000, 4000];
 const RATE_MS = 5000; // the span over which the rate is measured
 const LOST_MS = 3000; // longer without a confirmation: the signal is lost
-// While nothing arrives, a new container begins so often: the oldest can be dropped when the queue is full.
+// Shortly before the queue is full, new containers begin, so that the oldest can be dropped. Not sooner: of a container that
+// arrives late as a whole the server does not know when it was recorded.
+const NEARLY_FULL_MS = 40000;
 const CONTAINER_MS = 10000;
 const ASKING = 999999999; // no session has so many chunks: the server answers which number it expects
 
@@ -47,7 +49,7 @@ export class Sender {
     if (this.state !== "open") return;
     this.queue.add(blob, first);
     if (first) this.containerAt = performance.now();
-    if (this.isLost && performance.now() - this.containerAt > CONTAINER_MS) {
+    if (this.isLost && this.queue.waitingMs > NEARLY_FULL_MS && performance.now() - this.containerAt > CONTAINER_MS) {
       this.containerAt = performance.now();
       this.on.container();
     }
