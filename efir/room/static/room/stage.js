@@ -123,6 +123,7 @@ export class Stage {
     this.version = state.player_version;
     if (state.signal && !this.signal) this.video?.signalled(state.viewers * PER_VIEWER_MS);
     this.signal = state.signal;
+    if (this.video) this.video.waits = this.waitsForSpeaker;
     this.talk = state.talk;
     if (this.entered && !this.onAir) this.leave();
     // Other viewers ask as well.
@@ -181,6 +182,7 @@ export class Stage {
     if (this.video) return undefined;
     this.video = new Video({ address, isOwn }, $("player").dataset.title, (word) => this.say(word), this.element);
     this.element = undefined;
+    this.video.waits = this.waitsForSpeaker;
     this.noPicture.expect(player);
     return $("player").replaceChildren(this.video.element);
   }

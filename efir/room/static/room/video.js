@@ -13,8 +13,12 @@ const BEHIND_MS = 20000; // after a longer pause playback resumes at the live ed
 const JUST_NOW_MS = 1000;
 // No web worker: it would need blob: scripts, and remuxing one stream is little work.
 const OPTIONS = { enableWorker: false, liveDurationInfinity: true, liveSyncDurationCount: 3, liveMaxLatencyDurationCount: 8 };
-// The own broadcast has segments of a second. Two of them ahead are enough, and a viewer who fell behind catches up unnoticed.
-const OWN_OPTIONS = { ...OPTIONS, liveSyncDurationCount: 2, maxLiveSyncPlaybackRate: 1.1 };
+// The own broadcast has segments of a second, and two of them ahead are enough.
+const OWN_OPTIONS = { ...OPTIONS, liveSyncDurationCount: 2 };
+// A viewer who fell behind catches up: the library does so within one segment alone (maxLiveSyncPlaybackRate).
+const CATCH_UP = [[2, 1.15], [0.75, 1.1], [0.25, 1.05]]; // seconds too late, rate: the pitch is kept
+const LEAST_AHEAD_S = 1; // in the buffer
+const FIRST_LATE_S = 1; // before anything was heard, nothing is lost by a jump
 const NO_CODEC = "bufferAddCodecError"; // of hls.js: the browser has MediaSource, but no H.264 or AAC
 const OWN_LONGEST_MS = 4000; // its playlist is asked for every second anyway
 const STANDS_MS = 4000; // without progress for this long the viewer is told; sooner would be told at every short stall
@@ -22,7 +26,8 @@ const STANDS_MS = 4000; // without progress for this long the viewer is told; so
 export class Video {
   // Calls `say` with "waiting", "broken", "muted", "blocked" or "unsupported", and with "" while the video plays.
   constructor({ address, isOwn }, title, say, element = document.createElement("video")) {
-    Object.assign(this, { address, isOwn, say, element, failures: 0, wanted: true });
+    // `waits`: the speaker sends nothing, so there is nothing to be loaded again.
+    Object.assign(this, { address, isOwn, say, element, failures: 0, wanted: true, waits: false });
     Object.assign(element, { controls: true, playsInline: true });
     element.setAttribute("aria-label", title);
     const on = {
@@ -40,6 +45,7 @@ export class Video {
     this.stopTrying();
     this.note();
     const turn = this.turn = {};
+    this.begun = false;
     this.hls?.destroy();
     this.hls = undefined;
     if (this.isNative) this.element.src = this.address;
@@ -102,6 +108,10 @@ export class Video {
 
   playing() {
     this.played = true;
+    if (this.lateS > FIRST_LATE_S && !this.begun && this.hls.liveSyncPosition) {
+      this.element.currentTime = this.hls.liveSyncPosition;
+    }
+    this.begun = true;
     this.failures = 0;
     this.stopTrying();
     this.say(this.silenced ? "muted" : "");
@@ -142,10 +152,24 @@ export class Video {
 
   look() {
     if (document.hidden && Date.now() - this.pausedAt < JUST_NOW_MS) this.wanted = true;
+    this.catchUp();
     const still = Date.now() - this.seen.at;
     if (this.element.paused || this.element.currentTime !== this.seen.time) this.note();
-    else if (still > STUCK_MS) this.fail();
-    else if (still > STANDS_MS) this.say(this.played ? "broken" : "waiting");
+    else if (still > STUCK_MS && !this.waits) this.fail();
+    else if (still > (this.waits ? LOOK_MS : STANDS_MS)) this.say(this.played ? "broken" : "waiting");
+  }
+
+  // How much later than intended the picture is; 0 if the browser plays by itself.
+  get lateS() {
+    return this.isOwn && this.hls?.targetLatency ? this.hls.latency - this.hls.targetLatency : 0;
+  }
+
+  catchUp() {
+    if (!this.isOwn || !this.hls) return;
+    const { buffered, currentTime } = this.element;
+    const ahead = buffered.length ? buffered.end(buffered.length - 1) - currentTime : 0;
+    const [, rate] = CATCH_UP.find(([late]) => this.lateS > late && ahead > LEAST_AHEAD_S) ?? [0, 1];
+    if (this.element.playbackRate !== rate) this.element.playbackRate = rate;
   }
 
   // The picture comes again, as the server says.
