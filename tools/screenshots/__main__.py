@@ -28,6 +28,7 @@ SHOWN = (
     "room-live",
     "speaker-mixed",
     "speaker-obs",
+    "studio-live",
     "account-partner",
 )
 # Some pages show their own address: with the same port the screenshots are the same each time.
