@@ -52,6 +52,7 @@ POSTGRESQL = (
     "tests/integration/attendance/test_stats.py",
     "tests/integration/attendance/test_watching.py",
     "tests/integration/broadcast/test_recordings.py",
+    "tests/integration/broadcast/test_ingest.py",
     "tests/integration/followup/test_followup.py",
     "tests/integration/hooks/",
     "tests/integration/ops/test_backup_file.py",

@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from io import BytesIO
 
 import django
 
@@ -22,6 +23,8 @@ def targets() -> dict[str, Callable[[bytes], object]]:
 
     from efir.accounts.forms import clean_login, clean_phone
     from efir.accounts.validators import clean_name
+    from efir.broadcast.cutter import Cutter, Fault
+    from efir.broadcast.scanner import SCANNERS, Unreadable, container_kind
     from efir.config import time_zone_name
     from efir.lib.text import clean_line, clean_text, clean_token, clean_url, fold
     from efir.web.client_ip import client_ip, rate_limit_key
@@ -47,7 +50,20 @@ def targets() -> dict[str, Callable[[bytes], object]]:
         with suppress(ValueError):
             time_zone_name(given)
 
+    def container(data: bytes) -> None:
+        # In this process, without the limits of the real one: what ends it is a finding.
+        kind = container_kind(data)
+        if not kind:
+            return
+        source = BytesIO(data)
+        scanner = SCANNERS[kind]()
+        with suppress(Unreadable, IndexError):
+            scanner.feed(data)
+        with suppress(Fault):
+            Cutter(source, kind, 1.0, lambda _: None, position=source.tell).run()
+
     return {
+        "container": container,
         "embed": text(clean_player_url, clean_chat_url),
         "login": text(clean_login, clean_phone, clean_name),
         "text": text(clean_line, clean_text, clean_token, clean_url, fold),

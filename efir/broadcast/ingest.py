@@ -28,6 +28,8 @@ MAX_MIME = 200
 LATE = timedelta(seconds=60)
 # A sender that has been silent for longer than a page keeps is gone: nobody needs to be asked.
 SILENT_AFTER = timedelta(seconds=60)
+# A page that was closed without a word leaves its session open. After this time nobody comes back to it.
+ABANDONED_AFTER = timedelta(minutes=30)
 # For an hour of 1.5 Mbit/s: picture and sound, the sound alone, and the recording as one file.
 BYTES_PER_S = 425_000
 
@@ -109,10 +111,9 @@ def open_session(  # noqa: PLR0913  # the facts about a sender
         if webinar.state in (Status.FINISHED, Status.ARCHIVED):
             raise BroadcastRefused(BroadcastCode.OVER)
         earlier = BroadcastSession.objects.filter(webinar=webinar, state=SessionState.OPEN).first()
-        if earlier and not take_over and not _is_own(earlier, person, device):
-            silent_since = earlier.last_chunk_at or earlier.opened_at
-            if clock.now() - silent_since < SILENT_AFTER:
-                raise BroadcastRefused(BroadcastCode.TAKEN, source=earlier.source)
+        is_asked = earlier and not take_over and not _is_own(earlier, person, device)
+        if earlier and is_asked and _silent_for(earlier) < SILENT_AFTER:
+            raise BroadcastRefused(BroadcastCode.TAKEN, source=earlier.source)
         if not has_space(webinar):
             raise BroadcastRefused(BroadcastCode.NO_SPACE)
         if earlier:
@@ -122,6 +123,10 @@ def open_session(  # noqa: PLR0913  # the facts about a sender
         )
         transaction.on_commit(lambda: _after_change(session, "broadcast_opened"))
         return session
+
+
+def _silent_for(session: BroadcastSession) -> timedelta:
+    return clock.now() - (session.last_chunk_at or session.opened_at)
 
 
 def _is_own(earlier: BroadcastSession, person: Person | None, device: str) -> bool:
@@ -195,7 +200,7 @@ def end_session(session_id: UUID, *, webinar_id: int, person: Person | None) -> 
 
 
 def end_stale(webinar_id: int) -> None:
-    """End an open session from which nothing more is taken: the webinar is over, or is not `own` any more."""
+    """End an open session that is abandoned, or from which nothing more is taken because its webinar is over."""
     with transaction.atomic():
         session = (
             BroadcastSession.objects.select_for_update(no_key=True, of=("self",))
@@ -203,7 +208,7 @@ def end_stale(webinar_id: int) -> None:
             .filter(webinar_id=webinar_id, state=SessionState.OPEN)
             .first()
         )
-        if session and _is_over(session.webinar):
+        if session and (_is_over(session.webinar) or _silent_for(session) > ABANDONED_AFTER):
             _close(session, SessionState.ENDED)
 
 

@@ -12,7 +12,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 
 from efir.broadcast.committer import segments_changed
 from efir.broadcast.models import Segment
-from efir.broadcast.playlist import ListedSegment, media_playlist, read_listed, window
+from efir.broadcast.playlist import ListedSegment, media_playlist, read_listed, read_new, window
 from efir.broadcast.playlist_presence import PlaylistPresence
 from efir.lib import clock
 from efir.lib.concurrency import in_thread, wait_for
@@ -119,8 +119,7 @@ class LiveBroadcasts:
         new, known = own - self._broadcasts.keys(), own & self._broadcasts.keys()
         segments = await in_thread(read_listed, new) if new else []
         if known:
-            last_id = max(self._last_id[webinar_id] for webinar_id in known)
-            segments += await in_thread(read_listed, known, last_id or -1)
+            segments += await in_thread(read_new, {pk: self._last_id[pk] for pk in known})
         for webinar_id in new:
             self._broadcasts[webinar_id] = LiveBroadcast()
             self._last_id[webinar_id] = 0

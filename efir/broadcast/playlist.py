@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
+
+from django.db.models import Q
 
 from efir.broadcast import media
 from efir.broadcast.models import Segment
@@ -50,13 +54,19 @@ class ListedSegment:
     created_at: datetime
 
 
-def read_listed(webinar_ids: Iterable[int], after_id: int = 0) -> list[ListedSegment]:
-    """Return the listed segments of these webinars with a larger id; without one, those that may still be listed."""
-    rows = Segment.objects.filter(webinar_id__in=list(webinar_ids), live_number__isnull=False)
-    if after_id:
-        return [
-            ListedSegment(*row) for row in rows.filter(id__gt=after_id).order_by("id").values_list(*FIELDS)
-        ]
+def read_new(last_ids: Mapping[int, int]) -> list[ListedSegment]:
+    """Return the listed segments that are newer than these, by webinar id.
+
+    Each webinar has a last id of its own: of two webinars the later id may be committed first.
+    """
+    newer = [Q(webinar_id=webinar_id, id__gt=last_id) for webinar_id, last_id in last_ids.items()]
+    rows = Segment.objects.filter(reduce(or_, newer), live_number__isnull=False).order_by("id")
+    return [ListedSegment(*row) for row in rows.values_list(*FIELDS)]
+
+
+def read_listed(webinar_ids: Iterable[int]) -> list[ListedSegment]:
+    """Return the segments of these webinars that may still be listed."""
+    rows = Segment.objects.filter(live_number__isnull=False)
     # A second of video is one segment or less: these are enough for a minute of each webinar.
     found: list[ListedSegment] = []
     for webinar_id in webinar_ids:
