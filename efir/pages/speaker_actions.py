@@ -126,4 +126,4 @@ def stream_key(request: HttpRequest, webinar_id: int) -> HttpResponse:
     if not prefers_html(request):
         return JsonResponse({"address": address, "key": key})
     context = {"webinar_id": webinar_id, "address": address, "key": key}
-    return render(request, "broadcast/stream_key.html", context)
+    return render(request, "pages/stream_key.html", context)
