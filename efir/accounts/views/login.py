@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render, resolve_url
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
@@ -17,7 +16,6 @@ from efir.accounts import login_throttle
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.consent import consent_version, needs_consent
 from efir.accounts.language import remember_language
-from efir.accounts.models import Person
 from efir.accounts.sessions import current_person, start_session
 from efir.site_settings.current import current
 from efir.web.shortcuts import html_405
@@ -31,9 +29,16 @@ class LogIn(LoginView):
         person = current_person(self.request)
         if needs_consent(person):
             return f"{reverse('consent_asked')}?{urlencode({'next': address})}"
-        if address == resolve_url(settings.LOGIN_REDIRECT_URL) and is_first_setup(person):
-            return reverse("site_settings")
         return address
+
+    def get_default_redirect_url(self) -> str:
+        """Return where somebody lands who did not ask for a page."""
+        person = current_person(self.request)
+        if can(person, Capability.EDIT_SITE) and current().changed_at is None:
+            return reverse("site_settings")
+        if can(person, Capability.EDIT_WEBINAR):
+            return reverse("speaker_list")
+        return super().get_default_redirect_url()
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if login_throttle.is_throttled(request):
@@ -53,11 +58,6 @@ log_in = LogIn.as_view(
     template_name="accounts/login.html", redirect_authenticated_user=True, extra_context={"bare": True}
 )
 log_out = html_405(LogoutView.as_view())
-
-
-def is_first_setup(person: Person) -> bool:
-    """Return whether nobody has saved the site's settings yet and this person may."""
-    return current().changed_at is None and can(person, Capability.EDIT_SITE)
 
 
 @require_safe

@@ -543,7 +543,7 @@ class TestWebinarLink:
         assert f'action="/webinars/{webinar.pk}/seat"' in page
         assert not Seat.objects.exists()  # opening the link writes nothing
         client.post(f"/webinars/{webinar.pk}/seat")
-        page = client.get(link).content.decode()
+        page = client.get(link, follow=True).content.decode()
         assert f'action="/webinars/{webinar.pk}/seat"' not in page
         assert f"/account/webinar_room/{webinar.pk}/" in page
 

@@ -163,9 +163,9 @@ def test_first_admin_is_asked_and_later_ones_are_not(make_person):
 
     assert lands("admin@example.org") == PAGE
     assert lands("admin@example.org", next="/webinars/") == "/webinars/"
-    assert lands("speaker@example.org") == "/account/"
+    assert lands("speaker@example.org") == "/admin_webinar/"
     current.save({}, BY_CLI)
-    assert lands("admin@example.org") == "/account/"
+    assert lands("admin@example.org") == "/admin_webinar/"
 
 
 def test_default_time_zone_is_that_of_new_webinars(as_role):
