@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 # A file that is taken along is written down; the health check asks for the names of the tables.
 PAGES = [page for page in every_view.PAGES if not page.endswith((".csv", "/healthz"))]
-PLACES = {"own": 1, "theirs": 2, "message": 1}
+PLACES = {"own": 1, "theirs": 2, "message": 1, "spoken": 1}
 
 
 @pytest.fixture
