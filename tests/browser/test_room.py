@@ -118,8 +118,7 @@ def test_nothing_jumps_at_the_start(page, cast, speaker, size, chat):
     enter = page.get_by_role("button", name="Войти в эфир")
     expect(enter).to_be_in_viewport()
     page.evaluate(AFTER_A_FRAME)
-    # On a phone the room's talk moves up to the place of the countdown.
-    assert page.evaluate("shifted") < (MOST_SHIFT if chat or size is DESKTOP else 2 * MOST_SHIFT)
+    assert page.evaluate("shifted") < MOST_SHIFT
     if chat and size is PHONE:
         assert page.locator("#chat-box").bounding_box()["height"] < 100, "nothing is in it yet"
     enter.click()

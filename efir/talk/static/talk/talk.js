@@ -70,6 +70,7 @@ function showState({ status, withdrawn, talk: now, leads }) {
     place();
   }
   talk.hidden = !TALKS.includes(mode) || withdrawn || !OPEN.includes(status);
+  $("to-talk").hidden = talk.hidden;
   if (!isLoaded && !talk.hidden && (!leads || mode === "questions")) load();
 }
 
