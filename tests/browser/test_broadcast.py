@@ -210,6 +210,23 @@ def test_reloaded_room_goes_on_without_sound_until_a_press(with_camera, site, ca
     assert not room.evaluate("document.querySelector('#player video').muted")
 
 
+def test_slow_line_without_a_microphone_goes_down_and_says_so(with_camera, site, webinar, pages):
+    no_microphone = """const { mediaDevices } = navigator;
+    const open = mediaDevices.getUserMedia.bind(mediaDevices);
+    mediaDevices.getUserMedia = async (wanted) => {
+      if (wanted.audio) throw new DOMException("", "NotFoundError");
+      return open(wanted);
+    };"""
+    studio = open_studio(with_camera, site, webinar, pages, no_microphone)
+    expect(studio.locator("[data-trouble=microphone-missing]")).to_be_visible()
+    has_signal(studio)
+    line = {"offline": False, "latency": 50, "downloadThroughput": -1, "uploadThroughput": 20_000}
+    devtools = studio.context.new_cdp_session(studio)
+    devtools.send("Network.enable")
+    devtools.send("Network.emulateNetworkConditions", line)
+    expect(studio.locator("#went-down")).to_contain_text("480p", timeout=WITHIN_MS)
+
+
 def test_studio_says_what_is_missing(with_camera, site, webinar, pages):
     script = """navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("", "NotFoundError"); };
     MediaRecorder.isTypeSupported = (type) => !window.name && type.includes("mp4");"""

@@ -5,7 +5,10 @@ import { ChunkQueue } from "./chunk_queue.js";
 const TIMEOUT_MS = 20000;
 const RETRY_MS = [500, 1000, 2000, 4000];
 const RATE_MS = 5000; // the span over which the rate is measured
-const LOST_MS = 3000; // longer without a confirmation: the signal is lost
+const LOST_MS = 3000; // chunks that wait for longer while requests fail: the line is lost
+const SLOW_MS = 8000; // a request under way for longer has failed, too, for the person who looks
+// What waits is sent together, but in requests that a slow line carries within the time limit: 100 kbit/s.
+const MOST_BYTES = 256 * 1024;
 // Shortly before the queue is full, new containers begin, so that the oldest can be dropped. Not sooner: of a container that
 // arrives late as a whole the server does not know when it was recorded.
 const NEARLY_FULL_MS = 40000;
@@ -64,7 +67,7 @@ export class Sender {
         await this.sleep(RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]);
         continue;
       }
-      const batch = this.queue.take(this.maxBytes);
+      const batch = this.queue.take(Math.min(this.maxBytes, MOST_BYTES));
       if (!batch) {
         if (this.ending) return this.end();
         await this.sleep();
@@ -74,7 +77,8 @@ export class Sender {
       const answer = await this.put(this.url, this.next, batch.body);
       if (turn !== this.turn || this.state !== "open") return undefined;
       if (batch !== this.queue.batch) continue; // the queue was full, and dropped it
-      if (await this.take(answer, batch, began)) failures = 0;
+      this.isFailing = !await this.take(answer, batch, began);
+      if (!this.isFailing) failures = 0;
       else await this.sleep(RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]);
     }
     return undefined;
@@ -169,7 +173,8 @@ export class Sender {
   }
 
   get isLost() {
-    return this.state === "open" && performance.now() - this.answeredAt > LOST_MS && this.queue.waitingMs > LOST_MS;
+    const silentMs = this.isFailing ? LOST_MS : SLOW_MS;
+    return this.state === "open" && performance.now() - this.answeredAt > silentMs && this.queue.waitingMs > LOST_MS;
   }
 
   get waitingS() {

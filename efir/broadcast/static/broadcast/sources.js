@@ -112,7 +112,13 @@ export class Sources {
   mix() {
     this.context ??= new AudioContext();
     this.context.resume(); // not awaited: without a press it may never settle
-    this.mixed ??= this.context.createMediaStreamDestination();
+    if (!this.mixed) {
+      this.mixed = this.context.createMediaStreamDestination();
+      // Without any source it gives no sound at all, not even silence, and the recorder waits for it.
+      const silence = new ConstantSourceNode(this.context, { offset: 0 });
+      silence.connect(this.mixed);
+      silence.start();
+    }
     for (const each of this.mixing ?? []) each.disconnect();
     this.mixing = [this.microphone, this.screenSound].filter(Boolean).map((track) => {
       const source = this.context.createMediaStreamSource(new MediaStream([track]));
