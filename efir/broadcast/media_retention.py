@@ -30,7 +30,9 @@ def prune_media() -> bool:
 def delete_outside_recordings() -> bool:
     """Delete what was sent while a webinar was not live, once its recording is ready and nothing more can come."""
     unfinished = BroadcastSession.objects.filter(webinar=OuterRef("webinar"), finished=False)
-    ready = Recording.objects.filter(~Exists(unfinished), state=RecordingState.READY, tidied=False)
+    ready = Recording.objects.filter(~Exists(unfinished), tidied=False).exclude(
+        state=RecordingState.PREPARING
+    )
     recording = ready.order_by("pk").first()
     if recording is None:
         return False

@@ -6,11 +6,13 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from typing import Any
 from uuid import uuid4
 
 import structlog
+from django.db import Error as DatabaseError
 
 from efir.broadcast import media, recordings
 from efir.broadcast.models import Segment
@@ -42,15 +44,22 @@ class Recorder:
         """Run until told to stop."""
         while not stop.is_set():
             try:
-                for webinar_id in await in_thread(recordings.due):
-                    if stop.is_set():
-                        return
-                    if await in_thread(recordings.claim, webinar_id, self.id):
-                        await self._prepare(webinar_id, stop)
-                self._failing.succeeded()
-            except Exception:
+                due = await in_thread(recordings.due)
+            except DatabaseError:
                 self._failing.failed()
+                due = []
+            for webinar_id in due:
+                await self._try(webinar_id, stop)
             await wait_for(stop, LOOK_EVERY_S)
+
+    async def _try(self, webinar_id: int, stop: asyncio.Event) -> None:
+        """Prepare one recording. What goes wrong with it does not keep the others waiting."""
+        try:
+            if not stop.is_set() and await in_thread(recordings.claim, webinar_id, self.id):
+                await self._prepare(webinar_id, stop)
+                self._failing.succeeded()
+        except Exception:
+            self._failing.failed(webinar_id=webinar_id)
 
     async def _prepare(self, webinar_id: int, stop: asyncio.Event) -> None:
         """Prepare a recording that is in our hands."""
@@ -68,7 +77,8 @@ class Recorder:
                     raise
                 log.exception("recording_without_file", webinar_id=webinar_id)
                 joined = 0
-            if joined is None:
+            if joined is None:  # nothing happens if it is in somebody else's hands
+                await in_thread(recordings.release, webinar_id, self.id)
                 return
             size = joined
         done = await in_thread(
@@ -104,23 +114,36 @@ class Recorder:
         )
         try:
             wanted = {"target": str(target), "runs": [_names(run) for run in parts.runs]}
-            working = asyncio.create_task(process.communicate(json.dumps(wanted).encode()))
-            while not working.done():
-                await asyncio.wait({working}, timeout=RENEW_S)
-                if stop.is_set() or not await in_thread(recordings.renew, webinar_id, self.id):
-                    return None
-                if await in_thread(_is_full):
-                    raise media.NoSpace
+            if not await self._keep(webinar_id, process.communicate(json.dumps(wanted).encode()), stop):
+                return None
             if process.returncode:
                 raise NotJoined(process.returncode)
             size = target.stat().st_size
-            await in_thread(media.store().save_file, name, target)
-            return size
+            saving = in_thread(media.store().save_file, name, target)
+            return size if await self._keep(webinar_id, saving, stop) else None
         finally:
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
             target.unlink(missing_ok=True)
+
+    async def _keep(self, webinar_id: int, work: Coroutine[Any, Any, object], stop: asyncio.Event) -> bool:
+        """Keep the recording in our hands while the work goes on; return False if it was given up.
+
+        Raises what the work raises, and NoSpace.
+        """
+        working = asyncio.create_task(work)
+        try:
+            while not working.done():
+                await asyncio.wait({working}, timeout=RENEW_S)
+                if stop.is_set() or not await in_thread(recordings.renew, webinar_id, self.id):
+                    return False
+                if not working.done() and await in_thread(_is_full):
+                    raise media.NoSpace
+            await working
+            return True
+        finally:
+            working.cancel()
 
 
 def _is_full() -> bool:

@@ -74,17 +74,17 @@ def release(webinar_id: int, holder: UUID) -> None:
 def complete(webinar_id: int, holder: UUID, **fields: Any) -> bool:
     """Make the recording ready with these fields, and publish it if its webinar says so.
 
-    Return False if it is in somebody else's hands by now.
+    A recording of no seconds is none: everything came outside of the live time. Return False if it is in somebody
+    else's hands by now.
     """
+    state = RecordingState.READY if fields.get("seconds") else RecordingState.DELETED
     with transaction.atomic():
         ours = Recording.objects.filter(
             webinar_id=webinar_id, claimed_by=holder, state=RecordingState.PREPARING
         )
-        done = ours.update(
-            state=RecordingState.READY, ready_at=clock.now(), claimed_by=None, claimed_until=None, **fields
-        )
+        done = ours.update(state=state, ready_at=clock.now(), claimed_by=None, claimed_until=None, **fields)
         webinar = Webinar.objects.get(pk=webinar_id)
-        if done and webinar.auto_publish and not webinar.recording_url:
+        if done and state == RecordingState.READY and webinar.auto_publish and not webinar.recording_url:
             try:
                 publish(webinar_id, Context(None, Source.SYSTEM))
             except ActionRefused as refused:  # archived meanwhile

@@ -38,6 +38,8 @@ def own_recording_of(webinar: Webinar) -> OwnRecording | None:
     recording = recordings.find(webinar)
     if recording is None:
         return OwnRecording("preparing" if recordings.is_expected(webinar) else "none")
+    if recording.state == RecordingState.DELETED and not recording.seconds:
+        return OwnRecording("none")
     if recording.state != RecordingState.READY:
         return OwnRecording(recording.state)
     missing = recording.missing_s if recording.missing_s >= WORTH_TELLING_S else 0

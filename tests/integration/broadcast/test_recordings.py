@@ -282,3 +282,20 @@ def test_segments_that_cannot_be_joined_play_as_hls(recorded):
     run_recorder(lambda: recordings.summary(recorded)["state"] == "ready")
     assert Recording.objects.get(pk=recorded.pk).file == ""
     assert not [name for name in media.store().names() if name.endswith(".mp4")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rehearsal_alone_is_no_recording(recorded, as_role):
+    """Everything came before the start: there is nothing to publish, and the files go."""
+    earlier = recorded.started_at - timedelta(minutes=5)
+    Segment.objects.update(starts_at=earlier)
+    finish_sessions(recorded)
+    run_recorder(lambda: recordings.summary(recorded)["state"] == "none")
+    with pytest.raises(ActionRefused):
+        recordings.publish(recorded.pk, SYSTEM)
+    page = as_role(Role.SPEAKER).get(f"/admin_webinar/{recorded.pk}/").content.decode()
+    assert "Записи эфира нет" in page
+    while media_retention.prune_media():
+        pass
+    assert Segment.objects.count() == 0
+    assert list(media.store().names()) == []
