@@ -96,7 +96,7 @@ def test_killed_server_keeps_what_it_accepted(site, speaker, on_air, kind):
 
 @pytest.mark.skipif(not ON_POSTGRESQL, reason="two workers need PostgreSQL")
 @pytest.mark.parametrize("kind", RECORDINGS)
-def test_another_worker_takes_over(site, speaker, on_air, kind):
+def test_another_worker_takes_over(site, speaker, on_air, kind, record_property):
     chunks = RECORDINGS[kind]
     first = site.processes[0]
     sender, player = Sender(speaker, on_air), Player(speaker, on_air)
@@ -108,8 +108,10 @@ def test_another_worker_takes_over(site, speaker, on_air, kind):
     killed_at = time.monotonic()
     sender.send(chunks[half : half + len(chunks) // 4])
     eventually(lambda: segments(site, on_air) > made + 1)
+    taken_s = time.monotonic() - killed_at
+    record_property("seconds until segments came again", round(taken_s, 1))
     # The lease lasts 3 s; the rest is for a machine that is much slower.
-    assert time.monotonic() - killed_at < 30
+    assert taken_s < 30
     sender.send(chunks[half + len(chunks) // 4 :])
     sender.end()
     all_frames(site, player)
