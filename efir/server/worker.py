@@ -9,6 +9,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import structlog
+from django.db import connection
 
 from efir.attendance import classifier, tracker
 from efir.hooks.bus import retry_failed_listeners
@@ -24,6 +25,9 @@ from efir.telegram.outbox import enqueue
 from efir.webinars.posters.store import delete_unused
 
 TICK_S = 1.0
+# Between two chunks of verdicts. SQLite has one writer, and whoever waits looks for a chance every 100 ms: without a
+# pause for a few looks the next chunk would nearly always be first, and the dispatcher could not renew its lease.
+LET_OTHERS_WRITE_S = 0.3
 # These jobs find nothing to do most of the time, and nobody waits for them by the second.
 PERIODIC_S = 5.0
 # A worker that was killed leaves its row behind.
@@ -51,6 +55,8 @@ class Worker:
             await self.run_job(self.write_heartbeat)
             if has_more is not True:
                 await wait_for(stop, TICK_S)
+            elif connection.vendor == "sqlite":
+                await wait_for(stop, LET_OTHERS_WRITE_S)
         await self.run_job(self.deregister)
 
     def periodic_jobs(self) -> list[Callable[[], object]]:
