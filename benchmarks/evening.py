@@ -23,6 +23,7 @@ from benchmarks.people import (
 )
 from benchmarks.servers import Server, efir
 from benchmarks.tables import percentile, table, warn
+from benchmarks.talk import PER_SECOND, Room
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
 from efir.attendance.models import Classification, Participation, Verdict
@@ -93,7 +94,8 @@ def hold(fake_bot_api: FakeBotApi, server: Server, load: LoadGenerator) -> list[
     (cookie,) = log_in(create_people(1, Role.SPEAKER, "speaker"))
     speaker = Speaker(webinar, server.port, cookie)
     page, stream = room_page(webinar), room_stream(webinar)
-    requests = [(get(page, each, close=True), get_stream(stream, each)) for each in log_in(people)]
+    cookies = log_in(people)
+    requests = [(get(page, each, close=True), get_stream(stream, each)) for each in cookies]
     answer = load.arrive(server.port, requests, ARRIVALS_PER_S)
     if answer["errors"]:
         warn(f"on arrival: {answer['errors']}")
@@ -104,7 +106,9 @@ def hold(fake_bot_api: FakeBotApi, server: Server, load: LoadGenerator) -> list[
     unsent = OutboxMessage.objects.filter(webinar=webinar, state__in=["queued", "sending"])
     step("started → the last viewer hears it", took_s=press("start", "live"))
     step("started → everybody's entry is recorded", lambda: entered.count() == PEOPLE)
-    time.sleep(LIVE_S)
+    posts = Room(webinar, server, cookie, cookies).write(cookies, PER_SECOND, LIVE_S)
+    accepted = sum(post.status == 201 for post in posts)
+    step(f"live for {LIVE_S:.0f} s, in which {accepted} of {len(posts)} messages are accepted in the room")
     step("stopped → the last viewer hears it", took_s=press("stop", "finished"))
     step("stopped → everybody has a verdict (after the settle delay)", classified.exists)
     step("verdicts → the last message is sent", lambda: not unsent.exists())

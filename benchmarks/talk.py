@@ -106,7 +106,7 @@ class Room:
         """Write at an even pace, in turns. Each message is sent when it is due, whatever became of those before."""
         posts: list[Future[Post]] = []
         with ThreadPoolExecutor(THREADS) as pool:
-            # In the middle of each slot of the database's second: so many fall into each second.
+            # A room counts by the second: begin with one, and write in the middle of equal parts of it.
             began = time.monotonic() + 1.0 - time.time() % 1.0 + 0.5 / per_s
             for number, cookie in zip(range(int(per_s * seconds)), cycle(cookies), strict=False):
                 time.sleep(max(0.0, began + number / per_s - time.monotonic()))
@@ -241,10 +241,9 @@ def beside_nchan(
     """Publish the same frames at the same moments, and compare."""
     frames = [frame for frame in answer["frames"] if frame["at"]]
     with nchan.nchan(viewers) as server, load_generator() as load:
-        opened = load.open_streams([(server.port, get_stream("/stream"))] * WARM)
         publisher = nchan.Publisher(server.port)
-        publisher.publish("[]")
-        opened = load.open_streams([(server.port, get_stream("/stream"))] * (viewers - WARM))
+        publisher.publish("[]")  # as in Efir, a new subscriber gets something at once
+        opened = load.open_streams([(server.port, get_stream("/stream"))] * viewers)
         if opened["errors"]:
             warn(f"nchan: {opened['errors']}")
         time.sleep(2)
