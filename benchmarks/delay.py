@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
 from getpass import getuser
+from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,8 @@ def _prepare() -> tuple[Webinar, list[str]]:
     (viewer,) = create_people(1, prefix=f"w{number}-")
     fields = {"title": "Эфир", "starts_at": clock.now(), "video": "own"}
     webinar = core.publish(core.create(fields, SYSTEM).pk, SYSTEM)
-    return webinar, [cookie.partition("=")[2] for cookie in log_in([speaker, viewer])]
+    cookies = [SimpleCookie(header) for header in log_in([speaker, viewer])]
+    return webinar, [cookie[settings.SESSION_COOKIE_NAME].value for cookie in cookies]
 
 
 def _watch(browser: Browser, url: str, session: str, webinar: Webinar, seconds: float) -> dict[str, Any]:
