@@ -102,7 +102,10 @@ async def _is_still(
 
 
 class RoomPage:
-    """The room for each kind of viewer: by language, capabilities, whether invited, and attendance."""
+    """The room for each kind of viewer: by language, capabilities, whether invited, attendance, and message to show.
+
+    After a sign-up everybody has the same message, in a signed cookie.
+    """
 
     def __init__(self, django: Application, editions: ScheduleEditions) -> None:
         self._cache = PageCache(django, max_age_s=ROOM_MAX_AGE_S)
@@ -111,7 +114,9 @@ class RoomPage:
     async def __call__(self, scope: Scope, send: Send, webinar_id: str | None) -> int:
         """Answer, or return 0. Without an id it is the page of the current webinar."""
         hub, cookies = current_hub(), cookies_of(scope)
-        if hub is None or scope["query_string"] or MESSAGES_COOKIE in cookies:
+        shown = {name: value for name, value in cookies.items() if name == MESSAGES_COOKIE}
+        messages = HostCookieStorage.read(shown[MESSAGES_COOKIE]) if shown else ()
+        if hub is None or scope["query_string"] or (shown and not messages):
             return 0
         admission, key = hub.admission, session_key(cookies)
         access = await admission.access_cache.get(key)
@@ -127,12 +132,12 @@ class RoomPage:
             if webinar.state is Status.FINISHED:
                 attendance = await REQUEST_POOL.run(attendance_status, webinar.pk, access.person_id)
             viewer_kind = language, access.capabilities, access.invited, attendance
-            return scope["path"], scope["scheme"], webinar.pk, webinar.version, *viewer_kind
+            return scope["path"], scope["scheme"], webinar.pk, webinar.version, *viewer_kind, messages
 
         kind, edition = await kind_of(access), await self._editions.current(admission.schedule_cache)
         page = await self._cache.get(
             kind,
-            visitor_scope(scope, language, cookies={settings.SESSION_COOKIE_NAME: key}),
+            visitor_scope(scope, language, cookies={settings.SESSION_COOKIE_NAME: key, **shown}),
             edition=edition.number,  # the room also shows which webinar is next
             is_still=partial(_is_still, kind, kind_of, admission, key, access.person_id),
         )

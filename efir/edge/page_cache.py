@@ -14,6 +14,7 @@ from django.conf import settings
 
 from efir.edge.cached_response import CachedResponse
 from efir.lib.asgi import Application, Message, Scope
+from efir.web.messages import HostCookieStorage
 from efir.web.request_metrics import TO_KEEP
 
 # Of the pages of one URL, which may be as many as inviters. What was asked for least recently goes first.
@@ -22,6 +23,7 @@ MAX_BYTES = 16 * 1024 * 1024
 ASK_EACH_TIME = b"private, no-cache"
 # What Django sends with a page of a person and with a form that asks for a password, from `never_cache`.
 NOT_STORED = b"max-age=0, no-cache, no-store, must-revalidate, private"
+_MESSAGES_DELETED = f'{HostCookieStorage.cookie_name}=""; expires='.encode()
 
 
 def visitor_scope(
@@ -41,7 +43,8 @@ def visitor_scope(
 async def render(django: Application, scope: Scope, cache_control: bytes) -> CachedResponse | None:
     """Have Django render this request without a body; None if its response is not for every visitor of this kind.
 
-    Such a response has another status than 200, or sets a cookie.
+    Such a response has another status than 200, or sets a cookie. It may delete the one with the messages that it
+    shows: they are a part of the kind.
     """
     sent: list[Message] = []
     request = [{"type": "http.request", "body": b"", "more_body": False}]
@@ -55,7 +58,8 @@ async def render(django: Application, scope: Scope, cache_control: bytes) -> Cac
 
     await django({**scope, TO_KEEP: True}, receive, send)
     status, headers = sent[0]["status"], [(name.lower(), value) for name, value in sent[0]["headers"]]
-    if status != 200 or any(name == b"set-cookie" for name, _ in headers):
+    cookies = [value for name, value in headers if name == b"set-cookie"]
+    if status != 200 or not all(cookie.startswith(_MESSAGES_DELETED) for cookie in cookies):
         return None
     body = b"".join(message.get("body", b"") for message in sent[1:])
     return CachedResponse.of(body, headers, cache_control, b"Accept-Encoding, Accept-Language, Cookie")

@@ -1,7 +1,7 @@
 """What a page that is cached for many visitors has in the place of what is each visitor's own.
 
-Its form tokens are a placeholder, which the edge replaces for each of them. It shows no messages: they stay for the
-next page that Django makes.
+Its form tokens are a placeholder, which the edge replaces for each of them. It shows no messages but those of a cookie
+that all these visitors have: others stay for the next page that Django makes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.middleware.csrf import CSRF_TOKEN_LENGTH
 from django.utils.crypto import get_random_string
 
+from efir.web.messages import HostCookieStorage
 from efir.web.request_metrics import TO_KEEP
 
 # As long as a masked token of Django's, so that a page has the same length for everybody. Random, so that nobody can
@@ -20,5 +21,9 @@ PLACEHOLDER = get_random_string(CSRF_TOKEN_LENGTH)
 
 
 def for_everybody(request: HttpRequest) -> dict[str, Any]:
-    """Give a page that is rendered for the cache the placeholder as its `csrf_token`, and no messages."""
-    return {"csrf_token": PLACEHOLDER, "messages": ()} if getattr(request, "scope", {}).get(TO_KEEP) else {}
+    """Give a page that is rendered for the cache the placeholder as its `csrf_token`, and no messages of a session."""
+    if not getattr(request, "scope", {}).get(TO_KEEP):
+        return {}
+    # Of the messages only those of the cookie, which the edge then sends with the request.
+    shown = {} if HostCookieStorage.cookie_name in request.COOKIES else {"messages": ()}
+    return {"csrf_token": PLACEHOLDER, **shown}

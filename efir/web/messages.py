@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 from django.conf import settings
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.contrib.messages.storage.session import SessionStorage
+from django.http import HttpRequest
 
 
 class HostCookieStorage(CookieStorage):
     """Django's storage under a `__Host-` name (with https), which no other host of the domain can set."""
 
     cookie_name = f"{settings.COOKIE_PREFIX}messages"
+
+    @classmethod
+    def read(cls, value: str) -> tuple[Hashable, ...]:
+        """Return what the messages of this value of the cookie show, or () if it is not ours or the session has more.
+
+        The value itself differs from second to second, because it is signed with its time.
+        """
+        request = HttpRequest()
+        request.COOKIES[cls.cookie_name] = value
+        messages, is_all = cls(request)._get()  # type: ignore[attr-defined]  # Django's stubs leave it out
+        if not is_all:
+            return ()
+        return tuple(
+            (each.level, each.extra_tags, type(each.message), each.message) for each in messages or ()
+        )
 
 
 class Storage(FallbackStorage):

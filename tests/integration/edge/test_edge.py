@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from django.contrib.messages import constants
+from django.contrib.messages.storage.base import Message
 from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
+from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import _does_token_match
 from django.test import Client
 from PIL import Image
@@ -21,6 +24,7 @@ from efir.lib.concurrency import in_thread
 from efir.room import openings
 from efir.room.models import Opening
 from efir.room.state import player_of
+from efir.web.messages import HostCookieStorage
 from efir.webinars import core, schedule
 from efir.webinars.models import Webinar
 from efir.webinars.posters.render import render_image
@@ -45,6 +49,13 @@ def statements():
     CursorWrapper.execute = noted
     yield seen
     CursorWrapper.execute = execute
+
+
+def message_cookie(*texts: str) -> str:
+    """Return the cookie that Django makes of these messages."""
+    storage, response = HostCookieStorage(HttpRequest()), HttpResponse()
+    storage._store([Message(constants.SUCCESS, text) for text in texts], response)
+    return response.cookies[storage.cookie_name].value
 
 
 class TestSchedule:
@@ -379,16 +390,57 @@ class TestRoom:
 
         assert run(scenario) == [404, 200]
 
-    def test_pending_message_leaves_page_to_django(self, run, make_webinar, visitor):
+    @pytest.mark.parametrize("value", ["x", "tampered", "too long for the cookie"])
+    def test_other_message_leaves_page_to_django(self, run, make_webinar, visitor, value):
         make_webinar("live")
         member = visitor()
+        sent = {
+            "x": "x",
+            "tampered": message_cookie("Место за вами.") + "x",
+            "too long for the cookie": message_cookie("Место за вами." * 900, "Да."),
+        }[value]
 
         async def scenario(site):
             await site.get("/account/webinar_room/", member.key)
-            await site.get("/account/webinar_room/", member.key, cookies="messages=x")
+            await site.get("/account/webinar_room/", member.key, cookies=f"messages={sent}")
             return site.by_django
 
         assert run(scenario) == 2
+
+    def test_message_is_rendered_once_for_all_who_have_it(self, run, make_webinar, visitor):
+        make_webinar("live")
+        people = [visitor() for _ in range(3)]
+        token = f"csrftoken={'b' * 32}"
+        first, other = (
+            f"{token}; messages={message_cookie(text)}" for text in ("Место за вами.", "Вы вошли.")
+        )
+
+        async def scenario(site):
+            path = "/account/webinar_room/"
+            plain = await site.get(path, people[0].key, cookies=token)
+            shown = [await site.get(path, person.key, cookies=first) for person in people]
+            another = await site.get(path, people[0].key, cookies=other)
+            again = await site.get(path, people[0].key)
+            return plain, shown, another, again, site.by_django
+
+        plain, shown, another, again, by_django = run(scenario)
+        assert by_django == 3
+        assert [answer.text.count("Место за вами.") for answer in (plain, *shown, another, again)] == [
+            0, 1, 1, 1, 0, 0
+        ]  # fmt: skip
+        assert "Вы вошли." in another.text
+        assert [answer.headers.get("set-cookie", "")[:13] for answer in (plain, *shown)] == [
+            "", *['messages=""; '] * 3
+        ]  # fmt: skip
+
+    def test_guest_with_a_message_is_left_to_django(self, run, make_webinar):
+        make_webinar("live")
+
+        async def scenario(site):
+            cookies = f"messages={message_cookie('Место за вами.')}"
+            return (await site.get("/account/webinar_room/", cookies=cookies)).status
+
+        assert run(scenario) == 302
 
 
 class TestPosters:
