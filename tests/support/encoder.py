@@ -43,6 +43,7 @@ def encode(
             "sc_threshold": "0",
         }
         audio = out.add_stream("aac", rate=RATE, layout="mono") if sound else None
+        print(time.time(), flush=True)  # of the first frame
         begun, samples, frames = time.monotonic(), 0, 0
         for number in range(round(seconds * fps)):
             out.mux(video.encode(_picture(number, width, height)))
