@@ -15,7 +15,7 @@ from efir.accounts.sessions import current_person
 from efir.attendance.evidence import attendance_status
 from efir.room.state import state_of
 from efir.room.views import viewer_count, visible_or_404
-from efir.talk.selectors import TALKS, last_messages
+from efir.talk.selectors import TALKS, last_messages, pinned_message
 from efir.web.shortcuts import with_server_time
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Talk, Webinar
@@ -58,6 +58,7 @@ def _talk(request: HttpRequest, webinar: Webinar, screen: str) -> dict[str, Any]
     return {
         "talk_shown": shown,
         "talk_messages": messages,
+        "talk_pinned": pinned_message(webinar) if shown else None,
         "mine": mine,
         "has_chat": webinar.talk == Talk.EMBED and bool(webinar.chat_url),
     }

@@ -52,7 +52,8 @@ class Queue:
 
 def has_queue(webinar: Webinar) -> bool:
     """Return whether there is something to see: a talk, or what was written before it was switched off."""
-    return webinar.talk in (Talk.QUESTIONS, Talk.CHAT) or Message.objects.filter(webinar=webinar).exists()
+    talks = webinar.talk in (Talk.QUESTIONS, Talk.CHAT) and webinar.state is not Status.DRAFT
+    return talks or Message.objects.filter(webinar=webinar).exists()
 
 
 def last_change(webinar: Webinar) -> int:

@@ -42,6 +42,11 @@ def page_of_messages(webinar: Webinar, person: Person, after: int | None = None)
     return [data for data in seen if data is not None]
 
 
+def pinned_message(webinar: Webinar) -> Message | None:
+    """Return the message that is pinned, which may be older than those that a viewer who comes gets."""
+    return Message.objects.filter(webinar=webinar, pinned=True).select_related("person").first()
+
+
 def last_messages(webinar: Webinar, person: Person | None) -> list[Message]:
     """Return the last messages that everybody sees, and the own ones of `person`; oldest first, with their authors."""
     public = Q(state=State.SHOWN, muted=False, private=False)

@@ -98,6 +98,17 @@ def test_muted_people_can_be_shown_again(speaker, webinar, make_person):
     assert not Message.objects.filter(muted=True).exists()
 
 
+def test_pinned_words_are_in_the_page_however_old(webinar, make_person):
+    asked(webinar, make_person(name="Анна"), "Закреплённое <слово>", kind="message", pinned=True)
+    for number in range(35):
+        asked(webinar, make_person(), f"Позже {number}", kind="message")
+    viewer = Client()
+    viewer.force_login(make_person())
+    page = viewer.get(f"/account/webinar_room/{webinar.pk}/").content.decode()
+    assert "Закреплённое &lt;слово&gt;" in page.split('id="talk-pinned"')[1].split('id="talk-log"')[0]
+    assert "Закреплённое" not in page.split('id="talk-log"')[1]
+
+
 def test_page_has_no_queue_without_a_talk(speaker, make_webinar, make_person):
     webinar = make_webinar("live", talk=Talk.OFF)
     address = f"/admin_webinar/{webinar.pk}/"

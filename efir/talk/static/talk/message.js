@@ -3,7 +3,7 @@ const LINK = /https?:\/\/[^\s<>"]+/g;
 const AFTER_LINK = /[.,;:!?)\]»”'…]+$/;
 const TIME = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
 
-// `words` are the texts of the page. `own`: the viewer wrote it. `menu`: what a moderator may do with it.
+// `words` are the texts of the page. `own`: the viewer wrote it. `menu`: what those who moderate may do with it.
 export function messageElement(message, words, { own = false, menu = null }, tag = "li") {
   const hidden = message.state === "hidden";
   const { author, text } = hidden ? message.original : message;

@@ -34,7 +34,7 @@ let loading = null; // the frames that came while the list was being read
 let isLoaded = false;
 
 function say(text) {
-  $("talk-says").textContent = text;
+  if (form) $("talk-says").textContent = text;
 }
 
 // A new stream begins with the last messages. They are read by a tab that has no stream of its own, and if there are
@@ -127,18 +127,18 @@ function grow() {
   $("talk-left").textContent = left < NEAR_THE_END ? left : "";
 }
 
-form.addEventListener("submit", send);
-field.addEventListener("input", grow);
-field.addEventListener("keydown", (event) => {
+form?.addEventListener("submit", send); // there is no form for whoever may read only
+field?.addEventListener("input", grow);
+field?.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
   form.requestSubmit();
 });
 // A press on a button leaves the keyboard of a phone open.
-for (const button of form.querySelectorAll("button")) button.addEventListener("mousedown", (event) => event.preventDefault());
+for (const button of form?.querySelectorAll("button") ?? []) button.addEventListener("mousedown", (event) => event.preventDefault());
 room.addEventListener("room:state", ({ detail }) => showState(detail));
 room.addEventListener("room:messages", ({ detail }) => take(detail));
 room.addEventListener("room:back", () => outbox.retry());
-keepPlayerInSight(form);
+if (form) keepPlayerInSight(form);
 place();
 outbox.start();
