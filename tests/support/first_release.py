@@ -123,6 +123,7 @@ class FirstRelease:
             started_at=BEGAN,
             finished_at=ENDED,
             player_url="https://rutube.ru/x",
+            time_zone="Europe/Moscow",  # the default asks a table that the first release did not have
         )
         steps = (("draft", "scheduled"), ("scheduled", "live"), ("live", "finished"))
         for (before, after), at in zip(steps, (BEGAN - timedelta(days=1), BEGAN, ENDED), strict=True):
