@@ -39,6 +39,8 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("partner", "/account/?who=имя+lead&candidates={deepest}"),
     ("partner", "/account/?who=candidate"),
     ("leader", "/account/"),
+    ("candidate", "/account/webinars/"),
+    ("candidate", "/account/webinars/?page={deepest}"),
     ("candidate", "/account/password/"),
     ("candidate", "/account/contacts/"),
     ("candidate", "/account/data/"),

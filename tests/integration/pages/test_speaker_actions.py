@@ -191,7 +191,7 @@ def test_invalid_recording_stays_in_the_form(speaker, make_webinar):
     assert speaker.post("/admin_webinar/999/recording", {"url": "x"}, **HTML).status_code == 404
 
 
-@pytest.mark.parametrize("action", ["start", "recording"])
+@pytest.mark.parametrize("action", ["start", "publish"])
 def test_get_of_an_action_shows_a_405_page(speaker, make_webinar, action):
     address = f"/admin_webinar/{make_webinar().pk}/{action}"
     shown = speaker.get(address, **HTML)
