@@ -257,8 +257,15 @@ def test_reminders_need_a_seat_and_a_webinar_ahead(make_person, make_webinar, se
 
 def test_every_text_fits_and_has_its_way_out(clock, webinar, asked):
     asked()
+    core.update(webinar.pk, {"title": "<" * 200}, SYSTEM)
     clock.move(2 * 60 * MINUTE)
     enqueue_due()
-    message = compose([OutboxMessage.objects.get()])
-    assert message.length < 4096
-    assert f"/account/seats/{webinar.pk}/" in str(message.buttons) + message.text
+    move(webinar, clock() + timedelta(hours=1))
+    enqueue_due()
+    core.core_webinar_set_status(webinar.pk, "start", SYSTEM)
+    enqueue_due()
+    rows = OutboxMessage.objects.exclude(state=MessageState.EXPIRED)
+    for message in map(compose, ([row] for row in rows)):
+        assert message.length < 4096
+        assert "&lt;" * 200 in message.text
+        assert f"/account/seats/{webinar.pk}/" in str(message.buttons) + message.text
