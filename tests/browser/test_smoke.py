@@ -27,7 +27,7 @@ def a_page(chromium: Browser, site, login: str = "", password: str = PASSWORD) -
         page.wait_for_url(lambda url: "/login/" not in url)  # a speaker lands on the list of webinars
         if "/account/consent/" in page.url:  # somebody whom the command line added
             page.get_by_role("button", name="Даю согласие").click()
-            page.wait_for_url("**/account/")
+            page.wait_for_url(lambda url: "/consent/" not in url)
     return page
 
 
