@@ -334,7 +334,10 @@ class Config:
         default_text="`media` in the data directory",
     )
     media_url: str = setting(
-        matching(r"(s3://\S+)?", "an s3:// address, or nothing"),
+        matching(
+            r"(s3://[^\s/?#]+(/[^\s?#]*)?(\?(endpoint|region)=[^\s&#]+(&(endpoint|region)=[^\s&#]+)?)?)?",
+            "s3://BUCKET/PREFIX?endpoint=URL&region=NAME (endpoint and region may be left out), or nothing",
+        ),
         "",
         "`s3://…` in place of the directory of media",
     )
