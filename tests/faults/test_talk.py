@@ -208,7 +208,7 @@ def talk(site, installation, record_property) -> Callable[[Callable[[], None]], 
         time.sleep(1)  # whatever would come twice
         for reader in readers:
             reader.close()
-        record_property("answers", sum((writer.statuses for writer in writers), Counter()))
+        record_property("answers", str(sum((writer.statuses for writer in writers), Counter())))
         record_property(
             "messages", f"{len(accepted)} accepted, {len(lines)} kept, {installation.kills} kills"
         )
