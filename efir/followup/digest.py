@@ -44,7 +44,7 @@ def ranks_for_calling(webinar_id: int, lead_ids: Collection[int]) -> dict[int, f
     )
     rows = verdicts.values_list("lead_id", "asked", "pressed", "attended", "present_s")
     return {
-        lead_id: -present_s - MORE_THAN_PRESENT_S * (4 * has_asked + 2 * has_pressed + bool(attended))
+        lead_id: 0.0 - present_s - MORE_THAN_PRESENT_S * (4 * has_asked + 2 * has_pressed + bool(attended))
         for lead_id, has_asked, has_pressed, attended, present_s in rows
     }
 
