@@ -84,7 +84,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "django.template.context_processors.i18n",
                 "efir.web.form_token.for_everybody",
-                "efir.site_settings.context.site",
+                "efir.site_settings.context.site_settings",
             ],
         },
     }

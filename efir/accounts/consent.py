@@ -57,7 +57,7 @@ def keep_text(site: SiteSettings) -> None:
         return
     for code, _name in settings.LANGUAGES:
         with translation.override(code):
-            text = render_to_string(TEMPLATE, {"site": site}).strip()
+            text = render_to_string(TEMPLATE, {"site_settings": site}).strip()
         ConsentText.objects.get_or_create(version=version, language=code, defaults={"text": text})
 
 

@@ -1,4 +1,4 @@
-"""The template context: `site`, the settings in force."""
+"""The template context: `site_settings`, the settings in force. Django's login page has a `site` of its own."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from efir.site_settings.current import current
 from efir.site_settings.models import SiteSettings
 
 
-def site(request: HttpRequest) -> dict[str, SiteSettings]:
-    return {"site": current()}
+def site_settings(request: HttpRequest) -> dict[str, SiteSettings]:
+    return {"site_settings": current()}

@@ -39,7 +39,7 @@ def link_preview(webinar: Webinar | None) -> dict[str, Any]:
     """Render Open Graph tags: a link to the schedule shows the webinar that is on air or next."""
     starts_at = webinar.starts_at if webinar else None
     return {
-        "site": current(),
+        "site_settings": current(),
         "webinar": webinar,
         "when": absolute_time(starts_at, webinar.zone) if webinar and starts_at else "",
         "page": absolute_urls.absolute_url("/webinars/"),

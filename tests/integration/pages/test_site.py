@@ -196,3 +196,11 @@ def test_command_line_shows_and_sets(capsys, tmp_path):
     shown = capsys.readouterr().out
     assert '"name": "Клуб"' in shown
     assert current.current().logo in shown
+
+
+@pytest.mark.parametrize("path", ["/login/", "/signup/", "/webinars/", "/consent/", "/nowhere/"])
+def test_every_page_names_the_site(path):
+    current.save({"name": "Клуб"}, BY_CLI)
+    html = Client().get(path, headers={"accept": "text/html"}).content.decode()
+    assert 'class="brand" href="/webinars/" aria-label="Клуб"' in html
+    assert " · Клуб</title>" in html
