@@ -7,30 +7,18 @@ bytes, a JSON object, and the blobs whose sizes it names.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import resource
-import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, BinaryIO
 
+from efir.lib.child_limits import limit_child
+
 # 1080p60 at 8 Mbit/s keeps some 20 MB in memory beside PyAV's 40.
 MEMORY_BYTES = 256 * 2**20
-PR_SET_PDEATHSIG = 1  # of prctl(2)
-
-
-def limit() -> None:
-    """Limit this process for good. It ends with the process that started it, on Linux at once."""
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    with suppress(ValueError, OSError):  # not every system has it
-        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
 
 
 class Parent:
@@ -85,7 +73,7 @@ def _nothing() -> None:
 
 def main() -> None:
     """Cut the container on standard input."""
-    limit()
+    limit_child(resource.RLIMIT_DATA, MEMORY_BYTES)
     if os.getppid() != int(sys.argv[1]):  # whoever asked was gone before the limits were set
         return
     parent = Parent(sys.stdin.buffer, sys.stdout.buffer)

@@ -8,31 +8,25 @@ the rendered files in base64, or the code of the refusal.
 from __future__ import annotations
 
 import base64
-import ctypes
 import json
 import os
 import resource
 import signal
 import sys
-from contextlib import suppress
+
+from efir.lib.child_limits import limit_child
 
 # A picture of a phone takes half a second; a machine may be several times slower.
 CPU_S = 5
 LIVES_S = 12
 MEMORY_BYTES = 300 * 2**20
-PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 def limit() -> None:
-    """Limit this process for good. It ends with the process that started it, on Linux at once."""
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Limit this process for good."""
+    limit_child(resource.RLIMIT_AS, MEMORY_BYTES)
     signal.alarm(LIVES_S)
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    with suppress(ValueError, OSError):  # not every system has it
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
 def main() -> None:
