@@ -7,7 +7,7 @@ They cause no event, and from their deadline on they are not sent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -78,33 +78,21 @@ def _seats() -> QuerySet[Seat]:
 
 def _announce(webinar: Webinar) -> int:
     """Tell of a new time, a withdrawal or a return. A message that has not gone out yet is replaced."""
-    count, now_announced = 0, announcement(webinar)
-    outdated = Seat.objects.filter(webinar=webinar, remind_since__isnull=False).exclude(
-        announced=now_announced
-    )
-    while outdated.exists():
-        with transaction.atomic():
-            seats = list(outdated.select_for_update(no_key=True).order_by("pk")[:CHUNK])
-            if not seats:  # another worker was faster
-                break
-            for seat in seats:
-                seat.announced = now_announced
-                seat.announcements += 1
-            Seat.objects.bulk_update(seats, ["announced", "announcements"])
-            _expire(seats, (Kind.SEAT_REMINDER, Kind.SEAT_MOVED), Ineligible.REPLACED)
-            enqueue(
-                [
-                    _message(
-                        seat,
-                        Kind.SEAT_MOVED,
-                        f"{seat.announcements}:{now_announced}",
-                        webinar.starts_at,
-                    )
-                    for seat in seats
-                ]
-            )
-            count += len(seats)
-    return count
+    now_announced = announcement(webinar)
+
+    def tell(seats: list[Seat]) -> None:
+        for seat in seats:
+            seat.announced = now_announced
+            seat.announcements += 1
+        Seat.objects.bulk_update(seats, ["announced", "announcements"])
+        _expire(seats, (Kind.SEAT_REMINDER, Kind.SEAT_MOVED), Ineligible.REPLACED)
+        occasions = [(seat, f"{seat.announcements}:{now_announced}") for seat in seats]
+        enqueue(
+            [_message(seat, Kind.SEAT_MOVED, occasion, webinar.starts_at) for seat, occasion in occasions]
+        )
+
+    asked = Seat.objects.filter(webinar=webinar, remind_since__isnull=False)
+    return _for_each_chunk(asked.exclude(announced=now_announced), tell)
 
 
 def _remind(webinar: Webinar, now: datetime) -> int:
@@ -137,16 +125,25 @@ def _enqueue_once(
     written = OutboxMessage.objects.filter(
         webinar=OuterRef("webinar"), lead=OuterRef("person"), kind=kind, occasion=occasion
     )
-    waiting, count = asked.exclude(Exists(written)), 0
-    while waiting.exists():
+
+    def tell(seats: list[Seat]) -> None:
+        if replaces:
+            _expire(seats, replaces, Ineligible.REPLACED)
+        enqueue([_message(seat, kind, occasion, deadline) for seat in seats])
+
+    return _for_each_chunk(asked.exclude(Exists(written)), tell)
+
+
+def _for_each_chunk(waiting: QuerySet[Seat], tell: Callable[[list[Seat]], None]) -> int:
+    """Call `tell` with the locked seats, each chunk in a transaction, until none waits. Return their number."""
+    count = 0
+    while waiting.exists():  # the usual answer is no, and needs no lock
         with transaction.atomic():
             seats = list(waiting.select_for_update(of=("self",), no_key=True).order_by("pk")[:CHUNK])
             if not seats:  # another worker was faster
                 break
-            if replaces:
-                _expire(seats, replaces, Ineligible.REPLACED)
-            enqueue([_message(seat, kind, occasion, deadline) for seat in seats])
-            count += len(seats)
+            tell(seats)
+        count += len(seats)
     return count
 
 
