@@ -18,11 +18,12 @@ from efir.site_settings import colour
 from efir.site_settings import files as logos
 from efir.web.locale import language_of
 from efir.web.security_headers import SECURITY_HEADERS
+from efir.web.shortcuts import CACHE_FOREVER
 from efir.webinars.posters import store as posters
 from efir.webinars.posters.formats import CONTENT_TYPES
 
 # The name of such a file contains a hash of its bytes.
-IMMUTABLE = b"public, max-age=31536000, immutable"
+IMMUTABLE = CACHE_FOREVER.encode()
 # A schedule full of posters has a few megabytes in all sizes.
 MAX_STORED_BYTES = 32 * 1024 * 1024
 # The offline files change only with the release.

@@ -17,7 +17,7 @@ from efir.config import time_zone_name
 from efir.site_settings import colour, files
 from efir.site_settings.models import SiteSettings
 from efir.web.forms import EmailField, LineField, TokenField, UrlField
-from efir.webinars.posters.decode import FORMATS, MAX_FILE_BYTES, file_too_large
+from efir.webinars.posters.decode import FORMATS, read_upload
 from efir.webinars.posters.render import render_upload
 
 GROUPS = (
@@ -136,9 +136,7 @@ class SiteForm(forms.Form):
         file: UploadedFile[bytes] | None = self.cleaned_data["logo"]
         if file is None:
             return
-        if (file.size or 0) > MAX_FILE_BYTES:
-            raise file_too_large()
-        rendered = render_upload(file.read(), kind="logo")
+        rendered = render_upload(read_upload(file), kind="logo")
         files.store(rendered.digest, rendered.files)
         self._logo = rendered.digest
 

@@ -7,9 +7,7 @@ from django.views.decorators.http import require_safe
 
 from efir.site_settings import colour
 from efir.site_settings.files import read_file
-
-# The address of either says what is in it, so that it never changes.
-CACHE_FOREVER = "public, max-age=31536000, immutable"
+from efir.web.shortcuts import CACHE_FOREVER
 
 
 @require_safe

@@ -16,6 +16,9 @@ from django.views.decorators.http import require_POST
 from efir.hooks.actions import ActionRefused, Code
 from efir.lib import clock, ids
 
+# For what never changes under its address, because the address says what is in it.
+CACHE_FOREVER = "public, max-age=31536000, immutable"
+
 View: TypeAlias = Callable[..., HttpResponseBase]
 
 # All others are 409.

@@ -21,6 +21,7 @@ from efir.accounts.sessions import current_person
 from efir.hooks.actions import ActionRefused
 from efir.site_settings.current import current
 from efir.web.shortcuts import (
+    CACHE_FOREVER,
     post_only,
     prefers_html,
     redirect_with_message,
@@ -36,8 +37,6 @@ from efir.webinars.schedule import Schedule, booked_webinar_ids
 from efir.webinars.selectors import for_calendar, visible_webinar
 
 SCHEDULE_PATH = "/webinars/"
-# A poster's URL is made from its bytes, so that it never changes.
-CACHE_FOREVER = "public, max-age=31536000, immutable"
 
 
 @never_cache

@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 from PIL import Image, ImageCms, ImageOps
 
@@ -69,7 +70,7 @@ def check_signature(content: bytes) -> None:
     if not content:
         raise refusal("poster_empty")
     if len(content) > MAX_FILE_BYTES:
-        raise file_too_large()
+        raise refusal("poster_too_heavy")
     if content.startswith((b"GIF87a", b"GIF89a")):
         raise refusal("poster_gif")
     if content[4:8] == b"ftyp":
@@ -109,9 +110,12 @@ def decode_image(content: bytes, *, logo: bool = False) -> Image.Image:
     return clean
 
 
-def file_too_large() -> ValidationError:
-    """Return the error for a file that is refused by its size, without being read."""
-    return refusal("poster_too_heavy")
+def read_upload(file: UploadedFile[bytes]) -> bytes:
+    """Return the content of an uploaded file. Raises ValidationError by its size, without reading it."""
+    if (file.size or 0) > MAX_FILE_BYTES:
+        raise refusal("poster_too_heavy")
+    content: bytes = file.read()
+    return content
 
 
 def _open(content: bytes, *, logo: bool) -> Image.Image:

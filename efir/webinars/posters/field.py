@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from efir.webinars.models import Poster
-from efir.webinars.posters.decode import FORMATS, MAX_FILE_BYTES, file_too_large
+from efir.webinars.posters.decode import FORMATS, MAX_FILE_BYTES, read_upload
 from efir.webinars.posters.render import render_upload
 from efir.webinars.posters.store import store, touch
 
@@ -63,9 +63,7 @@ class PosterField(forms.Field):
         if not isinstance(value, PosterRequest):
             return value  # the form does not send the field: the poster stays
         if value.file is not None:
-            if (value.file.size or 0) > MAX_FILE_BYTES:
-                raise file_too_large()
-            return store(render_upload(value.file.read()))
+            return store(render_upload(read_upload(value.file)))
         if value.removed or not value.kept:
             return None
         poster = touch(value.kept)
