@@ -31,8 +31,8 @@ TIMESCALES = {1: 90_000, 2: 48_000}  # of the segmenter's picture and sound
 SYSTEM = Context(None, Source.SYSTEM)
 
 
-def main(hours: str = str(HOURS)) -> None:
-    """Print the table for recordings of this many hours."""
+def main(_option: str = "--hours", hours: str = str(HOURS)) -> None:
+    """Print the table for a recording of this many hours."""
     logging.disable(logging.CRITICAL)
     call_command("migrate", verbosity=0)
     webinar, size = broadcast(float(hours) * 3600)

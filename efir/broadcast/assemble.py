@@ -1,170 +1,183 @@
 """Join segments into one MP4 without transcoding. Runs as a process of its own, so that nobody waits for it.
 
-Reads JSON from its standard input: `{"target": path, "runs": [[init, segment, …], …]}`, names in the media store, and
-prints a line for each run that is written. The segmenter wrote what it reads: that is not hostile.
+Reads JSON from its standard input: `{"target": path, "index_bytes": N, "runs": [[init, segment, …], …]}`, names in the
+media store. The segmenter wrote what it reads: that is not hostile.
 """
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
-from av.audio.fifo import AudioFifo
-from av.audio.resampler import AudioResampler
+
+from efir.broadcast import media
+from efir.broadcast.track_conversion import ParameterSets, Recoder, as_it_is
 
 # Low: the room and the sender of the next webinar come first.
 NICENESS = 5
-AAC_FRAME = 1024  # samples
+# A bucket needs some 30 ms for each of the 3,600 segments of an hour: one after the other they would take two minutes.
+READ_AHEAD = 8
+BUFFER_BYTES = 2**20
+# So much may wait for the disk. If the whole file waited there, the database's transactions would wait for it, too.
+MAX_UNSYNCED_BYTES = 16 * 2**20
+# So much of a track lies together: with a chunk for each frame the index would be twice as large.
+CHUNK_US = 500_000
 
 Read = Callable[[str], bytes]
 
 
 class _Files:
-    """A file object that reads several files as one, with one of them in memory."""
+    """A file object that reads several files as one, and the next ones ahead."""
 
-    def __init__(self, names: Iterable[str], read: Read) -> None:
-        self._names, self._read = iter(names), read
+    def __init__(self, names: Iterable[str], read: Read, pool: ThreadPoolExecutor) -> None:
+        self._names, self._read, self._pool = iter(names), read, pool
+        self._ahead: deque[Future[bytes]] = deque()
         self._data = memoryview(b"")
 
     def read(self, size: int) -> bytes:
         while not self._data:
-            name = next(self._names, None)
-            if name is None:
+            while len(self._ahead) < READ_AHEAD and (name := next(self._names, None)) is not None:
+                self._ahead.append(self._pool.submit(self._read, name))
+            if not self._ahead:
                 return b""
-            self._data = memoryview(self._read(name))
+            self._data = memoryview(self._ahead.popleft().result())
         taken, self._data = bytes(self._data[:size]), self._data[size:]
         return taken
+
+
+class _Target(io.FileIO):
+    """The file that is written. It goes to the disk bit by bit, and leaves the database its room."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w+")
+        self._unsynced = 0
+
+    def write(self, data: Any) -> int:
+        written = super().write(data)
+        self._unsynced += written
+        if self._unsynced >= MAX_UNSYNCED_BYTES:
+            if media.scratch_bytes() < MAX_UNSYNCED_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fdatasync(self.fileno())
+            self._unsynced = 0
+        return written
+
+
+class _Track:
+    """One track of the file. Times are counted in steps of the time base of its packets."""
+
+    def __init__(self, out: Any, template: Any) -> None:
+        self._out, self._stream = out, out.add_stream_from_template(template)
+        self.codec = self._stream.codec_context
+        self.parameters = self.codec.extradata
+        self._is_audio = template.type == "audio"
+        self._end, self._base, self._shift = 0, Fraction(1), 0
+
+    @property
+    def end(self) -> Fraction:
+        """The time up to which the track is written, in seconds."""
+        return self._end * self._base
+
+    def begin_run(self, shift: Fraction, base: Fraction) -> None:
+        """Move what comes from now on by `shift` seconds."""
+        self._end, self._base, self._shift = round(self.end / base), base, round(shift / base)
+
+    def write(self, packet: Any) -> None:
+        """Write the next packet."""
+        overlap = self._end - (packet.dts + self._shift)
+        # Sound that begins a little before its picture overlaps with the end of the run before.
+        if overlap > 0:
+            if self._is_audio:
+                return
+            self._shift += overlap
+        packet.pts += self._shift
+        packet.dts += self._shift
+        self._end = packet.dts + packet.duration
+        packet.stream = self._stream
+        self._out.mux_one(packet)
 
 
 class Joiner:
     """Writes runs one after the other into an MP4 whose index comes first, so that it plays while it loads.
 
     The first run with a picture and the first with sound decide the parameters of the file.
+
+    Args:
+        target: the file to write.
+        inits: the names of the runs' initialization segments.
+        read: returns the content of a file.
+        index_bytes: the room to leave for the index. If it is 0, the file is written twice instead, and if it turns out
+            too small, `close` raises av.FFmpegError.
     """
 
-    def __init__(self, target: Path, inits: Sequence[str], read: Read) -> None:
+    def __init__(self, target: Path, inits: Sequence[str], read: Read, index_bytes: int = 0) -> None:
         self._read = read
-        self._out = av.open(str(target), "w", format="mp4", options={"movflags": "faststart"})
-        self._streams: dict[str, Any] = {}
-        self._ends: dict[str, Fraction] = {}
+        self._pool = ThreadPoolExecutor(READ_AHEAD)
+        options = {"chunk_duration": str(CHUNK_US)}
+        options |= {"moov_size": str(index_bytes)} if index_bytes else {"movflags": "faststart"}
+        self._file = _Target(target)
+        # FFmpeg moves the index to the front in a file that it has opened by itself.
+        place = self._file if index_bytes else str(target)
+        self._out = av.open(place, "w", format="mp4", options=options, buffer_size=BUFFER_BYTES)
+        self._tracks: dict[str, _Track] = {}
         self._now = Fraction(0)
         for init in dict.fromkeys(inits):
-            with av.open(_Files([init], read), format="mp4") as head:
+            with av.open(_Files([init], read, self._pool), format="mp4") as head:
                 for stream in head.streams:
-                    if stream.type in ("video", "audio") and stream.type not in self._streams:
-                        self._streams[stream.type] = self._out.add_stream_from_template(stream)
-        self._parameters = {kind: stream.codec_context.extradata for kind, stream in self._streams.items()}
+                    if stream.type in ("video", "audio") and stream.type not in self._tracks:
+                        self._tracks[stream.type] = _Track(self._out, stream)
 
     def close(self) -> None:
         """Write the index."""
-        self._out.close()
+        self._pool.shutdown(cancel_futures=True)
+        try:
+            self._out.close()
+        finally:
+            self._file.close()
 
     def add(self, names: Sequence[str]) -> None:
         """Add a run: its init segment and its media segments."""
-        with av.open(_Files(names, self._read), "r", format="mp4") as run:
-            convert = {stream.type: self._converter(stream) for stream in run.streams}
+        files = _Files(names, self._read, self._pool)
+        with av.open(files, "r", format="mp4", buffer_size=BUFFER_BYTES) as run:
+            convert = {stream.index: self._converter(stream) for stream in run.streams}
             shift: Fraction | None = None
-            last: dict[str, Any] = {}
+            begun: set[str] = set()
             for packet in run.demux():
+                kind = packet.stream.type
                 if packet.dts is None:  # the flush at the end
                     continue
                 if shift is None:
                     shift = self._now - packet.dts * packet.time_base
-                last[packet.stream.type] = shift
-                for converted in convert[packet.stream.type](packet):
-                    self._write(packet.stream.type, converted, shift)
-            if shift is not None:
-                for converted in convert["audio"](None) if "audio" in last else ():
-                    self._write("audio", converted, shift)
-        self._now = max(self._ends.values(), default=Fraction(0))
-
-    def _write(self, kind: str, packet: Any, shift: Fraction) -> None:
-        base = packet.time_base
-        begins = packet.dts * base + shift
-        # Sound that begins a little before its picture overlaps with the end of the run before.
-        if begins < self._ends.get(kind, begins):
-            if kind == "audio":
-                return
-            shift += self._ends[kind] - begins
-        steps = round(shift / base)
-        packet.pts, packet.dts = packet.pts + steps, packet.dts + steps
-        packet.stream = self._streams[kind]
-        self._ends[kind] = (packet.dts + packet.duration) * base
-        self._out.mux_one(packet)
+                for converted in convert[packet.stream.index](packet):
+                    if kind not in begun:
+                        self._tracks[kind].begin_run(shift, converted.time_base)
+                        begun.add(kind)
+                    self._tracks[kind].write(converted)
+            for stream in run.streams:
+                if stream.type in begun:
+                    for converted in convert[stream.index](None):
+                        self._tracks[stream.type].write(converted)
+        self._now = max((track.end for track in self._tracks.values()), default=Fraction(0))
 
     def _converter(self, stream: Any) -> Callable[[Any], Iterator[Any]]:
         """Return what makes a stream's packets those of the file: most go in as they are."""
-        parameters = stream.codec_context.extradata
-        if parameters == self._parameters.get(stream.type):
-            return _as_it_is
+        track, parameters = self._tracks[stream.type], stream.codec_context.extradata
+        if parameters == track.parameters:
+            return as_it_is
         if stream.type == "audio":
-            return _Recoder(stream, self._streams["audio"]).packets
-        return _ParameterSets(parameters).packets
-
-
-def _as_it_is(packet: Any) -> Iterator[Any]:
-    if packet is not None:
-        yield packet
-
-
-class _ParameterSets:
-    """Puts H.264's parameter sets before each key frame, for a run whose parameters differ from the file's."""
-
-    def __init__(self, configuration: bytes) -> None:
-        self._sets = b"".join(_nal_units(configuration))
-
-    def packets(self, packet: Any) -> Iterator[Any]:
-        if packet is None:
-            return
-        if not packet.is_keyframe:
-            yield packet
-            return
-        whole = av.Packet(self._sets + bytes(packet))
-        whole.pts, whole.dts, whole.time_base = packet.pts, packet.dts, packet.time_base
-        whole.duration, whole.is_keyframe = packet.duration, True
-        yield whole
-
-
-def _nal_units(configuration: bytes) -> Iterator[bytes]:
-    """Yield the parameter sets of an AVCDecoderConfigurationRecord (ISO/IEC 14496-15), each after its length."""
-    position = 5
-    for mask in (0x1F, 0xFF):  # the sequence parameter sets, then the picture parameter sets
-        count = configuration[position] & mask
-        position += 1
-        for _ in range(count):
-            size = int.from_bytes(configuration[position : position + 2], "big")
-            yield size.to_bytes(4, "big") + configuration[position + 2 : position + 2 + size]
-            position += 2 + size
-
-
-class _Recoder:
-    """Encodes sound anew whose rate or channels differ from the file's: an MP4 track has one kind."""
-
-    def __init__(self, stream: Any, target: Any) -> None:
-        self._decode = stream.codec_context.decode
-        rate, layout = target.codec_context.sample_rate, target.codec_context.layout.name
-        self._encoder: Any = av.CodecContext.create("aac", "w")
-        self._encoder.sample_rate, self._encoder.layout, self._encoder.format = rate, layout, "fltp"
-        self._encoder.time_base = Fraction(1, rate)
-        self._encoder.open()
-        self._resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
-        self._fifo = AudioFifo()
-
-    def packets(self, packet: Any) -> Iterator[Any]:
-        for frame in self._decode(packet):
-            for resampled in self._resampler.resample(frame):
-                self._fifo.write(resampled)
-        for frame in self._fifo.read_many(AAC_FRAME):
-            yield from self._encoder.encode(frame)
-        if packet is None:
-            yield from self._encoder.encode(None)
+            return Recoder(stream, track.codec).packets
+        return ParameterSets(parameters).packets
 
 
 def main() -> int:
@@ -174,17 +187,16 @@ def main() -> int:
     import django
 
     django.setup()
-    from efir.broadcast import media
 
     def read(name: str) -> bytes:
         # A file that is gone leaves a gap; the recording says how much it lacks.
         return media.store().read(name) or b""
 
     runs: list[list[str]] = wanted["runs"]
-    with closing(Joiner(Path(wanted["target"]), [run[0] for run in runs], read)) as joiner:
+    inits = [run[0] for run in runs]
+    with closing(Joiner(Path(wanted["target"]), inits, read, wanted["index_bytes"])) as joiner:
         for run in runs:
             joiner.add(run)
-            print(len(run), flush=True)  # noqa: T201  # the parent reads it
     return 0
 
 

@@ -147,6 +147,11 @@ def store() -> Store:
     return DirectoryStore(settings.EFIR.media_dir)
 
 
+def scratch_bytes() -> int:
+    """Return how much `scratch_file` may hold: it is on this machine's disk, whichever store there is."""
+    return DirectoryStore(settings.EFIR.media_dir).free_bytes()
+
+
 def scratch_file(name: str) -> Path:
     """Return where to write a large file before `save_file`; its directory exists."""
     path = Path(settings.EFIR.media_dir) / f"{name}.new"

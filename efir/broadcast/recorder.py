@@ -66,12 +66,12 @@ class Recorder:
         self._tries[webinar_id] = self._tries.get(webinar_id, 0) + 1
         parts = await in_thread(parts_of, webinar_id)
         name, size = media.new_name(webinar_id, "mp4"), 0
-        if not await in_thread(_fits, parts.segments):
+        if not await in_thread(_fits, parts):
             log.warning("recording_without_file", webinar_id=webinar_id, reason="no space")
         elif parts.segments:
             try:
                 joined = await self._join(webinar_id, parts, name, stop)
-            except (NotJoined, media.NoSpace, OSError):
+            except (NotJoined, OSError):
                 if self._tries[webinar_id] < MAX_TRIES:
                     await in_thread(recordings.release, webinar_id, self.id)
                     raise
@@ -113,7 +113,10 @@ class Recorder:
             env=os.environ | {"DJANGO_SETTINGS_MODULE": "efir.settings"},
         )
         try:
-            wanted = {"target": str(target), "runs": [_names(run) for run in parts.runs]}
+            # What an index needs is known but for its table of chunks: the next try writes the file twice instead.
+            index_bytes = parts.index_bytes if self._tries[webinar_id] == 1 else 0
+            runs = [_names(run) for run in parts.runs]
+            wanted = {"target": str(target), "index_bytes": index_bytes, "runs": runs}
             if not await self._keep(webinar_id, process.communicate(json.dumps(wanted).encode()), stop):
                 return None
             if process.returncode:
@@ -130,7 +133,7 @@ class Recorder:
     async def _keep(self, webinar_id: int, work: Coroutine[Any, Any, object], stop: asyncio.Event) -> bool:
         """Keep the recording in our hands while the work goes on; return False if it was given up.
 
-        Raises what the work raises, and NoSpace.
+        Raises what the work raises.
         """
         working = asyncio.create_task(work)
         try:
@@ -138,23 +141,17 @@ class Recorder:
                 await asyncio.wait({working}, timeout=RENEW_S)
                 if stop.is_set() or not await in_thread(recordings.renew, webinar_id, self.id):
                     return False
-                if not working.done() and await in_thread(_is_full):
-                    raise media.NoSpace
             await working
             return True
         finally:
             working.cancel()
 
 
-def _is_full() -> bool:
-    return media.store().free_bytes() == 0
-
-
 def _names(run: Sequence[Segment]) -> list[str]:
     return [run[0].init, *(segment.name for segment in run)]
 
 
-def _fits(segments: Sequence[Segment]) -> bool:
-    """Return whether as much again as the segments have fits into the store."""
-    free = media.store().free_bytes()
-    return free is None or free > sum(segment.size for segment in segments)
+def _fits(parts: Parts) -> bool:
+    """Return whether as much again as the segments have fits on this machine's disk, and into the store."""
+    needed = sum(segment.size for segment in parts.segments) + parts.index_bytes
+    return all(free is None or free > needed for free in (media.scratch_bytes(), media.store().free_bytes()))

@@ -14,6 +14,12 @@ from efir.broadcast.models import Segment
 MOST_OUTSIDE = timedelta(seconds=0.5)
 # Segments of one container follow each other to the millisecond; a larger step is a gap.
 JOINED_S = 0.1
+# What the tables of an MP4 (ISO/IEC 14496-12) need at most. Of a frame: duration 8 bytes, composition offset 8, size 4,
+# key 4. Of a packet of sound: duration 8, size 4. Of a second: two chunks of each track, 20 each, or more if they are
+# larger than a megabyte.
+FRAME_BYTES = 24
+SECOND_BYTES = 12 * 48_000 // 1024 + 20 * 8
+REST_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,13 @@ class Parts:
     def seconds(self) -> float:
         """How long they play."""
         return sum(each.duration_s for each in self.segments)
+
+    @property
+    def index_bytes(self) -> int:
+        """How large the index of an MP4 of them may become."""
+        frames = sum(each.frames for each in self.segments)
+        seconds = round(self.seconds)
+        return frames * FRAME_BYTES + seconds * SECOND_BYTES + REST_BYTES
 
     @property
     def runs(self) -> list[list[Segment]]:

@@ -25,6 +25,7 @@ def container(
     *,
     video: str = "libx264",
     audio: str = "libopus",
+    layout: str = "stereo",
     size: tuple[int, int] = (320, 180),
     fps: int = FPS,
     gop_s: float = 1.0,
@@ -59,7 +60,7 @@ def container(
             }
         if bit_rate:
             picture.bit_rate = bit_rate
-        sound: Any = out.add_stream(audio, rate=RATE, layout="stereo") if audio else None
+        sound: Any = out.add_stream(audio, rate=RATE, layout=layout) if audio else None
         samples = 0
         for number in range(round(seconds * fps)):
             out.mux(picture.encode(_frame(size, number, fps, start_s, noisy=bool(bit_rate))))
@@ -83,8 +84,8 @@ def _frame(size: tuple[int, int], number: int, fps: int, start_s: float, *, nois
 
 
 def _sound(sound: Any, samples: int, start_s: float) -> av.AudioFrame:
-    is_aac = sound.codec_context.name == "aac"
-    frame = av.AudioFrame("fltp" if is_aac else "s16", "stereo", 1024 if is_aac else 960)
+    is_aac, layout = sound.codec_context.name == "aac", sound.codec_context.layout.name
+    frame = av.AudioFrame("fltp" if is_aac else "s16", layout, 1024 if is_aac else 960)
     for plane in frame.planes:
         plane.update(
             bytes((at * 7) % 64 for at in range(plane.buffer_size))

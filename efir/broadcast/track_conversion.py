@@ -1,0 +1,89 @@
+"""Make a run's packets fit into the file of a recording, whose tracks have one set of parameters each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.audio.fifo import AudioFifo
+from av.audio.resampler import AudioResampler
+
+AAC_FRAME = 1024  # samples
+# Less than this between two frames of sound is the rounding of their times.
+MAX_ROUNDING_S = 0.05
+
+
+def as_it_is(packet: Any) -> Iterator[Any]:
+    """Yield the packet; None, which ends a run, gives nothing."""
+    if packet is not None:
+        yield packet
+
+
+class ParameterSets:
+    """Puts H.264's parameter sets before each key frame, for a run whose parameters differ from the file's."""
+
+    def __init__(self, configuration: bytes) -> None:
+        self._sets = b"".join(_nal_units(configuration))
+
+    def packets(self, packet: Any) -> Iterator[Any]:
+        """Yield the packet as the file needs it; None, which ends a run, gives nothing."""
+        if packet is None:
+            return
+        if not packet.is_keyframe:
+            yield packet
+            return
+        whole = av.Packet(self._sets + bytes(packet))
+        whole.pts, whole.dts, whole.time_base = packet.pts, packet.dts, packet.time_base
+        whole.duration, whole.is_keyframe = packet.duration, True
+        yield whole
+
+
+def _nal_units(configuration: bytes) -> Iterator[bytes]:
+    """Yield the parameter sets of an AVCDecoderConfigurationRecord (ISO/IEC 14496-15), each after its length."""
+    position = 5
+    for mask in (0x1F, 0xFF):  # the sequence parameter sets, then the picture parameter sets
+        count = configuration[position] & mask
+        position += 1
+        for _ in range(count):
+            size = int.from_bytes(configuration[position : position + 2], "big")
+            yield size.to_bytes(4, "big") + configuration[position + 2 : position + 2 + size]
+            position += 2 + size
+
+
+class Recoder:
+    """Encodes sound anew whose rate or channels differ from the file's: an MP4 track has one kind."""
+
+    def __init__(self, stream: Any, target: Any) -> None:
+        self._decode = stream.codec_context.decode
+        rate, layout = target.sample_rate, target.layout.name
+        self._encoder: Any = av.CodecContext.create("aac", "w")
+        self._encoder.sample_rate, self._encoder.layout, self._encoder.format = rate, layout, "fltp"
+        self._encoder.time_base = Fraction(1, rate)
+        self._encoder.open()
+        self._resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
+        self._rate, self._fifo = rate, AudioFifo()
+        self._written: int | None = None  # the time at which the queue ends
+        self._read = 0  # the time at which it begins
+
+    def packets(self, packet: Any) -> Iterator[Any]:
+        """Yield the packets of the file for one of the run; None ends the run."""
+        for frame in self._decode(packet):
+            for resampled in self._resampler.resample(frame):
+                self._add(resampled)
+        while (frame := self._fifo.read(AAC_FRAME)) is not None:
+            frame.pts, frame.time_base = self._read, Fraction(1, self._rate)
+            self._read += AAC_FRAME
+            yield from self._encoder.encode(frame)
+        if packet is None:
+            yield from self._encoder.encode(None)
+
+    def _add(self, frame: Any) -> None:
+        """Queue decoded samples. The queue counts time by itself, so a gap begins another one."""
+        if self._written is None or abs(frame.pts - self._written) > MAX_ROUNDING_S * self._rate:
+            self._fifo = AudioFifo()
+            self._written = self._read = max(frame.pts, self._read)
+        self._written += frame.samples
+        frame.pts = None
+        self._fifo.write(frame)
