@@ -72,6 +72,7 @@ def test_join_with_newer_row_broadcasts_it(before_and_after, status, action, now
     assert asyncio.run(scenario()) == (now, True, True)
 
 
+@pytest.mark.django_db(transaction=True)  # a running hub writes by a connection of its own
 def test_change_by_this_process_is_broadcast_without_reading_it(before_and_after):
     before, after = before_and_after("scheduled", start)
 
