@@ -21,6 +21,7 @@ class Action(TextChoices):
 
     WEBINAR_CREATED = "webinar_created", _("создание вебинара")
     WEBINAR_EDITED = "webinar_edited", _("правка вебинара")
+    WEBINAR_DELETED = "webinar_deleted", _("удаление черновика")
     STREAM_KEY_ISSUED = "stream_key_issued", _("новый ключ трансляции")  # no key
     RECORDING_PUBLISHED = "recording_published", _("публикация записи")
     MESSAGES_RETRIED = "messages_retried", _("повтор сообщений")

@@ -13,10 +13,10 @@ from django.utils.translation import gettext_lazy as _
 
 from efir.accounts.forms import PhoneField, TelegramNameField
 from efir.accounts.validators import holds_address
-from efir.config import time_zone_name
 from efir.site_settings import colour, files
 from efir.site_settings.models import SiteSettings
 from efir.web.forms import EmailField, LineField, TokenField, UrlField
+from efir.web.time_zones import TimeZoneField
 from efir.webinars.posters.decode import FORMATS, read_upload
 from efir.webinars.posters.render import render_upload
 
@@ -103,13 +103,7 @@ class SiteForm(forms.Form):
         help_text=_("Необязательно. Например, «Узнать о программе»."),
     )
     offer_url = UrlField(label=_("Адрес предложения"), required=False, max_length=2000)
-    time_zone = TokenField(
-        label=_("Часовой пояс новых вебинаров"),
-        required=False,
-        max_length=64,
-        help_text=_("Имя пояса, например Europe/Moscow."),
-        widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
-    )
+    time_zone = TimeZoneField(label=_("Часовой пояс новых вебинаров"), required=False)
     language = forms.ChoiceField(
         label=_("Язык"), required=False, choices=[("", _("русский")), ("en", "English")]
     )
@@ -154,13 +148,6 @@ class SiteForm(forms.Form):
                 ["http", "https"], message=_("Нужен адрес, который начинается с http:// или https://")
             )(address)
         return address
-
-    def clean_time_zone(self) -> str:
-        name: str = self.cleaned_data["time_zone"]
-        try:
-            return time_zone_name(name) if name else ""
-        except ValueError:
-            raise ValidationError(_("Такого часового пояса нет. Например, Europe/Moscow.")) from None
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from efir.accounts.capabilities import Capability, can, capability_required
-from efir.accounts.sessions import request_context
+from efir.accounts.sessions import current_person, request_context
 from efir.attendance.evidence import timeline_of
 from efir.attendance.labels import rule_sentences
 from efir.attendance.report.panels import draw_numbers, progress_of, scale_of
@@ -38,32 +38,6 @@ from efir.webinars.selectors import for_speaker
 ON_A_PAGE = 30
 # Webinars with held verdicts that are named above the list.
 HELD_SHOWN = 10
-# Suggestions only: the form takes every IANA name.
-TIME_ZONES = [
-    "Europe/Kaliningrad",
-    "Europe/Moscow",
-    "Europe/Samara",
-    "Asia/Yekaterinburg",
-    "Asia/Omsk",
-    "Asia/Novosibirsk",
-    "Asia/Krasnoyarsk",
-    "Asia/Irkutsk",
-    "Asia/Yakutsk",
-    "Asia/Vladivostok",
-    "Asia/Magadan",
-    "Asia/Kamchatka",
-    "Europe/Minsk",
-    "Asia/Almaty",
-    "Asia/Tashkent",
-    "Asia/Tbilisi",
-    "Asia/Yerevan",
-    "Asia/Baku",
-    "Asia/Bishkek",
-    "Asia/Dubai",
-    "Europe/Istanbul",
-    "Europe/Berlin",
-    "UTC",
-]
 
 
 @never_cache
@@ -96,7 +70,9 @@ def webinar_page(request: HttpRequest, webinar_id: int) -> HttpResponse:
 def _form_view(request: HttpRequest, webinar: Webinar | None) -> HttpResponse:
     technical = can(request.user, Capability.EDIT_TECHNICAL)
     if request.method != "POST":
-        return _page(request, webinar, WebinarForm(None, None, webinar, technical=technical))
+        name = current_person(request).name
+        form = WebinarForm(None, None, webinar, technical=technical, speaker_name=name)
+        return _page(request, webinar, form)
     form = WebinarForm(request.POST, request.FILES, webinar, technical=technical)
     if not form.is_valid():
         if not prefers_html(request):
@@ -132,7 +108,7 @@ def recording_form_page(request: HttpRequest, webinar_id: int, bad: BadRequest) 
 def _page(
     request: HttpRequest, webinar: Webinar | None, form: WebinarForm, *, status: int = 200, **more: Any
 ) -> HttpResponse:
-    context: dict[str, Any] = {"webinar": webinar, "form": form, "zones": TIME_ZONES}
+    context: dict[str, Any] = {"webinar": webinar, "form": form}
     if webinar:
         context |= _webinar_context(request, webinar)
     return render(request, "pages/speaker.html", context | more, status=status)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
@@ -14,7 +14,7 @@ from efir.accounts.sessions import request_context
 from efir.broadcast import recordings, stream_keys
 from efir.hooks.actions import ActionRefused, Code
 from efir.pages.speaker import recording_form_page
-from efir.web.shortcuts import html_405, prefers_html, refused_json
+from efir.web.shortcuts import html_405, post_only, prefers_html, redirect_with_message, refused_json
 from efir.webinars import core
 from efir.webinars.endpoint import (
     ActionResult,
@@ -26,6 +26,7 @@ from efir.webinars.endpoint import (
 )
 from efir.webinars.forms import RecordingForm
 from efir.webinars.labels import past_start_warning
+from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
 
@@ -67,6 +68,25 @@ def copy(request: HttpRequest, webinar_id: int) -> ActionResult:
     webinar = core.copy(webinar_id, request_context(request))
     message = _("Черновик создан по образцу. Осталось назначить время.")
     return ActionResult(message, state_summary(webinar), webinar_id=webinar.pk)
+
+
+@never_cache
+@post_only
+def delete(request: HttpRequest, webinar_id: int) -> HttpResponse:
+    """Delete a draft. A browser is asked first, on a page that works without scripts."""
+    try:
+        if not can(request.user, Capability.EDIT_WEBINAR):
+            raise ActionRefused(Code.FORBIDDEN, Capability.EDIT_WEBINAR)
+        if prefers_html(request) and "confirmed" not in request.POST:
+            webinar = get_object_or_404(Webinar, pk=webinar_id)
+            if webinar.state is Status.DRAFT:
+                return render(request, "pages/delete_draft.html", {"webinar": webinar})
+        core.delete_draft(webinar_id, request_context(request))
+    except ActionRefused as refused:
+        return answer_refusal(request, webinar_id, refused)
+    if not prefers_html(request):
+        return JsonResponse({"deleted": webinar_id})
+    return redirect_with_message(request, "/admin_webinar/", _("Черновик удалён."))
 
 
 @action_endpoint(Capability.EDIT_WEBINAR)

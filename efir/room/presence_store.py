@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -16,8 +16,17 @@ from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 
 from efir.accounts.models import Person
 from efir.lib import clock
-from efir.room.models import Opening, PresenceInterval, Recorder, SpeakerPageSeen, WatchingInterval
+from efir.room.models import (
+    CtaPress,
+    Opening,
+    PlaybackTrouble,
+    PresenceInterval,
+    Recorder,
+    SpeakerPageSeen,
+    WatchingInterval,
+)
 from efir.room.presence import IntervalRow, Pending
+from efir.webinars.models import Webinar
 
 Interval = TypeVar("Interval", PresenceInterval, WatchingInterval)
 
@@ -45,25 +54,38 @@ class PresenceSpan:
 def write(pending: Pending, speaker_pages: Mapping[int, datetime] | None = None) -> None:
     """Upsert recorders, intervals and open speaker pages in one transaction, with one statement for each table.
 
-    `speaker_pages`: webinar id → when its speaker page was last open. The intervals of people who have been deleted
-    meanwhile are dropped, so that they do not prevent the others from being written.
+    `speaker_pages`: webinar id → when its speaker page was last open. What tells of people or drafts that have been
+    deleted meanwhile is dropped, so that it does not prevent the others from being written.
     """
+    speaker_pages = speaker_pages or {}
     try:
         _write(pending, speaker_pages)
     except IntegrityError:
         rows = (*pending.intervals, *pending.watching)
-        people = Person.objects.filter(pk__in={row.person_id for row in rows})
-        existing = set(people.values_list("pk", flat=True))
-        kept = tuple(row for row in pending.intervals if row.person_id in existing)
-        watching = tuple(row for row in pending.watching if row.person_id in existing)
-        dropped = len(rows) - len(kept) - len(watching)
+        people = set(
+            Person.objects.filter(pk__in={row.person_id for row in rows}).values_list("pk", flat=True)
+        )
+        named = {row.webinar_id for row in rows} | speaker_pages.keys()
+        webinars = set(Webinar.objects.filter(pk__in=named).values_list("pk", flat=True))
+        kept, watching = (
+            tuple(row for row in each if row.person_id in people and row.webinar_id in webinars)
+            for each in (pending.intervals, pending.watching)
+        )
+        pages = {webinar_id: at for webinar_id, at in speaker_pages.items() if webinar_id in webinars}
+        dropped = len(rows) - len(kept) - len(watching) + len(speaker_pages) - len(pages)
         if not dropped:
             raise
-        log.warning("presence_for_deleted_person", intervals=dropped)
-        _write(replace(pending, intervals=kept, watching=watching), speaker_pages)
+        log.warning("presence_for_deleted_dropped", rows=dropped)
+        _write(replace(pending, intervals=kept, watching=watching), pages)
 
 
-def _write(pending: Pending, speaker_pages: Mapping[int, datetime] | None) -> None:
+def delete_of_draft(webinar_id: int, **kwargs: Any) -> None:
+    """Delete what was recorded in a draft's room: those who may see a draft looked in. Receives `draft_deleted`."""
+    for model in (PresenceInterval, WatchingInterval, Opening, CtaPress, PlaybackTrouble, SpeakerPageSeen):
+        model._default_manager.filter(webinar_id=webinar_id).delete()
+
+
+def _write(pending: Pending, speaker_pages: Mapping[int, datetime]) -> None:
     with transaction.atomic():
         Recorder.objects.bulk_create(
             [Recorder(**vars(row), records_watching=True) for row in pending.recorders],
@@ -74,10 +96,7 @@ def _write(pending: Pending, speaker_pages: Mapping[int, datetime] | None) -> No
         _upsert(PresenceInterval, pending.intervals)
         _upsert(WatchingInterval, pending.watching)
         SpeakerPageSeen.objects.bulk_create(
-            [
-                SpeakerPageSeen(webinar_id=webinar_id, seen_at=at)
-                for webinar_id, at in (speaker_pages or {}).items()
-            ],
+            [SpeakerPageSeen(webinar_id=webinar_id, seen_at=at) for webinar_id, at in speaker_pages.items()],
             update_conflicts=True,
             unique_fields=["webinar"],
             update_fields=["seen_at"],

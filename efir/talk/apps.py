@@ -19,6 +19,10 @@ class TalkConfig(AppConfig):
     def ready(self) -> None:
         from efir.room import extensions
         from efir.talk import personal_data  # noqa: F401  # registers its sections, listens for erasures
+        from efir.talk.writing import delete_of_draft
+        from efir.webinars.core import draft_deleted
+
+        draft_deleted.connect(delete_of_draft, dispatch_uid="efir.talk.draft_deleted")
 
         extensions.register(_make_delivery)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -105,6 +106,12 @@ def save_room(room: TalkRoom) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, %s)", [NOTIFY_CHANNEL, str(room.pk)])
     transaction.on_commit(partial(talk_changed.send, sender=Message, webinar_id=room.pk))
+
+
+def delete_of_draft(webinar_id: int, **kwargs: Any) -> None:
+    """Delete what those who may see a draft wrote in its room. Receives `draft_deleted`."""
+    for model in (Message, Mute, TalkRoom):
+        model._default_manager.filter(webinar_id=webinar_id).delete()
 
 
 def badge_of(person: Person) -> Badge:

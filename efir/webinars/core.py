@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, ProtectedError
 from django.dispatch import Signal, receiver
 
 from efir.accounts.capabilities import Capability, can, people_who_can
@@ -65,6 +65,8 @@ webinar_changed = Signal()
 seat_booked = Signal()
 # Sent within the transaction that publishes a recording, with `webinar_id`.
 recording_published = Signal()
+# Sent within the transaction that deletes a draft, before its row goes, with `webinar_id`: delete your rows of it.
+draft_deleted = Signal()
 
 log = structlog.get_logger(__name__)
 
@@ -138,6 +140,27 @@ def copy(webinar_id: int, context: Context) -> Webinar:
         source = _lock(webinar_id)
         fields = {name: getattr(source, name) for name in COPIED}
         return _create(fields, context, "webinar_copied", source_id=webinar_id)
+
+
+def delete_draft(webinar_id: int, context: Context) -> None:
+    """Delete a draft; refused for anything else, and for a draft to which somebody has already sent a picture."""
+    with transaction.atomic():
+        authorize(context, Capability.EDIT_WEBINAR)
+        webinar = _lock(webinar_id)
+        if webinar.state is not Status.DRAFT:
+            raise ActionRefused(Code.LOCKED, f"only a draft is deleted, not one that is {webinar.status}")
+        record(
+            Action.WEBINAR_DELETED, context, webinar_id=webinar_id, changes={"title": (webinar.title, None)}
+        )
+        draft_deleted.send(sender=Webinar, webinar_id=webinar_id)
+        try:
+            webinar.delete()
+        except ProtectedError as exc:
+            raise ActionRefused(Code.LOCKED, "a picture was sent to this draft") from exc
+        _notify(webinar_id)
+        transaction.on_commit(
+            partial(log.info, "webinar_deleted", webinar_id=webinar_id, actor_id=context.actor_id)
+        )
 
 
 def _create(fields: Mapping[str, Any], context: Context, event: str, **logged: Any) -> Webinar:

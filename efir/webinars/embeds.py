@@ -31,10 +31,12 @@ _UNFRAMABLE_CHAT = gettext_lazy(
     "Эту страницу нельзя показать в комнате. Подойдёт адрес эфира на YouTube или код <iframe …> самого чата."
 )
 _FOREIGN_PLAYER = gettext_lazy(
-    "Плеер с этого адреса не разрешён. Разрешены: %(hosts)s. Другой адрес добавляет настройка EFIR_FRAME_HOSTS."
+    "Плеер с адреса %(host)s не разрешён. Разрешены: %(hosts)s. "
+    "Чтобы добавить этот, администратор сервера пишет %(host)s в настройку EFIR_FRAME_HOSTS."
 )
 _FOREIGN_CHAT = gettext_lazy(
-    "Чат с этого адреса не разрешён. Разрешены: %(hosts)s. Другой адрес добавляет настройка EFIR_FRAME_HOSTS."
+    "Чат с адреса %(host)s не разрешён. Разрешены: %(hosts)s. "
+    "Чтобы добавить этот, администратор сервера пишет %(host)s в настройку EFIR_FRAME_HOSTS."
 )
 
 _WITHOUT_SCHEME = re.compile(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?/")
@@ -89,8 +91,14 @@ def _clean(
         return url
     if parts.username or len(url) > MAX_LENGTH:
         raise _not_a_url()
-    if parts.scheme != "https" or host not in settings.FRAME_HOSTS:
-        raise ValidationError(str(foreign), params={"hosts": allowed_providers()})
+    if not host or parts.scheme not in ("http", "https"):
+        raise _not_a_url()
+    if host not in settings.FRAME_HOSTS:
+        raise ValidationError(str(foreign), params={"host": host, "hosts": allowed_providers()})
+    if parts.scheme != "https":
+        raise ValidationError(
+            _("Такой адрес здесь не откроется. Вставьте тот, который начинается с https://")
+        )
     return url
 
 
@@ -115,10 +123,10 @@ def _clean_hls_url(url: str) -> str:
     hosts = ", ".join((host_and_port(own), *settings.HLS_HOSTS))
     raise ValidationError(
         _(
-            "Видео HLS с этого адреса не разрешено. Разрешены: %(hosts)s. "
-            "Другой адрес добавляет настройка EFIR_HLS_HOSTS."
+            "Видео HLS с адреса %(host)s не разрешено. Разрешены: %(hosts)s. "
+            "Чтобы добавить этот, администратор сервера пишет %(host)s в настройку EFIR_HLS_HOSTS."
         ),
-        params={"hosts": hosts},
+        params={"host": host_and_port(parts), "hosts": hosts},
     )
 
 

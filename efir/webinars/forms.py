@@ -17,16 +17,15 @@ from django.utils.functional import lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from efir.config import time_zone_name
 from efir.web.forms import (
     CleanedField,
     FloatField,
     IntegerField,
     LineField,
     TextField,
-    TokenField,
     UrlField,
 )
+from efir.web.time_zones import TimeZoneField
 from efir.webinars.embeds import MAX_LENGTH, allowed_providers, clean_chat_url, clean_player_url, is_hls
 from efir.webinars.lifecycle import EDITABLE, TECHNICAL, Status, Video, required_fields
 from efir.webinars.models import LONGEST_SLOW_MODE_S, Hold, Talk, Webinar, default_time_zone
@@ -85,10 +84,52 @@ class LocalMomentField(CleanedField):
         return local
 
 
-class WebinarForm(forms.Form):
+class PlayerForm(forms.Form):
+    """Where the picture comes from. By itself it is the trial of a player before anything is saved."""
+
+    video = forms.ChoiceField(
+        label=_("Видео"),
+        choices=VIDEO_CHOICES,
+        help_text=_("Свой эфир идёт со страницы «Студия»: из браузера ведущего прямо в комнату."),
+    )
+    player_url = UrlField(
+        label=_("Плеер"),
+        required=False,
+        max_length=4000,
+        help_text=lazy(_player_hint, str)(),
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+    )
+
+    def clean_player_url(self) -> str:
+        return clean_player_url(self.cleaned_data["player_url"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        url = cleaned.get("player_url")
+        chosen = "" if self.fields["video"].disabled else cleaned.get("video")
+        if chosen == Video.HLS and url and not is_hls(url):
+            self.add_error(
+                "player_url",
+                _(
+                    "Адрес потока HLS кончается на .m3u8. Если это страница с видео, выберите «Плеер другого сервиса»."
+                ),
+            )
+        return cleaned
+
+    @property
+    def player(self) -> tuple[Video, str]:
+        """Return what a valid form would play: the address decides between a frame and a playlist."""
+        url = self.cleaned_data["player_url"]
+        if self.cleaned_data["video"] == Video.OWN:
+            return Video.OWN, ""
+        return Video.HLS if is_hls(url) else Video.EMBED, url
+
+
+class WebinarForm(PlayerForm):
     """The business and technical fields of a webinar; a field that the request does not send stays as it is."""
 
     bound_field_class = FieldWithHiddenCopy
+    field_order = tuple(name for _, _, names in GROUPS for name in names)
 
     title = LineField(label=_("Название"), max_length=200)
     description = TextField(
@@ -96,18 +137,8 @@ class WebinarForm(forms.Form):
     )
     speaker_name = LineField(label=_("Спикер"), required=False, max_length=150)
     starts_at = LocalMomentField(label=_("Начало"), required=False)
-    time_zone = TokenField(
-        label=_("Часовой пояс"),
-        max_length=64,
-        help_text=_("Имя пояса, например Europe/Moscow."),
-        widget=forms.TextInput(attrs={"list": "time-zones", "autocapitalize": "none", "spellcheck": "false"}),
-    )
+    time_zone = TimeZoneField(label=_("Часовой пояс"))
     length_min = IntegerField(label=_("Длительность, мин"), min_value=1, max_value=1440)
-    video = forms.ChoiceField(
-        label=_("Видео"),
-        choices=VIDEO_CHOICES,
-        help_text=_("Свой эфир идёт со страницы «Студия»: из браузера ведущего прямо в комнату."),
-    )
     # Two choices, not a checkbox: one that is not checked is not sent, and what is not sent stays as it is.
     auto_publish = forms.TypedChoiceField(
         label=_("Запись своего эфира"),
@@ -116,13 +147,6 @@ class WebinarForm(forms.Form):
         coerce=lambda text: text == "True",
         empty_value="",
         help_text=_("Сразу — значит, без просмотра: её тут же получат в Telegram те, кто не был до конца."),
-    )
-    player_url = UrlField(
-        label=_("Плеер"),
-        required=False,
-        max_length=4000,
-        help_text=lazy(_player_hint, str)(),
-        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
     )
     talk = forms.ChoiceField(label=_("Что есть в комнате"), choices=Talk.choices)
     chat_url = UrlField(
@@ -174,8 +198,10 @@ class WebinarForm(forms.Form):
         webinar: Webinar | None,
         *,
         technical: bool,
+        speaker_name: str = "",
     ) -> None:
-        super().__init__(data, files, initial=_initial(webinar))
+        """Show `speaker_name` in the form of a new webinar."""
+        super().__init__(data, files, initial=_initial(webinar, speaker_name))
         self.webinar = webinar
         self._editable = EDITABLE[webinar.state if webinar else Status.DRAFT]
         for name, field in list(self.fields.items()):
@@ -185,8 +211,10 @@ class WebinarForm(forms.Form):
             elif not sent and (data is not None or name not in self._editable):
                 field.disabled = True
             else:
-                # The value that the page showed, see `_is_changed`. The poster's template has its own.
-                field.show_hidden_initial = name != "poster"
+                # The value that the page showed, see `_is_changed`. The poster's template has its own, and a suggestion
+                # is written although nobody touched it.
+                is_suggested = webinar is None and name == "speaker_name"
+                field.show_hidden_initial = name != "poster" and not is_suggested
 
     @property
     def groups(self) -> list[tuple[str, str, list[forms.BoundField]]]:
@@ -222,19 +250,8 @@ class WebinarForm(forms.Form):
         """Return whether anything can be saved in the webinar's present state."""
         return any(name in self._editable for name in self.fields)
 
-    def clean_time_zone(self) -> str:
-        try:
-            return time_zone_name(self.cleaned_data["time_zone"])
-        except ValueError:
-            raise ValidationError(
-                _("Такого часового пояса нет. Например: Europe/Moscow, Asia/Yekaterinburg.")
-            ) from None
-
     def clean_auto_publish(self) -> bool:
         return bool(self.cleaned_data["auto_publish"])
-
-    def clean_player_url(self) -> str:
-        return clean_player_url(self.cleaned_data["player_url"])
 
     def clean_chat_url(self) -> str:
         return clean_chat_url(self.cleaned_data["chat_url"])
@@ -246,15 +263,6 @@ class WebinarForm(forms.Form):
             back = local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).astimezone(ZoneInfo(zone))
             if back.replace(tzinfo=None) != local:
                 self.add_error("starts_at", _("В этом поясе такого времени нет: часы переводят вперёд."))
-        url = cleaned.get("player_url")
-        chosen = "" if self.fields["video"].disabled else cleaned.get("video")
-        if chosen == Video.HLS and url and not is_hls(url):
-            self.add_error(
-                "player_url",
-                _(
-                    "Адрес потока HLS кончается на .m3u8. Если это страница с видео, выберите «Плеер другого сервиса»."
-                ),
-            )
         if self._lacks_frame(cleaned):
             self.add_error("chat_url", _("Вставьте адрес чата, который показать в комнате."))
         if self.webinar and self.webinar.state is not Status.DRAFT:
@@ -314,9 +322,10 @@ class RecordingForm(forms.Form):
     )
 
 
-def _initial(webinar: Webinar | None) -> dict[str, Any]:
+def _initial(webinar: Webinar | None, speaker_name: str) -> dict[str, Any]:
     if webinar is None:
         return {
+            "speaker_name": speaker_name,
             "time_zone": default_time_zone(),
             "length_min": 60,
             "stream_type": "obs",

@@ -40,7 +40,7 @@ def _submit(page: Page, within: str = "main form") -> None:
     form = page.locator(within).first
     form.evaluate("form => { form.noValidate = true; }")
     with page.expect_navigation():
-        form.locator("button").last.click()
+        form.locator("button:not([formaction])").last.click()
 
 
 def sign_up_wrong(page: Page) -> None:
@@ -122,6 +122,26 @@ def upload_poster_wrong(page: Page) -> None:
     poster = {"name": "poster.png", "mimeType": "image/png", "buffer": b"not a picture"}
     page.set_input_files("[name=poster]", poster)
     _submit(page, "form:has([name=poster])")
+
+
+def ask_to_delete(page: Page) -> None:
+    with page.expect_navigation():
+        page.locator("form[action$='/delete'] button").click()
+
+
+def try_player(page: Page, address: str = "") -> None:
+    """Try the player in the same tab, which the gallery looks at."""
+    if address:
+        page.select_option("[name=video]", "embed")
+        page.fill("[name=player_url]", address)
+    button = page.locator("button[formaction]")
+    button.evaluate("(button) => button.removeAttribute('formtarget')")
+    with page.expect_navigation():
+        button.click()
+
+
+def try_wrong_player(page: Page) -> None:
+    try_player(page, "https://video.example.com/watch/1")
 
 
 def copy_webinar(page: Page) -> None:

@@ -264,6 +264,22 @@ def _speaker() -> list[State]:
             action=actions.create_webinar_wrong,
             status=400,
         ),
+        State(name="draft-delete", path=WEBINAR + "{draft}/", login="speaker", action=actions.ask_to_delete),
+        State(name="player-trial-own", path=WEBINAR + "new/", login="speaker", action=actions.try_player),
+        State(
+            name="player-trial",
+            path=WEBINAR + "{live}/",
+            login="speaker",
+            action=actions.try_player,
+            ready="iframe",
+        ),
+        State(
+            name="player-trial-wrong",
+            path=WEBINAR + "new/",
+            login="speaker",
+            action=actions.try_wrong_player,
+            status=400,
+        ),
         State(
             name="speaker-new-poster-wrong",
             path=WEBINAR + "new/",

@@ -12,12 +12,18 @@ import pytest
 from django.test import Client
 
 from efir.accounts.capabilities import Role
+from efir.accounts.models import Person
 from efir.attendance.models import Classification, Verdict
+from efir.audit.models import AuditEntry
+from efir.broadcast.models import BroadcastSession
 from efir.hooks.models import JournalEntry
 from efir.lib.clock import iso
 from efir.room import presence_store
+from efir.room.models import PresenceInterval, SpeakerPageSeen
 from efir.room.presence import IntervalRow, Pending, RecorderRow
+from efir.talk.models import Mute, TalkRoom
 from efir.webinars import core
+from efir.webinars.forms import WebinarForm
 from efir.webinars.models import LedgerEntry, Webinar
 from tests.conftest import PLAYER, SYSTEM, start, stop
 
@@ -49,6 +55,7 @@ ACTIONS = {
     "cta": {"visible": "true"},
     "recording": {"url": "https://rutube.ru/video/1/"},
     "publish": {},
+    "delete": {},
     "withdraw": {"withdrawn": "true"},
     "verdicts/1": {"attended": "true"},
 }
@@ -526,3 +533,134 @@ class TestVerdicts:
         post(admin, held.webinar, f"verdicts/{lead.pk}", attended="true")
         assert "участие засчитано" in client.get(address).content.decode()
         assert "участие засчитано" in client.get("/account/").content.decode()
+
+
+class TestDeletingADraft:
+    def test_browser_is_asked_and_nothing_is_deleted_yet(self, speaker, make_webinar):
+        draft = make_webinar("draft", title="Набросок")
+        page = speaker.post(f"/admin_webinar/{draft.pk}/delete", **HTML)
+        assert "Удалить черновик?" in page.content.decode()
+        assert "Набросок" in page.content.decode()
+        assert stored(draft)
+
+    def test_confirmed_draft_is_gone_with_what_happened_in_its_room(self, speaker, make_webinar, clock):
+        draft = make_webinar("draft", title="Набросок", talk="chat")
+        person = speaker.person
+        recorder = RecorderRow(uuid4(), clock(), clock())
+        seen = IntervalRow(recorder.id, draft.pk, person.pk, clock(), None)
+        presence_store.write(Pending((recorder,), (seen,), (seen,)), {draft.pk: clock()})
+        TalkRoom.objects.create(webinar=draft)
+        Mute.objects.create(webinar=draft, person=person)
+        answer = speaker.post(f"/admin_webinar/{draft.pk}/delete", {"confirmed": "yes"}, **HTML)
+        assert answer.url == "/admin_webinar/"
+        assert not Webinar.objects.exists()
+        (entry,) = AuditEntry.objects.filter(action="webinar_deleted")
+        assert (entry.webinar_id, entry.actor_id) == (draft.pk, person.pk)
+        assert entry.details["changes"] == {"title": ["Набросок", None]}
+
+    @pytest.mark.parametrize("status", ["scheduled", "live", "paused", "finished", "archived"])
+    def test_what_was_published_stays(self, speaker, make_webinar, status):
+        webinar = make_webinar(status)
+        answer = post(speaker, webinar, "delete")
+        assert (answer.status_code, answer.json()["error"]) == (409, "webinar_state_locked")
+        sent = speaker.post(f"/admin_webinar/{webinar.pk}/delete", **HTML)
+        assert sent.url == f"/admin_webinar/{webinar.pk}/"
+        assert stored(webinar).version == webinar.version
+
+    def test_draft_with_a_rehearsal_stays(self, speaker, make_webinar):
+        draft = make_webinar("draft")
+        BroadcastSession.objects.create(webinar=draft)
+        answer = post(speaker, draft, "delete")
+        assert (answer.status_code, answer.json()["error"]) == (409, "webinar_state_locked")
+        assert stored(draft)
+        assert not AuditEntry.objects.filter(action="webinar_deleted").exists()
+
+    @pytest.mark.django_db(transaction=True)  # SQLite checks references at the commit
+    def test_presence_recorded_later_is_dropped_alone(self, speaker, make_webinar, make_person, clock):
+        draft, live = make_webinar("draft"), make_webinar("live")
+        viewer = make_person()
+        recorder = RecorderRow(uuid4(), clock(), clock())
+        rows = tuple(
+            IntervalRow(recorder.id, webinar.pk, viewer.pk, clock(), None) for webinar in (draft, live)
+        )
+        assert post(speaker, draft, "delete").status_code == 200
+        presence_store.write(Pending((recorder,), rows, ()), {draft.pk: clock(), live.pk: clock()})
+        assert [row.webinar_id for row in PresenceInterval.objects.all()] == [live.pk]
+        assert [row.webinar_id for row in SpeakerPageSeen.objects.all()] == [live.pk]
+
+
+def test_copy_keeps_every_field_that_the_form_has(admin, make_webinar):
+    kept = {
+        "title": "Образец",
+        "description": "О чём",
+        "speaker_name": "Анна",
+        "time_zone": "Asia/Omsk",
+        "length_min": 45,
+        "video": "embed",
+        "player_url": PLAYER,
+        "auto_publish": True,
+        "talk": "embed",
+        "chat_url": "https://www.youtube.com/live_chat?v=abc",
+        "talk_hold": "first",
+        "talk_slow_s": 30,
+        "talk_words": "слово",
+        "cta_text": "Записаться",
+        "stream_type": "obs",
+        "forgotten_h": 3.0,
+    }
+    source = make_webinar("finished", **kept)
+    with_poster = {"poster", "starts_at"}  # the poster has its own test, the time is new
+    assert kept.keys() == WebinarForm.base_fields.keys() - with_poster
+    copied = Webinar.objects.get(pk=post(admin, source, "copy").json()["webinar_id"])
+    assert {name: getattr(copied, name) for name in kept} == kept
+
+
+class TestTrialOfAPlayer:
+    def page(self, client: Client, **given: str):
+        answer = client.post("/admin_webinar/player/", given, **HTML)
+        return answer.status_code, unescape(answer.content.decode())
+
+    def test_address_of_a_page_is_framed_as_in_the_room(self, speaker):
+        status, page = self.page(speaker, video="embed", player_url="https://youtu.be/abc")
+        assert status == 200
+        assert '<iframe src="https://www.youtube.com/embed/abc"' in page
+
+    def test_playlist_is_played(self, speaker, settings):
+        settings.HLS_ORIGINS = ("https://live.example",)
+        status, page = self.page(speaker, video="hls", player_url="https://live.example/x.m3u8")
+        assert status == 200
+        assert 'data-url="https://live.example/x.m3u8"' in page
+        assert "room/player_trial" in page
+
+    def test_unknown_host_is_named_with_the_setting(self, speaker):
+        status, page = self.page(speaker, video="embed", player_url="https://play.example/1")
+        assert status == 400
+        assert "play.example в настройку EFIR_FRAME_HOSTS" in page
+        assert "<iframe" not in page
+
+    def test_own_broadcast_leads_to_the_studio_of_a_saved_webinar(self, speaker, make_webinar):
+        webinar = make_webinar("draft", video="own", player_url="")
+        status, page = self.page(speaker, video="own", webinar=str(webinar.pk))
+        assert status == 200
+        assert f"/admin_webinar/{webinar.pk}/studio/" in page
+        assert "/studio/" not in self.page(speaker, video="own", webinar="x")[1]
+
+    def test_nothing_to_show_is_said(self, speaker):
+        status, page = self.page(speaker, video="embed")
+        assert status == 200
+        assert "Показывать пока нечего" in page
+
+    def test_nothing_is_written(self, speaker, make_webinar):
+        webinar = make_webinar("scheduled")
+        given = {"video": "embed", "player_url": "https://youtu.be/other", "webinar": str(webinar.pk)}
+        self.page(speaker, **given)
+        assert stored(webinar).version == webinar.version
+
+
+def test_new_webinar_has_the_name_of_the_one_who_makes_it(as_role, speaker):
+    name = Person.objects.get().name
+    assert f'name="speaker_name" value="{name}"' in speaker.get("/admin_webinar/new/").content.decode()
+    fields = {"title": "Эфир", "time_zone": "екатеринбург", "length_min": "60", "speaker_name": name}
+    speaker.post("/admin_webinar/new/", fields | {"initial-title": ""})
+    webinar = Webinar.objects.get()
+    assert (webinar.speaker_name, webinar.time_zone) == (name, "Asia/Yekaterinburg")
