@@ -55,6 +55,7 @@ POSTGRESQL = (
     "tests/integration/broadcast/test_ingest.py",
     "tests/integration/followup/test_followup.py",
     "tests/integration/hooks/",
+    "tests/integration/lib/",
     "tests/integration/ops/test_backup_file.py",
     "tests/integration/ops/test_doctor.py",
     "tests/integration/ops/test_metrics.py",

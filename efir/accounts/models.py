@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -115,8 +116,11 @@ class Person(AbstractBaseUser, PermissionsMixin):
         rows = self.groups.values_list(
             "name", "permissions__content_type__app_label", "permissions__codename"
         )
-        names = {name for name, _, _ in rows}
-        return "".join(names), frozenset(f"{app_label}.{codename}" for _, app_label, codename in rows)
+        return _group_and_permissions(rows)
+
+    def set_permissions(self, rows: Iterable[tuple[str | None, str | None, str | None]]) -> None:
+        """Set what was read with the person: rows of the group's name, and a permission's app label and codename."""
+        self.__dict__["_group_and_permissions"] = _group_and_permissions(rows)
 
     @property
     def role(self) -> str:
@@ -129,7 +133,7 @@ class Person(AbstractBaseUser, PermissionsMixin):
     @property
     def role_label(self) -> str:
         """The role's name in the reader's language."""
-        return str(dict(Role.choices).get(self.role, self.role))
+        return role_label(self.role)
 
     @property
     def has_contact(self) -> bool:
@@ -143,6 +147,19 @@ class Person(AbstractBaseUser, PermissionsMixin):
         if fields is not None and "name" in fields:
             kwargs["update_fields"] = {*fields, "search_name"}
         super().save(*args, **kwargs)
+
+
+def role_label(role: str) -> str:
+    """Return the label of the role with this name in the reader's language."""
+    return str(dict(Role.choices).get(role, role))
+
+
+def _group_and_permissions(
+    rows: Iterable[tuple[str | None, str | None, str | None]],
+) -> tuple[str, frozenset[str]]:
+    rows = list(rows)
+    names = {name for name, _, _ in rows if name}
+    return "".join(names), frozenset(f"{app_label}.{codename}" for _, app_label, codename in rows if codename)
 
 
 class ConsentText(models.Model):

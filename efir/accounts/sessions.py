@@ -5,23 +5,45 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, login
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user, login
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.crypto import get_random_string
+from django.utils.crypto import constant_time_compare, get_random_string
+from django.utils.functional import SimpleLazyObject
 
 from efir.accounts.access_changes import note_change
 from efir.accounts.models import Person, Session
 from efir.hooks.actions import Context, Source
+from efir.lib import clock
+from efir.lib.compiled_query import CompiledQuery, Parameter, columns_of, object_from
 from efir.web.client_ip import request_ip
 
 # Of the keys that Django makes, from letters and digits.
 KEY_LENGTH = 32
 BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+def _visits() -> QuerySet[Session, tuple[Any, ...]]:
+    """Return a row for each permission of the person: session, person, group and permission."""
+    key = Parameter("key", Session, "session_key")
+    now = Parameter("now", Session, "expire_date")
+    return Session.objects.filter(session_key=key, expire_date__gt=now).values_list(
+        *columns_of(Session),
+        *columns_of(Person, "person__"),
+        "person__groups__name",
+        "person__groups__permissions__content_type__app_label",
+        "person__groups__permissions__codename",
+    )
+
+
+_VISITS = CompiledQuery(_visits)
 
 
 def is_key(text: str) -> bool:
@@ -35,6 +57,20 @@ class SessionStore(db.SessionStore):
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key if is_key(session_key or "") else None)
         self._stored: dict[str, Any] | None = None  # what this object has saved
+        self.person: Person | None = None  # as it was when the session was loaded
+
+    def _get_session_from_db(self) -> Session | None:
+        # Nearly every page asks for the person and their capabilities next, so one query reads everything.
+        rows = _VISITS.rows(key=self.session_key, now=clock.now()) if self.session_key else []
+        if not rows:
+            self._session_key = None
+            return None
+        width = len(columns_of(Session))
+        session = object_from(Session, rows[0][:width])
+        if session.person_id:
+            self.person = object_from(Person, rows[0][width:-3])
+            self.person.set_permissions(row[-3:] for row in rows)
+        return session
 
     def cycle_key(self) -> None:
         # Django would store a session without a key here, empty, and again after the view.
@@ -71,6 +107,30 @@ class SessionStore(db.SessionStore):
             super().delete(key)
             if person_id:
                 note_change([person_id])
+
+
+class SessionPersonMiddleware(AuthenticationMiddleware):
+    """Django's middleware, with the person who was read together with the session."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request.user = SimpleLazyObject(lambda: _session_person(request))  # type: ignore[assignment]  # lazy, as Django has it
+
+
+def _session_person(request: HttpRequest) -> Person | AnonymousUser:
+    session = request.session
+    own_id, key_hash = session.get(SESSION_KEY), session.get(HASH_SESSION_KEY, "")
+    person = session.person if isinstance(session, SessionStore) else None
+    if (
+        person
+        and person.is_active
+        and str(person.pk) == own_id
+        and session.get(BACKEND_SESSION_KEY) in settings.AUTHENTICATION_BACKENDS
+        and constant_time_compare(key_hash, person.get_session_auth_hash())
+    ):
+        return person
+    # A guest, or a session that has ended: Django throws it away.
+    return get_user(request)
 
 
 def new_session(person: Person) -> SessionStore:

@@ -19,7 +19,7 @@ from efir.accounts.capabilities import Capability, can, capability_required
 from efir.accounts.forms import ContactsForm
 from efir.accounts.models import Person
 from efir.accounts.sessions import current_person
-from efir.attendance.report.partner import list_candidates, partner_evening
+from efir.attendance.report.partner import list_candidates
 from efir.lib import qrcode
 from efir.lib.hosts import readable_url
 from efir.room.hub import current_hub
@@ -63,12 +63,13 @@ def _page(request: HttpRequest, form: ContactsForm) -> HttpResponse:
         "seated": webinar is not None and webinar.pk in seats,
     }
     if can(person, Capability.SEE_OWN_CANDIDATES):
+        candidates = list_candidates(person, schedule, request.GET)
         link = f"{settings.EFIR.public_url}/signup/?ref={person.ref_code}"
         context |= {
             "referral_link": readable_url(link),
             "invitation": _invitation(link, schedule.ahead()),
-            "evening": partner_evening(person, schedule),
-            "candidates": list_candidates(person, schedule, request.GET),
+            "evening": candidates.evening,
+            "candidates": candidates,
         }
     return render(request, "pages/account.html", context)
 

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import secrets
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -13,6 +14,7 @@ from django.db.models import QuerySet
 from efir.accounts.access_cache import read_access
 from efir.accounts.models import Person, Session
 from efir.lib import clock
+from efir.lib.compiled_query import CompiledQuery, Parameter, columns_of, object_from
 from efir.telegram.bot import lease
 from efir.telegram.bot.client import BotApi, BotApiError
 from efir.telegram.models import LinkToken, TelegramChat
@@ -105,4 +107,13 @@ def hash_of(token: str) -> str:
 
 def chat_of(person: Person) -> TelegramChat | None:
     """Return the person's chat, reachable or not."""
-    return TelegramChat.objects.filter(person=person).first()
+    found = _CHAT_OF.rows(person_id=person.pk)
+    return object_from(TelegramChat, found[0]) if found else None
+
+
+def _chat_of() -> QuerySet[TelegramChat, tuple[Any, ...]]:
+    chats = TelegramChat.objects.filter(person_id=Parameter("person_id", TelegramChat, "person"))
+    return chats.values_list(*columns_of(TelegramChat))
+
+
+_CHAT_OF = CompiledQuery(_chat_of)

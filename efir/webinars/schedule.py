@@ -11,6 +11,9 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
+from efir.lib.compiled_query import CompiledQuery, Parameter
 from efir.lib.concurrency import REQUEST_POOL
 from efir.site_settings.current import current
 from efir.webinars.lifecycle import ON_AIR, Status
@@ -61,7 +64,14 @@ class Schedule:
 
 def booked_webinar_ids(person_id: int) -> frozenset[int]:
     """Return the ids of the webinars at which the person has a seat."""
-    return frozenset(Seat.objects.filter(person_id=person_id).values_list("webinar_id", flat=True))
+    return frozenset(webinar_id for (webinar_id,) in _SEATS_OF.rows(person_id=person_id))
+
+
+def _seats_of() -> QuerySet[Seat, tuple[int]]:
+    return Seat.objects.filter(person_id=Parameter("person_id", Seat, "person")).values_list("webinar_id")
+
+
+_SEATS_OF = CompiledQuery(_seats_of)
 
 
 class ScheduleCache:

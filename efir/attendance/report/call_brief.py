@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Expression, F, OuterRef, QuerySet
 from django.utils.translation import gettext
 
 from efir.attendance.evidence import live_spans, spans_while
@@ -87,12 +87,12 @@ def unanswered_questions() -> QuerySet[Message]:
     return questions.exclude(state=State.HIDDEN).exclude(text="")
 
 
-def asked(webinar: OuterRef | int, lead: OuterRef) -> Exists:
+def asked(webinar: Expression | F | int, lead: OuterRef) -> Exists:
     """Match leads with a question that nobody answered; both are ids, or references to them in the outer query."""
     return Exists(unanswered_questions().filter(webinar_id=webinar, person_id=lead))
 
 
-def pressed(webinar: OuterRef | int, lead: OuterRef) -> Exists:
+def pressed(webinar: Expression | F | int, lead: OuterRef) -> Exists:
     """Match leads who pressed the call-to-action; both are ids, or references to them in the outer query."""
     return Exists(CtaPress.objects.filter(webinar_id=webinar, person_id=lead))
 

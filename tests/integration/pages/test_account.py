@@ -152,3 +152,22 @@ def test_links_are_shown_as_the_address_is_written(make_person, settings):
     page = client.get("/account/").content.decode()
     assert f'value="https://вебинары.рф/signup/?ref={partner.ref_code}"' in page
     assert "url=https%3A%2F%2Fxn--80abcmq4aw2g.xn--p1ai" in page
+
+
+class TestQueries:
+    """`/account/` asks for little, whoever opens it: session and person, seats and chat; and a partner's list."""
+
+    def test_candidate_needs_few(self, make_person, django_assert_max_num_queries):
+        client = logged_in(make_person())
+        client.get("/account/")  # fills what a process keeps
+        with django_assert_max_num_queries(8):  # five of them for the schedule and the site's settings
+            client.get("/account/")
+
+    def test_partners_list_needs_two(self, make_person, make_webinar, django_assert_max_num_queries):
+        make_webinar()
+        partner = make_person(Role.PARTNER)
+        for _ in range(3):
+            make_person(invited_by=partner)
+        client = logged_in(partner)
+        with django_assert_max_num_queries(10):
+            client.get("/account/")
