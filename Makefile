@@ -6,7 +6,7 @@ PYTEST := $(BIN)/python -m pytest -q -n 4 --dist loadgroup --no-loadscope-reorde
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
 
-.PHONY: demo test test-all check bench screenshots lock messages clean
+.PHONY: demo test test-all check bench bench-long screenshots lock messages clean
 
 demo: .venv/.base
 	@$(BIN)/efir demo $(if $(RESET),--reset)
@@ -32,6 +32,10 @@ check: .venv/.dev
 
 bench: .venv/.dev
 	@$(BIN)/python -m benchmarks
+
+# An hour and a half: what must neither grow nor drift.
+bench-long: .venv/.dev
+	@$(BIN)/python -m benchmarks --long
 
 # Every page in every state into test-artifacts/screenshots/, and the committed ones in docs/screenshots/. Needs Chromium.
 screenshots: .venv/.dev

@@ -1,7 +1,8 @@
 """Run benchmarks, each on a database of its own: `make bench`, or `python -m benchmarks [NAME …]`.
 
 With `--base REV` each named benchmark runs on that revision as well, in turns with the working tree, and the ratios
-of the medians are printed. Arguments that are not listed in --help go to the benchmarks.
+of the medians are printed. With `--long` those run that show what grows or drifts: they take an hour and a half, and
+with `--long 0.1` a tenth of that. Arguments that are not listed in --help go to the benchmarks.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ POSTGRESQL = (
     "logins", "newcomers", "rush", "pipeline", "claims", "sending", "fanout", "arrival", "large_pages",
     "migrations",
 )  # fmt: skip
+# What must neither grow nor drift, with the option for its length and the whole length.
+LONG = (
+    ("ingest", "--seconds", 3600, ()),
+    ("delay", "--minutes", 31, ("--only", "own broadcast, Chromium → Chromium")),
+)
 # The environment is read before a benchmark's module is imported, so what differs from the defaults is here.
 BOT = {"EFIR_TELEGRAM_TOKEN": "42:bench"}
 ENVIRONMENT = {
@@ -55,7 +61,17 @@ def main() -> int:
     parser.add_argument(
         "--rounds", type=int, default=3, help="with --base: runs of each revision (default: 3)"
     )
+    parser.add_argument(
+        "--long",
+        type=float,
+        nargs="?",
+        const=1.0,
+        metavar="SHARE",
+        help="the long runs alone, or a share of them",
+    )
     options, rest = parser.parse_known_args()
+    if options.long:
+        return run_long(options.long)
     if unknown := set(options.names) - {*SQLITE}:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(SQLITE)}")
     with worktree(options.base) if options.base else nullcontext() as base:
@@ -84,6 +100,16 @@ def main() -> int:
             warn(MISSING)
             return failed or int(os.environ.get("CI") == "true")
         return run_all("PostgreSQL", cluster, POSTGRESQL) or failed
+
+
+def run_long(share: float) -> int:
+    """Run what takes long. Return 1 if one failed."""
+    failed = 0
+    for name, option, length, more in LONG:
+        arguments = [option, f"{length * share:g}", *more]
+        print(f"\n## {name} {' '.join(arguments)}\n", flush=True)
+        failed |= run(name, HERE, nullcontext, arguments).returncode
+    return failed
 
 
 def run(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-import struct
 import time
 from datetime import timedelta
 
 from django.core.management import call_command
 
+from benchmarks.fragments import shifted, timescales
 from benchmarks.tables import table, warn
 from efir.broadcast import media, recordings
 from efir.broadcast.cutter import CutSegment, Cutter
@@ -27,7 +27,6 @@ MOST_S = 60.0
 # So much is encoded; its segments are stored again and again with later times.
 ENCODED_S = 30
 BIT_RATE = 1_500_000
-TIMESCALES = {1: 90_000, 2: 48_000}  # of the segmenter's picture and sound
 SYSTEM = Context(None, Source.SYSTEM)
 
 
@@ -80,11 +79,11 @@ def broadcast(seconds: float) -> tuple[Webinar, int]:
     )
     kept = Container.objects.create(session=session, first_n=0, kind="mp4", resume_n=0)
     encoded = cut()
-    init = store(webinar.pk, encoded[0].init)
+    init, scales = store(webinar.pk, encoded[0].init), timescales(encoded[0].init)
     rows, size = [], 0
     for number in range(round(seconds)):
         turn, each = divmod(number, len(encoded))
-        data = shifted(encoded[each].media, turn * len(encoded))
+        data = shifted(encoded[each].media, turn * len(encoded), scales)
         size += len(data)
         rows.append(
             Segment(
@@ -132,23 +131,6 @@ def store(webinar_id: int, content: bytes) -> str:
     path.write_bytes(content)
     path.rename(path.with_suffix(""))
     return name
-
-
-def shifted(segment: bytes, seconds: int) -> bytes:
-    """Return the segment with its decode times (`tfdt`, ISO/IEC 14496-12) moved on."""
-    data, at = bytearray(segment), 0
-    track = 1
-    while (at := data.find(b"tf", at)) >= 0:
-        if data[at : at + 4] == b"tfhd":
-            (track,) = struct.unpack_from(">I", data, at + 8)
-        elif data[at : at + 4] == b"tfdt":
-            form = ">Q" if data[at + 4] == 1 else ">I"
-            (moment,) = struct.unpack_from(form, data, at + 8)
-            struct.pack_into(form, data, at + 8, moment + seconds * TIMESCALES[track])
-        elif data[at - 4 : at] == b"mdat":
-            break
-        at += 2
-    return bytes(data)
 
 
 def time_copy(webinar: Webinar) -> float:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from playwright.sync_api import Page
+
+MINUTE_MS = 60_000
 
 # Replaces the camera with the clock and the microphone with a note; `drawn` has the code of every frame.
 _CAMERA_JS = """(() => {
@@ -45,18 +48,27 @@ _CAMERA_JS = """(() => {
 })();"""
 
 # What a page with `READ_JS` has read so far.
-READ = "() => ({ shown, stalls, unreadable })"
+READ = "() => readSoFar()"
 
-# Reads every frame that the page's video shows into `shown`: [code, its delay in ms]. Unreadable frames are counted.
+# Reads every frame that the page's video shows into `shown`: [code, its delay in ms]. Unreadable frames are counted,
+# and what the browser counts: `presented`, of which a slow reader misses some, and `dropped`, which are not presented.
 READ_JS = """() => {
   const video = document.querySelector("video");
   const canvas = Object.assign(document.createElement("canvas"), { width: 32, height: 1 });
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.imageSmoothingEnabled = false;
+  const droppedBefore = video.getVideoPlaybackQuality().droppedVideoFrames;
+  let first, last;
   Object.assign(window, { shown: [], unreadable: 0, stalls: 0 });
+  window.readSoFar = () => ({
+    shown, unreadable, stalls, presented: last - first + 1,
+    dropped: video.getVideoPlaybackQuality().droppedVideoFrames - droppedBefore,
+  });
   video.addEventListener("waiting", () => { window.stalls += 1; });
-  const read = () => {
+  const read = (_, { presentedFrames }) => {
     video.requestVideoFrameCallback(read);
+    first ??= presentedFrames;
+    last = presentedFrames;
     context.drawImage(video, 0, 0, video.videoWidth, video.videoHeight / 16, 0, 0, 32, 1);
     const { data } = context.getImageData(0, 0, 32, 1);
     let [code, check] = [0, 0];
@@ -83,6 +95,9 @@ class Shown:
     sent: int
     stalls: int
     unreadable: int
+    presented: int
+    dropped: int
+    drift_s: float | None  # by how much the last minute is later than the first
 
     @property
     def share(self) -> float:
@@ -106,4 +121,16 @@ def compare(drawn: Iterable[int], read: dict[str, Any]) -> Shown:
         sent=sum(first <= code <= last for code in sent),
         stalls=read["stalls"],
         unreadable=read["unreadable"],
+        presented=read["presented"],
+        dropped=read["dropped"],
+        drift_s=_drift(read["shown"]),
     )
+
+
+def _drift(shown: list[tuple[int, int]]) -> float | None:
+    """Compare the medians of the first and the last minute; None if there are no two minutes."""
+    if not shown or shown[-1][0] - shown[0][0] < 2 * MINUTE_MS:
+        return None
+    first = [delay for code, delay in shown if code < shown[0][0] + MINUTE_MS]
+    last = [delay for code, delay in shown if code > shown[-1][0] - MINUTE_MS]
+    return (median(last) - median(first)) / 1000
