@@ -16,7 +16,7 @@ from django.utils.crypto import constant_time_compare
 
 from efir.accounts.capabilities import Capability
 from efir.accounts.models import Person, Session
-from efir.accounts.sessions import SessionStore
+from efir.accounts.sessions import SessionStore, is_use_stale, note_use
 from efir.lib import clock
 from efir.lib.batch_cache import BatchCache
 
@@ -26,12 +26,16 @@ MAX_AGE = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class SessionAccess:
-    """A session's person and their capabilities. `invited`: they have an inviter. `until`: the entry expires then."""
+    """A session's person and their capabilities.
+
+    `invited`: they have an inviter. `until`: the entry expires then. `used_at`: when the session was used, to the hour.
+    """
 
     person_id: int
     invited: bool
     capabilities: frozenset[str]
     until: datetime
+    used_at: datetime | None = None
 
     def can(self, capability: Capability) -> bool:
         """Return whether the person has the capability."""
@@ -46,23 +50,28 @@ def read_access(session_keys: Iterable[str]) -> dict[str, SessionAccess]:
         "session_key",
         "session_data",
         "expire_date",
+        "used_at",
         "person_id",
         "person__invited_by_id",
         "person__password",
         "person__groups__permissions__codename",
     )
     codenames: dict[str, set[str]] = defaultdict(set)
-    people: dict[str, tuple[int, int | None, datetime]] = {}
-    for key, data, expires_at, person_id, inviter_id, password, codename in rows:
+    people: dict[str, tuple[int, int | None, datetime, datetime | None]] = {}
+    for key, data, expires_at, used_at, person_id, inviter_id, password, codename in rows:
         if key in people or _has_current_password(data, password):
-            people[key] = person_id, inviter_id, expires_at
+            people[key] = person_id, inviter_id, expires_at, used_at
             codenames[key] |= {codename} if codename else set()
     latest = clock.now() + MAX_AGE
     return {
         key: SessionAccess(
-            person_id, inviter_id is not None, _shared(frozenset(codenames[key])), min(expires_at, latest)
+            person_id,
+            inviter_id is not None,
+            _shared(frozenset(codenames[key])),
+            min(expires_at, latest),
+            used_at,
         )
-        for key, (person_id, inviter_id, expires_at) in people.items()
+        for key, (person_id, inviter_id, expires_at, used_at) in people.items()
     }
 
 
@@ -73,7 +82,11 @@ def _has_current_password(session_data: str, password: str) -> bool:
 
 
 def _read(session_keys: list[str]) -> dict[str, SessionAccess]:
-    return read_access(session_keys)
+    read = read_access(session_keys)
+    # Pages, streams and states from memory are uses, too.
+    if stale := [key for key, access in read.items() if is_use_stale(access.used_at)]:
+        note_use(stale)
+    return read
 
 
 @cache

@@ -7,6 +7,7 @@ from axes.models import AccessAttempt
 from django.db import transaction
 from django.dispatch import Signal
 
+from efir.accounts import second_factor
 from efir.accounts.models import Membership, Person, Session, new_ref_code
 from efir.accounts.roles import LastAdmin, is_last_admin, lock_admins, role_lost
 from efir.audit.actions import Action
@@ -40,6 +41,7 @@ def erase(person_id: int, context: Context) -> Person:
         record(Action.PERSON_ERASED, context, person_id=person.pk, changes=role_lost(person))
         erasing.send(sender=Person, person=person)
         Session.objects.filter(person=person).delete()
+        second_factor.forget(person)
         Membership.objects.filter(person=person).delete()
         AccessAttempt.objects.filter(username=person.login).delete()
         AuditAddress.objects.filter(actor_id=person.pk).delete()

@@ -17,6 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from efir.accounts.capabilities import Role
+from efir.accounts.code_forms import CodeAskedForm
 from efir.accounts.models import LOGIN_MAX_LENGTH, Person, normalize_login
 from efir.accounts.services import inviter_by_login
 from efir.accounts.validators import NAME_FORM_MAX_LENGTH, clean_name
@@ -190,12 +191,16 @@ class NewPasswordForm(PersonSetPasswordForm):
         return self.cleaned_data
 
 
-class ChangePasswordForm(NewPasswordForm, PasswordChangeForm):
-    """A new password, and the old one first."""
+class ChangePasswordForm(CodeAskedForm, NewPasswordForm, PasswordChangeForm):
+    """A new password, and the old one first, with a code if the person has a second factor."""
+
+    def __init__(self, user: Person, *args: Any, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        self.ask_for_code(user, after="old_password")
 
 
-class PasswordAgainForm(forms.Form):
-    """Asks for the password again, since somebody else may sit at an open page."""
+class PasswordAgainForm(CodeAskedForm):
+    """Asks for the password (and the code) again, since somebody else may sit at an open page."""
 
     password = forms.CharField(
         label=_("Ваш пароль"),
@@ -207,6 +212,7 @@ class PasswordAgainForm(forms.Form):
     def __init__(self, person: Person, data: Any = None, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
         self._person = person
+        self.ask_for_code(person, after="password")
 
     def clean_password(self) -> str:
         password: str = self.cleaned_data["password"]

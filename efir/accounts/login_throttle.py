@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 from axes.handlers.database import AxesDatabaseHandler
+from axes.handlers.proxy import AxesProxyHandler
 from axes.helpers import get_credentials
 from axes.models import AccessAttempt
 from django.conf import settings
@@ -37,9 +38,8 @@ log = structlog.get_logger(__name__)
 _signer = signing.TimestampSigner(salt="efir.known-browser")
 
 
-def is_throttled(request: HttpRequest) -> bool:
-    """Return whether to refuse this login attempt, before its password costs a hash."""
-    login = attempted_login(request)
+def is_throttled(request: HttpRequest, login: str) -> bool:
+    """Return whether to refuse this attempt to log in, before its password or its code costs a hash."""
     if device := device_id(request, login):
         return rate_limit.is_exceeded(request, "login_known_browser", device)
     limit = rate_limit.LIMITS["login_failures_account"]
@@ -47,6 +47,16 @@ def is_throttled(request: HttpRequest) -> bool:
     attempts = AccessAttempt.objects.filter(attempt_time__gte=since, username=login)
     wrong: int | None = attempts.aggregate(wrong=Sum("failures_since_start"))["wrong"]
     return (wrong or 0) >= limit.count
+
+
+def is_code_throttled(request: HttpRequest, login: str) -> bool:
+    """Return whether to refuse this code: wrong ones count together with wrong passwords."""
+    return is_throttled(request, login) or not AxesProxyHandler.is_allowed(request, {"username": login})
+
+
+def note_wrong_code(request: HttpRequest, login: str) -> None:
+    """Count a wrong code like a wrong password: for the login and the address, and for the address."""
+    user_login_failed.send(sender=__name__, credentials={"username": login}, request=request)
 
 
 def locked_out(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -132,8 +142,10 @@ def _log_logout(sender: object, user: Person | None, **_: Any) -> None:
 
 
 @receiver(user_login_failed)
-def _log_failed_login(sender: object, request: HttpRequest | None = None, **_: Any) -> None:
-    if request is not None and not is_known_browser(request):
+def _log_failed_login(
+    sender: object, credentials: dict[str, str], request: HttpRequest | None = None, **_: Any
+) -> None:
+    if request is not None and not is_known_browser(request, credentials):
         rate_limit.note_failed_login(request)
     # Without the person: looking them up here would show by its time whether the account exists.
     log.warning("log_in_failed")

@@ -187,10 +187,41 @@ class Membership(models.Model):
         return f"{self.person_id}: {self.group_id}"
 
 
+class SecondFactor(models.Model):
+    """The second factor of a person who set one up: the secret of their authenticator app, sealed.
+
+    last_step: the latest time step (of 30 s) whose code was accepted; a code of it or of an earlier one is refused.
+    """
+
+    person = models.OneToOneField(Person, models.CASCADE, primary_key=True, related_name="second_factor")
+    sealed_secret = models.CharField(max_length=100)
+    last_step = models.BigIntegerField()
+    since = models.DateTimeField(default=clock.now)
+
+    def __str__(self) -> str:
+        return f"{self.person_id}: {self.since}"
+
+
+class RecoveryCode(models.Model):
+    """The hash of a code that replaces one of the app, once. The row is deleted when the code is used."""
+
+    person = models.ForeignKey(Person, models.CASCADE, related_name="recovery_codes")
+    hash = models.CharField(max_length=128)
+
+    def __str__(self) -> str:
+        return f"{self.person_id}: {self.pk}"
+
+
 class Session(AbstractBaseSession):
-    """A session with its person in a column, so that one query finds the person and their capabilities."""
+    """A session with its person in a column, so that one query finds the person and their capabilities.
+
+    device: the browser and the system in words, empty if unknown. used_at: written at most once an hour; None for a
+    session of a release before it was kept.
+    """
 
     person = models.ForeignKey(Person, models.CASCADE, null=True, related_name="sessions")
+    device = models.CharField(max_length=60, blank=True, default="", db_default="")
+    used_at = models.DateTimeField(null=True)
 
     @classmethod
     def get_session_store_class(cls) -> type[SessionBase]:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from axes.models import AccessAttempt
 from django.db.models import F, Q
 
-from efir.accounts.models import Person
+from efir.accounts.models import Person, SecondFactor
 from efir.audit.models import AuditAddress, AuditEntry
 from efir.hooks.models import JournalEntry
 from efir.lib import clock
@@ -85,8 +85,15 @@ def _candidates(person: Person) -> Iterable[Row]:
 @section("sessions")
 def _sessions(person: Person) -> Iterable[Row]:
     # Without the keys, which would log in whoever gets hold of the file.
-    for expires_at in person.sessions.order_by("expire_date").values_list("expire_date", flat=True):
-        yield {"expires_at": expires_at}
+    rows = person.sessions.order_by("expire_date")
+    return rows.values("device", "used_at", expires_at=F("expire_date")).iterator()
+
+
+@section("second_factor")
+def _second_factor(person: Person) -> Iterable[Row]:
+    # Without the secret, which would make codes for whoever gets hold of the file.
+    for since in SecondFactor.objects.filter(person=person).values_list("since", flat=True):
+        yield {"since": since, "recovery_codes_left": person.recovery_codes.count()}
 
 
 @section("failed_log_ins")

@@ -19,6 +19,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_post_parameters
 
+from efir.accounts.code_forms import tell_codes_left
 from efir.accounts.forms import PasswordAgainForm
 from efir.accounts.sessions import current_person
 from efir.lib import clock
@@ -28,7 +29,7 @@ from efir.web.shortcuts import View, prefers_html
 # Whoever has just logged in links Telegram in the same visit; a cookie that is copied is usually older.
 RECENT = timedelta(minutes=10)
 _TYPED_AT = "password_typed_at"
-_OWN_FIELDS = ("csrfmiddlewaretoken", "password")
+_OWN_FIELDS = ("csrfmiddlewaretoken", "password", "code")
 
 log = structlog.get_logger(__name__)
 
@@ -56,12 +57,12 @@ def is_recent(request: HttpRequest) -> bool:
 def recent_login_required(view: View) -> View:
     """Decorate a view for logged-in people: a POST from a session without a recent login is asked for the password.
 
-    The page that asks repeats the POST with the field `password`. Programs get 403 `password_required` until they
-    send that field.
+    The page that asks repeats the POST with the field `password`, and with `code` for people with a second factor.
+    Programs get 403 `password_required` or `code_required` until they send those fields.
     """
 
     @wraps(view)
-    @sensitive_post_parameters("password")
+    @sensitive_post_parameters("password", "code")
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method != "POST" or is_recent(request):
             return view(request, *args, **kwargs)
@@ -73,6 +74,7 @@ def recent_login_required(view: View) -> View:
         if not form.is_valid():
             return _ask(request, form)
         mark_recent(request.session)
+        tell_codes_left(request, form.codes_left)
         log.info("password_typed_again", person_id=current_person(request).pk)
         return view(request, *args, **kwargs)
 
@@ -81,9 +83,10 @@ def recent_login_required(view: View) -> View:
 
 def _ask(request: HttpRequest, form: PasswordAgainForm) -> HttpResponseBase:
     if not prefers_html(request):
-        wrong = form.errors.get("password", ())
+        asked = "code" if form.is_bound and "password" not in form.errors else "password"
+        wrong = form.errors.get(asked, ())
         detail = " ".join(map(str, wrong)) or gettext("Повторите запрос с паролем в поле password.")
-        return JsonResponse({"error": "password_required", "detail": detail}, status=403)
+        return JsonResponse({"error": f"{asked}_required", "detail": detail}, status=403)
     repeated = [
         (name, value) for name, values in request.POST.lists() if name not in _OWN_FIELDS for value in values
     ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from copy import deepcopy
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -12,12 +15,13 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare, get_random_string
 from django.utils.functional import SimpleLazyObject
 
+from efir.accounts import devices
 from efir.accounts.access_changes import note_change
 from efir.accounts.models import Person, Session
 from efir.hooks.actions import Context, Source
@@ -28,6 +32,9 @@ from efir.web.client_ip import request_ip
 # Of the keys that Django makes, from letters and digits.
 KEY_LENGTH = 32
 BACKEND = "django.contrib.auth.backends.ModelBackend"
+# «Used today» is what the list of open logins says: an hour is exact enough, and one write an hour costs nothing.
+USE_KEPT_EVERY = timedelta(hours=1)
+_DEVICE = "device"
 
 
 def _visits() -> QuerySet[Session, tuple[Any, ...]]:
@@ -70,6 +77,8 @@ class SessionStore(db.SessionStore):
         if session.person_id:
             self.person = object_from(Person, rows[0][width:-3])
             self.person.set_permissions(row[-3:] for row in rows)
+            if is_use_stale(session.used_at):
+                note_use([session.session_key])
         return session
 
     def cycle_key(self) -> None:
@@ -97,6 +106,7 @@ class SessionStore(db.SessionStore):
     def create_model_instance(self, data: dict[str, Any]) -> Session:
         session: Session = super().create_model_instance(data)  # type: ignore[assignment]  # of the model above
         session.person_id = int(data[SESSION_KEY]) if SESSION_KEY in data else None
+        session.device, session.used_at = data.get(_DEVICE, ""), clock.now()
         return session
 
     def delete(self, session_key: str | None = None) -> None:
@@ -144,7 +154,20 @@ def start_session(request: HttpRequest, person: Person) -> None:
     """Log the person in, and store the session in the same transaction as the time of the login."""
     with transaction.atomic(savepoint=False):
         login(request, person, backend=BACKEND)
+        request.session[_DEVICE] = devices.describe(request.headers.get("user-agent", ""))
         request.session.save()
+
+
+def is_use_stale(used_at: datetime | None) -> bool:
+    """Return whether it has to be written again that a session is used."""
+    # Of a time in the future: the clock was set back.
+    return used_at is None or abs(clock.now() - used_at) >= USE_KEPT_EVERY
+
+
+def note_use(session_keys: Iterable[str]) -> None:
+    """Write that these sessions are used now. A database that takes no writes does not keep anybody from a page."""
+    with suppress(DatabaseError), transaction.atomic():
+        Session.objects.filter(session_key__in=list(session_keys)).update(used_at=clock.now())
 
 
 def other_sessions(request: HttpRequest) -> QuerySet[Session]:

@@ -39,6 +39,11 @@ class Action(TextChoices):
     PASSWORD_LINK_MADE = "password_link_made", _("ссылка для пароля")  # no password
     PASSWORD_CHANGED = "password_changed", _("смена пароля")  # no password
     PASSWORD_RESET = "password_reset", _("новый пароль по ссылке")  # no password
+    SECOND_FACTOR_ENABLED = "second_factor_enabled", _("включение входа в два шага")  # no secret
+    SECOND_FACTOR_DISABLED = "second_factor_disabled", _("выключение входа в два шага")
+    SECOND_FACTOR_RESET = "second_factor_reset", _("сброс входа в два шага")
+    RECOVERY_CODES_ISSUED = "recovery_codes_issued", _("новые коды восстановления")  # no codes
+    RECOVERY_CODE_USED = "recovery_code_used", _("вход с кодом восстановления")  # no code
     TELEGRAM_LINKED = "telegram_linked", _("привязка Telegram")
     TELEGRAM_MOVED = "telegram_moved", _("перенос Telegram в другой чат")
     TELEGRAM_UNLINKED = "telegram_unlinked", _("отвязка Telegram")

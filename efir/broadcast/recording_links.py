@@ -1,9 +1,8 @@
 """Personal addresses of recordings: each message carries its receiver's own, which ends with their account.
 
 A personal token is written and read without a row, because a message is composed in a transaction that cannot write.
-It is the webinar's and the person's id, encrypted with a synthetic IV (as in RFC 5297, made with HMAC): always the
-same for the same person, and nobody else can read, change or make one. Its keys come from the secret key, so that
-`efir rotate-key` ends all of them.
+It is the webinar's and the person's id, sealed (`efir.lib.sealing`): always the same for the same person, and nobody
+else can read, change or make one. Its keys come from the secret key, so that `efir rotate-key` ends all of them.
 """
 
 from __future__ import annotations
@@ -11,20 +10,18 @@ from __future__ import annotations
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from hmac import compare_digest
-
-from django.utils.crypto import salted_hmac
 
 from efir.accounts.models import Person
 from efir.broadcast import recordings
 from efir.broadcast.models import Recording, RecordingState
+from efir.lib import sealing
 from efir.webinars.absolute_urls import absolute_url
 from efir.webinars.models import Webinar
 
 # What an address may hold: a public token has 22 characters, a personal one 43.
 LINK_PATTERN = r"[A-Za-z0-9_-]{22,43}"
 _IDS = struct.Struct(">QQ")
-_TAG_BYTES = 16
+_PURPOSE = "efir.recording"
 
 
 def personal_url(webinar: Webinar, person: Person) -> str:
@@ -38,8 +35,7 @@ def personal_url(webinar: Webinar, person: Person) -> str:
 def personal_token(webinar_id: int, person_id: int) -> str:
     """Return the token of a person's own address."""
     ids = _IDS.pack(webinar_id, person_id)
-    tag = _tag(ids)
-    return urlsafe_b64encode(tag + _masked(ids, tag)).rstrip(b"=").decode()
+    return urlsafe_b64encode(sealing.seal(ids, _PURPOSE)).rstrip(b"=").decode()
 
 
 def playable(token: str) -> Recording | None:
@@ -59,19 +55,8 @@ def _read(token: str) -> tuple[int, int] | None:
         data = urlsafe_b64decode(token + "=" * (-len(token) % 4))
     except (Base64Error, ValueError):
         return None
-    if len(data) != _TAG_BYTES + _IDS.size:
-        return None
-    tag, ids = data[:_TAG_BYTES], _masked(data[_TAG_BYTES:], data[:_TAG_BYTES])
-    if not compare_digest(tag, _tag(ids)):
+    ids = sealing.unseal(data, _PURPOSE)
+    if ids is None or len(ids) != _IDS.size:
         return None
     webinar_id, person_id = _IDS.unpack(ids)
     return webinar_id, person_id
-
-
-def _tag(ids: bytes) -> bytes:
-    return salted_hmac("efir.recording.tag", ids, algorithm="sha256").digest()[:_TAG_BYTES]
-
-
-def _masked(ids: bytes, tag: bytes) -> bytes:
-    mask = salted_hmac("efir.recording.mask", tag, algorithm="sha256").digest()
-    return bytes(left ^ right for left, right in zip(ids, mask, strict=False))

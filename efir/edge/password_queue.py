@@ -19,7 +19,7 @@ from efir.web.client_ip import scope_rate_limit_key
 from efir.web.rate_limit import FAILED_LOGINS, LIMITS
 
 HASHING_PATHS = re.compile(
-    r"/(?:login/(?:forgotten/)?|signup/|account/(?:password/|data/(?:export|erase)|reset/.*|people/.*|telegram/(?:link|qr)))"
+    r"/(?:login/(?:forgotten/|code/)?|signup/|account/(?:password/|second_factor/.*|data/(?:export|erase)|reset/.*|people/.*|telegram/(?:link|qr)))"
 )
 # Twice the cores: while some requests hash, others wait for the database.
 CONCURRENCY = 2 * (os.cpu_count() or 1)

@@ -6,11 +6,13 @@ A process with another key would throw out everybody who logged in at the first 
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from efir.accounts import second_factor
 from efir.accounts.models import Session
 from efir.config import KEY_FILE, ConfigError, new_secret_key, secret_key_variable
 from efir.lib import clock
@@ -60,11 +62,19 @@ def store_fingerprint(key: str) -> bool:
     return not is_new
 
 
-def rotate() -> int:
-    """Change the key and end all sessions; return how many. A key of the data directory is made anew.
+class Rotated(NamedTuple):
+    """What a new key ended: sessions, and second factors whose app's codes are not accepted any more."""
 
-    A key from the environment was changed there before, so it is adopted. Raises ConfigError while processes run, and
-    if the environment still gives the old key.
+    sessions: int
+    second_factors_lost: int
+
+
+def rotate(old_key: str | None = None) -> Rotated:
+    """Change the key and end all sessions. A key of the data directory is made anew.
+
+    A key from the environment was changed there before, so it is adopted; then `old_key`, if it is given, lets second
+    factors be sealed with the new one. Raises ConfigError while processes run, if the environment still gives the old
+    key, and if `old_key` is not the one in force.
     """
     with exclusive_lock("web"), exclusive_lock("worker"):
         if is_running():
@@ -79,13 +89,19 @@ def rotate() -> int:
                 f"{variable} still gives the key that is in force: put a new one there first, of at least 32 "
                 "characters (`openssl rand -base64 48` makes one), then run this again."
             )
+        if old_key is not None and not is_installations_key(old_key):
+            raise ConfigError("the old key that is given is not the one that was in force until now.")
+        if old_key is None and not variable:
+            old_key = settings.EFIR.secret_key
         with transaction.atomic():
+            # An empty key opens nothing: it counts what is lost.
+            lost = second_factor.change_key(old_key or "", key)
             store_fingerprint(key)
             ended = Session.objects.all().delete()[0]
             # Last before the commit: if it fails nothing has changed, and if the commit fails this can be run again.
             if not variable:
                 write_key_file(key.encode())
-    return ended
+    return Rotated(ended, lost)
 
 
 def write_key_file(key: bytes) -> None:

@@ -242,6 +242,10 @@ class Purpose(models.TextChoices):
     TEST = "test", _("проверочное сообщение")
     PASSWORD_CHANGED = "password_changed", _("пароль изменён")
     PASSWORD_LINK_MADE = "password_link_made", _("ссылка для пароля")
+    SECOND_FACTOR_ON = "second_factor_on", _("вход в два шага включён")
+    SECOND_FACTOR_OFF = "second_factor_off", _("вход в два шага выключен")
+    SECOND_FACTOR_RESET = "second_factor_reset", _("вход в два шага сброшен")
+    RECOVERY_CODE_USED = "recovery_code_used", _("использован код восстановления")
     CHAT_MOVED = "chat_moved", _("Telegram перенесён в другой чат")
     CHAT_UNLINKED = "chat_unlinked", _("Telegram отвязан")
 

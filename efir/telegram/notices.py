@@ -20,6 +20,8 @@ from efir.accounts.language import in_language_of
 from efir.accounts.models import Person
 from efir.accounts.password_reset import one_time_link, password_forgotten
 from efir.accounts.passwords import password_changed, password_link_made
+from efir.accounts.second_factor import second_factor_changed
+from efir.audit.actions import Action
 from efir.lib import clock
 from efir.telegram.bot import lease
 from efir.telegram.bot.outcomes import (
@@ -76,6 +78,21 @@ def tell_of_password_link(person: Person, **kwargs: Any) -> None:
     """Have the bot tell the person's chat that an admin can now set the password."""
     if settings.EFIR.telegram_token:
         _request(Purpose.PASSWORD_LINK_MADE, person.login, expires_after=WARNING_EXPIRES_AFTER)
+
+
+_OF_SECOND_FACTOR = {
+    Action.SECOND_FACTOR_ENABLED: Purpose.SECOND_FACTOR_ON,
+    Action.SECOND_FACTOR_DISABLED: Purpose.SECOND_FACTOR_OFF,
+    Action.SECOND_FACTOR_RESET: Purpose.SECOND_FACTOR_RESET,
+    Action.RECOVERY_CODE_USED: Purpose.RECOVERY_CODE_USED,
+}
+
+
+@receiver(second_factor_changed, dispatch_uid="efir.telegram.second_factor_changed")
+def tell_of_second_factor(person: Person, action: Action, **kwargs: Any) -> None:
+    """Have the bot tell the person's chat what happened to their second factor."""
+    if settings.EFIR.telegram_token:
+        _request(_OF_SECOND_FACTOR[action], person.login, expires_after=WARNING_EXPIRES_AFTER)
 
 
 def tell_old_chat(purpose: Purpose, person: Person, chat_id: int) -> None:
@@ -251,6 +268,39 @@ def _password_link_made(person: Person) -> OutgoingMessage:
     return OutgoingMessage(text % {"name": escape_line(person.name)})
 
 
+def _second_factor_on(person: Person) -> OutgoingMessage:
+    text = gettext(
+        "%(name)s, для вашего аккаунта на сайте включён вход в два шага: после пароля нужен код из приложения.\n\n"
+        "Это были не вы? Сразу смените пароль и попросите администратора сбросить вход в два шага."
+    )
+    return OutgoingMessage(text % {"name": escape_line(person.name)}, [_forgotten_button()])
+
+
+def _second_factor_off(person: Person) -> OutgoingMessage:
+    text = gettext(
+        "%(name)s, вход в два шага для вашего аккаунта на сайте выключен: теперь хватит пароля.\n\n"
+        "Это были не вы? Сразу смените пароль и включите вход в два шага снова."
+    )
+    return OutgoingMessage(text % {"name": escape_line(person.name)}, [_security_button()])
+
+
+def _second_factor_reset(person: Person) -> OutgoingMessage:
+    text = gettext(
+        "%(name)s, администратор сбросил вход в два шага для вашего аккаунта на сайте: теперь хватит пароля, и на "
+        "всех устройствах нужно войти заново.\n\n"
+        "Вы об этом не просили? Войдите, смените пароль, включите вход в два шага снова и спросите администратора."
+    )
+    return OutgoingMessage(text % {"name": escape_line(person.name)}, [_security_button()])
+
+
+def _recovery_code_used(person: Person) -> OutgoingMessage:
+    text = gettext(
+        "%(name)s, для вашего аккаунта на сайте только что использован код восстановления.\n\n"
+        "Это были не вы? Сразу смените пароль и получите новые коды восстановления."
+    )
+    return OutgoingMessage(text % {"name": escape_line(person.name)}, [_security_button()])
+
+
 def _chat_moved(person: Person) -> OutgoingMessage:
     text = gettext(
         "%(name)s, к вашему аккаунту на сайте привязан другой чат Telegram: сообщения о вебинарах и ссылки для "
@@ -274,6 +324,10 @@ def _account_button() -> tuple[str, str]:
     return gettext("Открыть аккаунт"), absolute_url("/account/")
 
 
+def _security_button() -> tuple[str, str]:
+    return gettext("Открыть «Вход и безопасность»"), absolute_url("/account/security/")
+
+
 def _forgotten_button() -> tuple[str, str]:
     return gettext("Задать новый пароль"), absolute_url("/login/forgotten/")
 
@@ -287,6 +341,10 @@ _COMPOSE = {
     Purpose.TEST.value: _test,
     Purpose.PASSWORD_CHANGED.value: _password_changed,
     Purpose.PASSWORD_LINK_MADE.value: _password_link_made,
+    Purpose.SECOND_FACTOR_ON.value: _second_factor_on,
+    Purpose.SECOND_FACTOR_OFF.value: _second_factor_off,
+    Purpose.SECOND_FACTOR_RESET.value: _second_factor_reset,
+    Purpose.RECOVERY_CODE_USED.value: _recovery_code_used,
     Purpose.CHAT_MOVED.value: _chat_moved,
     Purpose.CHAT_UNLINKED.value: _chat_unlinked,
 }

@@ -23,7 +23,7 @@ HOUR_S = 3600
 
 _TRY_LATER = _("Слишком много попыток. Подождите час и попробуйте ещё раз.")
 _LOCKED_OUT = _(
-    "Слишком много неверных паролей. Подождите 15 минут, войдите с устройства, где вы уже входили, "
+    "Слишком много неверных паролей или кодов. Подождите 15 минут, войдите с устройства, где вы уже входили, "
     "или задайте новый пароль: на странице входа нажмите «Забыли пароль?»."
 )
 _SIGN_UPS = _("Слишком много регистраций с этого адреса. Подождите час и попробуйте ещё раз.")
@@ -43,7 +43,7 @@ class Limit:
 
 
 LIMITS: dict[str, Limit] = {
-    # Wrong passwords for one login from one address: enough for typing errors, too few for guessing.
+    # Wrong passwords and codes for one login from one address: enough for typing errors, too few for guessing.
     "login_failures": Limit(10, 15 * MINUTE_S, "login and address", _LOCKED_OUT),
     # For all logins from one address, and its requests for password links. Beyond it nobody is refused: one request is
     # handled at a time, with a pause after each failure (`efir.edge.login_pace`), as a hall of people is behind it.

@@ -60,7 +60,7 @@ def people(request: HttpRequest) -> HttpResponse:
     if text:
         as_login = Q(login__contains=normalize_login(text))
         found = found.filter(as_login | words_contained(text, "search_name", "login"))
-    rows = Person.objects.select_related("membership__group", "invited_by")
+    rows = Person.objects.select_related("membership__group", "invited_by", "second_factor")
     page = KeyPaginator(found.order_by("name", "pk"), PAGE_SIZE, rows).get_page(request.GET.get("page"))
     context = {"page": page, "query": text, "form": form, "roles": Role.choices}
     return render(request, "accounts/people.html", context)

@@ -29,8 +29,8 @@ HELD_HINT = (
 )
 
 OTHER_KEY_HINT = (
-    "The secret key here is not the one of the backup: everybody has to log in again, and one-time links are "
-    "invalid."
+    "The secret key here is not the one of the backup: everybody has to log in again, one-time links are invalid, and "
+    "people with a second factor need a recovery code (or `efir person reset-second-factor LOGIN`)."
 )
 
 ON_AIR_HINT = (

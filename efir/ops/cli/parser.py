@@ -75,7 +75,15 @@ def build_parser() -> Parser:
     demo = _add(commands, "demo", "server:demo", "run everything with sample people and a local Telegram")
     demo.option("--reset", action="store_true", text="delete the demo's data first")
     _add(commands, "migrate", "server:migrate", "bring the database to this version")
-    _add(commands, "rotate-key", "server:rotate_key", "change the secret key: everybody has to log in again")
+    rotate = _add(
+        commands, "rotate-key", "server:rotate_key", "change the secret key: everybody has to log in again"
+    )
+    rotate.option(
+        "--old-key-file",
+        type=Path,
+        metavar="FILE",
+        text="the old key, if EFIR_SECRET_KEY has the new one: keeps second factors readable",
+    )
     settings = _add(
         commands, "settings", "settings:list_settings", "list the settings in force", needs="nothing"
     )
@@ -128,7 +136,13 @@ def _add_person(commands: argparse._SubParsersAction[Parser]) -> None:
     close = _add(actions, "close", "people:close_person", "close an account: nobody can log in to it")
     export = _add(actions, "export", "people:export_person", "write all data of a person as JSON")
     erase = _add(actions, "erase", "people:erase_person", "anonymize a person for ever")
-    for action in (add, close, export, erase):
+    reset = _add(
+        actions,
+        "reset-second-factor",
+        "people:reset_second_factor",
+        "ask a person for no codes any more, and log them out everywhere",
+    )
+    for action in (add, close, export, erase, reset):
         action.option("login", metavar="LOGIN", text="the person's e-mail address, phone number or name")
     add.option("--role", required=True, choices=ROLES, text="what the person may do")
     add.option("--name", default="", text="the name that others see (default: made from the log-in)")

@@ -1,4 +1,4 @@
-"""`efir person`: add, close, export and erase."""
+"""`efir person`: add, close, export, erase and reset the second factor."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from efir.accounts import second_factor
 from efir.accounts.capabilities import Role
 from efir.accounts.erasure import erase
 from efir.accounts.models import NAME_MAX_LENGTH, Person, normalize_login
@@ -128,6 +129,15 @@ def erase_person(options: argparse.Namespace) -> int:
         return _last_admin()
     at = clock.iso(erased.erased_at) if erased.erased_at else None
     return print_lines([{"id": erased.pk, "login": erased.login, "erased_at": at}])
+
+
+def reset_second_factor(options: argparse.Namespace) -> int:
+    """Let a person log in with the password alone again, and end their sessions. Idempotent."""
+    person = find_person(options.login)
+    if person is None:
+        return person_not_found(options.login)
+    was_on = second_factor.reset(person, BY_OPERATOR)
+    return print_lines([{"id": person.pk, "login": person.login, "second_factor_was_on": was_on}])
 
 
 def _last_admin() -> int:

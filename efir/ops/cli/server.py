@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 
 from django.conf import settings
 
@@ -49,11 +50,23 @@ def migrate(options: argparse.Namespace) -> int:
 
 def rotate_key(options: argparse.Namespace) -> int:
     """Change the secret key, and say what that ends."""
-    ended = secret_key.rotate()
+    rotated = secret_key.rotate(_old_key(options.old_key_file))
     variable, path = secret_key_variable(os.environ), settings.EFIR.data_dir / KEY_FILE
     where = f"from {variable}" if variable else f"in {path}; copy it to the EFIR_DATA_DIR of other machines"
-    print(f"The secret key is new: {where}. Sessions ended: {ended}. One-time links are invalid.")
+    print(f"The secret key is new: {where}. Sessions ended: {rotated.sessions}. One-time links are invalid.")
+    if rotated.second_factors_lost:
+        print(
+            f"Second factors that the old key was needed for: {rotated.second_factors_lost}. These people log in with "
+            "a recovery code; or run `efir person reset-second-factor LOGIN`."
+        )
     return 0
+
+
+def _old_key(path: Path | None) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").strip() if path else None
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"--old-key-file: {path} cannot be read, or is no key") from None
 
 
 def _refuse_demo_data() -> None:

@@ -17,6 +17,8 @@ from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from efir.accounts import second_factor
+from efir.accounts.capabilities import Capability, people_who_can
 from efir.lib import clock
 from efir.lib.log import without_token
 from efir.ops.monitoring.health import HEALTHY, component_states
@@ -72,6 +74,19 @@ def database() -> Iterator[checks.CheckMessage]:
     if DemoMark.objects.exists():
         text = "the demo's, whose passwords everybody knows"
         yield checks.Error(text, "a place of its own: EFIR_DATA_DIR", "people")
+
+
+def second_factors() -> Iterator[checks.CheckMessage]:
+    """Check that admins have a second factor, which is a hint, and that the key opens those that there are."""
+    name = "second factor"
+    if lost := second_factor.unreadable():
+        advice = "put the old secret key back; else a recovery code, or efir person reset-second-factor LOGIN"
+        text = f"{len(lost)} people's codes do not work: made with another secret key"
+        yield checks.Warning(text, advice, name)
+    admins = people_who_can(Capability.ASSIGN_ROLES)
+    without = admins.filter(second_factor=None).count()
+    hint = "each sets one up at /account/security/: then a stolen password is not enough" if without else None
+    yield checks.Info(f"{admins.count() - without} of {admins.count()} admins have one", hint, name)
 
 
 def health() -> Iterator[checks.CheckMessage]:
@@ -207,4 +222,4 @@ def _description(answer: httpx.Response) -> str:
     return without_token(str(body.get("description", ""))) if isinstance(body, dict) else ""
 
 
-CHECKS = (database, health, one_owner, telegram, address, proxies)
+CHECKS = (database, second_factors, health, one_owner, telegram, address, proxies)

@@ -30,6 +30,8 @@ EXPORTED = {
     "accounts.Membership.person": "account",
     "accounts.Person.invited_by": "invited_by_you",
     "accounts.Session.person": "sessions",
+    "accounts.SecondFactor.person": "second_factor",
+    "accounts.RecoveryCode.person": "second_factor",
     "webinars.LedgerEntry.actor": "webinars_you_changed",
     "webinars.Seat.person": "seats",
     "webinars.Webinar.created_by": "webinars_you_created",
