@@ -14,6 +14,8 @@ from playwright.sync_api import Page, Route, expect
 Action = Callable[[Page], None]
 
 HLS_HOST = "live.example.org"
+# Of the fixtures' speaker who has a second factor.
+GUARDED, PASSWORD, RECOVERY_CODE = "guarded", "efir-gallery-password", "reco-very-code"
 CORS_HEADERS = {"Access-Control-Allow-Origin": "*"}
 SEGMENTS_FOLDER = Path(__file__).parents[2] / "tests" / "support" / "hls"
 PLAYLIST = "\n".join(
@@ -81,6 +83,53 @@ def ask_too_often(page: Page) -> None:
         " await fetch(form.action, { method: 'POST', body: new URLSearchParams(new FormData(form)) }); }"
     )
     _submit(page)
+
+
+def type_guarded_password(page: Page) -> None:
+    page.fill("[name=username]", GUARDED)
+    page.fill("[name=password]", PASSWORD)
+    _submit(page)
+
+
+def type_code_wrong(page: Page) -> None:
+    type_guarded_password(page)
+    page.fill("[name=code]", "000000")
+    _submit(page)
+
+
+def ask_for_recovery_code(page: Page) -> None:
+    type_guarded_password(page)
+    with page.expect_navigation():
+        page.locator("a[href*='recovery=1']").click()
+
+
+def begin_second_factor(page: Page) -> None:
+    with page.expect_navigation():
+        page.locator("form[action$='/begin'] button").click()
+
+
+def ask_to_switch_off(page: Page) -> None:
+    with page.expect_navigation():
+        page.locator("form[action$='/off'] button").click()
+
+
+# The codes end when new ones are shown, so the next visit uses one of those.
+_recovery_codes: dict[str, str] = {}
+
+
+def show_recovery_codes(page: Page) -> None:
+    with page.expect_navigation():
+        page.locator("form[action$='/codes'] button").click()
+    site = page.url.partition("/account/")[0]
+    page.fill("[name=password]", PASSWORD)
+    page.fill("[name=code]", _recovery_codes.get(site, RECOVERY_CODE))
+    _submit(page)
+    _recovery_codes[site] = page.locator(".recovery-codes code").first.inner_text()
+
+
+def ask_to_reset_second_factor(page: Page) -> None:
+    with page.expect_navigation():
+        page.locator("form[action$='/second_factor_reset'] button").click()
 
 
 def change_contacts_wrong(page: Page) -> None:

@@ -42,7 +42,7 @@ class State:
         return "speaker" if self.login in ("speaker", "admin") else "people"
 
 
-ROOM, WEBINAR = "/account/webinar_room/", "/admin_webinar/"
+ROOM, WEBINAR, SECURITY = "/account/webinar_room/", "/admin_webinar/", "/account/security/"
 
 
 def _schedule() -> list[State]:
@@ -73,6 +73,9 @@ def _entrance() -> list[State]:
         State(name="login", path="/login/"),
         State(name="login-on-the-way", path="/login/?next=/account/webinar_room/"),
         State(name="login-wrong", path="/login/", action=actions.log_in_wrong),
+        State(name="login-code", path="/login/", action=actions.type_guarded_password),
+        State(name="login-code-wrong", path="/login/", action=actions.type_code_wrong),
+        State(name="login-recovery", path="/login/", action=actions.ask_for_recovery_code),
         State(name="forgotten", path="/login/forgotten/"),
         State(name="forgotten-asked", path="/login/forgotten/", action=actions.ask_for_password),
         State(name="reset", path="{reset}"),
@@ -132,7 +135,28 @@ def _account() -> list[State]:
             login="kate",
             action=actions.change_password_wrong,
         ),
+        State(name="security", path=SECURITY, login="kate"),
+        State(name="security-off", path=SECURITY, login="speaker"),
+        State(name="security-on", path=SECURITY, login=actions.GUARDED),
+        State(name="second-factor", path=SECURITY, login="speaker", action=actions.begin_second_factor),
+        State(
+            name="second-factor-off",
+            path=SECURITY,
+            login=actions.GUARDED,
+            action=actions.ask_to_switch_off,
+            status=403,
+        ),
+        State(
+            name="recovery-codes", path=SECURITY, login=actions.GUARDED, action=actions.show_recovery_codes
+        ),
         State(name="people", path="/account/people/", login="admin"),
+        State(
+            name="people-second-factor",
+            path="/account/people/",
+            login="admin",
+            action=actions.ask_to_reset_second_factor,
+            status=403,
+        ),
         State(name="people-role", path="/account/people/", login="admin", action=actions.choose_role),
         State(name="people-sought", path="/account/people/?q=nobody", login="admin"),
     ]

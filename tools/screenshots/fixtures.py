@@ -12,12 +12,15 @@ from io import BytesIO
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from PIL import Image, ImageDraw
 
+from efir.accounts import second_factor
 from efir.accounts.capabilities import Role
-from efir.accounts.models import Person
+from efir.accounts.models import Person, RecoveryCode, SecondFactor
 from efir.accounts.password_reset import one_time_link
 from efir.accounts.services import create_person
+from efir.accounts.sessions import new_session
 from efir.attendance import classifier, tracker
 from efir.attendance.models import Verdict
 from efir.broadcast import recordings
@@ -51,7 +54,7 @@ from efir.webinars.lifecycle import Video
 from efir.webinars.models import Poster, Talk, Webinar
 from efir.webinars.posters.render import render_image, render_upload
 from efir.webinars.posters.store import store
-from tools.screenshots.actions import HLS_HOST
+from tools.screenshots.actions import GUARDED, HLS_HOST, PASSWORD, RECOVERY_CODE
 from tools.screenshots.catalogue import NOW
 from tools.screenshots.video import store_file, store_segments
 
@@ -214,6 +217,8 @@ def branded() -> dict[str, str]:
 def evening() -> dict[str, str]:
     """Create webinars in every status, with verdicts and messages."""
     people = _create_people()
+    _create_guarded_person()
+    _log_in_elsewhere(people["speaker"])
     ahead = _scheduled_webinars(people)
     over = _finished_webinars(people)
     on_air = _live_webinars(people)
@@ -258,6 +263,26 @@ def _create_people() -> dict[str, Person]:
                     reset_from=NOW + 9 * HOUR if login == "klara" else None,
                 )
     return made
+
+
+def _create_guarded_person() -> None:
+    """Create a speaker with a second factor, of whose recovery codes one is known."""
+    with at_time(NOW - DAY):
+        person = create_person(
+            login=GUARDED, name="Галина Замкова", role=Role.SPEAKER, password=PASSWORD, consented=True
+        )
+        sealed = second_factor.seal_secret(second_factor.new_secret(), person)
+        SecondFactor.objects.create(person=person, sealed_secret=sealed, last_step=0)
+        hashes = [make_password(RECOVERY_CODE.replace("-", "")), *[make_password(None)] * 6]
+        RecoveryCode.objects.bulk_create([RecoveryCode(person=person, hash=each) for each in hashes])
+
+
+def _log_in_elsewhere(person: Person) -> None:
+    for device, ago in (("Safari, iPhone", 3 * HOUR), ("Samsung Internet, Android", 9 * DAY), ("", 20 * DAY)):
+        with at_time(NOW - ago):
+            session = new_session(person)
+            session["device"] = device
+            session.create()
 
 
 def _path_values(people: dict[str, Person]) -> dict[str, str]:

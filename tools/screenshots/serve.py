@@ -77,6 +77,7 @@ def _sessions() -> dict[str, str]:
     for person in Person.objects.all():
         session = new_session(person)
         session[BACKEND_SESSION_KEY] = BACKEND
+        session["device"] = "Firefox, Linux"
         if person.login != LATE:
             mark_recent(session)
         session.create()

@@ -10,7 +10,8 @@ from uuid import uuid4
 import pytest
 from django.db import connections
 
-from efir.accounts.models import Session
+from efir.accounts import second_factor
+from efir.accounts.models import SecondFactor, Session
 from efir.config import ConfigError
 from efir.lib import clock
 from efir.room.models import Recorder
@@ -83,7 +84,7 @@ def test_parallel_first_starts_agree(key):
 def test_rotation_makes_a_key_and_ends_sessions(key, tmp_path):
     secret_key.confirm()
     session()
-    assert secret_key.rotate() == 1
+    assert secret_key.rotate().sessions == 1
     new = (tmp_path / "secret.key").read_text()
     assert new != FIRST
     assert not Session.objects.exists()
@@ -115,3 +116,36 @@ def test_rotation_waits_for_running_processes(key, ended):
     else:
         with pytest.raises(ConfigError, match="stop them all"):
             secret_key.rotate()
+
+
+class TestSecondFactors:
+    """Their secrets are sealed with the key, and sealed anew with the next one."""
+
+    @pytest.fixture
+    def factor(self, make_person):
+        person = make_person()
+        sealed = second_factor.seal_secret("A" * 32, person, key=FIRST)
+        return SecondFactor.objects.create(person=person, sealed_secret=sealed, last_step=0)
+
+    def opens(self, factor, key):
+        factor.refresh_from_db()
+        return second_factor.unseal_secret(factor.sealed_secret, factor.person, key=key) == "A" * 32
+
+    def test_rotation_keeps_them(self, key, factor, tmp_path):
+        secret_key.confirm()
+        assert secret_key.rotate().second_factors_lost == 0
+        assert self.opens(factor, (tmp_path / "secret.key").read_text())
+
+    def test_key_of_the_environment_needs_the_old_one(self, key, factor):
+        secret_key.confirm()
+        key(SECOND, "EFIR_SECRET_KEY")
+        with pytest.raises(ConfigError, match="old key"):
+            secret_key.rotate("m" * 64)
+        assert secret_key.rotate(FIRST).second_factors_lost == 0
+        assert self.opens(factor, SECOND)
+
+    def test_rotation_without_the_old_key_says_how_many_are_lost(self, key, factor):
+        secret_key.confirm()
+        key(SECOND, "EFIR_SECRET_KEY")
+        assert secret_key.rotate().second_factors_lost == 1
+        assert not self.opens(factor, SECOND)

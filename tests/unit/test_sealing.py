@@ -1,0 +1,44 @@
+"""Sealing: what is sealed opens with its key and for its purpose alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from efir.lib.sealing import LONGEST, seal, unseal
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00", b"secret", b"x" * LONGEST])
+def test_opens_what_was_sealed(data):
+    assert unseal(seal(data, "test"), "test") == data
+
+
+def test_hides_the_data():
+    assert b"secret" not in seal(b"secret", "test")
+
+
+def test_is_the_same_each_time():
+    assert seal(b"secret", "test") == seal(b"secret", "test")
+
+
+def test_opens_for_no_other_purpose_or_key():
+    sealed = seal(b"secret", "test", key="one")
+    assert unseal(sealed, "other", key="one") is None
+    assert unseal(sealed, "test", key="two") is None
+    assert unseal(sealed, "test", key="one") == b"secret"
+
+
+@pytest.mark.parametrize("at", range(22))
+def test_change_of_any_byte_is_noticed(at):
+    sealed = bytearray(seal(b"secret", "test"))
+    sealed[at] ^= 1
+    assert unseal(bytes(sealed), "test") is None
+
+
+@pytest.mark.parametrize("sealed", [b"", b"short", b"x" * 200])
+def test_anything_else_opens_to_nothing(sealed):
+    assert unseal(sealed, "test") is None
+
+
+def test_refuses_what_is_too_long():
+    with pytest.raises(ValueError, match="33 bytes"):
+        seal(b"x" * 33, "test")
