@@ -15,6 +15,9 @@ from types import SimpleNamespace
 import pytest
 from django.db import connection
 
+from efir.accounts import second_factor
+from efir.accounts.capabilities import Role
+from efir.accounts.models import SecondFactor
 from efir.ops.cli.main import main
 from efir.ops.doctor import machine, services
 from efir.ops.doctor.runner import run_doctor
@@ -209,3 +212,22 @@ def test_doctor_is_a_command(run, capsys):
     assert "✗ health of worker: no_heartbeat\n    → start" in capsys.readouterr().out
     assert main(["doctor", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)
+
+
+def findings_about_second_factors(capsys):
+    run_doctor(as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    return [each for each in found if each["check"] == "second factor"]
+
+
+def test_admin_without_a_second_factor_is_a_hint(make_person, capsys, settings):
+    admins = [make_person(Role.ADMIN), make_person(Role.ADMIN)]
+    (hint,) = findings_about_second_factors(capsys)
+    assert (hint["level"], hint["detail"]) == ("ok", "0 of 2 admins have one")
+    assert "/account/security/" in hint["advice"]
+    for admin in admins:
+        sealed = second_factor.seal_secret(second_factor.new_secret(), admin)
+        SecondFactor.objects.create(person=admin, sealed_secret=sealed, last_step=0)
+    assert [each["advice"] for each in findings_about_second_factors(capsys)] == [""]
+    settings.SECRET_KEY = "another-key-of-more-than-thirty-two-signs"
+    assert [each["level"] for each in findings_about_second_factors(capsys)] == ["warning", "ok"]
