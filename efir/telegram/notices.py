@@ -80,7 +80,7 @@ def tell_of_password_link(person: Person, **kwargs: Any) -> None:
         _request(Purpose.PASSWORD_LINK_MADE, person.login, expires_after=WARNING_EXPIRES_AFTER)
 
 
-_OF_SECOND_FACTOR = {
+OF_SECOND_FACTOR = {
     Action.SECOND_FACTOR_ENABLED: Purpose.SECOND_FACTOR_ON,
     Action.SECOND_FACTOR_DISABLED: Purpose.SECOND_FACTOR_OFF,
     Action.SECOND_FACTOR_RESET: Purpose.SECOND_FACTOR_RESET,
@@ -92,7 +92,7 @@ _OF_SECOND_FACTOR = {
 def tell_of_second_factor(person: Person, action: Action, **kwargs: Any) -> None:
     """Have the bot tell the person's chat what happened to their second factor."""
     if settings.EFIR.telegram_token:
-        _request(_OF_SECOND_FACTOR[action], person.login, expires_after=WARNING_EXPIRES_AFTER)
+        _request(OF_SECOND_FACTOR[action], person.login, expires_after=WARNING_EXPIRES_AFTER)
 
 
 def tell_old_chat(purpose: Purpose, person: Person, chat_id: int) -> None:

@@ -279,6 +279,8 @@ class TestOutcomes:
         notices.request_password_reset(login=person.login)
         notices.tell_of_password(person)
         notices.tell_of_password_link(person)
+        for action in notices.OF_SECOND_FACTOR:
+            notices.tell_of_second_factor(person, action)
         for old_chat in (Purpose.CHAT_MOVED, Purpose.CHAT_UNLINKED):
             notices.tell_old_chat(old_chat, person, chat.chat_id)
         assert {claim.purpose for claim in notices.claim_notices(10)} == set(Purpose)
