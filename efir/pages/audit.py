@@ -1,8 +1,9 @@
-"""`/account/audit/`: the audit log, filtered by person, webinar and action."""
+"""`/account/audit/`: the audit log, filtered by person, webinar, action and days."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
@@ -11,12 +12,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.functional import Promise
 from django.utils.http import urlencode
+from django.utils.timezone import make_aware
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from efir.accounts.capabilities import Capability, Role, capability_required
+from efir.accounts.capabilities import Capability, Role, capability_required, people_who_can
 from efir.accounts.models import LOGIN_MAX_LENGTH, Person, normalize_login
 from efir.audit.actions import Action
 from efir.hooks.actions import Source
@@ -27,8 +29,11 @@ from efir.site_settings.models import SiteSettings
 from efir.webinars.models import Webinar
 
 ON_A_PAGE = 50
+# A longer list of choices is no choice: older webinars have a link on their own page.
+MOST_CHOICES = 100
 # An id that no row has: what does not exist finds nothing.
 NO_ID = 0
+_FILTERS = ("person", "webinar", "action", "since", "until")
 
 _DETAIL_LABELS: dict[str, Promise] = {
     "role": gettext_lazy("роль"),
@@ -46,15 +51,15 @@ _DETAIL_LABELS: dict[str, Promise] = {
 @capability_required(Capability.ASSIGN_ROLES)
 def audit_log(request: HttpRequest) -> HttpResponse:
     """Show a page of entries, the latest first."""
-    asked = {
-        name: clean_token(request.GET.get(name, "")[:LOGIN_MAX_LENGTH])
-        for name in ("person", "webinar", "action")
-    }
+    asked = {name: clean_token(request.GET.get(name, "")[:LOGIN_MAX_LENGTH]) for name in _FILTERS}
     person = asked["person"] and Person.objects.filter(login=normalize_login(asked["person"])).first()
+    webinar_id = ids.parse(asked["webinar"])
     wanted = AuditFilter(
-        webinar_id=(ids.parse(asked["webinar"]) or NO_ID) if asked["webinar"] else None,
+        webinar_id=(webinar_id or NO_ID) if asked["webinar"] else None,
         person_id=(person.pk if person else NO_ID) if asked["person"] else None,
         action=asked["action"] if asked["action"] in Action.values else "",
+        since=_midnight(asked["since"]),
+        until=_midnight(asked["until"], later=timedelta(days=1)),
     )
     page = Paginator(find_entries(wanted), ON_A_PAGE).get_page(request.GET.get("page"))
     lines = [
@@ -67,8 +72,42 @@ def audit_log(request: HttpRequest) -> HttpResponse:
         for record in load_entries(list(page.object_list))
     ]
     kept = urlencode({name: value for name, value in asked.items() if value})
-    context = {"page": page, "lines": lines, "actions": Action.choices, "more": f"&{kept}" if kept else ""}
+    context = {
+        "page": page,
+        "lines": lines,
+        "actions": Action.choices,
+        "people": _people_to_choose(asked["person"], person or None),
+        "webinars": _webinars_to_choose(asked["webinar"], webinar_id),
+        "more": f"&{kept}" if kept else "",
+    }
     return render(request, "pages/audit.html", context | asked)
+
+
+def _people_to_choose(login: str, chosen: Person | None) -> list[tuple[str, str]]:
+    """Return login and label of those who run webinars, and of the person who is chosen already."""
+    staff = people_who_can(Capability.EDIT_WEBINAR).order_by("name", "pk")[:MOST_CHOICES]
+    choices = {person.login: f"{person.name} ({person.login})" for person in staff}
+    if login:
+        label = f"{chosen.name} ({chosen.login})" if chosen else login
+        choices.setdefault(normalize_login(login), label)
+    return list(choices.items())
+
+
+def _webinars_to_choose(asked: str, chosen_id: int | None) -> list[tuple[str, str]]:
+    """Return id and title of the latest webinars, and of the one that is chosen already."""
+    latest = Webinar.objects.order_by("-pk").values_list("pk", "title")
+    choices = {str(pk): title for pk, title in latest[:MOST_CHOICES]}
+    if asked and asked not in choices:
+        choices[asked] = dict(latest.filter(pk=chosen_id or NO_ID)).get(chosen_id or NO_ID, asked)
+    return list(choices.items())
+
+
+def _midnight(day: str, later: timedelta = timedelta()) -> datetime | None:
+    """Return the beginning of a day such as 2026-11-25, in the zone in which the page shows times; else None."""
+    try:
+        return make_aware(datetime.combine(date.fromisoformat(day) + later, time.min))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _actor_label(record: AuditRecord) -> str:

@@ -38,11 +38,21 @@ _TRANSITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which entries: those of one webinar, by or about one person, of one action; all by default."""
+    """Which entries: those of one webinar, by or about one person, of one action, of a span; all by default.
+
+    `since` is the first moment of the span, `until` the first one after it.
+    """
 
     webinar_id: int | None = None
     person_id: int | None = None
     action: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def within(self, column: str) -> Q:
+        """Return the condition on the column that holds the time of an entry."""
+        bounds = {f"{column}__gte": self.since, f"{column}__lt": self.until}
+        return Q(**{bound: moment for bound, moment in bounds.items() if moment})
 
 
 @dataclass(slots=True)
@@ -67,10 +77,10 @@ class AuditRecord:
 
 def find_entries(wanted: AuditFilter) -> EntryRefs:
     """Return references to the entries, the latest first, to be paged through and given to `load_entries`."""
-    audit = AuditEntry.objects.all()
-    ledger = LedgerEntry.objects.all()
+    audit = AuditEntry.objects.filter(wanted.within("at"))
+    ledger = LedgerEntry.objects.filter(wanted.within("at"))
     journal = JournalEntry.objects.filter(
-        actor_id__isnull=False, event=ClientWebinarAttendanceClassified.name
+        wanted.within("recorded_at"), actor_id__isnull=False, event=ClientWebinarAttendanceClassified.name
     )
     if wanted.webinar_id is not None:
         audit = audit.filter(webinar_id=wanted.webinar_id)

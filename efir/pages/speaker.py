@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -20,6 +21,7 @@ from efir.attendance.report.stats import rule_of
 from efir.attendance.report.verdict_list import held_by_webinar, list_verdicts
 from efir.broadcast.stream_keys import encoder_of
 from efir.hooks.actions import ActionRefused, Code
+from efir.lib import clock
 from efir.lib.pagination import KeyPaginator
 from efir.pages.own_recording import own_recording_of
 from efir.talk.queue import has_queue, queue_of
@@ -38,6 +40,8 @@ from efir.webinars.selectors import for_speaker
 ON_A_PAGE = 30
 # Webinars with held verdicts that are named above the list.
 HELD_SHOWN = 10
+# Held verdicts of older webinars are folded: nobody has decided them for this long.
+HELD_RECENT = timedelta(days=14)
 
 
 @never_cache
@@ -46,9 +50,17 @@ HELD_SHOWN = 10
 def webinar_list(request: HttpRequest) -> HttpResponse:
     """Show every webinar: those on air, those ahead, those that are over."""
     page = KeyPaginator(for_speaker(), ON_A_PAGE, for_speaker()).get_page(request.GET.get("page"))
-    held = list(held_by_webinar())
-    context = {"page": page, "held": held[:HELD_SHOWN], "more_held": len(held) - HELD_SHOWN}
-    return render(request, "pages/speaker_list.html", context)
+    return render(request, "pages/speaker_list.html", {"page": page, "held": _held_verdicts()})
+
+
+def _held_verdicts() -> dict[str, Any] | None:
+    """Return the webinars with held verdicts: those of the last days, the older ones, and how many are not named."""
+    waiting = list(held_by_webinar())
+    if not waiting:
+        return None
+    shown, long_ago = waiting[:HELD_SHOWN], clock.now() - HELD_RECENT
+    recent = [webinar for webinar in shown if webinar["webinar__finished_at"] > long_ago]
+    return {"recent": recent, "old": shown[len(recent) :], "more": len(waiting) - HELD_SHOWN}
 
 
 @never_cache

@@ -60,6 +60,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("admin", "/account/audit/?webinar={finished}&page={deepest}"),
     ("admin", "/account/audit/?action=verdict_decided&page={deepest}"),
     ("admin", "/account/audit/?action=consent_given&page={deepest}"),
+    ("admin", "/account/audit/?since=2020-01-01&until=2099-01-01&page={deepest}"),
     ("candidate", "/account/webinar_room/"),
     ("candidate", "/account/webinar_room/{live}/"),
     ("candidate", "/account/webinar_room/{finished}/"),

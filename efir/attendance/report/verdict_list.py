@@ -98,8 +98,10 @@ def _counts(webinar: Webinar) -> dict[str, int]:
 
 
 def held_by_webinar() -> QuerySet[Verdict, Any]:
-    """Return the webinars with held verdicts, the latest first: `webinar_id`, `title`, `number`."""
-    waiting = Verdict.objects.filter(attended=None).values("webinar_id", title=F("webinar__title"))
+    """Return the webinars with held verdicts, the latest first: id, `webinar__finished_at`, `title`, `number`."""
+    waiting = Verdict.objects.filter(attended=None).values(
+        "webinar_id", "webinar__finished_at", title=F("webinar__title")
+    )
     return waiting.annotate(number=Count("pk")).order_by("-webinar__finished_at")
 
 

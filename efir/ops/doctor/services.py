@@ -26,6 +26,7 @@ from efir.ops.monitoring.health import HEALTHY, component_states
 from efir.server import secret_key
 from efir.server.locks import database_lock_path, is_held
 from efir.server.models import DemoMark
+from efir.site_settings import current
 from efir.telegram.health import bot_health
 from efir.web.local import is_this_machine
 
@@ -196,6 +197,28 @@ def proxies() -> Iterator[checks.CheckMessage]:
         yield checks.Info(str(count), obj="trusted proxies")
 
 
+def site_owner() -> Iterator[checks.CheckMessage]:
+    """Check that the site says whose it is: who is responsible for personal data, and whom people can ask."""
+    site = current.current()
+    where = "the settings of the site (/account/site/), or `efir site set`"
+    lacking: list[checks.CheckMessage] = []
+    if not (site.organisation and site.data_contact):
+        lacking.append(
+            checks.Warning(
+                "nobody is named as responsible for personal data", f"fill in who it is: {where}", "site"
+            )
+        )
+    if not site.has_contact:
+        lacking.append(
+            checks.Warning(
+                "no contact for people whom nobody invited",
+                f"fill in Telegram, phone or e-mail: {where}",
+                "site",
+            )
+        )
+    yield from lacking or [checks.Info("names who is responsible, and a contact", obj="site")]
+
+
 def _clock_error(whose: str, now: datetime) -> checks.CheckMessage:
     seconds = abs((datetime.now(UTC) - now).total_seconds())
     text = f"{seconds:.0f} s from {whose}"
@@ -225,4 +248,4 @@ def _description(answer: httpx.Response) -> str:
     return without_token(str(body.get("description", ""))) if isinstance(body, dict) else ""
 
 
-CHECKS = (database, second_factors, health, one_owner, telegram, address, proxies)
+CHECKS = (database, second_factors, health, one_owner, telegram, address, proxies, site_owner)

@@ -275,6 +275,18 @@ def test_webinar_list_shows_where_a_decision_is_due(judged, as_role, make_webina
     assert "Решает администратор" not in as_role(Role.ADMIN).get("/admin_webinar/").content.decode()
 
 
+def test_webinar_list_folds_decisions_of_long_ago(judged, as_role, clock):
+    def notice():
+        page = as_role(Role.SPEAKER).get("/admin_webinar/").content.decode()
+        return page.split('class="notice warn held"')[1].split("</div>")[0]
+
+    assert "<details" not in notice()
+    clock.move(15 * 24 * 3600)
+    folded = notice()
+    assert "<summary>Давние: 1</summary>" in folded
+    assert judged.title in folded.split("<details")[1]
+
+
 def decide_all(webinar, admin):
     for lead_id in Verdict.objects.filter(attended=None).values_list("lead_id", flat=True):
         admin.post(f"/admin_webinar/{webinar.pk}/verdicts/{lead_id}", {"attended": "false"})

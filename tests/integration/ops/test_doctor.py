@@ -23,6 +23,8 @@ from efir.ops.doctor import machine, services
 from efir.ops.doctor.runner import run_doctor
 from efir.ops.monitoring.health import component_states
 from efir.server.worker import Worker
+from efir.site_settings import current
+from tests.conftest import SYSTEM
 
 pytestmark = pytest.mark.django_db
 
@@ -197,6 +199,14 @@ def test_doctor_checks_tcp_retries_behind_a_proxy(run, tmp_path, monkeypatch, tr
     monkeypatch.setattr(machine, "TRIES", tmp_path / "tries")
     assert run(trusted_proxies=1)[1]["lost phones"] == levels
     assert "lost phones" not in run(trusted_proxies=0)[1]
+
+
+def test_doctor_says_whose_the_site_is(run):
+    assert run()[1]["site"] == {"warning"}
+    current.save({"organisation": "ИП Петрова", "data_contact": "ask@example.org"}, SYSTEM)
+    assert run()[1]["site"] == {"warning"}
+    current.save({"phone": "+79990000000"}, SYSTEM)
+    assert run()[1]["site"] == {"ok"}
 
 
 def test_doctor_names_missing_migrations_and_applies_none(run):

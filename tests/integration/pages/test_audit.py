@@ -9,6 +9,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.transaction import TransactionManagementError
 from django.test import Client
+from django.utils.timezone import localtime
 
 from efir.accounts.capabilities import Role
 from efir.accounts.erasure import erase
@@ -166,13 +167,41 @@ class TestPage:
             ("?action=role_assigned", False),
             ("?action=webinar_edited&person=admin&page=2", True),
             ("?action=nonsense&page=-1", True),
+            ("?since=2020-01-01", True),
+            ("?until=2020-01-01", False),
+            ("?since=2020-01-01&until=9999-12-31", True),
+            ("?since=yesterday", True),
         ],
     )
     def test_filters(self, admin, make_webinar, query, shown):
         webinar = make_webinar("scheduled")
         admin.post(f"/admin_webinar/{webinar.pk}/", {"title": "Совсем новое"})
         html = admin.get(f"/account/audit/{query}").content.decode()
-        assert ("Совсем новое" in html) is shown
+        assert ("→ Совсем новое" in html) is shown
+
+    def test_last_day_is_whole(self, admin, make_webinar, clock):
+        make_webinar("scheduled")
+        day = localtime(clock()).date().isoformat()
+        for query in (f"since={day}", f"until={day}", f"since={day}&until={day}"):
+            assert "публикация</td>" in admin.get(f"/account/audit/?{query}").content.decode()
+
+    def test_choices_hold_staff_and_what_is_chosen(self, admin, make_person, make_webinar):
+        make_person(Role.SPEAKER, login="speaker", name="Вера")
+        make_person(login="lead", name="Иван")
+        webinar = make_webinar("draft", title="Набросок")
+        page = admin.get("/account/audit/").content.decode()
+        assert '<option value="speaker">Вера (speaker)</option>' in page
+        assert f'<option value="{webinar.pk}">Набросок</option>' in page
+        assert 'value="lead"' not in page
+        page = admin.get(f"/account/audit/?person=lead&webinar={webinar.pk}").content.decode()
+        assert '<option value="lead" selected>Иван (lead)</option>' in page
+        assert f'<option value="{webinar.pk}" selected>' in page
+
+    def test_several_changes_are_folded(self, admin, make_webinar):
+        webinar = make_webinar("draft")
+        core.update(webinar.pk, {"title": "Другое", "length_min": 30}, SYSTEM)
+        page = admin.get(f"/account/audit/?webinar={webinar.pk}&action=webinar_edited").content.decode()
+        assert '<details class="fold"><summary>2 изменения</summary>' in page
 
     def test_is_paged(self, admin, make_webinar, clock, django_assert_max_num_queries):
         webinar = make_webinar("scheduled")

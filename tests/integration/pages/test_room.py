@@ -21,6 +21,7 @@ from efir.room import views
 from efir.room.models import CtaPress, Opening, PresenceInterval, Recorder
 from efir.room.presence_store import ALIVE_WITHIN
 from efir.room.state import content_hash, player_version
+from efir.site_settings import current
 from efir.webinars import core
 from efir.webinars.embeds import chat_frame_url
 from tests.conftest import PLAYER, SYSTEM
@@ -107,6 +108,17 @@ def test_call_to_action_without_an_inviter(member, make_webinar, make_person):
             assert ("Связаться с тем, кто меня пригласил" in page) == promised
             assert ("Напишите тому, кто вас пригласил" in page) == promised
             assert ("Задайте их ведущему" in page) != promised
+
+
+@pytest.mark.parametrize("phone", ["", "+79990000000"])
+def test_finished_room_leads_whoever_nobody_invited_on(member, make_webinar, phone):
+    current.save({"phone": phone}, SYSTEM)
+    page = room_of(member, make_webinar("finished").pk)
+    assert ('<a class="button huge" href="/account/contacts/">Кому задать вопрос</a>' in page) == bool(phone)
+    assert ("Задайте их ведущему" in page) != bool(phone)
+    assert page.count("К расписанию") == 1 + page.split('id="room"')[1].split('class="air"')[0].count(
+        "К расписанию"
+    )
 
 
 def test_thanks_only_attendees(member, make_webinar, make_person):
