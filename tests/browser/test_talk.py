@@ -12,9 +12,22 @@ PASSWORD = "vecherniy-efir"
 
 
 @pytest.fixture
-def room(chromium, site, cast, speaker):
-    """A webinar on air, two candidates and the speaker in its room."""
-    webinar = cast.webinar(title="Разговор")
+def open_room(chromium, site, cast, speaker):
+    """Return a function that puts a webinar on air, two candidates and the speaker in its room."""
+
+    def open_room(**fields):
+        return _open_room(chromium, site, cast, speaker, **fields)
+
+    return open_room
+
+
+@pytest.fixture
+def room(open_room):
+    return open_room()
+
+
+def _open_room(chromium, site, cast, speaker, **fields):
+    webinar = cast.webinar(title="Разговор", **fields)
     assert speaker.post(f"/admin_webinar/{webinar}/start").status_code in (200, 302)
     pages = []
     for login in (cast.candidate(linked=False)[0], cast.candidate(linked=False)[0]):
@@ -113,6 +126,46 @@ def test_field_and_player_are_in_sight_while_one_types(room):
     for part in ("#stage", "#talk-text", "#talk-form button[value=message]"):
         expect(one.locator(part)).to_be_in_viewport(ratio=0.95)
     assert one.evaluate("document.documentElement.scrollWidth") == 320
+
+
+def test_held_message_is_seen_by_its_author_until_it_is_shown(open_room):
+    _webinar, one, other, speaker = open_room(talk_hold="all")
+    write(one, "Проверьте меня")
+    for page in (one, speaker):
+        expect(said(page)).to_have_text(["Проверьте меня"])
+    expect(one.locator("#talk-list .talk-marks")).to_have_text(
+        "ждёт проверки ведущего, пока видите только вы"
+    )
+    write(speaker, "Здравствуйте")
+    expect(said(other)).to_have_text(["Здравствуйте"])
+    held = speaker.locator("#talk-list .message", has_text="Проверьте меня")
+    held.locator("summary").click()
+    held.get_by_role("button", name="Показать", exact=True).click()
+    expect(said(other)).to_have_text(["Проверьте меня", "Здравствуйте"])
+    expect(one.locator("#talk-list .talk-marks")).to_have_count(0)
+
+
+def test_screen_reader_reads_tabs_messages_and_field_in_this_order(room):
+    _webinar, one, other, _speaker = room
+    write(other, "Первое")
+    write(one, "Второе?", "Спросить")
+    expect(said(one)).to_have_text(["Первое", "Второе?"])
+    one.locator("#talk-text").blur()  # while one types on a phone, the tabs make room
+    expect(one.locator("#talk-tabs")).to_be_visible()
+    read = one.locator("#talk").aria_snapshot()
+    order = [
+        "tablist",
+        'tab "Чат"',
+        'log "Сообщения"',
+        "Первое",
+        "Вы",
+        "Второе?",
+        'textbox "Сообщение"',
+        "Отправить",
+    ]
+    places = [read.find(each) for each in order]
+    assert -1 not in places, read
+    assert places == sorted(places), read
 
 
 def test_tabs_by_keyboard(room):
