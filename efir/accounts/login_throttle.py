@@ -38,11 +38,11 @@ log = structlog.get_logger(__name__)
 _signer = signing.TimestampSigner(salt="efir.known-browser")
 
 
-def is_throttled(request: HttpRequest, login: str) -> bool:
+def is_throttled(request: HttpRequest, login: str, account_limit: str = "login_failures_account") -> bool:
     """Return whether to refuse this attempt to log in, before its password or its code costs a hash."""
     if device := device_id(request, login):
         return rate_limit.is_exceeded(request, "login_known_browser", device)
-    limit = rate_limit.LIMITS["login_failures_account"]
+    limit = rate_limit.LIMITS[account_limit]
     since = timezone.now() - timedelta(seconds=limit.period_s)  # the clock by which axes stamps attempts
     attempts = AccessAttempt.objects.filter(attempt_time__gte=since, username=login)
     wrong: int | None = attempts.aggregate(wrong=Sum("failures_since_start"))["wrong"]
@@ -51,7 +51,9 @@ def is_throttled(request: HttpRequest, login: str) -> bool:
 
 def is_code_throttled(request: HttpRequest, login: str) -> bool:
     """Return whether to refuse this code: wrong ones count together with wrong passwords."""
-    return is_throttled(request, login) or not AxesProxyHandler.is_allowed(request, {"username": login})
+    return is_throttled(request, login, "code_failures_account") or not AxesProxyHandler.is_allowed(
+        request, {"username": login}
+    )
 
 
 def note_wrong_code(request: HttpRequest, login: str) -> None:

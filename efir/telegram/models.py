@@ -246,6 +246,7 @@ class Purpose(models.TextChoices):
     SECOND_FACTOR_OFF = "second_factor_off", _("вход в два шага выключен")
     SECOND_FACTOR_RESET = "second_factor_reset", _("вход в два шага сброшен")
     RECOVERY_CODE_USED = "recovery_code_used", _("использован код восстановления")
+    CODES_GUESSED = "codes_guessed", _("кто-то подбирает коды")
     CHAT_MOVED = "chat_moved", _("Telegram перенесён в другой чат")
     CHAT_UNLINKED = "chat_unlinked", _("Telegram отвязан")
 

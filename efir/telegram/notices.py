@@ -20,7 +20,7 @@ from efir.accounts.language import in_language_of
 from efir.accounts.models import Person
 from efir.accounts.password_reset import one_time_link, password_forgotten
 from efir.accounts.passwords import password_changed, password_link_made
-from efir.accounts.second_factor import second_factor_changed
+from efir.accounts.second_factor import codes_guessed, second_factor_changed
 from efir.audit.actions import Action
 from efir.lib import clock
 from efir.telegram.bot import lease
@@ -93,6 +93,13 @@ def tell_of_second_factor(person: Person, action: Action, **kwargs: Any) -> None
     """Have the bot tell the person's chat what happened to their second factor."""
     if settings.EFIR.telegram_token:
         _request(OF_SECOND_FACTOR[action], person.login, expires_after=WARNING_EXPIRES_AFTER)
+
+
+@receiver(codes_guessed, dispatch_uid="efir.telegram.codes_guessed")
+def tell_of_guessing(person: Person, **kwargs: Any) -> None:
+    """Have the bot tell the person's chat that somebody knows the password and guesses codes."""
+    if settings.EFIR.telegram_token:
+        _request(Purpose.CODES_GUESSED, person.login, expires_after=WARNING_EXPIRES_AFTER)
 
 
 def tell_old_chat(purpose: Purpose, person: Person, chat_id: int) -> None:
@@ -301,6 +308,14 @@ def _recovery_code_used(person: Person) -> OutgoingMessage:
     return OutgoingMessage(text % {"name": escape_line(person.name)}, [_security_button()])
 
 
+def _codes_guessed(person: Person) -> OutgoingMessage:
+    text = gettext(
+        "%(name)s, кто-то входит в ваш аккаунт на сайте с верным паролем, но вводит неверные коды.\n\n"
+        "Это были не вы? Тогда ваш пароль знает кто-то ещё: сразу смените его."
+    )
+    return OutgoingMessage(text % {"name": escape_line(person.name)}, [_forgotten_button()])
+
+
 def _chat_moved(person: Person) -> OutgoingMessage:
     text = gettext(
         "%(name)s, к вашему аккаунту на сайте привязан другой чат Telegram: сообщения о вебинарах и ссылки для "
@@ -345,6 +360,7 @@ _COMPOSE = {
     Purpose.SECOND_FACTOR_OFF.value: _second_factor_off,
     Purpose.SECOND_FACTOR_RESET.value: _second_factor_reset,
     Purpose.RECOVERY_CODE_USED.value: _recovery_code_used,
+    Purpose.CODES_GUESSED.value: _codes_guessed,
     Purpose.CHAT_MOVED.value: _chat_moved,
     Purpose.CHAT_UNLINKED.value: _chat_unlinked,
 }

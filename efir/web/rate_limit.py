@@ -50,6 +50,10 @@ LIMITS: dict[str, Limit] = {
     "login_failures_address": Limit(200, 15 * MINUTE_S, "address"),
     # For one login from all addresses: many machines are no way around the first limit.
     "login_failures_account": Limit(50, 15 * MINUTE_S, "login"),
+    # The same before a code: three of a million codes are right at any time, and whoever guesses has the password.
+    "code_failures_account": Limit(20, 15 * MINUTE_S, "login"),
+    # Warnings to the owner that somebody guesses their codes.
+    "guessing_told": Limit(1, HOUR_S, "login"),
     # Attempts in a browser that has logged in before; the three limits above do not lock it out.
     "login_known_browser": Limit(10, 15 * MINUTE_S, "browser"),
     # New accounts: a hall of people behind one router signs up within an hour; a script cannot go on all night.

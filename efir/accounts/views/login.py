@@ -24,6 +24,7 @@ from efir.accounts.models import Person
 from efir.accounts.sessions import current_person, start_session
 from efir.hooks.actions import Context, Source
 from efir.site_settings.current import current
+from efir.web import rate_limit
 from efir.web.client_ip import request_ip
 from efir.web.shortcuts import html_405, redirect_with_message, safe_next
 
@@ -65,6 +66,8 @@ def log_in_code(request: HttpRequest) -> HttpResponse:
         return redirect_with_message(request, _address_with_next("login", wanted), sentence, error=True)
     is_post, recovery = request.method == "POST", "recovery" in request.GET
     if is_post and login_throttle.is_code_throttled(request, person.login):
+        if not rate_limit.is_exceeded(request, "guessing_told", person.login):
+            second_factor.codes_guessed.send(sender=Person, person=person)
         return login_throttle.locked_out(request)
     context = Context(person.pk, Source.WEB, address=request_ip(request))
     form = CodeForm(context, person, request.POST if is_post else None, recovery=recovery)

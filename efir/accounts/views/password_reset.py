@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from efir.accounts import second_factor
 from efir.accounts.forms import ForgottenForm, NewPasswordForm
 from efir.accounts.login_throttle import remember_browser
 from efir.accounts.models import Person
@@ -67,9 +68,13 @@ def reset(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
             set_password(person, form.cleaned_data["new_password1"], Action.PASSWORD_RESET, context)
         except PasswordOvertaken:  # the same link was used at the same time
             return _dead_link(request)
-        reset_failures(username=person.login)  # the person has probably tried some passwords before asking
         response = redirect_with_message(request, "/login/", _("Пароль сохранён. Войдите с ним."))
-        remember_browser(response, person.login)  # so that the person gets in while others go on guessing
+        # With a second factor a link is half of a login: it must not give more guesses at the codes.
+        if not second_factor.is_on(person):
+            reset_failures(
+                username=person.login
+            )  # the person has probably tried some passwords before asking
+            remember_browser(response, person.login)  # so that the person gets in while others go on guessing
         return response
     response = render(request, "accounts/reset.html", {"form": form, "person": person, "bare": True})
     response["Referrer-Policy"] = "same-origin"

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='chatnotice',
             name='purpose',
-            field=models.CharField(choices=[('password_reset', 'ссылка для нового пароля'), ('test', 'проверочное сообщение'), ('password_changed', 'пароль изменён'), ('password_link_made', 'ссылка для пароля'), ('second_factor_on', 'вход в два шага включён'), ('second_factor_off', 'вход в два шага выключен'), ('second_factor_reset', 'вход в два шага сброшен'), ('recovery_code_used', 'использован код восстановления'), ('chat_moved', 'Telegram перенесён в другой чат'), ('chat_unlinked', 'Telegram отвязан')], max_length=20),
+            field=models.CharField(choices=[('password_reset', 'ссылка для нового пароля'), ('test', 'проверочное сообщение'), ('password_changed', 'пароль изменён'), ('password_link_made', 'ссылка для пароля'), ('second_factor_on', 'вход в два шага включён'), ('second_factor_off', 'вход в два шага выключен'), ('second_factor_reset', 'вход в два шага сброшен'), ('recovery_code_used', 'использован код восстановления'), ('codes_guessed', 'кто-то подбирает коды'), ('chat_moved', 'Telegram перенесён в другой чат'), ('chat_unlinked', 'Telegram отвязан')], max_length=20),
         ),
     ]

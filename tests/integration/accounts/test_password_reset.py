@@ -279,6 +279,7 @@ class TestOutcomes:
         notices.request_password_reset(login=person.login)
         notices.tell_of_password(person)
         notices.tell_of_password_link(person)
+        notices.tell_of_guessing(person)
         for action in notices.OF_SECOND_FACTOR:
             notices.tell_of_second_factor(person, action)
         for old_chat in (Purpose.CHAT_MOVED, Purpose.CHAT_UNLINKED):
