@@ -47,6 +47,7 @@ INSTALLED_APPS = [
     "efir.attendance",
     "efir.telegram",
     "efir.followup",
+    "efir.importing",
     "efir.pages",
     "efir.server",
     "efir.demo",

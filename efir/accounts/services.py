@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 from django.contrib.auth.models import Group
@@ -11,10 +12,10 @@ from django.db import IntegrityError, transaction
 
 from efir.accounts.capabilities import Capability, Role, people_who_can
 from efir.accounts.consent import consent_version, record_consent
-from efir.accounts.models import LOGIN_MAX_LENGTH, Membership, Person, normalize_login
+from efir.accounts.models import LOGIN_MAX_LENGTH, Membership, Person, normalize_login, search_name
 from efir.accounts.roles import LastAdmin, is_last_admin, lock_actor, lock_admins, role_lost
 from efir.audit.actions import Action
-from efir.audit.log import record
+from efir.audit.log import record, record_for_people
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.lib.phone import is_phone
@@ -47,11 +48,7 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
     login = normalize_login(login)
     if len(login) > LOGIN_MAX_LENGTH:
         raise ValueError(f"the login has {len(login)} characters, and the limit is {LOGIN_MAX_LENGTH}")
-    person = Person(login=login, name=name, invited_by=invited_by, language=language)
-    if "@" in login:
-        person.email = login
-    elif is_phone(login):
-        person.phone = login
+    person = Person(login=login, name=name, invited_by=invited_by, language=language, **_contact_in(login))
     if consented:
         person.consent_at, person.consent_version = clock.now(), consent_version()
     person.set_password(password)
@@ -76,6 +73,52 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
         raise
     log.info("person_created", person_id=person.pk, role=role.value, invited_by_id=person.invited_by_id)
     return person
+
+
+@dataclass(frozen=True, slots=True)
+class NewPerson:
+    """Somebody whom `create_people` creates; `login` is normalised, and `name` clean."""
+
+    login: str
+    name: str
+    role: Role
+    email: str = ""
+    invited_by_id: int | None = None
+
+
+def create_people(people: Sequence[NewPerson], context: Context) -> list[Person]:
+    """Create many accounts with few queries, in this order. Nobody has a password or has consented.
+
+    Call it in a transaction. Raises IntegrityError if one of the logins exists.
+    """
+    created = []
+    for new in people:
+        contact = _contact_in(new.login)
+        if new.email:
+            contact["email"] = new.email
+        person = Person(login=new.login, name=new.name, invited_by_id=new.invited_by_id, **contact)
+        person.search_name = search_name(new.name)  # `save`, which sets it, is not called
+        person.set_unusable_password()
+        created.append(person)
+    Person.objects.bulk_create(created)
+    groups = dict(Group.objects.values_list("name", "pk"))
+    Membership.objects.bulk_create(
+        Membership(person=person, group_id=groups[new.role])
+        for person, new in zip(created, people, strict=True)
+    )
+    record_for_people(
+        Action.PERSON_ADDED,
+        context,
+        {person.pk: {"role": new.role.value} for person, new in zip(created, people, strict=True)},
+    )
+    return created
+
+
+def _contact_in(login: str) -> dict[str, str]:
+    """Return the contact that a login is: an e-mail address, a telephone number, or none."""
+    if "@" in login:
+        return {"email": login}
+    return {"phone": login} if is_phone(login) else {}
 
 
 def close_account(person: Person, context: Context) -> None:

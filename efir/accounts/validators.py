@@ -65,6 +65,14 @@ def holds_address(text: str) -> bool:
     return bool(_ADDRESS.search(text.lower()) or _LOWER_CASE_HOST.search(text))
 
 
+def name_from_login(login: str) -> str:
+    """Return a name that gives nothing away: others see it, so no whole address and no whole number."""
+    if login.startswith("+"):
+        return f"Участник {login[-4:]}"
+    name = login.partition("@")[0]
+    return name.replace(".", " ") if holds_address(name) else name
+
+
 # --- Passwords: Django's rules (AUTH_PASSWORD_VALIDATORS) with the product's own error texts ---
 
 

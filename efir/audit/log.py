@@ -47,6 +47,27 @@ def record(
     return entry
 
 
+def record_for_people(action: Action, context: Context, details: Mapping[int, Mapping[str, Any]]) -> None:
+    """Record that the person of `context` did this to each of these people (id → details), in one statement.
+
+    As for `record`: in the transaction of the change, and without anything that names a person.
+    """
+    if not connection.in_atomic_block:
+        raise TransactionManagementError("an audit entry is written in the transaction of its change")
+    now = clock.now()
+    AuditEntry.objects.bulk_create(
+        AuditEntry(
+            at=now,
+            actor_id=context.actor_id,
+            source=context.source,
+            action=action,
+            person_id=person_id,
+            details=dict(each),
+        )
+        for person_id, each in details.items()
+    )
+
+
 def note_address(origin: Origin, entry_id: int, context: Context) -> None:
     """Record the IP address of an action that `origin` tells of, if the context has one."""
     if context.address:

@@ -88,7 +88,10 @@ def _measure() -> _Reference:
 
 @contextmanager
 def replaced(source: Callable[[], datetime]) -> Iterator[None]:
-    """Take the time from `source` within the block; for tests."""
+    """Take the time from `source` within the block: for tests, and for what happened earlier (demo, import).
+
+    It holds for the whole process: not for one that serves anybody.
+    """
     global _source, _reference
     kept = _source, _reference
     _source, _reference = source, None

@@ -91,6 +91,7 @@ def build_parser() -> Parser:
     for listing in (settings, doctor):
         listing.option("--json", action="store_true", text="print one JSON list instead of lines")
     _add_person(commands)
+    _add_import(commands)
     _add_site(commands)
     _add_webinar(commands)
     broadcast = _add(
@@ -148,7 +149,33 @@ def _add_person(commands: argparse._SubParsersAction[Parser]) -> None:
     add.option("--name", default="", text="the name that others see (default: made from the log-in)")
     add.option("--inviter", metavar="LOGIN", text="who invited the person")
     add.option("--password-stdin", action="store_true", text="read the password from standard input")
+    links = _add(
+        actions, "links", "imports:write_links", "write one-time links for people without a password"
+    )
+    links.option(
+        "--imported",
+        type=Path,
+        metavar="FILE",
+        required=True,
+        text="write those of imported people to this CSV file; it must not exist",
+    )
     export.option("file", type=Path, metavar="FILE", text="the file to write; it must not exist")
+
+
+def _add_import(commands: argparse._SubParsersAction[Parser]) -> None:
+    actions = _add(commands, "import", "", "bring people and webinars over from another system").commands()
+    wordpress = _add(
+        actions, "wordpress", "imports:import_wordpress", "import webinars and people of a WordPress site"
+    )
+    wordpress.option("file", type=Path, metavar="FILE", text="the site's export (Tools, Export), an XML file")
+    wordpress.option("--users", type=Path, metavar="FILE", text="a CSV file of the site's users")
+    wordpress.option(
+        "--mapping",
+        type=Path,
+        metavar="FILE",
+        text="which roles and fields mean what, as JSON (docs/import.md)",
+    )
+    wordpress.option("--dry-run", action="store_true", text="only say what would be imported")
 
 
 def _add_site(commands: argparse._SubParsersAction[Parser]) -> None:

@@ -19,7 +19,7 @@ from efir.accounts.models import NAME_MAX_LENGTH, Person, normalize_login
 from efir.accounts.personal_data import export_data
 from efir.accounts.roles import LastAdmin
 from efir.accounts.services import LoginTaken, close_account, create_person, inviter_by_login
-from efir.accounts.validators import clean_name, holds_address
+from efir.accounts.validators import clean_name, name_from_login
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.config import ConfigError
@@ -38,7 +38,7 @@ def add_person(options: argparse.Namespace) -> int:
             "invalid_login", "a log-in is an e-mail or a telephone number; this one has no visible sign"
         )
     try:
-        name = clean_name(options.name or _name_from_login(normalize_login(login)))
+        name = clean_name(options.name or name_from_login(normalize_login(login)))
     except ValidationError:
         return fail(
             "invalid_name",
@@ -66,14 +66,6 @@ def add_person(options: argparse.Namespace) -> int:
     return print_lines(
         [{"id": person.pk, "login": person.login, "role": person.role, "ref_code": person.ref_code}]
     )
-
-
-def _name_from_login(login: str) -> str:
-    """Return a name that gives nothing away: others see it, so no whole address and no whole number."""
-    if login.startswith("+"):
-        return f"Участник {login[-4:]}"
-    name = login.partition("@")[0]
-    return name.replace(".", " ") if holds_address(name) else name
 
 
 def _read_password(login: str) -> str:

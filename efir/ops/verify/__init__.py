@@ -15,7 +15,7 @@ from efir.accounts.models import Person
 from efir.attendance.models import Verdict
 from efir.hooks.models import JournalEntry
 from efir.ops.backup.tables import long_snapshot, managed, stored_overlong_texts, unapplied_migrations
-from efir.ops.verify import journal, ledger, media, messages, talk, texts, verdicts
+from efir.ops.verify import imports, journal, ledger, media, messages, talk, texts, verdicts
 from efir.ops.verify.issue import Issue
 from efir.telegram.models import OutboxMessage
 from efir.triggers import registry
@@ -65,7 +65,7 @@ def _issues(*, with_media: bool) -> Iterator[Issue]:
         yield Issue("trigger", {"name": name}, "is missing or changed", MIGRATE)
     if connection.vendor == "sqlite":
         yield from _sqlite_issues()
-    for check in (ledger, journal, verdicts, messages, talk):
+    for check in (ledger, journal, verdicts, messages, talk, imports):
         yield from check.issues()
     if with_media:
         yield from media.issues()

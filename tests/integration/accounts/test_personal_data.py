@@ -44,6 +44,7 @@ EXPORTED = {
     "broadcast.StreamKey.issued_by": "stream_keys_you_made",
     "talk.Message.person": "talk",
     "talk.Mute.person": "talk_mutes",
+    "importing.ImportedRecord.person": "imported_from",
     "attendance.Participation.person": "participations",
     "attendance.Verdict.lead": "verdicts",
     "attendance.Verdict.decided_by": "verdicts_you_decided",

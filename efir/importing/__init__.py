@@ -1,0 +1,1 @@
+"""Coming over from another system: today, from the WordPress original."""

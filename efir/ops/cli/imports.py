@@ -1,0 +1,155 @@
+"""`efir import wordpress` and `efir person links`."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from gettext import gettext
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from efir.accounts.models import Person
+from efir.accounts.password_reset import one_time_link
+from efir.attendance.report.csv_export import BOM, escape_formula
+from efir.audit.actions import Action
+from efir.audit.log import record_for_people
+from efir.hooks.actions import Context, Source
+from efir.importing import wordpress
+from efir.importing.mapping import load_mapping
+from efir.importing.models import ImportedRecord
+from efir.importing.report import FileRefused, Report
+from efir.lib import clock
+from efir.lib.phone import is_phone
+from efir.ops.cli.output import fail, print_lines
+
+# What each code means. A line each: the test of the Russian catalog looks for them here.
+SENTENCES = {
+    # The whole file is refused:
+    "too_large": "the file is larger than %(limit)s MB: export it in parts",
+    "too_many_rows": "the file has more than %(limit)s rows: split it",
+    "not_xml": "line %(line)s is no XML (%(reason)s): export the site again",
+    "has_doctype": "line %(line)s declares a document type, which no export of WordPress does",
+    "tag_endless": "line %(line)s has a tag without an end",
+    "too_deep": "line %(line)s is nested deeper than any export of WordPress",
+    "not_wxr": "this is no export of WordPress: it names no wp:wxr_version",
+    "another_source": "this export is of %(source)s, earlier ones were of %(known)s: name it in the mapping (source)",
+    "not_utf8": "line %(line)s is not UTF-8: save the file as CSV UTF-8",
+    "not_csv": "line %(line)s is no CSV (%(reason)s)",
+    "no_column": "there is no column %(columns)s: name yours in the mapping",
+    "overtaken": "somebody wrote the same at the same time: run the import again",
+    # A line is left out:
+    "id_missing": "it has no number of its own",
+    "id_twice": "the number stands in the file before",
+    "deleted": "it is deleted there (%(status)s)",
+    "title_length": "its title has %(length)s characters: write 1 to %(limit)s",
+    "text_length": "its text has more than %(limit)s characters",
+    "status_unknown": "its status %(status)r is none of scheduled, live, paused and ended",
+    "start_missing": "it has no start time",
+    "start_unreadable": "its start %(text)r is no time: write it as 2026-11-25 19:00, or name its form in the mapping",
+    "on_air": "it is on air now (%(status)s): import again when it is over",
+    "ended_ahead": "it has ended, but its start is ahead: correct one of them",
+    "cells": "it has %(cells)s cells, and the header has %(columns)s",
+    "login_length": "its log-in is empty or longer than %(limit)s characters",
+    "person_twice": "the number or the log-in stands in the file before",
+    "role_unknown": "the role %(role)r is not in the mapping",
+    "inviter_unknown": "nobody is the inviter %(inviter)r: correct the cell, or empty it",
+    "inviter_ambiguous": "the inviter %(inviter)r is several people (by %(ways)s): choose by inviter_is in the mapping",
+    "inviter_refused": "the inviter, line %(inviter_line)s, is left out: correct that line first",
+    "inviter_circle": "its inviters are a circle: empty the cell of one of them",
+    # A line is taken, with a remark:
+    "no_webinars": "it has no posts of the type %(type)s; it has: %(types)s",
+    "not_ended": "it is over by its time, although its status is %(status)s: archived",
+    "length_unreadable": "its length %(text)r is no number of minutes: %(length)s are taken",
+    "field_length": "the field %(field)s is longer than %(limit)s characters: left empty",
+    "player_missing": "it has no player: its picture is the own broadcast",
+    "player_unusable": "its player cannot be shown here: its picture is the own broadcast",
+    "chat_unusable": "its chat cannot be shown here: left out",
+    "poster_left": "its poster is not imported: upload it on the speaker's page",
+    "cta_link_left": "the address of its call-to-action is not imported: here it leads to the inviter's contacts",
+    "recording_unusable": "its recording has no usable address, or it is not over: left out",
+    "login_exists": "somebody here has this log-in: they stay as they are, and count as this person",
+    "name_unusable": "its name cannot be shown to others: it is made from the log-in",
+    "email_unusable": "its e-mail address is none: left empty",
+    "inviter_sees_nobody": "the inviter, line %(inviter_line)s, is a candidate and does not see whom they invited",
+}
+
+
+def import_wordpress(options: argparse.Namespace) -> int:
+    """Import an export: a line for each finding, and one with the counts. Return 1 if anything was left out."""
+    mapping = load_mapping(options.mapping)
+    try:
+        with _quiet():
+            report = wordpress.import_wordpress(options.file, options.users, mapping, dry_run=options.dry_run)
+    except FileRefused as refused:
+        return fail(refused.code, _sentence(refused.code, refused.values))
+    except IntegrityError:
+        return fail("overtaken", _sentence("overtaken", {}))
+    print_lines(_lines(report))
+    print_lines([{"dry_run": options.dry_run, **report.counts}])
+    return 1 if report.refused else 0
+
+
+def _lines(report: Report) -> Iterator[Mapping[str, Any]]:
+    for finding in sorted(report.findings, key=lambda each: (each.kind, each.line)):
+        yield {
+            "file": finding.file,
+            "line": finding.line,
+            "id": finding.foreign_id or None,
+            "result": finding.level,
+            "reason": finding.code,
+            "detail": _sentence(finding.code, finding.values),
+        }
+
+
+def _sentence(code: str, values: Mapping[str, Any]) -> str:
+    return gettext(SENTENCES[code]) % values
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Log no line for each of thousands of webinars; warnings are still shown."""
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def write_links(options: argparse.Namespace) -> int:
+    """Write a one-time link for each imported person who has no password yet, to a file only this user may read."""
+    path, now = options.imported, clock.now()
+    imported = ImportedRecord.objects.filter(created=True).values("person")
+    waiting = Person.objects.filter(pk__in=imported, is_active=True, erased_at=None).order_by("pk")
+    people = [person for person in waiting if not person.has_usable_password()]
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as exc:
+        return fail("file_not_written", f"{path}: {exc.strerror}. Name a file that does not exist yet.")
+    try:
+        with transaction.atomic():
+            record_for_people(
+                Action.PASSWORD_LINK_MADE, Context(None, Source.CLI), {person.pk: {} for person in people}
+            )
+            with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+                file.write(BOM)
+                writer = csv.writer(file)
+                writer.writerow(["login", "name", "link"])
+                writer.writerows(_link_row(person) for person in people)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    until = now + timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
+    return print_lines([{"people": len(people), "file": str(path), "valid_until": clock.iso(until)}])
+
+
+def _link_row(person: Person) -> tuple[object, object, str]:
+    # A spreadsheet shows a telephone number as it is.
+    login = person.login if is_phone(person.login) else escape_formula(person.login)
+    return login, escape_formula(person.name), one_time_link(person)
