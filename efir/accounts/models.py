@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from efir.accounts.capabilities import Capability, Role
 from efir.lib import clock
+from efir.lib.compiled_query import CompiledQuery, Parameter
 from efir.lib.phone import normalize_phone
 from efir.lib.text import clean_token, fold
 
@@ -113,12 +114,9 @@ class Person(AbstractBaseUser, PermissionsMixin):
     @cached_property
     def _group_and_permissions(self) -> tuple[str, frozenset[str]]:
         """Return the name of the person's group, or an empty string, and its permissions."""
-        rows = self.groups.values_list(
-            "name", "permissions__content_type__app_label", "permissions__codename"
-        )
-        return _group_and_permissions(rows)
+        return _group_and_permissions(_ROLE_OF.rows(person_id=self.pk))
 
-    def set_permissions(self, rows: Iterable[tuple[str | None, str | None, str | None]]) -> None:
+    def set_permissions(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Set what was read with the person: rows of the group's name, and a permission's app label and codename."""
         self.__dict__["_group_and_permissions"] = _group_and_permissions(rows)
 
@@ -155,7 +153,7 @@ def role_label(role: str) -> str:
 
 
 def _group_and_permissions(
-    rows: Iterable[tuple[str | None, str | None, str | None]],
+    rows: Iterable[tuple[Any, ...]],
 ) -> tuple[str, frozenset[str]]:
     rows = list(rows)
     names = {name for name, _, _ in rows if name}
@@ -210,6 +208,16 @@ class RecoveryCode(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person_id}: {self.pk}"
+
+
+def _role_of() -> models.QuerySet[Membership, tuple[Any, ...]]:
+    memberships = Membership.objects.filter(person_id=Parameter("person_id", Membership, "person"))
+    return memberships.values_list(
+        "group__name", "group__permissions__content_type__app_label", "group__permissions__codename"
+    )
+
+
+_ROLE_OF = CompiledQuery(_role_of)
 
 
 class Session(AbstractBaseSession):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from efir.accounts.capabilities import Capability, Role, people_who_can
 from efir.accounts.consent import consent_version, record_consent
@@ -18,6 +20,7 @@ from efir.audit.actions import Action
 from efir.audit.log import record, record_for_people
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
+from efir.lib.compiled_query import CompiledQuery, Parameter, columns_of, object_from
 from efir.lib.phone import is_phone
 
 log = structlog.get_logger(__name__)
@@ -25,6 +28,25 @@ log = structlog.get_logger(__name__)
 
 class LoginTaken(ValueError):
     """An account with this login exists."""
+
+
+def _role() -> QuerySet[Group, tuple[Any, ...]]:
+    """Return a row for each permission of the role: id and name of the group, and the permission."""
+    groups = Group.objects.filter(name=Parameter("name", Group, "name"))
+    return groups.values_list("pk", "name", "permissions__content_type__app_label", "permissions__codename")
+
+
+def _with_login() -> QuerySet[Person, tuple[int]]:
+    return Person.objects.filter(login=Parameter("login", Person, "login")).values_list("pk")
+
+
+def _inviter() -> QuerySet[Person, tuple[Any, ...]]:
+    inviters = people_who_can(Capability.SEE_OWN_CANDIDATES)
+    return inviters.filter(ref_code=Parameter("code", Person, "ref_code")).values_list(*columns_of(Person))
+
+
+# What every sign-up asks.
+_ROLE, _WITH_LOGIN, _INVITER = CompiledQuery(_role), CompiledQuery(_with_login), CompiledQuery(_inviter)
 
 
 def create_person(  # noqa: PLR0913  # the fields of a person, all by name
@@ -52,14 +74,16 @@ def create_person(  # noqa: PLR0913  # the fields of a person, all by name
     if consented:
         person.consent_at, person.consent_version = clock.now(), consent_version()
     person.set_password(password)
-    if Person.objects.filter(login=login).exists():
+    if _WITH_LOGIN.rows(login=login):
         raise LoginTaken(login)
+    permissions = _ROLE.rows(name=role.value)
     try:
         with transaction.atomic():
             if context and not lock_actor(context, Capability.ASSIGN_ROLES):
                 raise PermissionDenied(Capability.ASSIGN_ROLES)
             person.save(force_insert=True)
-            Membership.objects.create(person=person, group=Group.objects.get(name=role))
+            Membership.objects.create(person=person, group_id=permissions[0][0])
+            person.set_permissions(row[1:] for row in permissions)
             if context:
                 record(Action.PERSON_ADDED, context, person_id=person.pk, role=role.value)
             if consented:
@@ -138,7 +162,8 @@ def close_account(person: Person, context: Context) -> None:
 
 def inviter_by_code(code: str) -> Person | None:
     """Return the person with this referral code, if they may have candidates."""
-    return people_who_can(Capability.SEE_OWN_CANDIDATES).filter(ref_code=code.strip().lower()).first()
+    found = _INVITER.rows(code=code.strip().lower())
+    return object_from(Person, found[0]) if found else None
 
 
 def inviter_by_login(login: str) -> Person | None:
