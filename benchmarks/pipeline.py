@@ -53,7 +53,7 @@ def main(webinar_id: str = "") -> None:
     partners = create_people(max(SIZES) // CANDIDATES_OF_A_PARTNER, Role.PARTNER, "partner")
     people = create_people(max(SIZES), inviters=partners)
     table(
-        f"From the stop to queued messages, in chunks of {classifier.CHUNK}; medians of {RUNS} up to {CHECKED:,}",
+        f"From the stop to queued messages, {classifier.chunk_size()} at once; medians of {RUNS} up to {CHECKED:,}",
         [
             "people",
             "entered, people/s",
@@ -104,7 +104,7 @@ def finished_webinar(people: list[Person]) -> Webinar:
 
 def classify(webinar: Webinar) -> None:
     """Classify a webinar chunk by chunk, as the worker does."""
-    while classifier.classify_chunk(webinar, classifier.CHUNK):
+    while classifier.classify_chunk(webinar, classifier.chunk_size()):
         pass
 
 
@@ -134,8 +134,8 @@ def copied_rows(webinar: Webinar) -> list[list[models.Model]]:
 
 def insert(written: list[list[models.Model]]) -> None:
     """Insert rows in bulk, with the chunks of the classifier."""
-    for start in range(0, max(map(len, written)), classifier.CHUNK):
+    for start in range(0, max(map(len, written)), classifier.chunk_size()):
         with transaction.atomic():
             for rows in written:
-                if chunk := rows[start : start + classifier.CHUNK]:
-                    type(chunk[0])._default_manager.bulk_create(chunk, batch_size=classifier.CHUNK)
+                if chunk := rows[start : start + classifier.chunk_size()]:
+                    type(chunk[0])._default_manager.bulk_create(chunk, batch_size=classifier.chunk_size())

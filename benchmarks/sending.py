@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
 from dataclasses import replace
@@ -37,13 +38,18 @@ SMALL_PARTNERS, OF_SMALL = 200, 5
 LEAST_BESIDE_LARGE = 0.95
 
 
-def main() -> None:
+def main(*arguments: str) -> None:
     """Print the tables for this process's database."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks sending")
+    parser.add_argument(
+        "--large", type=int, default=LARGE, help=f"verdicts of the one partner (default: {LARGE})"
+    )
+    large: int = parser.parse_args(arguments).large
     logging.disable(logging.CRITICAL)
     call_command("migrate", verbosity=0)
     to_one_each()
-    beside_a_large_partner(while_classifying=False)
-    beside_a_large_partner(while_classifying=True)
+    beside_a_large_partner(large, while_classifying=False)
+    beside_a_large_partner(large, while_classifying=True)
 
 
 def to_one_each() -> None:
@@ -75,13 +81,13 @@ def report(title: str, reached: float, *rows: tuple[str, str, str]) -> None:
     )
 
 
-def beside_a_large_partner(*, while_classifying: bool) -> None:
+def beside_a_large_partner(size: int, *, while_classifying: bool) -> None:
     """Send to many small partners and a large one, when all verdicts are there or while they are being given."""
     prefix = "early" if while_classifying else "late"
     large, *small = create_people(1 + SMALL_PARTNERS, Role.PARTNER, f"{prefix}-partner")
     bot = FakeBotApi(tokens={settings.EFIR.telegram_token}, latency_s=LATENCY_S)
     link(bot, [large, *small])
-    leads = create_people(LARGE, prefix=f"{prefix}-of-large", inviters=[large])
+    leads = create_people(size, prefix=f"{prefix}-of-large", inviters=[large])
     leads += create_people(SMALL_PARTNERS * OF_SMALL, prefix=f"{prefix}-of-small", inviters=small)
     webinar = finished_webinar(leads)
     tracker.record_entries(webinar)
@@ -95,14 +101,13 @@ def beside_a_large_partner(*, while_classifying: bool) -> None:
     heard = set(chats[: to_large[1] if len(to_large) > 1 else None]) - {chat_of(large)}
     reached = rate_of([sent.received_at for sent in bot.sent])
     report(
-        f"{LARGE:,} verdicts of one partner beside {SMALL_PARTNERS} partners with {OF_SMALL} each"
+        f"{size:,} verdicts of one partner beside {SMALL_PARTNERS} partners with {OF_SMALL} each"
         + (", while they are classified" if while_classifying else ""),
         reached,
         ("small partners who heard before the large one's second list", f"{len(heard)}", ""),
         ("times that the lease was acquired", f"{terms}", ""),
     )
-    least = 0.0 if while_classifying else LEAST_BESIDE_LARGE * settings.EFIR.telegram_rate
-    if reached < least or terms > 1:
+    if reached < LEAST_BESIDE_LARGE * settings.EFIR.telegram_rate or terms > 1:
         warn(f"{reached:.1f} messages a second, the lease acquired {terms} times")
     if not {chat_of(each) for each in small} <= heard:
         warn("a small partner heard after the large one's second list")

@@ -117,7 +117,7 @@ else:
         # An attempt is given up early, because the next one begins at once: the pool's default backs off for minutes.
         "pool": {"min_size": 1, "max_size": 16, "timeout": 10, "reconnect_timeout": 0.5},
     }
-ENGINE = EFIR.database["ENGINE"] if EFIR.is_sqlite else "efir.lib.postgresql"
+ENGINE = "efir.lib.sqlite" if EFIR.is_sqlite else "efir.lib.postgresql"
 # SQLite: a thread of a pool keeps its connection, since opening one costs more than most queries. PostgreSQL: the pool
 # of connections gets it back after each request.
 max_age = None if EFIR.is_sqlite else 0

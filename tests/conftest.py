@@ -35,7 +35,7 @@ def django_db_modify_db_settings(
 ) -> None:
     """Use a database for each parallel run, with SQLite in a file: in memory, two threads lock each other out."""
     database = connections.databases["default"]
-    if database["ENGINE"].endswith("sqlite3"):
+    if database["ENGINE"].endswith("sqlite"):
         database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
 
 

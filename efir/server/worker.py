@@ -25,9 +25,9 @@ from efir.telegram.outbox import enqueue
 from efir.webinars.posters.store import delete_unused
 
 TICK_S = 1.0
-# Between two chunks of verdicts. SQLite has one writer, and whoever waits looks for a chance every 100 ms: without a
-# pause for a few looks the next chunk would nearly always be first, and the dispatcher could not renew its lease.
-LET_OTHERS_WRITE_S = 0.3
+# Between two chunks of verdicts, about as long as a chunk takes. SQLite has one writer. Writers take turns, but whoever
+# writes several times in a row, as the dispatcher does, would wait for a chunk each time.
+LET_OTHERS_WRITE_S = 0.1
 # These jobs find nothing to do most of the time, and nobody waits for them by the second.
 PERIODIC_S = 5.0
 # A worker that was killed leaves its row behind.

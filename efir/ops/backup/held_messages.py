@@ -29,7 +29,7 @@ def hold_unsettled() -> int:
     ChatNotice.objects.all().delete()
     for webinar in Webinar.objects.filter(status=Status.FINISHED, classification__done_at=None):
         tracker.record_entries(webinar)
-        while classifier.classify_chunk(webinar):
+        while classifier.classify_chunk(webinar, classifier.chunk_size()):
             pass
     unsettled = OutboxMessage.objects.filter(state__in=UNSETTLED)
     unsettled.filter(uncertain_count=0).update(uncertain_count=1)

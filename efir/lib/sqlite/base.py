@@ -1,0 +1,68 @@
+"""The backend: `ENGINE` is the name of this package."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.db.backends.sqlite3 import base
+
+from efir.lib.sqlite.write_queue import WriteQueue
+
+WRITERS = WriteQueue()
+# As long as SQLite waits for its lock (`timeout` in the settings). After that the turn does not matter: SQLite decides.
+WAIT_S = 20.0
+_WRITES = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
+
+
+class Cursor(base.SQLiteCursorWrapper):
+    """Waits for its turn with a statement that is a transaction by itself."""
+
+    def execute(self, query: str, params: Any = None) -> Any:
+        if self.connection.in_transaction or not _WRITES.match(query):
+            return super().execute(query, params)
+        has_turn = WRITERS.enter(WAIT_S)
+        try:
+            return super().execute(query, params)
+        finally:
+            if has_turn:
+                WRITERS.leave()
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """Django's backend, whose transactions begin in turn: they are those that write (`transaction_mode` IMMEDIATE)."""
+
+    _has_turn = False
+
+    def create_cursor(self, name: str | None = None) -> Cursor:
+        cursor: Cursor = self.connection.cursor(factory=Cursor)
+        return cursor
+
+    def _start_transaction_under_autocommit(self) -> None:
+        self._has_turn = WRITERS.enter(WAIT_S)
+        try:
+            super()._start_transaction_under_autocommit()  # type: ignore[misc]  # its stubs leave it out
+        except BaseException:
+            self._leave()
+            raise
+
+    def _commit(self) -> None:
+        super()._commit()  # type: ignore[misc]  # as above; if it fails, Django rolls back
+        self._leave()
+
+    def _rollback(self) -> None:
+        try:
+            super()._rollback()  # type: ignore[misc]  # as above
+        finally:
+            self._leave()
+
+    def _close(self) -> None:
+        try:
+            super()._close()  # type: ignore[misc]  # as above
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._has_turn:
+            self._has_turn = False
+            WRITERS.leave()
