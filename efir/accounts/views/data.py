@@ -7,8 +7,9 @@ from typing import Any
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -19,7 +20,7 @@ from efir.accounts.consent import accept_consent, consent_version, needs_consent
 from efir.accounts.erasure import erase
 from efir.accounts.forms import EraseForm, PasswordAgainForm
 from efir.accounts.models import Person
-from efir.accounts.personal_data import export_data
+from efir.accounts.personal_data import stream_data
 from efir.accounts.roles import LastAdmin, is_last_admin
 from efir.accounts.sessions import current_person, request_context
 from efir.audit.actions import Action
@@ -27,7 +28,7 @@ from efir.audit.log import record
 from efir.web import rate_limit
 from efir.web.shortcuts import post_only, redirect_with_message, safe_next
 
-# Rows of a section: more than any person collects in years, but the file stays small enough for one response.
+# Rows of a section: more than any person collects in years, and few enough for the memory, which has one section.
 SECTION_LIMIT = 20_000
 
 
@@ -43,7 +44,7 @@ def own_data(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 @post_only
 @login_required
-def export(request: HttpRequest) -> HttpResponse:
+def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     """Send the person's own data as a JSON file."""
     if refusal := rate_limit.check(request, "own_data"):
         return refusal
@@ -54,11 +55,13 @@ def export(request: HttpRequest) -> HttpResponse:
     person = current_person(request)
     with transaction.atomic():
         record(Action.DATA_EXPORTED, request_context(request), person_id=person.pk)
-    answer = JsonResponse(
-        export_data(person, SECTION_LIMIT), json_dumps_params={"ensure_ascii": False, "indent": 1}
+    return StreamingHttpResponse(
+        stream_data(person, SECTION_LIMIT, get_language() or "ru"),
+        headers={
+            "Content-Type": "application/json",
+            "Content-Disposition": 'attachment; filename="efir-my-data.json"',
+        },
     )
-    answer["Content-Disposition"] = 'attachment; filename="efir-my-data.json"'
-    return answer
 
 
 @never_cache

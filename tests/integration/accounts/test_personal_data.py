@@ -7,14 +7,17 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.apps import apps
+from django.db import connection
 from django.db.models import F, ForeignKey
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from efir.accounts import consent
+from efir.accounts import consent, personal_data
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
-from efir.accounts.personal_data import export_data
+from efir.accounts.personal_data import export_data, stream_data
 from efir.audit.models import AuditEntry
 from efir.ops.cli.people import export_person
 from efir.room.models import Opening, PresenceInterval, Recorder
@@ -160,7 +163,7 @@ def test_export_has_own_data_only(make_person, make_webinar, visitor, clock):
     LinkToken.objects.create(person=person, token_hash="x", expires_at=clock() + timedelta(days=1))
 
     answer = visitor(person).post("/account/data/export", {"export-password": PASSWORD})
-    text = answer.content.decode()
+    text = "".join(parts_of(answer))
     exported = json.loads(text)
     assert "attachment" in answer["Content-Disposition"]
     for section in (
@@ -191,6 +194,37 @@ def test_export_has_own_data_only(make_person, make_webinar, visitor, clock):
     export_of_inviter = json.dumps(export_data(inviter), default=str, ensure_ascii=False)
     assert "Сама" not in export_of_inviter
     assert "Чужой" not in export_of_inviter
+
+
+async def collect(parts):
+    return [part async for part in parts]
+
+
+def parts_of(answer):
+    return [part.decode() for part in async_to_sync(collect)(answer.streaming_content)]
+
+
+def test_export_begins_before_everything_is_read(make_person, make_webinar, visitor):
+    person = make_person(password=PASSWORD)
+    core.book_seat(make_webinar().pk, person)
+    client = visitor(person)
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.post("/account/data/export", {"export-password": PASSWORD})
+    assert not any('FROM "webinars_seat"' in query["sql"] for query in queries)
+    head, *sections, tail = parts_of(answer)
+    assert '"efir_export": 1' in head
+    assert len(sections) == len(personal_data._sections)
+    assert "left_out" in tail
+
+
+def test_streamed_export_is_the_same(make_person, make_webinar, visitor, clock):
+    person = make_person(password=PASSWORD)
+    for _ in range(3):
+        core.book_seat(make_webinar().pk, person)
+    parts = async_to_sync(collect)(stream_data(person, 2, "ru"))
+    expected = export_data(person, 2)
+    streamed = json.loads("".join(parts))
+    assert streamed | {"made_at": ""} == json.loads(json.dumps(expected, default=str)) | {"made_at": ""}
 
 
 def test_export_requires_the_password(make_person, visitor):
