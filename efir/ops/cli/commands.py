@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
+
+from django.utils import translation
 
 from efir.broadcast import media
 from efir.hooks.actions import ActionRefused, Context, Source
 from efir.ops.cli import listings
-from efir.ops.cli.output import fail, print_lines
+from efir.ops.cli.output import fail, print_lines, reader_language
 from efir.ops.cli.people import find_person, person_not_found
 from efir.ops.doctor.runner import run_doctor
 from efir.pages.audit_entries import AuditFilter, entry_as_json, iter_entries
@@ -62,8 +65,9 @@ def messages(options: argparse.Namespace) -> int:
 
 
 def outbox(options: argparse.Namespace) -> int:
-    """Print the messages."""
-    return print_lines(listings.outbox(options.webinar, options.state))
+    """Print the messages, their reasons in the reader's language."""
+    with translation.override(reader_language(os.environ)):
+        return print_lines(listings.outbox(options.webinar, options.state))
 
 
 def audit(options: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from efir.broadcast.status import session_statuses
 from efir.hooks.models import JournalEntry
 from efir.lib import clock
 from efir.talk.models import Message, State
-from efir.telegram.labels import why_not_sent
+from efir.telegram.labels import reason_not_sent, why_not_sent
 from efir.telegram.message_list import RELATED
 from efir.telegram.models import OutboxMessage
 from efir.webinars.models import Webinar
@@ -130,7 +130,10 @@ def messages(webinar_id: int) -> Iterator[dict[str, Any]]:
 
 
 def outbox(webinar_id: int | None, state: str | None = None) -> Iterator[dict[str, Any]]:
-    """Return every message, or those in one state, the oldest first, without text and chat id."""
+    """Return every message, or those in one state, the oldest first, without text and chat id.
+
+    `reason` is a code, and `reason_text` the same in the active language.
+    """
     messages = OutboxMessage.objects.select_related(*RELATED).order_by("pk")
     if webinar_id is not None:
         messages = messages.filter(webinar_id=webinar_id)
@@ -149,7 +152,8 @@ def _message_line(message: OutboxMessage) -> dict[str, Any]:
         "person_id": message.person_id,
         "person": message.person.login,
         "state": message.state,
-        "reason": why_not_sent(message) or None,
+        "reason": reason_not_sent(message) or None,
+        "reason_text": why_not_sent(message) or None,
         "attempts": message.attempts,
         "caused_by": _login(message.caused_by),
         "retried_by": _login(message.retried_by),

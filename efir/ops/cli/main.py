@@ -13,6 +13,7 @@ from pathlib import Path
 from efir.config import ConfigError
 from efir.lib import os_errors
 from efir.lib.postgresql import errors
+from efir.ops.cli.output import reader_language
 from efir.ops.cli.parser import build_parser
 
 LOCALE = Path(__file__).parents[2] / "locale"
@@ -68,10 +69,8 @@ def _grant() -> str:
 
 def choose_language(environ: Mapping[str, str]) -> None:
     """Show help in Russian if that is the reader's language, else in the English of the code."""
-    names = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
-    language = next((environ[name] for name in names if environ.get(name)), "")
     # gettext would fall through to Russian for a list such as en:ru, because English has no catalog.
-    if language.startswith("ru"):
+    if reader_language(environ) == "ru":
         gettext.bindtextdomain("cli", LOCALE)
         gettext.textdomain("cli")
 

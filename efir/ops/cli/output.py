@@ -8,6 +8,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 
+def reader_language(environ: Mapping[str, str]) -> str:
+    """Return the language of whoever reads the terminal: `ru`, or `en` for everybody else."""
+    names = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+    language = next((environ[name] for name in names if environ.get(name)), "")
+    return "ru" if language.startswith("ru") else "en"
+
+
 def fail(code: str, detail: str) -> int:
     """Print why nothing was done. Return the exit code."""
     print(json.dumps({"error": code, "detail": detail}, ensure_ascii=False), file=sys.stderr)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
+from argparse import Namespace
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
 from efir.accounts.capabilities import Role
+from efir.ops.cli import commands
 from efir.ops.cli.listings import outbox as outbox_lines
 from efir.telegram.bot import lease
-from efir.telegram.models import OutboxMessage
+from efir.telegram.models import HELD_BY_RESTORE, OutboxMessage, TelegramChat
 from tests.support.telegram import classified, held, linked, with_bot
 
 pytestmark = pytest.mark.django_db
@@ -254,13 +258,67 @@ class TestSendingAgain:
         assert not admin.post(f"{base}/{the('uncertain').pk}/retry").json()["changed"]
 
 
+def reason_of(webinar, **fields):
+    message = OutboxMessage.objects.filter(webinar=webinar).earliest("pk")
+    OutboxMessage.objects.filter(pk=message.pk).update(**{"error": "", "uncertain_count": 0} | fields)
+    (line,) = (each for each in outbox_lines(webinar.pk) if each["id"] == message.pk)
+    return line["reason"], line["reason_text"]
+
+
 class TestCommandLine:
+    @pytest.mark.parametrize(
+        ("fields", "reason", "russian", "english"),
+        [
+            ({"state": "waiting_recording"}, "recording_not_published", "запись", "recording"),
+            ({"state": "expired"}, "waited_too_long", "слишком долго", "too long"),
+            ({"state": "expired", "error": "replaced"}, "replaced", "заменено", "replaced"),
+            ({"state": "expired", "error": "no_access"}, "no_access", "доступа", "access"),
+            ({"state": "queued", "uncertain_count": 1}, "outcome_unknown", "неизвестен", "unknown"),
+            ({"state": "uncertain", "error": HELD_BY_RESTORE}, "held_by_restore", "копии", "backup"),
+            ({"state": "queued", "error": "ConnectError"}, "no_connection", "нет связи", "reached"),
+            ({"state": "failed", "error": "Forbidden: bot was kicked"}, "kicked", "исключили", "removed"),
+            (
+                {"state": "failed", "error": "Bad Request: no"},
+                "refused_by_telegram",
+                "Bad Request",
+                "Bad Request",
+            ),
+        ],
+    )
+    def test_reason_is_a_code_and_words_of_the_language(self, webinar, fields, reason, russian, english):
+        code, words = reason_of(webinar, **fields)
+        assert (code, russian in words) == (reason, True), words
+        with translation.override("en"):
+            code, words = reason_of(webinar, **fields)
+            assert (code, english in words) == (reason, True), words
+
+    def test_message_that_is_due_or_sent_has_no_reason(self, webinar):
+        assert reason_of(webinar, state="queued") == reason_of(webinar, state="sent") == (None, None)
+
+    def test_unlinked_and_unreachable_chats_are_told_apart(self, webinar):
+        first = OutboxMessage.objects.filter(webinar=webinar).earliest("pk").person
+        TelegramChat.objects.filter(person=first).update(unreachable_reason="blocked")
+        assert reason_of(webinar, state="waiting_link")[0] == "blocked"
+        TelegramChat.objects.filter(person=first).delete()
+        assert reason_of(webinar, state="waiting_link")[0] == "not_linked"
+
+    @pytest.mark.parametrize(
+        ("language", "word"), [("ru_RU.UTF-8", "дважды"), ("en_US.UTF-8", "twice"), ("C", "twice")]
+    )
+    def test_terminal_speaks_the_operators_language(self, webinar, monkeypatch, capsys, language, word):
+        for name in ("LANGUAGE", "LC_ALL", "LC_MESSAGES"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("LANG", language)
+        assert commands.outbox(Namespace(webinar=webinar.pk, state="uncertain")) == 0
+        assert word in json.loads(capsys.readouterr().out)["reason_text"]
+
     def test_outbox_command_prints_the_same_facts(self, clock, admin, webinar):
         admin.post(f"/admin_webinar/{webinar.pk}/messages/{the('failed').pk}/retry")
         (line,) = outbox_lines(webinar.pk, "queued")
         assert (line["attempts"], line["retried_by"]) == (1, admin.person.login)
         assert line["created_at"] == line["due_at"] == "2026-11-23T16:00:00Z"
         (line,) = outbox_lines(webinar.pk, "uncertain")
-        assert line["reason"] == "Telegram дважды не ответил: возможно, сообщение дошло"
+        assert line["reason"] == "not_answered_twice"
+        assert line["reason_text"] == "Telegram дважды не ответил: возможно, сообщение дошло"
         assert not {"text", "chat_id"} & line.keys()
         assert len(list(outbox_lines(webinar.pk))) == 6
