@@ -284,7 +284,7 @@ class TestOutcomes:
             notices.tell_of_second_factor(person, action)
         for old_chat in (Purpose.CHAT_MOVED, Purpose.CHAT_UNLINKED):
             notices.tell_old_chat(old_chat, person, chat.chat_id)
-        assert {claim.purpose for claim in notices.claim_notices(10)} == set(Purpose)
+        assert {claim.purpose for claim in notices.claim_notices(20)} == set(Purpose)
 
 
 class TestTestMessage:
