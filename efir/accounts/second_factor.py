@@ -118,7 +118,7 @@ def _spend_recovery_code(person: Person, code: str, context: Context) -> int:
         if not RecoveryCode.objects.filter(pk=row.pk).delete()[0]:  # another request was faster
             raise CodeRefused(Refusal.USED)
         left = codes_left(person)
-        _note(Action.RECOVERY_CODE_USED, person, context, left=left)
+        _note(Action.RECOVERY_CODE_USED, person, context, codes_left=left)
     return left
 
 

@@ -36,6 +36,7 @@ NO_ID = 0
 _FILTERS = ("person", "webinar", "action", "since", "until")
 
 _DETAIL_LABELS: dict[str, Promise] = {
+    "codes_left": gettext_lazy("осталось кодов"),
     "role": gettext_lazy("роль"),
     "consent_version": gettext_lazy("редакция согласия"),
     "attended": gettext_lazy("участие"),

@@ -185,6 +185,7 @@ class TestLogin:
         client.post(CODE + "?recovery=1", {"code": person.recovery_codes_shown[0]})
         assert "Осталось кодов: 9." in client.get("/account/").content.decode()
         assert actions()[-1] == ("recovery_code_used", "web")
+        assert AuditEntry.objects.get(action="recovery_code_used").details == {"codes_left": 9}
 
     def test_wrong_code_is_said(self, client, person):
         type_password(client, person)
