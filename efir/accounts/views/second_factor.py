@@ -5,8 +5,6 @@ A GET writes nothing: the secret is made by the POST that begins, and waits in t
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -94,11 +92,9 @@ def new_codes(request: HttpRequest) -> HttpResponse:
     person = current_person(request)
     if not second_factor.is_on(person):
         return redirect("security")
-    form = PasswordAgainForm(person, _typed(request))
-    if refusal := _limit(request, form):
-        return refusal
-    if not form.is_valid():
-        return _confirm(request, form, "codes")
+    typed = _password_typed(request, "codes")
+    if isinstance(typed, HttpResponse):
+        return typed
     return _show_codes(request, second_factor.replace_recovery_codes(person, request_context(request)))
 
 
@@ -111,11 +107,9 @@ def off(request: HttpRequest) -> HttpResponse:
     person = current_person(request)
     if not second_factor.is_on(person):
         return redirect("security")
-    form = PasswordAgainForm(person, _typed(request))
-    if refusal := _limit(request, form):
-        return refusal
-    if not form.is_valid():
-        return _confirm(request, form, "off")
+    typed = _password_typed(request, "off")
+    if isinstance(typed, HttpResponse):
+        return typed
     second_factor.disable(person, request_context(request))
     sentence = _("Вход в два шага выключен. Теперь для входа нужен только пароль.")
     return redirect_with_message(request, reverse("security"), sentence)
@@ -131,17 +125,15 @@ def reset_other(request: HttpRequest, person_id: int) -> HttpResponse:
     if person.pk == current_person(request).pk:
         sentence = _("Свой вход в два шага выключают на странице «Вход и безопасность».")
         return redirect_with_message(request, people, sentence, error=True)
-    form = PasswordAgainForm(current_person(request), _typed(request))
-    if refusal := _limit(request, form):
-        return refusal
-    if not form.is_valid():
-        return _confirm(request, form, "reset", other=person)
+    typed = _password_typed(request, "reset", other=person)
+    if isinstance(typed, HttpResponse):
+        return typed
     context = request_context(request)
     with transaction.atomic():
         if not lock_actor(context, Capability.ASSIGN_ROLES):
             raise PermissionDenied(Capability.ASSIGN_ROLES)
         was_on = second_factor.reset(person, context)
-    tell_codes_left(request, form.codes_left)
+    tell_codes_left(request, typed.codes_left)
     sentence = (
         _("%(name)s: вход в два шага сброшен, открытые входы завершены. Теперь хватит пароля.")
         if was_on
@@ -150,18 +142,16 @@ def reset_other(request: HttpRequest, person_id: int) -> HttpResponse:
     return redirect_with_message(request, people, sentence % {"name": person.name})
 
 
-def _typed(request: HttpRequest) -> Any:
-    """Return what was typed on the page that asks; None for the button that leads to it."""
-    return request.POST if "password" in request.POST else None
-
-
-def _limit(request: HttpRequest, form: PasswordAgainForm) -> HttpResponse | None:
-    return rate_limit.check(request, "own_password") if form.is_bound else None
-
-
-def _confirm(
-    request: HttpRequest, form: PasswordAgainForm, step: str, other: Person | None = None
-) -> HttpResponse:
+def _password_typed(
+    request: HttpRequest, step: str, other: Person | None = None
+) -> PasswordAgainForm | HttpResponse:
+    """Return the form once the password (and the code) is right; until then the page that asks, or a refusal."""
+    is_typed = "password" in request.POST
+    form = PasswordAgainForm(current_person(request), request.POST if is_typed else None)
+    if is_typed and (refusal := rate_limit.check(request, "own_password")):
+        return refusal
+    if form.is_valid():
+        return form
     context = {"form": form, "step": step, "other": other}
     return render(request, "accounts/second_factor_confirm.html", context, status=403)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from argparse import Namespace
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
@@ -14,6 +15,7 @@ from efir.accounts import second_factor
 from efir.accounts.models import SecondFactor, Session
 from efir.config import ConfigError
 from efir.lib import clock
+from efir.ops.cli.server import rotate_key
 from efir.room.models import Recorder
 from efir.server import secret_key
 from efir.server.models import SecretKeyFingerprint
@@ -149,3 +151,21 @@ class TestSecondFactors:
         key(SECOND, "EFIR_SECRET_KEY")
         assert secret_key.rotate().second_factors_lost == 1
         assert not self.opens(factor, SECOND)
+
+    def test_command_reads_the_old_key_from_a_file(self, key, factor, tmp_path, capsys):
+        secret_key.confirm()
+        key(SECOND, "EFIR_SECRET_KEY")
+        (tmp_path / "old").write_text(FIRST + "\n")
+        assert rotate_key(Namespace(old_key_file=tmp_path / "old")) == 0
+        assert "recovery code" not in capsys.readouterr().out
+        assert self.opens(factor, SECOND)
+
+    def test_command_says_who_needs_a_recovery_code(self, key, factor, capsys):
+        secret_key.confirm()
+        key(SECOND, "EFIR_SECRET_KEY")
+        assert rotate_key(Namespace(old_key_file=None)) == 0
+        assert "needed for: 1" in capsys.readouterr().out
+
+    def test_command_refuses_a_file_that_is_not_there(self, key, tmp_path):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            rotate_key(Namespace(old_key_file=tmp_path / "none"))
