@@ -98,7 +98,7 @@ class SegmentChild:
             self._process.stdin.write(data)
 
     async def _read(self) -> None:
-        """Collect messages. A process that dies without a last word counts as a fault: its input killed it."""
+        """Collect messages. If the process dies without a last word, "died" is its last one."""
         assert self._process.stdout is not None  # noqa: S101  # it was started with a pipe
         stdout = self._process.stdout
         try:
@@ -115,7 +115,9 @@ class SegmentChild:
                 self._wake.set()
                 if head["type"] in ("end", "fault"):
                     break
-        except (asyncio.IncompleteReadError, ValueError, KeyError):
+        except asyncio.IncompleteReadError:
+            self.messages.append(Message({"type": "died"}, []))
+        except (ValueError, KeyError):
             self.messages.append(Message({"type": "fault", "code": "unreadable"}, []))
         self.ended = True
         self._unread = 0

@@ -30,7 +30,14 @@ CHUNKS_AT_ONCE = 4
 # After an error (the database is away, the disk does not answer) the run begins again from what is committed.
 RETRY_S = 1.0
 
+# A process that dies this often before it has cut another segment is not begun again.
+MOST_DEATHS = 3
+
 log = structlog.get_logger(__name__)
+
+
+class ChildDied(Exception):
+    """The process that reads a container has ended without a last word."""
 
 
 class BroadcastRun:
@@ -45,6 +52,7 @@ class BroadcastRun:
         self._stale_at = 0.0
         self._child: SegmentChild | None = None
         self._input: Input | None = None
+        self._deaths: tuple[tuple[int, int, int] | None, int] = None, 0
         self._committer = Committer(webinar_id, self._lease)
 
     def notify(self) -> None:
@@ -89,7 +97,10 @@ class BroadcastRun:
 
     async def _work(self) -> None:
         while session := await in_thread(_oldest_unfinished, self.webinar_id):
-            await self._run_session(session)
+            try:
+                await self._run_session(session)
+            except ChildDied:  # begin again from what is committed
+                await self._drop_child()
 
     async def _run_session(self, session: BroadcastSession) -> None:
         """Cut everything of one session. Returns when nothing more can come of it."""
@@ -183,7 +194,19 @@ class BroadcastRun:
                 await in_thread(self._committer.commit, self._input, message)
             elif message.body["type"] == "fault":
                 await self._fault(message.body["code"])
+            elif message.body["type"] == "died" and self._input:
+                await self._on_death(self._input.container)
         return worked
+
+    async def _on_death(self, container: Container) -> None:
+        """Raise ChildDied: somebody may have killed the process. If it dies again and again, its input kills it."""
+        at = (container.pk, container.resume_n, container.resume_at)
+        before, count = self._deaths
+        self._deaths = at, (count + 1 if at == before else 1)
+        if self._deaths[1] >= MOST_DEATHS:
+            return await self._fault("unreadable")
+        log.warning("broadcast_process_died", webinar_id=self.webinar_id)
+        raise ChildDied
 
     async def _fault(self, code: str) -> None:
         """Refuse the container: the sender hears of it with its next chunk."""

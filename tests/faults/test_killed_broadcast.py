@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -92,6 +96,48 @@ def test_killed_server_keeps_what_it_accepted(site, speaker, on_air, kind):
             site.start("serve")
     sender.end()
     all_frames(site, player)
+
+
+# Which process is killed, and what it is fed with: `serve` has every role in it, and above each container was in it.
+VICTIMS = (
+    [("web", "mp4"), ("worker", "webm"), ("cutter", "flv")]
+    if ON_POSTGRESQL
+    else [("cutter", kind) for kind in RECORDINGS]
+)
+
+
+@pytest.mark.parametrize("case", VICTIMS, ids="-".join)
+def test_no_process_is_needed_for_what_is_accepted(site, speaker, on_air, case, record_property):
+    victim, kind = case
+    chunks = RECORDINGS[kind]
+    sender, player = Sender(speaker, on_air), Player(speaker, on_air)
+    running = dict(zip(("worker", "web"), site.processes, strict=False))
+    kills = {len(chunks) * part // 4 for part in (1, 2, 3)}
+    made = 0
+    for number, chunk in enumerate(chunks):
+        send_until_accepted(sender, chunk)
+        if number not in kills:
+            continue
+        made = eventually(lambda made=made: (now := segments(site, on_air)) > made and now)
+        if victim == "cutter":
+            os.kill(eventually(lambda: cutter_of(site)), signal.SIGKILL)
+        else:
+            site.kill(running[victim])
+            running[victim] = site.start(victim, wait=False)
+    sender.end()
+    all_frames(site, player)
+    record_property("kills, frames sent, frames kept", (len(kills), FRAMES, player.frames()))
+
+
+def cutter_of(site: Site) -> int | None:
+    """Return the id of the process that cuts for one of the site's: its argument is its parent's id."""
+    parents = {str(process.pid).encode() for process in site.processes}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            if b"efir.broadcast.segment_process" in words and words[-2] in parents:
+                return int(path.parent.name)
+    return None
 
 
 @pytest.mark.skipif(not ON_POSTGRESQL, reason="two workers need PostgreSQL")
