@@ -23,7 +23,8 @@ def targets() -> dict[str, Callable[[bytes], object]]:
 
     from efir.accounts.forms import clean_login, clean_phone
     from efir.accounts.validators import clean_name
-    from efir.broadcast.cutter import Cutter, Fault
+    from efir.broadcast.cutter import Cutter
+    from efir.broadcast.limits import Fault
     from efir.broadcast.scanner import SCANNERS, Unreadable, container_kind
     from efir.config import time_zone_name
     from efir.lib.text import clean_line, clean_text, clean_token, clean_url, fold

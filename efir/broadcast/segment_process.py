@@ -80,7 +80,8 @@ def main() -> None:
     parameters = json.loads(sys.stdin.buffer.readline())
     import av.logging
 
-    from efir.broadcast.cutter import CutSegment, Cutter, Fault
+    from efir.broadcast.cutter import CutSegment, Cutter
+    from efir.broadcast.limits import Fault
     from efir.broadcast.scanner import SCANNERS, Unreadable
 
     av.logging.set_level(None)

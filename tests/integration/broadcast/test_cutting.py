@@ -9,7 +9,7 @@ from itertools import pairwise
 import av
 import pytest
 
-from efir.broadcast import cutter
+from efir.broadcast import cutter, limits
 from efir.broadcast.scanner import SCANNERS, container_kind
 from tests.support.recorder import chunks_of, container, count_frames, cut_evenly, record
 from tests.support.segmenting import cut
@@ -122,10 +122,10 @@ def test_what_is_not_taken(options, fault):
 
 def test_rate_above_the_limit_is_refused(monkeypatch):
     data = container("mp4", 3)
-    monkeypatch.setattr(cutter, "MAX_BITS_PER_S", len(data) * 8 // 30)
+    monkeypatch.setattr(limits, "MAX_BITS_PER_S", len(data) * 8 // 30)
     source, found = BytesIO(data), []
     cutting = cutter.Cutter(source, "mp4", 1.0, found.append, position=source.tell)
-    with pytest.raises(cutter.Fault, match="too_fast"):
+    with pytest.raises(limits.Fault, match="too_fast"):
         cutting.run()
 
 

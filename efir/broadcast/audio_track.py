@@ -1,0 +1,96 @@
+"""The sound of a container as AAC: copied, or decoded from Opus and encoded."""
+
+from __future__ import annotations
+
+from collections import deque
+from fractions import Fraction
+from io import BytesIO
+from typing import Any
+
+import av
+from av.audio.fifo import AudioFifo
+from av.audio.resampler import AudioResampler
+
+from efir.broadcast.fragment import Frame
+
+AUDIO_RATE = 48_000  # Opus has no other
+AUDIO_BITRATE = 128_000
+AAC_FRAME = 1024  # samples
+# The sound of Opus packets that are lost or doubled: less than this is the rounding of their times.
+MAX_AUDIO_DRIFT = AUDIO_RATE // 10
+MAX_ROUNDING_S = 0.003
+
+
+class AudioTrack:
+    """The sound as AAC packets: copied, or decoded from Opus and encoded."""
+
+    def __init__(self, stream: Any, skip_until: float) -> None:
+        self.stream = stream
+        self.encoded = stream.codec_context.name != "aac"
+        self.pending: deque[Frame] = deque()
+        # (media time of the end, position) of packets read lately, to know from where to read again.
+        self.positions: deque[tuple[float, int]] = deque(maxlen=2000)
+        self._skip_until = skip_until
+        if not self.encoded:
+            self.template, self.rate = stream, stream.codec_context.sample_rate
+            return
+        self.rate = AUDIO_RATE
+        layout = "mono" if stream.codec_context.channels == 1 else "stereo"
+        self._encoder = av.open(BytesIO(), "w", format="mp4")
+        self.template = self._encoder.add_stream("aac", rate=AUDIO_RATE, layout=layout)
+        self.template.bit_rate = AUDIO_BITRATE
+        # Opens the encoder and gives the stream its AudioSpecificConfig, which the init segment needs: browsers refuse
+        # "mp4a.40" without the object type.
+        self._encoder.start_encoding()
+        self._resampler = AudioResampler(format="fltp", layout=layout, rate=AUDIO_RATE)
+        self._fifo = AudioFifo()
+        self._next = None if skip_until < 0 else round(skip_until * AUDIO_RATE)
+
+    def add(self, packet: Any, pos: int) -> None:
+        """Take one packet of the container."""
+        start = float(packet.pts * packet.time_base)
+        self.positions.append((start, pos))
+        if self.encoded:
+            for frame in self.stream.codec_context.decode(packet):
+                for resampled in self._resampler.resample(frame):
+                    self._encode(resampled, start)
+                    start += resampled.samples / AUDIO_RATE
+            return
+        pts = round(start * self.rate)
+        if self.pending:
+            # FLV and Matroska round to milliseconds: a packet that nearly fits is meant to follow seamlessly.
+            follows = self.pending[-1].pts + self.pending[-1].duration
+            pts = follows if abs(pts - follows) <= MAX_ROUNDING_S * self.rate else pts
+        if start >= self._skip_until - 0.5 / self.rate and (not self.pending or pts > self.pending[-1].pts):
+            duration = round(float((packet.duration or 0) * packet.time_base) * self.rate) or AAC_FRAME
+            self.pending.append(Frame(bytes(packet), pts, pts, duration, True, pos))
+
+    def _encode(self, frame: Any, start: float) -> None:
+        at = round(start * AUDIO_RATE)
+        if at + frame.samples <= round(self._skip_until * AUDIO_RATE):
+            return
+        if self._next is None:
+            self._next = at
+        # The samples are counted: a packet's own time matters only if packets are missing or doubled.
+        queued = self._next + (self._fifo.samples or 0)
+        if at - queued > MAX_AUDIO_DRIFT:
+            self._fifo = AudioFifo()
+            self._next = at
+        elif queued - at > MAX_AUDIO_DRIFT:
+            return
+        frame.pts = None
+        self._fifo.write(frame)
+        while (ready := self._fifo.read(AAC_FRAME)) is not None:
+            ready.pts, ready.time_base = self._next, Fraction(1, AUDIO_RATE)
+            self._next += AAC_FRAME
+            for packet in self.template.codec_context.encode(ready):
+                pts = packet.pts
+                if not self.pending or pts > self.pending[-1].pts:
+                    self.pending.append(Frame(bytes(packet), pts, pts, AAC_FRAME, True, -1))
+
+    def take_until(self, end: float) -> list[Frame]:
+        """Remove and return what begins before this media time."""
+        taken = []
+        while self.pending and self.pending[0].pts < end * self.rate:
+            taken.append(self.pending.popleft())
+        return taken
