@@ -18,7 +18,7 @@ from efir.attendance.models import Classification
 from efir.audit.models import AuditAddress
 from efir.broadcast.media_retention import prune_media
 from efir.lib import clock
-from efir.room.models import Opening, PresenceInterval, Recorder, WatchingInterval
+from efir.room.models import Opening, PlaybackTrouble, PresenceInterval, Recorder, WatchingInterval
 from efir.talk.models import Message
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.webinars.lifecycle import Status
@@ -30,6 +30,8 @@ BATCH = 1000
 # log-ins makes four rows a second.
 ATTEMPTS_KEPT = timedelta(days=1)
 MADE_UP_KEPT = timedelta(hours=1)
+# A picture that does not come is counted for 75 s; a page that was closed leaves its row.
+TROUBLES_KEPT = timedelta(days=1)
 # Looking for old rows reads large tables, and the settings are in days.
 EVERY_S = 600.0
 SETTLED = (MessageState.SENT, MessageState.FAILED, MessageState.EXPIRED)
@@ -57,6 +59,7 @@ def prune_batch() -> bool:
         _delete(Session.objects.filter(expire_date__lt=now)),
         _delete(AccessAttempt.objects.filter(attempt_time__lt=now - ATTEMPTS_KEPT)),
         _delete(AccessAttempt.objects.filter(~Exists(owners), attempt_time__lt=now - MADE_UP_KEPT)),
+        _delete(PlaybackTrouble.objects.filter(told_at__lt=now - TROUBLES_KEPT)),
     ]
     by_days: tuple[tuple[float, Callable[[datetime], int]], ...] = (
         (keep.address_days, lambda before: _delete(AuditAddress.objects.filter(at__lt=before))),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -33,6 +34,8 @@ from efir.web.local import is_this_machine
 TIMEOUT_S = 10.0
 # As README promises; the tests run on it.
 LEAST_POSTGRESQL = 15
+# C0 and C1 of Adobe's RTMP specification, 5.2: a server answers with its version, which is 3.
+RTMP_HELLO, RTMP_VERSION = b"\x03" + bytes(1536), b"\x03"
 MAX_CLOCK_ERROR_S = 5.0
 
 # What to do about each state that /healthz can name.
@@ -219,6 +222,29 @@ def site_owner() -> Iterator[checks.CheckMessage]:
     yield from lacking or [checks.Info("names who is responsible, and a contact", obj="site")]
 
 
+def rtmp() -> Iterator[checks.CheckMessage]:
+    """Check that encoders are answered on `EFIR_RTMP_PORT`, if it is set."""
+    host, port, name = settings.EFIR.host, settings.EFIR.rtmp_port, "RTMP port"
+    if not port:
+        yield checks.Info("0: encoders are not taken", obj=name)
+        return
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
+    try:
+        with socket.create_connection((reached, port), timeout=TIMEOUT_S) as encoder:
+            encoder.sendall(RTMP_HELLO)
+            is_rtmp = encoder.recv(1) == RTMP_VERSION
+    except ConnectionRefusedError:
+        yield checks.Warning(f"nobody listens on {host}:{port}", "start `efir serve`, or `efir worker`", name)
+        return
+    except OSError:
+        is_rtmp = False
+    if is_rtmp:
+        yield checks.Info(f"{host}:{port} answers", obj=name)
+    else:
+        advice = "choose another EFIR_RTMP_PORT, or end the program that has this one"
+        yield checks.Error(f"something else answers on {host}:{port}", advice, name)
+
+
 def _clock_error(whose: str, now: datetime) -> checks.CheckMessage:
     seconds = abs((datetime.now(UTC) - now).total_seconds())
     text = f"{seconds:.0f} s from {whose}"
@@ -248,4 +274,4 @@ def _description(answer: httpx.Response) -> str:
     return without_token(str(body.get("description", ""))) if isinstance(body, dict) else ""
 
 
-CHECKS = (database, second_factors, health, one_owner, telegram, address, proxies, site_owner)
+CHECKS = (database, second_factors, health, one_owner, telegram, address, proxies, site_owner, rtmp)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import resource
 import shutil
+import socket
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +21,8 @@ from django.db import connection
 from efir.accounts import second_factor
 from efir.accounts.capabilities import Role
 from efir.accounts.models import SecondFactor
+from efir.broadcast import media
+from efir.broadcast.ingest import BYTES_PER_S
 from efir.ops.cli.main import main
 from efir.ops.doctor import machine, services
 from efir.ops.doctor.runner import run_doctor
@@ -25,6 +30,7 @@ from efir.ops.monitoring.health import component_states
 from efir.server.worker import Worker
 from efir.site_settings import current
 from tests.conftest import SYSTEM
+from tests.support.site import free_port
 
 pytestmark = pytest.mark.django_db
 
@@ -155,6 +161,68 @@ def test_doctor_knows_whether_the_public_address_is_set(run, monkeypatch, given,
     run()
     first = next(iter(services.address()))
     assert first.hint.startswith(f"{verb} EFIR_PUBLIC_URL")
+
+
+@contextmanager
+def listening(answer: bytes) -> Iterator[int]:
+    """Answer whoever connects with these bytes; yield the port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    with server.accept()[0] as client:
+                        client.sendall(answer)
+                        client.recv(2000)
+
+        Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    ("answer", "level"), [(b"\x03", "ok"), (b"HTTP/1.1 400 Bad Request\r\n", "failed"), (None, "warning")]
+)
+def test_doctor_checks_the_rtmp_port(run, answer, level):
+    if answer is None:
+        assert run(rtmp_port=free_port())[1]["RTMP port"] == {level}
+        return
+    with listening(answer) as port:
+        assert run(rtmp_port=port)[1]["RTMP port"] == {level}
+
+
+class Media(media.DirectoryStore):
+    """A store in a directory with this much room."""
+
+    room: int | None = None
+
+    def free_bytes(self) -> int | None:
+        return self.room
+
+
+@pytest.mark.parametrize(
+    ("room", "level"), [(2 * 3600 * BYTES_PER_S, "ok"), (100_000, "warning"), (0, "warning"), (None, "ok")]
+)
+def test_doctor_says_how_much_video_fits(run, tmp_path, monkeypatch, room, level):
+    store = Media(tmp_path / "media")
+    store.room = room
+    monkeypatch.setattr(store, "save", lambda *_: None)
+    monkeypatch.setattr(media, "store", lambda: store)
+    assert run()[1]["media"] == {level}
+
+
+def test_doctor_names_media_that_cannot_be_written(run, tmp_path, monkeypatch):
+    (tmp_path / "media").write_text("no directory")
+    monkeypatch.setattr(media, "store", lambda: media.DirectoryStore(tmp_path / "media"))
+    assert run()[1]["media"] == {"failed"}
+
+
+def test_doctor_names_missing_codecs(run, monkeypatch):
+    import av
+
+    assert run()[1]["codecs"] == {"ok"}
+    monkeypatch.setattr(av, "codecs_available", {"aac", "opus"})
+    assert run()[1]["codecs"] == {"failed"}
 
 
 def test_doctor_checks_the_machine(run, tmp_path, monkeypatch):

@@ -17,7 +17,8 @@ from efir.attendance.report.stats import Funnel, curve_of, funnel_of
 from efir.audit.models import AuditAddress, AuditEntry
 from efir.hooks.actions import Context, Source
 from efir.hooks.models import JournalEntry
-from efir.room.models import PresenceInterval, Recorder
+from efir.room.models import PlaybackTrouble, PresenceInterval, Recorder
+from efir.room.playback import record_playback
 from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.server import retention
@@ -53,6 +54,18 @@ def test_talk_is_deleted_in_time(keep, member, make_webinar, clock):
     clock.move(1000 * DAY_S)
     prune_batch()
     assert Message.objects.count() == 1
+
+
+def test_pictures_that_did_not_come_are_forgotten_after_a_day(keep, member, make_webinar, clock):
+    room = make_webinar("live")
+    keep()
+    record_playback(room, member.person, playing=False)
+    clock.move(DAY_S - 60)
+    prune_batch()
+    assert PlaybackTrouble.objects.count() == 1
+    clock.move(120)
+    prune_batch()
+    assert PlaybackTrouble.objects.count() == 0
 
 
 @pytest.fixture
