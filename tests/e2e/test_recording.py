@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 import av
@@ -18,6 +19,7 @@ from tests.support.sender import Player, Sender
 from tests.support.site import TOKEN, Site, Visitor, eventually, free_port, fresh_database
 
 ENCODED_S = 60
+MORE = ("", " AND live_number IS NOT NULL")
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +124,44 @@ def test_rtmp_becomes_a_recording_in_telegram(studio):
     assert guest.get(f"{studio.site.url}{own}video.mp4").content == video.content
     assert guest.get(f"{studio.site.url}{own[:-3]}x/").status_code == 404
     assert key not in studio.site.log.read_text()
+
+
+def test_pause_is_not_in_the_recording(studio):
+    webinar = studio.webinar(video="own", player_url="")
+    key, port = key_of(studio.speaker, webinar), studio.site.environ["EFIR_RTMP_PORT"]
+    every, live = (f"broadcast_segment WHERE webinar_id = {webinar}{more}" for more in MORE)
+
+    def wait_for_more(rows: str) -> None:
+        before = studio.site.count(rows)
+        eventually(lambda: studio.site.count(rows) >= before + 4)
+
+    with encoder.running(f"rtmp://127.0.0.1:{port}/live/{key}", ENCODED_S):
+        on_air(studio, webinar)
+        wait_for_more(live)
+        assert studio.site.run("webinar", "pause", str(webinar)).returncode == 0
+        wait_for_more(every)
+        assert json_of(studio.speaker, webinar)["state"] == "none"
+        assert studio.site.run("webinar", "resume", str(webinar)).returncode == 0
+        wait_for_more(live)
+        stop(studio, webinar)
+        found = ready(studio, webinar)
+    shown = columns(httpx.get(f"{found['url']}video.mp4").content)
+    assert abs(len(shown) / 30 - found["seconds"]) < 0.5
+    # The column moves by a pixel a frame: within a part none is missing, and between them lies the pause.
+    jumps = [(after - before) % encoder.TURN for before, after in pairwise(shown)]
+    assert len([jump for jump in jumps if jump != 1]) <= 1  # the pause may be a whole turn of the column
+    assert httpx.get(f"{found['url']}video.m3u8").text.count("#EXT-X-DISCONTINUITY\n") == 1
+
+
+def columns(data: bytes) -> list[int]:
+    """Return where the bright column of the encoder's picture is in each frame."""
+    found = []
+    with av.open(BytesIO(data)) as file:
+        for frame in file.decode(video=0):
+            row = bytes(frame.planes[0])[: frame.width]
+            bright = [at for at, light in enumerate(row) if light > 140]
+            found.append(bright[0])
+    return found
 
 
 def test_refused_keys_and_a_returning_encoder(studio):

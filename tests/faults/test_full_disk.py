@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,14 +18,23 @@ from tempfile import TemporaryDirectory
 import httpx
 import pytest
 
+from tests.e2e.conftest import Cast
 from tests.e2e.test_unusable_directory import OWN_MOUNTS, mounting
 from tests.faults.test_no_files_left import person
+from tests.support.recorder import record
+from tests.support.sender import Sender, open_broadcast
 from tests.support.site import EFIR, Site, Visitor, eventually
+
+RECORDED = record(seconds=15)
 
 pytestmark = [pytest.mark.one_database, mounting]
 
 # A small tmpfs, with a copy of the prepared data directory on it.
-MOUNT = 'mount -t tmpfs -o size=16m none "$2" && cp -a "$1/." "$2" && shift 2 && exec "$@"'
+MOUNT = 'mount -t tmpfs -o size=$1m none "$3" && cp -a "$2/." "$3" && shift 3 && exec "$@"'
+SMALL_MB = 16
+# Media leave 200 MB alone. A broadcast of a minute needs 26 more.
+MEDIA_MB = 300
+FILLED_BYTES = 120 * 2**20
 
 
 class OnSmallDisk(Site):
@@ -40,7 +50,7 @@ class OnSmallDisk(Site):
 
 
 @pytest.fixture
-def hall(tmp_path):
+def hall(tmp_path, request):
     """Start a server on a small disk, with a webinar on air."""
     seed, disk = tmp_path / "seed", tmp_path / "disk"
     for directory in (seed, disk):
@@ -53,7 +63,8 @@ def hall(tmp_path):
 
     site = OnSmallDisk(disk)
     site.log = tmp_path / "process.log"
-    words = [*OWN_MOUNTS, MOUNT, "sh", str(seed), str(disk), str(EFIR), "serve"]
+    size = str(getattr(request, "param", SMALL_MB))
+    words = [*OWN_MOUNTS, MOUNT, "sh", size, str(seed), str(disk), str(EFIR), "serve"]
     with site.log.open("ab") as log:
         process = subprocess.Popen(words, env=site.environ, stdout=log, stderr=log)
     site.processes.append(process)
@@ -117,6 +128,38 @@ def test_full_disk_while_live_loses_nothing(hall):
     site.stop()
     verified = Site(site.log.parent / "copy").run("verify")
     assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+@pytest.mark.parametrize("hall", [MEDIA_MB], indirect=True)
+def test_disk_that_fills_on_air_costs_segments_alone(hall):
+    site, people = hall
+    cast = Cast(site, person(site, people, 2), None)
+    webinar = cast.webinar(video="own", player_url="", length_min="1")
+    cast.speaker.post(f"/admin_webinar/{webinar}/start")
+    segments = f"broadcast_segment WHERE webinar_id = {webinar}"
+    sender = Sender(cast.speaker, webinar)
+    sender.send(RECORDED[:4])
+    eventually(lambda: site.count(segments) >= 2)
+    filler = site.data_dir / "filler"
+    with filler.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, FILLED_BYTES)
+    for chunk in RECORDED[4:-3]:  # each is accepted: the database has its room
+        sender.send([chunk])
+        time.sleep(1)  # as a camera gives it: the recording's time is that of the clock
+    eventually(lambda: "broadcast_disk_full" in site.log.read_text())
+    eventually(lambda: not site.count(f"broadcast_chunk WHERE n < {len(RECORDED) - 7}"))
+    kept = site.count(segments)
+    assert kept < 6
+    assert health(site)["database"] != "disk_full"
+    assert open_broadcast(cast.speaker, webinar, {"take_over": True}).json()["error"] == "broadcast_no_space"
+    filler.unlink()
+    sender.send(RECORDED[-3:])
+    sender.end()
+    eventually(lambda: not site.count("broadcast_broadcastsession WHERE NOT finished"))
+    assert site.count(segments) > kept
+    assert site.count("broadcast_chunk") == 0
+    cast.speaker.post(f"/admin_webinar/{webinar}/stop")
+    eventually(lambda: "Не хватает:" in cast.speaker.get(f"/admin_webinar/{webinar}/").text)
 
 
 def press(speaker: Visitor, webinar: int, visible: str) -> httpx.Response:

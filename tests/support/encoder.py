@@ -15,6 +15,9 @@ import av
 
 RATE = 48_000
 TONE_HZ = 440
+# The picture's column is 8 pixels wide and begins again after so many frames.
+SIZE = (320, 180)
+TURN = SIZE[0] - 8
 
 
 def encode(
@@ -22,8 +25,8 @@ def encode(
     seconds: float,
     *,
     fps: int = 30,
-    width: int = 320,
-    height: int = 180,
+    width: int = SIZE[0],
+    height: int = SIZE[1],
     key_frame_s: float = 1.0,
     sound: bool = True,
     paced: bool = True,
