@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import accumulate, groupby
-from math import ceil
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any, TypeAlias
 
 from django.core.cache import cache
@@ -219,18 +219,31 @@ def curve_of(webinar: Webinar, timeline: BroadcastTimeline, *, pruned: bool | No
 
     def minute_of(moment: datetime) -> int:
         # The first full minute that is not before the moment.
-        return max(0, ceil((moment - timeline.start) / MINUTE))
+        return max(0, -((timeline.start - moment) // MINUTE))
 
     length = int((timeline.end - timeline.start) / MINUTE) + 1
     changes = [0] * (length + 1)
-    for _, rows in groupby(presence_rows(webinar, pruned=pruned), key=lambda row: row[0]):
-        counted_until = 0
-        for _, began, until in rows:
-            first, after = max(minute_of(began), counted_until), min(minute_of(until), length)
-            if first < after:
-                changes[first] += 1
-                changes[after] -= 1
-                counted_until = after
+    if is_pruned(webinar) if pruned is None else pruned:
+        rows: Iterator[tuple[int, int, int]] = (
+            (person_id, minute_of(began), minute_of(until))
+            for person_id, began, until in presence_rows(webinar, pruned=True)
+        )
+    else:
+        # Whoever is still there has the same end as all the others: each text is read once.
+        minutes = lru_cache(CHUNK)(lambda text: minute_of(_moment(text)))
+        rows = (
+            (person_id, minutes(began), minutes(until))
+            for person_id, began, until in _recorded_texts(webinar)
+        )
+    latest, counted_until = 0, 0
+    for person_id, began, until in rows:
+        if person_id != latest:
+            latest, counted_until = person_id, 0
+        first, after = max(began, counted_until), min(until, length)
+        if first < after:
+            changes[first] += 1
+            changes[after] -= 1
+            counted_until = after
     return list(accumulate(changes[:-1]))
 
 
@@ -238,8 +251,13 @@ def presses_of(webinar: Webinar, timeline: BroadcastTimeline) -> list[int]:
     """Count the leads who pressed the call-to-action in each minute, from the start on."""
     length = int((timeline.end - timeline.start) / MINUTE) + 1
     counts = [0] * length
-    for pressed_at in presses_by_leads(webinar).values_list("pressed_at", flat=True):
-        counts[min(max(int((pressed_at - timeline.start) / MINUTE), 0), length - 1)] += 1
+    texts = (
+        presses_by_leads(webinar)
+        .annotate(text=Cast("pressed_at", CharField()))
+        .values_list("text", flat=True)
+    )
+    for text in texts.iterator(CHUNK):
+        counts[min(max((_moment(text) - timeline.start) // MINUTE, 0), length - 1)] += 1
     return counts
 
 
@@ -265,14 +283,20 @@ def presence_rows(
             for start, end in verdict.spans:
                 yield verdict.lead_id, start, end
         return
+    for person_id, began, until in _recorded_texts(webinar, ids):
+        yield person_id, _moment(began), _moment(until)
+
+
+def _recorded_texts(webinar: Webinar, ids: Sequence[int] | None = None) -> Iterator[tuple[int, str, str]]:
+    """Yield the recorded presence with its times as the database writes them.
+
+    Django's conversion of a time on SQLite takes longer than all the rest.
+    """
     rows = _lead_intervals(webinar).order_by("person_id", "began_at")
     if ids is not None:
         rows = rows.filter(person_id__in=ids)
-    # As text, because Django's conversion of a time on SQLite takes longer than all the rest.
     times = rows.annotate(from_text=Cast("began_at", CharField()), to_text=Cast("until", CharField()))
-    columns = times.values_list("person_id", "from_text", "to_text")
-    for person_id, began, until in columns.iterator(CHUNK):
-        yield person_id, _moment(began), _moment(until)
+    yield from times.values_list("person_id", "from_text", "to_text").iterator(CHUNK)
 
 
 def _moment(text: str) -> datetime:
