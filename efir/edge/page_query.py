@@ -42,6 +42,8 @@ def parse_query(query: bytes) -> PageQuery | None:
         given = QueryDict(query.decode("ascii"))
     except (UnicodeDecodeError, SuspiciousOperation):
         return None
+    if "page" in given:  # of a schedule with many webinars: rare, and the first page alone is kept
+        return None
     following = given.get("next", "")
     if following and not _OWN_PATH.fullmatch(following):
         return None

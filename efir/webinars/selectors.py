@@ -15,6 +15,8 @@ from efir.webinars.models import Seat, Webinar
 
 JUST_FINISHED = timedelta(hours=24)
 IN_CALENDAR_AFTER = timedelta(days=90)
+# A webinar is half a kilobyte of a feed that calendars read every hour. Two a day for the 90 days, and as many ahead.
+IN_CALENDAR_PAST = IN_CALENDAR_AHEAD = 180
 
 
 def visible_webinar(webinar_id: int, *, drafts: bool) -> Webinar | None:
@@ -67,14 +69,18 @@ def _booked() -> Coalesce:
     return Coalesce(Subquery(counted), 0)
 
 
-def for_calendar() -> QuerySet[Webinar]:
+def for_calendar() -> list[Webinar]:
     """Return the published webinars of a subscribed calendar, withdrawn ones included.
 
-    Finished ones stay for 90 days: a calendar deletes an event that its feed no longer has, and people look back.
+    Finished ones stay for 90 days: a calendar deletes an event that its feed no longer has, and people look back. Of
+    very many only the nearest are there.
     """
-    since = clock.now() - IN_CALENDAR_AFTER
-    published = Webinar.objects.exclude(status=Status.DRAFT).filter(starts_at__gt=since)
-    return published.order_by("starts_at", "pk")
+    now = clock.now()
+    published = Webinar.objects.exclude(status=Status.DRAFT)
+    past = published.filter(starts_at__gt=now - IN_CALENDAR_AFTER, starts_at__lte=now)
+    latest = past.order_by("-starts_at", "-pk")[:IN_CALENDAR_PAST]
+    ahead = published.filter(starts_at__gt=now).order_by("starts_at", "pk")[:IN_CALENDAR_AHEAD]
+    return [*reversed(latest), *ahead]
 
 
 def just_finished() -> QuerySet[Webinar]:

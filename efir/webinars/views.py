@@ -6,6 +6,7 @@ import hashlib
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -39,6 +40,10 @@ from efir.webinars.selectors import for_calendar, visible_webinar
 SCHEDULE_PATH = "/webinars/"
 
 
+# Webinars after the next one. More make a page that no telephone likes; most sites never have as many.
+ON_A_PAGE = 30
+
+
 @never_cache
 @require_safe
 @with_server_time
@@ -47,12 +52,13 @@ def schedule_page(request: HttpRequest) -> HttpResponse:
     schedule = Schedule.read()
     following = next((webinar for webinar in schedule.upcoming if not webinar.withdrawn), None)
     seated = booked_webinar_ids(request.user.pk) if isinstance(request.user, Person) else frozenset()
+    others = [webinar for webinar in schedule.upcoming if webinar != following]
     context = {
         "live": schedule.on_air,
         "next": following,
         "next_is_first": not schedule.on_air,
         "announced": next(iter(schedule.on_air), following),
-        "others": [webinar for webinar in schedule.upcoming if webinar != following],
+        "others": Paginator(others, ON_A_PAGE).get_page(request.GET.get("page")),
         "seated": seated,
         "current": schedule.current(seated),
     }

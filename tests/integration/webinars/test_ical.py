@@ -14,7 +14,7 @@ from django.conf import settings
 from django.test import Client
 from PIL import Image
 
-from efir.webinars import core
+from efir.webinars import core, selectors
 from efir.webinars.posters.render import render_image
 from efir.webinars.posters.store import store
 from tests.conftest import SYSTEM
@@ -234,3 +234,11 @@ def test_poster_has_dimensions_and_the_first_loads_eagerly(webinar, clock, make_
     assert ['fetchpriority="high"' in image for image in images] == [True, False]
     assert ['loading="lazy"' in image for image in images] == [False, True]
     assert "poster-blank" in Client().get("/webinars/").content.decode()
+
+
+def test_long_feed_has_the_nearest(clock, make_webinar, monkeypatch):
+    monkeypatch.setattr(selectors, "IN_CALENDAR_PAST", 1)
+    monkeypatch.setattr(selectors, "IN_CALENDAR_AHEAD", 2)
+    for day in (-3, -2, 1, 2, 3):
+        make_webinar(title=f"день {day}", starts_at=clock.moment + timedelta(days=day))
+    assert list(entries()) == ["день -2", "день 1", "день 2"]

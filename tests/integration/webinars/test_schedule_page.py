@@ -9,6 +9,8 @@ import pytest
 from django.test import Client
 
 from efir.accounts.capabilities import Role
+from efir.edge.page_query import parse_query
+from efir.webinars import views
 from efir.webinars.labels import relative_time
 from efir.webinars.models import Seat
 
@@ -38,6 +40,23 @@ def test_order_is_live_next_others(clock, make_webinar):
     assert page.index("Первый") < page.index("Второй") < page.index("Третий")
     assert "идёт прямо сейчас" in page
     assert page.count("data-countdown") == 1
+
+
+def test_long_schedule_has_pages(clock, make_webinar, monkeypatch):
+    monkeypatch.setattr(views, "ON_A_PAGE", 2)
+    titles = [f"Вебинар № {number}" for number in range(1, 6)]
+    for day, title in enumerate(titles, start=1):
+        make_webinar(title=title, starts_at=clock.moment + timedelta(days=day))
+
+    def shown(query=""):
+        page = Client().get(f"/webinars/{query}").content.decode()
+        return {title for title in titles if f"<h3>{title}" in page or f">{title}<" in page}
+
+    assert shown() == set(titles[:3])
+    assert 'href="?page=2#others"' in page_of(Client())
+    assert shown("?page=2") == {titles[0], *titles[3:]}
+    assert shown("?page=99") == shown("?page=2")
+    assert parse_query(b"page=2") is None  # the edge keeps the first page alone
 
 
 def test_overdue_start_goes_on_counting(clock, make_webinar):
