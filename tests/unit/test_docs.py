@@ -67,6 +67,14 @@ def test_docs_name_modules_that_exist(page):
     assert [name for name in sorted(names) if not is_named(name)] == []
 
 
+# Pages that lead through the product's own, by the words on them.
+@pytest.mark.parametrize("page", ["obs.md", "on-air.md", "broadcast.md"])
+def test_docs_name_what_the_pages_show(page):
+    shown = (ROOT / "efir/locale/en/LC_MESSAGES/django.po").read_text()
+    named = re.findall(r"“(.+?)”", (ROOT / "docs" / page).read_text())
+    assert [words for words in named if f'msgstr "{words}"' not in shown] == []
+
+
 def test_index_lists_every_decision():
     index = (ROOT / "docs/decisions/README.md").read_text()
     assert [
