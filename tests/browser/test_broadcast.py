@@ -228,6 +228,33 @@ def test_slow_line_without_a_microphone_goes_down_and_says_so(with_camera, site,
     expect(studio.locator("#went-down")).to_contain_text("480p", timeout=WITHIN_MS)
 
 
+def test_container_that_is_refused_is_followed_by_another(with_camera, site, webinar, pages):
+    studio = open_studio(with_camera, site, webinar, pages)
+    has_signal(studio)
+    refused = []
+
+    def refuse_once(route):
+        if refused or route.request.method != "PUT":
+            return route.continue_()
+        refused.append(route.request.url)
+        return route.fulfill(status=422, json={"error": "broadcast_unreadable", "reason": "stuck"})
+
+    sessions = f"SELECT id FROM broadcast_broadcastsession WHERE webinar_id = {webinar}"
+    containers = f"broadcast_container WHERE session_id IN ({sessions})"
+    segments = f"broadcast_segment WHERE webinar_id = {webinar}"
+    assert site.count(containers) == 1
+    studio.route("**/broadcast/*/*", refuse_once)
+
+    def wait(condition) -> None:
+        eventually(lambda: studio.wait_for_timeout(100) or condition())  # its requests are answered here
+
+    wait(lambda: site.count(containers) == 2)
+    made = site.count(segments)
+    wait(lambda: site.count(segments) > made + 1)
+    has_signal(studio)
+    expect(studio.locator("[data-trouble=refused]")).to_be_hidden()
+
+
 def test_studio_says_what_is_missing(with_camera, site, webinar, pages):
     script = """navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("", "NotFoundError"); };
     MediaRecorder.isTypeSupported = (type) => !window.name && type.includes("mp4");"""

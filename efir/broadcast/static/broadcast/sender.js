@@ -13,13 +13,17 @@ const MOST_BYTES = 256 * 1024;
 // arrives late as a whole the server does not know when it was recorded.
 const NEARLY_FULL_MS = 40000;
 const CONTAINER_MS = 10000;
+// A container that the server could not read on (its process was stuck, the machine slept) is followed by another, so many
+// times within a minute; then it is the recorder that the server does not take.
+const MOST_BROKEN = 3;
+const BROKEN_MS = 60000;
 const ASKING = 999999999; // no session has so many chunks: the server answers which number it expects
 
 export class Sender {
   // `on.state(state)`: "closed", "opening", "open", "superseded", "over", "refused", "login"; `on.container()` asks for a new
   // container.
   constructor(address, token, name, on) {
-    Object.assign(this, { address, name, on, state: "closed", queue: new ChunkQueue(), next: 0, confirmed: [] });
+    Object.assign(this, { address, name, on, state: "closed", queue: new ChunkQueue(), next: 0, confirmed: [], broken: [] });
     this.headers = { "X-CSRFToken": token, Accept: "application/json" };
     addEventListener("online", () => this.wake?.());
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.wake?.(); });
@@ -39,7 +43,7 @@ export class Sender {
       if (answer?.status === 401 || answer?.status === 403) return "login";
       return body?.error ?? "failed";
     }
-    Object.assign(this, { url: body.chunk_url, maxBytes: body.max_chunk_bytes, next: 0, confirmed: [] });
+    Object.assign(this, { url: body.chunk_url, maxBytes: body.max_chunk_bytes, next: 0, confirmed: [], broken: [], awaitsContainer: false });
     this.openedAt = this.answeredAt = performance.now();
     this.queue.clear();
     this.remember(true);
@@ -50,6 +54,8 @@ export class Sender {
 
   add(blob, first) {
     if (this.state !== "open") return;
+    this.awaitsContainer &&= !first;
+    if (this.awaitsContainer) return; // the end of one that is of no more use
     this.queue.add(blob, first);
     if (first) this.containerAt = performance.now();
     if (this.isLost && this.queue.waitingMs > NEARLY_FULL_MS && performance.now() - this.containerAt > CONTAINER_MS) {
@@ -98,10 +104,7 @@ export class Sender {
     if (answer?.status === 409) {
       const { expected } = await answer.json().catch(() => ({}));
       // The server asks for a chunk that it has confirmed before, and that is gone: go on with the next container.
-      if (expected < this.next) {
-        this.queue.dropContainer();
-        this.on.container();
-      }
+      if (expected < this.next) this.beginAnew();
       this.next = expected ?? this.next;
       return Number.isInteger(expected);
     }
@@ -111,11 +114,21 @@ export class Sender {
       return true;
     }
     if (answer?.status === 413 || answer?.status === 422) {
-      this.close("refused");
+      this.broken = [...this.broken.filter((at) => now - at < BROKEN_MS), now];
+      if (answer.status === 422 && !batch.first && this.broken.length < MOST_BROKEN) this.beginAnew();
+      else this.close("refused");
       return true;
     }
     this.needsLogin = answer?.status === 401 || answer?.status === 403;
     return false;
+  }
+
+  // Gives up what is left of the container, and asks for another.
+  beginAnew() {
+    this.queue.dropContainer();
+    if (this.queue.chunks.length) return; // it has begun already
+    this.awaitsContainer = true;
+    this.on.container();
   }
 
   async renumber() {
