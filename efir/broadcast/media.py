@@ -10,7 +10,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import md5
 from hmac import compare_digest
 from pathlib import Path
@@ -170,6 +170,8 @@ def signing_key() -> str:
     return salted_hmac("efir.broadcast.media", "addresses").hexdigest()
 
 
+# The segments of an hour. Each is asked for by every viewer, and listed in a minute of playlists.
+@lru_cache(maxsize=4096)
 def signature(expires: int, name: str) -> str:
     """Return the signature of an address, in the form of nginx's `secure_link_md5 "$expires/$name $key"`.
 
