@@ -42,6 +42,7 @@ _DETAIL_LABELS: dict[str, Promise] = {
     "attended": gettext_lazy("участие"),
     "delivered": gettext_lazy("дошло"),
     "messages": gettext_lazy("сообщений"),
+    "message": gettext_lazy("номер сообщения"),
     "table": gettext_lazy("таблица"),
     "untold": gettext_lazy("изменено, значение не хранится"),
 }

@@ -173,6 +173,11 @@ def upload_poster_wrong(page: Page) -> None:
     _submit(page, "form:has([name=poster])")
 
 
+def ask_to_remind(page: Page) -> None:
+    with page.expect_navigation():
+        page.locator("form[action$='/remind'] button").click()
+
+
 def ask_to_delete(page: Page) -> None:
     with page.expect_navigation():
         page.locator("form[action$='/delete'] button").click()

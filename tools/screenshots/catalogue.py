@@ -126,7 +126,15 @@ def _account() -> list[State]:
         State(name="branded-schedule", path="/webinars/", fixture="branded"),
         State(name="branded-consent", path="/consent/", fixture="branded"),
         State(name="branded-contacts", path="/account/contacts/", login="alone", fixture="branded"),
+        State(name="own-seat", path="/account/seats/{soon}/", login="kate"),
+        State(
+            name="own-seat-reminded",
+            path="/account/seats/{soon}/",
+            login="kate",
+            action=actions.ask_to_remind,
+        ),
         State(name="audit", path="/account/audit/", login="admin"),
+        State(name="audit-sought", path="/account/audit/?person=speaker&since=2020-01-01", login="admin"),
         State(name="audit-none", path="/account/audit/?person=nobody", login="admin"),
         State(name="password", path="/account/password/", login="kate"),
         State(
