@@ -32,7 +32,7 @@ _FORMER_EVENTS = {
     "notice_loop_failed": "courier_failed",
     "polling_failed": "linker_failed",
     "fd_limit_reached": "files_run_out",
-    "presence_for_deleted_person": "presence_of_nobody",
+    "presence_for_deleted_dropped": "presence_of_nobody",
     "job_failed": "duty_failed",
     "job_recovered": "duty_failed_over",
     "socket_handover_failed": "stream_not_taken_over",
