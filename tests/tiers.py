@@ -79,6 +79,7 @@ POSTGRESQL = (
     "tests/integration/triggers/",
     "tests/integration/web/test_strange_forms.py",
     "tests/integration/webinars/test_core.py",
+    "tests/integration/webinars/test_seats_at_once.py",
 )
 
 
