@@ -11,6 +11,7 @@ import pytest
 from efir.broadcast.rtmp import amf0, flv
 from efir.broadcast.rtmp.connection import Connection, Refused
 from efir.broadcast.rtmp.messages import (
+    MAX_COMMAND_BYTES,
     MAX_MESSAGE_BYTES,
     Message,
     MessageReader,
@@ -31,6 +32,7 @@ def read_all(data: bytes) -> list[Message]:
         stream.feed_data(data)
         stream.feed_eof()
         reader, found = MessageReader(stream), []
+        reader.max_bytes = MAX_MESSAGE_BYTES
         try:
             while True:
                 found.append(await reader.read())
@@ -247,6 +249,12 @@ def test_key_is_looked_up_before_any_media():
     assert isinstance(outcome, Refused)
     keys, outcome = converse(*said, media)
     assert (keys, type(outcome)) == ([], ProtocolError)
+
+
+def test_long_messages_need_a_key():
+    header = b"\x06\x00\x00\x00" + (MAX_COMMAND_BYTES + 1).to_bytes(3, "big") + b"\x14\x01\x00\x00\x00"
+    keys, outcome = converse(command("connect", 1, {"app": "live"}), header)
+    assert (keys, str(outcome)) == ([], "the message is too long")
 
 
 def test_who_speaks_something_else_is_refused():

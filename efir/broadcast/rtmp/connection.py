@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from efir.broadcast.rtmp import amf0
 from efir.broadcast.rtmp.messages import (
+    MAX_MESSAGE_BYTES,
     Message,
     MessageReader,
     MessageType,
@@ -117,6 +118,7 @@ class Connection:
         if self._publication is None:
             await self._say(_status("NetStream.Publish.BadName", "error"))
             raise Refused("the key opens nothing")
+        self._messages.max_bytes = MAX_MESSAGE_BYTES
         await self._say(_status("NetStream.Publish.Start"))
 
     async def _say(self, status: amf0.Value) -> None:

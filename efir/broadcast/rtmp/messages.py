@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 # At 8 Mbit/s a key frame that comes every ten seconds may have a megabyte.
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+# Before `publish` there are commands alone, of some hundred bytes: nobody without a key may fill our memory.
+MAX_COMMAND_BYTES = 16 * 1024
 # OBS and ffmpeg use five. Each may hold a message that is not complete.
 MAX_CHUNK_STREAMS = 16
 DEFAULT_CHUNK_SIZE = 128
@@ -60,13 +62,17 @@ class _ChunkStream:
 
 
 class MessageReader:
-    """Reads messages from a stream and obeys those about the chunk stream itself. `received` counts bytes."""
+    """Reads messages from a stream and obeys those about the chunk stream itself. `received` counts bytes.
+
+    `max_bytes`: the length of the longest message that is taken.
+    """
 
     def __init__(self, reader: asyncio.StreamReader) -> None:
         self._reader = reader
         self._streams: dict[int, _ChunkStream] = {}
         self._chunk_size = DEFAULT_CHUNK_SIZE
         self.received = 0
+        self.max_bytes = MAX_COMMAND_BYTES
 
     async def read(self) -> Message:
         """Return the next message that is not about chunks. Raises ProtocolError, and EOFError at the end."""
@@ -120,7 +126,7 @@ class MessageReader:
         time = int.from_bytes(header[:3], "big")
         if header_type < 2:
             stream.length, stream.type = int.from_bytes(header[3:6], "big"), header[6]
-            if stream.length > MAX_MESSAGE_BYTES:
+            if stream.length > self.max_bytes:
                 raise ProtocolError("the message is too long")
         if header_type == 0:
             stream.stream_id = int.from_bytes(header[7:11], "little")
