@@ -75,7 +75,7 @@ def write(pending: Pending, speaker_pages: Mapping[int, datetime] | None = None)
         dropped = len(rows) - len(kept) - len(watching) + len(speaker_pages) - len(pages)
         if not dropped:
             raise
-        log.warning("presence_for_deleted_person", rows=dropped)
+        log.warning("presence_for_deleted_dropped", rows=dropped)
         _write(replace(pending, intervals=kept, watching=watching), pages)
 
 
