@@ -84,10 +84,10 @@ def prepare(messages: Sequence[OutboxMessage]) -> Callable[[int], OutgoingMessag
         .filter(webinar_id=first.webinar_id, lead_id__in=[message.lead_id for message in messages])
     )
     verdicts = {verdict.lead_id: verdict for verdict in found}
-    briefs = briefs_of(verdicts.values())
     counts = _counts(first)
     language = language_for(first.person)
     with translation.override(language):
+        briefs = briefs_of(verdicts.values())
         entries = [
             _lines(message, verdicts[message.lead_id], briefs[verdicts[message.lead_id].pk])
             for message in messages

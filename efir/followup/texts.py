@@ -31,8 +31,8 @@ def partner_attendance(message: OutboxMessage) -> OutgoingMessage:
     the call-to-action, and the questions that nobody answered.
     """
     verdict = _verdict(message)
-    brief = briefs_of([verdict])[verdict.pk]
     with in_language_of(message.person):
+        brief = briefs_of([verdict])[verdict.pk]
         lines = [
             gettext("Вебинар «%(title)s» завершён.") % _names(message),
             "",
