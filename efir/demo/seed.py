@@ -18,6 +18,7 @@ from efir.attendance import classifier
 from efir.config import ConfigError
 from efir.demo.posters import draw_poster
 from efir.demo.site import fake_botapi, fake_botapi_file
+from efir.demo.texts import sample_texts
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.room.cta import record_press
@@ -41,19 +42,19 @@ PASSWORD = "efir-demo"  # noqa: S105  # printed at every start
 FIRST_CHAT_ID = 1001
 
 
-# Log-in: (name, role, inviter).
-PEOPLE: dict[str, tuple[str, Role, str | None]] = {
-    "admin": ("Ольга Админ", Role.ADMIN, None),
-    "speaker": ("Анна Спикер", Role.SPEAKER, None),
-    "leader": ("Лев Лидер", Role.LEADER, None),
-    "partner": ("Павел Партнёр", Role.PARTNER, "leader"),
-    "partner2": ("Полина Партнёр", Role.PARTNER, "leader"),
-    "candidate1": ("Катя Первая", Role.CANDIDATE, "partner"),
-    "candidate2": ("Коля Второй", Role.CANDIDATE, "partner"),
-    "candidate3": ("Ксюша Третья", Role.CANDIDATE, "partner"),
-    "candidate4": ("Кирилл Четвёртый", Role.CANDIDATE, "partner2"),
-    "candidate5": ("Клара Пятая", Role.CANDIDATE, "partner2"),
-    "candidate6": ("Костя Шестой", Role.CANDIDATE, "partner2"),
+# Log-in: (role, inviter).
+PEOPLE: dict[str, tuple[Role, str | None]] = {
+    "admin": (Role.ADMIN, None),
+    "speaker": (Role.SPEAKER, None),
+    "leader": (Role.LEADER, None),
+    "partner": (Role.PARTNER, "leader"),
+    "partner2": (Role.PARTNER, "leader"),
+    "candidate1": (Role.CANDIDATE, "partner"),
+    "candidate2": (Role.CANDIDATE, "partner"),
+    "candidate3": (Role.CANDIDATE, "partner"),
+    "candidate4": (Role.CANDIDATE, "partner2"),
+    "candidate5": (Role.CANDIDATE, "partner2"),
+    "candidate6": (Role.CANDIDATE, "partner2"),
 }
 WITHOUT_CHAT = {"candidate3", "candidate6"}
 SEATS_YESTERDAY = ("candidate1", "candidate2", "candidate3", "candidate4", "candidate5")
@@ -73,23 +74,21 @@ WATCHED_YESTERDAY = {
 # Came with the others; the process that held them died in this minute, so their verdict waits for the admin.
 LOST_YESTERDAY = {"candidate5": 40}
 # Questions that nobody answered, with their minute, and who pressed the call-to-action.
-ASKED_YESTERDAY = {"candidate2": (15, "Сколько времени это занимает в неделю?")}
+ASKED_YESTERDAY = {"candidate2": 15}
 PRESSED_AFTER = timedelta(minutes=35)
 PRESSED_YESTERDAY = ("candidate1",)
-GREETING = "Добрый вечер! Вопросы можно писать уже сейчас."
 SEATS_NEXT = ("candidate1", "candidate2", "candidate3", "candidate4", "candidate6")
 NEXT_IN = timedelta(minutes=10)
-LATER = {
-    "Первые сто клиентов": timedelta(days=1),
-    "Как говорить о деньгах": timedelta(days=3),
-}
+LATER_IN = (timedelta(days=1), timedelta(days=3))
 LENGTH = timedelta(minutes=60)
 # Whom those ask whom nobody invited.
-CONTACT = {"contact_name": "Анна Спикер", "telegram_name": "demo_speaker", "phone": "+70000000001"}
+CONTACT = {"telegram_name": "demo_speaker", "phone": "+70000000001"}
 
 
-def prepare(*, reset: bool) -> None:
+def prepare(*, reset: bool, language: str) -> None:
     """Seed an empty database, keep a seeded one, and print the log-ins. A webinar is always near.
+
+    language: of the people and their words, `ru` or `en`; a seeded database keeps its own.
 
     Raises ConfigError if the database holds the data of somebody else.
     """
@@ -105,7 +104,7 @@ def prepare(*, reset: bool) -> None:
     kept = DemoMark.objects.exists()
     with transaction.atomic():
         if not kept:
-            seed()
+            seed(language)
             DemoMark.objects.create(seeded_at=clock.now())
         now = clock.now()
         near = upcoming().filter(starts_at__gt=now, starts_at__lt=now + timedelta(hours=1), withdrawn=False)
@@ -118,18 +117,21 @@ def prepare(*, reset: bool) -> None:
     _print_welcome(kept=kept)
 
 
-def seed() -> None:
+def seed(language: str) -> None:
     """Make the people, yesterday's webinar with its verdicts, and the coming webinars."""
-    now = clock.now()
+    now, texts = clock.now(), sample_texts(language)
+    # Empty is the site's default, Russian: a reader's browser may choose another.
+    language = "en" if language == "en" else ""
     people: dict[str, Person] = {}
-    for number, (login, (name, role, inviter)) in enumerate(PEOPLE.items()):
+    for number, (login, (role, inviter)) in enumerate(PEOPLE.items()):
         person = people[login] = create_person(
             login=login,
-            name=name,
+            name=texts.names[login],
             role=role,
             password=PASSWORD,
             invited_by=people[inviter] if inviter else None,
             consented=True,
+            language=language,
         )
         # A domain and telephone numbers that belong to nobody.
         person.email, person.phone = f"{login}@example.org", f"+7000000{number:04}"
@@ -138,20 +140,21 @@ def seed() -> None:
     for number, login in enumerate(login for login in PEOPLE if login not in WITHOUT_CHAT):
         TelegramChat.objects.create(person=people[login], chat_id=FIRST_CHAT_ID + number, linked_at=now)
 
-    current.save(CONTACT, Context(people["admin"].pk, Source.WEB))
     speaker = people["speaker"]
+    site = CONTACT | {"contact_name": speaker.name, "language": language}
+    current.save(site, Context(people["admin"].pk, Source.WEB))
     context = Context(speaker.pk, Source.WEB)
     start = now - timedelta(days=1)
     stop = start + LENGTH
     with _clock_at(start - timedelta(days=1)):
-        webinar = _publish_webinar("Зачем нам живые эфиры", start, speaker)
+        webinar = _publish_webinar(texts.yesterday, start, speaker)
         for login in SEATS_YESTERDAY:
             core.book_seat(webinar.pk, people[login])
     with _clock_at(start):
         core.core_webinar_set_status(webinar.pk, "start", context)
-    for login, (minute, text) in ASKED_YESTERDAY.items():
+    for login, minute in ASKED_YESTERDAY.items():
         with _clock_at(start + timedelta(minutes=minute)):
-            write_message(webinar.pk, people[login], text, Kind.QUESTION, uuid4())
+            write_message(webinar.pk, people[login], texts.question, Kind.QUESTION, uuid4())
     with _clock_at(start + PRESSED_AFTER):
         webinar = core.core_webinar_set_cta_visibility(webinar.pk, True, context)
         for login in PRESSED_YESTERDAY:
@@ -185,16 +188,16 @@ def seed() -> None:
             pass
 
     _add_next_webinar(people)
-    for title, wait in LATER.items():
+    for title, wait in zip(texts.later, LATER_IN, strict=True):
         _publish_webinar(title, now + wait, speaker)
 
 
 def _add_next_webinar(people: dict[str, Person]) -> None:
-    start = clock.now() + NEXT_IN
-    webinar = _publish_webinar("Своё дело без вложений", start, people["speaker"], video=Video.OWN)
+    start, texts = clock.now() + NEXT_IN, sample_texts(current.current().language)
+    webinar = _publish_webinar(texts.next, start, people["speaker"], video=Video.OWN)
     for login in SEATS_NEXT:
         core.book_seat(webinar.pk, people[login])
-    write_message(webinar.pk, people["speaker"], GREETING, Kind.MESSAGE, uuid4())
+    write_message(webinar.pk, people["speaker"], texts.greeting, Kind.MESSAGE, uuid4())
 
 
 def _publish_webinar(
@@ -204,7 +207,7 @@ def _publish_webinar(
     webinar = core.create(
         {
             "title": title,
-            "description": "Живой эфир: рассказываем, как всё устроено, и отвечаем на вопросы.",
+            "description": sample_texts(current.current().language).description,
             "speaker_name": speaker.name,
             "starts_at": starts_at.replace(second=0, microsecond=0),
             "length_min": LENGTH // timedelta(minutes=1),

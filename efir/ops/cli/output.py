@@ -8,11 +8,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 
+def locale_name(environ: Mapping[str, str]) -> str:
+    """Return the locale of the environment, such as `en_US.UTF-8`; empty if there is none."""
+    names = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+    return next((environ[name] for name in names if environ.get(name)), "")
+
+
 def reader_language(environ: Mapping[str, str]) -> str:
     """Return the language of whoever reads the terminal: `ru`, or `en` for everybody else."""
-    names = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
-    language = next((environ[name] for name in names if environ.get(name)), "")
-    return "ru" if language.startswith("ru") else "en"
+    return "ru" if locale_name(environ).startswith("ru") else "en"
 
 
 def fail(code: str, detail: str) -> int:

@@ -74,6 +74,11 @@ def build_parser() -> Parser:
     _add(commands, "worker", "server:worker", "run a worker: verdicts, messages, upkeep")
     demo = _add(commands, "demo", "server:demo", "run everything with sample people and a local Telegram")
     demo.option("--reset", action="store_true", text="delete the demo's data first")
+    demo.option(
+        "--language",
+        choices=("ru", "en"),
+        text="of the sample people and their words (default: the locale's)",
+    )
     _add(commands, "migrate", "server:migrate", "bring the database to this version")
     rotate = _add(
         commands, "rotate-key", "server:rotate_key", "change the secret key: everybody has to log in again"

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from efir.config import KEY_FILE, ConfigError, secret_key_variable
 from efir.demo import seed, site
+from efir.ops.cli.output import locale_name
 from efir.server import processes, secret_key
 from efir.server.locks import exclusive_lock
 from efir.server.models import DemoMark
@@ -34,9 +35,13 @@ def worker(options: argparse.Namespace) -> int:
 
 
 def demo(options: argparse.Namespace) -> int:
-    """Seed the demo's data unless it is there, and run web and worker."""
+    """Seed the demo's data unless it is there, and run web and worker.
+
+    Its people are Russian unless English is asked for: a locale that says nothing (`C`) does not.
+    """
+    language = options.language or ("en" if locale_name(os.environ).startswith("en") else "ru")
     with exclusive_lock("web"), exclusive_lock("worker"):
-        seed.prepare(reset=options.reset)
+        seed.prepare(reset=options.reset, language=language)
         secret_key.confirm()
         return processes.run_components(
             processes.web_component(site.make_application), processes.worker_component
