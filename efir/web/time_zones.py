@@ -84,7 +84,8 @@ class TimeZoneField(TokenField):
     }
 
     def __init__(self, **kwargs: Any) -> None:
-        attrs = {"list": _LIST_ID, "autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}
+        # No autocomplete="off": Firefox would not show the list then.
+        attrs = {"list": _LIST_ID, "autocapitalize": "none", "spellcheck": "false"}
         kwargs.setdefault("max_length", 64)
         kwargs.setdefault("help_text", _("Начните писать город или имя пояса, например Europe/Moscow."))
         super().__init__(widget=TimeZoneInput(attrs=attrs), **kwargs)

@@ -144,7 +144,7 @@ def copy(webinar_id: int, context: Context) -> Webinar:
 
 
 def delete_draft(webinar_id: int, context: Context) -> None:
-    """Delete a draft; refused for anything else, and for a draft to which somebody has already sent a picture."""
+    """Delete a draft. Anything else is refused, and so is a draft with a rehearsal or one that was imported."""
     with transaction.atomic():
         authorize(context, Capability.EDIT_WEBINAR)
         webinar = _lock(webinar_id)
@@ -157,7 +157,7 @@ def delete_draft(webinar_id: int, context: Context) -> None:
         try:
             webinar.delete()
         except ProtectedError as exc:
-            raise ActionRefused(Code.LOCKED, "a picture was sent to this draft") from exc
+            raise ActionRefused(Code.LOCKED, "it has a rehearsal, or it was imported") from exc
         _notify(webinar_id)
         transaction.on_commit(
             partial(log.info, "webinar_deleted", webinar_id=webinar_id, actor_id=context.actor_id)
