@@ -162,6 +162,7 @@ def type_password_wrong(page: Page) -> None:
 
 def create_webinar_wrong(page: Page) -> None:
     page.fill("[name=title]", "Вебинар с чужим плеером")
+    page.select_option("[name=video]", "embed")  # the own broadcast hides the field of the player
     page.fill("[name=player_url]", "https://video.example.com/watch/1")
     page.fill("[name=time_zone]", "Europe/Moskva")
     _submit(page)
