@@ -9,7 +9,8 @@ from django.db.backends.sqlite3 import base
 
 from efir.lib.sqlite.write_queue import WriteQueue
 
-WRITERS = WriteQueue()
+# By the file of the database: a check of a backup fills a file of its own beside the one in use.
+_queues: dict[str, WriteQueue] = {}
 # As long as SQLite waits for its lock (`timeout` in the settings). After that the turn does not matter: SQLite decides.
 WAIT_S = 20.0
 _WRITES = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
@@ -18,15 +19,17 @@ _WRITES = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
 class Cursor(base.SQLiteCursorWrapper):
     """Waits for its turn with a statement that is a transaction by itself."""
 
+    writers: WriteQueue
+
     def execute(self, query: str, params: Any = None) -> Any:
         if self.connection.in_transaction or not _WRITES.match(query):
             return super().execute(query, params)
-        has_turn = WRITERS.enter(WAIT_S)
+        has_turn = self.writers.enter(WAIT_S)
         try:
             return super().execute(query, params)
         finally:
             if has_turn:
-                WRITERS.leave()
+                self.writers.leave()
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -34,12 +37,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     _has_turn = False
 
+    @property
+    def writers(self) -> WriteQueue:
+        """The queue of this database's writers in this process."""
+        return _queues.setdefault(str(self.settings_dict["NAME"]), WriteQueue())
+
     def create_cursor(self, name: str | None = None) -> Cursor:
         cursor: Cursor = self.connection.cursor(factory=Cursor)
+        cursor.writers = self.writers
         return cursor
 
     def _start_transaction_under_autocommit(self) -> None:
-        self._has_turn = WRITERS.enter(WAIT_S)
+        self._has_turn = self.writers.enter(WAIT_S)
         try:
             super()._start_transaction_under_autocommit()  # type: ignore[misc]  # its stubs leave it out
         except BaseException:
@@ -65,4 +74,4 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _leave(self) -> None:
         if self._has_turn:
             self._has_turn = False
-            WRITERS.leave()
+            self.writers.leave()

@@ -10,7 +10,9 @@ from django.db import OperationalError, connection, transaction
 
 from efir.accounts.models import Person
 from efir.lib.sqlite import base
-from efir.lib.sqlite.base import WRITERS
+from efir.lib.sqlite.write_queue import WriteQueue
+from efir.ops.backup.backup import backup
+from efir.ops.backup.restore import check
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -41,7 +43,7 @@ def test_waiting_writer_is_served_before_the_next_transaction(make_person, write
     with transaction.atomic():
         Person.objects.update(name="first")
         thread.start()
-        while not WRITERS._waiting:
+        while not connection.writers._waiting:
             time.sleep(0.001)
     with transaction.atomic():
         order.append("again")
@@ -88,18 +90,31 @@ def test_turn_ends_with_the_transaction(make_person, ending, monkeypatch):
     except (RuntimeError, OperationalError):
         pass
     connection.close()
-    assert WRITERS.enter(0.01)
-    WRITERS.leave()
+    assert connection.writers.enter(0.01)
+    connection.writers.leave()
 
 
 def test_writer_goes_on_without_a_turn(make_person, monkeypatch):
     """A turn that never ends, in a thread that hangs, must not stop the others for longer than SQLite itself would."""
     monkeypatch.setattr(base, "WAIT_S", 0.01)
     make_person()
-    WRITERS.enter(0.01)
+    connection.writers.enter(0.01)
     try:
         in_a_block("without")
         by_itself("either")
     finally:
-        WRITERS.leave()
+        connection.writers.leave()
     assert Person.objects.get().name == "either"
+
+
+def test_check_of_a_backup_does_not_wait_for_the_database_in_use(make_person, tmp_path, monkeypatch):
+    make_person()
+    backup(tmp_path / "efir.zip")
+    monkeypatch.setattr(base, "WAIT_S", 0.01)
+    turns, enter = [], WriteQueue.enter
+    monkeypatch.setattr(WriteQueue, "enter", lambda *args: turns.append(enter(*args)) or turns[-1])
+    with transaction.atomic():
+        Person.objects.update(name="changed meanwhile")
+        check(tmp_path / "efir.zip")
+    assert all(turns)
+    assert turns

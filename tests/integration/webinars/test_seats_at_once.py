@@ -9,7 +9,6 @@ import pytest
 from django.db import connection, transaction
 
 from efir.hooks.actions import ActionRefused, Code
-from efir.lib.sqlite.base import WRITERS
 from efir.webinars import core
 from efir.webinars.models import Seat
 from tests.conftest import SYSTEM
@@ -42,7 +41,7 @@ def wait_until_somebody_waits():
 
 def somebody_waits():
     if connection.vendor == "sqlite":
-        return bool(WRITERS._waiting)
+        return bool(connection.writers._waiting)
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
         return cursor.fetchone()[0] > 0
