@@ -15,11 +15,11 @@ demo: .venv/.base
 test: .venv/.dev
 	@$(PYTEST) -m "not slow"
 
-# Everything, on both databases and on every supported Python that is here.
+# Everything, on both databases and on every supported Python that is here. A failure on one does not hide the other's.
 test-all: .venv/.dev
 	@$(BIN)/python -m tools.pythons
-	@$(BIN)/python -m tools.postgres $(PYTEST)
-	@$(PYTEST)
+	@status=0; $(BIN)/python -m tools.postgres $(PYTEST) --durations=30 || status=1; \
+		$(PYTEST) --durations=30 || status=1; exit $$status
 
 check: .venv/.dev
 	$(BIN)/ruff format --check .
