@@ -25,9 +25,9 @@ from efir.telegram.outbox import enqueue
 from efir.webinars.posters.store import delete_unused
 
 TICK_S = 1.0
-# Between two chunks of verdicts, about as long as a chunk takes. SQLite has one writer. Writers take turns, but whoever
+# Between two chunks of verdicts, twice as long as a chunk takes. SQLite has one writer. Writers take turns, but whoever
 # writes several times in a row, as the dispatcher does, would wait for a chunk each time.
-LET_OTHERS_WRITE_S = 0.1
+LET_OTHERS_WRITE_S = 0.2
 # These jobs find nothing to do most of the time, and nobody waits for them by the second.
 PERIODIC_S = 5.0
 # A worker that was killed leaves its row behind.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet
 
+from efir.lib.compiled_query import CompiledQuery, Parameter
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.telegram.outbox.message_types import batch_policies
 
@@ -47,9 +49,9 @@ def first_of_each_person(
     They are ordered by priority; within one, everybody's first message goes before anybody's second. The queue is
     read in this order and each person looked up once, so that one with thousands of messages costs no more than others.
     """
-    seen, found = set(exclude_person_ids), list[OutboxMessage]()
+    seen, found = set(exclude_person_ids), list[tuple[int, int, int]]()
     reached: tuple[int, ...] = ()
-    while sum(order_of(message) <= reached for message in found) < limit:
+    while sum(order <= reached for order in found) < limit:
         others = due(now).exclude(person_id__in=seen).order_by("priority", "place", "pk")
         part = list(others.values_list("priority", "place", "pk", "person_id")[:limit])
         if not part:
@@ -58,22 +60,30 @@ def first_of_each_person(
             reached = tuple(order)
             if person_id not in seen:
                 seen.add(person_id)
-                if first := _first_of(person_id, now):
-                    found.append(first)
-    return sorted(found, key=order_of)[:limit]
+                found += _first_of(person_id, now)
+    keys = [pk for _priority, _place, pk in sorted(found)[:limit]]
+    rows = composable(OutboxMessage.objects.all(), len(keys)).in_bulk(keys)
+    return [rows[key] for key in keys if key in rows]
 
 
-def order_of(message: OutboxMessage) -> tuple[int, ...]:
-    """Return what the queue is ordered by."""
-    return message.priority, message.place, message.pk
+def _first_of(person_id: int, now: datetime) -> list[tuple[int, int, int]]:
+    """Return the place in the queue of the person's message with the earliest cause, if it is due; else nothing.
+
+    One that failed often holds up no other.
+    """
+    rows = _AHEAD.rows(person_id=person_id, now=now)
+    return [(priority, place, pk) for priority, place, pk, due_at in rows if due_at <= now]
 
 
-def _first_of(person_id: int, now: datetime) -> OutboxMessage | None:
-    """Return the person's message with the earliest cause, if it is due; one that failed often holds up no other."""
-    ahead = _queued().filter(Q(due_at__lte=now) | Q(failures__lt=PATIENCE), person_id=person_id)
-    ahead = ahead.exclude(deadline__lte=now)
-    first = ahead.select_related(*COMPOSED_FROM).order_by("cause_at", "priority", "pk").first()
-    return first if first and first.due_at <= now else None
+def _ahead() -> QuerySet[OutboxMessage, tuple[Any, ...]]:
+    now = Parameter("now", OutboxMessage, "due_at")
+    person = Parameter("person_id", OutboxMessage, "person")
+    ahead = _queued().filter(Q(due_at__lte=now) | Q(failures__lt=PATIENCE), person_id=person)
+    first = ahead.exclude(deadline__lte=now).order_by("cause_at", "priority", "pk")
+    return first.values_list("priority", "place", "pk", "due_at")[:1]
+
+
+_AHEAD = CompiledQuery(_ahead)
 
 
 def locked(rows: QuerySet[OutboxMessage], count: int) -> QuerySet[OutboxMessage]:
