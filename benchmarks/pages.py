@@ -33,9 +33,11 @@ def main(*arguments: str) -> None:
     """Print the table for this process's database."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks pages")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each run (default: 3)")
-    run_s: float = parser.parse_args(arguments).seconds
+    parser.add_argument("--only", default="", help="a part of the names of the pages to measure")
+    options = parser.parse_args(arguments)
+    run_s: float = options.seconds
     call_command("migrate", verbosity=0)
-    pages = _pages()
+    pages = [page for page in _pages() if options.only in page[0]]
     port = free_port()
     hello: Page = ("a bare hello (limit)", [get("/")] * CONNECTIONS, 0)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name, _, _ in (hello, *pages)}
