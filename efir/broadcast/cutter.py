@@ -96,7 +96,6 @@ class Cutter:
         self._rate = limits.RateLimit()
         self._index = 0
         self._audio: AudioTrack | None = None
-        self._chunk_is_new = False
         self._first_in_chunk = False
         self._reliable = 0
         self._audio_end = audio_until
@@ -157,16 +156,16 @@ class Cutter:
             self._reliable = self._reliable + 1 if packet.is_keyframe else -RELY_AGAIN_AFTER
         if pts < (self._skip_until - 0.001) * VIDEO_SCALE:
             return
+        pos = packet.pos if packet.pos is not None else self._position()
         if self._pending:
             length = (pts - self._pending[0].pts) / VIDEO_SCALE
             if (packet.is_keyframe and length >= self._segment_s * 0.95) or length >= limits.LONGEST_S:
                 # Up to the last frame's own end if this one comes much later: the sender stood still.
                 end = self._end_of_pending()
-                self._cut(pts if pts - end < VIDEO_SCALE // 2 else end)
+                self._cut(pts if pts - end < VIDEO_SCALE // 2 else end, pos)
         elif not packet.is_keyframe and not self._index and self._skip_until < 0:
             return  # nobody can show what comes before the first key frame
         duration = round((packet.duration or 0) * scale)
-        pos = packet.pos if packet.pos is not None else self._position()
         self._pending.append(Frame(bytes(packet), pts, dts, duration, packet.is_keyframe, pos))
         self._pending_bytes += packet.size
         if self._pending_bytes > limits.MAX_PENDING_BYTES:
@@ -192,7 +191,8 @@ class Cutter:
             return last.pts + (last.pts - self._pending[0].pts) // (len(self._pending) - 1)
         return last.pts + VIDEO_SCALE // 30
 
-    def _cut(self, end_pts: int) -> None:
+    def _cut(self, end_pts: int, next_pos: int | None = None) -> None:
+        """Emit what is pending. `next_pos`: where the next frame was read; the demuxer has read on since."""
         frames, self._pending, self._pending_bytes = self._pending, [], 0
         start, end = frames[0].pts / VIDEO_SCALE, end_pts / VIDEO_SCALE
         sound = self._audio.take_until(end) if self._audio else []
@@ -219,15 +219,15 @@ class Cutter:
                 audio_init=audio_init,
                 audio_media=audio_media,
                 last_pos=frames[-1].pos,
-                resume_pos=self._resume_pos(),
+                resume_pos=self._resume_pos(self._position() if next_pos is None else next_pos),
                 width=context.width,
                 height=context.height,
             )
         )
 
-    def _resume_pos(self) -> int:
-        """Return the position of the first bytes that may lie in no segment yet."""
-        positions = [self._position()]
+    def _resume_pos(self, next_pos: int) -> int:
+        """Return the position of the first bytes that may lie in no segment yet: of picture, `next_pos`."""
+        positions = [next_pos]
         if self._audio is not None:
             # From a little before the end of the sound that is out: the last packets of it, and all later ones.
             since = self._audio_end - PREROLL_S

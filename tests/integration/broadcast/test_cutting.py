@@ -93,8 +93,9 @@ def _with_short_last_sound(chunk: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_reader_begins_in_the_middle(kind):
-    chunks = record(kind, 6, **KINDS[kind])
+@pytest.mark.parametrize("silent", [False, True])
+def test_reader_begins_in_the_middle(kind, silent):
+    chunks = record(kind, 6, **KINDS[kind] | ({"audio": ""} if silent else {}))
     whole = cut(chunks, kind)
     for index, before in enumerate(whole.segments[:-1]):
         data = b"".join(chunks)
