@@ -38,8 +38,8 @@ CTA_MAX_LENGTH = 100
 DESCRIPTION_MAX_LENGTH = 20_000
 
 STATUSES = frozenset({"scheduled", "live", "paused", "ended"})
-# Of a post that people could see, or that WordPress will show at its time.
-_PUBLISHED = frozenset({"publish", "future", "private"})
+# Of a post that everybody could see, or that WordPress will show at its time; a private one stays a draft.
+_PUBLISHED = frozenset({"publish", "future"})
 _DELETED = frozenset({"trash", "auto-draft", "inherit"})
 
 _is_url = URLValidator(schemes=["http", "https"])
@@ -213,6 +213,8 @@ class _Reader:
 
 def _parse(text: str, form: str) -> datetime | None:
     """Return the time in this form, or in ISO 8601 for an empty one; None if it is in another."""
+    if not form and ":" not in text:
+        return None  # a date alone would be read as midnight
     try:
         return datetime.strptime(text, form) if form else datetime.fromisoformat(text)  # noqa: DTZ007  # the zone is the mapping's
     except ValueError:

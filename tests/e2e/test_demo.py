@@ -38,7 +38,8 @@ def wheel(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory, wheel):
-    site = Site(tmp_path_factory.mktemp("demo"), PYTHONPATH=str(wheel))
+    # An English locale would ask for English people.
+    site = Site(tmp_path_factory.mktemp("demo"), PYTHONPATH=str(wheel), LANGUAGE="ru")
     for name in ("EFIR_DATABASE_URL", "EFIR_MIN_WATCHED", "EFIR_TELEGRAM_RATE"):
         del site.environ[name]
     site.start("demo")

@@ -65,6 +65,13 @@ def test_draft_stays_a_draft(run_import):
     assert (done.code, Webinar.objects.get().status) == (0, "draft")
 
 
+def test_private_post_does_not_become_public(run_import):
+    run_import(
+        [post(1, status="private"), post(2, status="private", state="scheduled", start="2026-12-01 19:00")]
+    )
+    assert set(Webinar.objects.values_list("status", flat=True)) == {"draft"}
+
+
 def test_nothing_comes_out_of_an_import(run_import, make_person, clock):
     make_person(Role.CANDIDATE)
     run_import(
@@ -79,6 +86,18 @@ def test_nothing_comes_out_of_an_import(run_import, make_person, clock):
     assert archive_settled() == 0
     assert (JournalEntry.objects.count(), OutboxMessage.objects.count()) == (0, 0)
     assert list(verify(with_media=False))[-1].startswith("OK")
+
+
+def test_pages_show_an_imported_webinar(run_import, as_role):
+    run_import(
+        [post(1, "Первый эфир", video="https://x.org/1")],
+        mapping={"meta": {"recording": "_core_webinar_video"}},
+    )
+    webinar = Webinar.objects.get()
+    page = as_role(Role.SPEAKER).get(f"/admin_webinar/{webinar.pk}/", HTTP_ACCEPT="text/html")
+    assert (page.status_code, "Первый эфир" in page.content.decode()) == (200, True)
+    assert as_role(Role.CANDIDATE).get(f"/account/webinar_room/{webinar.pk}/").status_code == 200
+    assert as_role(Role.CANDIDATE).get("/webinars/").status_code == 200
 
 
 def test_verify_finds_a_message_of_an_imported_webinar(run_import, make_person, clock):
@@ -121,6 +140,7 @@ def test_recording_comes_over_where_it_is_mapped(run_import):
         ({"start": ""}, "start_missing"),
         ({"start": "11/25/2026 7pm"}, "start_unreadable"),
         ({"start": "1999-01-01 10:00"}, "start_unreadable"),
+        ({"start": "2026-02-01"}, "start_unreadable"),
         ({"title": " "}, "title_length"),
         ({"title": "ы" * 201}, "title_length"),
         ({"content": "ы" * 20_001}, "text_length"),
