@@ -18,7 +18,7 @@ def test_the_file_button_is_the_pages_own_and_works_by_keyboard(chromium, site, 
     page.on("filechooser", lambda _: None)
     page.goto("/admin_webinar/new/")
     button = page.get_by_text("Выбрать файл")
-    page.locator("[name=chat_url]").focus()
+    page.locator("[name=talk_words]").focus()
     page.keyboard.press("Tab")
     expect(page.locator("[name=poster]")).to_be_focused()
     assert button.evaluate("label => getComputedStyle(label).outlineStyle") == "solid"
@@ -37,6 +37,8 @@ def test_a_poster_is_seen_before_and_after_and_pasted_code_gives_its_address(chr
     page = a_page(chromium, site, "speaker")
     page.goto("/admin_webinar/new/")
     page.fill("[name=title]", "С постером")
+    page.select_option("[name=video]", "embed")
+    page.select_option("[name=talk]", "embed")
     file = io.BytesIO()
     Image.new("RGB", (1280, 720), "orange").save(file, "PNG")
 
@@ -55,6 +57,7 @@ def test_a_poster_is_seen_before_and_after_and_pasted_code_gives_its_address(chr
     page.fill("[name=chat_url]", "<iframe src=https://example.org/c/?a=1&amp;b=2 width=5></iframe>")
     expect(page.locator("[name=chat_url]")).to_have_value("https://example.org/c/?a=1&b=2")
     page.fill("[name=chat_url]", "")
+    page.select_option("[name=talk]", "chat")
 
     page.get_by_role("button", name="Создать черновик").click()
     expect(page.locator("#errors")).to_be_focused()
@@ -74,3 +77,21 @@ def test_a_poster_is_seen_before_and_after_and_pasted_code_gives_its_address(chr
     expect(page.locator(".poster-preview img")).to_be_visible()
     # The refused form came as a 400, which Chromium notes by itself.
     assert [said for said in page.complaints if "400" not in said] == []
+
+
+def test_a_player_is_tried_before_it_is_saved_and_enter_still_saves(chromium, site, cast):
+    del cast
+    page = a_page(chromium, site, "speaker")
+    page.goto("/admin_webinar/new/")
+    page.select_option("[name=video]", "embed")
+    page.fill("[name=player_url]", "https://youtu.be/abc")
+    with page.expect_popup() as trial:
+        page.get_by_role("button", name="Показать, как увидят").click()
+    expect(trial.value.locator("iframe")).to_have_attribute("src", "https://www.youtube.com/embed/abc")
+    expect(page.locator("[name=player_url]")).to_have_value("https://youtu.be/abc")
+    page.fill("[name=title]", "По клавише")
+    page.fill("[name=time_zone]", "омск")
+    page.locator("[name=title]").press("Enter")
+    expect(page.get_by_text("Черновик создан.")).to_be_visible()
+    expect(page.locator("[name=time_zone]")).to_have_value("Asia/Omsk")
+    assert page.complaints == []
