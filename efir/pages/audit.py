@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.core.paginator import Paginator
+from django.db.models import Field
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.functional import Promise
@@ -130,10 +131,16 @@ def _detail_lines(record: AuditRecord) -> list[tuple[str, str, str]]:
 def _label(name: str) -> str:
     if name in _DETAIL_LABELS:
         return str(_DETAIL_LABELS[name])
+    field = _field(name)
+    return str(field.verbose_name) if field else name
+
+
+def _field(name: str) -> Field[Any, Any] | None:
     for model in (Webinar, SiteSettings):
-        with suppress(FieldDoesNotExist, AttributeError):
-            return str(model._meta.get_field(name).verbose_name)  # type: ignore[union-attr]  # columns alone
-    return name
+        with suppress(FieldDoesNotExist):
+            field = model._meta.get_field(name)
+            return field if isinstance(field, Field) else None
+    return None
 
 
 def _value(name: str, value: Any) -> str:
@@ -143,4 +150,6 @@ def _value(name: str, value: Any) -> str:
         return "—"
     if name == "untold":
         return ", ".join(map(_label, value))
-    return str(dict(Role.choices).get(value, value) if name == "role" else value)
+    field = _field(name)
+    choices = Role.choices if name == "role" else field.flatchoices if field else ()
+    return str(dict(choices).get(str(value), value))

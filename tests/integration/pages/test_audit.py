@@ -203,6 +203,12 @@ class TestPage:
         page = admin.get(f"/account/audit/?webinar={webinar.pk}&action=webinar_edited").content.decode()
         assert '<details class="fold"><summary>2 изменения</summary>' in page
 
+    def test_choices_are_in_words(self, admin, make_webinar):
+        webinar = make_webinar("draft")
+        core.update(webinar.pk, {"talk": "questions"}, SYSTEM)
+        page = admin.get(f"/account/audit/?webinar={webinar.pk}&action=webinar_edited").content.decode()
+        assert "разговор в комнате: общий чат → вопросы ведущему" in page
+
     def test_is_paged(self, admin, make_webinar, clock, django_assert_max_num_queries):
         webinar = make_webinar("scheduled")
         for number in range(60):
