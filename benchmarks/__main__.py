@@ -23,7 +23,8 @@ from tools.postgres import MISSING, binaries, cluster
 # In the order of a run: the soak, which takes ten minutes, last.
 SQLITE = (
     "evening", "logins", "newcomers", "rush", "pipeline", "claims", "sending", "fanout", "talk", "arrival",
-    "pages", "large_pages", "ingest", "segments", "migrations", "delay", "recording", "rtmp", "soak",
+    "pages", "large_pages", "ingest", "segments", "migrations", "delay", "hidden_studio", "recording", "rtmp",
+    "soak",
 )  # fmt: skip
 POSTGRESQL = (
     "logins", "newcomers", "rush", "pipeline", "claims", "sending", "fanout", "arrival", "large_pages",

@@ -140,7 +140,7 @@ def _measures(browser: Browser, seconds: float) -> Iterator[tuple[str, Callable[
 
 def _own(browser: Browser, seconds: float, *, in_firefox: bool = False) -> Shown:
     """Send from the studio and watch in the room, with the settings as they come."""
-    webinar, cookies = _prepare()
+    webinar, cookies = prepare()
     with efir("serve") as server:
         url = f"http://127.0.0.1:{server.port}"
         studio = _context(browser, url, cookies[0]).new_page()
@@ -163,7 +163,7 @@ def _own(browser: Browser, seconds: float, *, in_firefox: bool = False) -> Shown
 
 def _rtmp(browser: Browser, seconds: float) -> Shown:
     """Send by RTMP to Efir, and watch in the room."""
-    webinar, cookies = _prepare()
+    webinar, cookies = prepare()
     key, port = stream_keys.issue(webinar.pk, SYSTEM), free_port()
     with efir("serve", EFIR_RTMP_PORT=str(port)) as server:
         core.core_webinar_set_status(webinar.pk, "start", SYSTEM)
@@ -173,8 +173,8 @@ def _rtmp(browser: Browser, seconds: float) -> Shown:
             return compare(drawn, read)
 
 
-def _prepare() -> tuple[Webinar, list[str]]:
-    """Create a published webinar with its own broadcast. Return it with the sessions of a speaker and a viewer."""
+def prepare() -> tuple[Webinar, list[str]]:
+    """Create a published webinar with its own broadcast; return it with the sessions of a speaker and a viewer."""
     call_command("migrate", verbosity=0)
     number = Webinar.objects.count()
     (speaker,) = create_people(1, Role.SPEAKER, f"s{number}-")
