@@ -77,9 +77,11 @@ function showState({ status, withdrawn, talk: now, leads }) {
 // The mode may change while people watch. The list of people is a tab of the talk, and stands below the player without one.
 function place() {
   const talks = TALKS.includes(mode);
+  // The page comes with the tab of its mode, and before the first state somebody may have chosen another one.
+  const isOther = talk.dataset.mode !== mode;
   talk.dataset.mode = mode;
   if (mode === "questions" && tabs.chosen === "chat") tabs.choose("questions");
-  if (mode === "chat") tabs.choose("chat");
+  if (mode === "chat" && isOther) tabs.choose("chat");
   if (talks) $("talk-people").append($("people"));
   else if ($("people").closest(".talk")) document.querySelector("#studio > .under > .about").before($("people"));
   for (const part of talk.querySelectorAll("[data-in]")) part.hidden = part.dataset.in !== mode;
