@@ -282,7 +282,9 @@ def test_the_list_of_people_keeps_the_pages_that_were_asked_for(person):
 
     tab = person.opens(prepare=prepare)
     rows, more = tab.locator("#people-list li"), tab.get_by_role("button", name="Показать ещё")
-    tab.get_by_role("link", name="Чат и вопросы").press("Enter")  # on a phone the talk is folded until the start
+    tab.get_by_role("link", name="Чат и вопросы").press(
+        "Enter"
+    )  # on a phone the talk is folded until the start
     tab.locator("#talk-tab-people").press("Enter")
     expect(rows).to_have_text(["Анна кандидат", "Борис кандидат"])
     expect(tab.locator("#people-shown")).to_have_text("Показано 2 из 5")

@@ -193,14 +193,14 @@ def test_tabs_that_cannot_share_watch_each_for_itself(live, missing):
 def test_stream_stays_while_the_watching_one_cannot_open(live):
     tab = live.opens("Math.random = () => 0;", prepare=lambda tab: tab.clock.install())
     has_stream(live, tab, watching=False)
-    tab.route("**/stream?watching=1", lambda route: route.abort())
+    # After a third failure in a row the page closes its stream and asks why. On a busy machine three come soon.
+    tab.route("**/stream?watching=1", lambda route: route.abort(), times=2)
     enters(tab)
     tab.clock.run_for(600)
-    assert tab.evaluate(OPEN) == [""]
     expect(tab.locator("#lost")).to_be_hidden()
-    tab.unroute("**/stream?watching=1")
     tab.clock.run_for(5_000)
     has_stream(live, tab, watching=True)
+    eventually(lambda: intervals(live, "watching") == [True])
     assert intervals(live, "presence") == [True]
 
 
