@@ -126,7 +126,7 @@ def test_read_only_server_is_an_outage_and_no_bug(place):
     began = time.monotonic()
     eventually(lambda: time.monotonic() - began > 5)
     log = site.log.read_text()
-    # The server restarts to become read-only: a write that it cuts off is another error.
+    # The switch ends all connections: a write that it cuts off is another error.
     cut_off = "server closed the connection"
     assert [line for line in log.splitlines() if "Traceback" in line and cut_off not in line] == []
     assert log.count("database_read_only") <= 1 + (time.monotonic() - began) // 60
