@@ -153,4 +153,4 @@ class _LeftOut:
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         if self._count and not hasattr(config, "workeroutput"):
             parts = ", ".join(f"{count} of tests/{folder}" for folder, count in sorted(self._count.items()))
-            print(f"Not run here: {parts}, and PostgreSQL. `make test-all` runs them, in some 25 minutes.")
+            print(f"Not run here: {parts}, and PostgreSQL. `make test-all` runs them, in some 40 minutes.")
