@@ -42,7 +42,7 @@ function answered({ answered_minute: minute }, words) {
 
 function time(at) {
   const shown = element("time", "muted", TIME.format(new Date(at)));
-  shown.dateTime = at;
+  shown.dateTime = new Date(at).toISOString(); // HTML takes three digits of a second
   return shown;
 }
 
