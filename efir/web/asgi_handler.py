@@ -49,7 +49,8 @@ class OneThreadHandler(ASGIHandler):
         self.load_middleware(is_async=False)
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="efir-django")
         # PostgreSQL may keep a page waiting, for the network or while it is away.
-        reading = ThreadPoolExecutor(READING_THREADS if settings.EFIR.is_sqlite else THREADS)
+        threads = READING_THREADS if settings.EFIR.is_sqlite else THREADS
+        reading = ThreadPoolExecutor(threads, thread_name_prefix="efir-django-reading")
         reserved = ThreadPoolExecutor(RESERVED_THREADS, thread_name_prefix="efir-django-reserved")
         # Not a bare `run_in_executor`: the thread gets the context of the log, asynchronous views the event loop.
         self._respond_in_thread = sync_to_async(self._respond, thread_sensitive=False, executor=pool)

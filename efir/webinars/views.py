@@ -38,8 +38,6 @@ from efir.webinars.schedule import Schedule, booked_webinar_ids
 from efir.webinars.selectors import for_calendar, visible_webinar
 
 SCHEDULE_PATH = "/webinars/"
-
-
 # Webinars after the next one. More make a page that no telephone likes; most sites never have as many.
 ON_A_PAGE = 30
 

@@ -35,12 +35,12 @@ class Cursor(base.SQLiteCursorWrapper):
 class DatabaseWrapper(base.DatabaseWrapper):
     """Django's backend, whose transactions begin in turn: they are those that write (`transaction_mode` IMMEDIATE)."""
 
+    writers: WriteQueue  # of this database, in this process
     _has_turn = False
 
-    @property
-    def writers(self) -> WriteQueue:
-        """The queue of this database's writers in this process."""
-        return _queues.setdefault(str(self.settings_dict["NAME"]), WriteQueue())
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        self.writers = _queues.setdefault(str(self.settings_dict["NAME"]), WriteQueue())
+        return super().get_new_connection(conn_params)
 
     def create_cursor(self, name: str | None = None) -> Cursor:
         cursor: Cursor = self.connection.cursor(factory=Cursor)
