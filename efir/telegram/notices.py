@@ -5,6 +5,7 @@ Each is a row that outlives the process. Its call is made twice at most, whateve
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +15,8 @@ import structlog
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.dispatch import receiver
-from django.utils.translation import gettext
+from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_lazy
 
 from efir.accounts.language import in_language_of
 from efir.accounts.models import Person
@@ -144,7 +146,7 @@ class NoticeClaim:
     def compose(self) -> OutgoingMessage:
         """Return what the call will say, in the person's language."""
         with in_language_of(self.person):
-            return _COMPOSE[self.purpose](self.person).acceptable()
+            return _compose(self.purpose, self.person).acceptable()
 
 
 def claim_notices(limit: int) -> list[NoticeClaim]:
@@ -228,6 +230,13 @@ def requeue_notice(claim: NoticeClaim, delay: timedelta = timedelta(0)) -> None:
     claim.notice.update(tries=F("tries") - 1, next_at=clock.now() + delay)
 
 
+def _compose(purpose: str, person: Person) -> OutgoingMessage:
+    if purpose == Purpose.PASSWORD_RESET:
+        return _password_reset(person)
+    text, button = _PLAIN[purpose]
+    return OutgoingMessage(str(text) % {"name": escape_line(person.name)}, [button()] if button else ())
+
+
 def _password_reset(person: Person) -> OutgoingMessage:
     chat = TelegramChat.objects.filter(person=person, reset_from__gt=clock.now()).first()
     if chat and chat.reset_from:
@@ -243,11 +252,6 @@ def _password_reset(person: Person) -> OutgoingMessage:
     )
 
 
-def _test(person: Person) -> OutgoingMessage:
-    text = gettext("Проверка связи: всё в порядке, %(name)s. Сообщения о вебинарах будут приходить сюда.")
-    return OutgoingMessage(text % {"name": escape_line(person.name)})
-
-
 def _reset_held(person: Person, since: datetime) -> OutgoingMessage:
     text = gettext(
         "%(name)s, на сайте просят новый пароль для вашего аккаунта. Этот чат привязан вместо другого, поэтому "
@@ -256,83 +260,6 @@ def _reset_held(person: Person, since: datetime) -> OutgoingMessage:
     )
     words = {"name": escape_line(person.name), "moment": _moment(since)}
     return OutgoingMessage(text % words, [_forgotten_button()])
-
-
-def _password_changed(person: Person) -> OutgoingMessage:
-    text = gettext(
-        "%(name)s, пароль вашего аккаунта на сайте изменён. На других устройствах нужно войти заново.\n\n"
-        "Это были не вы? Сразу задайте новый пароль: кнопка ниже откроет страницу, где его можно попросить."
-    )
-    return OutgoingMessage(text % {"name": escape_line(person.name)}, [_forgotten_button()])
-
-
-def _password_link_made(person: Person) -> OutgoingMessage:
-    text = gettext(
-        "%(name)s, администратор сделал для вас одноразовую ссылку, по которой можно задать новый пароль. Она "
-        "действует сутки.\n\n"
-        "Вы об этом не просили? Спросите администратора. Если войти на сайт ещё раз, ссылка перестанет действовать."
-    )
-    return OutgoingMessage(text % {"name": escape_line(person.name)})
-
-
-def _second_factor_on(person: Person) -> OutgoingMessage:
-    text = gettext(
-        "%(name)s, для вашего аккаунта на сайте включён вход в два шага: после пароля нужен код из приложения.\n\n"
-        "Это были не вы? Сразу смените пароль и попросите администратора сбросить вход в два шага."
-    )
-    return OutgoingMessage(text % {"name": escape_line(person.name)}, [_forgotten_button()])
-
-
-def _second_factor_off(person: Person) -> OutgoingMessage:
-    text = gettext(
-        "%(name)s, вход в два шага для вашего аккаунта на сайте выключен: теперь хватит пароля.\n\n"
-        "Это были не вы? Сразу смените пароль и включите вход в два шага снова."
-    )
-    return OutgoingMessage(text % {"name": escape_line(person.name)}, [_security_button()])
-
-
-def _second_factor_reset(person: Person) -> OutgoingMessage:
-    text = gettext(
-        "%(name)s, администратор сбросил вход в два шага для вашего аккаунта на сайте: теперь хватит пароля, и на "
-        "всех устройствах нужно войти заново.\n\n"
-        "Вы об этом не просили? Войдите, смените пароль, включите вход в два шага снова и спросите администратора."
-    )
-    return OutgoingMessage(text % {"name": escape_line(person.name)}, [_security_button()])
-
-
-def _recovery_code_used(person: Person) -> OutgoingMessage:
-    text = gettext(
-        "%(name)s, для вашего аккаунта на сайте только что использован код восстановления.\n\n"
-        "Это были не вы? Сразу смените пароль и получите новые коды восстановления."
-    )
-    return OutgoingMessage(text % {"name": escape_line(person.name)}, [_security_button()])
-
-
-def _codes_guessed(person: Person) -> OutgoingMessage:
-    text = gettext(
-        "%(name)s, кто-то входит в ваш аккаунт на сайте с верным паролем, но вводит неверные коды.\n\n"
-        "Это были не вы? Тогда ваш пароль знает кто-то ещё: сразу смените его."
-    )
-    return OutgoingMessage(text % {"name": escape_line(person.name)}, [_forgotten_button()])
-
-
-def _chat_moved(person: Person) -> OutgoingMessage:
-    text = gettext(
-        "%(name)s, к вашему аккаунту на сайте привязан другой чат Telegram: сообщения о вебинарах и ссылки для "
-        "нового пароля придут туда, а сюда больше нет.\n\n"
-        "Это были не вы? Сегодня же войдите на сайт, смените пароль и привяжите этот чат снова. Ещё сутки новый чат "
-        "не получит ссылку для пароля. Войти не получается? Напишите администратору."
-    )
-    return OutgoingMessage(text % {"name": escape_line(person.name)}, [_account_button()])
-
-
-def _chat_unlinked(person: Person) -> OutgoingMessage:
-    text = gettext(
-        "%(name)s, Telegram отвязан от вашего аккаунта на сайте: сообщения сюда больше не придут.\n\n"
-        "Это были не вы? Войдите на сайт, смените пароль и привяжите этот чат снова. Войти не получается? Напишите "
-        "администратору."
-    )
-    return OutgoingMessage(text % {"name": escape_line(person.name)}, [_account_button()])
 
 
 def _account_button() -> tuple[str, str]:
@@ -351,16 +278,78 @@ def _moment(moment: datetime) -> str:
     return absolute_time(moment, ZoneInfo(settings.TIME_ZONE))
 
 
-_COMPOSE = {
-    Purpose.PASSWORD_RESET.value: _password_reset,
-    Purpose.TEST.value: _test,
-    Purpose.PASSWORD_CHANGED.value: _password_changed,
-    Purpose.PASSWORD_LINK_MADE.value: _password_link_made,
-    Purpose.SECOND_FACTOR_ON.value: _second_factor_on,
-    Purpose.SECOND_FACTOR_OFF.value: _second_factor_off,
-    Purpose.SECOND_FACTOR_RESET.value: _second_factor_reset,
-    Purpose.RECOVERY_CODE_USED.value: _recovery_code_used,
-    Purpose.CODES_GUESSED.value: _codes_guessed,
-    Purpose.CHAT_MOVED.value: _chat_moved,
-    Purpose.CHAT_UNLINKED.value: _chat_unlinked,
+# A notice that needs nothing but the name of its person: the text, and the button below it.
+_PLAIN: dict[str, tuple[Promise | str, Callable[[], tuple[str, str]] | None]] = {
+    Purpose.TEST.value: (
+        gettext_lazy("Проверка связи: всё в порядке, %(name)s. Сообщения о вебинарах будут приходить сюда."),
+        None,
+    ),
+    Purpose.PASSWORD_CHANGED.value: (
+        gettext_lazy(
+            "%(name)s, пароль вашего аккаунта на сайте изменён. На других устройствах нужно войти заново.\n\n"
+            "Это были не вы? Сразу задайте новый пароль: кнопка ниже откроет страницу, где его можно попросить."
+        ),
+        _forgotten_button,
+    ),
+    Purpose.PASSWORD_LINK_MADE.value: (
+        gettext_lazy(
+            "%(name)s, администратор сделал для вас одноразовую ссылку, по которой можно задать новый пароль. Она "
+            "действует сутки.\n\n"
+            "Вы об этом не просили? Спросите администратора. Если войти на сайт ещё раз, ссылка перестанет действовать."
+        ),
+        None,
+    ),
+    Purpose.SECOND_FACTOR_ON.value: (
+        gettext_lazy(
+            "%(name)s, для вашего аккаунта на сайте включён вход в два шага: после пароля нужен код из приложения.\n\n"
+            "Это были не вы? Сразу смените пароль и попросите администратора сбросить вход в два шага."
+        ),
+        _forgotten_button,
+    ),
+    Purpose.SECOND_FACTOR_OFF.value: (
+        gettext_lazy(
+            "%(name)s, вход в два шага для вашего аккаунта на сайте выключен: теперь хватит пароля.\n\n"
+            "Это были не вы? Сразу смените пароль и включите вход в два шага снова."
+        ),
+        _security_button,
+    ),
+    Purpose.SECOND_FACTOR_RESET.value: (
+        gettext_lazy(
+            "%(name)s, администратор сбросил вход в два шага для вашего аккаунта на сайте: теперь хватит пароля, и на "
+            "всех устройствах нужно войти заново.\n\n"
+            "Вы об этом не просили? Войдите, смените пароль, включите вход в два шага снова и спросите администратора."
+        ),
+        _security_button,
+    ),
+    Purpose.RECOVERY_CODE_USED.value: (
+        gettext_lazy(
+            "%(name)s, для вашего аккаунта на сайте только что использован код восстановления.\n\n"
+            "Это были не вы? Сразу смените пароль и получите новые коды восстановления."
+        ),
+        _security_button,
+    ),
+    Purpose.CODES_GUESSED.value: (
+        gettext_lazy(
+            "%(name)s, кто-то входит в ваш аккаунт на сайте с верным паролем, но вводит неверные коды.\n\n"
+            "Это были не вы? Тогда ваш пароль знает кто-то ещё: сразу смените его."
+        ),
+        _forgotten_button,
+    ),
+    Purpose.CHAT_MOVED.value: (
+        gettext_lazy(
+            "%(name)s, к вашему аккаунту на сайте привязан другой чат Telegram: сообщения о вебинарах и ссылки для "
+            "нового пароля придут туда, а сюда больше нет.\n\n"
+            "Это были не вы? Сегодня же войдите на сайт, смените пароль и привяжите этот чат снова. Ещё сутки новый "
+            "чат не получит ссылку для пароля. Войти не получается? Напишите администратору."
+        ),
+        _account_button,
+    ),
+    Purpose.CHAT_UNLINKED.value: (
+        gettext_lazy(
+            "%(name)s, Telegram отвязан от вашего аккаунта на сайте: сообщения сюда больше не придут.\n\n"
+            "Это были не вы? Войдите на сайт, смените пароль и привяжите этот чат снова. Войти не получается? Напишите "
+            "администратору."
+        ),
+        _account_button,
+    ),
 }
