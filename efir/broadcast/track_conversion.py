@@ -10,7 +10,8 @@ import av
 from av.audio.fifo import AudioFifo
 from av.audio.resampler import AudioResampler
 
-AAC_FRAME = 1024  # samples
+from efir.broadcast.audio_track import AAC_FRAME
+
 # Less than this between two frames of sound is the rounding of their times.
 MAX_ROUNDING_S = 0.05
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -146,20 +144,20 @@ def seed(language: str) -> None:
     context = Context(speaker.pk, Source.WEB)
     start = now - timedelta(days=1)
     stop = start + LENGTH
-    with _clock_at(start - timedelta(days=1)):
+    with clock.stopped_at(start - timedelta(days=1)):
         webinar = _publish_webinar(texts.yesterday, start, speaker)
         for login in SEATS_YESTERDAY:
             core.book_seat(webinar.pk, people[login])
-    with _clock_at(start):
+    with clock.stopped_at(start):
         core.core_webinar_set_status(webinar.pk, "start", context)
     for login, minute in ASKED_YESTERDAY.items():
-        with _clock_at(start + timedelta(minutes=minute)):
+        with clock.stopped_at(start + timedelta(minutes=minute)):
             write_message(webinar.pk, people[login], texts.question, Kind.QUESTION, uuid4())
-    with _clock_at(start + PRESSED_AFTER):
+    with clock.stopped_at(start + PRESSED_AFTER):
         webinar = core.core_webinar_set_cta_visibility(webinar.pk, True, context)
         for login in PRESSED_YESTERDAY:
             record_press(webinar, people[login])
-    with _clock_at(stop):
+    with clock.stopped_at(stop):
         recorder = RecorderRow(uuid4(), start - timedelta(hours=1), stop, closed_at=stop)
 
         def rows(minutes: dict[str, tuple[int, int]]) -> tuple[IntervalRow, ...]:
@@ -183,7 +181,7 @@ def seed(language: str) -> None:
             Opening.objects.create(webinar=webinar, person=people[login], opened_at=opened_at)
         core.core_webinar_set_status(webinar.pk, "stop", context)
         core.publish_recording(webinar.pk, f"{settings.EFIR.public_url}/demo/recording/", context)
-    with _clock_at(stop + timedelta(seconds=settings.EFIR.settle_s + 1)):
+    with clock.stopped_at(stop + timedelta(seconds=settings.EFIR.settle_s + 1)):
         while classifier.classify_due():
             pass
 
@@ -218,12 +216,6 @@ def _publish_webinar(
         context,
     )
     return core.publish(webinar.pk, context)
-
-
-@contextmanager
-def _clock_at(moment: datetime) -> Iterator[None]:
-    with clock.replaced(lambda: moment):
-        yield
 
 
 def _print_welcome(*, kept: bool) -> None:

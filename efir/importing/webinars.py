@@ -5,8 +5,7 @@ The plan reads everything and writes nothing; each webinar is then written in on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -230,11 +229,11 @@ def write_webinar(plan: WebinarPlan, source: str) -> Webinar:
     with transaction.atomic():
         webinar = core.create(plan.fields, BY_OPERATOR)
         if plan.published_at:
-            with _clock_at(plan.published_at):
+            with clock.stopped_at(plan.published_at):
                 webinar = core.publish(webinar.pk, BY_OPERATOR)
         if plan.ended_at and webinar.starts_at:
             for status, moment in (("start", webinar.starts_at), ("stop", plan.ended_at)):
-                with _clock_at(moment):
+                with clock.stopped_at(moment):
                     core.core_webinar_set_status(webinar.pk, status, BY_OPERATOR)
             if plan.recording_url:
                 core.publish_recording(webinar.pk, plan.recording_url, BY_OPERATOR)
@@ -243,9 +242,3 @@ def write_webinar(plan: WebinarPlan, source: str) -> Webinar:
             webinar = core.archive(webinar.pk, BY_OPERATOR)
         ImportedRecord.objects.create(source=source, foreign_id=plan.foreign_id, webinar=webinar)
         return webinar
-
-
-@contextmanager
-def _clock_at(moment: datetime) -> Iterator[None]:
-    with clock.replaced(lambda: moment):
-        yield

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -99,6 +99,11 @@ def replaced(source: Callable[[], datetime]) -> Iterator[None]:
         yield
     finally:
         _source, _reference = kept
+
+
+def stopped_at(moment: datetime) -> AbstractContextManager[None]:
+    """Let it be this moment within the block, with the same limits as `replaced`."""
+    return replaced(lambda: moment)
 
 
 def iso(moment: datetime) -> str:
