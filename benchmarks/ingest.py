@@ -43,7 +43,7 @@ def main(_option: str = "--seconds", seconds: str = str(SECONDS)) -> None:
     with efir("serve") as server:
         time.sleep(3)  # what a process does when it starts
         idle = percent(server, IDLE_S)
-        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", cookies=cookies) as http:
+        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", cookies=cookies, timeout=60) as http:
             answer = http.post(
                 f"/admin_webinar/{webinar.pk}/broadcast",
                 json={"mime": "video/mp4"},

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.browser import pages
 from tests.e2e.conftest import cast, site, speaker, telegram  # noqa: F401  # fixtures
 from tools.screenshots import browser
 from tools.screenshots.installations import Installations
@@ -40,3 +41,11 @@ def installations() -> Iterator[Installations]:
 def contexts(chromium: Browser, installations: Installations) -> browser.ContextPool:
     """Share browser contexts between tests, by visitor and language."""
     return browser.ContextPool(chromium, installations)
+
+
+@pytest.fixture(autouse=True)
+def _close_browsers() -> Iterator[None]:
+    """Close the browsers of people that the test opened; those of wider fixtures are open before it begins."""
+    number = pages.number_of_opened()
+    yield
+    pages.close_opened_since(number)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.test_smoke import a_page
+from tests.browser.pages import a_page
 from tests.support.devtools import chromium_with_tabs
 from tests.support.firefox import firefox
 from tests.support.site import eventually

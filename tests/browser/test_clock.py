@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.browser.test_smoke import a_page
+from tests.browser.pages import a_page
 
 AHEAD_MS = 90 * 60 * 1000
 TELLS_OFFSET = """async () => {

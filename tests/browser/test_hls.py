@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_smoke import a_page
+from tests.browser.pages import a_page
 from tests.e2e.conftest import PLAYER, Cast
 from tests.support.broadcast import Broadcast, broadcasting
 from tests.support.site import Site, Visitor

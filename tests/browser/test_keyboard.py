@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.test_smoke import a_page
+from tests.browser.pages import a_page
 
 MOST_STEPS = 80
 # Where the focus is, and whether it shows: an outline or a ring of its own that the element has not without it.

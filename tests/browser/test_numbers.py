@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.test_smoke import a_page
+from tests.browser.pages import a_page
 from tests.support.site import eventually
 
 SIZES = [{"width": 360, "height": 740}, {"width": 1440, "height": 900}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_smoke import a_page
+from tests.browser.pages import a_page
 
 READY = "navigator.serviceWorker.ready.then((registration) => registration.active.state)"
 KEPT = """async () => (await Promise.all((await caches.keys()).map(async (name) =>

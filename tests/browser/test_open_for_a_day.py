@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_smoke import a_page
+from tests.browser.pages import a_page
 from tests.support.site import Visitor, eventually
 
 VIEWER = "stays@example.org"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.test_smoke import a_page
+from tests.browser.pages import a_page
 
 INK = "getComputedStyle(document.body).color"
 

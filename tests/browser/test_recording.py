@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_smoke import a_page
+from tests.browser.pages import a_page
 from tests.e2e.conftest import Cast
 from tests.support.recorder import record
 from tests.support.sender import Sender

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.test_smoke import a_page
+from tests.browser.pages import a_page
 from tests.browser.test_tabs import WATCHED
 from tests.e2e.conftest import PLAYER
 from tests.support.site import Site, Visitor, eventually

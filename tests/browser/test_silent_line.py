@@ -9,7 +9,7 @@ from copy import copy
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_smoke import a_page
+from tests.browser.pages import a_page, stop_clock
 from tests.browser.test_tabs import WATCHED
 from tests.support.relay import Relay, relaying
 from tests.support.site import Visitor, eventually
@@ -48,7 +48,7 @@ def in_the_room(logged_in: Page, webinar: int, *init_scripts: str) -> Iterator[P
     page = logged_in.context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.clock.install()
+    stop_clock(page)
     for script in init_scripts:
         page.add_init_script(script)
     page.goto(f"/account/webinar_room/{webinar}/")
@@ -178,7 +178,6 @@ def test_keep_alives_reach_the_tabs_that_share_the_stream(logged_in, webinar):
     """Their holder's timers may be slowed down in the background; events are not."""
     with in_the_room(logged_in, webinar) as follower, in_the_room(logged_in, webinar) as holder:
         eventually(lambda: follower.evaluate("streams.every((each) => each.readyState === 2)"))
-        holder.clock.pause_at(holder.evaluate("Date.now()") + 1000)
         follower.evaluate(
             "name => { new BroadcastChannel(name).onmessage = ({ data }) => { window.heard = Boolean(data.state); }; }",
             f"efir-room-{webinar}",

@@ -3,32 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import expect
 
-from tests.support.site import PASSWORD
-
-
-def a_page(chromium: Browser, site, login: str = "", password: str = PASSWORD) -> Page:
-    """A person's own browser; whatever its console complains about is kept on the page."""
-    context = chromium.new_context(base_url=site.url, locale="ru-RU", viewport={"width": 390, "height": 800})
-    # The provider of the player is another network's: what it would show is not this test's matter.
-    context.route(
-        "https://www.youtube.com/**", lambda route: route.fulfill(body="эфир", content_type="text/html")
-    )
-    page = context.new_page()
-    page.complaints = []
-    page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    if login:
-        page.goto("/login/")
-        page.fill("[name=username]", login)
-        page.fill("[name=password]", password)
-        page.click("form[action*=login] button, main form button[type=submit], main form button")
-        page.wait_for_url(lambda url: "/login/" not in url)  # a speaker lands on the list of webinars
-        if "/account/consent/" in page.url:  # somebody whom the command line added
-            page.get_by_role("button", name="Даю согласие").click()
-            page.wait_for_url(lambda url: "/consent/" not in url)
-    return page
+from tests.browser.pages import a_page
 
 
 @pytest.mark.smoke

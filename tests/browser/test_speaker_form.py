@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.test_smoke import a_page
+from tests.browser.pages import a_page
 
 
 def test_the_file_button_is_the_pages_own_and_works_by_keyboard(chromium, site, cast):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_smoke import a_page
+from tests.browser.pages import a_page
 
 # The page asks every five seconds.
 DRAWN_WITHIN_MS = 60_000

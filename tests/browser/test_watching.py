@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 from playwright.sync_api import Error, Locator, Page, expect
 
+from tests.browser.pages import stop_clock
 from tests.browser.test_tabs import LOADS_HIDDEN, Person, elsewhere, person, webinar  # noqa: F401  # fixtures
 from tests.e2e.conftest import PLAYER, Cast
 from tests.support.site import Site, Visitor, eventually
@@ -191,7 +192,7 @@ def test_tabs_that_cannot_share_watch_each_for_itself(live, missing):
 
 
 def test_stream_stays_while_the_watching_one_cannot_open(live):
-    tab = live.opens("Math.random = () => 0;", prepare=lambda tab: tab.clock.install())
+    tab = live.opens("Math.random = () => 0;", prepare=stop_clock)
     has_stream(live, tab, watching=False)
     # After a third failure in a row the page closes its stream and asks why. On a busy machine three come soon.
     tab.route("**/stream?watching=1", lambda route: route.abort(), times=2)
@@ -208,7 +209,7 @@ def test_stream_stays_while_the_watching_one_cannot_open(live):
     ("status", "words"), [(503, "Эфир не открылся"), (409, "Сейчас эфир не идёт"), (0, "Эфир не открылся")]
 )
 def test_refusal_is_told_and_tried_again(live, status, words):
-    tab = live.opens(prepare=lambda tab: tab.clock.install())
+    tab = live.opens(prepare=stop_clock)
     refuse = lambda route: route.fulfill(status=status, json={}) if status else route.abort()  # noqa: E731
     tab.route("**/watch", refuse, times=2)
     button = tab.get_by_role("button", name="Войти в эфир")

@@ -78,6 +78,7 @@ def test_language_is_the_options_or_the_locales(monkeypatch, words, locale, lang
     monkeypatch.setenv("LANG", locale)
     monkeypatch.setattr(server.seed, "prepare", lambda **given: asked.append(given["language"]))
     monkeypatch.setattr(server.secret_key, "confirm", lambda: None)
+    monkeypatch.setattr(server.processes, "web_component", lambda *_: None)  # which takes the port
     monkeypatch.setattr(server.processes, "run_components", lambda *_: 0)
     options: Namespace = build_parser().parse_args(["demo", *words])
     assert (server.demo(options), asked) == (0, [language])

@@ -1,0 +1,57 @@
+"""Pages of people in the browser, which are closed with the test, and a page's clock that the test alone moves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.support.site import PASSWORD
+
+_opened: list[BrowserContext] = []
+
+
+def a_page(chromium: Browser, site, login: str = "", password: str = PASSWORD) -> Page:
+    """A person's own browser; whatever its console complains about is kept on the page."""
+    context = chromium.new_context(
+        base_url=site.url,
+        locale="ru-RU",
+        viewport={"width": 390, "height": 800},
+        reduced_motion="reduce",  # without a graphics card each frame of an animation costs processor time
+    )
+    _opened.append(context)
+    # The provider of the player is another network's: what it would show is not this test's matter.
+    context.route(
+        "https://www.youtube.com/**", lambda route: route.fulfill(body="эфир", content_type="text/html")
+    )
+    page = context.new_page()
+    page.complaints = []
+    page.on("console", lambda message: message.type == "error" and page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    if login:
+        page.goto("/login/")
+        page.fill("[name=username]", login)
+        page.fill("[name=password]", password)
+        page.click("form[action*=login] button, main form button[type=submit], main form button")
+        page.wait_for_url(lambda url: "/login/" not in url)  # a speaker lands on the list of webinars
+        if "/account/consent/" in page.url:  # somebody whom the command line added
+            page.get_by_role("button", name="Даю согласие").click()
+            page.wait_for_url(lambda url: "/consent/" not in url)
+    return page
+
+
+def number_of_opened() -> int:
+    return len(_opened)
+
+
+def close_opened_since(number: int) -> None:
+    """Close the browsers of people that were opened after this many: each goes on using the processor."""
+    while len(_opened) > number:
+        _opened.pop().close()
+
+
+def stop_clock(page: Page) -> None:
+    """Stop the clock of what this page will load: only `clock.run_for` and `clock.fast_forward` move it."""
+    now = datetime.now(UTC)
+    page.clock.install(time=now)
+    page.clock.pause_at(now + timedelta(seconds=1))
