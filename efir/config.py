@@ -185,6 +185,7 @@ PORT = number("a port", 0, 65535, cast=int)
 OPTIONAL_PORT = number("a port", 0, 65535, "; 0 for none", cast=int)
 WAIT = number("days", 0, 365)
 RETENTION = number("days", 0, 36500, "; 0 keeps for ever")
+SWITCH = Kind(lambda text: {"0": False, "1": True}[text], "0 or 1")
 
 
 @dataclass(frozen=True)
@@ -353,12 +354,17 @@ class Config:
     segment_s: float = setting(
         number("seconds", 0.5, 10), "1", "least length of a segment of the own broadcast"
     )
+    low_rung: bool = setting(
+        SWITCH,
+        "0",
+        "1: the worker also encodes a smaller picture (360p) of each own broadcast, for viewers with a slow line",
+    )
     media_days: float = setting(
         RETENTION,
         "0",
         "days after the end to keep the media of an own broadcast, its recording too; 0 for ever",
     )
-    demo: bool = setting(Kind(lambda text: {"0": False, "1": True}[text], "0 or 1"), "0", "", internal=True)
+    demo: bool = setting(SWITCH, "0", "", internal=True)
 
     @cached_property
     def database(self) -> dict[str, Any]:

@@ -56,6 +56,7 @@ POSTGRESQL = (
     "tests/integration/attendance/test_watching.py",
     "tests/integration/broadcast/test_recordings.py",
     "tests/integration/broadcast/test_ingest.py",
+    "tests/integration/broadcast/test_low_rung.py",
     "tests/integration/followup/test_followup.py",
     "tests/integration/hooks/",
     "tests/integration/importing/",

@@ -1,4 +1,4 @@
-"""The parent's side of the process that reads one container: `efir.broadcast.segment_process`."""
+"""The parent's side of a process that reads what a stranger sent: `segment_process` and `low_process`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from typing import Any
 
 from efir.lib.concurrency import wait_for
 
-# A chunk is read in milliseconds; on a machine that is ten times slower and busy it takes a second.
+# A chunk is read in milliseconds, and a segment encoded in a fifth of a second; on a machine that is ten times slower
+# and busy it takes a few seconds.
 STUCK_S = 20.0
 # Chunks in the pipe: the rest waits in the database.
 MOST_UNREAD = 4
@@ -43,12 +44,14 @@ class SegmentChild:
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
-    async def start(cls, parameters: dict[str, Any], wake: asyncio.Event) -> SegmentChild:
-        """Start a process with the parameters of `segment_process`."""
+    async def start(
+        cls, parameters: dict[str, Any], wake: asyncio.Event, module: str = "segment_process"
+    ) -> SegmentChild:
+        """Start a process with the parameters of this module of `efir.broadcast`."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "efir.broadcast.segment_process",
+            f"efir.broadcast.{module}",
             str(os.getpid()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

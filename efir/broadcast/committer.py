@@ -102,8 +102,11 @@ class Committer:
         self._is_loaded = False
         self._rates: list[tuple[int, float]] = []
 
-    def commit(self, source: Input, message: Message) -> None:
-        """Write a segment's files, then its row and the progress. Raises LeaseLost, OSError, database errors."""
+    def commit(self, source: Input, message: Message) -> Segment | None:
+        """Write a segment's files, then its row and the progress; return None if the disk has no room for it.
+
+        Raises LeaseLost, OSError, database errors.
+        """
         body, (init, content, audio_init, audio, header) = message.body, message.blobs
         container = source.container
         written: list[str] = []
@@ -134,13 +137,14 @@ class Committer:
             self._delete(written)
             raise
         if segment:
-            metrics.BROADCAST_SEGMENTS.inc()
+            metrics.BROADCAST_SEGMENTS.labels("full").inc()
             arrived_at = source.locate(body["last_pos"]).received_at
             metrics.BROADCAST_DELAY.observe(max(0.0, (segment.created_at - arrived_at).total_seconds()))
             self._last = segment
             if segment.live_number is not None:
                 self._last_live = segment
             segments_changed.send(sender=Segment, webinar_id=self._webinar_id)
+        return segment
 
     def _write_files(
         self, written: list[str], init: bytes, content: bytes, audio_init: bytes, audio: bytes

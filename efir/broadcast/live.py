@@ -8,17 +8,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
 
 from efir.broadcast.committer import segments_changed
-from efir.broadcast.models import Segment
-from efir.broadcast.playlist import ListedSegment, media_playlist, read_listed, read_new, window
+from efir.broadcast.models import LowSegment, Segment
+from efir.broadcast.playlist import ListedSegment, Rendition, media_playlist, read_listed, read_new, window
 from efir.broadcast.playlist_presence import PlaylistPresence
 from efir.lib import clock
 from efir.lib.concurrency import in_thread, wait_for
 from efir.lib.log import ThrottledErrorLog
 from efir.room.hub import RoomHub
-from efir.room.state import set_signal_source
+from efir.room.state import set_picture_sources
 from efir.webinars.lifecycle import Status, Video
 from efir.webinars.models import Webinar
 
@@ -30,6 +31,8 @@ IDLE_S = 0.5
 SIGNAL_S = 4.0
 # An encoder with rare key frames makes longer segments: then the signal waits one and a half of them, up to this.
 MOST_SIGNAL_S = 7.0
+# The smaller picture is encoded within a second, or 6 s later after a burst; one that is further behind does not come.
+MOST_BEHIND = timedelta(seconds=15)
 
 log = structlog.get_logger(__name__)
 
@@ -39,9 +42,10 @@ class LiveBroadcast:
 
     def __init__(self) -> None:
         self.segments: list[ListedSegment] = []
+        self.low_segments: list[ListedSegment] = []
         self.changed = asyncio.Event()
-        self.was_coming = False
-        self._encoded: dict[bool, bytes] = {}
+        self.told = (False, False)  # what the room was told: whether a picture comes, and a smaller one
+        self._encoded: dict[Rendition, bytes] = {}
 
     def add(self, segment: ListedSegment) -> None:
         """Add the next segment."""
@@ -50,13 +54,20 @@ class LiveBroadcast:
         self.changed.set()
         self.changed = asyncio.Event()
 
-    def playlist(self, *, audio: bool) -> bytes:
+    def add_low(self, segment: ListedSegment) -> None:
+        """Add the next segment of the lower rung."""
+        self.low_segments = window([*self.low_segments, segment])
+        self._encoded.pop(Rendition.LOW, None)
+
+    def playlist(self, rendition: Rendition) -> bytes:
         """Return the encoded playlist; empty while there is nothing to play."""
-        if not self.segments:
+        segments = self.low_segments if rendition is Rendition.LOW else self.segments
+        if not segments:
             return b""
-        if audio not in self._encoded:
-            self._encoded[audio] = media_playlist(self.segments, audio=audio).encode()
-        return self._encoded[audio]
+        if rendition not in self._encoded:
+            audio = rendition is Rendition.AUDIO
+            self._encoded[rendition] = media_playlist(segments, audio=audio).encode()
+        return self._encoded[rendition]
 
     @property
     def is_coming(self) -> bool:
@@ -65,6 +76,17 @@ class LiveBroadcast:
             return False
         last = self.segments[-1]
         return is_recent(last.created_at, last.duration_s)
+
+    @property
+    def has_low(self) -> bool:
+        """Whether the lower rung keeps up with the full one."""
+        return bool(self.segments and self.low_segments) and _keeps_up(
+            self.segments[-1].starts_at, self.low_segments[-1].starts_at
+        )
+
+
+def _keeps_up(full: datetime, low: datetime) -> bool:
+    return full - low < MOST_BEHIND
 
 
 def is_recent(created_at: datetime, duration_s: float) -> bool:
@@ -81,6 +103,7 @@ class LiveBroadcasts:
         self._hub = hub
         self._broadcasts: dict[int, LiveBroadcast] = {}
         self._last_id: dict[int, int] = {}
+        self._last_low_id: dict[int, int] = {}
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._errors = ThrottledErrorLog(log, "broadcast_refresh_failed")
@@ -93,6 +116,11 @@ class LiveBroadcasts:
         """Return whether segments of this webinar come now. Thread-safe."""
         broadcast = self._broadcasts.get(webinar_id)
         return broadcast is not None and broadcast.is_coming
+
+    def has_low(self, webinar_id: int) -> bool:
+        """Return whether a smaller picture of this webinar can be played. Thread-safe."""
+        broadcast = self._broadcasts.get(webinar_id)
+        return broadcast is not None and broadcast.has_low
 
     async def run(self) -> None:
         """Follow the broadcasts until cancelled."""
@@ -122,16 +150,28 @@ class LiveBroadcasts:
             segments += await in_thread(read_new, {pk: self._last_id[pk] for pk in known})
         for webinar_id in new:
             self._broadcasts[webinar_id] = LiveBroadcast()
-            self._last_id[webinar_id] = 0
+            self._last_id[webinar_id] = self._last_low_id[webinar_id] = 0
         for segment in segments:
             if segment.id > self._last_id[segment.webinar_id]:
                 self._last_id[segment.webinar_id] = segment.id
                 self._broadcasts[segment.webinar_id].add(segment)
+        if settings.EFIR.low_rung:
+            await self._refresh_low(new, known)
+
+    async def _refresh_low(self, new: set[int], known: set[int]) -> None:
+        segments = await in_thread(read_listed, new, low=True) if new else []
+        if known:
+            segments += await in_thread(read_new, {pk: self._last_low_id[pk] for pk in known}, low=True)
+        for segment in segments:
+            if segment.id > self._last_low_id[segment.webinar_id]:
+                self._last_low_id[segment.webinar_id] = segment.id
+                self._broadcasts[segment.webinar_id].add_low(segment)
 
     def _tell_signals(self) -> None:
         for webinar_id, broadcast in self._broadcasts.items():
-            if broadcast.is_coming != broadcast.was_coming:
-                broadcast.was_coming = broadcast.is_coming
+            now = broadcast.is_coming, broadcast.has_low
+            if now != broadcast.told:
+                broadcast.told = now
                 self._hub.broadcast_state(webinar_id)
 
     def _on_segments(self, **kwargs: Any) -> None:
@@ -165,14 +205,29 @@ def has_signal(webinar: Webinar) -> bool:
     return last is not None and is_recent(last.created_at, last.duration_s)
 
 
-def playlist_of(webinar: Webinar, *, audio: bool) -> bytes:
+def has_low(webinar: Webinar) -> bool:
+    """Return whether a smaller picture of the webinar can be played: from memory, or from the database."""
+    if _live is not None:
+        return _live.has_low(webinar.pk)
+    try:
+        last = Segment.objects.filter(webinar=webinar, live_number__isnull=False).order_by("-number").first()
+        low = LowSegment.objects.filter(webinar=webinar).order_by("-live_number").first()
+    except SynchronousOnlyOperation:
+        return False
+    return last is not None and low is not None and _keeps_up(last.starts_at, low.segment.starts_at)
+
+
+def playlist_of(webinar: Webinar, rendition: Rendition) -> bytes:
     """Return the webinar's playlist from the database; empty if there is nothing to play."""
     if webinar.state not in (Status.LIVE, Status.PAUSED) or webinar.video != Video.OWN:
         return b""
-    segments = window(read_listed([webinar.pk]))
-    return media_playlist(segments, audio=audio).encode() if segments else b""
+    low = rendition is Rendition.LOW
+    if low and not settings.EFIR.low_rung:
+        return b""
+    segments = window(read_listed([webinar.pk], low=low))
+    return media_playlist(segments, audio=rendition is Rendition.AUDIO).encode() if segments else b""
 
 
 def register() -> None:
-    """Tell the room where the signal comes from."""
-    set_signal_source(has_signal)
+    """Tell the room where the signal comes from, and whether there is a smaller picture."""
+    set_picture_sources(signal=has_signal, low=has_low)

@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import structlog
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 
 from efir.broadcast import media, recordings
-from efir.broadcast.models import BroadcastSession, Recording, RecordingState, Segment
+from efir.broadcast.models import BroadcastSession, LowSegment, Recording, RecordingState, Segment
+from efir.broadcast.playlist import ADDRESS_VALID
 from efir.broadcast.recording_parts import parts_of
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
@@ -18,13 +19,25 @@ from efir.webinars.models import Webinar
 
 # Segments in one call of the worker's job: each is up to four files.
 BATCH = 500
+# The lower rung is for the room alone: nobody can ask for what left its playlist so long ago.
+LOW_KEPT = 3 * ADDRESS_VALID
 
 log = structlog.get_logger(__name__)
 
 
 def prune_media() -> bool:
     """Delete a batch of what is not kept; tell whether there may be more."""
-    return delete_outside_recordings() or delete_old()
+    return delete_low() or delete_outside_recordings() or delete_old()
+
+
+def delete_low() -> bool:
+    """Delete segments of the lower rung that are not listed any more; the last one of a live webinar counts on."""
+    last = LowSegment.objects.filter(webinar=OuterRef("webinar")).order_by("-live_number").values("pk")[:1]
+    old = LowSegment.objects.filter(created_at__lt=clock.now() - LOW_KEPT)
+    done = old.filter(~Q(pk=Subquery(last)) | Q(webinar__status__in=recordings.OVER))
+    rows = list(done.order_by("pk")[:BATCH])
+    _delete_low_segments(rows)
+    return bool(rows)
 
 
 def delete_outside_recordings() -> bool:
@@ -74,6 +87,7 @@ def _delete_recording(recording: Recording) -> None:
 def _delete_segments(segments: list[Segment]) -> None:
     """Delete the files, then the rows: what a crash leaves behind is found again by its row."""
     ids = [segment.pk for segment in segments]
+    _delete_low_segments(list(LowSegment.objects.filter(segment__in=ids)))
     others = Segment.objects.exclude(pk__in=ids).filter(
         container__in={each.container_id for each in segments}
     )
@@ -85,3 +99,12 @@ def _delete_segments(segments: list[Segment]) -> None:
     Segment.objects.filter(pk__in=ids).delete()
     if segments:
         log.info("media_deleted", webinar_ids=sorted({each.webinar_id for each in segments}), count=len(ids))
+
+
+def _delete_low_segments(rows: list[LowSegment]) -> None:
+    ids = [row.pk for row in rows]
+    names = {name for row in rows for name in (row.name, row.init)}
+    shared = LowSegment.objects.exclude(pk__in=ids).filter(init__in=names).values_list("init", flat=True)
+    for name in names.difference(shared):
+        media.store().delete(name)
+    LowSegment.objects.filter(pk__in=ids).delete()

@@ -158,6 +158,31 @@ class Segment(models.Model):
         return self.starts_at + timedelta(seconds=self.duration_s)
 
 
+class LowSegment(models.Model):
+    """The smaller picture of a segment, with the same sound and the same times: a file of the lower rung.
+
+    Segments that could not be encoded in time have none. `live_number` and `live_break`: its EXT-X-MEDIA-SEQUENCE and
+    EXT-X-DISCONTINUITY-SEQUENCE in `low.m3u8`, which goes on after what was left out with a discontinuity.
+    """
+
+    webinar = models.ForeignKey(Webinar, models.CASCADE, related_name="+")
+    segment = models.OneToOneField(Segment, models.CASCADE, related_name="low")
+    name = models.CharField(max_length=100, unique=True)
+    init = models.CharField(max_length=100)
+    size = models.PositiveIntegerField()
+    live_number = models.PositiveIntegerField()
+    live_break = models.PositiveIntegerField()
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["webinar", "live_number"], name="low_segment_number_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.webinar_id}: low {self.live_number}"
+
+
 class BroadcastLease(models.Model):
     """Which worker makes the segments of a webinar. `term` grows with every holder: it fences late commits."""
 

@@ -1,17 +1,19 @@
-"""The room's media playlists (RFC 8216): the last minute of a live webinar, with the sound or as the sound alone."""
+"""The room's media playlists (RFC 8216): the last minute of a live webinar, also smaller, or as the sound alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import reduce
 from operator import or_
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import F, Q, QuerySet, Value
 
 from efir.broadcast import media
-from efir.broadcast.models import Segment
+from efir.broadcast.models import LowSegment, Segment
 from efir.lib import clock
 
 # How much of the past is listed: a player that lost its connection for half a minute goes on without a break.
@@ -36,6 +38,14 @@ FIELDS = (
 )
 
 
+class Rendition(StrEnum):
+    """The playlists of a webinar: as it came, the smaller picture (`EFIR_LOW_RUNG`), and the sound alone."""
+
+    LIVE = "live"
+    LOW = "low"
+    AUDIO = "audio"
+
+
 @dataclass(frozen=True, slots=True)
 class ListedSegment:
     """What a playlist and the signal need of a segment: the columns of `FIELDS`."""
@@ -54,25 +64,32 @@ class ListedSegment:
     created_at: datetime
 
 
-def read_new(last_ids: Mapping[int, int]) -> list[ListedSegment]:
-    """Return the listed segments that are newer than these, by webinar id.
+def read_new(last_ids: Mapping[int, int], *, low: bool = False) -> list[ListedSegment]:
+    """Return the listed segments that are newer than these, by webinar id; `low`: of the lower rung.
 
     Each webinar has a last id of its own: of two webinars the later id may be committed first.
     """
     newer = [Q(webinar_id=webinar_id, id__gt=last_id) for webinar_id, last_id in last_ids.items()]
-    rows = Segment.objects.filter(reduce(or_, newer), live_number__isnull=False).order_by("id")
+    rows = _listed(low).filter(reduce(or_, newer)).order_by("id")
     return [ListedSegment(*row) for row in rows.values_list(*FIELDS)]
 
 
-def read_listed(webinar_ids: Iterable[int]) -> list[ListedSegment]:
-    """Return the segments of these webinars that may still be listed."""
-    rows = Segment.objects.filter(live_number__isnull=False)
+def read_listed(webinar_ids: Iterable[int], *, low: bool = False) -> list[ListedSegment]:
+    """Return the segments of these webinars that may still be listed; `low`: of the lower rung."""
+    rows = _listed(low)
     # A second of video is one segment or less: these are enough for a minute of each webinar.
     found: list[ListedSegment] = []
     for webinar_id in webinar_ids:
         latest = rows.filter(webinar_id=webinar_id).order_by("-live_number")
         found += [ListedSegment(*row) for row in latest.values_list(*FIELDS)[: int(2 * WINDOW_S)]]
     return sorted(found, key=lambda segment: segment.id)
+
+
+def _listed(low: bool) -> QuerySet[Any]:
+    if not low:
+        return Segment.objects.filter(live_number__isnull=False)
+    times = {name: F(f"segment__{name}") for name in ("starts_at", "duration_s", "media_start")}
+    return LowSegment.objects.annotate(audio_name=Value(""), audio_init=Value(""), **times)
 
 
 def window(segments: Sequence[ListedSegment]) -> list[ListedSegment]:

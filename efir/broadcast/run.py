@@ -16,6 +16,7 @@ from efir.broadcast import ingest, lease
 from efir.broadcast.child import SegmentChild, wait_until_ended
 from efir.broadcast.committer import Committer, Input
 from efir.broadcast.lease import LeaseLost
+from efir.broadcast.low_rung import LowRung
 from efir.broadcast.models import BroadcastSession, Chunk, Container, SessionState
 from efir.broadcast.scanner import container_kind
 from efir.lib.concurrency import in_thread, wait_for
@@ -54,6 +55,7 @@ class BroadcastRun:
         self._input: Input | None = None
         self._deaths: tuple[tuple[int, int, int] | None, int] = None, 0
         self._committer = Committer(webinar_id, self._lease)
+        self._low = LowRung(webinar_id, self._lease) if settings.EFIR.low_rung else None
 
     def notify(self) -> None:
         """Note that this process has accepted something."""
@@ -64,6 +66,8 @@ class BroadcastRun:
         """Run to the end, renewing the lease meanwhile."""
         renewing = asyncio.create_task(self._renew())
         working = asyncio.create_task(self._work())
+        # Nothing waits for the lower rung, and nothing that happens to it ends the run.
+        encoding = [asyncio.create_task(self._low.run())] if self._low else []
         try:
             await asyncio.wait({renewing, working}, return_when=asyncio.FIRST_COMPLETED)
             if working.done():
@@ -74,7 +78,7 @@ class BroadcastRun:
             log.exception("broadcast_failed", webinar_id=self.webinar_id)
             await asyncio.sleep(RETRY_S)
         finally:
-            for task in (renewing, working):
+            for task in (renewing, working, *encoding):
                 task.cancel()
                 with suppress(asyncio.CancelledError, Exception):
                     await task
@@ -191,7 +195,9 @@ class BroadcastRun:
             worked = True
             message = self._child.messages.popleft()
             if message.body["type"] == "segment" and self._input:
-                await in_thread(self._committer.commit, self._input, message)
+                segment = await in_thread(self._committer.commit, self._input, message)
+                if segment and self._low:
+                    self._low.offer(segment, b"".join(message.blobs[:2]))
             elif message.body["type"] == "fault":
                 await self._fault(message.body["code"])
             elif message.body["type"] == "died" and self._input:

@@ -1,8 +1,7 @@
 """The process that reads one container with limits: `python -m efir.broadcast.segment_process PARENT`.
 
-PARENT is the number of the process that asks. Standard input is a JSON line with the parameters, then frames: a
-length of four bytes and a chunk; a length of 0 ends the container. Standard output are messages: a length of four
-bytes, a JSON object, and the blobs whose sizes it names.
+PARENT is the number of the process that asks. Standard input is a JSON line with the parameters, then frames: a chunk
+each; an empty one ends the container. Standard output are messages (see `efir.broadcast.pipes`).
 """
 
 from __future__ import annotations
@@ -13,19 +12,20 @@ import resource
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+from efir.broadcast.pipes import Pipes
 from efir.lib.child_limits import limit_child
 
 # 1080p60 at 8 Mbit/s keeps some 20 MB in memory beside PyAV's 40.
 MEMORY_BYTES = 256 * 2**20
 
 
-class Parent:
-    """The pipes to the parent: chunks come in, messages go out."""
+class Parent(Pipes):
+    """The pipes to the parent as what the demuxer reads from: chunks come in, messages go out."""
 
     def __init__(self, source: BinaryIO, target: BinaryIO) -> None:
-        self._source, self._target = source, target
+        super().__init__(source, target)
         self._chunk = memoryview(b"")
         self._begun = self._ended = False
         self.on_chunk: Callable[[bytes], None] = _ignore
@@ -50,17 +50,6 @@ class Parent:
         taken, self._chunk = self._chunk[:size], self._chunk[size:]
         self.position += len(taken)
         return bytes(taken)
-
-    def read_frame(self) -> bytes:
-        """Return the next chunk; empty at the end of the container, or if the parent is gone."""
-        head = self._source.read(4)
-        return self._source.read(int.from_bytes(head, "big")) if len(head) == 4 else b""
-
-    def send(self, message: dict[str, Any], *blobs: bytes) -> None:
-        """Send a message with its blobs."""
-        head = json.dumps(message | {"blobs": [len(blob) for blob in blobs]}).encode()
-        self._target.write(b"".join((len(head).to_bytes(4, "big"), head, *blobs)))
-        self._target.flush()
 
 
 def _ignore(_chunk: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path, re_path, register_converter
 
 from efir.broadcast import media, views
+from efir.broadcast.playlist import Rendition
 
 
 class ChunkNumberConverter:
@@ -22,17 +23,14 @@ class ChunkNumberConverter:
 register_converter(ChunkNumberConverter, "chunk")
 
 urlpatterns = [
-    path(
-        "account/webinar_room/<id:webinar_id>/video/live.m3u8",
-        views.live_playlist,
-        {"audio": False},
-        name="live_playlist",
-    ),
-    path(
-        "account/webinar_room/<id:webinar_id>/video/audio.m3u8",
-        views.live_playlist,
-        {"audio": True},
-        name="audio_playlist",
+    *(
+        path(
+            f"account/webinar_room/<id:webinar_id>/video/{rendition}.m3u8",
+            views.live_playlist,
+            {"rendition": rendition},
+            name=f"{rendition}_playlist",
+        )
+        for rendition in Rendition
     ),
     re_path(media.PATH.pattern.replace("/media/", "^media/") + "$", views.media_file, name="media_file"),
     path("admin_webinar/<id:webinar_id>/broadcast", views.open_session, name="broadcast_open"),

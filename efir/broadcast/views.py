@@ -24,6 +24,7 @@ from efir.broadcast import ingest, media
 from efir.broadcast.ingest import MAX_CHUNK_BYTES, BroadcastRefused
 from efir.broadcast.live import playlist_of
 from efir.broadcast.models import SessionSource
+from efir.broadcast.playlist import Rendition
 from efir.hooks.actions import ActionRefused, Code
 from efir.web.shortcuts import refused_json
 from efir.webinars.selectors import visible_webinar
@@ -103,14 +104,14 @@ def end_session(request: HttpRequest, webinar_id: int, session_id: UUID) -> Http
 
 @never_cache
 @require_safe
-def live_playlist(request: HttpRequest, webinar_id: int, *, audio: bool) -> HttpResponse:
+def live_playlist(request: HttpRequest, webinar_id: int, *, rendition: Rendition) -> HttpResponse:
     """Return the playlist. `efir.edge.video` answers first, in a process that serves rooms."""
     if not isinstance(request.user, Person):
         return HttpResponse(status=401)
     if not can(request.user, Capability.ENTER_ROOM):
         return HttpResponse(status=403)
     webinar = visible_webinar(webinar_id, drafts=can(request.user, Capability.EDIT_WEBINAR))
-    body = playlist_of(webinar, audio=audio) if webinar else b""
+    body = playlist_of(webinar, rendition) if webinar else b""
     return HttpResponse(body, status=200 if body else 404, content_type="application/vnd.apple.mpegurl")
 
 

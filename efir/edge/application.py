@@ -13,6 +13,7 @@ from django.db import Error as DatabaseError
 from django.http.request import split_domain_port, validate_host
 
 from efir.broadcast import media
+from efir.broadcast.playlist import Rendition
 from efir.broadcast.recording_links import LINK_PATTERN
 from efir.edge.body_limit import BodyLimitMiddleware
 from efir.edge.cached_files import OfflineFiles, StaticFiles, logo_files, poster_files, theme_file
@@ -83,8 +84,10 @@ def edge_routes(django: Application, media_files: MediaFiles | None = None) -> t
             refuse_flood,
             "POST",
         ),
-        Route(_path(rf"{_VIDEO}live\.m3u8"), "video/live.m3u8", LivePlaylist()),
-        Route(_path(rf"{_VIDEO}audio\.m3u8"), "video/audio.m3u8", LivePlaylist(audio=True)),
+        *(
+            Route(_path(rf"{_VIDEO}{name}\.m3u8"), f"video/{name}.m3u8", LivePlaylist(name))
+            for name in Rendition
+        ),
         Route(
             _path(rf"/recordings/({LINK_PATTERN})/video\.(m3u8|mp4)"),
             "recordings/<token>/video",

@@ -8,6 +8,7 @@ from functools import lru_cache
 from efir.broadcast import media
 from efir.broadcast.live import current_live
 from efir.broadcast.media_cache import MediaCache, read_part, size_of
+from efir.broadcast.playlist import Rendition
 from efir.lib import clock, metrics
 from efir.lib.asgi import (
     PREPARED,
@@ -37,10 +38,10 @@ PART_BYTES = 256 * 1024
 
 
 class LivePlaylist:
-    """`live.m3u8`, or with `audio` the sound alone."""
+    """`live.m3u8`, `low.m3u8` or `audio.m3u8`."""
 
-    def __init__(self, *, audio: bool = False) -> None:
-        self._audio = audio
+    def __init__(self, rendition: Rendition) -> None:
+        self._rendition = rendition
 
     async def __call__(self, scope: Scope, send: Send, webinar_id: str) -> int:
         """Answer, or return 0: without the caches of the room it is Django's."""
@@ -55,7 +56,7 @@ class LivePlaylist:
         if broadcast is None or not webinar.is_on_air or webinar.video != Video.OWN:
             return await _refuse(send, 404)
         live.presence.note(webinar.pk, access.person_id)
-        body = broadcast.playlist(audio=self._audio)
+        body = broadcast.playlist(self._rendition)
         if not body:
             return await _refuse(send, 404)
         return await _send(

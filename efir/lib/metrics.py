@@ -40,7 +40,14 @@ VERDICTS = Histogram(
 )
 
 BROADCAST_RECEIVED = Counter("efir_broadcast_received_bytes", "Bytes of senders' chunks that were accepted.")
-BROADCAST_SEGMENTS = Counter("efir_broadcast_segments", "Segments that this worker made.")
+BROADCAST_SEGMENTS = Counter(
+    "efir_broadcast_segments",
+    "Segments that this worker made: of the full rung, and of the low one.",
+    ["rung"],
+)
+BROADCAST_LEFT_OUT = Counter(
+    "efir_broadcast_low_left_out", "Segments that this worker could not encode for the low rung in time."
+)
 BROADCAST_DELAY = Histogram(
     "efir_broadcast_delay_seconds",
     "From the arrival of a segment's last chunk until players can have the segment.",

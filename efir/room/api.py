@@ -43,6 +43,10 @@ class RoomState(Schema):
     )
     video: str = Field(description="own, embed or hls: where the picture comes from")
     signal: bool = Field(description="Whether the picture of the own broadcast is coming now.")
+    low: bool = Field(
+        default=False,
+        description="Whether `low.m3u8`, a smaller picture, can be played now; only with `EFIR_LOW_RUNG`.",
+    )
     talk: str = Field(description="off, questions, chat or embed")
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from efir.lib import clock
@@ -20,7 +21,7 @@ EXACT_UP_TO = 200
 
 def state_of(webinar: Webinar, viewers: int) -> dict[str, Any]:
     """Return the state as JSON-ready data. The player's and the chat's URLs are not in it: `player_of` has them."""
-    return {
+    state = {
         "webinar_id": webinar.pk,
         "status": webinar.status,
         "cta_visible": webinar.cta_visible,
@@ -36,16 +37,23 @@ def state_of(webinar: Webinar, viewers: int) -> dict[str, Any]:
         "signal": has_signal(webinar),
         "talk": webinar.talk,
     }
+    if settings.EFIR.low_rung:
+        state["low"] = has_low(webinar)
+    return state
 
 
 # What tells whether a webinar's own picture is coming: the own broadcast sets it, which this package does not know.
 _signal_source: Callable[[Webinar], bool] | None = None
+_low_source: Callable[[Webinar], bool] | None = None
 
 
-def set_signal_source(source: Callable[[Webinar], bool]) -> None:
-    """Register the function that tells whether a live webinar's own picture is coming. It must not block."""
-    global _signal_source  # noqa: PLW0603  # set once, when the apps are ready
-    _signal_source = source
+def set_picture_sources(signal: Callable[[Webinar], bool], low: Callable[[Webinar], bool]) -> None:
+    """Register the functions that tell whether a live webinar's own picture is coming, and a smaller one of it.
+
+    They must not block.
+    """
+    global _signal_source, _low_source  # set once, when the apps are ready
+    _signal_source, _low_source = signal, low
 
 
 def has_signal(webinar: Webinar) -> bool:
@@ -53,6 +61,12 @@ def has_signal(webinar: Webinar) -> bool:
     if _signal_source is None or webinar.video != Video.OWN or webinar.state is not Status.LIVE:
         return False
     return _signal_source(webinar)
+
+
+def has_low(webinar: Webinar) -> bool:
+    """Return whether `low.m3u8` can be played: the operator allows it, and its segments come."""
+    is_on_air = webinar.state in (Status.LIVE, Status.PAUSED)
+    return _low_source is not None and webinar.video == Video.OWN and is_on_air and _low_source(webinar)
 
 
 def player_of(webinar: Webinar) -> dict[str, str]:

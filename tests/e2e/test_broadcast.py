@@ -49,6 +49,7 @@ def test_every_frame_reaches_the_viewer(on_air, speaker, viewer):
     assert len(re.findall("EXTINF", sound.until(6))) == 6
     answer = viewer.post(f"/account/webinar_room/{on_air}/watch").json()
     assert (answer["video"], answer["url"]) == ("own", player.path)
+    assert viewer.get(f"/account/webinar_room/{on_air}/video/low.m3u8").status_code == 404
 
 
 def test_state_tells_the_signal(on_air, speaker, viewer):

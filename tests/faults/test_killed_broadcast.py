@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import suppress
-from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.support.processes import child_of
 from tests.support.recorder import record
 from tests.support.sender import Player, Sender
 from tests.support.site import Site, Visitor, eventually, fresh_database
@@ -120,24 +119,13 @@ def test_no_process_is_needed_for_what_is_accepted(site, speaker, on_air, case, 
             continue
         made = eventually(lambda made=made: (now := segments(site, on_air)) > made and now)
         if victim == "cutter":
-            os.kill(eventually(lambda: cutter_of(site)), signal.SIGKILL)
+            os.kill(eventually(lambda: child_of(site, "efir.broadcast.segment_process")), signal.SIGKILL)
         else:
             site.kill(running[victim])
             running[victim] = site.start(victim, wait=False)
     sender.end()
     all_frames(site, player)
     record_property("kills, frames sent, frames kept", (len(kills), FRAMES, player.frames()))
-
-
-def cutter_of(site: Site) -> int | None:
-    """Return the id of the process that cuts for one of the site's: its argument is its parent's id."""
-    parents = {str(process.pid).encode() for process in site.processes}
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            words = path.read_bytes().split(b"\0")
-            if b"efir.broadcast.segment_process" in words and words[-2] in parents:
-                return int(path.parent.name)
-    return None
 
 
 @pytest.mark.skipif(not ON_POSTGRESQL, reason="two workers need PostgreSQL")

@@ -107,6 +107,15 @@ def media() -> Iterator[checks.CheckMessage]:
         yield checks.Error(f"no {', '.join(lacking)}", advice, "codecs")
     else:
         yield checks.Info(f"H.264, AAC and Opus (PyAV {av.__version__})", obj="codecs")
+    if not settings.EFIR.low_rung:
+        return
+    from efir.broadcast.low_encoder import ENCODER
+
+    if ENCODER in av.codecs_available:
+        yield checks.Info("on, encoded by x264", obj="lower rung")
+    else:
+        advice = "unset EFIR_LOW_RUNG, or install a PyAV whose FFmpeg has libx264 (its wheel has)"
+        yield checks.Warning("off: this FFmpeg has no x264", advice, "lower rung")
 
 
 def secret_key() -> Iterator[checks.CheckMessage]:

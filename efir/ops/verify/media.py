@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import chain
 
 from efir.broadcast import media
-from efir.broadcast.models import BroadcastSession, Recording, RecordingState, Segment
+from efir.broadcast.models import BroadcastSession, LowSegment, Recording, RecordingState, Segment
 from efir.ops.verify.issue import Issue
 
 CHUNK = 2000
@@ -29,7 +30,7 @@ def issues() -> Iterator[Issue]:
 def notes() -> Iterator[str]:
     """Yield a sentence for each webinar with files that no row names: a process ended before it wrote the row."""
     known: dict[int, set[str]] = defaultdict(set)
-    for webinar_id, names in _named():
+    for webinar_id, names in chain(_named(), _low_named()):
         known[webinar_id] |= names
     unnamed: Counter[int] = Counter()
     for name in media.store().names():
@@ -53,3 +54,9 @@ def _named() -> Iterator[tuple[int, set[str]]]:
     ready = Recording.objects.filter(state=RecordingState.READY).exclude(file="")
     for webinar_id, name in ready.values_list("webinar_id", "file"):
         yield webinar_id, {name}
+
+
+def _low_named() -> Iterator[tuple[int, set[str]]]:
+    """Yield what the lower rung names. Nobody misses it: it is played for a minute, and not recorded."""
+    for webinar_id, *names in LowSegment.objects.values_list("webinar_id", "name", "init").iterator(CHUNK):
+        yield webinar_id, set(names)

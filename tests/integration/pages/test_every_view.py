@@ -127,6 +127,7 @@ PAGES: dict[str, tuple[int, ...]] = {
     "/account/telegram/test": (405, 405, 405, 405, 405, 405),
     "/account/webinar_room/{live}/video/live.m3u8": (401, 404, 404, 404, 404, 404),
     "/account/webinar_room/{live}/video/audio.m3u8": (401, 404, 404, 404, 404, 404),
+    "/account/webinar_room/{live}/video/low.m3u8": (401, 404, 404, 404, 404, 404),
     "/admin_webinar/{live}/broadcast": (405, 405, 405, 405, 405, 405),
     f"/admin_webinar/{{live}}/broadcast/{SESSION}/0": (405, 405, 405, 405, 405, 405),
     f"/admin_webinar/{{live}}/broadcast/{SESSION}/end": (405, 405, 405, 405, 405, 405),

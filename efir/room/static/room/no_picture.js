@@ -1,5 +1,6 @@
 // When the picture does not come: what happened in one sentence and what to try. The speaker sees how many have it. Of a
-// foreign frame the page learns only whether it has loaded, so the viewer can open the same help.
+// foreign frame the page learns only whether it has loaded, so the viewer can open the same help. `offersLow`: whether a
+// smaller picture can be tried.
 const AFTER_MS = 8000;
 const MORE_MS = 4000; // the picture has stood still for as long when the player says so (video.js)
 const REPEAT_MS = 30000; // the server forgets a page that says nothing more (playback.py)
@@ -44,6 +45,7 @@ export class NoPicture {
     for (const part of this.box.querySelectorAll("[data-with]")) {
       part.hidden = !part.dataset.with.split(" ").includes(this.box.dataset.video);
     }
+    $("no-picture-small-picture").hidden ||= !this.offersLow;
     this.box.hidden = false;
     $("no-picture-open").hidden = true;
     clearInterval(this.repeating);

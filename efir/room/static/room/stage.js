@@ -13,6 +13,8 @@ const LONGEST_MS = 30000;
 // Protected video (Kinescope, VK) needs encrypted-media. The page may delegate a feature that its Permissions-Policy does
 // not mention, but not one that the policy denies.
 const ALLOW = "autoplay; fullscreen; encrypted-media; picture-in-picture";
+// Buttons, and the playlists that they choose in place of `live.m3u8`.
+const CHOICES = { "small-picture": "low", "sound-only": "audio" };
 const $ = (id) => document.getElementById(id);
 
 // `status` and `version` of the player are known from the page until the stream has told the state.
@@ -21,7 +23,9 @@ export class Stage {
   constructor(room, name, onPlaying) {
     Object.assign(this, { room, name, onPlaying, status: room.dataset.status, version: room.dataset.player, talk: room.dataset.talk });
     this.token = room.querySelector("[name=csrfmiddlewaretoken]").value;
-    this.entered = this.playing = this.soundOnly = false;
+    this.entered = this.playing = false;
+    this.quality = remembered(`${name}-quality`) ?? "live";
+    this.low = this.quality === "low"; // as before a reload, until the stream has told the state
     this.signal = true;
     this.failures = 0;
     this.channel = window.BroadcastChannel && new BroadcastChannel(name);
@@ -33,8 +37,10 @@ export class Stage {
     $("enter-button").addEventListener("click", () => this.enter());
     this.noPicture = new NoPicture(room.dataset.playback, this.token, () => this.again());
     $("unmute").addEventListener("click", () => this.video?.unmute());
-    $("no-picture-sound").addEventListener("click", () => this.choose(true));
-    $("sound-only").addEventListener("click", () => this.choose(!this.soundOnly));
+    for (const [id, quality] of Object.entries(CHOICES)) {
+      $(id).addEventListener("click", () => this.choose(this.quality === quality ? "live" : quality));
+      $(`no-picture-${id}`).addEventListener("click", () => this.choose(quality));
+    }
     for (const event of ["online", "pageshow"]) window.addEventListener(event, () => this.video?.wake());
     document.addEventListener("visibilitychange", () => { if (!document.hidden) this.video?.wake(); });
     window.addEventListener("blur", () => { $("resumed").hidden = true; }); // a press on the player, among others
@@ -57,7 +63,7 @@ export class Stage {
   // The page was reloaded while it was watching.
   resume() {
     if (!remembered(this.name)) return;
-    if (!this.onAir) return remember(this.name, false);
+    if (!this.onAir) return remember(this.name);
     this.entered = this.resumed = true;
     this.hint("opening");
     this.ask();
@@ -73,14 +79,14 @@ export class Stage {
     if (!player) return this.refused(answer?.status);
     this.failures = 0;
     this.player = player;
-    remember(this.name, true);
+    remember(this.name, "watching");
     return this.draw();
   }
 
   // Logged out, or the room is gone: the reloaded page says so, and must not ask again by itself.
   refused(status) {
     if ([401, 403, 404].includes(status)) {
-      remember(this.name, false);
+      remember(this.name);
       return location.reload();
     }
     this.hint(status === 409 ? "closed" : "failed");
@@ -97,7 +103,7 @@ export class Stage {
     clearTimeout(this.timer);
     this.entered = false;
     this.asked = this.player = undefined;
-    remember(this.name, false);
+    remember(this.name);
   }
 
   giveWay() {
@@ -125,6 +131,7 @@ export class Stage {
     this.signal = state.signal;
     if (this.video) this.video.waits = this.waitsForSpeaker;
     this.talk = state.talk;
+    this.low = Boolean(state.low); // absent if the operator allows no smaller picture
     if (this.entered && !this.onAir) this.leave();
     // Other viewers ask as well.
     if (this.entered && this.version !== this.asked) {
@@ -158,20 +165,28 @@ export class Stage {
     if (playing && this.playing) this.channel?.postMessage("entered");
   }
 
-  // Sound alone needs a twentieth of the line; the poster is shown.
-  choose(soundOnly) {
-    this.soundOnly = soundOnly;
+  // A smaller picture needs a third of the line. Sound alone needs a twentieth; the poster is shown.
+  choose(quality) {
+    this.quality = quality;
+    remember(`${this.name}-quality`, quality);
     this.draw();
+  }
+
+  // What can be played of what was chosen.
+  get playlist() {
+    return this.quality === "low" && !this.low ? "live" : this.quality;
   }
 
   play(player) {
     const isVideo = Boolean(player) && player.video !== "embed";
     const isOwn = player?.video === "own";
-    const address = isOwn && this.soundOnly ? player.url.replace(/live\.m3u8$/, "audio.m3u8") : player?.url;
-    const button = $("sound-only");
-    button.hidden = !isOwn;
-    button.setAttribute("aria-pressed", String(this.soundOnly));
-    $("player").classList.toggle("sound-only", isOwn && this.soundOnly);
+    const address = isOwn ? player.url.replace(/live\.m3u8$/, `${this.playlist}.m3u8`) : player?.url;
+    for (const [id, quality] of Object.entries(CHOICES)) {
+      $(id).hidden = !isOwn || (quality === "low" && !this.low);
+      $(id).setAttribute("aria-pressed", String(this.quality === quality));
+    }
+    this.noPicture.offersLow = this.low && this.quality !== "low";
+    $("player").classList.toggle("sound-only", isOwn && this.playlist === "audio");
     if (this.video && this.video.address !== address) {
       this.video.remove();
       this.video = null;
@@ -222,15 +237,15 @@ export class Stage {
 // Of this tab, across reloads. The storage may be denied.
 function remembered(name) {
   try {
-    return sessionStorage.getItem(name) !== null;
+    return sessionStorage.getItem(name);
   } catch {
-    return false;
+    return null;
   }
 }
 
-function remember(name, watching) {
+function remember(name, value = null) {
   try {
-    if (watching) sessionStorage.setItem(name, "watching");
+    if (value) sessionStorage.setItem(name, value);
     else sessionStorage.removeItem(name);
   } catch {
     // The next reload asks for a press.
