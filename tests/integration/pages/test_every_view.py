@@ -378,7 +378,7 @@ def test_every_view_has_a_row():
 def test_every_edge_route_has_a_row():
     addresses = [re.sub(r"\{\w+}", "5", address) for address in (*PAGES, STREAM)]
     patterns = [route.pattern for route in edge_routes(OneThreadHandler()) if route.name != "static/"]
-    assert len(patterns) == 15
+    assert len(patterns) == 16
     assert [each.pattern for each in (*patterns, sse.PATH) if not any(map(each.fullmatch, addresses))] == []
     assert set(addresses) >= {"/offline/", "/offline.js"}
 
