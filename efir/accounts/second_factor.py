@@ -91,8 +91,10 @@ def check_code(person: Person, text: str, context: Context) -> int | None:
     step = matching_step(secret, code)
     if step is None:
         raise CodeRefused(Refusal.WRONG)
-    # Of two requests with the same code one finds the row.
-    if not SecondFactor.objects.filter(person=person, last_step__lt=step).update(last_step=step):
+    # Of two requests with the same code one finds the row. The secret is sealed anew, because an earlier revision had
+    # another cipher.
+    unused = SecondFactor.objects.filter(person=person, last_step__lt=step)
+    if not unused.update(last_step=step, sealed_secret=seal_secret(secret, person)):
         raise CodeRefused(Refusal.USED)
     return None
 

@@ -1,43 +1,53 @@
-"""Encrypt and authenticate a few bytes with keys that are derived from the secret key.
+"""Encrypt and authenticate a few bytes with a key that is derived from the secret key.
 
-The IV is synthetic (as in RFC 5297, made with HMAC-SHA-256): the same bytes always give the same result, which needs
-no random number that must not repeat.
+The cipher is AES-SIV (RFC 5297), the key derivation HKDF (RFC 5869), both from `cryptography`. The same bytes always
+give the same result, so no random number can repeat, and a link stays the same in every message.
 """
 
 from __future__ import annotations
 
 from hmac import compare_digest
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 TAG_BYTES = 16
-# The mask is one HMAC-SHA-256.
-LONGEST = 32
+# AES-SIV takes two keys of 256 bits, one for the tag and one for the cipher.
+_KEY_BYTES = 64
+# The mask of the earlier construction was one HMAC-SHA-256.
+_LEGACY_LONGEST = 32
 
 
 def seal(data: bytes, purpose: str, *, key: str | None = None) -> bytes:
-    """Encrypt up to 32 bytes for a `purpose`, with the secret key or with another `key`.
+    """Encrypt data for a `purpose`, with the secret key or with another `key`. The result is 16 bytes longer.
 
     What is sealed for one purpose cannot be opened for another one.
     """
-    if len(data) > LONGEST:
-        raise ValueError(f"{len(data)} bytes are more than {LONGEST}")
-    tag = _tag(data, purpose, key)
-    return tag + _masked(data, tag, purpose, key)
+    return _cipher(key).encrypt(data, [purpose.encode()])
 
 
 def unseal(sealed: bytes, purpose: str, *, key: str | None = None) -> bytes | None:
     """Return what was sealed, or None if it was changed, or sealed for another purpose or with another key."""
+    try:
+        return _cipher(key).decrypt(sealed, [purpose.encode()])
+    except (InvalidTag, ValueError):  # ValueError: it is shorter than a tag
+        return _unseal_legacy(sealed, purpose, key)
+
+
+def _cipher(key: str | None) -> AESSIV:
+    secret = settings.SECRET_KEY if key is None else key
+    derived = HKDF(SHA256(), _KEY_BYTES, salt=None, info=b"efir.sealing").derive(secret.encode())
+    return AESSIV(derived)
+
+
+def _unseal_legacy(sealed: bytes, purpose: str, key: str | None) -> bytes | None:
+    """Open what an earlier revision sealed: links in sent messages, and secrets that nobody has used since."""
     tag, masked = sealed[:TAG_BYTES], sealed[TAG_BYTES:]
-    data = _masked(masked, tag, purpose, key)
-    is_intact = len(masked) <= LONGEST and compare_digest(tag, _tag(data, purpose, key))
-    return data if is_intact else None
-
-
-def _tag(data: bytes, purpose: str, key: str | None) -> bytes:
-    return salted_hmac(f"{purpose}.tag", data, secret=key, algorithm="sha256").digest()[:TAG_BYTES]
-
-
-def _masked(data: bytes, tag: bytes, purpose: str, key: str | None) -> bytes:
     mask = salted_hmac(f"{purpose}.mask", tag, secret=key, algorithm="sha256").digest()
-    return bytes(left ^ right for left, right in zip(data, mask, strict=False))
+    data = bytes(left ^ right for left, right in zip(masked, mask, strict=False))
+    expected = salted_hmac(f"{purpose}.tag", data, secret=key, algorithm="sha256").digest()[:TAG_BYTES]
+    return data if len(masked) <= _LEGACY_LONGEST and compare_digest(tag, expected) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b32decode, urlsafe_b64encode
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connections
 from django.test import Client
+from django.utils.crypto import salted_hmac
 
 from efir.accounts import second_factor
 from efir.accounts.capabilities import Role
@@ -69,6 +71,13 @@ def person(make_guarded):
 
 def code_now(secret, clock, steps=0):
     return pyotp.TOTP(secret).at(int(clock().timestamp()) + steps * STEP_S)
+
+
+def legacy_seal(data, purpose):
+    """Seal as revisions before AES-SIV did."""
+    tag = salted_hmac(f"{purpose}.tag", data, algorithm="sha256").digest()[:16]
+    mask = salted_hmac(f"{purpose}.mask", tag, algorithm="sha256").digest()
+    return tag + bytes(left ^ right for left, right in zip(data, mask, strict=False))
 
 
 def type_password(client, person, **fields):
@@ -552,6 +561,13 @@ class TestSecretKey:
         settings.SECRET_KEY = new
         assert second_factor.check_code(person, code_now(secret, clock), WEB) is None
         assert second_factor.unreadable() == []
+
+    def test_next_code_seals_an_old_secret_anew(self, person, secret, clock):
+        legacy = legacy_seal(b32decode(secret), f"efir.second-factor.{person.pk}")
+        SecondFactor.objects.filter(person=person).update(sealed_secret=urlsafe_b64encode(legacy).decode())
+        assert second_factor.check_code(person, code_now(secret, clock), WEB) is None
+        sealed = SecondFactor.objects.get(person=person).sealed_secret
+        assert sealed == second_factor.seal_secret(secret, person)
 
     def test_rotation_without_the_old_key_counts_what_is_lost(self, person):
         assert second_factor.change_key("", "new") == 1
