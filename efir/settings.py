@@ -91,6 +91,8 @@ TEMPLATES = [
     }
 ]
 
+FORM_RENDERER = "efir.web.form_renderer.FormRenderer"
+
 # --- Database: SQLite for one process, PostgreSQL for any number ---
 
 url_options: dict[str, Any] = EFIR.database.get("OPTIONS", {})
