@@ -257,7 +257,7 @@ class ContactsForm(PersonForm):
 class NewPersonForm(forms.Form):
     """A person whom an admin adds, and who sets the password by a one-time link."""
 
-    # The browser knows the admin, not the person who is added.
+    # Without autocomplete: the browser would fill in the admin's own data.
     _no_autofill = forms.TextInput(attrs={"autocomplete": "off"})
 
     name = NameField(label=_("Имя"), max_length=NAME_FORM_MAX_LENGTH, widget=_no_autofill)

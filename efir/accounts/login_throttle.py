@@ -31,7 +31,7 @@ from efir.accounts.models import Person, normalize_login
 from efir.web import rate_limit
 
 COOKIE = f"{settings.COOKIE_PREFIX}efir_known"
-# Half a year: whoever stays away for longer is a stranger again.
+# Half a year: after a longer absence the browser counts as unknown again.
 COOKIE_AGE_S = 180 * 24 * 3600
 
 log = structlog.get_logger(__name__)

@@ -1,4 +1,4 @@
-"""Where somebody is logged in: their open sessions, each known to its page by a mark instead of its key."""
+"""List and end a person's open sessions. Pages name each by a mark instead of its key."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from efir.accounts.access_cache import read_access
 from efir.accounts.models import Session
 from efir.accounts.sessions import SessionStore, current_person, other_sessions
 
-# Whoever logs in each day has 30 open; the page tells how many more there are.
+# Somebody who logs in each day has 30 open; the page says how many more there are.
 MOST_SHOWN = 40
-# What is looked at: a script that logs in again and again must not make the page slow.
+# The most that are read: a script that logs in again and again must not make the page slow.
 MOST_READ = 500
 
 

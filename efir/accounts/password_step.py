@@ -14,7 +14,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from efir.accounts.models import Person
 
 COOKIE = f"{settings.COOKIE_PREFIX}efir_password_step"
-# As long as a password counts as typed just now; whoever looks for their recovery codes needs some minutes.
+# As long as a password counts as typed just now. Looking for one's recovery codes takes some minutes.
 AGE_S = 10 * 60
 _signer = signing.TimestampSigner(salt="efir.password-step")
 

@@ -26,7 +26,7 @@ from efir.lib import clock
 from efir.web import rate_limit
 from efir.web.shortcuts import View, prefers_html
 
-# Whoever has just logged in links Telegram in the same visit; a cookie that is copied is usually older.
+# People link Telegram in the visit in which they have logged in; a copied cookie is usually older.
 RECENT = timedelta(minutes=10)
 _TYPED_AT = "password_typed_at"
 _OWN_FIELDS = ("csrfmiddlewaretoken", "password", "code")

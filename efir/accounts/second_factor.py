@@ -1,4 +1,4 @@
-"""The second factor: codes of an authenticator app (TOTP, RFC 6238), and recovery codes for whoever lost it.
+"""The second factor: codes of an authenticator app (TOTP, RFC 6238), and recovery codes for people who lost it.
 
 The app's secret is sealed with the secret key. A code is accepted once, a recovery code too. Nothing here asks for the
 password: the forms do, and `efir.accounts.password_step` between the two steps of a login.
@@ -171,7 +171,7 @@ def replace_recovery_codes(person: Person, context: Context) -> list[str]:
 
 
 def disable(person: Person, context: Context) -> None:
-    """Stop asking for codes, as their owner wants. Idempotent."""
+    """Stop asking for codes, at their owner's request. Idempotent."""
     with transaction.atomic():
         if forget(person):
             _note(Action.SECOND_FACTOR_DISABLED, person, context)
@@ -182,7 +182,7 @@ def reset(person: Person, context: Context) -> bool:
     with transaction.atomic():
         if not forget(person):
             return False
-        # Whoever has the lost telephone may be logged in on it.
+        # Somebody who found the lost telephone may be logged in on it.
         Session.objects.filter(person=person).delete()
         note_change([person.pk])
         _note(Action.SECOND_FACTOR_RESET, person, context)
@@ -211,7 +211,7 @@ def _note(action: Action, person: Person, context: Context, **details: Any) -> N
     log.info(action.value, person_id=person.pk, actor_id=context.actor_id)
 
 
-# The secret at rest. It is sealed for its person, so that it is worth nothing in the row of another one.
+# The secret at rest. It is sealed for its person, so that it cannot be opened in the row of another one.
 
 
 def seal_secret(secret: str, person: Person, *, key: str | None = None) -> str:

@@ -165,7 +165,7 @@ def is_use_stale(used_at: datetime | None) -> bool:
 
 
 def note_use(session_keys: Iterable[str]) -> None:
-    """Write that these sessions are used now. A database that takes no writes does not keep anybody from a page."""
+    """Write that these sessions are used now. If the database takes no writes, pages are served all the same."""
     with suppress(DatabaseError), transaction.atomic():
         Session.objects.filter(session_key__in=list(session_keys)).update(used_at=clock.now())
 

@@ -162,7 +162,7 @@ def judged_live_time(webinar: Webinar) -> LiveTime:
 
 
 def late_results(webinar: Webinar, verdicts: Sequence[Verdict]) -> dict[int, VerdictResult]:
-    """Return what all evidence of today says, by lead id, where evidence that came after these verdicts changes it.
+    """Return the results by today's evidence, by lead id, for the verdicts that later evidence would change.
 
     A process that could not reach the database writes what it saw when it is back.
     """
@@ -196,7 +196,7 @@ def late_results(webinar: Webinar, verdicts: Sequence[Verdict]) -> dict[int, Ver
 
 
 def unseen_leads(webinar: Webinar, as_of: Mapping[UUID, datetime] | None = None) -> list[int]:
-    """Return the leads who did not enter as far as was seen, but may have.
+    """Return the leads who were not seen to enter, but may have.
 
     A process that held them died or hung, or they were in the room and the clock was set back. They get a verdict, with
     or without a seat. Whether somebody is a lead is settled at the stop, and nobody is returned before it. `as_of` as

@@ -167,9 +167,9 @@ def _present(seen: Sequence[PresenceSpan], live: Sequence[Span]) -> list[Span]:
 def unseen_spans(seen: Sequence[PresenceSpan], live: Sequence[Span]) -> list[Span]:
     """Return the live time from each loss of the person until they were next seen, or until the stop.
 
-    Whoever comes to another process has left the lost one: browsers reconnect. A process that hung and came back saw
-    by itself who was still connected, so a later `resumed` span ends the doubt instead. A span that had begun before
-    the loss says nothing about the lost connection.
+    A person who comes to another process has left the lost one: browsers reconnect. A process that hung and came back
+    saw by itself who was still connected, so a later `resumed` span ends the doubt instead. A span that had begun
+    before the loss says nothing about the lost connection.
     """
     unseen = []
     for lost in seen:

@@ -24,7 +24,7 @@ def acquire(webinar_id: int, holder: UUID) -> int | None:
     now = clock.now()
     BroadcastLease.objects.bulk_create([BroadcastLease(webinar_id=webinar_id)], ignore_conflicts=True)
     free = Q(holder=None) | Q(holder=holder) | Q(expires_at__lt=now)
-    # Longer than a lease lasts can no holder have written: the clock was set back meanwhile.
+    # No holder writes an end further ahead than a lease lasts: the clock was set back meanwhile.
     free |= Q(expires_at__gt=now + 2 * TTL)
     row = BroadcastLease.objects.filter(free, webinar_id=webinar_id)
     if not row.update(holder=holder, expires_at=now + TTL, term=F("term") + 1):

@@ -1,4 +1,4 @@
-"""The one door to media files: a directory, or S3-compatible storage. Files are immutable and named unguessably."""
+"""Store media files: in a directory, or in S3-compatible storage. Files are immutable and named unguessably."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from django.utils.crypto import salted_hmac
 
 from efir.lib import clock
 
-# The last of a disk is the database's: media never take it.
+# Media leave this much of the disk to the database.
 RESERVED_BYTES = 200 * 2**20
 NAME = r"[1-9][0-9]{0,17}/[A-Za-z0-9_-]{16,64}\.(?:m4s|mp4)"
 CONTENT_TYPES = {"m4s": b"video/iso.segment", "mp4": b"video/mp4"}

@@ -62,7 +62,7 @@ class Recorder:
             self._failing.failed(webinar_id=webinar_id)
 
     async def _prepare(self, webinar_id: int, stop: asyncio.Event) -> None:
-        """Prepare a recording that is in our hands."""
+        """Prepare a recording that this worker has claimed."""
         self._tries[webinar_id] = self._tries.get(webinar_id, 0) + 1
         parts = await in_thread(parts_of, webinar_id)
         name, size = media.new_name(webinar_id, "mp4"), 0
@@ -77,7 +77,7 @@ class Recorder:
                     raise
                 log.exception("recording_without_file", webinar_id=webinar_id)
                 joined = 0
-            if joined is None:  # nothing happens if it is in somebody else's hands
+            if joined is None:  # does nothing if another worker has claimed it
                 await in_thread(recordings.release, webinar_id, self.id)
                 return
             size = joined
@@ -131,7 +131,7 @@ class Recorder:
             target.unlink(missing_ok=True)
 
     async def _keep(self, webinar_id: int, work: Coroutine[Any, Any, object], stop: asyncio.Event) -> bool:
-        """Keep the recording in our hands while the work goes on; return False if it was given up.
+        """Extend the claim while the work goes on; return False if it was lost.
 
         Raises what the work raises.
         """

@@ -14,7 +14,7 @@ from efir.lib import clock
 CONTENT_TYPES = {"m3u8": "application/vnd.apple.mpegurl", "mp4": "video/mp4"}
 # The address is the right to see the recording: no search engine may list it, and no other site may learn it.
 PRIVATE_HEADERS = {"X-Robots-Tag": "noindex, nofollow", "Referrer-Policy": "no-referrer"}
-# Who begins now has until the end, and half a day for breaks.
+# A viewer who begins now has time to the end, and half a day for breaks.
 BREAKS = timedelta(hours=12)
 # Addresses stay the same for an hour, so that caches can keep what is behind them.
 SAME_FOR_S = 3600
@@ -32,7 +32,7 @@ def expires_of(recording: Recording) -> datetime:
     return datetime.fromtimestamp(math.ceil(until.timestamp() / SAME_FOR_S) * SAME_FOR_S, tz=until.tzinfo)
 
 
-# An hour of recording has 3600 segments, whose addresses take some 20 ms: kept for who seeks or comes back.
+# An hour of recording has 3600 segments, whose addresses take some 20 ms: kept for viewers who seek or come back.
 @lru_cache(maxsize=8)
 def _playlist(webinar_id: int, ready_at: datetime, expires: datetime) -> bytes:
     parts = parts_of(webinar_id)

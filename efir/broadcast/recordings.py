@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 
 def due() -> list[int]:
-    """Return the ids of the webinars whose recording can be prepared now and is in nobody's hands.
+    """Return the ids of the webinars whose recording can be prepared now and is not claimed.
 
     Everything of the live time is there as soon as each session has ended or has given a segment that ends after the
     stop: a session's segments come in order.
@@ -48,7 +48,7 @@ def due() -> list[int]:
 
 
 def claim(webinar_id: int, holder: UUID) -> bool:
-    """Take a recording in hand, to prepare it; return False if it is in somebody else's."""
+    """Claim a recording, to prepare it; return False if another worker has claimed it."""
     now = clock.now()
     Recording.objects.get_or_create(webinar_id=webinar_id, defaults={"token": secrets.token_urlsafe(16)})
     free = Recording.objects.filter(
@@ -60,13 +60,13 @@ def claim(webinar_id: int, holder: UUID) -> bool:
 
 
 def renew(webinar_id: int, holder: UUID) -> bool:
-    """Keep a recording in hand; return False if it is in somebody else's by now."""
+    """Extend the claim of a recording; return False if another worker has claimed it by now."""
     ours = Recording.objects.filter(webinar_id=webinar_id, claimed_by=holder, state=RecordingState.PREPARING)
     return bool(ours.update(claimed_until=clock.now() + CLAIM))
 
 
 def release(webinar_id: int, holder: UUID) -> None:
-    """Let a recording go that could not be prepared, so that it is due again."""
+    """Release a recording that could not be prepared, so that it is due again."""
     ours = Recording.objects.filter(webinar_id=webinar_id, claimed_by=holder)
     ours.update(claimed_by=None, claimed_until=None)
 
@@ -74,8 +74,8 @@ def release(webinar_id: int, holder: UUID) -> None:
 def complete(webinar_id: int, holder: UUID, **fields: Any) -> bool:
     """Make the recording ready with these fields, and publish it if its webinar says so.
 
-    A recording of no seconds is none: everything came outside of the live time. Return False if it is in somebody
-    else's hands by now.
+    A recording of no seconds is none: everything came outside of the live time. Return False if another worker has
+    claimed it by now.
     """
     state = RecordingState.READY if fields.get("seconds") else RecordingState.DELETED
     with transaction.atomic():

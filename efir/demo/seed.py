@@ -1,4 +1,4 @@
-"""Sample people and webinars, made by the functions of real life with the clock moved."""
+"""Sample people and webinars, made by the product's own functions with the clock moved."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ SEATS_NEXT = ("candidate1", "candidate2", "candidate3", "candidate4", "candidate
 NEXT_IN = timedelta(minutes=10)
 LATER_IN = (timedelta(days=1), timedelta(days=3))
 LENGTH = timedelta(minutes=60)
-# Whom those ask whom nobody invited.
+# The contact of people whom nobody invited.
 CONTACT = {"telegram_name": "demo_speaker", "phone": "+70000000001"}
 
 

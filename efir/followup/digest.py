@@ -35,8 +35,8 @@ def has_more_to_come() -> Exists:
 def ranks_for_calling(webinar_id: int, lead_ids: Collection[int]) -> dict[int, float]:
     """Return lead id → rank, the lowest to be called first.
 
-    First who asked and got no answer, then who pressed the button, then who attended, and among these who was there
-    the longest.
+    First the leads who asked and got no answer, then those who pressed the button, then those who attended. Among
+    equals the one who was there the longest is first.
     """
     lead = OuterRef("lead_id")
     verdicts = Verdict.objects.filter(webinar_id=webinar_id, lead_id__in=lead_ids).annotate(

@@ -52,7 +52,7 @@ def partner_attendance(message: OutboxMessage) -> OutgoingMessage:
 def candidate_followup(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
     """Thank the lead and name the next step, or say that we missed them; carry the recording if it joins.
 
-    Whoever watched a part hears how much: it says why the participation does not count.
+    A lead who watched a part is told how much, because that says why the participation does not count.
     """
     message, *carried = messages
     verdict = _verdict(message)

@@ -1,1 +1,1 @@
-"""Coming over from another system: today, from the WordPress original."""
+"""Import people and webinars of another system; today that is the WordPress original."""

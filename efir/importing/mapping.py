@@ -1,4 +1,4 @@
-"""Which names of the other system mean what. The default is the WordPress original's."""
+"""Map the names of the other system to ours. The default is for the WordPress original."""
 
 from __future__ import annotations
 

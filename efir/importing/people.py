@@ -273,7 +273,7 @@ def _find_inviters(users: Sequence[User], mapping: ImportMapping, report: Report
 
 
 class _KnownNames:
-    """By what people can be named as inviters: rows of the file, and people who are here."""
+    """The names by which inviters can be given: rows of the file, and people who are here."""
 
     def __init__(self, users: Sequence[User]) -> None:
         people = Person.objects.filter(erased_at=None)
@@ -296,7 +296,7 @@ class _KnownNames:
 
 
 def _inviters_first(users: Sequence[User]) -> Iterator[User]:
-    """Yield the new people, each after their inviter. Refuse who is in a circle, or below somebody refused."""
+    """Yield the new people, each after their inviter. Refuse people in a circle, and those below somebody refused."""
     candidates: dict[User, list[User]] = defaultdict(list)
     for user in users:
         if user.is_new and user.inviter:

@@ -1,6 +1,6 @@
 """Import a WordPress export: plan all of it first, then write it in small transactions.
 
-Whoever kills the import at any moment finds whole people and whole webinars, and the next run goes on from there.
+An import that is killed at any moment leaves whole people and whole webinars, and the next run goes on from there.
 """
 
 from __future__ import annotations

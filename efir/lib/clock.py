@@ -90,7 +90,7 @@ def _measure() -> _Reference:
 def replaced(source: Callable[[], datetime]) -> Iterator[None]:
     """Take the time from `source` within the block: for tests, and for what happened earlier (demo, import).
 
-    It holds for the whole process: not for one that serves anybody.
+    It holds for the whole process, so never use it in one that serves requests.
     """
     global _source, _reference
     kept = _source, _reference

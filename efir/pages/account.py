@@ -94,7 +94,7 @@ def _invitation(link: str, webinar: Webinar | None) -> dict[str, str]:
         "text": f"{words} {before_link}\n{readable_url(address)}",
         "words": words,
         "address": readable_url(address),
-        # What shares it puts the address where it likes, so the words do not announce it.
+        # The app that shares the text places the address itself, so the text does not announce it.
         "share_query": urlencode({"url": address, "text": words}),
         "qr_code": _qr_code(link),
     }

@@ -30,9 +30,9 @@ from efir.site_settings.models import SiteSettings
 from efir.webinars.models import Webinar
 
 ON_A_PAGE = 50
-# A longer list of choices is no choice: older webinars have a link on their own page.
+# Nobody chooses from a longer list: older webinars have a link on their own page.
 MOST_CHOICES = 100
-# An id that no row has: what does not exist finds nothing.
+# An id that no row has, so that a filter by something unknown finds nothing.
 NO_ID = 0
 _FILTERS = ("person", "webinar", "action", "since", "until")
 

@@ -1,4 +1,4 @@
-"""What other packages send over the room's stream. They register here, because the room does not know them."""
+"""The registry of what other packages send over the room's stream, because the room does not know them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a start asks of the database before it uses it: that it answers, and that connections are not shared."""
+"""Check the database before a start uses it: it answers, and no connections are shared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether processes of this installation run now, as their heartbeats in the database say."""
+"""Tell from the heartbeats in the database whether processes of this installation run now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moderate a talk: each deed changes messages, numbers the change and is recorded in the audit log."""
+"""Moderate a talk: each action changes messages, numbers the change and is recorded in the audit log."""
 
 from __future__ import annotations
 

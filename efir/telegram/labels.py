@@ -1,4 +1,4 @@
-"""Sentences about a message: why it has not been sent, and who had a hand in it."""
+"""Sentences about a message: why it has not been sent, and who decided or resent it."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Seat, Webinar
 
 CHUNK = 500
-# Whoever is told later than this that the webinar is on air has missed its beginning.
+# Somebody who hears later than this that the webinar is on air has missed its beginning.
 ON_AIR_FOR = timedelta(minutes=10)
 WITHDRAWN = "withdrawn"
 _NOT_SENT = (MessageState.QUEUED, MessageState.WAITING_LINK)

@@ -35,7 +35,7 @@ THREADS = 32
 # each query: two answer half as many again as 32.
 READING_THREADS = 2
 READING_METHODS = frozenset({"GET", "HEAD"})
-# For what must not wait behind a rush of other requests: the pages that the edge keeps for everybody, and the answers
+# For requests that must not wait behind a rush of others: the pages that the edge keeps for everybody, and the answers
 # by which a load balancer decides whether this process is well.
 RESERVED_THREADS = 4
 RESERVED_PATHS = frozenset({"/healthz", "/metrics"})

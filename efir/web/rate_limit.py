@@ -50,7 +50,7 @@ LIMITS: dict[str, Limit] = {
     "login_failures_address": Limit(200, 15 * MINUTE_S, "address"),
     # For one login from all addresses: many machines are no way around the first limit.
     "login_failures_account": Limit(50, 15 * MINUTE_S, "login"),
-    # The same before a code: three of a million codes are right at any time, and whoever guesses has the password.
+    # The same before a code: three of a million codes are right at any time, and somebody who guesses has the password.
     "code_failures_account": Limit(20, 15 * MINUTE_S, "login"),
     # Warnings to the owner that somebody guesses their codes.
     "guessing_told": Limit(1, HOUR_S, "login"),

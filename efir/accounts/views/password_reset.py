@@ -31,7 +31,7 @@ from efir.web.shortcuts import redirect_with_message
 def forgotten(request: HttpRequest) -> HttpResponse:
     """Ask for a link, and answer with the same sentence for every login.
 
-    Nothing is looked up here: the receiver of `password_forgotten` does that, out of the sight of whoever asks.
+    Nothing is looked up here: the receiver of `password_forgotten` does that, where the visitor cannot notice it.
     """
     context = {"bare": True, "has_bot": bool(settings.EFIR.telegram_token)}
     form = ForgottenForm(request.POST if request.method == "POST" else None)

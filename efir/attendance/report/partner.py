@@ -118,7 +118,7 @@ class CandidateList:
 
 
 class Webinars(NamedTuple):
-    """Which webinars the list speaks of. Every partner's list is read with the same queries for the same of them."""
+    """The webinars that the list is about. Every partner's list is read with the same queries for the same of them."""
 
     ahead: bool
     on_air: bool

@@ -26,15 +26,15 @@ MESSAGE_STATES = [
 # The fields of efir.pages.site_form.SiteForm; an empty text sets the default.
 SITE_SETTINGS = {
     "name": "the name of the site",
-    "accent": "the accent colour, such as #4a3fd6",
+    "accent": "the accent color, such as #4a3fd6",
     "organisation": "who is responsible for personal data",
     "organisation-address": "their address",
     "data-contact": "their contact for questions about personal data",
-    "contact-name": "who answers people whom nobody invited",
+    "contact-name": "who answers people nobody invited",
     "telegram-name": "their name in Telegram",
     "phone": "their telephone number",
     "email": "their e-mail address",
-    "offer-text": "the text of a button for people whom nobody invited",
+    "offer-text": "the text of a button for people nobody invited",
     "offer-url": "where that button leads",
     "time-zone": "the time zone of new webinars, such as Europe/Moscow",
     "language": "the language for people who chose none: en, or nothing for Russian",
