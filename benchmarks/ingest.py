@@ -1,10 +1,13 @@
 """Ingest and segments: a sender of 720p30 at 1.5 Mbit/s in real time, and what the server's processes need for it.
 
+Beside it, what the lower rung needs in a process of its own.
+
 A minute is encoded; it goes on with later times, so that one process cuts all of it and shows whether it grows.
 """
 
 from __future__ import annotations
 
+import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,9 @@ from benchmarks.people import create_people, live_own_webinar
 from benchmarks.servers import Server, efir
 from benchmarks.tables import table, warn
 from efir.accounts.capabilities import Role
+from efir.broadcast import media
 from efir.broadcast.models import Segment
+from tests.support.low_encoding import encode_low
 from tests.support.recorder import record
 
 SECONDS = 60
@@ -64,11 +69,32 @@ def main(_option: str = "--seconds", seconds: str = str(SECONDS)) -> None:
                 f"{child_mb[0]:.0f} at first, {child_mb[-1]:.0f} at last",
                 frames,
             ),
+            (
+                "the lower rung of the same in its own process (`EFIR_LOW_RUNG`)",
+                f"{low_rung_percent():.1f}",
+                "",
+                "",
+            ),
         ],
     )
     growth = child_mb[-1] - child_mb[min(WARM_UP_S, len(child_mb) - 1)]
     if growth > MOST_GROWTH_MB or max(child_mb) > LIMIT_MB:
         warn(f"the cutting process has grown by {growth:.0f} MB, to {max(child_mb):.0f} MB at most")
+
+
+def low_rung_percent() -> float:
+    """Return what encoding the first minute needs, in percent of a core."""
+    segments = list(Segment.objects.order_by("number")[:SECONDS])
+    files = [
+        (media.store().read(each.init) or b"") + (media.store().read(each.name) or b"") for each in segments
+    ]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    encoded = encode_low(files)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if [kind for kind, _ in encoded] != ["segment"] * len(segments):
+        warn("the lower rung lacks segments")
+    used_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return used_s / sum(each.duration_s for each in segments) * 100
 
 
 def percent(server: Server, seconds: float) -> float:

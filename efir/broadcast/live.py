@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.core.exceptions import SynchronousOnlyOperation
+from django.db.models import Sum
 
 from efir.broadcast.committer import segments_changed
 from efir.broadcast.models import LowSegment, Segment
@@ -31,8 +32,10 @@ IDLE_S = 0.5
 SIGNAL_S = 4.0
 # An encoder with rare key frames makes longer segments: then the signal waits one and a half of them, up to this.
 MOST_SIGNAL_S = 7.0
-# The smaller picture is encoded within a second, or 6 s later after a burst; one that is further behind does not come.
-MOST_BEHIND = timedelta(seconds=15)
+# The smaller picture follows within a second. After a burst it may be further behind for a moment, and still comes;
+# viewers who chose it are sent back to the full one only if it does not.
+MOST_BEHIND_S = 15.0
+LOW_PATIENCE = timedelta(seconds=10)
 
 log = structlog.get_logger(__name__)
 
@@ -80,13 +83,15 @@ class LiveBroadcast:
     @property
     def has_low(self) -> bool:
         """Whether the lower rung keeps up with the full one."""
-        return bool(self.segments and self.low_segments) and _keeps_up(
-            self.segments[-1].starts_at, self.low_segments[-1].starts_at
-        )
+        if not self.low_segments:
+            return False
+        last = self.low_segments[-1]
+        later = (segment.duration_s for segment in self.segments if segment.starts_at > last.starts_at)
+        return _keeps_up(sum(later), last.created_at)
 
 
-def _keeps_up(full: datetime, low: datetime) -> bool:
-    return full - low < MOST_BEHIND
+def _keeps_up(behind_s: float, created_at: datetime) -> bool:
+    return behind_s < MOST_BEHIND_S or clock.now() - created_at < LOW_PATIENCE
 
 
 def is_recent(created_at: datetime, duration_s: float) -> bool:
@@ -210,11 +215,21 @@ def has_low(webinar: Webinar) -> bool:
     if _live is not None:
         return _live.has_low(webinar.pk)
     try:
-        last = Segment.objects.filter(webinar=webinar, live_number__isnull=False).order_by("-number").first()
-        low = LowSegment.objects.filter(webinar=webinar).order_by("-live_number").first()
+        last = (
+            LowSegment.objects.select_related("segment")
+            .filter(webinar=webinar)
+            .order_by("live_number")
+            .last()
+        )
+        if last is None:
+            return False
+        later = Segment.objects.filter(
+            webinar=webinar, live_number__isnull=False, starts_at__gt=last.segment.starts_at
+        )
+        behind_s = later.aggregate(total=Sum("duration_s"))["total"] or 0.0
     except SynchronousOnlyOperation:
         return False
-    return last is not None and low is not None and _keeps_up(last.starts_at, low.segment.starts_at)
+    return _keeps_up(behind_s, last.created_at)
 
 
 def playlist_of(webinar: Webinar, rendition: Rendition) -> bytes:

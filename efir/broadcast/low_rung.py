@@ -28,6 +28,8 @@ MOST_WAITING_BYTES = 16 * 2**20
 LOOK_S = 1.0
 # A process that died is not followed by another at once: its input may have killed it.
 RESTART_S = 5.0
+# A machine that is too slow leaves segments out all the time.
+LOG_EVERY_S = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +46,7 @@ class LowRung:
         self._encoding: Segment | None = None
         self._child: SegmentChild | None = None
         self._wake = asyncio.Event()
-        self._not_before = 0.0
+        self._not_before = self._log_again_at = 0.0
         self._is_off = False
         self._errors = ThrottledErrorLog(log, "broadcast_low_failed", webinar_id=webinar_id)
 
@@ -124,7 +126,9 @@ class LowRung:
     def _leave_out_all(self) -> None:
         """Go on without the segments that wait."""
         metrics.BROADCAST_LEFT_OUT.inc(len(self._waiting))
-        log.warning("broadcast_low_late", webinar_id=self._webinar_id, left_out=len(self._waiting))
+        if time.monotonic() >= self._log_again_at:
+            self._log_again_at = time.monotonic() + LOG_EVERY_S
+            log.warning("broadcast_low_late", webinar_id=self._webinar_id, left_out=len(self._waiting))
         self._waiting.clear()
         self._waiting_bytes = 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from dataclasses import replace
 from io import BytesIO
 from uuid import uuid4
@@ -9,12 +11,14 @@ from uuid import uuid4
 import av
 import pytest
 
-from efir.broadcast import lease, media, media_retention
+from efir.broadcast import lease, low_rung, media, media_retention
 from efir.broadcast.lease import LeaseLost
 from efir.broadcast.live import LiveBroadcast, has_low, playlist_of
 from efir.broadcast.low_committer import LowCommitter
+from efir.broadcast.low_rung import LowRung
 from efir.broadcast.models import LowSegment, Segment, SessionSource
 from efir.broadcast.playlist import Rendition, read_listed, read_new
+from efir.lib import metrics
 from efir.ops.verify import media as verified_media
 from efir.room.state import state_of
 from efir.webinars import core
@@ -192,8 +196,24 @@ def test_rung_that_stays_behind_is_not_offered(webinar, full, clock):
     low = committer(webinar)
     low.commit(full[0], b"init", b"picture")
     assert has_low(webinar)
-    Segment.objects.filter(pk=full[5].pk).update(starts_at=clock.move(20))
+    live = LiveBroadcast()
+    for segment in read_listed([webinar.pk]):
+        live.add(segment)
+    live.add_low(read_listed([webinar.pk], low=True)[0])
+    assert live.has_low
+    # A pause is no delay, and a burst that is being encoded is none either.
+    clock.move(600)
+    assert has_low(webinar)
+    assert live.has_low
+    LowSegment.objects.update(created_at=clock.moment)
+    Segment.objects.filter(pk=full[5].pk).update(duration_s=20.0)
+    live.add(replace(live.segments[-1], starts_at=clock.moment, duration_s=20.0))
+    live.add_low(replace(live.low_segments[-1], created_at=clock.moment))
+    assert has_low(webinar)
+    assert live.has_low
+    clock.move(11)
     assert not has_low(webinar)
+    assert not live.has_low
 
 
 @pytest.mark.django_db
@@ -240,3 +260,49 @@ def test_lower_rung_is_deleted_soon_and_the_full_one_stays(webinar, full, store,
     assert not LowSegment.objects.exists()
     assert set(store.names()) == {name for each in full for name in (each.name, each.init)}
     assert Segment.objects.count() == 6
+
+
+def encode_all(webinar, full, until) -> None:
+    """Offer all segments to a worker's rung, and run it until this is true."""
+    data = segments_of()[0]
+    holder = uuid4()
+    held = (webinar.pk, holder, lease.acquire(webinar.pk, holder))
+
+    async def scenario() -> None:
+        rung = LowRung(webinar.pk, held)
+        running = asyncio.create_task(rung.run())
+        for segment in full:
+            rung.offer(segment, data)
+        while not until(running):
+            await asyncio.sleep(0.05)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    asyncio.run(asyncio.wait_for(scenario(), 120))
+
+
+def left_out() -> float:
+    return metrics.BROADCAST_LEFT_OUT._value.get()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_late_segments_are_left_out_together(webinar, full, monkeypatch):
+    monkeypatch.setattr(low_rung, "LATE_S", -1.0)
+    before = left_out()
+    encode_all(webinar, full, lambda _: left_out() == before + len(full))
+    assert not LowSegment.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_more_than_a_queue_holds_is_left_out(webinar, full, monkeypatch):
+    monkeypatch.setattr(low_rung, "MOST_WAITING_BYTES", 1)
+    before = left_out()
+    encode_all(webinar, full, lambda _: left_out() == before + len(full))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rung_without_an_encoder_is_off(webinar, full, tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("import av; av.codecs_available.discard('libx264')")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    encode_all(webinar, full, lambda running: running.done())
+    assert not LowSegment.objects.exists()

@@ -225,6 +225,16 @@ def test_doctor_names_missing_codecs(run, monkeypatch):
     assert run()[1]["codecs"] == {"failed"}
 
 
+def test_doctor_says_whether_the_lower_rung_can_be_encoded(run, monkeypatch, settings):
+    import av
+
+    assert "lower rung" not in run()[1]
+    settings.EFIR = replace(settings.EFIR, low_rung=True)
+    assert run()[1]["lower rung"] == {"ok"}
+    monkeypatch.setattr(av, "codecs_available", {"aac", "opus", "h264"})
+    assert run()[1]["lower rung"] == {"warning"}
+
+
 def test_doctor_checks_the_machine(run, tmp_path, monkeypatch):
     (tmp_path / "secret.key").chmod(0o644)
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 1024))
