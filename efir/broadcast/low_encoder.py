@@ -35,6 +35,8 @@ OPTIONS = {
 }
 # Of 60 frames a second every other one is left out, of an uneven 30 hardly any.
 LEAST_STEP = VIDEO_SCALE // 45
+# Players take a picture that names no colour space for BT.709 from 720 lines on, and a smaller one for BT.601.
+BT709, UNSPECIFIED, HD_LINES = 1, 2, 720
 TYPICAL_FPS = 30  # what the encoder plans with; the frames' own times decide
 
 
@@ -101,7 +103,7 @@ class LowEncoder:
         if size != self._size:
             if pictures:
                 raise NotEncoded
-            self._open(size)
+            self._open(size, frame)
         small = self._scaler.reformat(
             frame, *size, format="yuv420p", interpolation=Interpolation.BILINEAR, threads=1
         )
@@ -111,13 +113,18 @@ class LowEncoder:
         encoded = b"".join(bytes(packet) for packet in self._stream.codec_context.encode(small))
         pictures.append(Frame(encoded, pts, pts, 0, not pictures, 0))
 
-    def _open(self, size: tuple[int, int]) -> None:
-        """Open an encoder for pictures of this size."""
+    def _open(self, size: tuple[int, int], frame: Any) -> None:
+        """Open an encoder for pictures of this size, with the colours of this frame."""
         out = av.open(BytesIO(), "w", format="mp4")
         stream: Any = out.add_stream(ENCODER, rate=TYPICAL_FPS)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         stream.codec_context.time_base = Fraction(1, VIDEO_SCALE)
         stream.codec_context.thread_count = 1
+        for name in ("colorspace", "color_primaries", "color_trc"):
+            given = getattr(frame, name)
+            is_large = given == UNSPECIFIED and frame.height >= HD_LINES
+            setattr(stream.codec_context, name, BT709 if is_large else given)
+        stream.codec_context.color_range = frame.color_range
         stream.options = OPTIONS
         out.start_encoding()  # gives the stream its parameter sets, which the init segment needs
         self._out, self._stream, self._size = out, stream, size

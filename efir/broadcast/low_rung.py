@@ -98,8 +98,8 @@ class LowRung:
             message = self._child.messages.popleft()
             kind = message.body["type"]
             if kind == "segment" and self._encoding:
-                segment, self._encoding = self._encoding, None
-                await in_thread(self._committer.commit, segment, *message.blobs)
+                await in_thread(self._committer.commit, self._encoding, *message.blobs)
+                self._encoding = None
             elif kind == "left_out":
                 self._leave_out()
             elif kind == "fault":

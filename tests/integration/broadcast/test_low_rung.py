@@ -15,6 +15,7 @@ from efir.broadcast import lease, low_rung, media, media_retention
 from efir.broadcast.lease import LeaseLost
 from efir.broadcast.live import LiveBroadcast, has_low, playlist_of
 from efir.broadcast.low_committer import LowCommitter
+from efir.broadcast.low_encoder import BT709, UNSPECIFIED
 from efir.broadcast.low_rung import LowRung
 from efir.broadcast.models import LowSegment, Segment, SessionSource
 from efir.broadcast.playlist import Rendition, read_listed, read_new
@@ -68,6 +69,14 @@ def test_tall_picture_fits_and_another_size_goes_on():
     tall, wide = segments_of(size=(720, 1280)), segments_of(size=(1280, 720))
     encoded = [b"".join(blobs) for _, blobs in encode_low([tall[0], wide[0], wide[1]])]
     assert [shown(each)[0] for each in encoded] == [(202, 360), (640, 360), (640, 360)]
+
+
+@pytest.mark.parametrize(("size", "space"), [((1280, 720), BT709), ((320, 180), UNSPECIFIED)])
+def test_colours_stay_what_players_take_them_for(size, space):
+    (_, blobs), *_ = encode_low(segments_of(size=size))
+    with av.open(BytesIO(b"".join(blobs))) as file:
+        frame = next(file.decode(video=0))
+    assert {frame.colorspace, frame.color_primaries, frame.color_trc} == {space}
 
 
 def test_segment_that_cannot_be_decoded_is_left_out():

@@ -165,7 +165,7 @@ export class Stage {
     if (playing && this.playing) this.channel?.postMessage("entered");
   }
 
-  // A smaller picture needs a third of the line. Sound alone needs a twentieth; the poster is shown.
+  // A smaller picture needs a quarter of the line. Sound alone needs a twentieth; the poster is shown.
   choose(quality) {
     this.quality = quality;
     remember(`${this.name}-quality`, quality);
