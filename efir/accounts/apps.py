@@ -11,7 +11,6 @@ from efir.triggers import registry
 class AccountsConfig(AppConfig):
     name = "efir.accounts"
     label = "accounts"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from efir.accounts import (

@@ -8,7 +8,6 @@ from django.apps import AppConfig
 class AttendanceConfig(AppConfig):
     name = "efir.attendance"
     label = "attendance"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from efir.attendance import (

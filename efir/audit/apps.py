@@ -10,7 +10,6 @@ from efir.triggers import registry
 class AuditConfig(AppConfig):
     name = "efir.audit"
     label = "audit"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         registry.register(

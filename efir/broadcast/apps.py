@@ -8,7 +8,6 @@ from django.apps import AppConfig
 class BroadcastConfig(AppConfig):
     name = "efir.broadcast"
     label = "broadcast"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from efir.broadcast import (

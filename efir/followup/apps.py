@@ -8,7 +8,6 @@ from django.apps import AppConfig
 class FollowupConfig(AppConfig):
     name = "efir.followup"
     label = "followup"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from efir.accounts.capabilities import Capability

@@ -10,7 +10,6 @@ from efir.triggers import registry
 class HooksConfig(AppConfig):
     name = "efir.hooks"
     label = "hooks"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         fact = ("event", "webinar_id", "lead_id")

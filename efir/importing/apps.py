@@ -8,7 +8,6 @@ from django.apps import AppConfig
 class ImportingConfig(AppConfig):
     name = "efir.importing"
     label = "importing"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from efir.importing import personal_data  # noqa: F401  # registers its section

@@ -12,7 +12,6 @@ class ServerConfig(AppConfig):
 
     name = "efir.server"
     label = "ops"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         for plug_in in entry_points(group="efir.listeners"):

@@ -8,7 +8,6 @@ from django.apps import AppConfig
 class SiteSettingsConfig(AppConfig):
     name = "efir.site_settings"
     label = "site_settings"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from efir.site_settings import current

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 class TalkConfig(AppConfig):
     name = "efir.talk"
     label = "talk"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from efir.room import extensions

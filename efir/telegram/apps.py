@@ -8,7 +8,6 @@ from django.apps import AppConfig
 class TelegramConfig(AppConfig):
     name = "efir.telegram"
     label = "telegram"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from efir.telegram import notices, personal_data  # noqa: F401  # importing connects their receivers

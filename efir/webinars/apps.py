@@ -10,7 +10,6 @@ from efir.triggers import registry
 class WebinarsConfig(AppConfig):
     name = "efir.webinars"
     label = "webinars"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         from efir.webinars import personal_data  # noqa: F401  # listens for erasures
