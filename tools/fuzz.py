@@ -26,7 +26,7 @@ def targets() -> dict[str, Callable[[bytes], object]]:
     from efir.broadcast.cutter import Cutter
     from efir.broadcast.limits import Fault
     from efir.broadcast.scanner import SCANNERS, Unreadable, container_kind
-    from efir.config import time_zone_name
+    from efir.lib.setting_kinds import time_zone_name
     from efir.lib.text import clean_line, clean_text, clean_token, clean_url, fold
     from efir.web.client_ip import client_ip, rate_limit_key
     from efir.web.locale import language_of

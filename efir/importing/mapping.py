@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from efir.accounts.capabilities import Role
-from efir.config import ConfigError, time_zone_name
+from efir.config import ConfigError
 from efir.importing.models import SOURCE_MAX_LENGTH
+from efir.lib.setting_kinds import time_zone_name
 
 # A file of this size is no mapping.
 MOST_BYTES = 1_000_000

@@ -14,8 +14,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
-from efir.config import time_zone_name
 from efir.lib import clock
+from efir.lib.setting_kinds import time_zone_name
 from efir.web.forms import TokenField
 
 # The zones that stand first, each by the city that people know it by.

@@ -33,7 +33,6 @@ from efir.hooks.actions import (
     Source,
 )
 from efir.lib import clock
-from efir.lib.compiled_query import CompiledQuery, Parameter, columns_of, object_from
 from efir.site_settings.current import settings_saved
 from efir.webinars.correlation import ledger_cause
 from efir.webinars.embeds import is_hls
@@ -49,6 +48,7 @@ from efir.webinars.lifecycle import (
     required_fields,
 )
 from efir.webinars.models import LedgerEntry, Seat, Talk, Webinar
+from efir.webinars.row_lock import hold, lock
 
 # The channel of LISTEN/NOTIFY that carries the ids of changed webinars between processes.
 NOTIFY_CHANNEL = "efir_webinars"
@@ -77,7 +77,7 @@ def core_webinar_set_status(webinar_id: int, status: str, context: Context) -> W
     action = CoreWebinarSetStatus(webinar_id, status, context)
     with transaction.atomic():
         authorize(action.context, Capability.MANAGE_STATUS)
-        webinar = _lock(action.webinar_id)
+        webinar = lock(action.webinar_id)
         if action.status == "start" and webinar.withdrawn and webinar.state is Status.SCHEDULED:
             raise ActionRefused(Code.WITHDRAWN, "put the webinar back into the schedule first")
         return _transition(webinar, action.status, action.context)
@@ -88,7 +88,7 @@ def core_webinar_set_cta_visibility(webinar_id: int, visible: bool, context: Con
     action = CoreWebinarSetCtaVisibility(webinar_id, visible, context)
     with transaction.atomic():
         authorize(action.context, Capability.MANAGE_CTA)
-        webinar = _lock(action.webinar_id)
+        webinar = lock(action.webinar_id)
         check_cta(webinar.state)
         if webinar.cta_visible != action.visible:
             _write_ledger(webinar, webinar.state, action.visible, action.context)
@@ -99,7 +99,7 @@ def publish(webinar_id: int, context: Context) -> Webinar:
     """Schedule a draft that has a title, a start time and a player."""
     with transaction.atomic():
         authorize(context, Capability.EDIT_WEBINAR)
-        webinar = _lock(webinar_id)
+        webinar = lock(webinar_id)
         if webinar.state is Status.DRAFT:
             _require_filled({name: getattr(webinar, name) for name in required_fields(webinar.video)})
         return _transition(webinar, "publish", context)
@@ -138,7 +138,7 @@ def copy(webinar_id: int, context: Context) -> Webinar:
     """
     with transaction.atomic():
         authorize(context, Capability.EDIT_WEBINAR)
-        source = _lock(webinar_id)
+        source = lock(webinar_id)
         fields = {name: getattr(source, name) for name in COPIED}
         return _create(fields, context, "webinar_copied", source_id=webinar_id)
 
@@ -147,7 +147,7 @@ def delete_draft(webinar_id: int, context: Context) -> None:
     """Delete a draft. Anything else is refused, and so is a draft with a rehearsal or one that was imported."""
     with transaction.atomic():
         authorize(context, Capability.EDIT_WEBINAR)
-        webinar = _lock(webinar_id)
+        webinar = lock(webinar_id)
         if webinar.state is not Status.DRAFT:
             raise ActionRefused(Code.LOCKED, f"only a draft is deleted, not one that is {webinar.status}")
         record(
@@ -190,7 +190,7 @@ def update(webinar_id: int, fields: Mapping[str, Any], context: Context) -> Webi
     """Write those of the business and technical fields that differ: all of them or none."""
     with transaction.atomic():
         authorize(context, Capability.EDIT_WEBINAR)
-        webinar = _lock(webinar_id)
+        webinar = lock(webinar_id)
         fields = dict(fields) | _video_of(fields, webinar.video, webinar.player_url)
         changed = {name: value for name, value in fields.items() if getattr(webinar, name) != value}
         if not changed:
@@ -250,7 +250,7 @@ def publish_recording(webinar_id: int, url: str, context: Context) -> Webinar:
     """Set the recording's address and announce it; refused before the start and once archived."""
     with transaction.atomic():
         authorize(context, Capability.PUBLISH_RECORDING)
-        webinar = _lock(webinar_id)
+        webinar = lock(webinar_id)
         if webinar.state is Status.ARCHIVED:
             raise ActionRefused(Code.LOCKED, "an archived webinar does not change")
         if webinar.state in (Status.DRAFT, Status.SCHEDULED):
@@ -272,7 +272,7 @@ def withdraw_recording(webinar_id: int, context: Context) -> Webinar:
     if context.source is Source.WEB:
         raise ActionRefused(Code.FORBIDDEN, "only the system may withdraw a recording")
     with transaction.atomic():
-        webinar = _lock(webinar_id)
+        webinar = lock(webinar_id)
         if webinar.recording_url:
             changes = {"recording_url": (webinar.recording_url, "")}
             record(Action.RECORDING_PUBLISHED, context, webinar_id=webinar_id, changes=changes)
@@ -292,7 +292,7 @@ def book_seat(webinar_id: int, person: Person) -> Seat:
     with transaction.atomic():
         if not can(person, Capability.ENTER_ROOM):
             raise ActionRefused(Code.FORBIDDEN, Capability.ENTER_ROOM)
-        webinar = _hold(webinar_id)
+        webinar = hold(webinar_id)
         if webinar.state is Status.DRAFT:
             raise ActionRefused(Code.NOT_FOUND)
         if webinar.state in (Status.FINISHED, Status.ARCHIVED):
@@ -320,44 +320,11 @@ def authorize(context: Context, capability: Capability) -> None:
         raise ActionRefused(Code.FORBIDDEN, capability)
 
 
-def _hold(webinar_id: int) -> Webinar:
-    """Return the webinar, which nobody changes until the transaction ends. Any number of transactions may hold it."""
-    _advisory_lock("pg_advisory_xact_lock_shared", webinar_id)
-    rows = _BY_ID.rows(webinar_id=webinar_id)
-    if not rows:
-        raise ActionRefused(Code.NOT_FOUND, f"no webinar {webinar_id}")
-    return object_from(Webinar, rows[0])
-
-
-_BY_ID = CompiledQuery(
-    lambda: Webinar.objects.filter(pk=Parameter("webinar_id", Webinar, "id")).values_list(
-        *columns_of(Webinar)
-    )
-)
-
-
-def _advisory_lock(function: str, webinar_id: int) -> None:
-    # Not FOR SHARE on the row: those who come one after another would get it past a speaker who waits for it. For these
-    # locks PostgreSQL has a queue. SQLite has one writer.
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {function}(hashtextextended(%s, 0))", [f"efir.webinar.{webinar_id}"])
-
-
-def _lock(webinar_id: int) -> Webinar:
-    _advisory_lock("pg_advisory_xact_lock", webinar_id)
-    # no_key: rows that refer to the webinar (presence, verdicts) are inserted without waiting for this lock.
-    webinar: Webinar | None = Webinar.objects.select_for_update(no_key=True).filter(pk=webinar_id).first()
-    if webinar is None:
-        raise ActionRefused(Code.NOT_FOUND, f"no webinar {webinar_id}")
-    return webinar
-
-
 def _transition_by_system(webinar_id: int, action: str, context: Context) -> Webinar:
     if context.source is Source.WEB:
         raise ActionRefused(Code.FORBIDDEN, f"only the system may {action} a webinar")
     with transaction.atomic():
-        return _transition(_lock(webinar_id), action, context)
+        return _transition(lock(webinar_id), action, context)
 
 
 def _transition(webinar: Webinar, action: str, context: Context) -> Webinar:
