@@ -1,7 +1,8 @@
 """Decide which tests run where: `make test`, `make test-all`, and on which database.
 
-Loaded by `-p tests.tiers`. Every test of `tests/unit` and `tests/integration` is quick; of the other folders only those
-marked `smoke` are. On PostgreSQL (`EFIR_DATABASE_URL` names a server) only modules in `POSTGRESQL` are collected.
+Loaded by `-p tests.tiers`. The tests of `tests/unit` and `tests/integration` are quick but for those marked `slow`; of
+the other folders only those marked `smoke` are. On PostgreSQL (`EFIR_DATABASE_URL` names a server) only modules in
+`POSTGRESQL` are collected.
 """
 
 from __future__ import annotations

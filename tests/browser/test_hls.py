@@ -62,8 +62,9 @@ def enter(page: Page, cast: Cast, webinar: int) -> None:
     page.get_by_role("button", name="Войти в эфир").click()
 
 
-@pytest.mark.smoke
-@pytest.mark.parametrize("script", ["", BY_LIBRARY], ids=["native", "hls.js"])
+@pytest.mark.parametrize(
+    "script", ["", pytest.param(BY_LIBRARY, marks=pytest.mark.smoke)], ids=["native", "hls.js"]
+)
 def test_it_waits_for_the_speaker_plays_and_comes_back_after_a_break(
     viewer, cast, webinar, broadcast, script
 ):

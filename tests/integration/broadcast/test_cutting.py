@@ -170,6 +170,7 @@ def test_bomb_is_refused_within_the_limits(bomb):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_damaged_containers_never_hang(kind):
     """Each process ends by itself, with segments or with a fault; `python -m tools.fuzz` goes on for longer."""

@@ -275,6 +275,7 @@ def test_full_disk_leaves_a_recording_without_a_file(recorded, monkeypatch):
     assert 'src="video.mp4"' not in Client().get(recordings.path_of(recording)).content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_segments_that_cannot_be_joined_play_as_hls(recorded):
     # The segments of this test are no video.

@@ -28,6 +28,7 @@ def russian_in(text: str) -> set[str]:
     return set(CYRILLIC.findall(text)) - STAY
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_english_demo_has_no_russian():
     seed.seed("en")

@@ -70,6 +70,7 @@ def hall(make_person, make_webinar, visitor):
     return webinars, browsers, inviter
 
 
+@pytest.mark.slow
 def test_fifty_people_at_once_get_their_own_pages(run, hall):
     webinars, browsers, inviter = hall
     room = f"/account/webinar_room/{webinars[0].pk}/"

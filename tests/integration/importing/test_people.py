@@ -78,6 +78,7 @@ def test_circle_and_whoever_is_below_are_left_out(run_import):
     assert (list(people()), done.counts["people"]) == (["user6"], {"refused": 5, "imported": 1})
 
 
+@pytest.mark.slow
 def test_long_chain_of_inviters(run_import):
     run_import(
         users=[user(number, "partner", str(number + 1)) for number in range(1, 600)] + [user(600, "partner")]

@@ -107,6 +107,7 @@ def test_writer_goes_on_without_a_turn(make_person, monkeypatch):
     assert Person.objects.get().name == "either"
 
 
+@pytest.mark.slow
 def test_check_of_a_backup_does_not_wait_for_the_database_in_use(make_person, tmp_path, monkeypatch):
     make_person()
     backup(tmp_path / "efir.zip")

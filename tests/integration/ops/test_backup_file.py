@@ -88,6 +88,7 @@ def test_check_finds_changed_bytes(file):
         check(file)
 
 
+@pytest.mark.slow
 def test_check_accepts_the_format_of_the_first_release(file):
     manifest = check(file).manifest
     old = check(tampered(file, first_release)).manifest
@@ -100,6 +101,7 @@ def overlong_login(parts: dict[str, bytes]) -> None:
     parts[name] = parts[name].replace(b'"candidate1"', json.dumps("i\u0307" * 200).encode())
 
 
+@pytest.mark.slow
 def test_check_names_texts_too_long_for_postgresql(file):
     assert check(file).overlong == ()
     wrong = f"its login has 400 characters, and the limit is {LOGIN_MAX_LENGTH}"

@@ -16,6 +16,7 @@ MOST_QUERIES = 30
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_number_of_queries_does_not_grow_with_the_site():
     site = LargeSite()

@@ -52,6 +52,7 @@ def test_unknown_url_is_404_as_json(db, client, address):
     assert (answer.status_code, answer.json()) == (404, {"error": "not_found"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", [None, *Role])
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_responses_conform_to_the_schema(schema, make_person, role, mode):

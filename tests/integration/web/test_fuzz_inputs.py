@@ -126,6 +126,7 @@ def bot(db, settings, clock):
     held()
 
 
+@pytest.mark.slow
 @beside_fixtures
 @given(UPDATES)
 @example({"message": {"chat": {"id": 10**30, "type": "private"}, "text": "/start \0"}})

@@ -177,6 +177,7 @@ print(json.dumps([answers, used.ru_utime + used.ru_stime, used.ru_maxrss]))
 """
 
 
+@pytest.mark.slow
 def test_costly_files_are_refused_while_others_are_taken(tmp_path):
     sent = {"scans": many_scans(), "clear": see_through(), "poster": picture((640, 360))}
     for name, content in sent.items():
@@ -233,6 +234,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.one_of(
