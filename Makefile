@@ -1,6 +1,8 @@
 # Each command starts from python3 (3.11 or newer) and the package registry alone.
 PYTHON ?= python3
 BIN := .venv/bin
+# Each process of a test would compile the product anew.
+export PYTHONDONTWRITEBYTECODE :=
 # Most of a test with processes is waiting for them: four at once on two cores.
 PYTEST := $(BIN)/python -m pytest -q -n 4 --dist loadgroup --no-loadscope-reorder
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
