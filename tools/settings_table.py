@@ -29,12 +29,14 @@ def main(arguments: list[str]) -> int:
         if not found:
             sys.exit(f"{name} has no table that begins with {head}")
         after = before.replace(found[0], table)
-        if after != before:
+        if after == before:
+            continue
+        if "--check" in arguments:
             stale = 1
             print(f"{name}: the table of settings is stale: run `python -m tools.settings_table`")
-            if "--check" not in arguments:
-                file.write_text(after, encoding="utf-8")
-    return stale if "--check" in arguments else 0
+        else:
+            file.write_text(after, encoding="utf-8")
+    return stale
 
 
 def _rows(translate: Callable[[str], str]) -> str:

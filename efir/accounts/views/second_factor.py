@@ -89,13 +89,10 @@ def set_up(request: HttpRequest) -> HttpResponse:
 @login_required
 def new_codes(request: HttpRequest) -> HttpResponse:
     """Replace the recovery codes, after password and code."""
-    person = current_person(request)
-    if not second_factor.is_on(person):
-        return redirect("security")
-    typed = _password_typed(request, "codes")
-    if isinstance(typed, HttpResponse):
-        return typed
-    return _show_codes(request, second_factor.replace_recovery_codes(person, request_context(request)))
+    if answer := _answer_before_change(request, "codes"):
+        return answer
+    codes = second_factor.replace_recovery_codes(current_person(request), request_context(request))
+    return _show_codes(request, codes)
 
 
 @never_cache
@@ -104,13 +101,9 @@ def new_codes(request: HttpRequest) -> HttpResponse:
 @login_required
 def off(request: HttpRequest) -> HttpResponse:
     """Switch the second factor off, after password and code."""
-    person = current_person(request)
-    if not second_factor.is_on(person):
-        return redirect("security")
-    typed = _password_typed(request, "off")
-    if isinstance(typed, HttpResponse):
-        return typed
-    second_factor.disable(person, request_context(request))
+    if answer := _answer_before_change(request, "off"):
+        return answer
+    second_factor.disable(current_person(request), request_context(request))
     sentence = _("Вход в два шага выключен. Теперь для входа нужен только пароль.")
     return redirect_with_message(request, reverse("security"), sentence)
 
@@ -140,6 +133,14 @@ def reset_other(request: HttpRequest, person_id: int) -> HttpResponse:
         else _("%(name)s: вход в два шага и так выключен.")
     )
     return redirect_with_message(request, people, sentence % {"name": person.name})
+
+
+def _answer_before_change(request: HttpRequest, step: str) -> HttpResponse | None:
+    """Return what to answer before one's own second factor may change; None once password and code are right."""
+    if not second_factor.is_on(current_person(request)):
+        return redirect("security")
+    typed = _password_typed(request, step)
+    return typed if isinstance(typed, HttpResponse) else None
 
 
 def _password_typed(
