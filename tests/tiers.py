@@ -25,6 +25,7 @@ POSTGRESQL = (
     "tests/e2e/test_dispatcher.py",
     "tests/e2e/test_dispatcher_order.py",
     "tests/e2e/test_lost_access.py",
+    "tests/e2e/test_low_rung.py",
     "tests/e2e/test_processes.py",
     "tests/e2e/test_raw_requests.py",
     "tests/e2e/test_recording.py",

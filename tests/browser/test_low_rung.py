@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.pages import a_page
 from tests.browser.test_broadcast import AT_ONCE, MOVES, WITHIN_MS
 from tests.support.recorder import record
-from tests.support.sender import Sender
+from tests.support.sender import Sender, own_webinar_on_air
 from tests.support.site import Site, Visitor, fresh_database
 
 SECONDS = 10
@@ -38,11 +38,7 @@ def site(tmp_path) -> Iterator[Site]:
 def on_air(site) -> Iterator[int]:
     """A live webinar to which somebody sends 720p until the test ends."""
     speaker = Visitor(site, "speaker")
-    form = {"title": "Эфир", "starts_at": "2030-01-01T10:00", "time_zone": "UTC", "length_min": "60"}
-    answer = speaker.post("/admin_webinar/new/", video="own", **form)
-    webinar = int(answer.headers["location"].strip("/").split("/")[-1])
-    for action in ("publish", "start"):
-        assert speaker.post(f"/admin_webinar/{webinar}/{action}").status_code == 200
+    webinar = own_webinar_on_air(speaker)
     chunks = record(seconds=SECONDS, size=(1280, 720), bit_rate=1_400_000)
     sender, over = Sender(speaker, webinar), threading.Event()
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.processes import child_of
 from tests.support.recorder import record
-from tests.support.sender import Player, Sender
+from tests.support.sender import Player, Sender, own_webinar_on_air
 from tests.support.site import Site, Visitor, eventually, fresh_database
 from tests.tiers import on_postgresql
 
@@ -48,12 +48,7 @@ def speaker(site):
 
 @pytest.fixture
 def on_air(site, speaker):
-    form = {"title": "Эфир", "starts_at": "2030-01-01T10:00", "time_zone": "UTC", "length_min": "60"}
-    answer = speaker.post("/admin_webinar/new/", video="own", **form)
-    webinar = int(answer.headers["location"].strip("/").split("/")[-1])
-    for action in ("publish", "start"):
-        assert speaker.post(f"/admin_webinar/{webinar}/{action}").status_code == 200
-    return webinar
+    return own_webinar_on_air(speaker)
 
 
 def segments(site: Site, webinar: int) -> int:

@@ -40,6 +40,16 @@ class Sender:
         return self.speaker.http.post(f"{self.chunk_url}end")
 
 
+def own_webinar_on_air(speaker: Visitor) -> int:
+    """Create a webinar with the own broadcast, and start it."""
+    form = {"title": "Эфир", "starts_at": "2030-01-01T10:00", "time_zone": "UTC", "length_min": "60"}
+    answer = speaker.post("/admin_webinar/new/", video="own", **form)
+    webinar = int(answer.headers["location"].strip("/").split("/")[-1])
+    for action in ("publish", "start"):
+        assert speaker.post(f"/admin_webinar/{webinar}/{action}").status_code == 200
+    return webinar
+
+
 def open_broadcast(visitor: Visitor, webinar: int, body: dict[str, Any]) -> httpx.Response:
     headers = {"X-CSRFToken": visitor._csrf()}
     return visitor.http.post(f"/admin_webinar/{webinar}/broadcast", json=body, headers=headers)
