@@ -123,7 +123,7 @@ class Config:
     secret_key: str = setting(
         matching(r"(.{32,})?", "at least 32 characters"),
         "",
-        "signs links and log-ins: at least 32 characters, the same on every machine",
+        "signs links and logins: at least 32 characters, the same on every machine",
         default_text="made once, kept in the data directory (mode 600)",
         secret=True,
     )

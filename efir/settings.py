@@ -157,7 +157,7 @@ AXES_LOCKOUT_CALLABLE = "efir.accounts.login_throttle.locked_out"
 AXES_WHITELIST_CALLABLE = "efir.accounts.login_throttle.is_known_browser"
 AXES_USERNAME_CALLABLE = "efir.accounts.login_throttle.attempted_login"
 AXES_CLIENT_IP_CALLABLE = "efir.web.client_ip.request_rate_limit_key"
-# By log-in and address together, so that nobody can lock out somebody else.
+# By login and address together, so that nobody can lock out somebody else.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 # Otherwise every attempt during a lockout would write to the database and make its row longer without end.

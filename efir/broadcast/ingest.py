@@ -77,7 +77,7 @@ class BroadcastRefused(Exception):
 
 
 def device_of(session_key: str) -> str:
-    """Return a mark of a log-in session, by which a page is known to be in the same browser."""
+    """Return a mark of a login session, by which a page is known to be in the same browser."""
     return salted_hmac("efir.broadcast.device", session_key).hexdigest() if session_key else ""
 
 

@@ -38,7 +38,7 @@ class BroadcastSession(models.Model):
     webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="broadcast_sessions")
     # None: the broadcast came in with the webinar's key, which names nobody.
     person = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
-    # A keyed hash of the log-in session: a page that was reloaded takes over its own earlier session unasked.
+    # A keyed hash of the login session: a page that was reloaded takes over its own earlier session unasked.
     device = models.CharField(max_length=64, blank=True)
     source = models.CharField(max_length=10, choices=SessionSource.choices)
     mime = models.CharField(max_length=200, blank=True)

@@ -1,4 +1,4 @@
-"""Stream keys: with its webinar's key an encoder publishes without a log-in. Only a digest is stored."""
+"""Stream keys: with its webinar's key an encoder publishes without a login. Only a digest is stored."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ PASSWORD = "efir-demo"  # noqa: S105  # printed at every start
 FIRST_CHAT_ID = 1001
 
 
-# Log-in: (role, inviter).
+# Login: (role, inviter).
 PEOPLE: dict[str, tuple[Role, str | None]] = {
     "admin": (Role.ADMIN, None),
     "speaker": (Role.SPEAKER, None),
@@ -56,7 +56,7 @@ PEOPLE: dict[str, tuple[Role, str | None]] = {
 }
 WITHOUT_CHAT = {"candidate3", "candidate6"}
 SEATS_YESTERDAY = ("candidate1", "candidate2", "candidate3", "candidate4", "candidate5")
-# Log-in: from which to which minute of yesterday's sixty they were in the room. The others did not come.
+# Login: from which to which minute of yesterday's sixty they were in the room. The others did not come.
 PRESENT_YESTERDAY = {
     "candidate1": (-5, 60),
     "candidate2": (2, 25),
@@ -84,7 +84,7 @@ CONTACT = {"telegram_name": "demo_speaker", "phone": "+70000000001"}
 
 
 def prepare(*, reset: bool, language: str) -> None:
-    """Seed an empty database, keep a seeded one, and print the log-ins. A webinar is always near.
+    """Seed an empty database, keep a seeded one, and print the logins. A webinar is always near.
 
     language: of the people and their words, `ru` or `en`; a seeded database keeps its own.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SampleTexts:
-    """What the sample people are called and what they say; `names` by log-in, `later` in the order of the evenings."""
+    """What the sample people are called and what they say; `names` by login, `later` in the order of the evenings."""
 
     names: Mapping[str, str]
     yesterday: str

@@ -1,4 +1,4 @@
-"""The forms of guests that are posted in partners' links: sign-up and log-in.
+"""The forms of guests that are posted in partners' links: sign-up and login.
 
 What they show differs by language, inviter, webinar and the page that comes next. A session or a message to be shown
 leaves the request to Django.
@@ -28,7 +28,7 @@ _LONGEST_REF = 64
 
 
 class LogInPage:
-    """The log-in form by language and by the page that comes next."""
+    """The login form by language and by the page that comes next."""
 
     def __init__(self, django: Application, editions: ScheduleEditions) -> None:
         self._cache = PageCache(django, max_age_s=QUARTER_S)

@@ -1,4 +1,4 @@
-"""`/recordings/<token>/`: one recording for whoever has the link, without a log-in. `efir.edge` serves its files."""
+"""`/recordings/<token>/`: one recording for whoever has the link, without a login. `efir.edge` serves its files."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ from efir.webinars.models import Webinar
 
 # Rows of one kind in one call: on SQLite others wait while they are deleted.
 BATCH = 1000
-# Failed log-ins count for 15 minutes. Those of an account are kept for its owner to ask about; a script with made-up
-# log-ins makes four rows a second.
+# Failed logins count for 15 minutes. Those of an account are kept for its owner to ask about; a script with made-up
+# logins makes four rows a second.
 ATTEMPTS_KEPT = timedelta(days=1)
 MADE_UP_KEPT = timedelta(hours=1)
 # A picture that does not come is counted for 75 s; a page that was closed leaves its row.

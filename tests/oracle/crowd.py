@@ -1,6 +1,6 @@
 """`python -m tests.oracle.crowd LEADS OTHERS`: people with sessions, a speaker, and a scheduled webinar.
 
-Prints one JSON object: the webinar's id, and [log-in, Cookie header] of each candidate, partner, and the speaker.
+Prints one JSON object: the webinar's id, and [login, Cookie header] of each candidate, partner, and the speaker.
 """
 
 from __future__ import annotations

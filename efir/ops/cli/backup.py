@@ -50,11 +50,9 @@ def run_backup(options: argparse.Namespace) -> int:
             return _refuse(f"cannot write {options.file}: {os_errors.describe(exc)} Nothing was written.")
     print(f"{options.file}: {_describe(manifest)}.")
     if has_secret(manifest):
-        print(
-            "It holds secret.key, which signs links and log-ins: keep the file as safe as the installation."
-        )
+        print("It holds secret.key, which signs links and logins: keep the file as safe as the installation.")
     else:
-        print("The key that signs links and log-ins is not in it, but in EFIR_SECRET_KEY: keep that, too.")
+        print("The key that signs links and logins is not in it, but in EFIR_SECRET_KEY: keep that, too.")
     if _names_media(manifest):
         print(f"Videos and recordings are not in it, but in {_media_place()}: copy that, too.")
     return 0

@@ -1,4 +1,4 @@
-"""The lines of the listings: times in UTC ending in `Z`, people by log-in (by number in `messages`)."""
+"""The lines of the listings: times in UTC ending in `Z`, people by login (by number in `messages`)."""
 
 from __future__ import annotations
 

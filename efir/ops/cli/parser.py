@@ -151,7 +151,7 @@ def _add_person(commands: argparse._SubParsersAction[Parser]) -> None:
     for action in (add, close, export, erase, reset):
         action.option("login", metavar="LOGIN", text="the person's e-mail address, phone number or name")
     add.option("--role", required=True, choices=ROLES, text="what the person may do")
-    add.option("--name", default="", text="the name that others see (default: made from the log-in)")
+    add.option("--name", default="", text="the name that others see (default: made from the login)")
     add.option("--inviter", metavar="LOGIN", text="who invited the person")
     add.option("--password-stdin", action="store_true", text="read the password from standard input")
     links = _add(

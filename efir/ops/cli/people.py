@@ -35,7 +35,7 @@ def add_person(options: argparse.Namespace) -> int:
     login = options.login
     if not normalize_login(login):
         return fail(
-            "invalid_login", "a log-in is an e-mail or a telephone number; this one has no visible sign"
+            "invalid_login", "a login is an e-mail or a telephone number; this one has no visible sign"
         )
     try:
         name = clean_name(options.name or name_from_login(normalize_login(login)))
@@ -47,7 +47,7 @@ def add_person(options: argparse.Namespace) -> int:
     inviter = inviter_by_login(options.inviter) if options.inviter else None
     if options.inviter and inviter is None:
         raise ConfigError(
-            f"--inviter is {options.inviter!r}, but it must be the log-in of somebody who may have candidates."
+            f"--inviter is {options.inviter!r}, but it must be the login of somebody who may have candidates."
         )
     password = _read_password(login) if options.password_stdin else None
     try:
@@ -60,7 +60,7 @@ def add_person(options: argparse.Namespace) -> int:
             context=BY_OPERATOR,
         )
     except LoginTaken:
-        return fail("login_taken", f"there is a person with the log-in {login}")
+        return fail("login_taken", f"there is a person with the login {login}")
     except ValueError as exc:
         return fail("login_too_long", str(exc))
     return print_lines(
@@ -111,7 +111,7 @@ def export_person(options: argparse.Namespace) -> int:
 
 
 def erase_person(options: argparse.Namespace) -> int:
-    """Anonymize a person, whose log-in becomes `erased-ID`. Idempotent."""
+    """Anonymize a person, whose login becomes `erased-ID`. Idempotent."""
     person = find_person(options.login, erased=True)
     if person is None:
         return person_not_found(options.login)
@@ -137,9 +137,9 @@ def _last_admin() -> int:
 
 
 def find_person(login: str, *, erased: bool = False) -> Person | None:
-    """Return the person with this log-in, or None.
+    """Return the person with this login, or None.
 
-    With `erased`, `erased-ID` finds the person by id, too: a restore may have brought the old log-in back.
+    With `erased`, `erased-ID` finds the person by id, too: a restore may have brought the old login back.
     """
     person = Person.objects.filter(login=normalize_login(login)).first()
     if person is None and erased and (match := re.fullmatch(r"erased-(\d{1,18})", login)):
@@ -149,4 +149,4 @@ def find_person(login: str, *, erased: bool = False) -> Person | None:
 
 def person_not_found(login: str) -> int:
     """Say that there is no such person. Return the exit code."""
-    return fail("person_not_found", f"there is nobody with the log-in {login}")
+    return fail("person_not_found", f"there is nobody with the login {login}")

@@ -41,7 +41,7 @@ def _person_notes() -> Iterator[str]:
             twin = Person.objects.filter(login=cleaned).values_list("pk", flat=True).first()
             if twin:
                 yield (
-                    f"note: {row}: its log-in differs from that of person id={twin} only by how it is spelled, and "
+                    f"note: {row}: its login differs from that of person id={twin} only by how it is spelled, and "
                     f"whoever types either gets id={twin}. To do: decide with the person which account to keep."
                 )
             else:

@@ -1,4 +1,4 @@
-"""Sign-up and log-in from the edge's cache: the same pages and cookies as from Django, rendered once for each kind."""
+"""Sign-up and login from the edge's cache: the same pages and cookies as from Django, rendered once for each kind."""
 
 from __future__ import annotations
 

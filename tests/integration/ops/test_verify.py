@@ -275,7 +275,7 @@ def test_verify_notes_what_cleaning_would_change(make_person, make_webinar, caps
     for note, words in zip(
         notes,
         (
-            f"person id={other.pk}: its log-in differs from that of person id={twin.pk}",
+            f"person id={other.pk}: its login differs from that of person id={twin.pk}",
             f"person id={hidden.pk}: its login has signs",
             f"person id={named.pk}: its name has signs",
             f"person id={lost.pk}: its phone is not spelled",
