@@ -5,10 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 
-# A library of `PyDLL` is called with the interpreter's lock held.
-_libc = ctypes.PyDLL(None, use_errno=True)
-_write = _libc.write
-_write.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_size_t)
+# A library of `PyDLL` is called with the interpreter's lock held. It is told no types of the arguments: an int and bytes
+# are what C takes, and checking them takes as long as the call.
+_write = ctypes.PyDLL(None).write
 _write.restype = ctypes.c_ssize_t
 
 
@@ -19,8 +18,6 @@ def write_now(fd: int, data: bytes) -> int:
     `sys.getswitchinterval()` (5 ms), and a message to a thousand viewers takes seconds. This call cannot block, so it
     keeps the lock. Raises OSError: BlockingIOError if the buffer is full.
     """
-    written: int = _write(fd, data, len(data))
-    if written < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return written
+    written: int = _write(fd, data, ctypes.c_size_t(len(data)))
+    # Once more for the error, which is rare, and for its number.
+    return written if written >= 0 else os.write(fd, data)
