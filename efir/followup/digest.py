@@ -78,12 +78,12 @@ def prepare(messages: Sequence[OutboxMessage]) -> Callable[[int], OutgoingMessag
     first = messages[0]
     if len(messages) == 1:
         return lambda _: texts.partner_attendance(first)
-    found = (
-        Verdict.objects.prefetch_related("webinar")
-        .defer("watched", "watching_unseen")
-        .filter(webinar_id=first.webinar_id, lead_id__in=[message.lead_id for message in messages])
+    found = Verdict.objects.defer("watched", "watching_unseen").filter(
+        webinar_id=first.webinar_id, lead_id__in=[message.lead_id for message in messages]
     )
     verdicts = {verdict.lead_id: verdict for verdict in found}
+    for verdict in verdicts.values():
+        verdict.webinar = first.webinar
     counts = _counts(first)
     language = language_for(first.person)
     with translation.override(language):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 
-# A library of `PyDLL` is called with the interpreter's lock held. It is told no types of the arguments: an int and bytes
-# are what C takes, and checking them takes as long as the call.
+# A library of `PyDLL` is called with the interpreter's lock held. It is told no types of the arguments: C takes an int
+# and bytes as they are, and to check them takes as long as the call.
 _write = ctypes.PyDLL(None).write
 _write.restype = ctypes.c_ssize_t
 

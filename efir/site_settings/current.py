@@ -17,6 +17,7 @@ from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.hooks.actions import Context
 from efir.lib import clock
+from efir.lib.compiled_query import CompiledQuery, columns_of, object_from
 from efir.site_settings.models import ONLY, SiteSettings
 
 # The first is sent in the transaction of the change, the second after it.
@@ -38,6 +39,9 @@ PERSONAL = frozenset(
     }
 )
 
+# A process without a hub reads it several times for each message.
+_ROW = CompiledQuery(lambda: SiteSettings.objects.filter(pk=ONLY).values_list(*columns_of(SiteSettings)))
+
 _cached: SiteSettings | None = None
 _is_caching = False
 _changes = 0
@@ -48,7 +52,8 @@ def current() -> SiteSettings:
     global _cached  # noqa: PLW0603  # one row for the process
     site, changes_before = _cached, _changes
     if site is None:
-        site = SiteSettings.objects.filter(pk=ONLY).first() or SiteSettings(pk=ONLY)
+        found = _ROW.rows()
+        site = object_from(SiteSettings, found[0]) if found else SiteSettings(pk=ONLY)
         if _is_caching and _changes == changes_before:  # a change during the read may be missing from it
             _cached = site
     return site

@@ -159,7 +159,8 @@ class OutboxMessage(models.Model):
             models.UniqueConstraint(fields=["webinar", "lead", "kind", "occasion"], name="message_once"),
         ]
         indexes = [
-            models.Index(fields=["state", "priority", "place", "id"], name="outbox_claim"),
+            # With the person, so that the rows of one who has thousands are passed over without reading them.
+            models.Index(fields=["state", "priority", "place", "id", "person"], name="outbox_claim"),
             models.Index(fields=["person", "state", "cause_at", "priority", "id"], name="outbox_person"),
             models.Index(
                 fields=["batch", "state", "rank", "id"],

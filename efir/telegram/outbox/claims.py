@@ -20,6 +20,7 @@ from efir.telegram.outbox.batching import batch_for
 from efir.telegram.outbox.enqueue import expire_ineligible, move_to_waiting
 from efir.telegram.outbox.message_types import OutgoingMessage, joining, message_type
 from efir.telegram.outbox.queries import composable, due, first_of_each_person, locked, requeue
+from efir.webinars.models import Webinar
 
 # On SQLite nobody else can write during a claim, so it is kept short. The rest is claimed right afterwards.
 ROWS_AT_ONCE = 200
@@ -46,8 +47,7 @@ class Claim:
         of one message the webinar before a change and of another the webinar after it.
         """
         with snapshot():
-            rows = OutboxMessage.objects.filter(pk__in=[message.pk for message in self.messages])
-            found = {row.pk: row for row in composable(rows, len(self.messages))}
+            found = _read([message.pk for message in self.messages])
             return message_types.compose([found[message.pk] for message in self.messages])
 
 
@@ -64,9 +64,11 @@ def claim(limit: int, holder: UUID, exclude_person_ids: Collection[int] = ()) ->
         if not lease.holds(holder):
             return []
         planned = [row.pk for call in plan for row in call]
-        present = {row.pk: row for row in locked(due(now).filter(pk__in=planned), len(planned))}
-        found = [[present[row.pk] for row in call if row.pk in present] for call in plan]
-        calls = [call for call in found if call]
+        present = set(locked(due(now).filter(pk__in=planned)).values_list("pk", flat=True))
+        found = [[row for row in call if row.pk in present] for call in plan]
+        # Of a list only the first message is looked at here. `compose` reads all of them again.
+        fresh = _read([call[0].pk for call in found if call])
+        calls = [[fresh[call[0].pk], *call[1:]] for call in found if call]
         firsts = [call[0] for call in calls]
         people = {person.pk: person for row in firsts for person in (row.person, row.lead)}
         ineligible = expire_ineligible(firsts, people)
@@ -76,13 +78,21 @@ def claim(limit: int, holder: UUID, exclude_person_ids: Collection[int] = ()) ->
             reachable=True, person_id__in=[call[0].person_id for call in calls]
         )
         chats = dict(reachable.values_list("person_id", "chat_id"))
-        ready = [call for call in calls if call[0].person_id in chats and _has_its_recording(call[0])]
+        ready = [
+            call
+            for call in calls
+            if call[0].person_id in chats and _has_its_recording(call[0].kind, call[0].webinar)
+        ]
         move_to_waiting([call[0] for call in calls if call not in ready])
         claims = [Claim(uuid4(), chats[call[0].person_id], call) for call in ready]
         _join(claims)
         for each in claims:
             _mark_claimed(each, holder)
     return claims
+
+
+def _read(ids: Collection[int]) -> dict[int, OutboxMessage]:
+    return composable(OutboxMessage.objects.all(), len(ids)).in_bulk(ids)
 
 
 def _plan(limit: int, now: datetime, exclude_person_ids: Collection[int]) -> list[list[OutboxMessage]]:
@@ -99,8 +109,8 @@ def _plan(limit: int, now: datetime, exclude_person_ids: Collection[int]) -> lis
     return plan
 
 
-def _has_its_recording(row: OutboxMessage) -> bool:
-    return bool(row.webinar.recording_url) or not message_type(row.kind).needs_recording
+def _has_its_recording(kind: str, webinar: Webinar) -> bool:
+    return bool(webinar.recording_url) or not message_type(kind).needs_recording
 
 
 def _join(claims: Sequence[Claim]) -> None:
@@ -111,9 +121,11 @@ def _join(claims: Sequence[Claim]) -> None:
     joined = {kind for each in carriers.values() for kind in joining(each.messages[0].kind)}
     people = {each.person_id for each in carriers.values()}
     candidates = due(clock.now()).filter(kind__in=joined, person_id__in=people).order_by("priority", "pk")
-    for row in locked(candidates, len(people)):
+    for row in locked(candidates):
         carrier = carriers.get(grouping_key(row))
-        if carrier and row.kind in joining(carrier.messages[0].kind) and _has_its_recording(row):
+        if carrier is None or row.kind not in joining(carrier.messages[0].kind):
+            continue
+        if _has_its_recording(row.kind, carrier.messages[0].webinar):
             carrier.messages.append(row)
 
 

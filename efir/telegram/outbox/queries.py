@@ -22,7 +22,7 @@ UNSETTLED = (
 # After so many failures (about a minute of retries) a message no longer holds up the person's later messages.
 PATIENCE = 6
 COMPOSED_FROM = ("webinar", "lead", "person")
-# A query for each of the three costs more than the columns of so many rows.
+# A query for each of two costs more than their columns in so many rows.
 JOINED_AT_MOST = 20
 # Longer than any delay that Efir sets (`completion.LAST_RETRY_S`).
 LONGEST_DELAY = timedelta(minutes=2)
@@ -86,9 +86,9 @@ def _ahead() -> QuerySet[OutboxMessage, tuple[Any, ...]]:
 _AHEAD = CompiledQuery(_ahead)
 
 
-def locked(rows: QuerySet[OutboxMessage], count: int) -> QuerySet[OutboxMessage]:
-    """Lock these rows until the transaction ends, skipping locked ones, and fetch what composing needs."""
-    return composable(rows.select_for_update(skip_locked=True, of=("self",)), count)
+def locked(rows: QuerySet[OutboxMessage]) -> QuerySet[OutboxMessage]:
+    """Lock these rows until the transaction ends, skipping locked ones."""
+    return rows.select_for_update(skip_locked=True)
 
 
 def composable(rows: QuerySet[OutboxMessage], count: int) -> QuerySet[OutboxMessage]:
@@ -97,7 +97,7 @@ def composable(rows: QuerySet[OutboxMessage], count: int) -> QuerySet[OutboxMess
     The messages of a list share their webinar and their person: of many rows these are read once each.
     """
     if count > JOINED_AT_MOST:
-        return rows.prefetch_related(*COMPOSED_FROM)
+        return rows.select_related("lead").prefetch_related("webinar", "person")
     return rows.select_related(*COMPOSED_FROM)
 
 
