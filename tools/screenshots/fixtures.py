@@ -5,11 +5,10 @@ Each fixture returns the values for the placeholders in the catalogue's paths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from io import BytesIO
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -21,8 +20,7 @@ from efir.accounts.models import Person, RecoveryCode, SecondFactor
 from efir.accounts.password_reset import one_time_link
 from efir.accounts.services import create_person
 from efir.accounts.sessions import new_session
-from efir.attendance import classifier, tracker
-from efir.attendance.models import Verdict
+from efir.attendance import classifier
 from efir.broadcast import recordings
 from efir.broadcast.models import (
     BroadcastSession,
@@ -35,20 +33,15 @@ from efir.broadcast.models import (
 )
 from efir.demo.posters import draw_poster
 from efir.hooks.actions import Context, Source
-from efir.lib import clock
 from efir.room.cta import record_press
-from efir.room.models import Opening
-from efir.room.presence import IntervalRow, Pending, RecorderRow
-from efir.room.presence_store import write
 from efir.site_settings import current
 from efir.site_settings import files as logo_files
 from efir.talk.models import Kind, Message
 from efir.talk.moderation import moderate
 from efir.talk.writing import write_message
 from efir.telegram.bot import lease
-from efir.telegram.bot.outcomes import MessageRefused, OutcomeUnknown, Sent
 from efir.telegram.models import TelegramChat
-from efir.telegram.outbox import claims, completion, enqueue
+from efir.telegram.outbox import enqueue
 from efir.webinars import core
 from efir.webinars.lifecycle import Video
 from efir.webinars.models import Poster, Talk, Webinar
@@ -56,16 +49,20 @@ from efir.webinars.posters.render import render_image, render_upload
 from efir.webinars.posters.store import store
 from tools.screenshots.actions import GUARDED, HLS_HOST, PASSWORD, RECOVERY_CODE
 from tools.screenshots.catalogue import NOW
+from tools.screenshots.deliveries import send_all, send_in_every_state
+from tools.screenshots.held_webinars import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SYSTEM,
+    at_time,
+    hold_webinar,
+    schedule,
+    start_webinar,
+)
 from tools.screenshots.video import store_file, store_segments
 
-SYSTEM = Context(None, Source.SYSTEM)
 SECONDS = 3  # of video
-MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-
-ABOUT = (
-    "Живой эфир: рассказываем, как всё устроено, и отвечаем на вопросы.\n\n"
-    "Подойдёт тем, кто только присматривается. Ничего готовить не нужно."
-)
 
 QUESTIONS = (
     ("kate", "Сколько времени это занимает в неделю?", Kind.QUESTION),
@@ -104,11 +101,6 @@ PEOPLE: dict[str, tuple[str, Role, str, bool | None]] = {
 }
 
 
-def at_time(moment: datetime) -> AbstractContextManager[None]:
-    """Set the clock to this moment while the block runs."""
-    return clock.replaced(lambda: moment)
-
-
 def empty() -> dict[str, str]:
     """Create people and no webinar."""
     people = _create_people()
@@ -118,7 +110,7 @@ def empty() -> dict[str, str]:
 def quiet() -> dict[str, str]:
     """Create people and one scheduled webinar, as a new speaker has it."""
     people = _create_people()
-    webinar = _schedule("Своё дело без вложений", NOW + 40 * MINUTE, poster=_create_poster(0))
+    webinar = schedule("Своё дело без вложений", NOW + 40 * MINUTE, poster=_create_poster(0))
     core.book_seat(webinar.pk, people["kate"])
     return _path_values(people) | {"next": str(webinar.pk)}
 
@@ -127,8 +119,10 @@ def broadcast() -> dict[str, str]:
     """Create people, a scheduled webinar with its own broadcast, and one that is live."""
     people = _create_people()
     own = {"video": Video.OWN, "player_url": ""}
-    ahead = _schedule("Своё дело без вложений", NOW + 10 * MINUTE, poster=_create_poster(0), **own)
-    live = _start(_schedule("Зачем нам живые эфиры", NOW - 12 * MINUTE, poster=_create_poster(2), **own))
+    ahead = schedule("Своё дело без вложений", NOW + 10 * MINUTE, poster=_create_poster(0), **own)
+    live = start_webinar(
+        schedule("Зачем нам живые эфиры", NOW - 12 * MINUTE, poster=_create_poster(2), **own)
+    )
     core.book_seat(live.pk, people["kate"])
     return _path_values(people) | {"ahead": str(ahead.pk), "live": str(live.pk)}
 
@@ -145,7 +139,7 @@ def recorded() -> dict[str, str]:
         }
         starts_at = NOW - 65 * MINUTE - number * DAY
         own = {"video": Video.OWN, "player_url": "", "poster": _create_poster(number)}
-        webinar = _start(_schedule(titles[name], starts_at, **own))
+        webinar = start_webinar(schedule(titles[name], starts_at, **own))
         with at_time(starts_at + HOUR):
             over[name] = core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
         session = BroadcastSession.objects.create(
@@ -291,37 +285,21 @@ def _path_values(people: dict[str, Person]) -> dict[str, str]:
     return ids | {"ref": people["partner"].ref_code, "reset": reset}
 
 
-def _schedule(title: str, starts_at: datetime, **fields: object) -> Webinar:
-    with at_time(min(NOW, starts_at) - 3 * DAY):
-        webinar = core.create(
-            {
-                "title": title,
-                "description": ABOUT,
-                "speaker_name": "Анна Ветрова",
-                "starts_at": starts_at,
-                "player_url": f"{settings.EFIR.public_url}/demo/player/",
-            }
-            | fields,
-            SYSTEM,
-        )
-        return core.publish(webinar.pk, SYSTEM)
-
-
 def _create_poster(number: int) -> Poster:
     return store(render_image(draw_poster(number)))
 
 
 def _scheduled_webinars(people: dict[str, Person]) -> dict[str, Webinar]:
-    soon = _schedule("Своё дело без вложений", NOW + 10 * MINUTE, poster=_create_poster(0))
+    soon = schedule("Своё дело без вложений", NOW + 10 * MINUTE, poster=_create_poster(0))
     for login in ("kate", "kolya", "ksyusha"):
         core.book_seat(soon.pk, people[login])
-    withdrawn = _schedule("Как говорить о деньгах", NOW + 2 * DAY)
+    withdrawn = schedule("Как говорить о деньгах", NOW + 2 * DAY)
     return {
         "draft": core.create({"title": "Без названия пока", "speaker_name": "Анна Ветрова"}, SYSTEM),
         "soon": soon,
-        "due": _schedule("Утро предпринимателя", NOW - MINUTE),
-        "delayed": _schedule("Ответы на вопросы", NOW - 40 * MINUTE),
-        "later": _schedule(
+        "due": schedule("Утро предпринимателя", NOW - MINUTE),
+        "delayed": schedule("Ответы на вопросы", NOW - 40 * MINUTE),
+        "later": schedule(
             "Первые сто клиентов", NOW + DAY, time_zone="Asia/Yekaterinburg", poster=_create_poster(1)
         ),
         "withdrawn": core.update(withdrawn.pk, {"withdrawn": True}, SYSTEM),
@@ -332,7 +310,7 @@ def _live_webinars(people: dict[str, Person]) -> dict[str, Webinar]:
     chat = f"{settings.EFIR.public_url}/demo/player/"
     hls = f"https://{HLS_HOST}/live/stream.m3u8"
     live, cta, paused, by_hls = (
-        _start(_schedule(title, NOW - 12 * MINUTE, **fields))
+        start_webinar(schedule(title, NOW - 12 * MINUTE, **fields))
         for title, fields in (
             ("Зачем нам живые эфиры", {"poster": _create_poster(2)}),
             ("Первый шаг за один вечер", {"chat_url": chat}),
@@ -364,19 +342,13 @@ def _talk(webinar: Webinar, people: dict[str, Person], lines: Sequence[tuple[str
             moderate(webinar.pk, pinned.number, "pin", context)
 
 
-def _start(webinar: Webinar) -> Webinar:
-    assert webinar.starts_at  # noqa: S101  # it is scheduled
-    with at_time(webinar.starts_at):
-        return core.core_webinar_set_status(webinar.pk, "start", SYSTEM)
-
-
 def _finished_webinars(people: dict[str, Person]) -> dict[str, Webinar]:
     candidates = [login for login, (_, role, *_rest) in PEOPLE.items() if role is Role.CANDIDATE]
-    archived = _hold_webinar("Что было осенью", NOW - 45 * DAY, people, {"kate": (0, 60)}, seats=["kate"])
-    _send_all()
+    archived = hold_webinar("Что было осенью", NOW - 45 * DAY, people, {"kate": (0, 60)}, seats=["kate"])
+    send_all()
     with at_time(NOW - DAY):
         archived = core.archive(archived.pk, SYSTEM)
-    finished = _hold_webinar(
+    finished = hold_webinar(
         "Знакомство с делом",
         NOW - DAY,
         people,
@@ -385,8 +357,8 @@ def _finished_webinars(people: dict[str, Person]) -> dict[str, Webinar]:
     )
     with at_time(NOW - DAY + 70 * MINUTE):
         core.publish_recording(finished.pk, f"{settings.EFIR.public_url}/demo/recording/", SYSTEM)
-    _send_all()
-    mixed = _hold_webinar(
+    send_all()
+    mixed = hold_webinar(
         "Вечер вопросов",
         NOW - 8 * DAY,
         people,
@@ -402,15 +374,15 @@ def _finished_webinars(people: dict[str, Person]) -> dict[str, Webinar]:
         watched={"klara": (48, 60), "kostya": None},
         died={"kolya": 20, "alone": 30},
     )
-    _send_in_every_state(mixed)
+    send_in_every_state(mixed)
     with at_time(NOW - DAY):
         classifier.resolve_verdict(
             mixed.pk, people["kolya"].pk, False, Context(people["admin"].pk, Source.WEB)
         )
     enqueue.expire()
     whole = _eventful_webinar(people)
-    _send_all()
-    fresh = _hold_webinar(
+    send_all()
+    fresh = hold_webinar(
         "Час с командой", NOW - 60.4 * MINUTE, people, {"kate": (0, 60)}, seats=["kate"], judged=False
     )
     return {"archived": archived, "mixed": mixed, "finished": finished, "fresh": fresh, "whole": whole}
@@ -430,119 +402,4 @@ def _eventful_webinar(people: dict[str, Person]) -> Webinar:
         52: lambda pk: record_press(Webinar.objects.get(pk=pk), people["klara"]),
     }
     seats = ["kate", "klara", "kirill", "kolya", "ksyusha", "kostya"]
-    return _hold_webinar("От вопроса до решения", start, people, seen, seats=seats, steps=steps)
-
-
-def _hold_webinar(  # noqa: PLR0913  # all by name
-    title: str,
-    start: datetime,
-    people: dict[str, Person],
-    seen: dict[str, tuple[int, int]],
-    *,
-    seats: list[str],
-    watched: dict[str, tuple[int, int] | None] | None = None,
-    died: dict[str, int] | None = None,
-    judged: bool = True,
-    steps: dict[int, Callable[[int], object]] | None = None,
-) -> Webinar:
-    """Hold a webinar of an hour.
-
-    `seen`: login → minute of coming and of leaving. `watched`: login → from and until which minute they watched, or
-    None for never; whoever is not in it watched all the time. `died`: login → minute at which that person's web process
-    dies.
-    `steps`: minute → what the speaker, the operator or a viewer does. With `judged`, everybody gets a verdict.
-    """
-    webinar = _schedule(title, start)
-    with at_time(start - DAY):
-        for login in seats:
-            core.book_seat(webinar.pk, people[login])
-    webinar = _start(webinar)
-    for minute, step in (steps or {}).items():
-        with at_time(start + minute * MINUTE):
-            step(webinar.pk)
-    stop = start + 60 * MINUTE
-    with at_time(stop):
-        _write_presence(webinar, people, start, seen=seen, watched=seen | (watched or {}), died=died or {})
-        webinar = core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
-    with at_time(stop + timedelta(seconds=settings.EFIR.settle_s + 1)):
-        tracker.record_entries(webinar)
-        while judged and classifier.classify_due():
-            pass
-    return webinar
-
-
-def _write_presence(  # noqa: PLR0913  # all by name
-    webinar: Webinar,
-    people: dict[str, Person],
-    start: datetime,
-    *,
-    seen: Mapping[str, tuple[int, int]],
-    watched: Mapping[str, tuple[int, int] | None],
-    died: dict[str, int],
-) -> None:
-    alive = RecorderRow(uuid4(), start - 60 * MINUTE, start + 60 * MINUTE, closed_at=start + 60 * MINUTE)
-    dead = {minute: RecorderRow(uuid4(), start, start + minute * MINUTE) for minute in set(died.values())}
-
-    def row(login: str, came: int, went: int) -> IntervalRow:
-        return IntervalRow(
-            (dead[died[login]] if login in died else alive).id,
-            webinar.pk,
-            people[login].pk,
-            start + came * MINUTE,
-            None if login in died else start + went * MINUTE,
-        )
-
-    present = [row(login, *minutes) for login, minutes in seen.items()]
-    watching = [row(login, *minutes) for login, minutes in watched.items() if minutes]
-    write(Pending((alive, *dead.values()), tuple(present), tuple(watching)))
-    for login, minutes in watched.items():
-        if minutes:
-            opened_at = start + max(minutes[0], 0) * MINUTE
-            Opening.objects.create(webinar=webinar, person=people[login], opened_at=opened_at)
-
-
-def _send_all() -> None:
-    """Send every message that is due."""
-    with at_time(_latest_verdict() + MINUTE):
-        holder = _acquire_lease()
-        while claimed := claims.claim(50, holder):
-            for each in claimed:
-                text = each.compose().text
-                claims.mark_sending(each, text)
-                completion.complete(each, Sent(each.messages[0].pk), text)
-        lease.release(holder)
-
-
-def _send_in_every_state(webinar: Webinar) -> None:
-    """Leave messages in every state: sent, failed, uncertain, sending, and queued."""
-    with at_time(_latest_verdict() + MINUTE):
-        holder = _acquire_lease()
-        arrived, refused, unknown, _under_way, *rest = claims.claim(6, holder)
-        for each in (arrived, refused, unknown):
-            claims.mark_sending(each, each.compose().text)
-        completion.complete(arrived, Sent(77), arrived.compose().text)
-        completion.complete(refused, MessageRefused("Bad Request: chat not found"))
-        completion.complete(unknown, OutcomeUnknown("timed out"))
-        for each in rest:
-            claims.release(each)
-        lease.release(holder)
-    with at_time(_latest_verdict() + 3 * MINUTE):
-        holder = _acquire_lease()
-        for each in claims.claim(50, holder):
-            if each.messages[0].pk == unknown.messages[0].pk:
-                claims.mark_sending(each, each.compose().text)
-                completion.complete(each, OutcomeUnknown("timed out"))
-            else:
-                claims.release(each)
-        lease.release(holder)
-
-
-def _acquire_lease() -> UUID:
-    holder = uuid4()
-    assert lease.acquire(holder)  # noqa: S101  # no dispatcher runs here
-    return holder
-
-
-def _latest_verdict() -> datetime:
-    latest = Verdict.objects.latest("classified_at")
-    return latest.classified_at
+    return hold_webinar("От вопроса до решения", start, people, seen, seats=seats, steps=steps)
