@@ -7,9 +7,10 @@ import json
 import pytest
 
 from efir.broadcast import ingest, media
-from efir.broadcast.models import Container, Segment, SessionSource
+from efir.broadcast.models import Container, SessionSource
 from efir.lib import clock
 from efir.ops.cli.main import main
+from tests.support.segments import add_segment
 
 pytestmark = pytest.mark.django_db
 
@@ -25,18 +26,8 @@ def session(make_webinar):
     session = ingest.open_session(webinar.pk, None, source=SessionSource.RTMP)
     container = Container.objects.create(session=session, first_n=0, kind="flv", resume_n=0)
     for number, live_number in enumerate((None, 0, 1)):
-        Segment.objects.create(
-            webinar=webinar,
-            session=session,
-            container=container,
-            number=number,
-            live_number=live_number,
-            name=f"{webinar.pk}/{number}",
-            starts_at=clock.now(),
-            size=1,
-            frames=45,
-            duration_s=1.5,
-            media_start=number,
+        add_segment(
+            container, number, live_number=live_number, starts_at=clock.now(), frames=45, duration_s=1.5
         )
     return session
 

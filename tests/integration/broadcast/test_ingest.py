@@ -9,10 +9,11 @@ import pytest
 from efir.accounts.capabilities import Role
 from efir.broadcast import ingest, lease, media
 from efir.broadcast.ingest import BroadcastRefused, accept_chunk, end_session, end_stale
-from efir.broadcast.models import BroadcastSession, Chunk, Segment, SessionSource, SessionState
+from efir.broadcast.models import BroadcastSession, Chunk, SessionSource, SessionState
 from efir.broadcast.playlist import media_playlist, read_listed, read_new, window
 from tests.conftest import SYSTEM, stop
 from tests.support.recorder import record
+from tests.support.segments import add_segment
 
 pytestmark = pytest.mark.django_db
 
@@ -138,21 +139,8 @@ def test_playlist_lists_the_last_minute(webinar, speaker, clock):
     session = opened(webinar, speaker)
     container = session.containers.create(first_n=0, kind="mp4", resume_n=0)
     for number in range(100):
-        Segment.objects.create(
-            webinar=webinar,
-            session=session,
-            container=container,
-            number=number,
-            name=f"{webinar.pk}/{'s' * 20}{number}.m4s",
-            init=f"{webinar.pk}/{'i' * 20}.m4s",
-            size=1,
-            starts_at=clock.move(1),
-            duration_s=1.0,
-            media_start=float(number),
-            frames=30,
-            live_number=number,
-            live_break=int(number >= 80),
-        )
+        live = {"live_number": number, "live_break": int(number >= 80)}
+        add_segment(container, number, starts_at=clock.move(1), **live)
     listed = window(read_listed([webinar.pk]))
     assert [segment.live_number for segment in listed] == list(range(40, 100))
     text = media_playlist(listed)

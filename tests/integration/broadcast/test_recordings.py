@@ -30,6 +30,7 @@ from efir.lib.concurrency import in_thread
 from efir.ops.verify import media as verified_media
 from efir.webinars import core
 from tests.conftest import SYSTEM
+from tests.support.segments import add_segment
 
 BEGIN = datetime(2026, 11, 29, 16, 0, tzinfo=UTC)
 
@@ -96,19 +97,8 @@ def recorded(make_webinar, clock, own_store):
     for number in range(3):
         name = media.new_name(webinar.pk)
         media.store().save(name, b"segment")
-        Segment.objects.create(
-            webinar=webinar,
-            session=session,
-            container=container,
-            number=number,
-            name=name,
-            init=init,
-            size=7,
-            starts_at=began + timedelta(seconds=number),
-            duration_s=1,
-            media_start=number,
-            frames=30,
-        )
+        starts_at = began + timedelta(seconds=number)
+        add_segment(container, number, name=name, init=init, size=7, starts_at=starts_at)
     clock.move(2)
     core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
     webinar.refresh_from_db()
