@@ -9,11 +9,12 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from efir.broadcast.models import BroadcastSession, Recording, RecordingState, Segment
 from efir.hooks.actions import ActionRefused, Code, Context, Source
 from efir.lib import clock
+from efir.lib.compiled_query import CompiledQuery, Parameter
 from efir.webinars import core
 from efir.webinars.absolute_urls import absolute_url
 from efir.webinars.lifecycle import Status
@@ -32,6 +33,10 @@ def due() -> list[int]:
     Everything of the live time is there as soon as each session has ended or has given a segment that ends after the
     stop: a session's segments come in order.
     """
+    return [pk for (pk,) in _DUE.rows(now=clock.now())]
+
+
+def _due() -> QuerySet[Webinar, tuple[int]]:
     past_the_stop = Segment.objects.filter(
         session=OuterRef("pk"), starts_at__gte=OuterRef("webinar__finished_at")
     )
@@ -39,12 +44,17 @@ def due() -> list[int]:
         ~Exists(past_the_stop), webinar=OuterRef("pk"), finished=False
     )
     segments = Segment.objects.filter(webinar=OuterRef("pk"))
-    unclaimed = Q(recording__claimed_until=None) | Q(recording__claimed_until__lt=clock.now())
+    unclaimed = Q(recording__claimed_until=None) | Q(
+        recording__claimed_until__lt=Parameter("now", Recording, "claimed_until")
+    )
     preparing = Q(recording__state=RecordingState.PREPARING) & unclaimed
     webinars = Webinar.objects.filter(
         Q(recording=None) | preparing, Exists(segments), ~Exists(unfinished), status__in=OVER
     )
-    return list(webinars.order_by("finished_at").values_list("pk", flat=True))
+    return webinars.order_by("finished_at").values_list("pk")
+
+
+_DUE = CompiledQuery(_due)  # every second
 
 
 def claim(webinar_id: int, holder: UUID) -> bool:
