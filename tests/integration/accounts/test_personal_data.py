@@ -74,7 +74,13 @@ WITHOUT_PEOPLE = {
     *("accounts.ConsentText", "site_settings.SiteSettings", "site_settings.LogoFile"),
     *("webinars.Poster", "webinars.PosterFile", "hooks.ListenerRetry", "attendance.Classification"),
     *("room.Recorder", "room.SpeakerPageSeen", "talk.TalkRoom"),
-    *("broadcast.Container", "broadcast.Chunk", "broadcast.Segment", "broadcast.BroadcastLease"),
+    *(
+        "broadcast.Container",
+        "broadcast.Chunk",
+        "broadcast.Segment",
+        "broadcast.LowSegment",
+        "broadcast.BroadcastLease",
+    ),
     "broadcast.Recording",
     *(
         "telegram.BotUpdate",
