@@ -92,7 +92,10 @@ class Verdict(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["webinar", "lead"], name="verdict_once")]
-        indexes = [models.Index(fields=["webinar"], condition=models.Q(attended=None), name="verdict_held")]
+        # With the lead: PostgreSQL, before it knows how many there are, looks a lead's verdict up in this index, too.
+        indexes = [
+            models.Index(fields=["webinar", "lead"], condition=models.Q(attended=None), name="verdict_held")
+        ]
 
     def __str__(self) -> str:
         return f"{self.lead_id} in {self.webinar_id}: {self.reason}"
