@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from efir.fake_botapi import FakeBotApi, running
 from tests.browser.test_broadcast import AT_ONCE, DEVICES, PLAYS, SMALL
 from tests.support.site import PASSWORD, TOKEN, Site, eventually
 from tests.support.walk import Walker
@@ -38,6 +39,14 @@ def with_camera(chromium) -> Iterator[Browser]:
     )
     yield browser
     browser.close()
+
+
+@pytest.fixture
+def telegram() -> Iterator[tuple[FakeBotApi, str]]:
+    """Run a bot of its own: another installation would ask for the same updates."""
+    fake_bot_api = FakeBotApi(tokens={TOKEN})
+    with running(fake_bot_api) as address:
+        yield fake_bot_api, address
 
 
 @pytest.fixture

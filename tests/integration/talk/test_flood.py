@@ -44,7 +44,7 @@ def post(make_webinar, make_person, clock, monkeypatch):
     return post
 
 
-@pytest.mark.parametrize(("language", "word"), [("ru", "Отправьте снова"), ("en", "Send again")])
+@pytest.mark.parametrize(("language", "word"), [("ru", "Отправьте снова"), ("en", "Send it again")])
 def test_flood_is_refused_without_django(post, language, word):
     status, text, by_django = post(Role.CANDIDATE, language=language)
     answer = json.loads(text)
