@@ -150,27 +150,30 @@ class LiveBroadcasts:
         for gone in self._broadcasts.keys() - own:
             del self._broadcasts[gone]
         new, known = own - self._broadcasts.keys(), own & self._broadcasts.keys()
-        segments = await in_thread(read_listed, new) if new else []
-        if known:
-            segments += await in_thread(read_new, {pk: self._last_id[pk] for pk in known})
+        for last_id in (self._last_id, self._last_low_id):
+            last_id.update(dict.fromkeys(new, 0))
+        segments = await self._read(new, known, self._last_id)
         for webinar_id in new:
             self._broadcasts[webinar_id] = LiveBroadcast()
-            self._last_id[webinar_id] = self._last_low_id[webinar_id] = 0
         for segment in segments:
-            if segment.id > self._last_id[segment.webinar_id]:
-                self._last_id[segment.webinar_id] = segment.id
-                self._broadcasts[segment.webinar_id].add(segment)
+            self._broadcasts[segment.webinar_id].add(segment)
         if settings.EFIR.low_rung:
-            await self._refresh_low(new, known)
-
-    async def _refresh_low(self, new: set[int], known: set[int]) -> None:
-        segments = await in_thread(read_listed, new, low=True) if new else []
-        if known:
-            segments += await in_thread(read_new, {pk: self._last_low_id[pk] for pk in known}, low=True)
-        for segment in segments:
-            if segment.id > self._last_low_id[segment.webinar_id]:
-                self._last_low_id[segment.webinar_id] = segment.id
+            for segment in await self._read(new, known, self._last_low_id, low=True):
                 self._broadcasts[segment.webinar_id].add_low(segment)
+
+    async def _read(
+        self, new: set[int], known: set[int], last_id: dict[int, int], *, low: bool = False
+    ) -> list[ListedSegment]:
+        """Return the segments of these webinars that were not read before, and keep the last id of each webinar."""
+        segments = await in_thread(read_listed, new, low=low) if new else []
+        if known:
+            segments += await in_thread(read_new, {pk: last_id[pk] for pk in known}, low=low)
+        unread = []
+        for segment in segments:
+            if segment.id > last_id[segment.webinar_id]:
+                last_id[segment.webinar_id] = segment.id
+                unread.append(segment)
+        return unread
 
     def _tell_signals(self) -> None:
         for webinar_id, broadcast in self._broadcasts.items():
