@@ -46,6 +46,5 @@ def contexts(chromium: Browser, installations: Installations) -> browser.Context
 @pytest.fixture(autouse=True)
 def _close_browsers() -> Iterator[None]:
     """Close the browsers of people that the test opened; those of wider fixtures are open before it begins."""
-    number = pages.number_of_opened()
-    yield
-    pages.close_opened_since(number)
+    with pages.closed_afterwards():
+        yield

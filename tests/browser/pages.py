@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from playwright.sync_api import Browser, BrowserContext, Page
@@ -40,12 +42,11 @@ def a_page(chromium: Browser, site, login: str = "", password: str = PASSWORD) -
     return page
 
 
-def number_of_opened() -> int:
-    return len(_opened)
-
-
-def close_opened_since(number: int) -> None:
-    """Close the browsers of people that were opened after this many: each goes on using the processor."""
+@contextmanager
+def closed_afterwards() -> Iterator[None]:
+    """Close the browsers of people that the block opens: each of them goes on using the processor."""
+    number = len(_opened)
+    yield
     while len(_opened) > number:
         _opened.pop().close()
 

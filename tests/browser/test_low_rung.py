@@ -12,7 +12,7 @@ from tests.browser.pages import a_page
 from tests.browser.test_broadcast import AT_ONCE, MOVES, WITHIN_MS
 from tests.support.recorder import record
 from tests.support.sender import Sender, own_webinar_on_air
-from tests.support.site import Site, Visitor, fresh_database
+from tests.support.site import Site, Visitor, running_site
 
 SECONDS = 10
 SMALLER, SOUND = "Экономное видео", "Только звук"
@@ -24,14 +24,8 @@ HEIGHT_IS = """(height) => {
 
 @pytest.fixture
 def site(tmp_path) -> Iterator[Site]:
-    with fresh_database() as url:
-        site = Site(tmp_path, url, EFIR_LOW_RUNG="1")
-        try:
-            site.start()
-            site.add("speaker", "speaker")
-            yield site
-        finally:
-            site.stop()
+    with running_site(tmp_path, EFIR_LOW_RUNG="1") as site:
+        yield site
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from playwright.sync_api import Error, Locator, Page, expect
 from tests.browser.pages import stop_clock
 from tests.browser.test_tabs import LOADS_HIDDEN, Person, elsewhere, person, webinar  # noqa: F401  # fixtures
 from tests.e2e.conftest import PLAYER, Cast
-from tests.support.site import Site, Visitor, eventually
+from tests.support.site import Site, Visitor, eventually, running_site
 
 CHAT = "https://www.youtube.com/live_chat?v=abc"
 # As in a browser that lets a page play sound only after a press on it.
@@ -30,11 +30,8 @@ EventSource.prototype.close = ((close) => function () {
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Iterator[Site]:
     """An installation where watching counts."""
-    site = Site(tmp_path_factory.mktemp("watching"), EFIR_MIN_WATCHED="50")
-    site.start()
-    site.add("speaker", "speaker")
-    yield site
-    site.stop()
+    with running_site(tmp_path_factory.mktemp("watching"), EFIR_MIN_WATCHED="50") as site:
+        yield site
 
 
 @pytest.fixture(scope="module")

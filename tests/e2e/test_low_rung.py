@@ -12,7 +12,7 @@ import pytest
 from tests.support.processes import child_of
 from tests.support.recorder import record
 from tests.support.sender import Player, Sender, own_webinar_on_air
-from tests.support.site import Site, Visitor, eventually, fresh_database
+from tests.support.site import Site, Visitor, eventually, running_site
 from tests.tiers import on_postgresql
 
 CHUNKS = record(seconds=30)
@@ -21,18 +21,8 @@ ON_POSTGRESQL = on_postgresql()
 
 @pytest.fixture
 def site(tmp_path):
-    with fresh_database() as url:
-        site = Site(tmp_path, url, EFIR_LOW_RUNG="1")
-        try:
-            if ON_POSTGRESQL:
-                site.start("worker", wait=False)
-                site.start("web")
-            else:
-                site.start()
-            site.add("speaker", "speaker")
-            yield site
-        finally:
-            site.stop()
+    with running_site(tmp_path, *(("worker", "web") if ON_POSTGRESQL else ()), EFIR_LOW_RUNG="1") as site:
+        yield site
 
 
 @pytest.fixture

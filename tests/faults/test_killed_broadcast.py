@@ -12,7 +12,7 @@ import pytest
 from tests.support.processes import child_of
 from tests.support.recorder import record
 from tests.support.sender import Player, Sender, own_webinar_on_air
-from tests.support.site import Site, Visitor, eventually, fresh_database
+from tests.support.site import Site, Visitor, eventually, running_site
 from tests.tiers import on_postgresql
 
 # As a browser sends it, as an encoder does, and WebM: each is resumed in its own way.
@@ -27,18 +27,8 @@ ON_POSTGRESQL = on_postgresql()
 
 @pytest.fixture
 def site(tmp_path):
-    with fresh_database() as url:
-        site = Site(tmp_path, url)
-        if ON_POSTGRESQL:
-            site.start("worker", wait=False)
-            site.start("web")
-        else:
-            site.start()
-        site.add("speaker", "speaker")
-        try:
-            yield site
-        finally:
-            site.stop()
+    with running_site(tmp_path, *(("worker", "web") if ON_POSTGRESQL else ())) as site:
+        yield site
 
 
 @pytest.fixture

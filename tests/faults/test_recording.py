@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.conftest import Cast
 from tests.support.recorder import record
 from tests.support.sender import Sender
-from tests.support.site import Site, Visitor, eventually, fresh_database
+from tests.support.site import Visitor, eventually, running_site
 
 SECONDS = 6
 KILLS = 3
@@ -20,14 +20,8 @@ KILLS = 3
 
 @pytest.fixture
 def site(tmp_path):
-    with fresh_database() as url:
-        site = Site(tmp_path, url)
-        try:
-            site.start()
-            site.add("speaker", "speaker")
-            yield site
-        finally:
-            site.stop()
+    with running_site(tmp_path) as site:
+        yield site
 
 
 def test_recording_survives_kills(site):

@@ -234,6 +234,24 @@ class Site:
         return other
 
 
+@contextmanager
+def running_site(data_dir: Path, *commands: str, **environ: str) -> Iterator[Site]:
+    """Run an installation with a speaker, on a database of its own.
+
+    `commands` stand for `efir serve`; the last of them is the one that answers over HTTP.
+    """
+    with fresh_database() as url:
+        site = Site(data_dir, url, **environ)
+        try:
+            for command in commands[:-1]:
+                site.start(command, wait=False)
+            site.start(*commands[-1:])
+            site.add("speaker", "speaker")
+            yield site
+        finally:
+            site.stop()
+
+
 class Visitor:
     """Somebody with a browser: cookies, and the CSRF token that goes with them."""
 
