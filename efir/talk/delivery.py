@@ -156,23 +156,31 @@ class TalkDelivery:
             channel.sender = None
 
     async def _refresh(self, channel: TalkChannel) -> None:
+        joined_before = frozenset(channel.waiting)
         if not channel.is_loaded:
             entries, cursor = await REQUEST_POOL.run(_read_last, channel.webinar_id)
             channel.ring.put(entries, cursor)
             channel.is_loaded = True
-            return await _serve_waiting(channel)
+            return await _serve_waiting(channel, joined_before)
         entries, cursor = await REQUEST_POOL.run(_read_changes, channel.webinar_id, channel.ring.cursor)
         # From here to the loop over batches nothing else runs: who joins later gets these entries from the ring.
         viewers = [each for each in self._hub.viewers_of(channel.webinar_id) if each not in channel.waiting]
         channel.ring.put(entries, cursor)
-        await _serve_waiting(channel)
+        await _serve_waiting(channel, joined_before)
         if entries:
             await _send_to_all(viewers, entries, cursor)
         return None
 
 
-async def _serve_waiting(channel: TalkChannel) -> None:
-    waiting, channel.waiting = channel.waiting, set()
+async def _serve_waiting(channel: TalkChannel, joined_before: Collection[Viewer]) -> None:
+    """Send what the waiting viewers have not got. `joined_before`: those who joined before the ring was read."""
+    # Who came during the read may be ahead of what it found, and waits for the next one.
+    waiting = {
+        viewer
+        for viewer in channel.waiting
+        if viewer in joined_before or (viewer.last_event or 0) <= channel.ring.cursor
+    }
+    channel.waiting -= waiting
     for count, viewer in enumerate(waiting, start=1):
         # An id above everything that was committed before it was sent is made up.
         known = None if viewer.last_event is None else min(viewer.last_event, channel.ring.cursor)

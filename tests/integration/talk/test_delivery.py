@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 import time
 from uuid import uuid4
 
@@ -231,6 +232,30 @@ def test_viewer_ahead_of_this_process_gets_nothing_twice(run):
         room.viewer("Боря")
         first = await room.say("Аня", "Раз")
         ahead = room.viewer("Вера", first)  # another process has sent it already
+        await room.say("Аня", "Два")
+        return await received(ahead)
+
+    assert run(scenario) == [("Два", "shown")]
+
+
+def test_viewer_who_joins_during_a_read_gets_nothing_twice(run, monkeypatch):
+    """What was read before the viewer came says nothing about the last event that they have."""
+    read_last, has_read, may_go_on = delivery._read_last, threading.Event(), threading.Event()
+
+    def held(webinar_id):
+        found = read_last(webinar_id)
+        has_read.set()
+        may_go_on.wait(WITHIN_S)
+        return found
+
+    monkeypatch.setattr(delivery, "_read_last", held)
+
+    async def scenario(room):
+        room.viewer("Боря")
+        await in_thread(has_read.wait, WITHIN_S)
+        first = await room.say("Аня", "Раз")
+        ahead = room.viewer("Вера", first)
+        may_go_on.set()
         await room.say("Аня", "Два")
         return await received(ahead)
 
