@@ -48,7 +48,7 @@ from tools.screenshots.browser import MISSING, QUIET
 
 WARM_UP_S = 10.0
 START_WITHIN_S = 60.0
-MOST_DRIFT_S = 0.5
+MAX_DRIFT_S = 0.5
 SIZE, FPS = (1280, 720), 25
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 RTMP_MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
@@ -95,7 +95,7 @@ def main(*arguments: str) -> None:
                 continue
             shown = measure()
             delays = shown.delays
-            if shown.drift_s is not None and abs(shown.drift_s) > MOST_DRIFT_S:
+            if shown.drift_s is not None and abs(shown.drift_s) > MAX_DRIFT_S:
                 warn(f"{name}: {shown.drift_s:.2f} s later in the last minute than in the first")
             rows.append(
                 (

@@ -32,7 +32,7 @@ IDLE_S = 10
 FPS, BIT_RATE, SIZE = 30, 1_400_000, (1280, 720)
 LIMIT_PERCENT, LIMIT_MB = 6, 120
 # What a process that does not leak may vary by once it has cut for a while.
-WARM_UP_S, MOST_GROWTH_MB = 60, 5
+WARM_UP_S, MAX_GROWTH_MB = 60, 5
 
 
 def main(_option: str = "--seconds", seconds: str = str(SECONDS)) -> None:
@@ -78,7 +78,7 @@ def main(_option: str = "--seconds", seconds: str = str(SECONDS)) -> None:
         ],
     )
     growth = child_mb[-1] - child_mb[min(WARM_UP_S, len(child_mb) - 1)]
-    if growth > MOST_GROWTH_MB or max(child_mb) > LIMIT_MB:
+    if growth > MAX_GROWTH_MB or max(child_mb) > LIMIT_MB:
         warn(f"the cutting process has grown by {growth:.0f} MB, to {max(child_mb):.0f} MB at most")
 
 

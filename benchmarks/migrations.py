@@ -18,7 +18,7 @@ import psycopg
 from benchmarks.servers import EFIR
 from benchmarks.tables import table, warn
 
-MOST_MB = 300
+MAX_MB = 300
 
 
 def main(_option: str = "--participants", participants: str = "100000") -> None:
@@ -50,8 +50,8 @@ def main(_option: str = "--participants", participants: str = "100000") -> None:
             taken, megabytes = time.perf_counter() - started, usage.ru_maxrss / 1024
             if process.returncode:
                 sys.exit(f"{name} failed: {command}")
-            if "efir" in name and megabytes > MOST_MB:
-                warn(f"{name} took {megabytes:.0f} MB, not {MOST_MB}")
+            if "efir" in name and megabytes > MAX_MB:
+                warn(f"{name} took {megabytes:.0f} MB, not {MAX_MB}")
             rows.append((name, f"{taken:.1f}", f"{megabytes:.0f}"))
         size_mb = Path(file).stat().st_size / 1e6
     table(

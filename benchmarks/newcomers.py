@@ -24,7 +24,7 @@ from benchmarks.visitors import FAILURES, Visitor
 from efir.accounts.capabilities import Role
 from efir.webinars.models import Webinar
 
-AT_ONCE = 32
+CONCURRENCY = 32
 PEOPLE, WARM = 300, 64
 RUNS = 5
 HASHES = 200
@@ -62,7 +62,7 @@ def main() -> None:
     per_s = [len(run.took["stream"]) / run.seconds for run in runs]
     share = median([each / alone for each, alone in zip(per_s, hashes, strict=True)])
     table(
-        f"New people, {AT_ONCE} at once, each from an address of their own: medians of {RUNS} runs of {PEOPLE}",
+        f"New people, {CONCURRENCY} at once, each from an address of their own: medians of {RUNS} runs of {PEOPLE}",
         ["what", "people/s", "of hashing alone", *(f"{step} p50 / p99, ms" for step in steps), "errors"],
         [
             ("hashing alone, all cores", f"{median(hashes):.1f}", "", "", "", "", "", ""),
@@ -85,7 +85,7 @@ def hashes_per_s() -> float:
 
 
 async def arrive(port: int, webinar: Webinar, ref_code: str, numbers: Iterator[int], count: int) -> Arrivals:
-    """Let so many new people come, `AT_ONCE` at a time, and leave once they have their stream."""
+    """Let so many new people come, `CONCURRENCY` at a time, and leave once they have their stream."""
     arrivals, left = Arrivals(), iter(range(count))
 
     async def come_in_turn() -> None:
@@ -93,7 +93,7 @@ async def arrive(port: int, webinar: Webinar, ref_code: str, numbers: Iterator[i
             await come(port, webinar, ref_code, next(numbers), arrivals)
 
     began = time.monotonic()
-    await asyncio.gather(*(come_in_turn() for _ in range(AT_ONCE)))
+    await asyncio.gather(*(come_in_turn() for _ in range(CONCURRENCY)))
     arrivals.seconds = time.monotonic() - began
     return arrivals
 

@@ -15,7 +15,7 @@ from benchmarks.tables import table, warn
 from efir.broadcast import media, recordings
 from efir.broadcast.cutter import CutSegment, Cutter
 from efir.broadcast.models import BroadcastSession, Container, Recording, Segment, SessionSource, SessionState
-from efir.broadcast.recorder import Recorder
+from efir.broadcast.recording_job import RecordingJob
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.webinars import core
@@ -23,7 +23,7 @@ from efir.webinars.models import Webinar
 from tests.support.recorder import container
 
 HOURS = 1.0
-MOST_S = 60.0
+MAX_S = 60.0
 # So much is encoded; its segments are stored again and again with later times.
 ENCODED_S = 30
 BIT_RATE = 1_500_000
@@ -53,8 +53,8 @@ def main(_option: str = "--hours", hours: str = str(HOURS)) -> None:
         ("MP4, MB", f"{recording.file_size / 1e6:,.0f}"),
     ]
     table(f"A recording of {float(hours):g} h, 720p30", ["", "measured"], rows)
-    if took > MOST_S * max(1.0, float(hours)):
-        warn(f"the recording took {took:.0f} s, not {MOST_S:.0f} s for an hour")
+    if took > MAX_S * max(1.0, float(hours)):
+        warn(f"the recording took {took:.0f} s, not {MAX_S:.0f} s for an hour")
     if not recording.file or recording.missing_s > 1:
         warn(f"the recording lacks something: {recording.missing_s:.1f} s, file {recording.file!r}")
 
@@ -62,7 +62,7 @@ def main(_option: str = "--hours", hours: str = str(HOURS)) -> None:
 async def prepare(webinar: Webinar) -> None:
     """Let the worker's part run until the recording is ready."""
     stop = asyncio.Event()
-    running = asyncio.create_task(Recorder().run(stop))
+    running = asyncio.create_task(RecordingJob().run(stop))
     while (await asyncio.to_thread(recordings.summary, webinar))["state"] != "ready":
         await asyncio.sleep(0.05)
     stop.set()

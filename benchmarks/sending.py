@@ -32,10 +32,10 @@ from efir.webinars.models import Webinar
 
 LATENCY_S = 0.3
 MESSAGES = 1000
-LEAST_OF_LIMIT = 0.98
+MIN_OF_LIMIT = 0.98
 LARGE = 20_000
 SMALL_PARTNERS, OF_SMALL = 200, 5
-LEAST_BESIDE_LARGE = 0.95
+MIN_BESIDE_LARGE = 0.95
 
 
 def main(*arguments: str) -> None:
@@ -60,8 +60,8 @@ def to_one_each() -> None:
         asyncio.run(send_all())
     reached = rate_of([sent.received_at for sent in fake_bot_api.sent])
     report(f"Sending {MESSAGES} messages to {MESSAGES} chats, {LATENCY_S * 1000:.0f} ms a call", reached)
-    if len(fake_bot_api.sent) != MESSAGES or reached < LEAST_OF_LIMIT * settings.EFIR.telegram_rate:
-        warn(f"{len(fake_bot_api.sent)} messages, not all at {LEAST_OF_LIMIT:.0%} of the limit")
+    if len(fake_bot_api.sent) != MESSAGES or reached < MIN_OF_LIMIT * settings.EFIR.telegram_rate:
+        warn(f"{len(fake_bot_api.sent)} messages, not all at {MIN_OF_LIMIT:.0%} of the limit")
 
 
 def rate_of(moments: list[float]) -> float:
@@ -107,7 +107,7 @@ def beside_a_large_partner(size: int, *, while_classifying: bool) -> None:
         ("small partners who heard before the large one's second list", f"{len(heard)}", ""),
         ("times that the lease was acquired", f"{terms}", ""),
     )
-    if reached < LEAST_BESIDE_LARGE * settings.EFIR.telegram_rate or terms > 1:
+    if reached < MIN_BESIDE_LARGE * settings.EFIR.telegram_rate or terms > 1:
         warn(f"{reached:.1f} messages a second, the lease acquired {terms} times")
     if not {chat_of(each) for each in small} <= heard:
         warn("a small partner heard after the large one's second list")

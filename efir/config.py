@@ -42,7 +42,7 @@ PROVIDER_HOSTS = (
     "vimeo.com",
     "live.vkvideo.ru",
 )
-MOST_DRAIN_S = 60  # TimeoutStopSec in deploy/systemd is longer
+MAX_DRAIN_S = 60  # TimeoutStopSec in deploy/systemd is longer
 
 
 class ConfigError(ImproperlyConfigured):
@@ -231,7 +231,7 @@ class Config:
         "port where a separate `efir worker` answers `/metrics` and `/healthz`; 0 for none",
     )
     drain_s: float = setting(
-        number("seconds", 0, MOST_DRAIN_S),
+        number("seconds", 0, MAX_DRAIN_S),
         "0",
         "seconds a stopping process goes on serving while `/healthz` says it leaves",
     )

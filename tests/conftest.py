@@ -18,7 +18,7 @@ from efir.accounts.models import Person
 from efir.accounts.services import create_person
 from efir.hooks.actions import Context, Source
 from efir.lib import clock as efir_clock
-from efir.talk import pace
+from efir.talk import rate_limiter
 from efir.triggers import registry
 from efir.webinars import core
 from efir.webinars.models import Webinar
@@ -60,7 +60,7 @@ def _fresh_rate_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     The counts live in the process, and a test's people have the same ids as those of the tests before.
     """
     cache.clear()
-    monkeypatch.setattr(pace, "_paces", {})
+    monkeypatch.setattr(rate_limiter, "_usages", {})
     monkeypatch.setattr("django_ratelimit.core._get_window", lambda *_: 2**40)
 
 

@@ -21,7 +21,7 @@ ORDER = (*SLOW_FOLDERS, "integration", "unit")
 # Modules in which the database takes part: locks, triggers, notifications, constraints, search, full upgrades.
 POSTGRESQL = (
     "tests/e2e/test_backup_and_restore.py",
-    "tests/e2e/test_bot_asked.py",
+    "tests/e2e/test_notices.py",
     "tests/e2e/test_dispatcher.py",
     "tests/e2e/test_dispatcher_order.py",
     "tests/e2e/test_lost_access.py",
@@ -30,7 +30,7 @@ POSTGRESQL = (
     "tests/e2e/test_raw_requests.py",
     "tests/e2e/test_recording.py",
     "tests/e2e/test_scenarios.py",
-    "tests/e2e/test_steady_room.py",
+    "tests/e2e/test_room_reconnects.py",
     "tests/e2e/test_upgrade.py",
     "tests/e2e/test_broadcast.py",
     "tests/faults/test_killed_broadcast.py",
@@ -43,11 +43,11 @@ POSTGRESQL = (
     "tests/faults/test_postgresql.py",
     "tests/faults/test_recording.py",
     "tests/faults/test_talk.py",
-    "tests/faults/test_told_to_stop.py",
+    "tests/faults/test_graceful_shutdown.py",
     "tests/integration/accounts/test_access_cache.py",
     "tests/integration/accounts/test_account_recovery.py",
     "tests/integration/accounts/test_accounts.py",
-    "tests/integration/accounts/test_at_once.py",
+    "tests/integration/accounts/test_concurrency.py",
     "tests/integration/accounts/test_erasure.py",
     "tests/integration/accounts/test_open_sessions.py",
     "tests/integration/accounts/test_personal_data.py",
@@ -80,9 +80,9 @@ POSTGRESQL = (
     "tests/integration/telegram/test_outbox.py",
     "tests/integration/telegram/test_updates.py",
     "tests/integration/triggers/",
-    "tests/integration/web/test_strange_forms.py",
+    "tests/integration/web/test_malformed_forms.py",
     "tests/integration/webinars/test_core.py",
-    "tests/integration/webinars/test_seats_at_once.py",
+    "tests/integration/webinars/test_concurrent_bookings.py",
 )
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  # a folder of their own is made in it
 # Two clusters, a few dozen installations and their logs stay far below it.
-LEAST_FREE = 4 * 2**30
+MIN_FREE = 4 * 2**30
 
 
 def memory_dir() -> str | None:
     """Return the folder for temporary files in memory; None if this machine has none, or too little of it."""
     if "TMPDIR" in os.environ or not os.access(SHARED_MEMORY, os.W_OK):
         return None
-    return str(SHARED_MEMORY) if shutil.disk_usage(SHARED_MEMORY).free > LEAST_FREE else None
+    return str(SHARED_MEMORY) if shutil.disk_usage(SHARED_MEMORY).free > MIN_FREE else None

@@ -103,7 +103,7 @@ def sentence_of(refused: CodeRefused) -> str:
     return str(_SENTENCES[refused.why])
 
 
-def tell_codes_left(request: HttpRequest, left: int | None) -> None:
+def show_codes_left(request: HttpRequest, left: int | None) -> None:
     """Let the next page tell how many recovery codes are left; nothing if none was used."""
     if left is None:
         return

@@ -3,7 +3,7 @@
 The numbers are in `efir.web.rate_limit.LIMITS`. django-axes counts wrong passwords for each login and address in the
 database; this module adds them up for a login. A browser in which the person has logged in before carries a signed
 cookie (OWASP: device cookie) and has a limit of its own, so that nobody can lock out somebody else. An address is not
-locked out but slowed down: see `efir.edge.login_pace`.
+locked out but slowed down: see `efir.edge.address_throttle`.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from efir.accounts.models import Session
 from efir.accounts.sessions import SessionStore, current_person, other_sessions
 
 # Somebody who logs in each day has 30 open; the page says how many more there are.
-MOST_SHOWN = 40
+MAX_SHOWN = 40
 # The most that are read: a script that logs in again and again must not make the page slow.
-MOST_READ = 500
+MAX_READ = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class OpenSession:
 def list_open(request: HttpRequest) -> list[OpenSession]:
     """Return this session and the person's other valid ones, the latest used first."""
     own_key = request.session.session_key or ""
-    others = other_sessions(request).order_by("-used_at", "-expire_date")[:MOST_READ]
+    others = other_sessions(request).order_by("-used_at", "-expire_date")[:MAX_READ]
     rows = {row.session_key: row for row in others}
     valid = read_access(rows)
     this = Session.objects.filter(session_key=own_key)

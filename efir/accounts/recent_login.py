@@ -19,7 +19,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_post_parameters
 
-from efir.accounts.code_forms import tell_codes_left
+from efir.accounts.code_forms import show_codes_left
 from efir.accounts.forms import PasswordAgainForm
 from efir.accounts.sessions import current_person
 from efir.lib import clock
@@ -74,7 +74,7 @@ def recent_login_required(view: View) -> View:
         if not form.is_valid():
             return _ask(request, form)
         mark_recent(request.session)
-        tell_codes_left(request, form.codes_left)
+        show_codes_left(request, form.codes_left)
         log.info("password_typed_again", person_id=current_person(request).pk)
         return view(request, *args, **kwargs)
 

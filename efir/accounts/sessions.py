@@ -33,7 +33,7 @@ from efir.web.client_ip import request_ip
 KEY_LENGTH = 32
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 # «Used today» is what the list of open logins says: an hour is exact enough, and one write an hour costs nothing.
-USE_KEPT_EVERY = timedelta(hours=1)
+STORE_USE_EVERY = timedelta(hours=1)
 _DEVICE = "device"
 
 
@@ -161,7 +161,7 @@ def start_session(request: HttpRequest, person: Person) -> None:
 def is_use_stale(used_at: datetime | None) -> bool:
     """Return whether it has to be written again that a session is used."""
     # Of a time in the future: the clock was set back.
-    return used_at is None or abs(clock.now() - used_at) >= USE_KEPT_EVERY
+    return used_at is None or abs(clock.now() - used_at) >= STORE_USE_EVERY
 
 
 def note_use(session_keys: Iterable[str]) -> None:

@@ -18,7 +18,7 @@ from efir.accounts.capabilities import Capability, capability_required
 from efir.accounts.sessions import current_person, request_context
 from efir.attendance.classifier import resolve_verdict
 from efir.attendance.report.csv_export import Export, file_name, stream
-from efir.attendance.report.verdict_list import HERE
+from efir.attendance.report.verdict_list import ANCHOR
 from efir.audit.actions import Action
 from efir.audit.log import record
 from efir.lib.filters import update_query
@@ -39,7 +39,7 @@ def decide_verdict(request: HttpRequest, webinar_id: int, lead_id: int) -> Actio
         "reason": verdict.reason,
         "rule": verdict.rule,
     }
-    return ActionResult(_("Решено."), body, suffix=update_query(request.GET) + HERE)
+    return ActionResult(_("Решено."), body, suffix=update_query(request.GET) + ANCHOR)
 
 
 @never_cache

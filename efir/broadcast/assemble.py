@@ -22,7 +22,7 @@ from typing import Any
 import av
 
 from efir.broadcast import media
-from efir.broadcast.track_conversion import ParameterSets, Recoder, as_it_is
+from efir.broadcast.track_conversion import AudioTranscoder, ParameterSets, as_it_is
 
 # Low: the room and the sender of the next webinar come first.
 NICENESS = 5
@@ -176,7 +176,7 @@ class Joiner:
         if parameters == track.parameters:
             return as_it_is
         if stream.type == "audio":
-            return Recoder(stream, track.codec).packets
+            return AudioTranscoder(stream, track.codec).packets
         return ParameterSets(parameters).packets
 
 

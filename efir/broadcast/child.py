@@ -18,7 +18,7 @@ from efir.lib.concurrency import wait_for
 # and busy it takes a few seconds.
 STUCK_S = 20.0
 # Chunks in the pipe: the rest waits in the database.
-MOST_UNREAD = 4
+MAX_UNREAD = 4
 MAX_MESSAGE = 32 * 1024 * 1024
 # Of its environment the process needs to find Python's modules alone: it must not see our secrets.
 ENVIRONMENT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ")
@@ -66,7 +66,7 @@ class SegmentChild:
     @property
     def takes_more(self) -> bool:
         """Whether another chunk may be fed."""
-        return self._unread < MOST_UNREAD and not self.ended
+        return self._unread < MAX_UNREAD and not self.ended
 
     @property
     def is_stuck(self) -> bool:

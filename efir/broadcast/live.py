@@ -31,10 +31,10 @@ IDLE_S = 0.5
 # Segments come each second. A picture that stands is told to the room within 8 s: 4 s and the way there.
 SIGNAL_S = 4.0
 # An encoder with rare key frames makes longer segments: then the signal waits one and a half of them, up to this.
-MOST_SIGNAL_S = 7.0
+MAX_SIGNAL_S = 7.0
 # The smaller picture follows within a second. After a burst it may be further behind for a moment, and still comes;
 # viewers who chose it are sent back to the full one only if it does not.
-MOST_BEHIND_S = 15.0
+MAX_BEHIND_S = 15.0
 LOW_PATIENCE = timedelta(seconds=10)
 
 log = structlog.get_logger(__name__)
@@ -91,12 +91,12 @@ class LiveBroadcast:
 
 
 def _keeps_up(behind_s: float, created_at: datetime) -> bool:
-    return behind_s < MOST_BEHIND_S or clock.now() - created_at < LOW_PATIENCE
+    return behind_s < MAX_BEHIND_S or clock.now() - created_at < LOW_PATIENCE
 
 
 def is_recent(created_at: datetime, duration_s: float) -> bool:
     """Return whether the next segment is not overdue yet."""
-    patience_s = min(MOST_SIGNAL_S, max(SIGNAL_S, 1.5 * duration_s + 1))
+    patience_s = min(MAX_SIGNAL_S, max(SIGNAL_S, 1.5 * duration_s + 1))
     return clock.now() - created_at < timedelta(seconds=patience_s)
 
 
@@ -138,7 +138,7 @@ class LiveBroadcasts:
                     self._errors.succeeded()
                 except Exception:
                     self._errors.failed()
-                self._tell_signals()
+                self._notify_signals()
                 self.presence.sweep()
                 await wait_for(self._wake, POLL_S if self._broadcasts else IDLE_S)
         finally:
@@ -175,7 +175,7 @@ class LiveBroadcasts:
                 unread.append(segment)
         return unread
 
-    def _tell_signals(self) -> None:
+    def _notify_signals(self) -> None:
         for webinar_id, broadcast in self._broadcasts.items():
             now = broadcast.is_coming, broadcast.has_low
             if now != broadcast.told:

@@ -34,7 +34,7 @@ OPTIONS = {
     "forced-idr": "1",
 }
 # Of 60 frames a second every other one is left out, of an uneven 30 hardly any.
-LEAST_STEP = VIDEO_SCALE // 45
+MIN_STEP = VIDEO_SCALE // 45
 # Players take a picture that names no colour space for BT.709 from 720 lines on, and a smaller one for BT.601.
 BT709, UNSPECIFIED, HD_LINES = 1, 2, 720
 TYPICAL_FPS = 30  # what the encoder plans with; the frames' own times decide
@@ -97,7 +97,7 @@ class LowEncoder:
         pts = frame.pts - TIME_OFFSET_S * VIDEO_SCALE
         if not pictures and frame.pts != first:  # the segment begins without a key frame
             raise NotEncoded
-        if pictures and pts - pictures[-1].pts < LEAST_STEP:
+        if pictures and pts - pictures[-1].pts < MIN_STEP:
             return
         size = _fitted(frame.width, frame.height)
         if size != self._size:

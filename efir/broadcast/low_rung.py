@@ -24,8 +24,8 @@ from efir.lib.log import ThrottledErrorLog
 # is encoded within this.
 LATE_S = 6.0
 # Half a minute at 4 Mbit/s.
-MOST_WAITING_BYTES = 16 * 2**20
-LOOK_S = 1.0
+MAX_WAITING_BYTES = 16 * 2**20
+POLL_S = 1.0
 # A process that died is not followed by another at once: its input may have killed it.
 RESTART_S = 5.0
 # A machine that is too slow leaves segments out all the time.
@@ -56,7 +56,7 @@ class LowRung:
             return
         self._waiting.append((time.monotonic(), segment, data))
         self._waiting_bytes += len(data)
-        if self._waiting_bytes > MOST_WAITING_BYTES:
+        if self._waiting_bytes > MAX_WAITING_BYTES:
             self._leave_out_all()
         self._wake.set()
 
@@ -74,7 +74,7 @@ class LowRung:
                 except Exception:
                     self._leave_out()
                     self._errors.failed()
-                await wait_for(self._wake, LOOK_S)
+                await wait_for(self._wake, POLL_S)
         finally:
             await self._drop_child()
 

@@ -11,7 +11,7 @@ from efir.lib.concurrency import ThreadPool
 # The last minute of four broadcasts at 1.5 Mbit/s, of one at the highest rate.
 MAX_BYTES = 64 * 1024 * 1024
 # A file larger than this is a recording, which is read in parts.
-LARGEST_KEPT = 16 * 1024 * 1024
+MAX_CACHED_BYTES = 16 * 1024 * 1024
 # Threads of its own: a slow disk or S3 must not hold up the room.
 _POOL = ThreadPool("media", 4)
 
@@ -43,7 +43,7 @@ class MediaCache:
 
     async def _read(self, name: str) -> bytes | None:
         content = await _POOL.run(media.store().read, name)
-        if content is not None and len(content) <= LARGEST_KEPT:
+        if content is not None and len(content) <= MAX_CACHED_BYTES:
             self._files[name] = content
             self._bytes += len(content)
             while self._bytes > MAX_BYTES:

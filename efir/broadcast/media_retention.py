@@ -20,7 +20,7 @@ from efir.webinars.models import Webinar
 # Segments in one call of the worker's job: each is up to four files.
 BATCH = 500
 # The lower rung is for the room alone: nobody can ask for what left its playlist so long ago.
-LOW_KEPT = 3 * ADDRESS_VALID
+LOW_RETENTION = 3 * ADDRESS_VALID
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ def prune_media() -> bool:
 def delete_low() -> bool:
     """Delete segments of the lower rung that are not listed any more; the last one of a live webinar counts on."""
     last = LowSegment.objects.filter(webinar=OuterRef("webinar")).order_by("-live_number").values("pk")[:1]
-    old = LowSegment.objects.filter(created_at__lt=clock.now() - LOW_KEPT)
+    old = LowSegment.objects.filter(created_at__lt=clock.now() - LOW_RETENTION)
     done = old.filter(~Q(pk=Subquery(last)) | Q(webinar__status__in=recordings.OVER))
     rows = list(done.order_by("pk")[:BATCH])
     _delete_low_segments(rows)

@@ -11,7 +11,7 @@ from efir.broadcast.models import Segment
 
 # A segment is cut at key frames, never in its middle, so it may begin before the start or end after the stop by this
 # much. What a speaker says while nobody should hear it yet stays out.
-MOST_OUTSIDE = timedelta(seconds=0.5)
+MAX_OUTSIDE = timedelta(seconds=0.5)
 # Segments of one container follow each other to the millisecond; a larger step is a gap.
 JOINED_S = 0.1
 # What the tables of an MP4 (ISO/IEC 14496-12) need at most. Of a frame: duration 8 bytes, composition offset 8, size 4,
@@ -69,8 +69,8 @@ def select_parts(segments: Iterable[Segment], spans: Sequence[Span]) -> Parts:
 
 def _is_live(segment: Segment, spans: Sequence[Span]) -> bool:
     return any(
-        begin - MOST_OUTSIDE <= segment.starts_at
-        and segment.ends_at <= end + MOST_OUTSIDE
+        begin - MAX_OUTSIDE <= segment.starts_at
+        and segment.ends_at <= end + MAX_OUTSIDE
         and segment.starts_at < end
         and segment.ends_at > begin
         for begin, end in spans

@@ -27,12 +27,12 @@ NOTIFIED_POLL_S = 0.5
 # A sender that has been silent for this long is looked after less often.
 QUIET_S = 10.0
 STALE_EVERY_S = 5.0
-CHUNKS_AT_ONCE = 4
+CHUNK_BATCH = 4
 # After an error (the database is away, the disk does not answer) the run begins again from what is committed.
 RETRY_S = 1.0
 
 # A process that dies this often before it has cut another segment is not begun again.
-MOST_DEATHS = 3
+MAX_DEATHS = 3
 
 log = structlog.get_logger(__name__)
 
@@ -209,7 +209,7 @@ class BroadcastRun:
         at = (container.pk, container.resume_n, container.resume_at)
         before, count = self._deaths
         self._deaths = at, (count + 1 if at == before else 1)
-        if self._deaths[1] >= MOST_DEATHS:
+        if self._deaths[1] >= MAX_DEATHS:
             return await self._fault("unreadable")
         log.warning("broadcast_process_died", webinar_id=self.webinar_id)
         raise ChildDied
@@ -259,7 +259,7 @@ def _progress(session: BroadcastSession) -> tuple[int, str]:
 
 
 def _chunks_from(session: BroadcastSession, n: int) -> list[Chunk]:
-    return list(Chunk.objects.filter(session=session, n__gte=n).order_by("n")[:CHUNKS_AT_ONCE])
+    return list(Chunk.objects.filter(session=session, n__gte=n).order_by("n")[:CHUNK_BATCH])
 
 
 def _finish_session(session: BroadcastSession, held: tuple[int, UUID, int]) -> None:

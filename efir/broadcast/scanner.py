@@ -11,7 +11,7 @@ from collections import deque
 # A header holds the tracks and no media: a few hundred bytes, some kilobytes with every extension.
 MAX_HEADER = 256 * 1024
 # Offsets to remember: a reader begins a few seconds back at most, at two fragments or a hundred FLV tags a second.
-KEPT_OFFSETS = 4096
+MAX_OFFSETS = 4096
 
 EBML = b"\x1a\x45\xdf\xa3"
 SEGMENT, CLUSTER = 0x18538067, 0x1F43B675
@@ -41,7 +41,7 @@ class Scanner:
     def __init__(self) -> None:
         self.header = b""
         self.has_header = False
-        self.offsets: deque[int] = deque(maxlen=KEPT_OFFSETS)
+        self.offsets: deque[int] = deque(maxlen=MAX_OFFSETS)
         self._next = 0  # offset of the next element
         self._buffer = bytearray()
         self._buffer_at = 0  # offset of the buffer's first byte

@@ -18,7 +18,7 @@ from efir.lib.concurrency import in_thread, wait_for
 from efir.lib.log import ThrottledErrorLog
 
 # How often to look for broadcasts that another worker has let go, or whose input another process took.
-LOOK_S = 0.5
+POLL_S = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ class Segmenter:
 
     async def _wait(self, stop: asyncio.Event) -> None:
         stopping = asyncio.create_task(stop.wait())
-        waking = asyncio.create_task(wait_for(self._wake, LOOK_S))
+        waking = asyncio.create_task(wait_for(self._wake, POLL_S))
         await asyncio.wait({stopping, waking}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         waking.cancel()

@@ -53,7 +53,7 @@ def _nal_units(configuration: bytes) -> Iterator[bytes]:
             position += 2 + size
 
 
-class Recoder:
+class AudioTranscoder:
     """Encodes sound anew whose rate or channels differ from the file's: an MP4 track has one kind."""
 
     def __init__(self, stream: Any, target: Any) -> None:

@@ -37,7 +37,7 @@ UPLOADS = re.compile(rf"/admin_webinar/(?:new|{ids.PATTERN})/", re.ASCII)
 # A body may take this long at any speed: a phone changes cells, a TLS connection is resumed.
 ALLOWANCE_S = 20.0
 # After that it must have had this speed on average: half of the 64 kbit/s to which mobile operators throttle a line.
-LEAST_BYTES_PER_S = 4000
+MIN_BYTES_PER_S = 4000
 # Bodies of one address whose end has not arrived. A form arrives at once, so a whole hall behind one router has few.
 # At the size of a form, one address keeps 25 MB busy.
 MAX_UNFINISHED_PER_ADDRESS = 100
@@ -147,7 +147,7 @@ class _Body:
 
 def longest_s(received: int) -> float:
     """Return how many seconds after its beginning a body with this many bytes received may go on waiting."""
-    return ALLOWANCE_S + received / LEAST_BYTES_PER_S
+    return ALLOWANCE_S + received / MIN_BYTES_PER_S
 
 
 async def _limit(scope: Scope) -> tuple[int, _Refusal]:

@@ -10,9 +10,9 @@ import os
 import re
 import time
 
+from efir.edge.address_throttle import AddressThrottle
 from efir.edge.error_responses import refuse
 from efir.edge.fair_queue import FairQueue, QueueFull
-from efir.edge.login_pace import LoginPace
 from efir.lib import metrics
 from efir.lib.asgi import Application, Message, Receive, Scope, Send
 from efir.web.client_ip import scope_rate_limit_key
@@ -38,7 +38,7 @@ class PasswordQueueMiddleware:
         self._inner = inner
         self._queue = FairQueue(CONCURRENCY, MAX_WAITING_PER_ADDRESS, MAX_WAITING)
         slow = LIMITS["login_failures_address"]
-        self._pace = LoginPace(slow.count, slow.period_s, MAX_WAITING_PER_ADDRESS)
+        self._throttle = AddressThrottle(slow.count, slow.period_s, MAX_WAITING_PER_ADDRESS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request: 429 if too many wait."""
@@ -61,7 +61,7 @@ class PasswordQueueMiddleware:
         failures: list[bool] = []
         scope[FAILED_LOGINS] = failures
         arrived_at = time.monotonic()
-        is_slow = await self._pace.enter(address)
+        is_slow = await self._throttle.enter(address)
         try:
             await self._queue.acquire(address)
             metrics.PASSWORD_QUEUE.observe(time.monotonic() - arrived_at)
@@ -70,9 +70,9 @@ class PasswordQueueMiddleware:
             finally:
                 self._queue.release()
         finally:
-            self._pace.count(address, len(failures))
+            self._throttle.count(address, len(failures))
             if is_slow:
-                self._pace.leave(address, failed=bool(failures))
+                self._throttle.leave(address, failed=bool(failures))
 
 
 async def read_body(receive: Receive) -> bytes | None:

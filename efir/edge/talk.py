@@ -16,7 +16,7 @@ from efir.lib import metrics
 from efir.lib.asgi import Scope, Send, cookies_of, header_of, send_response
 from efir.room.hub import current_hub
 from efir.room.sse import session_key
-from efir.talk.pace import is_busy
+from efir.talk.rate_limiter import is_busy
 from efir.web.locale import language_of
 from efir.webinars.labels import refusal_message
 

@@ -14,7 +14,7 @@ from efir.importing.models import SOURCE_MAX_LENGTH
 from efir.lib.setting_kinds import time_zone_name
 
 # A file of this size is no mapping.
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 
 # docs/import.md shows the same; a test compares them.
 DEFAULT: dict[str, Any] = {
@@ -93,9 +93,9 @@ def load_mapping(path: Path | None) -> ImportMapping:
     given: Any = {}
     if path:
         with path.open("rb") as file:
-            text = file.read(MOST_BYTES + 1)
+            text = file.read(MAX_BYTES + 1)
         try:
-            given = json.loads(text) if len(text) <= MOST_BYTES else None
+            given = json.loads(text) if len(text) <= MAX_BYTES else None
         except (ValueError, RecursionError) as exc:
             raise ConfigError(f"{path} is not JSON: {exc}.") from exc
     return _checked(_merge(DEFAULT, given, ""))

@@ -31,8 +31,8 @@ from efir.lib.text import clean_token
 KIND = "people"
 BY_OPERATOR = Context(None, Source.CLI)
 # A million users; the file is read into memory.
-MOST_BYTES = 128 * 1024 * 1024
-MOST_ROWS = 200_000
+MAX_BYTES = 128 * 1024 * 1024
+MAX_ROWS = 200_000
 # People in one transaction: it takes a fraction of a second, and a running server waits no longer to write.
 CHUNK = 500
 
@@ -131,9 +131,9 @@ def _new_person(user: User) -> NewPerson:
 def _read(path: Path, mapping: ImportMapping, report: Report) -> Iterator[User]:
     """Yield every row. Raises FileRefused and OSError."""
     with path.open("rb") as file:
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise FileRefused("too_large", limit=MOST_BYTES // 1024 // 1024)
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise FileRefused("too_large", limit=MAX_BYTES // 1024 // 1024)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -146,8 +146,8 @@ def _read(path: Path, mapping: ImportMapping, report: Report) -> Iterator[User]:
         rows = _Rows(path.name, report, mapping, _places(names, mapping), len(names))
         line = reader.line_num + 1
         for number, cells in enumerate(reader):
-            if number >= MOST_ROWS:
-                raise FileRefused("too_many_rows", limit=MOST_ROWS)
+            if number >= MAX_ROWS:
+                raise FileRefused("too_many_rows", limit=MAX_ROWS)
             if any(cells):
                 yield rows.read(cells, line)
             line = reader.line_num + 1

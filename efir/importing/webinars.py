@@ -21,7 +21,7 @@ from efir.importing.mapping import ImportMapping
 from efir.importing.models import ImportedRecord
 from efir.importing.post_text import html_to_text
 from efir.importing.report import Report, Row
-from efir.importing.wxr import MOST_CHARACTERS, Export, Post
+from efir.importing.wxr import MAX_CHARACTERS, Export, Post
 from efir.lib import clock
 from efir.lib.text import clean_line
 from efir.webinars import core
@@ -102,9 +102,9 @@ class _Reader:
     def plan(self) -> WebinarPlan:
         """Return the plan. Raises _Refused."""
         post, row = self._post, self._row
-        title = clean_line(html_to_text(post.texts.get("title", "")[:MOST_CHARACTERS]))
+        title = clean_line(html_to_text(post.texts.get("title", "")[:MAX_CHARACTERS]))
         html = post.texts.get("content:encoded", "")
-        description = html_to_text(html) if len(html) <= MOST_CHARACTERS else html
+        description = html_to_text(html) if len(html) <= MAX_CHARACTERS else html
         status = self._meta("status")
         if post.status in _DELETED:
             raise _Refused("deleted", status=post.status)
@@ -148,7 +148,7 @@ class _Reader:
         )
 
     def _meta(self, name: str) -> str:
-        return clean_line(self._post.meta.get(self._mapping.meta[name], "")[:MOST_CHARACTERS])
+        return clean_line(self._post.meta.get(self._mapping.meta[name], "")[:MAX_CHARACTERS])
 
     def _start(self, text: str) -> datetime | None:
         """Return the moment, or None if it cannot be read or does not exist in the zone."""

@@ -16,14 +16,14 @@ from xml.parsers import expat  # with document types refused, see `_Reader`
 from efir.importing.report import FileRefused
 
 # The export of a site with a hundred thousand posts; a larger one can be made in parts.
-MOST_BYTES = 512 * 1024 * 1024
+MAX_BYTES = 512 * 1024 * 1024
 # Of one post's title, text or field; what is longer is cut right after it, so that readers see that it is.
-MOST_CHARACTERS = 200_000
+MAX_CHARACTERS = 200_000
 # WXR goes five levels deep.
-MOST_LEVELS = 20
+MAX_LEVELS = 20
 CHUNK = 64 * 1024
 # Expat keeps a tag in memory until it ends: an attribute without an end would fill it.
-MOST_UNPARSED = 1024 * 1024
+MAX_UNPARSED = 1024 * 1024
 
 _NAMESPACES = {
     "http://purl.org/rss/1.0/modules/content/": "content:",
@@ -119,10 +119,10 @@ class _Reader:
         try:
             while chunk := file.read(CHUNK):
                 fed += len(chunk)
-                if fed > MOST_BYTES:
-                    raise FileRefused("too_large", limit=MOST_BYTES // 1024 // 1024)
+                if fed > MAX_BYTES:
+                    raise FileRefused("too_large", limit=MAX_BYTES // 1024 // 1024)
                 self._parser.Parse(chunk, False)
-                if fed - self._parser.CurrentByteIndex > MOST_UNPARSED:
+                if fed - self._parser.CurrentByteIndex > MAX_UNPARSED:
                     raise FileRefused("tag_endless", line=self._parser.CurrentLineNumber)
                 yield from self._take()
             self._parser.Parse(b"", True)
@@ -142,7 +142,7 @@ class _Reader:
         name = _NAMESPACES.get(uri, f"{uri} " if uri else "") + local
         self._path.append(name)
         level = len(self._path)
-        if level > MOST_LEVELS:
+        if level > MAX_LEVELS:
             raise FileRefused("too_deep", line=self._parser.CurrentLineNumber)
         if self._path[1:] == ["channel", "item"]:
             self._post = Post(self._parser.CurrentLineNumber)
@@ -158,7 +158,7 @@ class _Reader:
     def _characters(self, text: str) -> None:
         if self._text is None:
             return
-        room = MOST_CHARACTERS + 1 - self._length
+        room = MAX_CHARACTERS + 1 - self._length
         self._length += len(text)
         if room > 0:
             self._text.append(text[:room])

@@ -31,7 +31,7 @@ from efir.webinars.models import Webinar
 
 ON_A_PAGE = 50
 # Nobody chooses from a longer list: older webinars have a link on their own page.
-MOST_CHOICES = 100
+MAX_CHOICES = 100
 # An id that no row has, so that a filter by something unknown finds nothing.
 NO_ID = 0
 _FILTERS = ("person", "webinar", "action", "since", "until")
@@ -88,7 +88,7 @@ def audit_log(request: HttpRequest) -> HttpResponse:
 
 def _people_to_choose(login: str, chosen: Person | None) -> list[tuple[str, str]]:
     """Return login and label of those who run webinars, and of the person who is chosen already."""
-    staff = people_who_can(Capability.EDIT_WEBINAR).order_by("name", "pk")[:MOST_CHOICES]
+    staff = people_who_can(Capability.EDIT_WEBINAR).order_by("name", "pk")[:MAX_CHOICES]
     choices = {person.login: f"{person.name} ({person.login})" for person in staff}
     if login:
         label = f"{chosen.name} ({chosen.login})" if chosen else login
@@ -99,7 +99,7 @@ def _people_to_choose(login: str, chosen: Person | None) -> list[tuple[str, str]
 def _webinars_to_choose(asked: str, chosen_id: int | None) -> list[tuple[str, str]]:
     """Return id and title of the latest webinars, and of the one that is chosen already."""
     latest = Webinar.objects.order_by("-pk").values_list("pk", "title")
-    choices = {str(pk): title for pk, title in latest[:MOST_CHOICES]}
+    choices = {str(pk): title for pk, title in latest[:MAX_CHOICES]}
     if asked and asked not in choices:
         choices[asked] = dict(latest.filter(pk=chosen_id or NO_ID)).get(chosen_id or NO_ID, asked)
     return list(choices.items())

@@ -18,7 +18,7 @@ import uvloop
 from django.conf import settings
 
 from efir.broadcast import lease as broadcast_lease
-from efir.broadcast.recorder import Recorder
+from efir.broadcast.recording_job import RecordingJob
 from efir.broadcast.rtmp.server import serve_rtmp
 from efir.broadcast.segmenter import Segmenter
 from efir.config import ConfigError
@@ -112,7 +112,7 @@ async def worker_component(stop: asyncio.Event) -> None:
         if settings.EFIR.is_sqlite:  # with the exclusive lock held, any other holder of a lease is dead
             await in_thread(broadcast_lease.force_release_all)
         group.create_task(Segmenter().run(stop))
-        group.create_task(Recorder().run(stop))
+        group.create_task(RecordingJob().run(stop))
         group.create_task(serve_rtmp(stop))
         if settings.EFIR.telegram_token:
             if settings.EFIR.is_sqlite:  # as above

@@ -28,10 +28,10 @@ from efir.webinars.models import Webinar
 BATCH = 1000
 # Failed logins count for 15 minutes. Those of an account are kept for its owner to ask about; a script with made-up
 # logins makes four rows a second.
-ATTEMPTS_KEPT = timedelta(days=1)
-MADE_UP_KEPT = timedelta(hours=1)
+ATTEMPTS_RETENTION = timedelta(days=1)
+UNKNOWN_LOGIN_RETENTION = timedelta(hours=1)
 # A picture that does not come is counted for 75 s; a page that was closed leaves its row.
-TROUBLES_KEPT = timedelta(days=1)
+TROUBLES_RETENTION = timedelta(days=1)
 # Looking for old rows reads large tables, and the settings are in days.
 EVERY_S = 600.0
 SETTLED = (MessageState.SENT, MessageState.FAILED, MessageState.EXPIRED)
@@ -57,9 +57,11 @@ def prune_batch() -> bool:
     owners = Person.objects.filter(login=OuterRef("username"))
     counts = [
         _delete(Session.objects.filter(expire_date__lt=now)),
-        _delete(AccessAttempt.objects.filter(attempt_time__lt=now - ATTEMPTS_KEPT)),
-        _delete(AccessAttempt.objects.filter(~Exists(owners), attempt_time__lt=now - MADE_UP_KEPT)),
-        _delete(PlaybackTrouble.objects.filter(told_at__lt=now - TROUBLES_KEPT)),
+        _delete(AccessAttempt.objects.filter(attempt_time__lt=now - ATTEMPTS_RETENTION)),
+        _delete(
+            AccessAttempt.objects.filter(~Exists(owners), attempt_time__lt=now - UNKNOWN_LOGIN_RETENTION)
+        ),
+        _delete(PlaybackTrouble.objects.filter(told_at__lt=now - TROUBLES_RETENTION)),
     ]
     by_days: tuple[tuple[float, Callable[[datetime], int]], ...] = (
         (keep.address_days, lambda before: _delete(AuditAddress.objects.filter(at__lt=before))),

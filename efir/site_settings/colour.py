@@ -6,7 +6,7 @@ import colorsys
 import re
 from dataclasses import dataclass
 
-ENOUGH = 4.5
+MIN_CONTRAST = 4.5
 _STEP = 0.01  # of lightness
 # The surfaces of efir.css on which text in the accent colour stands and which are hardest to read from.
 _LIGHT_SURFACE, _DARK_SURFACE = "#efedf8", "#242236"
@@ -79,7 +79,7 @@ def stylesheet(colour: str) -> str:
 def _until_readable(colour: str, surface: str, step: float) -> str:
     """Return the colour with its lightness moved by `step` until it can be read on the surface."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*_fractions(colour))
-    while contrast(colour, surface) < ENOUGH and 0 < lightness + step < 1:
+    while contrast(colour, surface) < MIN_CONTRAST and 0 < lightness + step < 1:
         lightness += step
         colour = _hex(colorsys.hls_to_rgb(hue, lightness, saturation))
     return colour

@@ -34,7 +34,7 @@ _ENDINGS = (
 )
 _FINAL = frozenset("аеиоуыэюяйь")
 # A shorter stem would be found in too many other words.
-_LEAST_STEM = 4
+_MIN_STEM = 4
 
 _Letters: TypeAlias = tuple[frozenset[str], ...]
 # The words of a phrase; of each its letters, and its stem if it has one.
@@ -61,7 +61,7 @@ def _read(words: str) -> tuple[_Phrase, ...]:
 
 def _forms(word: str) -> tuple[_Letters, ...]:
     letters = tuple(map(_meanings, word))
-    has_stem = len(word) > _LEAST_STEM and not _meanings(word[-1]).isdisjoint(_FINAL)
+    has_stem = len(word) > _MIN_STEM and not _meanings(word[-1]).isdisjoint(_FINAL)
     return (letters, letters[:-1]) if has_stem else (letters,)
 
 

@@ -18,7 +18,7 @@ from efir.webinars.models import Talk, Webinar
 # More than a speaker reads while on air; the exports have everything.
 MOST = 50
 NAME = "talk"
-HERE = "#talk-queue"
+ANCHOR = "#talk-queue"
 
 _OPEN = Q(kind=Kind.QUESTION, answered_at=None, muted=False) & ~Q(state=State.HIDDEN) & ~Q(text="")
 FILTERS: dict[str, tuple[Promise, Q]] = {
@@ -63,7 +63,7 @@ def last_change(webinar: Webinar) -> int:
 
 def queue_of(webinar: Webinar, query: QueryDict) -> Queue:
     """Return the queue that the address asks for: `talk` is the filter."""
-    address = ListAddress(query, NAME, "talk-page", HERE)
+    address = ListAddress(query, NAME, "talk-page", ANCHOR)
     show = address.chosen(FILTERS)
     change = last_change(webinar)  # first: what changes meanwhile is read again
     messages = Message.objects.filter(webinar=webinar)

@@ -22,8 +22,8 @@ from efir.room.views import visible_or_404
 from efir.talk.encoding import Audience, as_json
 from efir.talk.models import MAX_LENGTH, Kind
 from efir.talk.moderation import ACTIONS, moderate, mute
-from efir.talk.pace import reserved
 from efir.talk.queue import last_change, queue_of
+from efir.talk.rate_limiter import reserved
 from efir.talk.selectors import page_of_messages
 from efir.talk.writing import write_message
 from efir.web.shortcuts import html_405, prefers_html, redirect_with_message, refused_json

@@ -57,7 +57,7 @@ def write_message(
             return known, False
         now = clock.now()
         is_muted = Mute.objects.filter(webinar=webinar, person=person).exists()
-        _check_pace(webinar, person, kind, moderates=moderates)
+        _check_rate(webinar, person, kind, moderates=moderates)
         if not (moderates or is_muted):
             _count_accepted(room)
         number = next_change(room)
@@ -134,7 +134,7 @@ def _check_mode(webinar: Webinar, kind: Kind, *, moderates: bool) -> None:
         raise ActionRefused(Code.TALK_QUESTIONS_ONLY)
 
 
-def _check_pace(webinar: Webinar, person: Person, kind: Kind, *, moderates: bool) -> None:
+def _check_rate(webinar: Webinar, person: Person, kind: Kind, *, moderates: bool) -> None:
     own = Message.objects.filter(webinar=webinar, person=person)
     if kind == Kind.QUESTION:
         unanswered = own.filter(kind=kind, answered_at=None).exclude(state=State.HIDDEN)

@@ -14,7 +14,7 @@ from efir.audit.models import AuditEntry
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.telegram.models import LinkToken, Purpose, TelegramChat
-from efir.telegram.notices import tell_old_chat
+from efir.telegram.notices import notify_old_chat
 from efir.telegram.outbox.enqueue import release_for_link
 
 # After a move no password link goes to the new chat for so long: time to read what the old chat was told.
@@ -38,7 +38,7 @@ def link(person: Person, chat_id: int) -> None:
         if chat is None or chat.chat_id != chat_id:
             had_a_chat = chat is not None or _was_linked(person)
             if chat is not None:
-                tell_old_chat(Purpose.CHAT_MOVED, person, chat.chat_id)
+                notify_old_chat(Purpose.CHAT_MOVED, person, chat.chat_id)
             record(
                 Action.TELEGRAM_LINKED if chat is None else Action.TELEGRAM_MOVED,
                 context,
@@ -55,10 +55,10 @@ def link(person: Person, chat_id: int) -> None:
     log.info("telegram_linked", person_id=person.pk)
 
 
-def unlink(person: Person, context: Context, *, tell_chat: bool = True) -> bool:
+def unlink(person: Person, context: Context, *, notify_chat: bool = True) -> bool:
     """Delete the person's chat and one-time links; messages wait for a new link. Return whether there was a chat.
 
-    `tell_chat` is False if the chat itself asks, since its answer tells it.
+    `notify_chat` is False if the chat itself asks, since its answer tells it.
     """
     with transaction.atomic():
         Person.objects.select_for_update(no_key=True).get(pk=person.pk)
@@ -67,8 +67,8 @@ def unlink(person: Person, context: Context, *, tell_chat: bool = True) -> bool:
         if chat is None:
             return False
         record(Action.TELEGRAM_UNLINKED, context, person_id=person.pk)
-        if tell_chat:
-            tell_old_chat(Purpose.CHAT_UNLINKED, person, chat.chat_id)
+        if notify_chat:
+            notify_old_chat(Purpose.CHAT_UNLINKED, person, chat.chat_id)
         chat.delete()
     log.info("telegram_unlinked", person_id=person.pk)
     return True

@@ -69,14 +69,14 @@ def request_password_reset(login: str, **kwargs: Any) -> None:
 
 
 @receiver(password_changed, dispatch_uid="efir.telegram.password_changed")
-def tell_of_password(person: Person, **kwargs: Any) -> None:
+def notify_password_changed(person: Person, **kwargs: Any) -> None:
     """Have the bot tell the person's chat that the password has changed."""
     if settings.EFIR.telegram_token:
         _request(Purpose.PASSWORD_CHANGED, person.login, expires_after=WARNING_EXPIRES_AFTER)
 
 
 @receiver(password_link_made, dispatch_uid="efir.telegram.password_link_made")
-def tell_of_password_link(person: Person, **kwargs: Any) -> None:
+def notify_password_link_made(person: Person, **kwargs: Any) -> None:
     """Have the bot tell the person's chat that an admin can now set the password."""
     if settings.EFIR.telegram_token:
         _request(Purpose.PASSWORD_LINK_MADE, person.login, expires_after=WARNING_EXPIRES_AFTER)
@@ -91,20 +91,20 @@ OF_SECOND_FACTOR = {
 
 
 @receiver(second_factor_changed, dispatch_uid="efir.telegram.second_factor_changed")
-def tell_of_second_factor(person: Person, action: Action, **kwargs: Any) -> None:
+def notify_second_factor_changed(person: Person, action: Action, **kwargs: Any) -> None:
     """Have the bot tell the person's chat what happened to their second factor."""
     if settings.EFIR.telegram_token:
         _request(OF_SECOND_FACTOR[action], person.login, expires_after=WARNING_EXPIRES_AFTER)
 
 
 @receiver(codes_guessed, dispatch_uid="efir.telegram.codes_guessed")
-def tell_of_guessing(person: Person, **kwargs: Any) -> None:
+def notify_codes_guessed(person: Person, **kwargs: Any) -> None:
     """Have the bot tell the person's chat that somebody knows the password and guesses codes."""
     if settings.EFIR.telegram_token:
         _request(Purpose.CODES_GUESSED, person.login, expires_after=WARNING_EXPIRES_AFTER)
 
 
-def tell_old_chat(purpose: Purpose, person: Person, chat_id: int) -> None:
+def notify_old_chat(purpose: Purpose, person: Person, chat_id: int) -> None:
     """Have the bot tell a chat that it is no longer the person's."""
     if settings.EFIR.telegram_token:
         _request(purpose, person.login, chat_id, expires_after=WARNING_EXPIRES_AFTER)

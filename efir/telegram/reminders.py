@@ -68,7 +68,7 @@ def enqueue_due() -> int:
             count += _announce(webinar)
             count += _remind(webinar, now)
         elif webinar.started_at and now < webinar.started_at + ON_AIR_FOR:
-            count += _tell_start(webinar, webinar.started_at)
+            count += _announce_start(webinar, webinar.started_at)
     return count
 
 
@@ -107,7 +107,7 @@ def _remind(webinar: Webinar, now: datetime) -> int:
     return _enqueue_once(asked, Kind.SEAT_REMINDER, occasion, webinar.starts_at)
 
 
-def _tell_start(webinar: Webinar, started_at: datetime) -> int:
+def _announce_start(webinar: Webinar, started_at: datetime) -> int:
     asked = Seat.objects.filter(webinar=webinar, remind_since__isnull=False)
     return _enqueue_once(
         asked,

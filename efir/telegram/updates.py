@@ -211,7 +211,7 @@ def _on_stop(chat_id: int) -> Reply:
     chat = TelegramChat.objects.select_related("person").filter(chat_id=chat_id).first()
     if chat is None:
         return Reply(chat_id, gettext("Этот чат ни к чему не привязан, сообщений не будет."))
-    unlink(chat.person, Context(chat.person_id, Source.SYSTEM), tell_chat=False)
+    unlink(chat.person, Context(chat.person_id, Source.SYSTEM), notify_chat=False)
     text = gettext("Telegram отвязан, сообщений больше не будет. Вернуться можно в любой момент из аккаунта.")
     return Reply(chat_id, text, (_account_button(),))
 

@@ -9,7 +9,7 @@ from django import forms
 from efir.lib.text import clean_line, clean_text, clean_token, clean_url
 
 # Longer text is refused for its length anyway, and cleaning takes a step for each sign.
-MOST_CLEANED = 20_000
+MAX_CLEANED = 20_000
 
 
 class CleanedField(forms.Field):
@@ -20,7 +20,7 @@ class CleanedField(forms.Field):
 
     def to_python(self, value: Any) -> Any:
         # NUL is in no text that somebody typed or copied: the validators refuse it.
-        if isinstance(value, str) and len(value) <= MOST_CLEANED and "\x00" not in value:
+        if isinstance(value, str) and len(value) <= MAX_CLEANED and "\x00" not in value:
             value = self.clean_pasted(value)
         return super().to_python(value)
 

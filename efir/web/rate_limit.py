@@ -45,8 +45,9 @@ class Limit:
 LIMITS: dict[str, Limit] = {
     # Wrong passwords and codes for one login from one address: enough for typing errors, too few for guessing.
     "login_failures": Limit(10, 15 * MINUTE_S, "login and address", _LOCKED_OUT),
-    # For all logins from one address, and its requests for password links. Beyond it nobody is refused: one request is
-    # handled at a time, with a pause after each failure (`efir.edge.login_pace`), as a hall of people is behind it.
+    # For all logins from one address, and its requests for password links. Beyond it nobody is refused, since hundreds
+    # of people may share an address: one request is handled at a time, with a pause after each failure
+    # (`efir.edge.address_throttle`).
     "login_failures_address": Limit(200, 15 * MINUTE_S, "address"),
     # For one login from all addresses: many machines are no way around the first limit.
     "login_failures_account": Limit(50, 15 * MINUTE_S, "login"),

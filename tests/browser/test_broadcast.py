@@ -20,7 +20,7 @@ DEVICES = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream
 # A picture takes some seconds to a viewer, and many more on a busy machine.
 WITHIN_MS = 120_000
 SMALL = camera_script(width=320, height=180, fps=15)
-AT_ONCE = "Math.random = () => 0;"  # of the spans within which viewers try again
+NO_JITTER = "Math.random = () => 0;"  # of the spans within which viewers try again
 PLAYS_H264 = """MediaSource.isTypeSupported('video/mp4;codecs="avc1.42E01E,mp4a.40.2"')"""
 PLAYS = "() => document.querySelector('#player video')?.currentTime > 1"
 MOVES = """async () => {
@@ -79,7 +79,7 @@ def open_room(with_camera: Browser, site, cast, webinar: int, pages: list[Page])
     login, _ = cast.candidate(webinar=webinar, linked=False)
     page = a_page(with_camera, site, login, "vecherniy-efir")
     pages.append(page)
-    page.add_init_script(AT_ONCE)
+    page.add_init_script(NO_JITTER)
     page.goto(f"/account/webinar_room/{webinar}/")
     return page
 

@@ -14,7 +14,7 @@ from tests.support.broadcast import Broadcast, broadcasting
 from tests.support.site import Site, Visitor
 
 BY_LIBRARY = "HTMLMediaElement.prototype.canPlayType = () => '';"
-AT_ONCE = "Math.random = () => 0;"  # of the spans within which it tries again
+NO_JITTER = "Math.random = () => 0;"  # of the spans within which it tries again
 PLAYS = "() => { const video = document.querySelector('video'); return video?.currentTime > 0.3 && !video.muted; }"
 VIEWER = "viewer@example.org"
 
@@ -51,7 +51,7 @@ def webinar(cast, broadcast) -> int:
 @pytest.fixture
 def viewer(chromium, hls_site) -> Iterator[Page]:
     page = a_page(chromium, hls_site, VIEWER)
-    page.add_init_script(AT_ONCE)
+    page.add_init_script(NO_JITTER)
     yield page
     page.context.close()
 

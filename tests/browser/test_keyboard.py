@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.pages import a_page
 
-MOST_STEPS = 80
+MAX_STEPS = 80
 # Where the focus is, and whether it shows: an outline or a ring of its own that the element has not without it.
 FOCUS_SHOWS = """() => {
   const each = document.activeElement;
@@ -20,7 +20,7 @@ FOCUS_SHOWS = """() => {
 def go_to(page: Page, wanted: Locator) -> None:
     """Press Tab until the focus is there; it is to be seen at each step."""
     expect(wanted).to_be_visible()
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_STEPS):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement === document.body"):
             continue  # round the end of the page

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.pages import a_page
-from tests.browser.test_broadcast import AT_ONCE, MOVES, WITHIN_MS
+from tests.browser.test_broadcast import MOVES, NO_JITTER, WITHIN_MS
 from tests.support.recorder import record
 from tests.support.sender import Sender, own_webinar_on_air
 from tests.support.site import Site, Visitor, running_site
@@ -58,7 +58,7 @@ def shows(room: Page, height: int) -> None:
 
 def test_viewer_chooses_the_smaller_picture(chromium, site, on_air):
     room = a_page(chromium, site, "speaker")
-    room.add_init_script(AT_ONCE)
+    room.add_init_script(NO_JITTER)
     room.goto(f"/account/webinar_room/{on_air}/")
     bar, help_ = room.locator(".air-row"), room.locator("#no-picture")
     smaller, sound = (bar.get_by_role("button", name=name) for name in (SMALLER, SOUND))

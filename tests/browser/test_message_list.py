@@ -101,7 +101,7 @@ def test_an_unknown_outcome_is_resolved_by_hand(chromium, site, troubled):
     assert page.complaints == []
 
 
-def test_the_speaker_sees_the_board_without_its_buttons(chromium, site, troubled):
+def test_speaker_sees_the_message_list_without_buttons(chromium, site, troubled):
     page = a_page(chromium, site, "speaker")
     page.goto(f"/admin_webinar/{troubled[0]}/")
     expect(page.locator("#messages tbody tr").first).to_be_visible()

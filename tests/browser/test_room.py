@@ -19,8 +19,8 @@ new PerformanceObserver((list) => {
   for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
 }).observe({ type: "layout-shift", buffered: true });
 """
-MOST_SHIFT = 0.05
-MOST_BYTES = 60_000
+MAX_SHIFT = 0.05
+MAX_BYTES = 60_000
 PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1440, "height": 900}
 CHAT = "https://www.youtube.com/live_chat?v=abc"
 ALLOWED = "autoplay; fullscreen; encrypted-media; picture-in-picture"
@@ -59,7 +59,7 @@ def control(speaker: Visitor, webinar: int, action: str) -> None:
 
 
 @pytest.mark.smoke
-def test_a_moved_webinar_says_so_in_every_word(page, cast, speaker):
+def test_moved_webinar_updates_every_text(page, cast, speaker):
     webinar = cast.webinar(title="Сначала так", speaker_name="Анна")
     page.goto(f"/account/webinar_room/{webinar}/")
     expect(page.get_by_text("Пока здесь только вы")).to_be_visible()
@@ -79,7 +79,7 @@ def test_a_moved_webinar_says_so_in_every_word(page, cast, speaker):
     assert page.evaluate("window.notReloaded")
 
 
-def test_new_words_that_did_not_come_are_asked_for_again(page, cast, speaker):
+def test_texts_that_failed_to_load_are_requested_again(page, cast, speaker):
     webinar = cast.webinar(title="Сначала так")
     page.goto(f"/account/webinar_room/{webinar}/")
     expect(page.get_by_text("Пока здесь только вы")).to_be_visible()
@@ -93,7 +93,7 @@ def test_new_words_that_did_not_come_are_asked_for_again(page, cast, speaker):
 AGO = "(element, seconds) => { element.dataset.countdown = new Date(Date.now() - seconds * 1000).toISOString(); }"
 
 
-def test_that_the_time_has_come_is_heard_once(page, cast):
+def test_due_webinar_is_announced_once(page, cast):
     page.goto(f"/account/webinar_room/{cast.webinar()}/")
     countdown, says = page.locator("#countdown"), page.locator("#says")
     expect(countdown).to_have_attribute("aria-hidden", "true")
@@ -118,7 +118,7 @@ def test_nothing_jumps_at_the_start(page, cast, speaker, size, chat):
     enter = page.get_by_role("button", name="Войти в эфир")
     expect(enter).to_be_in_viewport()
     page.evaluate(AFTER_A_FRAME)
-    assert page.evaluate("shifted") < MOST_SHIFT
+    assert page.evaluate("shifted") < MAX_SHIFT
     if chat and size is PHONE:
         assert page.locator("#chat-box").bounding_box()["height"] < 100, "nothing is in it yet"
     enter.click()
@@ -161,7 +161,7 @@ def test_a_first_visit_weighs_little(chromium, site, cast, viewer):
         address: sizes[key] for key, address in addresses.items() if key in sizes and "/poster" not in address
     }
     assert len(weighed) > 5
-    assert sum(weighed.values()) < MOST_BYTES, weighed
+    assert sum(weighed.values()) < MAX_BYTES, weighed
 
 
 def test_another_tab_hears_of_the_start_by_the_title(page, cast, speaker):
@@ -212,7 +212,7 @@ def test_sound_that_the_browser_does_not_allow(page, cast):
     expect(page.get_by_text("на телефоне — беззвучный режим")).to_be_visible()
 
 
-def test_of_a_lost_room_nobody_is_counted(page, cast):
+def test_lost_room_shows_no_viewer_count(page, cast):
     page.goto(f"/account/webinar_room/{cast.webinar()}/")
     expect(page.locator("#viewers")).to_have_text("1")
     page.route("**/stream", lambda route: route.abort())
@@ -225,7 +225,7 @@ def test_of_a_lost_room_nobody_is_counted(page, cast):
     expect(page.get_by_text("Пока здесь только вы")).to_be_visible()
 
 
-def test_what_comes_next_is_read_anew_at_the_end(page, cast, speaker):
+def test_next_webinar_is_reloaded_at_the_end(page, cast, speaker):
     webinar = cast.webinar()
     control(speaker, webinar, "start")
     page.goto(f"/account/webinar_room/{webinar}/")
@@ -246,7 +246,7 @@ POCKETS = {
 
 
 @pytest.mark.parametrize("how", POCKETS)
-def test_back_from_the_pocket_a_new_stream_comes_at_once(page, cast, speaker, how):
+def test_woken_phone_opens_a_new_stream_at_once(page, cast, speaker, how):
     """The old one may be dead without having been told. Nothing has failed here, and nothing is waited for."""
     webinar = cast.webinar()
     page.goto(f"/account/webinar_room/{webinar}/")
@@ -259,9 +259,7 @@ def test_back_from_the_pocket_a_new_stream_comes_at_once(page, cast, speaker, ho
     eventually(lambda: speaker.get(f"/account/webinar_room/{webinar}/people").json()["total"] == 1)
 
 
-def test_a_player_that_does_not_load_offers_a_way_and_the_speaker_sees_it(
-    page, chromium, site, cast, speaker
-):
+def test_player_that_does_not_load_offers_help_and_is_counted(page, chromium, site, cast, speaker):
     webinar = cast.webinar()
     control(speaker, webinar, "start")
     page.route(PLAYER, lambda _route: None)  # as where the provider is throttled: no answer at all

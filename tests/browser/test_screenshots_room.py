@@ -18,7 +18,7 @@ def test_nothing_is_wrong_with_the_page(contexts, state, language):
     check(contexts, state, language)
 
 
-def test_beside_a_pause_no_clock_runs(chromium, installations):
+def test_paused_room_shows_no_running_clock(chromium, installations):
     (state,) = (each for each in CATALOGUE if each.name == "room-paused")
     with open_state(chromium, installations, state, "ru", frozen_clock=False) as shown:
         expect(shown.page.locator("#viewers")).to_have_text("1")

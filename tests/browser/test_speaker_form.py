@@ -32,7 +32,7 @@ def test_the_file_button_is_the_pages_own_and_works_by_keyboard(chromium, site, 
 
 
 @pytest.mark.smoke
-def test_a_poster_is_seen_before_and_after_and_pasted_code_gives_its_address(chromium, site, cast):
+def test_poster_preview_and_pasted_iframe_code(chromium, site, cast):
     del cast
     page = a_page(chromium, site, "speaker")
     page.goto("/admin_webinar/new/")
@@ -79,7 +79,7 @@ def test_a_poster_is_seen_before_and_after_and_pasted_code_gives_its_address(chr
     assert [said for said in page.complaints if "400" not in said] == []
 
 
-def test_a_player_is_tried_before_it_is_saved_and_enter_still_saves(chromium, site, cast):
+def test_player_can_be_tried_before_saving(chromium, site, cast):
     del cast
     page = a_page(chromium, site, "speaker")
     page.goto("/admin_webinar/new/")

@@ -28,7 +28,7 @@ def ask_to_stop(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
-def test_a_stop_counts_also_where_the_panel_was_drawn_anew_under_the_question(panel):
+def test_stop_counts_after_the_panel_was_redrawn(panel):
     page, _webinar = panel
     ask_to_stop(page)
     page.evaluate(
@@ -38,7 +38,7 @@ def test_a_stop_counts_also_where_the_panel_was_drawn_anew_under_the_question(pa
     expect(page.locator("#panel.finished")).to_be_visible(timeout=DRAWN_WITHIN_MS)
 
 
-def test_under_an_open_question_nothing_is_drawn_anew(panel, cast):
+def test_panel_is_not_redrawn_under_an_open_question(panel, cast):
     page, webinar = panel
     ask_to_stop(page)
     page.evaluate("document.getElementById('panel').dataset.old = '1'")
@@ -50,7 +50,7 @@ def test_under_an_open_question_nothing_is_drawn_anew(panel, cast):
     expect(page.locator("#panel[data-old]")).to_have_count(0, timeout=DRAWN_WITHIN_MS)
 
 
-def test_who_is_on_a_button_by_keyboard_stays_on_it(panel, cast):
+def test_keyboard_focus_survives_a_refresh(panel, cast):
     page, webinar = panel
     page.get_by_role("button", name="Завершить эфир").focus()
     cast.speaker.post(f"/admin_webinar/{webinar}/cta", visible="true")
@@ -70,7 +70,7 @@ def test_numbers_come_by_themselves_after_the_start(chromium, site, cast):
     assert page.complaints == []
 
 
-def test_an_open_fold_stays_open_while_the_figures_go_on(panel):
+def test_open_details_stay_open_while_figures_update(panel):
     page, _webinar = panel
     fold = page.locator("#by-minute")
     fold.locator("summary").click(timeout=DRAWN_WITHIN_MS)
@@ -80,7 +80,7 @@ def test_an_open_fold_stays_open_while_the_figures_go_on(panel):
     expect(fold.locator("summary")).to_be_focused()
 
 
-def test_words_half_typed_are_not_taken_away(panel):
+def test_typed_text_survives_a_refresh(panel):
     page, webinar = panel
     page.locator("#numbers .funnel").wait_for(timeout=DRAWN_WITHIN_MS)
     page.evaluate(
@@ -97,7 +97,7 @@ def test_words_half_typed_are_not_taken_away(panel):
     expect(page.locator("#typed")).to_have_value("Ка")
 
 
-def test_a_lost_server_is_said_and_nothing_is_pressed_into_the_void(panel):
+def test_lost_server_is_reported_and_disables_the_buttons(panel):
     page, _webinar = panel
     page.route("**/state", lambda route: route.abort())
     lost = page.get_by_text("Связь с сервером прервалась")

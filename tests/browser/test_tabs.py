@@ -195,7 +195,7 @@ def test_a_hidden_tab_leaves_the_stream_to_a_window_in_view(person):
     assert len(person.presence()) == 1
 
 
-def test_two_windows_side_by_side_do_not_fight(person, webinar):
+def test_two_visible_windows_share_one_stream(person, webinar):
     """Nor do the signs of life, which repeat an old server time, move the clock."""
     beside, holder = person.opens(), person.opens()
     person.settles_on(holder)
@@ -219,7 +219,7 @@ def test_two_windows_side_by_side_do_not_fight(person, webinar):
     assert abs(offset) < 2000
 
 
-def test_who_was_robbed_stays_present_until_the_other_is(person):
+def test_stream_handover_keeps_presence(person):
     """The new tab cannot connect: the old one keeps its stream, and the new one says what is wrong."""
     old = person.opens()
     person.settles_on(old)
@@ -235,7 +235,7 @@ def test_who_was_robbed_stays_present_until_the_other_is(person):
     assert ended_at is None
 
 
-def test_a_holder_that_says_nothing_is_replaced(person):
+def test_silent_stream_holder_is_replaced(person):
     # This clock goes on: the other tab hears it with its next sign of life.
     old = person.opens(prepare=lambda tab: tab.clock.install())
     person.settles_on(old)
@@ -245,7 +245,7 @@ def test_a_holder_that_says_nothing_is_replaced(person):
     person.settles_on(old)
 
 
-def test_a_page_that_is_left_and_come_back_to(person):
+def test_page_restored_from_the_cache_reconnects(person):
     """The browser keeps the page, but what it keeps is no presence."""
     other, holder = person.opens(LOADS_HIDDEN), person.opens()
     person.settles_on(holder)
@@ -256,7 +256,7 @@ def test_a_page_that_is_left_and_come_back_to(person):
 
 
 @pytest.mark.parametrize("missing", ["delete Navigator.prototype.locks;", "delete window.BroadcastChannel;"])
-def test_where_tabs_cannot_share_each_has_its_own(person, speaker, webinar, missing):
+def test_tabs_without_locks_have_their_own_streams(person, speaker, webinar, missing):
     tabs = [person.opens(missing) for _ in range(2)]
     person.settles_on(*tabs)
     on_air(speaker, webinar)
@@ -267,7 +267,7 @@ def test_where_tabs_cannot_share_each_has_its_own(person, speaker, webinar, miss
     person.settles_on()
 
 
-def test_the_list_of_people_keeps_the_pages_that_were_asked_for(person):
+def test_people_list_keeps_its_loaded_pages(person):
     """By keyboard: what was read stays in its place, and the focus with it, as the list is read anew."""
     room = ["Анна", "Борис", "Вера", "Глеб", "Дина"]
 

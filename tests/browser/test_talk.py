@@ -81,7 +81,7 @@ def test_message_travels_and_is_hidden_again(room):
         assert [each for each in page.complaints if "403" not in each] == []
 
 
-def test_what_was_written_without_a_line_is_sent_once_when_it_is_back(room):
+def test_message_written_offline_is_sent_once(room):
     _webinar, one, other, _speaker = room
     one.context.set_offline(True)
     write(one, "Слышно?")

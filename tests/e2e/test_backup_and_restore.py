@@ -86,10 +86,10 @@ def refused(site: Site, *arguments: str) -> str:
     return done.stderr
 
 
-def test_everything_the_gallery_shows_goes_to_either_database_and_back(place, tmp_path):
+def test_every_screenshots_data_goes_to_either_database_and_back(place, tmp_path):
     """A backup with rows in every table, posters among them, is restored on both databases, from both."""
     old, file = place("old", ""), tmp_path / "old.zip"
-    seeding = old.start("python", "-m", "tests.support.gallery_data", wait=False)
+    seeding = old.start("python", "-m", "tests.support.screenshot_data", wait=False)
     assert seeding.wait(120) == 0, old.log.read_text()[-2000:]
     run_ok(old, "backup", str(file))
     with zipfile.ZipFile(file) as archive:

@@ -62,7 +62,7 @@ def test_every_login_works(demo, login):
 
 
 @pytest.mark.smoke
-def test_wheel_is_what_runs(demo, wheel):
+def test_wheel_runs_its_own_code(demo, wheel):
     code = "import efir.settings; print(efir.settings.__file__)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd="/", env=demo.environ, capture_output=True, text=True, check=True

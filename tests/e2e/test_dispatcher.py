@@ -561,7 +561,7 @@ def test_polling_survives_errors(fake_bot_api, bot_api, make_person, monkeypatch
     assert bool(webhook) is ("webhook" in answer.get("description", ""))
 
 
-def test_nothing_personal_is_logged(fake_bot_api, bot_api, audience, caplog):
+def test_log_has_nothing_personal(fake_bot_api, bot_api, audience, caplog):
     _, (lead,) = audience()
     with dispatching():
         eventually(settled)

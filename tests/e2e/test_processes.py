@@ -184,7 +184,7 @@ if on_postgresql:
         (verdict,) = eventually(lambda: site.lines("verdicts", "--webinar", str(webinar)))
         assert verdict["reason"] == "stayed_to_end"
 
-    def test_cached_pages_show_what_another_process_changed(installation):
+    def test_cached_pages_show_changes_by_another_process(installation):
         site, telegram = installation
         site.start("worker", wait=False)
         site.start("web")

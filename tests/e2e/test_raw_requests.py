@@ -103,18 +103,18 @@ def test_no_bytes_make_the_server_fail(site, sent):
     assert httpx.get(f"{site.url}/healthz/web").status_code == 200
 
 
-def test_none_of_it_left_a_traceback(site, logged_before):
+def test_log_has_no_traceback(site, logged_before):
     assert "Traceback" not in site.log.read_text()[logged_before:]
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])
-def test_a_head_that_is_too_large_is_refused_with_what_to_do(site, language):
+def test_too_large_head_is_refused_with_advice(site, language):
     cookies = {"Cookie": "x=" + "a" * LARGEST_HEAD, "Accept-Language": language}
     answer = httpx.get(f"{site.url}/webinars/", headers=cookies)
     assert (answer.status_code, answer.headers["connection"]) == (431, "close")
     assert {"ru": "куки", "en": "cookies"}[language] in answer.text
 
 
-def test_a_head_without_an_end_is_hung_up_on(site):
+def test_unfinished_head_closes_the_connection(site):
     pieces = [b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "] + [b"a" * 65536] * 40
     assert said(site, *pieces)[:12] in (b"", b"HTTP/1.1 400")

@@ -34,7 +34,7 @@ def test_b_the_speaker_starts_and_stops_through_the_hook(site, cast, speaker):
 
 
 @pytest.mark.smoke
-def test_c_and_d_an_evening_and_what_everybody_hears(site, cast, speaker):
+def test_c_and_d_a_whole_evening_and_its_messages(site, cast, speaker):
     webinar = cast.webinar(title="Вечер <С&Д>")
     stayed_login, stayed = cast.candidate(webinar=webinar)
     left_login, left = cast.candidate()

@@ -20,7 +20,7 @@ import pytest
 
 from tests.e2e.conftest import Cast
 from tests.e2e.test_unusable_directory import OWN_MOUNTS, mounting
-from tests.faults.test_no_files_left import person
+from tests.faults.test_fd_limit import person
 from tests.support.recorder import record
 from tests.support.sender import Sender, open_broadcast
 from tests.support.site import EFIR, Site, Visitor, eventually

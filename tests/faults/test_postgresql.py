@@ -49,7 +49,7 @@ def folder() -> Iterator[Path]:
         yield Path(path)
 
 
-def test_who_waits_while_the_server_restarts_is_served_soon_after(server, tmp_path):
+def test_requests_during_a_database_restart_are_served(server, tmp_path):
     site = Site(tmp_path, server)
     came: list[float] = []
     with Pool(
@@ -177,7 +177,7 @@ def test_role_that_may_not_create_tables_is_told_the_sql(place):
             connection.execute(f'DROP ROLE "role_{name}"')
 
 
-def test_start_that_waits_for_the_migration_says_for_whom(place):
+def test_start_names_the_holder_of_the_migration_lock(place):
     url = place.environ["EFIR_DATABASE_URL"]
     with psycopg.connect(url, autocommit=True) as holder:
         (pid,) = holder.execute("SELECT pg_backend_pid() FROM pg_advisory_lock(1701210482)").fetchone()

@@ -13,8 +13,8 @@ import sys
 
 import pytest
 
+from tests.faults.test_fd_limit import person
 from tests.faults.test_full_disk import health, press
-from tests.faults.test_no_files_left import person
 from tests.support.site import EFIR, Site, eventually
 
 pytestmark = pytest.mark.one_database

@@ -12,7 +12,7 @@ import pytest
 from efir.telegram.dispatcher import replies as replies_module
 from efir.telegram.dispatcher.lease_term import LeaseTerm
 from efir.telegram.dispatcher.rate_limiter import RateLimiter
-from efir.telegram.dispatcher.replies import AT_ONCE, TALKING_AT_ONCE, ReplyQueue
+from efir.telegram.dispatcher.replies import MAX_PENDING, MAX_PENDING_TALK, ReplyQueue
 from efir.telegram.updates import Reply
 
 
@@ -105,15 +105,15 @@ def test_queue_is_limited_and_keeps_places_for_commands(run):
     async def scenario(replies, term, telegram, limiter):
         for chat_id in range(1, 1000):
             replies.put(talk(chat_id), term)
-        assert len(replies._calls) == TALKING_AT_ONCE
+        assert len(replies._calls) == MAX_PENDING_TALK
         for chat_id in range(1000, 2000):
             replies.put(command(chat_id), term)
-        assert len(replies._calls) == AT_ONCE
+        assert len(replies._calls) == MAX_PENDING
         await replies.finish(60)
         replies.put(talk(3000), term)
 
     texts = Counter(text for _, text in run(scenario))
-    assert texts == {"a helper": TALKING_AT_ONCE + 1, "linked": AT_ONCE - TALKING_AT_ONCE}
+    assert texts == {"a helper": MAX_PENDING_TALK + 1, "linked": MAX_PENDING - MAX_PENDING_TALK}
 
 
 def test_end_of_term_drops_waiting_and_finishes_running_replies(run):

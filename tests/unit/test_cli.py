@@ -77,7 +77,7 @@ def test_every_command_has_its_function():
         assert callable(getattr(importlib.import_module(f"efir.ops.cli.{module}"), function))
 
 
-def test_help_does_without_django_apps():
+def test_help_does_not_load_django_apps():
     """They would take a second: help and `efir settings` answer within 0.4 s."""
     code = "import sys, efir.ops.cli.main; sys.exit('django.db.models' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -35,9 +35,9 @@ def test_contrast_is_that_of_wcag():
 @given(COLOURS)
 def test_text_can_be_read_in_both_themes(typed):
     for theme, surfaces in ((colour.light_theme(typed), LIGHT), (colour.dark_theme(typed), DARK)):
-        assert all(colour.contrast(theme.accent, surface) >= colour.ENOUGH for surface in surfaces)
-        assert colour.contrast(theme.on_accent, theme.accent) >= colour.ENOUGH
-        assert colour.contrast(theme.strong, theme.soft) >= colour.ENOUGH
+        assert all(colour.contrast(theme.accent, surface) >= colour.MIN_CONTRAST for surface in surfaces)
+        assert colour.contrast(theme.on_accent, theme.accent) >= colour.MIN_CONTRAST
+        assert colour.contrast(theme.strong, theme.soft) >= colour.MIN_CONTRAST
 
 
 def test_readable_colour_stays():

@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.one_database
 
 
-def test_it_has_nothing_to_say(tmp_path):
+def test_deploy_check_has_no_warnings(tmp_path):
     environ = os.environ | {
         "DJANGO_SETTINGS_MODULE": "efir.settings",
         "EFIR_DATA_DIR": str(tmp_path),

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from efir.config import MOST_DRAIN_S, ConfigError, read_config
+from efir.config import MAX_DRAIN_S, ConfigError, read_config
 from efir.server.forced_exit import EXIT_WITHIN_S
 from tests.support import caddy, nginx
 from tests.support.nginx import IN_CI
@@ -42,11 +42,11 @@ def test_systemd_has_nothing_to_say_against_the_units(tmp_path):
 def test_systemd_waits_for_as_long_as_a_stop_may_last(unit, tmp_path):
     """However long the process drains: killed in the middle it would leave presence unwritten."""
     environ = {"EFIR_DATA_DIR": str(tmp_path)}
-    assert read_config(environ | {"EFIR_DRAIN_S": str(MOST_DRAIN_S)}).drain_s == MOST_DRAIN_S
+    assert read_config(environ | {"EFIR_DRAIN_S": str(MAX_DRAIN_S)}).drain_s == MAX_DRAIN_S
     with pytest.raises(ConfigError):
-        read_config(environ | {"EFIR_DRAIN_S": str(MOST_DRAIN_S + 1)})
+        read_config(environ | {"EFIR_DRAIN_S": str(MAX_DRAIN_S + 1)})
     (waits_s,) = re.findall(r"^TimeoutStopSec=(\d+)$", unit.read_text(), flags=re.MULTILINE)
-    assert int(waits_s) > MOST_DRAIN_S + EXIT_WITHIN_S
+    assert int(waits_s) > MAX_DRAIN_S + EXIT_WITHIN_S
 
 
 @pytest.mark.skipif(not caddy.PROGRAM and not IN_CI, reason=caddy.MISSING)

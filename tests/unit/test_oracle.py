@@ -149,11 +149,11 @@ def test_nobody_is_a_no_show_while_the_only_process_is_down():
         (story(stream(5, 30, watching=True), opening=4.5), {"left_early"}),
     ],
 )
-def test_judge_asks_who_watched(person, right):
+def test_judge_requires_watching(person, right):
     assert reasons(person, evidence(min_watched=50.0)) == right
 
 
-def test_time_unseen_after_the_opening_may_hold_who_watched_too_little():
+def test_unseen_time_after_the_opening_holds_the_verdict():
     known = evidence(blind("killed", 8, 30), processes=1, min_watched=50.0)
     cut = replace(stream(5, watching=True), ended=8.0)
     person = story(cut, stream(31, watching=True), opening=4.5)
@@ -161,7 +161,7 @@ def test_time_unseen_after_the_opening_may_hold_who_watched_too_little():
     assert "stayed_to_end" not in reasons(person, known)
 
 
-def test_a_slow_answer_widens_what_is_right():
+def test_slow_answer_widens_the_allowed_verdicts():
     slow = replace(stream(2), asked=33.0, accepted=41.0)
     assert reasons(story(slow), evidence()) == {"stayed_to_end", "no_show"}
     unanswered = Story("somebody", "by hand", seat=Request(38.0))

@@ -59,7 +59,7 @@ def test_amf_survives_a_round_trip():
         b"\x03\x00\x00\x05",
     ],
 )
-def test_amf_refuses_what_is_none(data):
+def test_amf_refuses_other_bytes(data):
     with pytest.raises(amf0.AmfError):
         amf0.decode(data)
 
@@ -89,7 +89,7 @@ def test_messages_are_read_from_interleaved_chunks():
     ]
 
 
-def test_headers_leave_out_what_is_as_before():
+def test_headers_omit_unchanged_fields():
     first = encode_message(MessageType.AUDIO, b"one", chunk_stream_id=4, timestamp=100)
     later = b"\x44" + (20).to_bytes(3, "big") + (3).to_bytes(3, "big") + b"\x08two"
     shorter = b"\x84" + (30).to_bytes(3, "big") + b"six"
@@ -257,7 +257,7 @@ def test_long_messages_need_a_key():
     assert (keys, str(outcome)) == ([], "the message is too long")
 
 
-def test_who_speaks_something_else_is_refused():
+def test_other_protocols_are_refused():
     async def scenario() -> BaseException:
         reader = asyncio.StreamReader()
         reader.feed_data(b"GET / HTTP/1.1\r\n\r\n")

@@ -8,11 +8,11 @@ from efir.lib.sealing import seal, unseal
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00", b"secret", b"x" * 100])
-def test_opens_what_was_sealed(data):
+def test_unseals_its_own_values(data):
     assert unseal(seal(data, "test"), "test") == data
 
 
-def test_hides_the_data():
+def test_hides_own_data():
     assert b"secret" not in seal(b"secret", "test")
 
 
@@ -35,14 +35,14 @@ def test_change_of_any_byte_is_noticed(at):
 
 
 @pytest.mark.parametrize("sealed", [b"", b"short", b"x" * 200])
-def test_anything_else_opens_to_nothing(sealed):
+def test_forged_values_are_not_unsealed(sealed):
     assert unseal(sealed, "test") is None
 
 
 LEGACY = bytes.fromhex("bf98f9be7bc5538fa818b2a26f6423c88e97ee0bd19f")
 
 
-def test_opens_what_an_earlier_revision_sealed():
+def test_unseals_values_of_earlier_versions():
     assert unseal(LEGACY, "test", key="one") == b"secret"
     assert unseal(LEGACY, "other", key="one") is None
     assert unseal(LEGACY, "test", key="two") is None

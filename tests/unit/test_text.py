@@ -58,7 +58,7 @@ def test_blank_to_the_eye_is_empty(text):
 
 
 @pytest.mark.parametrize("text", POSSIBLE)
-def test_what_is_spelled_so_stays(text):
+def test_canonical_spelling_is_unchanged(text):
     assert clean_line(text) == normalize("NFC", text)
     assert clean_text(f"{text}\n{text}") == normalize("NFC", f"{text}\n{text}")
 
@@ -79,7 +79,7 @@ def test_what_is_spelled_so_stays(text):
         ("A\U000e0041\U000e0042", "A"),
     ],
 )
-def test_clean_line_removes_what_nobody_sees(typed, clean):
+def test_clean_line_removes_invisible_characters(typed, clean):
     assert clean_line(typed) == clean
 
 

@@ -40,7 +40,7 @@ def test_turns_go_by_arrival():
     assert order == [0, 1, 2, 3, 4, "again"]
 
 
-def test_whoever_gives_up_is_not_served():
+def test_cancelled_waiter_is_skipped():
     queue = WriteQueue()
     queue.enter(LONG_S)
     assert not queue.enter(0.01)

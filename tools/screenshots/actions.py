@@ -15,7 +15,7 @@ Action = Callable[[Page], None]
 
 HLS_HOST = "live.example.org"
 # Of the fixtures' speaker who has a second factor.
-GUARDED, PASSWORD, RECOVERY_CODE = "guarded", "efir-gallery-password", "reco-very-code"
+GUARDED, PASSWORD, RECOVERY_CODE = "guarded", "efir-screenshot-password", "reco-very-code"
 CORS_HEADERS = {"Access-Control-Allow-Origin": "*"}
 SEGMENTS_FOLDER = Path(__file__).parents[2] / "tests" / "support" / "hls"
 PLAYLIST = "\n".join(
@@ -185,7 +185,7 @@ def ask_to_delete(page: Page) -> None:
 
 
 def try_player(page: Page, address: str = "") -> None:
-    """Try the player in the same tab, which the gallery looks at."""
+    """Try the player in the same tab, which the screenshot shows."""
     if address:
         page.select_option("[name=video]", "embed")
         page.fill("[name=player_url]", address)

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from efir.accounts.code_forms import tell_codes_left
+from efir.accounts.code_forms import show_codes_left
 from efir.accounts.consent import accept_consent, consent_version, needs_consent
 from efir.accounts.erasure import erase
 from efir.accounts.forms import EraseForm, PasswordAgainForm
@@ -51,7 +51,7 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
     form = PasswordAgainForm(_oneself(request), request.POST, prefix="export")
     if not form.is_valid():
         return _page(request, export_form=form)
-    tell_codes_left(request, form.codes_left)
+    show_codes_left(request, form.codes_left)
     person = current_person(request)
     with transaction.atomic():
         record(Action.DATA_EXPORTED, request_context(request), person_id=person.pk)

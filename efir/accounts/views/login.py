@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from efir.accounts import login_throttle, password_step, second_factor
 from efir.accounts.capabilities import Capability, can
-from efir.accounts.code_forms import CodeForm, tell_codes_left
+from efir.accounts.code_forms import CodeForm, show_codes_left
 from efir.accounts.consent import consent_version, needs_consent
 from efir.accounts.language import remember_language
 from efir.accounts.models import Person
@@ -74,7 +74,7 @@ def log_in_code(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         response = _logged_in(request, person)
         password_step.forget(response)
-        tell_codes_left(request, form.codes_left)
+        show_codes_left(request, form.codes_left)
         return response
     if form.is_bound:
         login_throttle.note_wrong_code(request, person.login)

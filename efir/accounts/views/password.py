@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
-from efir.accounts.code_forms import tell_codes_left
+from efir.accounts.code_forms import show_codes_left
 from efir.accounts.forms import ChangePasswordForm
 from efir.accounts.passwords import PasswordOvertaken, set_password
 from efir.accounts.sessions import current_person, request_context
@@ -39,7 +39,7 @@ class ChangePassword(PasswordChangeView):
             )
             return self.form_invalid(form)
         update_session_auth_hash(self.request, person)
-        tell_codes_left(self.request, getattr(form, "codes_left", None))
+        show_codes_left(self.request, getattr(form, "codes_left", None))
         sentence = _("Пароль изменён. На других устройствах нужно войти заново.")
         return redirect_with_message(self.request, "/account/", sentence)
 

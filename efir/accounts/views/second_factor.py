@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 
 from efir.accounts import second_factor
 from efir.accounts.capabilities import Capability, capability_required
-from efir.accounts.code_forms import FirstCodeForm, sentence_of, tell_codes_left
+from efir.accounts.code_forms import FirstCodeForm, sentence_of, show_codes_left
 from efir.accounts.forms import PasswordAgainForm
 from efir.accounts.models import Person
 from efir.accounts.recent_login import recent_login_required
@@ -126,7 +126,7 @@ def reset_other(request: HttpRequest, person_id: int) -> HttpResponse:
         if not lock_actor(context, Capability.ASSIGN_ROLES):
             raise PermissionDenied(Capability.ASSIGN_ROLES)
         was_on = second_factor.reset(person, context)
-    tell_codes_left(request, typed.codes_left)
+    show_codes_left(request, typed.codes_left)
     sentence = (
         _("%(name)s: вход в два шага сброшен, открытые входы завершены. Теперь хватит пароля.")
         if was_on

@@ -30,8 +30,8 @@ def security(request: HttpRequest) -> HttpResponse:
     person = current_person(request)
     sessions = open_sessions.list_open(request)
     context: dict[str, Any] = {
-        "sessions": sessions[: open_sessions.MOST_SHOWN],
-        "more": max(0, len(sessions) - open_sessions.MOST_SHOWN),
+        "sessions": sessions[: open_sessions.MAX_SHOWN],
+        "more": max(0, len(sessions) - open_sessions.MAX_SHOWN),
         "may_set_up": can(person, Capability.EDIT_WEBINAR),
     }
     factor = SecondFactor.objects.filter(person=person).first()

@@ -86,7 +86,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class PartnerEvening:
+class PartnerWebinar:
     """How a partner's own people stand to the current or next webinar, and to the one that has just finished."""
 
     invited: int
@@ -108,7 +108,7 @@ class CandidateList:
     page: Page[Candidate]
     webinar: Webinar | None
     finished: Webinar | None
-    evening: PartnerEvening | None
+    evening: PartnerWebinar | None
     briefs: Mapping[int, CallBrief]
     choices: list[FilterLink]
     who: str
@@ -152,7 +152,7 @@ def list_candidates(partner: Person, schedule: Schedule, query: QueryDict) -> Ca
         page=Page(people, page.number, page.paginator),  # type: ignore[arg-type]  # counts rows, not the range
         webinar=webinar,
         finished=finished,
-        evening=_evening(counts, webinar, finished),
+        evening=_partner_webinar(counts, webinar, finished),
         briefs=_briefs(people, finished),
         choices=address.links(choices, show) if len(choices) > 1 else [],
         who=who,
@@ -289,12 +289,12 @@ def decided_verdicts() -> QuerySet[Verdict]:
     return Verdict.objects.exclude(attended=None).select_related("webinar", "decided_by")
 
 
-def _evening(
+def _partner_webinar(
     counts: dict[str, int], webinar: Webinar | None, finished: Webinar | None
-) -> PartnerEvening | None:
+) -> PartnerWebinar | None:
     if not counts[""] or not (webinar or finished):
         return None
-    return PartnerEvening(
+    return PartnerWebinar(
         invited=counts[""],
         webinar=webinar,
         turnout={"seated": counts["seat"], "entered": counts.get("entered", 0)} if webinar else {},

@@ -21,8 +21,8 @@ from efir.lib.text import clean_query, words_contained
 from efir.webinars.models import Webinar
 
 PAGE_SIZE = 50
-WHO = "who"
-HERE = "#verdicts"
+QUERY_NAME = "who"
+ANCHOR = "#verdicts"
 
 FILTERS: Mapping[str, tuple[Promise, Q]] = {
     "": (_("все"), Q()),
@@ -60,10 +60,10 @@ class VerdictList:
 
 def list_verdicts(webinar: Webinar, query: QueryDict) -> VerdictList:
     """Return the verdicts that the query asks for: `who` searches, `verdict` filters, `verdicts` is the page."""
-    address = ListAddress(query, "verdict", "verdicts", HERE)
+    address = ListAddress(query, "verdict", "verdicts", ANCHOR)
     counts = _counts(webinar)
     chosen = address.chosen(FILTERS)
-    who = clean_query(query, WHO)
+    who = clean_query(query, QUERY_NAME)
     found = Verdict.objects.filter(
         FILTERS[chosen][1], words_contained(who, "lead__search_name"), webinar=webinar
     )
@@ -83,7 +83,7 @@ def list_verdicts(webinar: Webinar, query: QueryDict) -> VerdictList:
         choices=address.links(with_verdicts, chosen),
         counts=counts,
         who=who,
-        kept=[(name, query.get(name, "")) for name in query if name not in (WHO, address.page_name)],
+        kept=[(name, query.get(name, "")) for name in query if name not in (QUERY_NAME, address.page_name)],
         query=update_query(query),
         more=address.pager_suffix,
     )

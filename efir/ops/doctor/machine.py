@@ -22,17 +22,17 @@ from efir.config import KEY_FILE, secret_key_variable
 # Files that a process needs for the database, Telegram and its log, beside one for each viewer.
 SPARE_FILES = 200
 MANY_VIEWERS = 10_000
-LEAST_FREE, ENOUGH_FREE = 100 * 2**20, 2**30
+MIN_FREE, ENOUGH_FREE = 100 * 2**20, 2**30
 # The first with RETURNING, by which `bulk_create` learns the ids.
-LEAST_SQLITE = (3, 35)
+MIN_SQLITE = (3, 35)
 # With six retries the kernel drops a silent connection after some 30 seconds; with its usual 15, after 15 minutes.
-TRIES, MOST_TRIES = Path("/proc/sys/net/ipv4/tcp_retries2"), 6
+TRIES, MAX_TRIES = Path("/proc/sys/net/ipv4/tcp_retries2"), 6
 
 
 def versions() -> Iterator[checks.CheckMessage]:
     """Check SQLite, which comes with Python; Efir would not have started on a Python that is too old."""
     yield checks.Info(platform.python_version(), obj="python")
-    if settings.EFIR.is_sqlite and sqlite3.sqlite_version_info < LEAST_SQLITE:
+    if settings.EFIR.is_sqlite and sqlite3.sqlite_version_info < MIN_SQLITE:
         yield checks.Error(sqlite3.sqlite_version, "install a Python with SQLite 3.35 or newer", obj="sqlite")
     elif settings.EFIR.is_sqlite:
         yield checks.Info(sqlite3.sqlite_version, obj="sqlite")
@@ -68,7 +68,7 @@ def data_directory() -> Iterator[checks.CheckMessage]:
     for directory in disks.values():
         free = shutil.disk_usage(directory).free
         text = f"{free // 2**20} MB free at {directory}"
-        if free < LEAST_FREE:
+        if free < MIN_FREE:
             yield checks.Error(text, "make room: without it nothing can be written", "disk")
         elif free < ENOUGH_FREE:
             yield checks.Warning(text, "make room before the next webinar", "disk")
@@ -155,7 +155,7 @@ def lost_phones() -> Iterator[checks.CheckMessage]:
         return
     tries = int(TRIES.read_text())
     text = f"net.ipv4.tcp_retries2 is {tries}"
-    if tries <= MOST_TRIES:
+    if tries <= MAX_TRIES:
         yield checks.Info(text, obj="lost phones")
     else:
         advice = (

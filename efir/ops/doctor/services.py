@@ -33,7 +33,7 @@ from efir.web.local import is_this_machine
 
 TIMEOUT_S = 10.0
 # As README promises; the tests run on it.
-LEAST_POSTGRESQL = 15
+MIN_POSTGRESQL = 15
 # C0 and C1 of Adobe's RTMP specification, 5.2: a server answers with its version, which is 3.
 RTMP_HELLO, RTMP_VERSION = b"\x03" + bytes(1536), b"\x03"
 MAX_CLOCK_ERROR_S = 5.0
@@ -63,8 +63,8 @@ def database() -> Iterator[checks.CheckMessage]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_setting('server_version_num')::int / 10000, clock_timestamp()")
             version, now = cursor.fetchone()
-        if version < LEAST_POSTGRESQL:
-            yield checks.Error(str(version), f"upgrade it to {LEAST_POSTGRESQL} or newer", "postgresql")
+        if version < MIN_POSTGRESQL:
+            yield checks.Error(str(version), f"upgrade it to {MIN_POSTGRESQL} or newer", "postgresql")
         else:
             yield checks.Info(str(version), obj="postgresql")
         yield _clock_error("the database's", now)

@@ -20,7 +20,7 @@ from efir.triggers import registry
 # A worker writes its heartbeat every second or two, and every few seconds under load.
 HEARTBEAT_WITHIN = timedelta(seconds=15)
 # With less SQLite can write for some more seconds at best.
-LEAST_FREE = 4 * 2**20
+MIN_FREE = 4 * 2**20
 HEALTHY = {"ok", "not_configured"}
 # To be removed in 0.3: the states' names of 0.1, given as `formerly` so that alerts go on.
 FORMER_STATES = {"disk_full": "no_room", "triggers_missing": "guards_missing"}
@@ -61,7 +61,7 @@ def component_states() -> dict[str, str]:
 
 
 def _database() -> str:
-    if settings.EFIR.is_sqlite and shutil.disk_usage(settings.EFIR.sqlite_file.parent).free < LEAST_FREE:
+    if settings.EFIR.is_sqlite and shutil.disk_usage(settings.EFIR.sqlite_file.parent).free < MIN_FREE:
         return "disk_full"
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

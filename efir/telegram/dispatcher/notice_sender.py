@@ -14,8 +14,8 @@ from efir.telegram.dispatcher.lease_term import LeaseTerm
 from efir.telegram.dispatcher.rate_limiter import RateLimiter
 from efir.telegram.notices import NoticeClaim
 
-LOOK_EVERY_S = 1.0
-AT_ONCE = 20
+POLL_S = 1.0
+CONCURRENCY = 20
 # For the calls that are under way when a term ends. The next holder tries the others once more.
 END_WITHIN_S = 4.0
 
@@ -32,8 +32,8 @@ class NoticeSender:
 
     async def run(self, term: LeaseTerm) -> None:
         """Send notices until the term is over, then finish the calls that are under way."""
-        while not await term.wait(LOOK_EVERY_S):
-            room = AT_ONCE - len(self._calls)
+        while not await term.wait(POLL_S):
+            room = CONCURRENCY - len(self._calls)
             if self._limiter.paused_s or not room:
                 continue
             try:

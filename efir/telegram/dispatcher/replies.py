@@ -15,8 +15,8 @@ from efir.telegram.updates import Reply
 # A person who keeps writing hears once a minute, not every time, that nobody reads it.
 SELDOM_S = 60.0
 # The replies that wait at once. The last places are for commands, so that idle talk cannot fill the queue.
-TALKING_AT_ONCE = 50
-AT_ONCE = 200
+MAX_PENDING_TALK = 50
+MAX_PENDING = 200
 # Bounds memory: beyond this, chats that may be answered again are forgotten.
 REMEMBERED_CHATS = 1000
 
@@ -44,7 +44,7 @@ class ReplyQueue:
         now = asyncio.get_running_loop().time()
         if reply.seldom and self._seldom_until.get(reply.chat_id, now) > now:
             return
-        if len(self._waiting) >= (TALKING_AT_ONCE if reply.seldom else AT_ONCE):
+        if len(self._waiting) >= (MAX_PENDING_TALK if reply.seldom else MAX_PENDING):
             if not self._is_full:
                 self._is_full = True
                 log.warning("replies_full", waiting=len(self._waiting))

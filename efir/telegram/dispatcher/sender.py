@@ -37,7 +37,7 @@ from efir.telegram.outbox.message_types import IncompleteMessage, OutgoingMessag
 
 P = ParamSpec("P")
 # What a claim will say, or why its message could not be composed.
-Composed: TypeAlias = OutgoingMessage | Exception
+ComposeResult: TypeAlias = OutgoingMessage | Exception
 
 # How often an empty queue is looked at.
 IDLE_S = 0.4
@@ -46,7 +46,7 @@ RECOVER_S = 1.0
 # The wait until a rejected token is tried again.
 VERIFY_AGAIN_S = 5.0
 # Fewer than the connections of `BotApi`: replies and notices need some, too.
-CALLS_AT_ONCE = 100
+CONCURRENCY = 100
 # So much work is claimed ahead of its slots, which hides the claim's own time. A crash loses no more than this.
 CLAIM_AHEAD_S = 0.4
 
@@ -132,7 +132,7 @@ class Sender:
             self._is_token_verified = True
 
     def _room(self) -> int:
-        return min(self._claim_ahead - self._waiting_for_slot, CALLS_AT_ONCE - len(self._calls))
+        return min(self._claim_ahead - self._waiting_for_slot, CONCURRENCY - len(self._calls))
 
     async def _start_calls(self, room: int, term: LeaseTerm) -> bool:
         """Claim up to `room` calls and start them. Return False if nothing was due."""
@@ -163,7 +163,7 @@ class Sender:
         else:
             self._attempts.discard(claim.attempt_id)
 
-    async def deliver(self, claim: Claim, message: Composed, term: LeaseTerm) -> None:
+    async def deliver(self, claim: Claim, message: ComposeResult, term: LeaseTerm) -> None:
         """Make the call of a claim in its slot, and write the outcome.
 
         A claim is committed as `sending` with an empty text. The text is written right before the call. So a row
@@ -227,8 +227,8 @@ def _uncomposed(failure: Exception) -> Decision:
     return MessageRefused(f"not composed: {type(failure).__name__}")
 
 
-def _claim_and_compose(limit: int, holder: UUID, busy: Collection[int]) -> list[tuple[Claim, Composed]]:
-    composed: list[tuple[Claim, Composed]] = []
+def _claim_and_compose(limit: int, holder: UUID, busy: Collection[int]) -> list[tuple[Claim, ComposeResult]]:
+    composed: list[tuple[Claim, ComposeResult]] = []
     for claim in claims.claim(limit, holder, busy):
         try:
             composed.append((claim, claim.compose()))

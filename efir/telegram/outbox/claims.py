@@ -23,7 +23,7 @@ from efir.telegram.outbox.queries import composable, due, first_of_each_person, 
 from efir.webinars.models import Webinar
 
 # On SQLite nobody else can write during a claim, so it is kept short. The rest is claimed right afterwards.
-ROWS_AT_ONCE = 200
+ROW_BATCH = 200
 
 log = structlog.get_logger(__name__)
 
@@ -96,7 +96,7 @@ def _read(ids: Collection[int]) -> dict[int, OutboxMessage]:
 
 
 def _plan(limit: int, now: datetime, exclude_person_ids: Collection[int]) -> list[list[OutboxMessage]]:
-    """Return the messages of up to `limit` calls, of `ROWS_AT_ONCE` or little more in all. Nothing is locked.
+    """Return the messages of up to `limit` calls, of `ROW_BATCH` or little more in all. Nothing is locked.
 
     To find out how many messages fit into one call they are composed. Under the lock of the lease that would keep it
     from being renewed.
@@ -104,7 +104,7 @@ def _plan(limit: int, now: datetime, exclude_person_ids: Collection[int]) -> lis
     plan: list[list[OutboxMessage]] = []
     for first in first_of_each_person(now, limit, exclude_person_ids):
         plan.append(batch_for(first, now))
-        if sum(map(len, plan)) >= ROWS_AT_ONCE:
+        if sum(map(len, plan)) >= ROW_BATCH:
             break
     return plan
 

@@ -20,7 +20,7 @@ UNSETTLED = (
     MessageState.SENDING,
 )
 # After so many failures (about a minute of retries) a message no longer holds up the person's later messages.
-PATIENCE = 6
+MAX_FAILURES = 6
 COMPOSED_FROM = ("webinar", "lead", "person")
 # A query for each of two costs more than their columns in so many rows.
 JOINED_AT_MOST = 20
@@ -80,7 +80,7 @@ def _first_of(person_id: int, now: datetime) -> list[tuple[int, int, int]]:
 def _ahead() -> QuerySet[OutboxMessage, tuple[Any, ...]]:
     now = Parameter("now", OutboxMessage, "due_at")
     person = Parameter("person_id", OutboxMessage, "person")
-    ahead = _queued().filter(Q(due_at__lte=now) | Q(failures__lt=PATIENCE), person_id=person)
+    ahead = _queued().filter(Q(due_at__lte=now) | Q(failures__lt=MAX_FAILURES), person_id=person)
     first = ahead.exclude(deadline__lte=now).order_by("cause_at", "priority", "pk")
     return first.values_list("priority", "place", "pk", "due_at")[:1]
 

@@ -18,14 +18,14 @@ from efir.lib.child_limits import limit_child
 
 # A picture of a phone takes half a second; a machine may be several times slower.
 CPU_S = 5
-LIVES_S = 12
+TIMEOUT_S = 12
 MEMORY_BYTES = 300 * 2**20
 
 
 def limit() -> None:
     """Limit this process for good."""
     limit_child(resource.RLIMIT_AS, MEMORY_BYTES)
-    signal.alarm(LIVES_S)
+    signal.alarm(TIMEOUT_S)
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
 
 

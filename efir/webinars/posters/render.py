@@ -28,7 +28,7 @@ TARGET_FILE_BYTES = 250_000  # reached by lowering the quality of a grainy pictu
 ANSWER_WITHIN_S = 15
 _QUALITIES = (82, 70, 55, 40)
 # Each takes up to `child.MEMORY_BYTES`. A file that takes all its time must not hold up another's.
-_AT_ONCE = BoundedSemaphore(2)
+_decoders = BoundedSemaphore(2)
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +50,7 @@ def render_upload(content: bytes, *, kind: Literal["poster", "logo"] = "poster")
     # Without the settings: what decodes a stranger's file must know no secret.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("EFIR_")}
     command = [sys.executable, "-m", "efir.webinars.posters.child", str(os.getpid()), kind]
-    with _AT_ONCE:
+    with _decoders:
         try:
             done = subprocess.run(  # noqa: S603  # our own module
                 command, input=content, capture_output=True, env=environ, timeout=ANSWER_WITHIN_S, check=False

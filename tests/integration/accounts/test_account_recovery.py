@@ -148,7 +148,7 @@ class TestLinkToken:
     @pytest.mark.parametrize(
         "end", ["password", "reset", "logout", "end_sessions", "unlink", "minutes", "closed"]
     )
-    def test_token_dies(self, browser, person, clock, end):
+    def test_token_expires(self, browser, person, clock, end):
         token = token_of(browser)
         match end:
             case "password":

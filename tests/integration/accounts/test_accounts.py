@@ -257,7 +257,7 @@ class TestReferral:
         sign_up(client)
         assert self.invited_by() is None
 
-    def test_code_that_died_since_the_page_was_opened_is_told(self, partners):
+    def test_code_that_expired_meanwhile_is_reported(self, partners):
         client = Client()
         client.get(f"/signup/?ref={partners[0].ref_code}")
         assign_role(partners[0], Role.CANDIDATE, SYSTEM)

@@ -82,7 +82,7 @@ class TestList:
         shown = page(client)
         assert not any(each.session.session_key in shown for each in (client, other))
 
-    def test_shows_nobody_elses(self, person, make_person):
+    def test_other_peoples_sessions_are_not_listed(self, person, make_person):
         log_in(make_person(login="boris@example.ru", password=PASSWORD), IPHONE)
         assert "iPhone" not in page(log_in(person))
 
@@ -120,21 +120,21 @@ class TestEnd:
     def mark_of_other(self, client):
         return re.search(r"/account/sessions/(\w{32})/end", page(client))[1]
 
-    def test_one(self, person):
+    def test_ending_one_session(self, person):
         other, third, client = log_in(person, IPHONE), log_in(person, "curl/8"), log_in(person)
         mark = re.search(r"iPhone.*?/account/sessions/(\w{32})/end", page(client), re.DOTALL)[1]
         assert client.post(f"/account/sessions/{mark}/end").url == SECURITY
         assert [is_logged_in(each) for each in (client, other, third)] == [True, False, True]
         assert AccessChange.objects.filter(person=person).exists()  # which every process polls
 
-    def test_others(self, person, make_person):
+    def test_ending_all_other_sessions(self, person, make_person):
         stranger = log_in(make_person(login="boris@example.ru", password=PASSWORD))
         other, client = log_in(person, IPHONE), log_in(person)
         assert client.post("/account/sessions/end").url == SECURITY
         assert [is_logged_in(each) for each in (client, other, stranger)] == [True, False, True]
         assert "Вы вошли только в этом браузере" in page(client)
 
-    def test_nobody_ends_a_strangers(self, person, make_person):
+    def test_other_peoples_sessions_cannot_be_ended(self, person, make_person):
         log_in(person, IPHONE)
         client = log_in(person)
         mark = self.mark_of_other(client)
@@ -142,7 +142,7 @@ class TestEnd:
         stranger.post(f"/account/sessions/{mark}/end")
         assert Session.objects.filter(person=person).count() == 2
 
-    def test_of_one_that_is_gone_says_so_too(self, person):
+    def test_ending_an_unknown_session_is_no_error(self, person):
         assert log_in(person).post("/account/sessions/none/end").url == SECURITY
 
 
@@ -173,7 +173,7 @@ class TestUse:
         client.get("/account/")
         assert self.used_at(client) == clock()
 
-    def test_database_that_takes_no_writes_keeps_nobody_out(self, person, clock, monkeypatch):
+    def test_read_only_database_keeps_readers_in(self, person, clock, monkeypatch):
         client = log_in(person)
         clock.move(3600)
 

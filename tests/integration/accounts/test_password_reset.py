@@ -277,13 +277,13 @@ class TestOutcomes:
     def test_purposes_are_independent(self, person, chat):
         notices.request_test(person)
         notices.request_password_reset(login=person.login)
-        notices.tell_of_password(person)
-        notices.tell_of_password_link(person)
-        notices.tell_of_guessing(person)
+        notices.notify_password_changed(person)
+        notices.notify_password_link_made(person)
+        notices.notify_codes_guessed(person)
         for action in notices.OF_SECOND_FACTOR:
-            notices.tell_of_second_factor(person, action)
+            notices.notify_second_factor_changed(person, action)
         for old_chat in (Purpose.CHAT_MOVED, Purpose.CHAT_UNLINKED):
-            notices.tell_old_chat(old_chat, person, chat.chat_id)
+            notices.notify_old_chat(old_chat, person, chat.chat_id)
         assert {claim.purpose for claim in notices.claim_notices(20)} == set(Purpose)
 
 

@@ -330,7 +330,7 @@ class TestSetUp:
         page = unescape(browser.get(SET_UP).content.decode())
         return page, re.search(r"[?&]secret=([A-Z2-7]+)", page)[1]
 
-    def test_whole_way(self, browser, owner, clock):
+    def test_set_up_from_start_to_recovery_codes(self, browser, owner, clock):
         linked(owner)
         other = logged_in(owner)
         assert "выключен" in browser.get(SECURITY).content.decode()
@@ -386,7 +386,7 @@ class TestSetUp:
         assert secret not in str(export_data(owner))
         assert secret not in str(list(AuditEntry.objects.values_list("details", flat=True)))
 
-    def test_of_two_at_once_one_wins(self, owner, clock):
+    def test_second_enabling_is_refused(self, owner, clock):
         secret = second_factor.new_secret()
         second_factor.enable(owner, secret, code_now(secret, clock), WEB)
         with pytest.raises(second_factor.AlreadyOn):
@@ -499,7 +499,7 @@ class TestReset:
     def address(self, person):
         return f"/account/people/{person.pk}/second_factor_reset"
 
-    def test_by_another_admin_asks_for_their_password_each_time(self, as_role, make_person, person):
+    def test_reset_by_another_admin_asks_for_their_password(self, as_role, make_person, person):
         linked(person)
         told()
         admin = make_person(Role.ADMIN, password=PASSWORD)
@@ -524,14 +524,14 @@ class TestReset:
         typed = {"password": PASSWORD, "code": code_now(secret, clock)}
         assert client.post(self.address(person), typed).status_code == 302
 
-    def test_nobody_resets_their_own(self, make_guarded):
+    def test_own_second_factor_cannot_be_reset(self, make_guarded):
         admin = make_guarded(Role.ADMIN)
         client = logged_in(admin)
         assert self.address(admin) not in client.get("/account/people/").content.decode()
         client.post(self.address(admin), {"password": PASSWORD})
         assert second_factor.is_on(admin)
 
-    def test_speaker_resets_nobodys(self, as_role, person):
+    def test_speaker_cannot_reset_a_second_factor(self, as_role, person):
         assert as_role(Role.SPEAKER).post(self.address(person), {"password": "x"}).status_code == 403
 
     def test_sole_admin_resets_it_on_the_command_line(self, make_guarded, capsys):

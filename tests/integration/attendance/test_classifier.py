@@ -323,7 +323,7 @@ class TestLateEvidence:
         assert "by the presence recorded" in issue.wrong
 
 
-def test_nothing_is_late_if_every_process_had_written(evening, make_person):
+def test_no_evidence_is_late_if_all_processes_wrote(evening, make_person):
     evening.seen(make_person(), 0, 3600)
     evening.stop()
     evening.verdicts()

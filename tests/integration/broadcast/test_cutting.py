@@ -115,7 +115,7 @@ def test_reader_begins_in_the_middle(kind, silent):
         ({"fps": 120, "seconds": 9}, "too_fast"),
     ],
 )
-def test_what_is_not_taken(options, fault):
+def test_unsupported_input_is_refused(options, fault):
     given = {"kind": "mp4", "seconds": 2} | options
     found = cut(record(**given), given["kind"])
     assert found.fault == fault

@@ -91,7 +91,7 @@ def test_abandoned_session_ends(webinar, speaker, clock):
     assert refusal(put, session, 1, FIRST) == "broadcast_over"
 
 
-def test_only_who_opened_the_session_may_send_and_end(webinar, speaker, make_person):
+def test_only_the_opener_may_send_and_end(webinar, speaker, make_person):
     session, other = opened(webinar, speaker), make_person(Role.ADMIN)
     for action, arguments in ((accept_chunk, (session.pk, 0, HEADER)), (end_session, (session.pk,))):
         assert refusal(action, *arguments, webinar_id=webinar.pk, person=other) == "broadcast_unknown"

@@ -72,7 +72,7 @@ def test_tall_picture_fits_and_another_size_goes_on():
 
 
 @pytest.mark.parametrize(("size", "space"), [((1280, 720), BT709), ((320, 180), UNSPECIFIED)])
-def test_colours_stay_what_players_take_them_for(size, space):
+def test_encoded_colours_match_the_player_default(size, space):
     (_, blobs), *_ = encode_low(segments_of(size=size))
     with av.open(BytesIO(b"".join(blobs))) as file:
         frame = next(file.decode(video=0))
@@ -148,7 +148,7 @@ def lines(playlist: bytes, *marks: str) -> list[str]:
 
 
 @pytest.mark.django_db
-def test_playlist_goes_on_after_what_is_left_out(webinar, full, allowed):
+def test_playlist_continues_after_a_dropped_segment(webinar, full, allowed):
     low = committer(webinar)
     for number in (0, 1, 3, 4, 5):
         low.commit(full[number], b"init", b"picture")
@@ -304,7 +304,7 @@ def test_late_segments_are_left_out_together(webinar, full, monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_more_than_a_queue_holds_is_left_out(webinar, full, monkeypatch):
-    monkeypatch.setattr(low_rung, "MOST_WAITING_BYTES", 1)
+    monkeypatch.setattr(low_rung, "MAX_WAITING_BYTES", 1)
     before = left_out()
     encode_all(webinar, full, lambda _: left_out() == before + len(full))
 

@@ -22,7 +22,7 @@ from efir.broadcast.models import (
     SessionSource,
     SessionState,
 )
-from efir.broadcast.recorder import Recorder
+from efir.broadcast.recording_job import RecordingJob
 from efir.broadcast.recording_links import personal_token, personal_url
 from efir.broadcast.recording_parts import select_parts
 from efir.hooks.actions import ActionRefused, Code
@@ -243,7 +243,7 @@ def run_recorder(until) -> None:
 
     async def scenario() -> None:
         stop = asyncio.Event()
-        running = asyncio.create_task(Recorder().run(stop))
+        running = asyncio.create_task(RecordingJob().run(stop))
         async with asyncio.timeout(120):
             while not await in_thread(until):
                 await asyncio.sleep(0.05)

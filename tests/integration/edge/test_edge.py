@@ -591,7 +591,7 @@ class TestWatch:
         assert all(sql.startswith("SELECT") for sql in seen)
         assert list(Opening.objects.values_list("webinar", "person")) == [(webinar.pk, member.person.pk)]
 
-    def test_hall_is_written_together(self, run, make_webinar, visitor, press):
+    def test_concurrent_openings_share_a_commit(self, run, make_webinar, visitor, press):
         webinar, people = make_webinar("live"), [visitor() for _ in range(30)]
 
         async def scenario(site):

@@ -9,10 +9,10 @@ from typing import ClassVar
 import pytest
 from django.test import Client
 
-from efir.edge import body_limit, login_pace
+from efir.edge import address_throttle, body_limit
+from efir.edge.address_throttle import AddressThrottle
 from efir.edge.body_limit import BodyLimitMiddleware
 from efir.edge.fair_queue import FairQueue, QueueFull
-from efir.edge.login_pace import LoginPace
 from efir.edge.password_queue import PasswordQueueMiddleware
 from efir.web import client_ip
 from efir.web.rate_limit import FAILED_LOGINS, LIMITS
@@ -148,9 +148,9 @@ class Hall:
 class TestLoginPace:
     @pytest.fixture(autouse=True)
     def _short_pause(self, monkeypatch):
-        monkeypatch.setattr(login_pace, "PAUSE_S", 0.01)
+        monkeypatch.setattr(address_throttle, "PAUSE_S", 0.01)
 
-    def test_hall_gets_in_after_and_during_guesses(self):
+    def test_right_passwords_pass_during_guesses(self):
         async def scenario():
             hall = Hall()
             await hall.guess(LIMITS["login_failures_address"].count + 5)  # some are forgiven meanwhile
@@ -162,7 +162,7 @@ class TestLoginPace:
         assert statuses == [302] * 350
         assert most_at_once == 1
 
-    def test_hall_that_presses_at_once_gets_in(self):
+    def test_hundreds_open_the_broadcast_at_once(self):
         async def scenario():
             hall = Hall()
             return await asyncio.gather(*[hall.log_in(b"") for _ in range(300)])
@@ -173,7 +173,7 @@ class TestLoginPace:
         async def scenario():
             hall = Hall()
             await hall.guess(LIMITS["login_failures_address"].count + 5)  # some are forgiven meanwhile
-            monkeypatch.setattr(login_pace, "PAUSE_S", 3600)
+            monkeypatch.setattr(address_throttle, "PAUSE_S", 3600)
             await hall.log_in(b"wrong")
             held = asyncio.ensure_future(hall.log_in(b"wrong"))
             elsewhere = [await hall.log_in(b"", "192.0.2.2") for _ in range(10)]
@@ -186,13 +186,13 @@ class TestLoginPace:
     def test_failures_are_forgiven_within_a_period(self):
         async def scenario():
             now = [0.0]
-            pace = LoginPace(10, 100, 5, lambda: now[0])
-            pace.count("a", 1000)
+            throttle = AddressThrottle(10, 100, 5, lambda: now[0])
+            throttle.count("a", 1000)
             slow = []
             for now[0] in (0, 90, 101, 200):
-                slow.append(is_slow := await pace.enter("a"))
+                slow.append(is_slow := await throttle.enter("a"))
                 if is_slow:
-                    pace.leave("a", failed=False)
+                    throttle.leave("a", failed=False)
                     await asyncio.sleep(0.01)
             return slow
 

@@ -71,7 +71,7 @@ def test_unknown_language_is_not_stored(as_role):
     assert Person.objects.get(pk=client.person.pk).language == ""
 
 
-def test_form_of_another_site_brings_no_session_along():
+def test_cross_site_form_has_no_session():
     assert django_settings.SESSION_COOKIE_SAMESITE == "Lax"
 
 

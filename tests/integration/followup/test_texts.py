@@ -155,12 +155,12 @@ class TestCallBrief:
         assert "Кнопка связи" not in brief("no_show", [])
         assert "Кнопка связи не нажата" in brief("left_early", [(0, 40)])
 
-    def test_lead_who_stayed_has_not_left(self, brief):
+    def test_lead_who_stayed_has_no_leaving_time(self, brief):
         assert "Выход" not in brief("stayed_to_end", [(0, 59.5)])
         assert "Выход" not in brief("decided_by_admin", [(0, 59.5)])
         assert "оставалось 10 минут" in brief("decided_by_admin", [(0, 50)])
 
-    def test_is_in_english_where_that_is_the_language(self, brief):
+    def test_text_follows_the_language(self, brief):
         text = brief("left_early", [(0, 42)], press=True, questions=[("Сколько?", 41, {})], language="en")
         assert not re.search(
             "[а-яё]", text.replace("Ева", "").replace("Сколько", "").replace("Как начать", "")

@@ -53,14 +53,14 @@ def test_export_that_breaks_off_writes_nothing(run_import, tmp_path):
 
 
 def test_huge_files_are_refused(run_import, monkeypatch):
-    monkeypatch.setattr(wxr, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(wxr, "MAX_BYTES", 100_000)
     done = run_import([post(number, content="ы" * 10_000) for number in range(20)])
     assert (done.code, done.error) == (1, "too_large")
     monkeypatch.undo()
-    monkeypatch.setattr("efir.importing.people.MOST_BYTES", 1000)
+    monkeypatch.setattr("efir.importing.people.MAX_BYTES", 1000)
     assert run_import(users=[user(number) for number in range(100)]).error == "too_large"
     monkeypatch.undo()
-    monkeypatch.setattr("efir.importing.people.MOST_ROWS", 10)
+    monkeypatch.setattr("efir.importing.people.MAX_ROWS", 10)
     assert run_import(users=[user(number) for number in range(100)]).error == "too_many_rows"
 
 

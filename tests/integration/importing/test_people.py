@@ -63,7 +63,7 @@ def test_people_come_with_roles_and_inviters(run_import):
     assert AuditEntry.objects.get(person_id=person.pk).details == {"role": "candidate"}
 
 
-def test_circle_and_whoever_is_below_are_left_out(run_import):
+def test_inviter_circle_is_left_out_with_its_candidates(run_import):
     done = run_import(
         users=[
             user(1, "partner", "3"),

@@ -169,7 +169,7 @@ def test_own_form_of_time_is_read(run_import):
     assert Webinar.objects.get().starts_at == datetime(2026, 2, 1, 16, 5, tzinfo=UTC)
 
 
-def test_what_has_no_place_here_is_noted(run_import):
+def test_unsupported_values_are_noted(run_import):
     done = run_import(
         [
             post(1, state="live", poster_url="https://x.org/p.png", cta_link="https://x.org"),

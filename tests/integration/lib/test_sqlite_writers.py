@@ -52,7 +52,7 @@ def test_waiting_writer_is_served_before_the_next_transaction(make_person, write
     assert Person.objects.get().name == "waited"
 
 
-def test_reading_waits_for_nobody(make_person):
+def test_readers_do_not_queue(make_person):
     make_person(name="Анна")
     names = []
 

@@ -103,7 +103,7 @@ def run(settings, remote_server, capsys, tmp_path):
     return run
 
 
-def test_well_installation_fails_nothing(run, clock):
+def test_healthy_installation_has_no_failures(run, clock):
     from django.utils import timezone
 
     from efir.telegram.models import DispatcherState
@@ -238,7 +238,7 @@ def test_doctor_says_whether_the_lower_rung_can_be_encoded(run, monkeypatch, set
 def test_doctor_checks_the_machine(run, tmp_path, monkeypatch):
     (tmp_path / "secret.key").chmod(0o644)
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 1024))
-    monkeypatch.setattr(machine, "LEAST_FREE", 2**60)
+    monkeypatch.setattr(machine, "MIN_FREE", 2**60)
     code, found = run()
     assert code == 1
     if connection.vendor != "postgresql":
@@ -279,7 +279,7 @@ def test_doctor_checks_tcp_retries_behind_a_proxy(run, tmp_path, monkeypatch, tr
     assert "lost phones" not in run(trusted_proxies=0)[1]
 
 
-def test_doctor_says_whose_the_site_is(run):
+def test_doctor_reports_the_site_owner(run):
     assert run()[1]["site"] == {"warning"}
     current.save({"organisation": "ИП Петрова", "data_contact": "ask@example.org"}, SYSTEM)
     assert run()[1]["site"] == {"warning"}

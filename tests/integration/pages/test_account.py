@@ -145,7 +145,7 @@ class TestCandidates:
         assert logged_in(partner).get(address).status_code == 404
 
 
-def test_links_are_shown_as_the_address_is_written(make_person, settings):
+def test_links_show_their_address(make_person, settings):
     settings.EFIR = replace(settings.EFIR, public_url="https://xn--80abcmq4aw2g.xn--p1ai")
     partner, client = make_person(Role.PARTNER), Client()
     client.force_login(partner)

@@ -185,7 +185,7 @@ class TestPage:
         for query in (f"since={day}", f"until={day}", f"since={day}&until={day}"):
             assert "публикация</td>" in admin.get(f"/account/audit/?{query}").content.decode()
 
-    def test_choices_hold_staff_and_what_is_chosen(self, admin, make_person, make_webinar):
+    def test_choices_include_staff_and_the_chosen_value(self, admin, make_person, make_webinar):
         make_person(Role.SPEAKER, login="speaker", name="Вера")
         make_person(login="lead", name="Иван")
         webinar = make_webinar("draft", title="Набросок")

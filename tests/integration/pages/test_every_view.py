@@ -19,7 +19,7 @@ from efir.edge.application import edge_routes
 from efir.lib import clock as efir_clock
 from efir.room import hub as hub_module
 from efir.room import sse
-from efir.talk import pace
+from efir.talk import rate_limiter
 from efir.talk.models import Kind
 from efir.talk.writing import write_message
 from efir.telegram.models import OutboxMessage
@@ -343,7 +343,7 @@ def ask(places):
             ).status_code
             transaction.set_rollback(True)
         cache.clear()
-        pace._paces.clear()
+        rate_limiter._usages.clear()
         return int(status)
 
     return answer

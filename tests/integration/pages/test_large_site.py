@@ -12,7 +12,7 @@ from tests.support.large_pages import PAGES, addresses, count_queries, visitors
 from tests.support.large_site import LargeSite
 
 FEW, MANY = 10, 1000
-MOST_QUERIES = 30
+MAX_QUERIES = 30
 
 
 @pytest.mark.slow
@@ -36,7 +36,7 @@ def test_number_of_queries_does_not_grow_with_the_site():
     many = costs()
     # It may be fewer: a page of the audit log may then come from one table alone.
     assert {page: (few[page], many[page]) for page in few if many[page] > few[page]} == {}
-    assert {page: cost for page, cost in many.items() if cost > MOST_QUERIES} == {}
+    assert {page: cost for page, cost in many.items() if cost > MAX_QUERIES} == {}
 
 
 def test_every_page_is_measured():

@@ -111,7 +111,7 @@ def test_call_to_action_without_an_inviter(member, make_webinar, make_person):
 
 
 @pytest.mark.parametrize("phone", ["", "+79990000000"])
-def test_finished_room_leads_whoever_nobody_invited_on(member, make_webinar, phone):
+def test_finished_room_shows_the_contact_to_uninvited_people(member, make_webinar, phone):
     current.save({"phone": phone}, SYSTEM)
     page = room_of(member, make_webinar("finished").pk)
     assert ('<a class="button huge" href="/account/contacts/">Кому задать вопрос</a>' in page) == bool(phone)
@@ -459,7 +459,7 @@ class TestWatch:
         webinar.refresh_from_db()
         assert webinar.chat_url == CHAT
 
-    def test_says_what_is_hls(self, watch, make_webinar):
+    def test_recognizes_hls_addresses(self, watch, make_webinar):
         url = "https://video.example.org/live/a.m3u8"
         assert watch(make_webinar("live", player_url=url)).json() == {
             "video": "hls",
@@ -503,7 +503,7 @@ class TestCtaPress:
 
         return post
 
-    def test_is_kept_once_with_its_first_time_and_leads_to_the_contacts(self, press, shown, member, clock):
+    def test_press_is_stored_once_with_its_first_time(self, press, shown, member, clock):
         first = clock.move(60)
         for _ in range(2):
             answer = press(shown)
@@ -520,11 +520,11 @@ class TestCtaPress:
         assert CtaPress.objects.count() == 1
 
     @pytest.mark.parametrize("state", ["scheduled", "live", "finished", "archived"])
-    def test_without_the_button_leads_to_the_contacts_and_is_not_kept(self, press, make_webinar, state):
+    def test_press_without_a_button_is_not_stored(self, press, make_webinar, state):
         assert press(make_webinar(state)).status_code == 303
         assert not CtaPress.objects.exists()
 
-    def test_after_it_was_hidden_or_the_stop_is_not_kept(self, press, shown):
+    def test_press_after_hiding_or_the_stop_is_not_stored(self, press, shown):
         core.core_webinar_set_cta_visibility(shown.pk, False, SYSTEM)
         press(shown)
         core.core_webinar_set_cta_visibility(shown.pk, True, SYSTEM)

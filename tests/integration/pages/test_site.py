@@ -75,7 +75,7 @@ def test_logo_that_cannot_be_shown_is_refused_with_a_sentence(admin, file, said)
     assert (current.current().name, LogoFile.objects.count()) == ("", 0)
 
 
-def test_accent_is_a_stylesheet_and_what_cannot_be_read_is_mended(admin):
+def test_accent_is_a_stylesheet_with_readable_colours(admin):
     answer = admin.post(PAGE, {"accent": "#ffee00"}, follow=True)
     assert "на светлых страницах будет" in answer.content.decode()
     assert '<link rel="stylesheet" href="/site/theme/ffee00.css">' in page(Client())
@@ -95,7 +95,7 @@ def test_accent_is_a_stylesheet_and_what_cannot_be_read_is_mended(admin):
         ("offer_url", "javascript:alert(1)", "http://"),
     ],
 )
-def test_what_cannot_be_used_is_said_and_nothing_changes(admin, field, value, said):
+def test_invalid_settings_are_reported_and_not_saved(admin, field, value, said):
     answer = admin.post(PAGE, {"organisation": "ИП Петрова", field: value})
     assert answer.status_code == 400
     assert said in answer.content.decode()
@@ -126,7 +126,7 @@ def test_text_of_each_version_is_kept_in_both_languages(admin):
     assert (BASE_VERSION, "ru") in kept
 
 
-def test_whoever_nobody_invited_finds_the_sites_contact(as_role, make_person):
+def test_uninvited_person_sees_the_sites_contact(as_role, make_person):
     current.save(
         {
             "contact_name": "Анна",

@@ -559,7 +559,7 @@ class TestDeletingADraft:
         assert entry.details["changes"] == {"title": ["Набросок", None]}
 
     @pytest.mark.parametrize("status", ["scheduled", "live", "paused", "finished", "archived"])
-    def test_what_was_published_stays(self, speaker, make_webinar, status):
+    def test_published_webinar_cannot_be_deleted(self, speaker, make_webinar, status):
         webinar = make_webinar(status)
         answer = post(speaker, webinar, "delete")
         assert (answer.status_code, answer.json()["error"]) == (409, "webinar_state_locked")

@@ -160,7 +160,7 @@ class TestSecondFactors:
         assert "recovery code" not in capsys.readouterr().out
         assert self.opens(factor, SECOND)
 
-    def test_command_says_who_needs_a_recovery_code(self, key, factor, capsys):
+    def test_command_counts_people_who_need_a_recovery_code(self, key, factor, capsys):
         secret_key.confirm()
         key(SECOND, "EFIR_SECRET_KEY")
         assert rotate_key(Namespace(old_key_file=None)) == 0

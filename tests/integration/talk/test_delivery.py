@@ -203,7 +203,7 @@ def test_muted_person_notices_nothing(run):
     assert back == [("Раз", "shown"), ("Два", "shown")]
 
 
-def test_newcomer_gets_what_was_said(run):
+def test_newcomer_gets_earlier_messages(run):
     async def scenario(room):
         await room.say("Аня", "Раз")
         await room.say("Боря", "Два")

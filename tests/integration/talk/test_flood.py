@@ -11,7 +11,7 @@ from django.test import Client
 
 from efir.accounts.capabilities import Role
 from efir.room import hub as hub_module
-from efir.talk import pace
+from efir.talk import rate_limiter
 from efir.talk.writing import MAX_ACCEPTED_PER_SECOND
 from tests.support.edge import Site
 
@@ -30,7 +30,7 @@ def post(make_webinar, make_person, clock, monkeypatch):
             client.force_login(make_person(role))
             key = client.cookies[settings.SESSION_COOKIE_NAME].value
         for _ in range(accepted):
-            with pace.reserved(room.pk):
+            with rate_limiter.reserved(room.pk):
                 pass
 
         async def scenario():

@@ -10,7 +10,7 @@ import pytest
 
 from efir.accounts.capabilities import Role
 from efir.lib import clock as efir_clock
-from efir.talk import pace
+from efir.talk import rate_limiter
 from efir.talk.models import Message, TalkRoom
 from efir.talk.writing import MAX_ACCEPTED_PER_SECOND
 from efir.webinars import core
@@ -201,14 +201,14 @@ def test_text_is_never_markup(member, room):
 
 def test_flood_is_refused_without_the_database(as_role, room, clock, django_assert_num_queries):
     people = [as_role(Role.CANDIDATE) for _ in range(MAX_ACCEPTED_PER_SECOND)]
-    assert not pace.is_busy(room.pk)
+    assert not rate_limiter.is_busy(room.pk)
     for each in people:
         say(each, room)
     with django_assert_num_queries(0):
-        assert pace.is_busy(room.pk)
-    assert not pace.is_busy(room.pk + 1)
+        assert rate_limiter.is_busy(room.pk)
+    assert not rate_limiter.is_busy(room.pk + 1)
     clock.move(1)
-    assert not pace.is_busy(room.pk)
+    assert not rate_limiter.is_busy(room.pk)
 
 
 def test_refused_message_gives_its_place_back(member, room, clock):
@@ -220,7 +220,7 @@ def test_refused_message_gives_its_place_back(member, room, clock):
 def test_no_more_are_written_at_once_than_a_room_takes(room, clock):
     with ExitStack() as stack:
         for _ in range(MAX_ACCEPTED_PER_SECOND):
-            stack.enter_context(pace.reserved(room.pk))
+            stack.enter_context(rate_limiter.reserved(room.pk))
         clock.move(5)  # the database is slow
-        assert pace.is_busy(room.pk)
-    assert not pace.is_busy(room.pk)
+        assert rate_limiter.is_busy(room.pk)
+    assert not rate_limiter.is_busy(room.pk)

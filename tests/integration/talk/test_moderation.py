@@ -85,7 +85,7 @@ def test_action_is_done_once(member, speaker, room):
         assert AuditEntry.objects.count() == before + 1
 
 
-def test_audit_log_has_each_deed_without_a_text(member, speaker, room):
+def test_audit_log_has_each_action_without_the_text(member, speaker, room):
     number = say(member, room, "Тайна", kind="question").json()["id"]
     for action in ("answer", "pin", "unpin", "hide", "show"):
         act(speaker, room, number, action)
@@ -185,7 +185,7 @@ def test_unknown_people_and_messages(speaker, room):
     assert error(answer) == (404, "person_not_found")
 
 
-def test_archived_talk_does_not_change(member, speaker, make_webinar):
+def test_archived_talk_is_read_only(member, speaker, make_webinar):
     room = make_webinar("archived")
     assert error(act(speaker, room, 1, "hide")) == (409, "webinar_state_locked")
     assert error(mute(speaker, room, member.person)) == (409, "webinar_state_locked")

@@ -400,7 +400,7 @@ def test_resent_messages_go_together(verdicts, claim):
 
 
 def test_claim_is_limited_in_rows(verdicts, claim, make_person, monkeypatch):
-    monkeypatch.setattr(claims, "ROWS_AT_ONCE", MANY)
+    monkeypatch.setattr(claims, "ROW_BATCH", MANY)
     for _ in range(2):
         other = make_person(Role.PARTNER)
         linked(other)

@@ -169,7 +169,7 @@ def test_message_expires_after_thirty_days_without_recording(clock, lead, write)
     assert states_of(lead) == {"candidate_followup": "queued", "candidate_recording": "expired"}
 
 
-def test_expire_releases_what_a_race_left_waiting(lead, write):
+def test_expire_releases_messages_left_by_a_race(lead, write):
     """Two transactions at once: the message was written before the link was committed."""
     write()
     linked(lead)

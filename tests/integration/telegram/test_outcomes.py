@@ -140,7 +140,7 @@ def test_other_4xx_means_message_refused(status):
 
 
 @pytest.mark.parametrize("status", [401, 404])
-def test_page_of_something_in_between_does_not_accuse_the_token(status):
+def test_proxy_error_page_does_not_reject_the_token(status):
     text = f"HTTP {status}"
     assert classify_outcome(answered(status, text, official=False)) == OutcomeUnknown(text)
 

@@ -87,7 +87,7 @@ def test_reminder_goes_out_once_an_hour_before_the_start(clock, webinar, asked):
     assert JournalEntry.objects.count() == 0
 
 
-def test_nobody_is_written_to_who_did_not_ask(clock, webinar, make_person):
+def test_only_people_who_asked_get_reminders(clock, webinar, make_person):
     person = make_person()
     core.book_seat(webinar.pk, person)
     linked(person)
@@ -99,7 +99,7 @@ def test_nobody_is_written_to_who_did_not_ask(clock, webinar, make_person):
     assert messages(person) == []
 
 
-def test_whoever_asks_in_the_last_hour_is_told_of_the_start_alone(clock, webinar, asked):
+def test_late_reminder_request_gets_only_the_start(clock, webinar, asked):
     clock.move(2.5 * 60 * MINUTE)
     person = asked()
     assert enqueue_due() == 0

@@ -117,7 +117,7 @@ def test_blocked_bot_is_forbidden(address, fake_bot_api):
     assert send_with_library(address, chat_id=7, text="hi").text == "hi"
 
 
-def test_library_is_told_to_wait(address, fake_bot_api):
+def test_library_gets_retry_after(address, fake_bot_api):
     fake_bot_api.respond_with(429, method="sendMessage", parameters={"retry_after": 17})
     with pytest.raises(RetryAfter) as caught:
         send_with_library(address, chat_id=7, text="hi")

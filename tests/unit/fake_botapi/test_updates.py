@@ -111,7 +111,7 @@ def test_second_poll_ends_the_first(address: str, fake_bot_api: FakeBotApi) -> N
     with_bot(address, with_two)
 
 
-def test_poll_whose_client_left_is_over(address: str, fake_bot_api: FakeBotApi) -> None:
+def test_poll_ends_when_its_client_leaves(address: str, fake_bot_api: FakeBotApi) -> None:
     async def scenario(_bot: Bot) -> None:
         async with httpx.AsyncClient() as client:
             poll = asyncio.ensure_future(client.get(f"{address}/bot{TOKEN}/getUpdates?timeout={LONG_S}"))

@@ -8,14 +8,14 @@ const RATE_MS = 5000; // the span over which the rate is measured
 const LOST_MS = 3000; // chunks that wait for longer while requests fail: the line is lost
 const SLOW_MS = 8000; // a request under way for longer has failed, too, for the person who looks
 // What waits is sent together, but in requests that a slow line carries within the time limit: 100 kbit/s.
-const MOST_BYTES = 256 * 1024;
+const MAX_BYTES = 256 * 1024;
 // Shortly before the queue is full, new containers begin, so that the oldest can be dropped. Not sooner: of a container that
 // arrives late as a whole the server does not know when it was recorded.
 const NEARLY_FULL_MS = 40000;
 const CONTAINER_MS = 10000;
 // A container that the server could not read on (its process was stuck, the machine slept) is followed by another, so many
 // times within a minute; then it is the recorder that the server does not take.
-const MOST_BROKEN = 3;
+const MAX_BROKEN = 3;
 const BROKEN_MS = 60000;
 const ASKING = 999999999; // no session has so many chunks: the server answers which number it expects
 
@@ -73,7 +73,7 @@ export class Sender {
         await this.sleep(RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]);
         continue;
       }
-      const batch = this.queue.take(Math.min(this.maxBytes, MOST_BYTES));
+      const batch = this.queue.take(Math.min(this.maxBytes, MAX_BYTES));
       if (!batch) {
         if (this.ending) return this.end();
         await this.sleep();
@@ -115,7 +115,7 @@ export class Sender {
     }
     if (answer?.status === 413 || answer?.status === 422) {
       this.broken = [...this.broken.filter((at) => now - at < BROKEN_MS), now];
-      if (answer.status === 422 && !batch.first && this.broken.length < MOST_BROKEN) this.beginAnew();
+      if (answer.status === 422 && !batch.first && this.broken.length < MAX_BROKEN) this.beginAnew();
       else this.close("refused");
       return true;
     }

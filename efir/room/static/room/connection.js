@@ -1,6 +1,6 @@
 // One event stream at a time. If it breaks or falls silent, reconnect after a random delay with exponential backoff, so
 // that a full room does not reconnect in the same second.
-const LEAST_MS = 500;
+const MIN_MS = 500;
 const FIRST_MS = 3000;
 const LONGEST_MS = 30000;
 const ASK_AFTER = 3; // failures, before asking the API why
@@ -144,7 +144,7 @@ export class Connection {
     }
     if (!this.source) this.onLost();
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.connect(), retryDelay(this.failures, LEAST_MS, FIRST_MS, LONGEST_MS));
+    this.timer = setTimeout(() => this.connect(), retryDelay(this.failures, MIN_MS, FIRST_MS, LONGEST_MS));
   }
 
   renew() {

@@ -7,7 +7,7 @@ import { NoPicture } from "./no_picture.js";
 import { Video } from "./video.js";
 import { PER_VIEWER_MS } from "./words.js";
 
-const LEAST_MS = 1000;
+const MIN_MS = 1000;
 const FIRST_MS = 3000;
 const LONGEST_MS = 30000;
 // Protected video (Kinescope, VK) needs encrypted-media. The page may delegate a feature that its Permissions-Policy does
@@ -91,7 +91,7 @@ export class Stage {
     }
     this.hint(status === 409 ? "closed" : "failed");
     this.failures += 1;
-    return this.askIn(retryDelay(this.failures, LEAST_MS, FIRST_MS, LONGEST_MS));
+    return this.askIn(retryDelay(this.failures, MIN_MS, FIRST_MS, LONGEST_MS));
   }
 
   askIn(ms) {

@@ -4,7 +4,7 @@
 import { retryDelay } from "./connection.js";
 
 const KIND = "application/vnd.apple.mpegurl";
-const LEAST_MS = 1000;
+const MIN_MS = 1000;
 const FIRST_MS = 2000;
 const LONGEST_MS = 15000;
 const LOOK_MS = 1000; // how often playback is checked
@@ -17,7 +17,7 @@ const OPTIONS = { enableWorker: false, liveDurationInfinity: true, liveSyncDurat
 const OWN_OPTIONS = { ...OPTIONS, liveSyncDurationCount: 2 };
 // A viewer who fell behind catches up: the library does so within one segment alone (maxLiveSyncPlaybackRate).
 const CATCH_UP = [[2, 1.15], [0.75, 1.1], [0.25, 1.05]]; // seconds too late, rate: the pitch is kept
-const LEAST_AHEAD_S = 1; // in the buffer
+const MIN_AHEAD_S = 1; // in the buffer
 const FIRST_LATE_S = 1; // before anything was heard, nothing is lost by a jump
 const NO_CODEC = "bufferAddCodecError"; // of hls.js: the browser has MediaSource, but no H.264 or AAC
 const OWN_LONGEST_MS = 4000; // its playlist is asked for every second anyway
@@ -136,7 +136,7 @@ export class Video {
     if (this.timer !== undefined) return;
     this.failures += 1;
     this.say(this.played ? "broken" : "waiting");
-    this.timer = setTimeout(() => this.load(), retryDelay(this.failures, LEAST_MS, FIRST_MS, this.isOwn ? OWN_LONGEST_MS : LONGEST_MS));
+    this.timer = setTimeout(() => this.load(), retryDelay(this.failures, MIN_MS, FIRST_MS, this.isOwn ? OWN_LONGEST_MS : LONGEST_MS));
   }
 
   stopTrying() {
@@ -168,7 +168,7 @@ export class Video {
     if (!this.isOwn || !this.hls) return;
     const { buffered, currentTime } = this.element;
     const ahead = buffered.length ? buffered.end(buffered.length - 1) - currentTime : 0;
-    const [, rate] = CATCH_UP.find(([late]) => this.lateS > late && ahead > LEAST_AHEAD_S) ?? [0, 1];
+    const [, rate] = CATCH_UP.find(([late]) => this.lateS > late && ahead > MIN_AHEAD_S) ?? [0, 1];
     if (this.element.playbackRate !== rate) this.element.playbackRate = rate;
   }
 

@@ -2,7 +2,7 @@
 // sending it again after a lost line, or a reload, does not write it twice.
 import { retryDelay } from "../room/connection.js";
 
-const LEAST_MS = 500;
+const MIN_MS = 500;
 const FIRST_MS = 2000;
 const LONGEST_MS = 30000;
 const MOST = 20; // entries that a reload keeps
@@ -73,7 +73,7 @@ export class Outbox {
       this.timer = undefined;
       this.flush();
     };
-    this.timer = setTimeout(again, retryDelay(this.failures, LEAST_MS, FIRST_MS, LONGEST_MS));
+    this.timer = setTimeout(again, retryDelay(this.failures, MIN_MS, FIRST_MS, LONGEST_MS));
     return false;
   }
 

@@ -11,7 +11,7 @@ const TALKS = ["questions", "chat"];
 const OPEN = ["scheduled", "live", "paused"];
 const MAX_LENGTH = 500;
 const NEAR_THE_END = 80; // characters left at which their number is shown
-const LEAST_MS = 1000;
+const MIN_MS = 1000;
 const FIRST_MS = 3000;
 const LONGEST_MS = 30000;
 const $ = (id) => document.getElementById(id);
@@ -52,7 +52,7 @@ async function load() {
     log.take(messages);
   } else {
     failures += 1;
-    if (!answer || answer.status >= 500) setTimeout(load, retryDelay(failures, LEAST_MS, FIRST_MS, LONGEST_MS));
+    if (!answer || answer.status >= 500) setTimeout(load, retryDelay(failures, MIN_MS, FIRST_MS, LONGEST_MS));
   }
   for (const frame of frames) log.take(frame);
 }

@@ -20,7 +20,7 @@ from efir.broadcast.recording_parts import Parts, parts_of
 from efir.lib.concurrency import in_thread, wait_for
 from efir.lib.log import ThrottledErrorLog
 
-LOOK_EVERY_S = 1.0
+POLL_S = 1.0
 RENEW_S = 2.0
 # Then the recording is ready without a file: it plays as HLS.
 MAX_TRIES = 3
@@ -32,7 +32,7 @@ class NotJoined(Exception):
     """The process that joins the segments has failed."""
 
 
-class Recorder:
+class RecordingJob:
     """Prepares recordings one after the other. Any number of workers may run one."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Recorder:
                 due = []
             for webinar_id in due:
                 await self._try(webinar_id, stop)
-            await wait_for(stop, LOOK_EVERY_S)
+            await wait_for(stop, POLL_S)
 
     async def _try(self, webinar_id: int, stop: asyncio.Event) -> None:
         """Prepare one recording. What goes wrong with it does not keep the others waiting."""

@@ -1,7 +1,7 @@
-"""Fill an installation with the data of every page in the gallery: `python -m tests.support.gallery_data`.
+"""Fill an installation with the data of every screenshot: `python -m tests.support.screenshot_data`.
 
-Every table that the gallery leaves empty gets one row made up from its columns, so that the tests of backups read and
-write all of them, those of models that come later, too.
+Each table that the screenshots leave empty gets one row made up from its columns, so that the tests of backups read
+and write every table, including those that are added later.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def changes(make_webinar, visitor):
     return admin, browser, pages, steps
 
 
-def test_next_answer_after_each_change_is_true(run, changes):
+def test_response_after_each_change_is_current(run, changes):
     _, browser, pages, steps = changes
 
     async def scenario(site):
@@ -191,7 +191,7 @@ def test_log_out_ends_the_page_of_a_person(run, make_webinar, visitor):
     assert "/login/" in after
 
 
-def test_person_who_changes_while_their_page_is_rendered_spoils_no_cache(run, make_webinar, visitor):
+def test_change_during_rendering_does_not_poison_the_cache(run, make_webinar, visitor):
     make_webinar()
     speaker, turncoat = visitor(Role.SPEAKER), visitor(Role.SPEAKER)
 

@@ -136,7 +136,7 @@ def test_device_that_wakes_without_a_network_says_so(logged_in, webinar):
 STANDS_STILL = "(() => { const now = performance.now(); performance.now = () => now; })()"
 
 
-def test_device_whose_stopwatch_slept_connects_at_once(logged_in, relay, speaker, webinar):
+def test_device_whose_monotonic_clock_slept_reconnects(logged_in, relay, speaker, webinar):
     with in_the_room(logged_in, webinar) as page:
         page.evaluate(STANDS_STILL)
         relay.lose_streams()

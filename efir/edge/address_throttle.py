@@ -32,7 +32,7 @@ class _Address:
 
 
 @dataclass(slots=True)
-class LoginPace:
+class AddressThrottle:
     """The failures of each address as a leaky bucket, and the lanes of the slow ones. Lives on the event loop."""
 
     limit: int

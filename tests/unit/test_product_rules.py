@@ -26,7 +26,7 @@ def occurrences(pattern: str) -> list[str]:
 @pytest.mark.parametrize(
     "word", ["autowebinar", "auto_webinar", "client_webinar_left", "moderator", "модератор"]
 )
-def test_what_must_not_exist_is_nowhere(word):
+def test_forbidden_features_are_absent(word):
     assert occurrences(word) == []
 
 
@@ -35,7 +35,7 @@ def test_there_is_no_channel_but_telegram(module):
     assert occurrences(rf"(import|from)\s+{module}") == []
 
 
-def test_the_roles_are_these_and_carry_what_the_contract_says():
+def test_roles_have_the_capabilities_of_the_contract():
     assert list(Role) == ["admin", "speaker", "leader", "partner", "candidate"]
     assert ROLES[Role.PARTNER] == ROLES[Role.LEADER]
     assert {role for role, carried in ROLES.items() if Capability.IS_LEAD in carried} == {Role.CANDIDATE}
@@ -49,7 +49,7 @@ def test_the_roles_are_these_and_carry_what_the_contract_says():
     assert ROLES[Role.ADMIN] - ROLES[Role.SPEAKER] == admins
 
 
-def test_nobody_asks_for_a_role_to_let_somebody_in():
+def test_access_is_checked_by_capability_not_role():
     """Roles are named where people are made and shown; a comparison with one would be a check by name."""
     compared = [
         f"{path}:{node.lineno}"

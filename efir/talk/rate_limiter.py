@@ -17,7 +17,7 @@ from efir.talk.writing import MAX_ACCEPTED_PER_SECOND
 
 
 @dataclass(slots=True)
-class _Pace:
+class _RoomUsage:
     """The messages of one room that were taken in this second, and those that are being written now."""
 
     second: int = 0
@@ -26,16 +26,16 @@ class _Pace:
 
 
 _lock = threading.Lock()
-_paces: dict[int, _Pace] = {}
+_usages: dict[int, _RoomUsage] = {}
 
 
 def is_busy(webinar_id: int) -> bool:
     """Return whether this process alone writes, or has written in this second, all that the room takes."""
-    pace = _paces.get(webinar_id)
-    if pace is None:
+    usage = _usages.get(webinar_id)
+    if usage is None:
         return False
-    taken = pace.taken if pace.second == _second() else 0
-    return max(taken, pace.writing) >= MAX_ACCEPTED_PER_SECOND
+    taken = usage.taken if usage.second == _second() else 0
+    return max(taken, usage.writing) >= MAX_ACCEPTED_PER_SECOND
 
 
 @contextmanager
@@ -47,20 +47,20 @@ def reserved(webinar_id: int) -> Iterator[None]:
     with _lock:
         if is_busy(webinar_id):
             raise ActionRefused(Code.TALK_BUSY)
-        pace, second = _paces.setdefault(webinar_id, _Pace()), _second()
-        if pace.second != second:
-            pace.second, pace.taken = second, 0
-        pace.taken += 1
-        pace.writing += 1
+        usage, second = _usages.setdefault(webinar_id, _RoomUsage()), _second()
+        if usage.second != second:
+            usage.second, usage.taken = second, 0
+        usage.taken += 1
+        usage.writing += 1
     try:
         yield
     except BaseException:
         with _lock:
-            pace.taken -= pace.second == second
+            usage.taken -= usage.second == second
         raise
     finally:
         with _lock:
-            pace.writing -= 1
+            usage.writing -= 1
 
 
 def _second() -> int:

@@ -152,7 +152,7 @@ class TestDemotedBefore:
         assign_role(admin, Role.CANDIDATE)
         return Context(admin.pk, Source.WEB)
 
-    def test_nobody_is_added(self, demoted):
+    def test_demoted_admin_cannot_add_people(self, demoted):
         with pytest.raises(PermissionDenied):
             create_person(login="x@example.ru", name="X", role=Role.ADMIN, password=None, context=demoted)
         assert not Person.objects.filter(login="x@example.ru").exists()

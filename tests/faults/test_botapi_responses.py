@@ -49,7 +49,7 @@ class End:
     chat: str = ""
 
 
-SENT_AT_ONCE = End("sent", 1, 1)
+SENT_TOGETHER = End("sent", 1, 1)
 # A success whose other fields are not as the library knows them.
 STRANGE_SUCCESS = (
     '{"ok":true,"result":{"message_id":7,"date":1795956000000,"chat":{"id":1},'
@@ -93,9 +93,9 @@ UNKNOWN: dict[str, dict[str, Any]] = {
     "foreign": {"kind": ResponseKind.FOREIGN},
 }
 TABLE = {
-    "ok": Line(SENT_AT_ONCE),
+    "ok": Line(SENT_TOGETHER),
     "strange_success": Line(
-        SENT_AT_ONCE, {"kind": ResponseKind.RAW, "body": STRANGE_SUCCESS, "delivered": True}, None
+        SENT_TOGETHER, {"kind": ResponseKind.RAW, "body": STRANGE_SUCCESS, "delivered": True}, None
     ),
     # the token is rejected: no message fails
     **{
