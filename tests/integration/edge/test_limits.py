@@ -145,7 +145,7 @@ class Hall:
             assert await self.log_in(b"wrong") == 302
 
 
-class TestLoginPace:
+class TestAddressThrottle:
     @pytest.fixture(autouse=True)
     def _short_pause(self, monkeypatch):
         monkeypatch.setattr(address_throttle, "PAUSE_S", 0.01)
