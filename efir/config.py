@@ -91,7 +91,7 @@ COUNT = number("a whole number", 0, 10_000, "; 0 for no limit", cast=int)
 PORT = number("a port", 0, 65535, cast=int)
 OPTIONAL_PORT = number("a port", 0, 65535, "; 0 for none", cast=int)
 WAIT = number("days", 0, 365)
-RETENTION = number("days", 0, 36500, "; 0 keeps for ever")
+RETENTION = number("days", 0, 36500, "; 0 keeps forever")
 SWITCH = Kind(lambda text: {"0": False, "1": True}[text], "0 or 1")
 
 
@@ -99,7 +99,7 @@ SWITCH = Kind(lambda text: {"0": False, "1": True}[text], "0 or 1")
 class Config:
     """Everything the environment decides. A duration is in the unit at the end of its name."""
 
-    data_dir: Path = setting(DIRECTORY, "var", "directory of the database, the key and the static files")
+    data_dir: Path = setting(DIRECTORY, "var", "directory for the database, the key and the static files")
     database_url: str = setting(
         Kind(
             lambda text: database_parameters(text) and text,
@@ -117,14 +117,14 @@ class Config:
     public_url: str = setting(
         url("http https", "an http:// or https:// address without a path", netloc=HOST_WITH_PORT),
         lambda known: f"http://{bracketed(known['host'])}:{known['port']}",
-        "the address people use; https switches on Secure cookies and HSTS",
+        "the public address of the site; https switches on Secure cookies and HSTS",
         default_text="`http://HOST:PORT`",
     )
     secret_key: str = setting(
         matching(r"(.{32,})?", "at least 32 characters"),
         "",
         "signs links and logins: at least 32 characters, the same on every machine",
-        default_text="made once, kept in the data directory (mode 600)",
+        default_text="generated once and kept in the data directory (mode 600)",
         secret=True,
     )
     time_zone: str = setting(
@@ -133,7 +133,7 @@ class Config:
         "time zone of a new webinar",
     )
     telegram_token: str = setting(
-        matching(r"([0-9]+:[A-Za-z0-9_-]+)?", "a bot token such as 123456:ABC-DEF, or nothing"),
+        matching(r"([0-9]+:[A-Za-z0-9_-]+)?", "a bot token such as 123456:ABC-DEF, or empty"),
         "",
         "the bot's token, from @BotFather",
         default_text="none: messages wait in the queue",
@@ -147,7 +147,7 @@ class Config:
     telegram_proxy: str = setting(
         url(
             "http https socks5 socks5h",
-            "an http://, https:// or socks5:// address, perhaps with USER:PASSWORD@, without a path, or nothing",
+            "an http://, https:// or socks5:// address, optionally with USER:PASSWORD@, without a path, or empty",
             optional=True,
         ),
         "",
@@ -155,7 +155,7 @@ class Config:
         secret=True,
     )
     telegram_rate: float = setting(
-        number("messages a second", 0.1, 1000), "25", "most messages a second to Telegram"
+        number("messages a second", 0.1, 1000), "25", "maximum number of messages a second to Telegram"
     )
     grace_s: float = setting(
         number("seconds", 0.1, 3600),
@@ -171,23 +171,31 @@ class Config:
     remind_min: float = setting(
         number("minutes", 1, 7 * 24 * 60),
         "60",
-        "minutes before the start at which whoever asked is reminded in Telegram",
+        "minutes before the start at which people who asked get a reminder in Telegram",
     )
-    link_days: float = setting(WAIT, "7", "days that a message waits for its receiver to link Telegram")
+    link_days: float = setting(WAIT, "7", "days that a message waits for its recipient to link Telegram")
     recording_days: float = setting(WAIT, "30", "days that a message waits for the recording")
     archive_days: float = setting(
         number("days", 0, 3650), "30", "days after which a finished webinar is archived"
     )
-    evidence_days: float = setting(RETENTION, "0", "days to keep presence in archived webinars; 0 for ever")
-    text_days: float = setting(RETENTION, "180", "days to keep the texts of messages; 0 for ever")
-    talk_days: float = setting(RETENTION, "180", "days to keep what was written in rooms; 0 for ever")
-    address_days: float = setting(RETENTION, "90", "days to keep addresses in the audit log; 0 for ever")
-    trace_days: float = setting(RETENTION, "30", "days to keep records of idle processes; 0 for ever")
+    evidence_days: float = setting(
+        RETENTION, "0", "days to keep presence in archived webinars; 0 keeps it forever"
+    )
+    text_days: float = setting(RETENTION, "180", "days to keep the texts of messages; 0 keeps them forever")
+    talk_days: float = setting(RETENTION, "180", "days to keep the messages of rooms; 0 keeps them forever")
+    address_days: float = setting(
+        RETENTION, "90", "days to keep addresses in the audit log; 0 keeps them forever"
+    )
+    trace_days: float = setting(
+        RETENTION, "30", "days to keep records of idle processes; 0 keeps them forever"
+    )
     forgotten_h: float = setting(
-        number("hours", 0.01, 72), "6", "hours after which a forgotten broadcast is stopped"
+        number("hours", 0.01, 72), "6", "hours after which a broadcast that was not ended is stopped"
     )
     trusted_proxies: int = setting(
-        number("how many proxies stand in front", 0, 9, cast=int), "0", "number of your own proxies in front"
+        number("how many proxies stand in front", 0, 9, cast=int),
+        "0",
+        "number of your own proxies in front of Efir",
     )
     streams_per_person: int = setting(
         COUNT, "20", "streams (tabs, devices) that one person may hold open; 0 for no limit"
@@ -195,34 +203,34 @@ class Config:
     frame_hosts: tuple[str, ...] = setting(
         hosts(
             HOST_WITH_PORT,
-            "host names such as player.example.org or player.example.org:8443, with commas between",
+            "host names such as player.example.org or player.example.org:8443, separated by commas",
         ),
         "",
-        "more hosts, perhaps with a port, whose players and chats may be framed, with commas between",
+        "additional hosts, optionally with a port, whose players and chats may be framed; separated by commas",
     )
     hls_hosts: tuple[str, ...] = setting(
         hosts(
             HOST_WITH_PORT,
-            "host names such as live.example.org or live.example.org:8443, with commas between",
+            "host names such as live.example.org or live.example.org:8443, separated by commas",
         ),
         "",
-        "more hosts, perhaps with a port, from which the room plays HLS (`….m3u8`), with commas between",
+        "additional hosts, optionally with a port, from which the room plays HLS (`….m3u8`); separated by commas",
     )
     log_level: str = setting(
         one_of("DEBUG", "INFO", "WARNING", "ERROR"),
         "INFO",
-        "least level that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`",
+        "lowest level that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`",
     )
     log_format: str = setting(
         one_of("auto", "json", "text"),
         "auto",
-        "form of the log: `json`, `text`, or `auto` (text on a terminal, else JSON)",
+        "format of the log: `json`, `text`, or `auto` (text on a terminal, otherwise JSON)",
     )
     metrics_token: str = setting(
-        matching(r"([A-Za-z0-9_-]{16,})?", "at least 16 letters, digits, - or _, or nothing"),
+        matching(r"([A-Za-z0-9_-]{16,})?", "at least 16 letters, digits, - or _, or empty"),
         "",
-        "bearer token that `/metrics` asks for; at least 16 characters",
-        default_text="none: this machine alone",
+        "bearer token for `/metrics`; at least 16 characters",
+        default_text="none: only this machine may read `/metrics`",
         secret=True,
     )
     metrics_port: int = setting(
@@ -233,12 +241,12 @@ class Config:
     drain_s: float = setting(
         number("seconds", 0, MAX_DRAIN_S),
         "0",
-        "seconds a stopping process goes on serving while `/healthz` says it leaves",
+        "seconds that a stopping process keeps serving while `/healthz` says that it is draining",
     )
     media_dir: Path = setting(
         DIRECTORY,
         lambda known: f"{known['data_dir']}/media",
-        "directory of the own broadcast's media",
+        "directory for the videos and recordings of own broadcasts",
         default_text="`media` in the data directory",
     )
     media_url: str = setting(
@@ -247,29 +255,29 @@ class Config:
             "s3://BUCKET/PREFIX?endpoint=URL&region=NAME (endpoint and region may be left out), or nothing",
         ),
         "",
-        "`s3://…` in place of the directory of media",
+        "`s3://…` instead of the media directory",
     )
     rtmp_port: int = setting(
-        OPTIONAL_PORT, "0", "port on EFIR_HOST that takes RTMP from OBS and other encoders; 0 for none"
+        OPTIONAL_PORT, "0", "port on EFIR_HOST that accepts RTMP from OBS and other encoders; 0 for none"
     )
     rtmp_url: str = setting(
         url("rtmp rtmps", "an rtmp:// or rtmps:// address, or nothing", path=True, optional=True),
         "",
-        "the address shown to people for their encoder, if a proxy takes RTMP",
+        "the RTMP address that speakers see, if a proxy accepts RTMP",
         default_text="`rtmp://HOST:PORT/live` with EFIR_RTMP_PORT",
     )
     segment_s: float = setting(
-        number("seconds", 0.5, 10), "1", "least length of a segment of the own broadcast"
+        number("seconds", 0.5, 10), "1", "minimum length of a segment of the own broadcast, in seconds"
     )
     low_rung: bool = setting(
         SWITCH,
         "0",
-        "1: the worker also encodes a smaller picture (360p) of each own broadcast, for viewers with a slow line",
+        "1: the worker also encodes a smaller picture (360p) of each own broadcast, for viewers with a slow connection",
     )
     media_days: float = setting(
         RETENTION,
         "0",
-        "days after the end to keep the media of an own broadcast, its recording too; 0 for ever",
+        "days after the end to keep the media of an own broadcast, including its recording; 0 keeps them forever",
     )
     demo: bool = setting(SWITCH, "0", "", internal=True)
 

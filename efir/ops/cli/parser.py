@@ -28,16 +28,16 @@ SITE_SETTINGS = {
     "name": "the name of the site",
     "accent": "the accent color, such as #4a3fd6",
     "organisation": "who is responsible for personal data",
-    "organisation-address": "their address",
+    "organisation-address": "their postal address",
     "data-contact": "their contact for questions about personal data",
-    "contact-name": "who answers people nobody invited",
-    "telegram-name": "their name in Telegram",
-    "phone": "their telephone number",
-    "email": "their e-mail address",
+    "contact-name": "the contact for people nobody invited",
+    "telegram-name": "the contact's name in Telegram",
+    "phone": "the contact's telephone number",
+    "email": "the contact's e-mail address",
     "offer-text": "the text of a button for people nobody invited",
-    "offer-url": "where that button leads",
+    "offer-url": "the address that button opens",
     "time-zone": "the time zone of new webinars, such as Europe/Moscow",
-    "language": "the language for people who chose none: en, or nothing for Russian",
+    "language": "the language for people who have chosen none: en, or empty for Russian",
 }
 
 
@@ -62,24 +62,26 @@ def build_parser() -> Parser:
     """Return the parser. What it parses has `run` and `needs`: see `efir.ops.cli.main.run`."""
     parser = Parser(
         prog="efir",
-        description=gettext("Live webinars: the broadcast, an honest verdict on attendance, Telegram."),
+        description=gettext(
+            "Live webinars: broadcast, attendance verdicts from the server's own records, Telegram."
+        ),
         epilog=gettext(
-            "Exit codes: 0 done; 1 refused, failed, or problems found (doctor, verify); 2 wrong call or settings."
+            "Exit codes: 0 success; 1 refused, failed, or problems found (doctor, verify); 2 invalid call or settings."
         ),
     )
     parser.option("--version", action=_Version, text="print the version and exit")
     commands = parser.commands()
     _add(commands, "serve", "server:serve", "run the web process and the worker as one process")
     _add(commands, "web", "server:web", "run a web process: pages and streams")
-    _add(commands, "worker", "server:worker", "run a worker: verdicts, messages, upkeep")
+    _add(commands, "worker", "server:worker", "run a worker: verdicts, messages, periodic jobs")
     demo = _add(commands, "demo", "server:demo", "run everything with sample people and a local Telegram")
     demo.option("--reset", action="store_true", text="delete the demo's data first")
     demo.option(
         "--language",
         choices=("ru", "en"),
-        text="of the sample people and their words (default: the locale's)",
+        text="language of the sample data (default: the locale's)",
     )
-    _add(commands, "migrate", "server:migrate", "bring the database to this version")
+    _add(commands, "migrate", "server:migrate", "apply the missing migrations to the database")
     rotate = _add(
         commands, "rotate-key", "server:rotate_key", "change the secret key: everybody has to log in again"
     )
@@ -103,24 +105,24 @@ def build_parser() -> Parser:
         commands,
         "broadcast",
         "commands:broadcast",
-        "list the own broadcasts' senders, one JSON object a line",
+        "list the senders of own broadcasts, one JSON object a line",
     )
     broadcast.option("id", metavar="ID", nargs="?", type=int, text="only those of this webinar")
     broadcast.option(
         "--media-key",
         action="store_true",
-        text="print the key of media addresses, for a proxy that checks them",
+        text="print the key that signs media addresses, for a proxy that checks them",
     )
     journal = _add(commands, "journal", "commands:journal", "list the facts, one JSON object a line")
     journal.webinar_option()
     verdicts = _add(commands, "verdicts", "commands:verdicts", "list the verdicts, one JSON object a line")
     verdicts.webinar_option(required=True)
     messages = _add(
-        commands, "messages", "commands:messages", "list what was written in a room, one JSON object a line"
+        commands, "messages", "commands:messages", "list the messages of a room, one JSON object a line"
     )
     messages.webinar_option(required=True)
     _add_outbox(commands)
-    audit = _add(commands, "audit", "commands:audit", "list who did what, one JSON object a line")
+    audit = _add(commands, "audit", "commands:audit", "list the audit log, one JSON object a line")
     audit.webinar_option()
     audit.option("--person", metavar="LOGIN", text="only actions by or about this person")
     audit.option("--action", metavar="ACTION", text="only this kind of action, such as role_assigned")
@@ -138,19 +140,19 @@ def _add(
 
 def _add_person(commands: argparse._SubParsersAction[Parser]) -> None:
     actions = _add(commands, "person", "", "manage the accounts of people").commands()
-    add = _add(actions, "add", "people:add_person", "make an account and print it as JSON")
+    add = _add(actions, "add", "people:add_person", "create an account and print it as JSON")
     close = _add(actions, "close", "people:close_person", "close an account: nobody can log in to it")
     export = _add(actions, "export", "people:export_person", "write all data of a person as JSON")
-    erase = _add(actions, "erase", "people:erase_person", "anonymize a person for ever")
+    erase = _add(actions, "erase", "people:erase_person", "anonymize a person permanently")
     reset = _add(
         actions,
         "reset-second-factor",
         "people:reset_second_factor",
-        "ask a person for no codes any more, and log them out everywhere",
+        "remove a person's second factor and log them out everywhere",
     )
     for action in (add, close, export, erase, reset):
         action.option("login", metavar="LOGIN", text="the person's e-mail address, phone number or name")
-    add.option("--role", required=True, choices=ROLES, text="what the person may do")
+    add.option("--role", required=True, choices=ROLES, text="the role, which decides what the person may do")
     add.option("--name", default="", text="the name that others see (default: made from the login)")
     add.option("--inviter", metavar="LOGIN", text="who invited the person")
     add.option("--password-stdin", action="store_true", text="read the password from standard input")
@@ -162,15 +164,15 @@ def _add_person(commands: argparse._SubParsersAction[Parser]) -> None:
         type=Path,
         metavar="FILE",
         required=True,
-        text="write those of imported people to this CSV file; it must not exist",
+        text="write the links of imported people to this CSV file; it must not exist",
     )
     export.option("file", type=Path, metavar="FILE", text="the file to write; it must not exist")
 
 
 def _add_import(commands: argparse._SubParsersAction[Parser]) -> None:
-    actions = _add(commands, "import", "", "bring people and webinars over from another system").commands()
+    actions = _add(commands, "import", "", "import people and webinars from another system").commands()
     wordpress = _add(
-        actions, "wordpress", "imports:import_wordpress", "import webinars and people of a WordPress site"
+        actions, "wordpress", "imports:import_wordpress", "import webinars and people from a WordPress site"
     )
     wordpress.option("file", type=Path, metavar="FILE", text="the site's export (Tools, Export), an XML file")
     wordpress.option("--users", type=Path, metavar="FILE", text="a CSV file of the site's users")
@@ -178,15 +180,15 @@ def _add_import(commands: argparse._SubParsersAction[Parser]) -> None:
         "--mapping",
         type=Path,
         metavar="FILE",
-        text="which roles and fields mean what, as JSON (docs/import.md)",
+        text="a JSON file with the meaning of roles and fields (docs/import.md)",
     )
-    wordpress.option("--dry-run", action="store_true", text="only say what would be imported")
+    wordpress.option("--dry-run", action="store_true", text="only report what would be imported")
 
 
 def _add_site(commands: argparse._SubParsersAction[Parser]) -> None:
     actions = _add(commands, "site", "", "show and change the site's own settings").commands()
     _add(actions, "show", "site:show", "print the settings as JSON")
-    change = _add(actions, "set", "site:change", "change the settings that are named, and print all")
+    change = _add(actions, "set", "site:change", "change the given settings and print all of them")
     for name, text in SITE_SETTINGS.items():
         change.option(f"--{name}", metavar="TEXT", text=text)
     change.option("--logo", type=Path, metavar="FILE", text="a picture for the header: JPEG, PNG or WebP")
@@ -197,10 +199,10 @@ def _add_webinar(commands: argparse._SubParsersAction[Parser]) -> None:
     actions = _add(commands, "webinar", "", "list webinars and change their status").commands()
     _add(actions, "list", "commands:list_webinars", "list every webinar, one JSON object a line")
     for name, text in (
-        ("start", "go on air"),
+        ("start", "start the broadcast"),
         ("stop", "end the broadcast"),
         ("pause", "pause the broadcast"),
-        ("resume", "go on after a pause"),
+        ("resume", "resume the broadcast after a pause"),
         ("archive", "archive a finished webinar"),
     ):
         action = _add(actions, name, "commands:change_webinar", text)
@@ -216,9 +218,9 @@ def _add_outbox(commands: argparse._SubParsersAction[Parser]) -> None:
     held = _add(actions, "held", "backup:list_held", "count the messages that a restore holds")
     resolve = _add(actions, "resolve", "backup:resolve_held", "settle the messages that a restore holds")
     outcome = resolve.add_mutually_exclusive_group(required=True)
-    outcome.add_argument("--delivered", action="store_true", help=gettext("they arrived"))
+    outcome.add_argument("--delivered", action="store_true", help=gettext("mark them as delivered"))
     outcome.add_argument(
-        "--resend", action="store_true", help=gettext("send them, perhaps for the second time")
+        "--resend", action="store_true", help=gettext("send them, possibly for the second time")
     )
     for action in (held, resolve):
         # A default here would overwrite the value of `efir outbox --webinar ID held`.
@@ -231,22 +233,24 @@ def _add_outbox(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def _add_backup(commands: argparse._SubParsersAction[Parser]) -> None:
-    backup = _add(commands, "backup", "backup:run_backup", "write everything into one file")
+    backup = _add(commands, "backup", "backup:run_backup", "back up everything into one file")
     backup.option("file", type=Path, metavar="FILE", text="the file to write")
     backup.option("--overwrite", action="store_true", text="replace FILE if it exists")
-    restore = _add(commands, "restore", "backup:run_restore", "read a backup into an empty installation")
+    restore = _add(commands, "restore", "backup:run_restore", "restore a backup into an empty installation")
     restore.option("file", type=Path, metavar="FILE", text="the backup")
     restore.option(
         "--check",
         action="store_true",
-        text="only try FILE in a scratch database and say whether it can be restored",
+        text="only restore FILE into a scratch database, to check it",
     )
-    restore.option("--assume-nothing-sent", action="store_true", text="hold no messages: none was sent since")
+    restore.option(
+        "--assume-nothing-sent", action="store_true", text="hold no messages: none was sent since the backup"
+    )
     restore.option("--clear-sessions", action="store_true", text="log everybody out")
     # The names of release 0.1, hidden from the help.
     for name in ("--nothing-sent-since", "--end-sessions"):
         restore.add_argument(name, action="store_true", help=argparse.SUPPRESS)
-    verify = _add(commands, "verify", "backup:run_verify", "check that everything in the database agrees")
+    verify = _add(commands, "verify", "backup:run_verify", "check the database for contradictions")
     for parser in (backup, restore, verify):
         parser.set_defaults(needs="database")
 
