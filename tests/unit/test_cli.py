@@ -110,7 +110,7 @@ def test_russian_help_is_russian_throughout():
 
 
 def test_help_tells_the_exit_codes():
-    assert "Exit codes: 0 done; 1 refused, failed" in efir("--help").stdout
+    assert "Exit codes: 0 success; 1 refused, failed" in efir("--help").stdout
 
 
 def test_version():
