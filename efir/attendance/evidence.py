@@ -274,23 +274,26 @@ def timeline_of(webinar: Webinar) -> BroadcastTimeline | None:
 class AttendanceStatus(NamedTuple):
     """One person's part in a webinar.
 
-    `gets_recording`: judged as not attended, so the recording will be sent. `had_seat`: they may watch it as well.
+    `gets_recording`: judged as not attended, so the recording will be sent. `was_judged`: there is a verdict, also of
+    somebody without a seat whose entry was not recorded, because the process that held them died.
     """
 
     was_there: bool = False
     gets_recording: bool = False
     had_seat: bool = False
+    was_judged: bool = False
 
     @property
     def may_watch_recording(self) -> bool:
         """Whether the person finds the recording in the room and in their account."""
-        return self.was_there or self.had_seat
+        return self.was_there or self.had_seat or self.was_judged
 
 
 def attendance_status(webinar_id: int, person_id: int) -> AttendanceStatus:
     """Return the person's part; one query."""
     there = Participation.objects.filter(webinar_id=webinar_id, person_id=person_id)
-    missed = Verdict.objects.filter(webinar_id=webinar_id, lead_id=person_id, attended=False)
+    judged = Verdict.objects.filter(webinar_id=webinar_id, lead_id=person_id)
     seat = Seat.objects.filter(webinar_id=webinar_id, person_id=person_id)
-    row = Person.objects.filter(pk=person_id).values_list(Exists(there), Exists(missed), Exists(seat)).first()
+    facts = (Exists(there), Exists(judged.filter(attended=False)), Exists(seat), Exists(judged))
+    row = Person.objects.filter(pk=person_id).values_list(*facts).first()
     return AttendanceStatus(*row) if row else AttendanceStatus()

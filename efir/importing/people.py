@@ -188,7 +188,8 @@ class _Rows:
         """Return the row, refused if it cannot be taken: others may name it as their inviter all the same."""
         foreign_id, role_there = self._cell(cells, "id"), self._cell(cells, "role")
         login = normalize_login(self._cell(cells, "login")[:1000])
-        inviter = clean_token(self._cell(cells, "inviter")[:1000])
+        # WordPress writes 0 for nobody; another column may name somebody all the same.
+        inviter = clean_token(self._cell(cells, "inviter", but="0")[:1000])
         role = _highest(role_there, self._mapping)
         user = User(
             row=Row(self._report, self._file, line, KIND, foreign_id[:40]),
@@ -197,7 +198,7 @@ class _Rows:
             login=login,
             email=self._cell(cells, "email"),
             role=role or Role.CANDIDATE,
-            wanted="" if inviter == "0" else inviter,  # WordPress writes 0 for nobody
+            wanted=inviter,
             code=self._cell(cells, "code").lower(),
         )
         if len(cells) < self._width or any(cells[self._width :]):
@@ -216,10 +217,10 @@ class _Rows:
             _clean_texts(user, self._cell(cells, "name"))
         return user
 
-    def _cell(self, cells: Sequence[str], field: str) -> str:
-        """Return the first filled cell of this field, or an empty text."""
+    def _cell(self, cells: Sequence[str], field: str, but: str = "") -> str:
+        """Return the first filled cell of this field that is not `but`, or an empty text."""
         filled = (cells[place].strip() for place in self._places[field] if place < len(cells))
-        return next(filter(None, filled), "")
+        return next((cell for cell in filled if cell and cell != but), "")
 
 
 def _highest(text: str, mapping: ImportMapping) -> Role | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ from efir.importing.mapping import ImportMapping
 from efir.importing.models import ImportedRecord
 from efir.importing.post_text import html_to_text
 from efir.importing.report import Report, Row
+from efir.importing.start_times import read_start
 from efir.importing.wxr import MAX_CHARACTERS, Export, Post
 from efir.lib import clock
 from efir.lib.text import clean_line
@@ -116,7 +117,7 @@ class _Reader:
             raise _Refused("status_unknown", status=status[:40])
         is_draft = post.status not in _PUBLISHED
         text = self._meta("start")
-        starts_at = self._start(text)
+        starts_at = read_start(text, self._mapping.date_formats, self._zone)
         if text and starts_at is None:
             raise _Refused("start_unreadable", text=text[:60])
         if starts_at is None and not is_draft:
@@ -149,18 +150,6 @@ class _Reader:
 
     def _meta(self, name: str) -> str:
         return clean_line(self._post.meta.get(self._mapping.meta[name], "")[:MAX_CHARACTERS])
-
-    def _start(self, text: str) -> datetime | None:
-        """Return the moment, or None if it cannot be read or does not exist in the zone."""
-        parsed = (_parse(text, form) for form in ("", *self._mapping.date_formats))
-        moment = next(filter(None, parsed), None)
-        if moment is None or not 2000 <= moment.year <= 2100:
-            return None
-        if moment.tzinfo is None:
-            local, moment = moment, moment.replace(tzinfo=self._zone)
-            if moment.astimezone(UTC).astimezone(self._zone).replace(tzinfo=None) != local:
-                return None
-        return moment.astimezone(UTC)
 
     def _length(self) -> int:
         text = self._meta("length_min")
@@ -208,16 +197,6 @@ class _Reader:
             self._row.note("recording_unusable")
             return ""
         return url
-
-
-def _parse(text: str, form: str) -> datetime | None:
-    """Return the time in this form, or in ISO 8601 for an empty one; None if it is in another."""
-    if not form and ":" not in text:
-        return None  # a date alone would be read as midnight
-    try:
-        return datetime.strptime(text, form) if form else datetime.fromisoformat(text)  # noqa: DTZ007  # the zone is the mapping's
-    except ValueError:
-        return None
 
 
 def write_webinar(plan: WebinarPlan, source: str) -> Webinar:

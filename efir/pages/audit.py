@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import FieldDoesNotExist
 from django.core.paginator import Paginator
@@ -13,7 +14,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.functional import Promise
 from django.utils.http import urlencode
-from django.utils.timezone import make_aware
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -23,11 +23,12 @@ from efir.accounts.capabilities import Capability, Role, capability_required, pe
 from efir.accounts.models import LOGIN_MAX_LENGTH, Person, normalize_login
 from efir.audit.actions import Action
 from efir.hooks.actions import Source
-from efir.lib import ids
+from efir.lib import clock, ids
 from efir.lib.text import clean_token
 from efir.pages.audit_entries import AuditFilter, AuditRecord, find_entries, load_entries
 from efir.site_settings.models import SiteSettings
-from efir.webinars.models import Webinar
+from efir.webinars.labels import zone_label
+from efir.webinars.models import Webinar, default_time_zone
 
 ON_A_PAGE = 50
 # Nobody chooses from a longer list: older webinars have a link on their own page.
@@ -54,6 +55,7 @@ _DETAIL_LABELS: dict[str, Promise] = {
 @capability_required(Capability.ASSIGN_ROLES)
 def audit_log(request: HttpRequest) -> HttpResponse:
     """Show a page of entries, the latest first."""
+    zone = ZoneInfo(default_time_zone())
     asked = {name: clean_token(request.GET.get(name, "")[:LOGIN_MAX_LENGTH]) for name in _FILTERS}
     person = asked["person"] and Person.objects.filter(login=normalize_login(asked["person"])).first()
     webinar_id = ids.parse(asked["webinar"])
@@ -61,8 +63,8 @@ def audit_log(request: HttpRequest) -> HttpResponse:
         webinar_id=(webinar_id or NO_ID) if asked["webinar"] else None,
         person_id=(person.pk if person else NO_ID) if asked["person"] else None,
         action=asked["action"] if asked["action"] in Action.values else "",
-        since=_midnight(asked["since"]),
-        until=_midnight(asked["until"], later=timedelta(days=1)),
+        since=_midnight(asked["since"], zone),
+        until=_midnight(asked["until"], zone, later=timedelta(days=1)),
     )
     page = Paginator(find_entries(wanted), ON_A_PAGE).get_page(request.GET.get("page"))
     lines = [
@@ -82,6 +84,8 @@ def audit_log(request: HttpRequest) -> HttpResponse:
         "people": _people_to_choose(asked["person"], person or None),
         "webinars": _webinars_to_choose(asked["webinar"], webinar_id),
         "more": f"&{kept}" if kept else "",
+        "zone": zone,
+        "zone_label": zone_label(clock.now(), zone),
     }
     return render(request, "pages/audit.html", context | asked)
 
@@ -105,10 +109,10 @@ def _webinars_to_choose(asked: str, chosen_id: int | None) -> list[tuple[str, st
     return list(choices.items())
 
 
-def _midnight(day: str, later: timedelta = timedelta()) -> datetime | None:
-    """Return the beginning of a day such as 2026-11-25, in the zone in which the page shows times; else None."""
+def _midnight(day: str, zone: ZoneInfo, later: timedelta = timedelta()) -> datetime | None:
+    """Return the beginning of a day such as 2026-11-25 in the zone; None if it is no day."""
     try:
-        return make_aware(datetime.combine(date.fromisoformat(day) + later, time.min))
+        return datetime.combine(date.fromisoformat(day) + later, time.min, zone).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

@@ -49,5 +49,8 @@ def own_recording(request: HttpRequest, webinar_id: int) -> HttpResponse:
 def _past_webinars(person: Person) -> QuerySet[Webinar]:
     seats = Seat.objects.filter(webinar=OuterRef("pk"), person=person)
     entries = Participation.objects.filter(webinar=OuterRef("pk"), person=person)
+    # Somebody whose entry was not recorded may have one as well.
+    verdicts = Verdict.objects.filter(webinar=OuterRef("pk"), lead=person)
     past = Webinar.objects.filter(status__in=[Status.FINISHED, Status.ARCHIVED])
-    return past.filter(Q(Exists(seats)) | Q(Exists(entries))).order_by("-finished_at", "-pk")
+    own = Q(Exists(seats)) | Q(Exists(entries)) | Q(Exists(verdicts))
+    return past.filter(own).order_by("-finished_at", "-pk")

@@ -17,7 +17,7 @@ from efir.accounts.sessions import current_person, request_context
 from efir.attendance.evidence import timeline_of
 from efir.attendance.labels import rule_sentences
 from efir.attendance.report.panels import draw_numbers, progress_of, scale_of
-from efir.attendance.report.stats import rule_of
+from efir.attendance.report.stats import count_seats, rule_of
 from efir.attendance.report.verdict_list import held_by_webinar, list_verdicts
 from efir.broadcast.stream_keys import encoder_of
 from efir.hooks.actions import ActionRefused, Code
@@ -158,4 +158,6 @@ def _webinar_context(request: HttpRequest, webinar: Webinar) -> dict[str, Any]:
             context["message_list"] = list_messages(webinar, request.GET)
         elif webinar.state is not Status.DRAFT:
             context["reachability"] = reachability_of(webinar)
+    if webinar.state is Status.SCHEDULED:
+        _, context["devices"] = count_seats(webinar)
     return context

@@ -42,6 +42,7 @@ from efir.telegram.outbox.completion import readdress
 from efir.telegram.outbox.message_types import OutgoingMessage, escape_line, site_title
 from efir.webinars.absolute_urls import absolute_url
 from efir.webinars.labels import absolute_time
+from efir.webinars.models import default_time_zone
 
 # Nobody waits longer at the page that says "in a few seconds".
 EXPIRES_AFTER = timedelta(minutes=15)
@@ -275,7 +276,7 @@ def _forgotten_button() -> tuple[str, str]:
 
 
 def _moment(moment: datetime) -> str:
-    return absolute_time(moment, ZoneInfo(settings.TIME_ZONE))
+    return absolute_time(moment, ZoneInfo(default_time_zone()))
 
 
 # A notice that needs nothing but the name of its person: the text, and the button below it.

@@ -14,7 +14,7 @@ from efir.telegram.health import BotHealth, bot_health
 from efir.telegram.link_tokens import chat_of
 from efir.telegram.models import TelegramChat
 from efir.webinars.labels import absolute_time
-from efir.webinars.models import Webinar
+from efir.webinars.models import Webinar, default_time_zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class LinkStatus:
     def reset_held_until(self) -> str:
         """Return when password links may go to the chat, for people to read; empty if they may go now."""
         held = self.chat and self.chat.reset_from
-        return absolute_time(held, ZoneInfo(settings.TIME_ZONE)) if held and held > clock.now() else ""
+        return absolute_time(held, ZoneInfo(default_time_zone())) if held and held > clock.now() else ""
 
     @property
     def why_unreachable(self) -> str:

@@ -1,7 +1,13 @@
-// The service worker: shows one cached page with its files if a page opened by GET cannot be reached. Everything else
+{% load static %}// The service worker: shows one cached page with its files if a page opened by GET cannot be reached. Everything else
 // (the room's stream, the API, forms) passes it by.
 const CACHE = "efir-offline-{{ version }}";
-const KEPT = {{ kept }};
+const KEPT = [
+  {% for address in addresses %}"{{ address }}",
+  {% endfor %}{% if site_settings.logo %}"{{ site_settings.logo_paths.logo }}",
+  "{{ site_settings.logo_paths.icon }}",{% else %}"{% static "img/logo.svg" %}",
+  "{% static "img/favicon.svg" %}",{% endif %}
+  {% if site_settings.accent %}"{{ site_settings.stylesheet_path }}",{% endif %}
+];
 const [PAGE, ...FILES] = KEPT;
 
 addEventListener("install", (event) => {

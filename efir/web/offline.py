@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_safe
 
-# All files of the page.
-FILES = ("css/efir.css", "js/back_online.js", "img/logo.svg", "img/favicon.svg")
+# The files of the page, beside the logo and the accent of the site: the worker's template knows those.
+FILES = ("css/efir.css", "js/back_online.js")
 PAGE = "offline.html"
 # Without navigation and logout, since the stored page is the same for everybody.
 CONTEXT = {"bare": True}
@@ -30,13 +28,11 @@ def page(request: HttpRequest) -> HttpResponse:
 def worker(request: HttpRequest) -> HttpResponse:
     """Send the service worker; it is at the root, so that it may respond for every page.
 
-    It contains a hash of what it stores. So with a new release or another language its text changes, and the browser
-    installs the new one.
+    It contains a hash of what it stores. So with a new release, another logo or another language its text changes, and
+    the browser installs the new one.
     """
     addresses = [reverse("offline"), *map(static, FILES)]
     html = render_to_string(PAGE, CONTEXT, request)
-    context = {
-        "version": hashlib.sha256("\n".join([*addresses, html]).encode()).hexdigest()[:12],
-        "kept": mark_safe(json.dumps(addresses)),  # noqa: S308  # addresses of our own
-    }
+    version = hashlib.sha256("\n".join([*addresses, html]).encode()).hexdigest()[:12]
+    context = {"version": version, "addresses": addresses}
     return render(request, "offline.js", context, content_type="text/javascript; charset=utf-8")

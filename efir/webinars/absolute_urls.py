@@ -7,7 +7,9 @@ from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.utils import translation
+from django.utils.translation import gettext
 
+from efir.site_settings.current import current
 from efir.webinars.models import Webinar
 from efir.webinars.posters.formats import SHARE_IMAGE, poster_path
 
@@ -22,6 +24,14 @@ def absolute_url(path: str) -> str:
 def room_url(webinar: Webinar) -> str:
     """Return the URL of the webinar's room."""
     return absolute_url(f"/account/webinar_room/{webinar.pk}/")
+
+
+def room_line(webinar: Webinar) -> str:
+    """Return the line of a calendar entry that says where the room is, and on whose site."""
+    words = {"address": room_url(webinar), "site": current().name}
+    if words["site"]:
+        return gettext("Комната вебинара на сайте «%(site)s»: %(address)s") % words
+    return gettext("Комната вебинара: %(address)s") % words
 
 
 def share_image_url(webinar: Webinar) -> str:
@@ -49,7 +59,7 @@ def google_calendar_url(webinar: Webinar) -> str:
         "action": "TEMPLATE",
         "text": webinar.title,
         "dates": "/".join(f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}" for moment in moments),
-        "details": room_url(webinar),
+        "details": room_line(webinar),
         "location": room_url(webinar),
     }
     return f"https://calendar.google.com/calendar/render?{urlencode(query)}"

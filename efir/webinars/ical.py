@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from icalendar import Alarm, Calendar, Event
 
-from efir.webinars.absolute_urls import room_url
+from efir.webinars.absolute_urls import room_line, room_url
 from efir.webinars.models import Webinar
 
 REFRESH_INTERVAL = timedelta(hours=1)
@@ -40,8 +40,7 @@ def render_calendar(webinars: Iterable[Webinar], *, name: str = "") -> bytes:
 def _event(webinar: Webinar) -> Event:
     changed = webinar.changed_at or webinar.created_at
     speaker = _("Спикер: %(name)s") % {"name": webinar.speaker_name} if webinar.speaker_name else ""
-    room = _("Комната вебинара: %(address)s") % {"address": room_url(webinar)}
-    description = "\n\n".join(filter(None, [speaker, webinar.description.strip(), room]))
+    description = "\n\n".join(filter(None, [speaker, webinar.description.strip(), room_line(webinar)]))
     event = Event()
     event.add("uid", event_uid(webinar))
     event.add("sequence", webinar.version)

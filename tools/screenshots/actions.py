@@ -274,6 +274,11 @@ def listen_to_own(page: Page) -> None:
     page.locator("#sound-only").click()
 
 
+def watch_own_smaller(page: Page) -> None:
+    watch_own(page)
+    page.locator("#small-picture").click()
+
+
 def watch_own_in_vain(page: Page) -> None:
     """Enter before the speaker sends anything."""
     page.route("**/video/**", lambda route: route.fulfill(status=404))

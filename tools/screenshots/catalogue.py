@@ -125,7 +125,10 @@ def _account() -> list[State]:
         State(name="site", path="/account/site/", login="admin", fixture="branded"),
         State(name="branded-schedule", path="/webinars/", fixture="branded"),
         State(name="branded-consent", path="/consent/", fixture="branded"),
+        State(name="branded-offline", path="/offline/", fixture="branded"),
         State(name="branded-contacts", path="/account/contacts/", login="alone", fixture="branded"),
+        State(name="own-webinars", path="/account/webinars/", login="kate"),
+        State(name="own-webinars-none", path="/account/webinars/", login="newpartner"),
         State(name="own-seat", path="/account/seats/{soon}/", login="kate"),
         State(
             name="own-seat-reminded",
@@ -234,6 +237,14 @@ def _room() -> list[State]:
             fixture="broadcast",
             ready="#player.sound-only video",
             action=actions.listen_to_own,
+        ),
+        State(
+            name="room-own-smaller",
+            path=ROOM + "{low}/",
+            login="kate",
+            fixture="broadcast",
+            ready="#small-picture[aria-pressed=true]",
+            action=actions.watch_own_smaller,
         ),
         State(
             name="room-own-waiting",

@@ -6,7 +6,7 @@ Each fixture returns the values for the placeholders in the catalogue's paths.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import BytesIO
 from uuid import uuid4
 
@@ -25,6 +25,7 @@ from efir.broadcast import recordings
 from efir.broadcast.models import (
     BroadcastSession,
     Container,
+    LowSegment,
     Recording,
     RecordingState,
     Segment,
@@ -63,6 +64,7 @@ from tools.screenshots.held_webinars import (
 from tools.screenshots.video import store_file, store_segments
 
 SECONDS = 3  # of video
+SECOND = timedelta(seconds=1)
 
 QUESTIONS = (
     ("kate", "Сколько времени это занимает в неделю?", Kind.QUESTION),
@@ -116,7 +118,7 @@ def quiet() -> dict[str, str]:
 
 
 def broadcast() -> dict[str, str]:
-    """Create people, a scheduled webinar with its own broadcast, and one that is live."""
+    """Create people, a scheduled webinar with its own broadcast, and two that are live, one with a lower rung."""
     people = _create_people()
     own = {"video": Video.OWN, "player_url": ""}
     ahead = schedule("Своё дело без вложений", NOW + 10 * MINUTE, poster=_create_poster(0), **own)
@@ -124,7 +126,46 @@ def broadcast() -> dict[str, str]:
         schedule("Зачем нам живые эфиры", NOW - 12 * MINUTE, poster=_create_poster(2), **own)
     )
     core.book_seat(live.pk, people["kate"])
-    return _path_values(people) | {"ahead": str(ahead.pk), "live": str(live.pk)}
+    low = start_webinar(schedule("Первые сто клиентов", NOW - 5 * MINUTE, poster=_create_poster(3), **own))
+    with at_time(NOW):
+        init, names = _send_picture(low, NOW - SECONDS * SECOND, on_air=True)
+        for segment, file in zip(low.segments.order_by("number"), names, strict=True):
+            # Never read: the test's own server sends the picture.
+            LowSegment.objects.create(
+                webinar=low,
+                segment=segment,
+                name=f"low-{file}",
+                init=init,
+                size=1,
+                live_number=segment.number,
+                live_break=0,
+            )
+    return _path_values(people) | {"ahead": str(ahead.pk), "live": str(live.pk), "low": str(low.pk)}
+
+
+def _send_picture(
+    webinar: Webinar, starts_at: datetime, *, on_air: bool = False, **session_fields: object
+) -> tuple[str, list[str]]:
+    """Store some seconds of an own broadcast; return the names of the init segment and of the others."""
+    session = BroadcastSession.objects.create(webinar=webinar, source=SessionSource.BROWSER, **session_fields)
+    container = Container.objects.create(session=session, first_n=0, kind="mp4", resume_n=0)
+    init, names = store_segments(webinar.pk, SECONDS)
+    for number, file in enumerate(names):
+        Segment.objects.create(
+            webinar=webinar,
+            session=session,
+            container=container,
+            number=number,
+            name=file,
+            init=init,
+            size=1,
+            starts_at=starts_at + number * SECOND,
+            duration_s=1,
+            media_start=number,
+            frames=30,
+            **({"live_number": number, "live_break": 0} if on_air else {}),
+        )
+    return init, names
 
 
 def recorded() -> dict[str, str]:
@@ -142,28 +183,8 @@ def recorded() -> dict[str, str]:
         webinar = start_webinar(schedule(titles[name], starts_at, **own))
         with at_time(starts_at + HOUR):
             over[name] = core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
-        session = BroadcastSession.objects.create(
-            webinar=webinar,
-            source=SessionSource.BROWSER,
-            state=SessionState.ENDED,
-            finished=name != "preparing",
-        )
-        container = Container.objects.create(session=session, first_n=0, kind="mp4", resume_n=0)
-        init, names = store_segments(webinar.pk, SECONDS)
-        for segment, file in enumerate(names):
-            Segment.objects.create(
-                webinar=webinar,
-                session=session,
-                container=container,
-                number=segment,
-                name=file,
-                init=init,
-                size=1,
-                starts_at=starts_at + timedelta(seconds=segment),
-                duration_s=1,
-                media_start=segment,
-                frames=30,
-            )
+        sent = {"state": SessionState.ENDED, "finished": name != "preparing"}
+        init, names = _send_picture(webinar, starts_at, **sent)
         if name != "preparing":
             file, size = store_file(webinar.pk, init, names)
             Recording.objects.create(

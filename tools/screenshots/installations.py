@@ -73,6 +73,7 @@ def _environ(data_dir: str, port: int) -> dict[str, str]:
         "EFIR_PORT": str(port),
         "EFIR_LOG_LEVEL": "ERROR",
         "EFIR_HLS_HOSTS": HLS_HOST,
+        "EFIR_LOW_RUNG": "1",
         "EFIR_RTMP_URL": "rtmp://webinars.example.org:1935/live",
     }
 

@@ -6,8 +6,8 @@ reconnects they had.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import accumulate
@@ -57,7 +57,8 @@ class Funnel:
     `phones` and `computers` are the seats whose people said what they mean to watch on.
 
     `walk_ins` entered without a seat. While on air `stayed` are those who are there now. For `unseen` it is unknown
-    whether they stayed, whatever a person has decided about them.
+    whether they stayed, whatever a person has decided about them. `devices`: how many of those with a seat said by
+    which `Device` they mean to watch.
     """
 
     seats: int
@@ -67,8 +68,7 @@ class Funnel:
     stayed: int
     unseen: int = 0
     pressed_cta: int | None = None
-    phones: int = 0
-    computers: int = 0
+    devices: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def stats_of(webinar: Webinar, timeline: BroadcastTimeline, rule: Rule) -> Stats
     classification = Classification.objects.filter(webinar=webinar).first() or Classification()
     done_at, pruned = classification.done_at, classification.evidence_pruned_at is not None
     # The number changes with the fields of `Stats`: an older release may have filled the cache.
-    key = f"stats-2-{webinar.pk}-{done_at:%Y%m%d%H%M%S%f}" if done_at else ""
+    key = f"stats-3-{webinar.pk}-{done_at:%Y%m%d%H%M%S%f}" if done_at else ""
     stats: Stats | None = cache.get(key) if key else None
     if stats is None:
         stats = Stats(
@@ -134,17 +134,18 @@ def funnel_of(
         counts["pressed_cta"] = presses_by_leads(webinar).count()
     else:
         counts["saw_cta"] = None
+    seats, devices = count_seats(webinar)
+    return Funnel(seats=seats, devices=devices, **counts)
+
+
+def count_seats(webinar: Webinar) -> tuple[int, dict[str, int]]:
+    """Return the number of seats of leads, and how many of these said by which `Device` they mean to watch."""
     if webinar.finished_at:
         seats = webinar.seats.filter(held_by_lead=True)  # settled at the stop
     else:
         seats = webinar.seats.filter(person__in=people_who_can(Capability.IS_LEAD))
-    devices = dict(seats.values_list("device").annotate(Count("pk")).order_by())
-    return Funnel(
-        seats=sum(devices.values()),
-        phones=devices.get("phone", 0),
-        computers=devices.get("computer", 0),
-        **counts,
-    )
+    by_device = dict(seats.values_list("device").annotate(Count("pk")).order_by())
+    return sum(by_device.values()), {device: count for device, count in by_device.items() if device}
 
 
 def _count_verdicts(

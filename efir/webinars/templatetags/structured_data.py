@@ -35,15 +35,19 @@ def event_microdata(webinar: Webinar) -> dict[str, Any]:
 
 
 @register.inclusion_tag("webinars/_preview.html")
-def link_preview(webinar: Webinar | None) -> dict[str, Any]:
-    """Render Open Graph tags: a link to the schedule shows the webinar that is on air or next."""
-    starts_at = webinar.starts_at if webinar else None
+def link_preview(webinar: Webinar | None, path: str = "") -> dict[str, Any]:
+    """Render Open Graph tags: a link shows the webinar that it is about, else the next one, or the site alone.
+
+    path: the page's canonical path; empty if its query must stay, as the code of an invitation must.
+    """
+    starts_at, site = webinar.starts_at if webinar else None, current()
     return {
-        "site_settings": current(),
+        "site_settings": site,
         "webinar": webinar,
         "when": absolute_time(starts_at, webinar.zone) if webinar and starts_at else "",
-        "page": absolute_urls.absolute_url("/webinars/"),
+        "page": absolute_urls.absolute_url(path) if path else "",
         "picture": absolute_urls.share_image_url(webinar) if webinar else "",
+        "logo": absolute_urls.absolute_url(site.logo_paths["touch"]) if site.logo else "",
         "width": SHARE_WIDTH,
         "height": SHARE_HEIGHT,
     }

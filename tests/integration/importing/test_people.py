@@ -63,6 +63,13 @@ def test_people_come_with_roles_and_inviters(run_import):
     assert AuditEntry.objects.get(person_id=person.pk).details == {"role": "candidate"}
 
 
+def test_zero_is_nobody_and_the_next_column_counts(run_import):
+    users = [user(1, "partner"), user(2, inviter="0", ref="1"), user(3, inviter="0", ref="0")]
+    done = run_import(users=users)
+    assert (done.code, done.counts["inviters"]) == (0, {"id": 1})
+    assert (people()["user2"], people()["user3"]) == (("candidate", "user1"), ("candidate", None))
+
+
 def test_inviter_circle_is_left_out_with_its_candidates(run_import):
     done = run_import(
         users=[

@@ -141,6 +141,10 @@ def test_recording_comes_over_where_it_is_mapped(run_import):
         ({"start": "11/25/2026 7pm"}, "start_unreadable"),
         ({"start": "1999-01-01 10:00"}, "start_unreadable"),
         ({"start": "2026-02-01"}, "start_unreadable"),
+        ({"start": "1 февраля 2026"}, "start_unreadable"),
+        ({"start": "30 февраля 2026 в 19:00"}, "start_unreadable"),
+        ({"start": "1 февраля в 19:00"}, "start_unreadable"),
+        ({"start": "2026-02-01 19:00 МСК МСК"}, "start_unreadable"),
         ({"title": " "}, "title_length"),
         ({"title": "ы" * 201}, "title_length"),
         ({"content": "ы" * 20_001}, "text_length"),
@@ -162,6 +166,22 @@ def test_webinar_that_cannot_be_read_is_left_out(run_import, given, reason):
 def test_time_that_the_zone_leaves_out_is_refused(run_import):
     done = run_import([post(1, start="2026-03-29 02:30")], mapping={"time_zone": "Europe/Berlin"})
     assert done.reasons == [("refused", "start_unreadable")]
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        ("1 февраля 2026 г. в 19:05", ""),
+        ("1 Февраля 2026, 19:05", ""),
+        ("01 февраля 2026 года 16:05", "UTC"),
+        ("1.02.2026 19:05 МСК", "Asia/Omsk"),
+        ("2026-02-01T16:05:00Z", "Asia/Omsk"),
+        ("2026-02-01T22:05:00+06:00", ""),
+    ],
+)
+def test_time_in_words_or_with_a_zone_is_read(run_import, text, zone):
+    assert run_import([post(1, start=text)], mapping={"time_zone": zone}).findings == []
+    assert Webinar.objects.get().starts_at == datetime(2026, 2, 1, 16, 5, tzinfo=UTC)
 
 
 def test_own_form_of_time_is_read(run_import):

@@ -40,6 +40,20 @@ def test_recording_is_found_without_telegram(seated, webinar):
     assert f"/account/recordings/{webinar.pk}/" in room
 
 
+def test_whoever_was_judged_without_a_recorded_entry_finds_it(as_role, webinar):
+    """A process that died held them: there is a verdict, and neither a seat nor an entry."""
+    client = as_role(Role.CANDIDATE)
+    classified(webinar, [client.person], "unknown")
+    assert client.get(f"/account/recordings/{webinar.pk}/").url == RECORDING
+    for page in (PAGE, f"/account/webinar_room/{webinar.pk}/"):
+        assert f"/account/recordings/{webinar.pk}/" in client.get(page).content.decode()
+
+
+def test_archived_room_leads_to_past_webinars(as_role, make_webinar):
+    room = as_role(Role.CANDIDATE).get(f"/account/webinar_room/{make_webinar('archived').pk}/")
+    assert f'href="{PAGE}"' in room.content.decode()
+
+
 def test_minutes_watched_are_told(seated, webinar):
     classified(webinar, [seated.person], "watched_too_little", 3000.0, watched_s=720.0, live_s=3600.0)
     assert "12 минут из 60" in seated.get(PAGE).content.decode()

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
+from urllib.parse import quote_plus
+from zoneinfo import ZoneInfo
 
 import pytest
+import vobject
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
+from django.template.loader import render_to_string
+from django.test import Client, RequestFactory
 from PIL import Image
 
 from efir.accounts.capabilities import Role
 from efir.accounts.consent import BASE_VERSION, consent_version, needs_consent
+from efir.accounts.erasure import erase
 from efir.accounts.models import ConsentText, Person
 from efir.audit.models import AuditEntry
 from efir.hooks.actions import Context, Source
 from efir.ops.cli.main import main
 from efir.site_settings import current
-from efir.site_settings.models import LogoFile
+from efir.site_settings.models import LogoFile, SiteSettings
 
 pytestmark = pytest.mark.django_db
 PAGE = "/account/site/"
@@ -142,6 +148,75 @@ def test_uninvited_person_sees_the_sites_contact(as_role, make_person):
     invited = Client()
     invited.force_login(make_person(invited_by=make_person(Role.PARTNER)))
     assert "anna_p" not in page(invited, "/account/contacts/")
+
+
+@pytest.mark.parametrize("state", ["without contacts", "erased"])
+def test_sites_contact_stands_in_for_an_inviter_who_cannot_be_reached(make_person, state):
+    partner, client = make_person(Role.PARTNER), Client()
+    client.force_login(make_person(invited_by=partner))
+    path = "/account/contacts/"
+    current.save({"phone": "+79991234567"}, BY_CLI)
+    Person.objects.filter(pk=partner.pk).update(telegram_name="polina_p")
+    assert "tel:+79991234567" not in page(client, path)
+    Person.objects.filter(pk=partner.pk).update(telegram_name="")
+    if state == "erased":
+        erase(partner.pk, BY_CLI)
+    assert "tel:+79991234567" in page(client, path)
+    current.save({"phone": ""}, BY_CLI)
+    assert 'href="/account/webinar_room/"' in page(client, path)
+
+
+def test_contacts_without_anybody_lead_to_the_room(as_role):
+    html = page(as_role(Role.CANDIDATE), "/account/contacts/")
+    assert 'href="/account/webinar_room/"' in html
+    assert "контактов здесь нет" not in html
+
+
+def test_own_logo_stands_wherever_efirs_stood(admin, make_webinar):
+    admin.post(PAGE, {"logo": png()})
+    archived = make_webinar("archived")
+    for path in (
+        "/webinars/",
+        "/offline/",
+        f"/account/webinar_room/{archived.pk}/",
+        "/account/webinar_room/",
+    ):
+        html = page(admin, path)
+        assert "/site/logo/" in html
+        assert "img/logo" not in html, path
+
+
+def test_invitations_and_an_empty_schedule_have_a_preview(admin, make_person):
+    admin.post(PAGE, {"name": "Клуб", "logo": png()})
+    partner = make_person(Role.PARTNER)
+    for path in ("/webinars/", f"/signup/?ref={partner.ref_code}"):
+        html = page(Client(), path)
+        assert '<meta property="og:site_name" content="Клуб">' in html
+        assert re.search(r'property="og:image" content="http[^"]+/touch.png"', html)
+    # A messenger that follows a canonical address would lose who invited.
+    assert "og:url" not in html
+    assert "canonical" not in html
+
+
+def test_calendar_entry_says_whose_room_it_is(make_webinar):
+    webinar = make_webinar("scheduled")
+    current.save({"name": "Клуб «Рассвет»"}, BY_CLI)
+    entry = vobject.readOne(page(Client(), f"/webinars/{webinar.pk}/calendar.ics")).vevent
+    assert "на сайте «Клуб «Рассвет»»" in entry.description.value
+    assert quote_plus("Комната вебинара на сайте «Клуб") in page(Client())
+
+
+def test_failed_request_names_the_site_without_the_database(monkeypatch):
+    monkeypatch.setattr(current, "_cached", SiteSettings(name="Клуб"))
+    html = render_to_string("503.html", {}, RequestFactory().get("/"))
+    assert " · Клуб</title>" in html
+
+
+def test_audit_shows_the_sites_time_and_names_it(admin, clock):
+    current.save({"time_zone": "Asia/Omsk"}, BY_CLI)
+    html = page(admin, "/account/audit/?since=2026-11-23&until=2026-11-23")
+    assert "Время: UTC+6." in html
+    assert f"{clock.moment.astimezone(ZoneInfo('Asia/Omsk')):%d.%m.%Y %H:%M:%S}" in html
 
 
 def test_audit_log_names_nobody(admin):

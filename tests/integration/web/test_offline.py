@@ -11,8 +11,12 @@ from django.contrib.staticfiles import finders
 from django.test import Client, RequestFactory
 
 from efir.demo import components
+from efir.hooks.actions import Context, Source
+from efir.site_settings import current
+from efir.site_settings.files import store
+from efir.site_settings.logo import NAMES
 
-KEPT = re.compile(r"const KEPT = \[(.*?)\];")
+KEPT = re.compile(r"const KEPT = \[(.*?)\];", re.DOTALL)
 TOKEN = re.compile(r"--([a-z0-9-]+):")
 
 pytestmark = pytest.mark.django_db
@@ -24,14 +28,28 @@ def worker(language: str = "ru") -> str:
     return answer.content.decode()
 
 
+@pytest.fixture(params=["efir", "branded"])
+def site(request):
+    if request.param == "branded":
+        store("d" * 32, dict.fromkeys(NAMES, b"picture"))
+        current.save({"logo": "d" * 32, "accent": "#aa0000"}, Context(None, Source.CLI))
+
+
+@pytest.mark.usefixtures("site")
 def test_worker_caches_all_files_of_the_page():
     kept = set(re.findall(r'"([^"]+)"', KEPT.search(worker())[1]))
     html = Client().get("/offline/").content.decode()
     shown = set(
         re.findall(r'<(?:link rel="(?:icon|stylesheet)"|img|script)[^>]*?(?:href|src)="([^"]+)"', html)
     )
-    assert shown <= kept
+    assert shown == kept - {"/offline/"}
     assert "/offline/" in kept
+
+
+def test_worker_changes_with_the_logo():
+    before = worker()
+    current.save({"logo": "d" * 32}, Context(None, Source.CLI))
+    assert worker() != before
 
 
 def test_worker_changes_with_the_language():
