@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -22,12 +23,18 @@ from efir.webinars.endpoint import (
     action_endpoint,
     answer_refusal,
     parse_bool,
+    speaker_page_path,
     state_summary,
 )
 from efir.webinars.forms import RecordingForm
 from efir.webinars.labels import past_start_warning
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
+
+DRAFT_KEPT = gettext_lazy(
+    "Этот черновик остаётся: из него уже пробовали студию, или его перенесли с другого сайта. Возьмите его для "
+    "следующего вебинара: всё в нём можно изменить."
+)
 
 
 @action_endpoint(Capability.MANAGE_STATUS)
@@ -83,6 +90,9 @@ def delete(request: HttpRequest, webinar_id: int) -> HttpResponse:
                 return render(request, "pages/delete_draft.html", {"webinar": webinar})
         core.delete_draft(webinar_id, request_context(request))
     except ActionRefused as refused:
+        is_kept = refused.code is Code.LOCKED and Webinar.objects.filter(pk=webinar_id, status=Status.DRAFT)
+        if is_kept and prefers_html(request):
+            return redirect_with_message(request, speaker_page_path(webinar_id), str(DRAFT_KEPT), error=True)
         return answer_refusal(request, webinar_id, refused)
     if not prefers_html(request):
         return JsonResponse({"deleted": webinar_id})

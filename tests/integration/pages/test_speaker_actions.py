@@ -574,6 +574,8 @@ class TestDeletingADraft:
         assert (answer.status_code, answer.json()["error"]) == (409, "webinar_state_locked")
         assert stored(draft)
         assert not AuditEntry.objects.filter(action="webinar_deleted").exists()
+        sent = speaker.post(f"/admin_webinar/{draft.pk}/delete", {"confirmed": "yes"}, follow=True, **HTML)
+        assert "Возьмите его для следующего вебинара" in sent.content.decode()
 
     @pytest.mark.django_db(transaction=True)  # SQLite checks references at the commit
     def test_presence_recorded_later_is_dropped_alone(self, speaker, make_webinar, make_person, clock):
