@@ -183,20 +183,16 @@ def panel(text, name):
 
 def test_what_people_mean_to_watch_on_is_shown(evening, make_webinar, make_person, as_role):
     speaker, ahead = as_role(Role.SPEAKER), make_webinar("scheduled")
-    evening.pulse(60)
+    evening.clock.moment = evening.at(300)
     people = [make_person() for _ in range(5)] + [make_person(Role.PARTNER)]
     meant = ("phone", "phone", "computer", "unknown", "", "phone")
-
-    def page(webinar):
-        return speaker.get(f"/admin_webinar/{webinar.pk}/").content.decode()
-
     for webinar in (ahead, evening.webinar):
         for person in people:
             core.book_seat(webinar.pk, person)
-        assert "с телефона" not in page(webinar)
+        assert "с телефона" not in page(speaker, webinar)
         for person, device in zip(people, meant, strict=True):
             webinar.seats.filter(person=person).update(device=device)
-        assert "с телефона — 2, с компьютера — 1, ещё не знают — 1" in page(webinar)
+        assert "с телефона — 2, с компьютера — 1, ещё не знают — 1" in page(speaker, webinar)
 
 
 def test_numbers_panel_appears_at_the_start_and_refreshes(evening, as_role, make_webinar):

@@ -28,7 +28,9 @@ class TestContacts:
         assert "tel:+79990000001" in page
 
     def test_page_says_that_there_is_no_inviter(self, make_person):
-        assert "без приглашения" in logged_in(make_person()).get("/account/contacts/").content.decode()
+        page = logged_in(make_person()).get("/account/contacts/").content.decode()
+        assert "Кому задать вопрос" in page
+        assert "Кто вас пригласил" not in page
 
     def test_contacts_are_normalized(self, make_person):
         person = make_person()
