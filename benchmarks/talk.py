@@ -106,7 +106,7 @@ class Room:
         """Write at an even pace, in turns. Each message is sent when it is due, whatever became of those before."""
         posts: list[Future[Post]] = []
         with ThreadPoolExecutor(THREADS) as pool:
-            # A room counts by the second: begin with one, and write in the middle of equal parts of it.
+            # A room counts every second: begin with one, and write in the middle of equal parts of it.
             began = time.monotonic() + 1.0 - time.time() % 1.0 + 0.5 / per_s
             for number, cookie in zip(range(int(per_s * seconds)), cycle(cookies), strict=False):
                 time.sleep(max(0.0, began + number / per_s - time.monotonic()))

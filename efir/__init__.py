@@ -1,1 +1,1 @@
-"""Efir: live webinars that recruit."""
+"""Efir: self-hosted live webinars with attendance verdicts and follow-up in Telegram."""

@@ -1,7 +1,7 @@
 """Settings from the environment, as one table: the fields of `Config`.
 
-A field is one variable: `grace_s` is `EFIR_GRACE_S`. The table makes the reading, the listing of `efir settings` and
-README's tables (`python -m tools.settings_table`).
+A field is one variable: `grace_s` is `EFIR_GRACE_S`. The parser, `efir settings` and README's tables (`python -m
+tools.settings_table`) use this table.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Setting:
 
 
 def setting(*args: Any, **kwargs: Any) -> Any:
-    """Declare a field of `Config` by what `Setting` takes."""
+    """Declare a field of `Config`; the arguments are those of `Setting`."""
     row = Setting(*args, **kwargs)
     return field(repr=not row.secret, metadata={"setting": row})
 
@@ -97,7 +97,7 @@ SWITCH = Kind(lambda text: {"0": False, "1": True}[text], "0 or 1")
 
 @dataclass(frozen=True)
 class Config:
-    """Everything the environment decides. A duration is in the unit at the end of its name."""
+    """All settings from the environment. A duration is in the unit at the end of its name."""
 
     data_dir: Path = setting(DIRECTORY, "var", "directory for the database, the key and the static files")
     database_url: str = setting(
@@ -325,7 +325,7 @@ class Reading:
 
 
 def read_settings(environ: Mapping[str, str]) -> tuple[list[Reading], list[str]]:
-    """Return every setting, and a sentence for everything that is wrong. Changes nothing on the disk."""
+    """Return every setting, and a sentence for each error. Changes nothing on the disk."""
     public = [name for name, row in SETTINGS.items() if not row.internal]
     public += [f"{name}_FILE" for name, row in SETTINGS.items() if row.secret]
     problems = []
@@ -359,7 +359,7 @@ def field_of(name: str) -> str:
 
 
 def _given(name: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return what the environment gives and its source, or None if that is nothing."""
+    """Return the value from the environment and its source, or None if there is none."""
     text = environ.get(name, "").strip()
     path = environ.get(f"{name}_FILE", "").strip() if SETTINGS[name].secret else ""
     if not path:
@@ -379,7 +379,7 @@ def _given(name: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
 
 
 def read_config(environ: Mapping[str, str]) -> Config:
-    """Return the configuration, and make the data directory, the key and SQLite's file. Raises ConfigError."""
+    """Return the configuration, and create the data directory, the key and SQLite's file. Raises ConfigError."""
     readings, problems = read_settings(environ)
     if problems:
         raise ConfigError(" ".join(problems))

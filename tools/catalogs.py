@@ -49,7 +49,7 @@ def _check(po: Path) -> list[str]:
 
 
 def _is_translated(message: object, is_source: bool) -> bool:
-    """Tell whether a message is translated; a catalog in the language of its msgids needs only plurals."""
+    """Return whether a message is translated; a catalog in the language of its msgids needs only plurals."""
     strings = message.string if isinstance(message.string, tuple) else (message.string,)
     needed = not is_source or message.pluralizable
     return not message.fuzzy and (not needed or all(strings))

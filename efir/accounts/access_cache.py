@@ -20,7 +20,7 @@ from efir.accounts.sessions import SessionStore, is_use_stale, note_use
 from efir.lib import clock
 from efir.lib.batch_cache import BatchCache
 
-# Changes of access invalidate an entry at once; this is how long a change that was missed can matter.
+# Changes of access invalidate an entry at once. This limits how long a missed change can have an effect.
 MAX_AGE = timedelta(minutes=10)
 
 
@@ -83,7 +83,7 @@ def _has_current_password(session_data: str, password: str) -> bool:
 
 def _read(session_keys: list[str]) -> dict[str, SessionAccess]:
     read = read_access(session_keys)
-    # Pages, streams and states from memory are uses, too.
+    # Requests that are answered from memory count as uses of the session, too.
     if stale := [key for key, access in read.items() if is_use_stale(access.used_at)]:
         note_use(stale)
     return read
@@ -110,6 +110,6 @@ class AccessCache:
         self._cache.forget(session_key)
 
     def invalidate(self, person_ids: Iterable[int]) -> None:
-        """Drop the entries of these people; what is being read about them now is not stored either."""
+        """Drop the entries of these people. Reads in progress for them are not stored either."""
         changed = set(person_ids)
         self._cache.forget_all(lambda _, access: access.person_id in changed)

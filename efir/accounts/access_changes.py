@@ -1,4 +1,4 @@
-"""Tell all web processes when somebody's access changes: role, capabilities, password, sessions, closed account."""
+"""Notify all web processes when somebody's access changes: role, capabilities, password, sessions, closed account."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def _person_saved(
 
 @receiver(post_delete, sender=Person, dispatch_uid="efir.access.deleted")
 def _person_deleted(instance: Person, **kwargs: Any) -> None:
-    # Nobody is deleted by the product, only by hand. A deleted person can have no row here, so the other processes
-    # find out when their cache entries expire.
+    # The product deletes nobody; only an operator can, by hand. A deleted person can have no row here, so the other
+    # processes find out when their cache entries expire.
     person_id = instance.pk
     transaction.on_commit(lambda: access_changed.send(sender=AccessChange, person_ids=[person_id]))
 

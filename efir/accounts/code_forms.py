@@ -55,7 +55,7 @@ class CodeField(TokenField):
 class CodeAskedForm(forms.Form):
     """A form that also asks for a code if its person has a second factor.
 
-    A code counts once, so it is looked at last: a typing error elsewhere does not cost it. `codes_left` is how many
+    A code counts once, so it is checked last: an error in another field must not use it up. `codes_left` is how many
     recovery codes are left, if one of them was used.
     """
 
@@ -99,12 +99,12 @@ class CodeForm(forms.Form):
 
 
 def sentence_of(refused: CodeRefused) -> str:
-    """Return why a code is not accepted, for people."""
+    """Return the error text for a code that is not accepted."""
     return str(_SENTENCES[refused.why])
 
 
 def show_codes_left(request: HttpRequest, left: int | None) -> None:
-    """Let the next page tell how many recovery codes are left; nothing if none was used."""
+    """Add a message with the number of recovery codes left, unless no recovery code was used."""
     if left is None:
         return
     if not left:
@@ -117,6 +117,6 @@ def show_codes_left(request: HttpRequest, left: int | None) -> None:
 
 
 class FirstCodeForm(forms.Form):
-    """The first code of an app that has just learnt the secret."""
+    """The first code of an app to which the secret has just been added."""
 
     code = CodeField(**_APP_CODE)

@@ -1,4 +1,4 @@
-"""Erase a person: facts keep their id, and nothing tells any more whose id it is."""
+"""Erase a person: facts keep the person's id, but nothing says any more who that was."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 def erase(person_id: int, context: Context) -> Person:
-    """Anonymize the person everywhere, for ever. Idempotent: an erased person is returned unchanged.
+    """Anonymize the person everywhere, forever. Idempotent: an erased person is returned unchanged.
 
     Raises LastAdmin if nobody else can assign roles.
     """
@@ -51,7 +51,10 @@ def erase(person_id: int, context: Context) -> Person:
 
 
 def anonymize(person: Person) -> None:
-    """Replace everything that identifies the person. Saving notes the change of access, which cuts open streams off."""
+    """Replace everything that identifies the person.
+
+    Saving records a change of access, which closes their open streams.
+    """
     person.login, person.name, person.ref_code = f"erased-{person.pk}", ERASED_NAME, new_ref_code()
     person.email = person.phone = person.telegram_name = ""
     person.last_login = None

@@ -155,7 +155,8 @@ class SignUpForm(forms.Form):
     def say_taken(self, log_in: str, *, plainly: bool) -> None:
         """Add the error that the login is taken, with a link to the login page at `log_in`.
 
-        Unless `plainly`, the sentence does not say that there is such an account, only what to do in either case.
+        With `plainly=False` the text does not reveal whether there is such an account: it only says what to do in
+        either case.
         """
         sentence = (
             gettext('Аккаунт с таким логином уже есть. <a href="{log_in}">Войдите</a> или укажите другой.')
@@ -257,7 +258,7 @@ class ContactsForm(PersonForm):
 class NewPersonForm(forms.Form):
     """A person whom an admin adds, and who sets the password by a one-time link."""
 
-    # Without autocomplete: the browser would fill in the admin's own data.
+    # No autocomplete, because the browser would fill in the admin's own data.
     _no_autofill = forms.TextInput(attrs={"autocomplete": "off"})
 
     name = NameField(label=_("Имя"), max_length=NAME_FORM_MAX_LENGTH, widget=_no_autofill)

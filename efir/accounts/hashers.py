@@ -32,7 +32,7 @@ class LeanArgon2PasswordHasher(Argon2PasswordHasher):
 
 
 def _start_threads() -> None:
-    """Make the threads that hash; with those of the requests malloc would keep several blocks for each of them."""
+    """Create the threads that hash. If request threads hashed, malloc would keep several blocks for each of them."""
     global _threads  # noqa: PLW0603  # a forked process has no threads
     _threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="efir-hash")
 

@@ -1,4 +1,4 @@
-"""Cache whom referral codes belong to, for pages that are answered before Django."""
+"""Cache the owners of referral codes, for pages that are answered before Django."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_AGE = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class CodeOwner:
-    """Whom a referral code belongs to: `person_id` is None if it does not count. `until`: the entry expires then."""
+    """The owner of a referral code; `person_id` is None if the code is not valid. `until`: the entry expires then."""
 
     person_id: int | None
     name: str
@@ -40,11 +40,11 @@ class InviterCache:
         self._cache: BatchCache[str, CodeOwner] = BatchCache(read_owners)
 
     async def get(self, code: str) -> CodeOwner | None:
-        """Return the owner of a code that counts, else None. Raises the database's errors."""
+        """Return the owner of a valid code, else None. Raises the database's errors."""
         owner = await self._cache.get(code) if code else None
         return owner if owner and owner.person_id is not None else None
 
     def invalidate(self, person_ids: Iterable[int]) -> None:
-        """Drop the codes of these people, and those that did not count: one of these people may have got it."""
+        """Drop the codes of these people, and all invalid codes: one of these people may have got such a code."""
         changed = {None, *person_ids}
         self._cache.forget_all(lambda _, owner: owner.person_id in changed)

@@ -1,4 +1,4 @@
-"""The language in which a person is written to: the one they chose for the interface, else the site's own."""
+"""The language of messages to a person: the one they chose for the interface, else the site's default."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from efir.web.locale import LANGUAGES
 
 
 def language_for(person: Person | None) -> str:
-    """Return the person's language; the site's own if they never chose one, or if nobody is known."""
+    """Return the person's language; the site's default if they never chose one, or if there is no person."""
     chosen = person.language if person else ""
     return chosen or current().language or settings.LANGUAGE_CODE
 
@@ -51,7 +51,7 @@ def store_language(person: Person, language: str) -> None:
 # all that it could change is the language of its own visitor's browser.
 @csrf_exempt
 def choose_language(request: HttpRequest) -> HttpResponseBase:
-    """Show pages in the language that was chosen in the footer; a logged-in person is written to in it, too."""
+    """Show pages in the language that was chosen in the footer; a logged-in person also gets messages in it."""
     response = set_language(request)
     language = request.POST.get("language", "")
     if request.method == "POST" and language in LANGUAGES and isinstance(request.user, Person):

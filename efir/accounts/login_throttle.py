@@ -86,7 +86,7 @@ def axes_cool_off(request: HttpRequest | None) -> timedelta:
 
 
 def is_known_browser(request: HttpRequest, credentials: dict[str, str] | None = None) -> bool:
-    """Return whether axes has to count nothing, because the browser has its own limit."""
+    """Return whether axes must not count this attempt, because the browser has its own limit."""
     return bool(device_id(request, attempted_login(request, credentials)))
 
 
@@ -104,7 +104,7 @@ class AttemptsHandler(AxesDatabaseHandler):  # type: ignore[misc]  # axes has no
 
 
 def remember_browser(response: HttpResponseBase, login: str) -> None:
-    """Mark this browser as one in which `login` has shown its password or a one-time link."""
+    """Mark this browser as known: in it, `login` was used with its password or a one-time link."""
     response.set_cookie(
         COOKIE,
         _signer.sign(f"{_digest(login)}.{secrets.token_urlsafe(12)}"),
@@ -149,5 +149,5 @@ def _log_failed_login(
 ) -> None:
     if request is not None and not is_known_browser(request, credentials):
         rate_limit.note_failed_login(request)
-    # Without the person: looking them up here would show by its time whether the account exists.
+    # Without the person's id: a lookup would reveal by its duration whether the account exists.
     log.warning("log_in_failed")

@@ -1,4 +1,4 @@
-"""People, their role, their sessions, and the log of changes of access."""
+"""Models of people, their roles, their sessions, and changes of access."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def new_ref_code() -> str:
 
 LOGIN_MAX_LENGTH = 254
 NAME_MAX_LENGTH = 150
-# Folding may make a name longer. What is beyond this is not found.
+# Folding may make a name longer. Searches do not find the part beyond this length.
 SEARCH_NAME_MAX_LENGTH = 300
 _MAIL_SCHEME = re.compile(r"\s*mailto:", re.IGNORECASE)
 
@@ -64,8 +64,8 @@ class PersonManager(BaseUserManager["Person"]):
 class Person(AbstractBaseUser, PermissionsMixin):
     """Somebody with an account.
 
-    Nobody is a superuser, since that would include every capability, `is_lead` too. An erased person (`erased_at`)
-    remains as an id that facts refer to, without anything that identifies them.
+    There are no superusers, because a superuser would have every capability, including `is_lead`. An erased person
+    (`erased_at`) remains as an id that facts refer to, without anything that identifies them.
     """
 
     login = models.CharField(_("логин"), max_length=LOGIN_MAX_LENGTH, unique=True)
@@ -105,7 +105,7 @@ class Person(AbstractBaseUser, PermissionsMixin):
         self.login = normalize_login(self.login)
 
     def has_perm(self, perm: str, obj: object = None) -> bool:
-        """Return whether the person's role gives the permission; nobody has one besides.
+        """Return whether the person's role gives the permission; there are no other permissions.
 
         Django's own asks for the permissions of the person, too: two queries for each request instead of one.
         """
@@ -224,7 +224,7 @@ class Session(AbstractBaseSession):
     """A session with its person in a column, so that one query finds the person and their capabilities.
 
     device: the browser and the system in words, empty if unknown. used_at: written at most once an hour; None for a
-    session of a release before it was kept.
+    session of an earlier release, which did not store it.
     """
 
     person = models.ForeignKey(Person, models.CASCADE, null=True, related_name="sessions")

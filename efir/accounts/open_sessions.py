@@ -12,7 +12,7 @@ from efir.accounts.access_cache import read_access
 from efir.accounts.models import Session
 from efir.accounts.sessions import SessionStore, current_person, other_sessions
 
-# Somebody who logs in each day has 30 open; the page says how many more there are.
+# Somebody who logs in every day has 30 open sessions; the page says how many more there are.
 MAX_SHOWN = 40
 # The most that are read: a script that logs in again and again must not make the page slow.
 MAX_READ = 500

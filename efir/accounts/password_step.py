@@ -1,6 +1,6 @@
-"""Between the two steps of a login: a signed cookie says that the password was right, and nothing else.
+"""Store the state between the two steps of a login: a signed cookie that only says that the password was right.
 
-It is no session: nothing in the product reads it but the page that asks for the code.
+It is not a session: only the page that asks for the code reads it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def forget(response: HttpResponseBase) -> None:
 
 
 def person_of(request: HttpRequest) -> Person | None:
-    """Return the person whose password this browser has shown within ten minutes, if it still is the password."""
+    """Return the person whose password was typed in this browser within ten minutes, if the password is unchanged."""
     try:
         step = _signer.unsign_object(request.COOKIES.get(COOKIE, ""), max_age=AGE_S)
     except signing.BadSignature:

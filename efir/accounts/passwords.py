@@ -18,7 +18,7 @@ password_link_made = Signal()
 
 
 class PasswordOvertaken(Exception):
-    """The password was changed, or the account was closed, after the person was read."""
+    """Raised if the password was changed, or the account was closed, after the person was read."""
 
 
 def set_password(person: Person, password: str, action: Action, context: Context) -> None:

@@ -26,7 +26,7 @@ from efir.lib import clock
 Row: TypeAlias = Mapping[str, Any]
 Section: TypeAlias = Callable[[Person], Iterable[Row]]
 
-# Goes up with every change of the format that a reader has to know.
+# Increases with every change of the format that readers have to handle.
 VERSION = 1
 
 _sections: dict[str, Section] = {}
@@ -114,14 +114,14 @@ def _candidates(person: Person) -> Iterable[Row]:
 
 @section("sessions")
 def _sessions(person: Person) -> Iterable[Row]:
-    # Without the keys, which would log in whoever gets hold of the file.
+    # Without the keys: with a key, anybody who gets the file could log in.
     rows = person.sessions.order_by("expire_date")
     return rows.values("device", "used_at", expires_at=F("expire_date")).iterator()
 
 
 @section("second_factor")
 def _second_factor(person: Person) -> Iterable[Row]:
-    # Without the secret, which would make codes for whoever gets hold of the file.
+    # Without the secret: with it, anybody who gets the file could compute codes.
     for since in SecondFactor.objects.filter(person=person).values_list("since", flat=True):
         yield {"since": since, "recovery_codes_left": person.recovery_codes.count()}
 

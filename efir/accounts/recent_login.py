@@ -1,4 +1,4 @@
-"""Ask for the password again before a step that would give the account away to whoever has the session's cookie.
+"""Ask for the password again before an action with which a stolen session cookie could take over the account.
 
 A session remembers when the password was last typed in it: at the login, at the sign-up, or on the page that asks.
 """
@@ -26,7 +26,7 @@ from efir.lib import clock
 from efir.web import rate_limit
 from efir.web.shortcuts import View, prefers_html
 
-# People link Telegram in the visit in which they have logged in; a copied cookie is usually older.
+# People usually link Telegram right after they log in; a copied cookie is usually older.
 RECENT = timedelta(minutes=10)
 _TYPED_AT = "password_typed_at"
 _OWN_FIELDS = ("csrfmiddlewaretoken", "password", "code")

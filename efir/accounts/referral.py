@@ -1,4 +1,4 @@
-"""Referral codes: taken from a link and kept in a cookie until sign-up. The last valid code wins."""
+"""Referral codes: read from a link and stored in a cookie until sign-up. The last valid code wins."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ COOKIE = f"{settings.COOKIE_PREFIX}efir_ref"
 # An invitation may be used weeks after it was opened.
 COOKIE_AGE_S = 90 * 24 * 3600
 
-# The code, and what a messenger or a pen put around its link.
+# The code, and punctuation that a messenger or a person put around its link.
 _PASTED_CODE = re.compile(r"[^a-z0-9]*([a-z0-9]{1,16})(?![a-z0-9])")
 
 
 def code_in(pasted: str) -> str:
     """Return the code in what was pasted, without the signs around it, or an empty string."""
-    # Four times the longest code: a text that somebody sends on purpose is not worth reading.
+    # Four times the longest code: longer input cannot be a code and is not searched.
     match = _PASTED_CODE.match(clean_token(pasted[:64]).lower())
     return match[1] if match else ""
 
 
 def valid_inviter(pasted: str) -> Person | None:
-    """Return the person with this code if their codes count, else None. Signs around the code are ignored."""
+    """Return the person with this code if they may invite, else None. Punctuation around the code is ignored."""
     code = code_in(pasted)
     return inviter_by_code(code) if code else None
 
@@ -48,10 +48,7 @@ def _inviter_once(request: HttpRequest, code: str) -> Person | None:
 
 
 def has_invalid_code(request: HttpRequest) -> bool:
-    """Return whether the address or the form has a code that does not count.
-
-    So has a visitor whose cookie alone has a code, which counts no more.
-    """
+    """Return whether the code of the address or the form, or a code that is only in the cookie, is invalid."""
     codes = [code for code in (request.GET.get("ref"), request.POST.get("ref")) if code]
     return any(
         _inviter_once(request, code) is None for code in codes or filter(None, [request.COOKIES.get(COOKIE)])
@@ -59,7 +56,7 @@ def has_invalid_code(request: HttpRequest) -> bool:
 
 
 def loses_inviter(request: HttpRequest) -> bool:
-    """Return whether the address or the form has a code, but none counts: the account would have no inviter."""
+    """Return whether there is a code but none is valid, so that the account would have no inviter."""
     is_given = bool(request.GET.get("ref") or request.POST.get("ref"))
     return is_given and inviter_of(request) is None
 

@@ -17,7 +17,7 @@ from efir.hooks.actions import Context, Source
 
 
 class LastAdmin(Exception):
-    """This admin has to stay, because nobody else can assign roles."""
+    """Raised if the last admin would be removed: nobody else can assign roles."""
 
 
 def is_last_admin(person: Person) -> bool:
@@ -35,8 +35,8 @@ def lock_admins() -> None:
 def lock_actor(context: Context, capability: Capability) -> bool:
     """Lock the actor until the transaction ends, and return whether they have the capability now.
 
-    A request may have passed its check before a demotion that is committed while the request is under way. After this
-    call a demotion waits for the transaction. The system and the command line have every capability.
+    A request may have passed its check before a demotion that is committed while the request is in progress. After this
+    call, a demotion waits until the transaction ends. The system and the command line have every capability.
     """
     if context.actor_id is None:
         return True  # Context refuses an action from the web without a person
@@ -57,7 +57,7 @@ def assign_role(person: Person, role: Role, context: Context | None = None) -> N
             raise PermissionDenied(Capability.ASSIGN_ROLES)
         Person.objects.select_for_update(no_key=True).get(
             pk=person.pk
-        )  # what they have under way comes first
+        )  # what they have in progress comes first
         group = Group.objects.get(name=role)
         before = Membership.objects.filter(person=person).values_list("group__name", flat=True).first()
         if before == role:

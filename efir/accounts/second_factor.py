@@ -44,7 +44,7 @@ log = structlog.get_logger(__name__)
 
 
 class Refusal(Enum):
-    """Why a code is not accepted."""
+    """The reasons for which a code is not accepted."""
 
     WRONG = "wrong"
     USED = "used"
@@ -61,7 +61,7 @@ class CodeRefused(Exception):
 
 
 class AlreadyOn(Exception):
-    """The person has a second factor, perhaps set up in another window at the same moment."""
+    """Raised if the person already has a second factor, perhaps set up in another window at the same moment."""
 
 
 def is_on(person: Person) -> bool:
@@ -91,7 +91,7 @@ def check_code(person: Person, text: str, context: Context) -> int | None:
     step = matching_step(secret, code)
     if step is None:
         raise CodeRefused(Refusal.WRONG)
-    # Of two requests with the same code one finds the row. The secret is sealed anew, because an earlier revision had
+    # Of two requests with the same code one finds the row. The secret is sealed again, because an earlier revision had
     # another cipher.
     unused = SecondFactor.objects.filter(person=person, last_step__lt=step)
     if not unused.update(last_step=step, sealed_secret=seal_secret(secret, person)):
@@ -178,7 +178,7 @@ def disable(person: Person, context: Context) -> None:
 
 
 def reset(person: Person, context: Context) -> bool:
-    """Stop asking somebody for codes who cannot show any, and end all their sessions. Return whether there was one."""
+    """Remove the second factor of somebody who lost it, and end all their sessions. Return whether there was one."""
     with transaction.atomic():
         if not forget(person):
             return False

@@ -45,7 +45,7 @@ def _inviter() -> QuerySet[Person, tuple[Any, ...]]:
     return inviters.filter(ref_code=Parameter("code", Person, "ref_code")).values_list(*columns_of(Person))
 
 
-# What every sign-up asks.
+# A query of every sign-up.
 _ROLE, _WITH_LOGIN, _INVITER = CompiledQuery(_role), CompiledQuery(_with_login), CompiledQuery(_inviter)
 
 

@@ -32,7 +32,7 @@ from efir.web.client_ip import request_ip
 # Of the keys that Django makes, from letters and digits.
 KEY_LENGTH = 32
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-# «Used today» is what the list of open logins says: an hour is exact enough, and one write an hour costs nothing.
+# The list of open sessions shows the day of the last use: an hour is exact enough, and one write an hour costs little.
 STORE_USE_EVERY = timedelta(hours=1)
 _DEVICE = "device"
 
@@ -54,7 +54,7 @@ _VISITS = CompiledQuery(_visits)
 
 
 def is_key(text: str) -> bool:
-    """Return whether this can be a session key. Cookies hold anything, even NUL, which PostgreSQL refuses."""
+    """Return whether this can be a session key. A cookie can contain anything, even NUL, which PostgreSQL refuses."""
     return len(text) == KEY_LENGTH and text.isascii() and text.isalnum()
 
 
@@ -120,7 +120,7 @@ class SessionStore(db.SessionStore):
 
 
 class SessionPersonMiddleware(AuthenticationMiddleware):
-    """Django's middleware, with the person who was read together with the session."""
+    """Django's middleware, but with the person that was read in one query with the session."""
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
@@ -159,13 +159,13 @@ def start_session(request: HttpRequest, person: Person) -> None:
 
 
 def is_use_stale(used_at: datetime | None) -> bool:
-    """Return whether it has to be written again that a session is used."""
+    """Return whether the stored time of use is out of date."""
     # Of a time in the future: the clock was set back.
     return used_at is None or abs(clock.now() - used_at) >= STORE_USE_EVERY
 
 
 def note_use(session_keys: Iterable[str]) -> None:
-    """Write that these sessions are used now. If the database takes no writes, pages are served all the same."""
+    """Record that these sessions are used now. Ignore a database that is read-only: pages are served anyway."""
     with suppress(DatabaseError), transaction.atomic():
         Session.objects.filter(session_key__in=list(session_keys)).update(used_at=clock.now())
 

@@ -22,8 +22,8 @@ NAME_FORM_MAX_LENGTH = 60
 # Control characters and line ends are obeyed by a terminal and break CSV files and messages.
 _CONTROL_CATEGORIES = frozenset({"Cc", "Zl", "Zp"})
 
-# Telegram makes links of what looks like an address: somebody could sign a message of the bot with theirs. Names have
-# dots, too («А.С. Пушкин», «J.R.R. Tolkien»), so that without `://` a known end is needed, or any end and a path.
+# Telegram turns text that looks like an address into a link, so a name could put a link into the bot's messages. Names
+# have dots, too («А.С. Пушкин», «J.R.R. Tolkien»), so that without `://` a known end is needed, or any end and a path.
 _DOTS = str.maketrans("\u3002\uff61\u2024\u0701\u0702", ".....")
 _ENDS = (
     r"com|net|org|info|biz|edu|gov|int|mil|pro|name|mobi|tel|asia|cat|jobs|travel|xyz|top|site|online|website"
@@ -60,13 +60,13 @@ def clean_name(text: str) -> str:
 
 
 def holds_address(text: str) -> bool:
-    """Return whether a messenger would make a link of a part of the text, or a reader would read it as one."""
+    """Return whether a messenger would turn a part of the text into a link, or a reader would take it for one."""
     text = normalize("NFKC", text).translate(_DOTS)
     return bool(_ADDRESS.search(text.lower()) or _LOWER_CASE_HOST.search(text))
 
 
 def name_from_login(login: str) -> str:
-    """Return a name that gives nothing away: others see it, so no whole address and no whole number."""
+    """Return a name that does not reveal the login: no complete e-mail address and no complete number."""
     if login.startswith("+"):
         return f"Участник {login[-4:]}"
     name = login.partition("@")[0]

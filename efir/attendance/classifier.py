@@ -89,7 +89,7 @@ def _is_due(webinar: Webinar) -> bool:
 
 
 def eligible_leads(webinar: Webinar) -> QuerySet[Person]:
-    """Return the leads who get a verdict: those who entered or may have, and those who held a seat at the stop.
+    """Return the leads who get a verdict: those who entered or may have entered, and those who held a seat at the stop.
 
     Somebody who entered in another role is no lead of this webinar, even with a seat held as a lead later.
     """
@@ -154,7 +154,10 @@ def classify_chunk(webinar: Webinar, size: int) -> bool:
 
 
 def _store_heartbeats(webinar: Webinar, classification: Classification) -> None:
-    """Fix the evidence of all verdicts: what arrives later, even between two chunks, changes none of them."""
+    """Store which evidence the verdicts use.
+
+    Evidence that arrives later, even between two chunks, changes none of them.
+    """
     assert webinar.started_at is not None  # noqa: S101  # a finished webinar has its moments
     assert webinar.finished_at is not None  # noqa: S101
     known = heartbeats(webinar.pk, webinar.started_at, webinar.finished_at)
@@ -169,9 +172,9 @@ def _first_chunk(webinar: Webinar) -> ClassificationChunk | None:
 def _plan_chunks(webinar: Webinar, size: int) -> ClassificationChunk | None:
     """Divide the leads without a verdict into chunks. Return the first, or None if everybody has a verdict.
 
-    The leads of one inviter follow each other, those with the fewest leads first: so an inviter with a few hears of
-    all of them within the first seconds, however many another one has. Leads of nobody are last, because the
-    messages to inviters go before all others.
+    The leads of one inviter follow each other, those with the fewest leads first: so an inviter with a few leads gets
+    all their verdicts within the first seconds, however many leads others have. Leads without an inviter are last,
+    because messages to inviters go before all others.
     """
     done = set(Verdict.objects.filter(webinar=webinar).values_list("lead_id", flat=True))
     by_inviter = eligible_leads(webinar).order_by("invited_by_id", "search_name", "pk")
@@ -261,7 +264,7 @@ def resolve_verdict(webinar_id: int, lead_id: int, attended: bool, context: Cont
     """
     actor_id = context.actor_id
     with transaction.atomic():
-        # Somebody has to answer for the decision: neither the system nor the command line decides.
+        # A named person has to be responsible for the decision, so the system and the command line cannot decide.
         if actor_id is None or not lock_actor(context, Capability.DECIDE_VERDICT):
             raise ActionRefused(Code.FORBIDDEN, Capability.DECIDE_VERDICT)
         verdict = Verdict.objects.select_for_update().filter(webinar_id=webinar_id, lead_id=lead_id).first()

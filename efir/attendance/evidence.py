@@ -57,7 +57,7 @@ def rule_for(webinar: Webinar, *, watching: bool) -> Rule:
     if webinar.grace_s is None or webinar.settle_s is None:
         return Rule(settings.EFIR.grace_s, settings.EFIR.settle_s)
     min_watched = webinar.min_watched if watching else None
-    # By the values as the verdict will name them, so that it is recomputed by the very same.
+    # With the values as the verdict will store them, so that recomputing uses exactly the same values.
     return Rule.parse(str(Rule(webinar.grace_s, webinar.settle_s, min_watched or 0)))
 
 
@@ -111,7 +111,7 @@ def stored_form(evidence: Evidence) -> dict[str, Any]:
 
 
 def evidence_in(verdict: Verdict, live_time: LiveTime) -> Evidence:
-    """Return the evidence that a verdict keeps. Release 0.1 kept the presence alone."""
+    """Return the evidence that is stored with a verdict. Release 0.1 stored only the presence."""
     present, unseen, watched = verdict.spans, verdict.unseen_spans, verdict.watched_spans
     if unseen is None:
         lost = verdict.why_unknown == UnknownReason.PROCESS_DIED
@@ -164,7 +164,7 @@ def judged_live_time(webinar: Webinar) -> LiveTime:
 def late_results(webinar: Webinar, verdicts: Sequence[Verdict]) -> dict[int, VerdictResult]:
     """Return the results by today's evidence, by lead id, for the verdicts that later evidence would change.
 
-    A process that could not reach the database writes what it saw when it is back.
+    A process that could not reach the database writes its records when the database is back.
     """
     classification = Classification.objects.filter(webinar=webinar, evidence_pruned_at=None).first()
     if not verdicts or classification is None or not classification.as_of or not webinar.finished_at:

@@ -17,7 +17,7 @@ def as_pairs(spans: Iterable[Span]) -> list[list[str]]:
 
 
 def union(spans: Iterable[Span]) -> list[Span]:
-    """Return the same moments as sorted, disjoint spans without empty ones; they may come in any order."""
+    """Return the union as sorted, disjoint, non-empty spans; the input may be in any order."""
     joined: list[Span] = []
     for start, end in sorted(span for span in spans if span[0] < span[1]):
         if joined and start <= joined[-1][1]:

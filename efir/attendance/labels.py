@@ -13,7 +13,7 @@ from efir.attendance.intervals import Span
 from efir.attendance.models import UnknownReason, Verdict, VerdictReason
 from efir.attendance.rules import Rule, VerdictResult, end_gap_s
 
-# If an admin decided, a shorter gap at the end is no leaving: it may be a reconnect.
+# If an admin decided, a shorter gap at the end does not count as leaving: it may be a reconnect.
 SHORT_GAP_S = 60
 
 
@@ -49,7 +49,7 @@ def watched_label(verdict: Verdict) -> str:
     """Format how much of the live time the lead watched: «12 минут из 60»; empty if watching was not recorded."""
     if verdict.watched_s is None or verdict.live_s is None:
         return ""
-    # Whole minutes, so that too little never looks like enough; half a second is the noise of the measurement.
+    # Round down to minutes, so that too little never looks like enough; half a second is measurement noise.
     count, live = int((verdict.watched_s + 0.5) // 60), max(1, round(verdict.live_s / 60))
     text = ngettext("%(count)s минута из %(live)s", "%(count)s минуты из %(live)s", count)
     return text % {"count": count, "live": live}
@@ -137,7 +137,7 @@ def min_watched_of(verdict: Verdict) -> float:
 
 
 def late_label(late: VerdictResult | None, timeline: BroadcastTimeline | None) -> str:
-    """Say what evidence that came after a verdict shows, and the verdict it would give; empty without any."""
+    """Describe the evidence that came after a verdict, and the verdict that it would give; empty if there is none."""
     if late is None or timeline is None:
         return ""
     reason = dict(VerdictReason.choices).get(late.reason, late.reason)

@@ -20,7 +20,7 @@ RENAMED_UNKNOWN_REASONS = {
 
 
 class VerdictReason(models.TextChoices):
-    """Why a verdict is what it is."""
+    """The reasons of verdicts."""
 
     STAYED_TO_END = "stayed_to_end", _("до конца")
     WATCHED_TOO_LITTLE = "watched_too_little", _("просмотрено слишком мало")
@@ -32,7 +32,7 @@ class VerdictReason(models.TextChoices):
 
 
 class UnknownReason(models.TextChoices):
-    """Why a verdict is unknown."""
+    """The reasons for which a verdict is unknown."""
 
     END_NOT_RECORDED = "end_not_recorded", _("система не работала в конце эфира")
     PROCESS_DIED = "process_died", _("сервер, который видел этого зрителя, упал или завис")
@@ -45,7 +45,10 @@ class UnknownReason(models.TextChoices):
 
 
 class Participation(models.Model):
-    """A person was in the room at a live moment. `is_lead` holds as of then: a later change of role does not matter."""
+    """A person was in the room at a live moment.
+
+    `is_lead` is the state at that moment: a later change of role does not matter.
+    """
 
     webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="participations")
     person = models.ForeignKey(Person, models.PROTECT, related_name="participations")
@@ -69,7 +72,7 @@ class Verdict(models.Model):
     `rule` they give the same verdict again. `reason` is a `VerdictReason`, `why_unknown` an `UnknownReason` or empty.
 
     Of watching: when the lead first opened the broadcast, what they watched, and `watching_unseen`, the time in which
-    nobody could have seen them watch. `watched` is None if watching was not recorded: then there is nothing to tell.
+    watching could not have been recorded. `watched` is None if watching was not recorded.
     """
 
     webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="verdicts")
@@ -92,7 +95,7 @@ class Verdict(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["webinar", "lead"], name="verdict_once")]
-        # With the lead: PostgreSQL, before it knows how many there are, looks a lead's verdict up in this index, too.
+        # With the lead: before PostgreSQL has statistics, it also uses this index to look up a lead's verdict.
         indexes = [
             models.Index(fields=["webinar", "lead"], condition=models.Q(attended=None), name="verdict_held")
         ]

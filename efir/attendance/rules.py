@@ -168,8 +168,8 @@ def unseen_spans(seen: Sequence[PresenceSpan], live: Sequence[Span]) -> list[Spa
     """Return the live time from each loss of the person until they were next seen, or until the stop.
 
     A person who comes to another process has left the lost one: browsers reconnect. A process that hung and came back
-    saw by itself who was still connected, so a later `resumed` span ends the doubt instead. A span that had begun
-    before the loss says nothing about the lost connection.
+    saw by itself who was still connected, so a later `resumed` span ends the doubt instead. A span that began before
+    the loss does not show whether the lost connection went on.
     """
     unseen = []
     for lost in seen:
@@ -184,7 +184,7 @@ def unseen_spans(seen: Sequence[PresenceSpan], live: Sequence[Span]) -> list[Spa
 def judge(evidence: Evidence, live_time: LiveTime, rule: Rule) -> VerdictResult:
     """Return the verdict on somebody who entered, held a seat or was lost, by the contract's table.
 
-    Attended: less live time than the grace period passed between the last presence and the stop, and by the second rule
+    Attended: less live time than the grace period passed between the last presence and the stop, and every second rule
     the least share of the live time was watched. Unknown: what was not seen could have changed the attendance or the
     reason.
     """

@@ -28,7 +28,7 @@ def record(
 ) -> AuditEntry:
     """Record that the person of `context` did this; `changes` maps fields to their values before and after.
 
-    Never pass anybody's name, login or contact: the log stays for ever. Raises TransactionManagementError outside a
+    Never pass anybody's name, login or contact: the log is kept forever. Raises TransactionManagementError outside a
     transaction, because a change and its record are written together or not at all.
     """
     if not connection.in_atomic_block:

@@ -1,4 +1,4 @@
-"""Audit entries, which stay for ever, and the IP addresses of actions, which are deleted in time."""
+"""Audit entries, which stay forever, and the IP addresses of actions, which are deleted in time."""
 
 from __future__ import annotations
 

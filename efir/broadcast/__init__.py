@@ -1,1 +1,1 @@
-"""The own broadcast: chunks of a recorder come in, segments and playlists go out, and the recording stays."""
+"""The own broadcast: receives a recorder's chunks, serves segments and playlists, and makes the recording."""

@@ -1,7 +1,7 @@
-"""Join segments into one MP4 without transcoding. Runs as a process of its own, so that nobody waits for it.
+"""Join segments into one MP4 without transcoding. Runs in its own process, so that nothing else has to wait for it.
 
 Reads JSON from its standard input: `{"target": path, "index_bytes": N, "runs": [[init, segment, …], …]}`, names in the
-media store. The segmenter wrote what it reads: that is not hostile.
+media store. Its input was written by the segmenter, so it is trusted.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ import av
 from efir.broadcast import media
 from efir.broadcast.track_conversion import AudioTranscoder, ParameterSets, as_it_is
 
-# Low: the room and the sender of the next webinar come first.
+# Low priority: the room and the sender of the next webinar come first.
 NICENESS = 5
-# A bucket needs some 30 ms for each of the 3,600 segments of an hour: one after the other they would take two minutes.
+# S3 takes some 30 ms for each of the 3,600 segments of an hour: one after the other they would take two minutes.
 READ_AHEAD = 8
 BUFFER_BYTES = 2**20
-# So much may wait for the disk. If the whole file waited there, the database's transactions would wait for it, too.
+# Bytes that may wait to be synced. If the whole file waited, the database's transactions would wait for it, too.
 MAX_UNSYNCED_BYTES = 16 * 2**20
-# So much of a track lies together: with a chunk for each frame the index would be twice as large.
+# The length of a track's chunk: with a chunk for each frame the index would be twice as large.
 CHUNK_US = 500_000
 
 Read = Callable[[str], bytes]
 
 
 class _Files:
-    """A file object that reads several files as one, and the next ones ahead."""
+    """A file object that reads several files as one, and prefetches the next ones."""
 
     def __init__(self, names: Iterable[str], read: Read, pool: ThreadPoolExecutor) -> None:
         self._names, self._read, self._pool = iter(names), read, pool
@@ -57,7 +57,7 @@ class _Files:
 
 
 class _Target(io.FileIO):
-    """The file that is written. It goes to the disk bit by bit, and leaves the database its room."""
+    """The output file. It is synced in small steps, and leaves the disk space that the database needs."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "w+")
@@ -90,13 +90,13 @@ class _Track:
         return self._end * self._base
 
     def begin_run(self, shift: Fraction, base: Fraction) -> None:
-        """Move what comes from now on by `shift` seconds."""
+        """Shift the following packets by `shift` seconds."""
         self._end, self._base, self._shift = round(self.end / base), base, round(shift / base)
 
     def write(self, packet: Any) -> None:
         """Write the next packet."""
         overlap = self._end - (packet.dts + self._shift)
-        # Sound that begins a little before its picture overlaps with the end of the run before.
+        # Sound that begins a little before its picture overlaps with the end of the previous run.
         if overlap > 0:
             if self._is_audio:
                 return
@@ -171,7 +171,7 @@ class Joiner:
         self._now = max((track.end for track in self._tracks.values()), default=Fraction(0))
 
     def _converter(self, stream: Any) -> Callable[[Any], Iterator[Any]]:
-        """Return what makes a stream's packets those of the file: most go in as they are."""
+        """Return the converter of a stream's packets to those of the file; most packets need no change."""
         track, parameters = self._tracks[stream.type], stream.codec_context.extradata
         if parameters == track.parameters:
             return as_it_is
@@ -181,7 +181,7 @@ class Joiner:
 
 
 def main() -> int:
-    """Join what the standard input names."""
+    """Join the segments that standard input names."""
     os.nice(NICENESS)
     wanted = json.load(sys.stdin)
     import django
@@ -189,7 +189,7 @@ def main() -> int:
     django.setup()
 
     def read(name: str) -> bytes:
-        # A file that is gone leaves a gap; the recording says how much it lacks.
+        # A missing file leaves a gap; the recording says how much is missing.
         return media.store().read(name) or b""
 
     runs: list[list[str]] = wanted["runs"]

@@ -16,7 +16,7 @@ from efir.broadcast.fragment import Frame
 AUDIO_RATE = 48_000  # Opus has no other
 AUDIO_BITRATE = 128_000
 AAC_FRAME = 1024  # samples
-# The sound of Opus packets that are lost or doubled: less than this is the rounding of their times.
+# More than this between two Opus packets means that packets are lost or doubled; less is rounding.
 MAX_AUDIO_DRIFT = AUDIO_RATE // 10
 MAX_ROUNDING_S = 0.003
 
@@ -39,8 +39,8 @@ class AudioTrack:
         self._encoder = av.open(BytesIO(), "w", format="mp4")
         self.template = self._encoder.add_stream("aac", rate=AUDIO_RATE, layout=layout)
         self.template.bit_rate = AUDIO_BITRATE
-        # Opens the encoder and gives the stream its AudioSpecificConfig, which the init segment needs: browsers refuse
-        # "mp4a.40" without the object type.
+        # Opens the encoder, which writes the AudioSpecificConfig that the init segment needs: browsers refuse "mp4a.40"
+        # without the object type.
         self._encoder.start_encoding()
         self._resampler = AudioResampler(format="fltp", layout=layout, rate=AUDIO_RATE)
         self._fifo = AudioFifo()
@@ -89,7 +89,7 @@ class AudioTrack:
                     self.pending.append(Frame(bytes(packet), pts, pts, AAC_FRAME, True, -1))
 
     def take_until(self, end: float) -> list[Frame]:
-        """Remove and return what begins before this media time."""
+        """Remove and return the packets that begin before this media time."""
         taken = []
         while self.pending and self.pending[0].pts < end * self.rate:
             taken.append(self.pending.popleft())

@@ -1,4 +1,4 @@
-"""The parent's side of a process that reads what a stranger sent: `segment_process` and `low_process`."""
+"""The parent's side of a child process that reads untrusted input: `segment_process` and `low_process`."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from efir.lib.concurrency import wait_for
 # A chunk is read in milliseconds, and a segment encoded in a fifth of a second; on a machine that is ten times slower
 # and busy it takes a few seconds.
 STUCK_S = 20.0
-# Chunks in the pipe: the rest waits in the database.
+# Chunks in the pipe; the others wait in the database.
 MAX_UNREAD = 4
 MAX_MESSAGE = 32 * 1024 * 1024
-# Of its environment the process needs to find Python's modules alone: it must not see our secrets.
+# The child gets only the variables that Python needs to find its modules: it must not see our secrets.
 ENVIRONMENT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ")
 
 
 @dataclass(frozen=True)
 class Message:
-    """What the process says: its JSON object and the blobs behind it."""
+    """A message of the child: its JSON object and the blobs that follow."""
 
     body: dict[str, Any]
     blobs: list[bytes]
 
 
 class SegmentChild:
-    """One running process. `wake` is set when it has said something."""
+    """One running child process. `wake` is set when it has sent a message."""
 
     def __init__(self, process: asyncio.subprocess.Process, wake: asyncio.Event) -> None:
         self._process, self._wake = process, wake
@@ -74,7 +74,7 @@ class SegmentChild:
         return self._unread > 0 and time.monotonic() - self._busy_since > STUCK_S
 
     def feed(self, data: bytes) -> None:
-        """Give it the next bytes of the container."""
+        """Pass the next bytes of the container to the child."""
         if not data:
             return
         if not self._unread:
@@ -83,7 +83,7 @@ class SegmentChild:
         self._write(len(data).to_bytes(4, "big") + data)
 
     def finish(self) -> None:
-        """Tell it that the container ends; its last message is "end" or "fault"."""
+        """Send the child the end of the container; its last message is "end" or "fault"."""
         self._unread += 1
         self._busy_since = time.monotonic()
         self._write(bytes(4))
@@ -101,7 +101,7 @@ class SegmentChild:
             self._process.stdin.write(data)
 
     async def _read(self) -> None:
-        """Collect messages. If the process dies without a last word, "died" is its last one."""
+        """Collect messages. If the process dies without a last message, "died" is added."""
         assert self._process.stdout is not None  # noqa: S101  # it was started with a pipe
         stdout = self._process.stdout
         try:
@@ -133,7 +133,7 @@ class SegmentChild:
 
 
 async def wait_until_ended(child: SegmentChild, wake: asyncio.Event) -> None:
-    """Wait until the process has said its last word, or has been busy for too long."""
+    """Wait until the process has sent its last message, or has been busy for too long."""
     while not child.ended and not child.is_stuck:
         wake.clear()
         await wait_for(wake, 1.0)

@@ -1,4 +1,4 @@
-"""Turn what the process has cut into files and rows: the files first, then everything in one fenced transaction."""
+"""Store the segments of the child process: the files first, then all rows in one fenced transaction."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Committer:
             except (media.NoSpace, OSError) as exc:
                 if isinstance(exc, OSError) and exc.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                # The broadcast goes on: what is lost is this segment alone, and the database keeps its room.
+                # The broadcast goes on: only this segment is lost, and the database keeps its disk space.
                 _no_space.failed(webinar_id=self._webinar_id)
                 self._delete(written)
             with transaction.atomic():
@@ -160,7 +160,7 @@ class Committer:
         def save_init(data: bytes) -> str:
             if data not in self._inits:
                 self._inits[data] = save(data)
-                written.pop()  # later segments may need it, whatever comes of this one
+                written.pop()  # later segments may need it even if this one is not stored
             return self._inits[data]
 
         names = save(content), save_init(init)
@@ -175,7 +175,7 @@ class Committer:
                 log.warning("media_not_deleted", webinar_id=self._webinar_id)
 
     def _load(self) -> None:
-        """Read what the last holder has committed: from now on nobody else commits."""
+        """Read what the previous holder of the lease has committed: from now on nobody else commits."""
         if not self._is_loaded:
             segments = Segment.objects.filter(webinar_id=self._webinar_id)
             self._last = segments.order_by("-number").first()
@@ -221,7 +221,7 @@ class Committer:
             frames=body["frames"],
             discontinuity=last is None or last.container_id != container.pk or _has_gap(last, body["start"]),
         )
-        # What a recorder sends first was recorded hardly before it arrived, whatever its times say.
+        # The first data of a recorder was recorded just before it arrived, whatever its times say.
         middle = segment.starts_at + timedelta(seconds=duration_s / 2)
         middle = max(middle, container.received_at or middle)
         if is_live_at(live_spans(self._webinar_id), middle):
@@ -234,7 +234,7 @@ class Committer:
         return segment
 
     def _save_progress(self, source: Input, body: dict[str, float], epoch: datetime, header: bytes) -> None:
-        """Store from where everything that lies in no segment can be read, and delete the chunks before it."""
+        """Store the position of the first data that is in no segment yet, and delete the chunks before it."""
         container = source.container
         resume = source.locate(int(body["resume_pos"]))
         container.resume_n, container.resume_at = max(
@@ -255,14 +255,14 @@ class Committer:
         )
 
     def finish_container(self, container: Container, next_n: int) -> None:
-        """Close a container of which everything lies in segments. Raises LeaseLost."""
+        """Close a container whose data is completely in segments. Raises LeaseLost."""
         with transaction.atomic():
             lease.check(*self._lease)
             Container.objects.filter(pk=container.pk).update(finished=True)
             Chunk.objects.filter(session_id=container.session_id, n__lt=next_n).delete()
 
     def refuse(self, container: Container, next_n: int, code: str) -> None:
-        """Close a container that is not taken, and store why. Raises LeaseLost."""
+        """Close a refused container, and store the reason. Raises LeaseLost."""
         with transaction.atomic():
             lease.check(*self._lease)
             Container.objects.filter(pk=container.pk).update(finished=True)

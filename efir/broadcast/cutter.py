@@ -18,15 +18,15 @@ from efir.broadcast.fragment import VIDEO_SCALE, Frame, mux, with_durations
 from efir.broadcast.limits import Fault
 from efir.broadcast.rtmp import flv
 
-# A reader that begins anew decodes Opus from a little before: it converges within 80 ms.
+# After a restart Opus is decoded from a little earlier, because the decoder converges within 80 ms.
 PREROLL_S = 0.2
-# Chunks that begin with a key frame, before it is relied on that the next one does.
+# After this many chunks that begin with a key frame, the next one is expected to begin with one, too.
 RELY_AFTER = 3
 RELY_AGAIN_AFTER = 60
 
 
 class Source(Protocol):
-    """What the cutter reads from."""
+    """The interface that the cutter reads from."""
 
     def read(self, size: int) -> bytes:
         """Return at most this many bytes; none at the end."""
@@ -52,9 +52,9 @@ class CutSegment:
 
 
 def _measured(video: Any, packet: Any) -> Any:
-    """Return the stream with the size of its picture, which a demuxer that met sound first has not learned.
+    """Return the stream with the size of its picture, which the demuxer does not know if sound came first.
 
-    A container of the parameters and one key frame alone tells it.
+    A container with only the parameters and one key frame reveals it.
     """
     picture, header = bytes([0x17, 1, 0, 0, 0]), bytes([0x17, 0, 0, 0, 0])
     tags = [header + bytes(video.codec_context.extradata or b""), picture + bytes(packet)]
@@ -160,11 +160,11 @@ class Cutter:
         if self._pending:
             length = (pts - self._pending[0].pts) / VIDEO_SCALE
             if (packet.is_keyframe and length >= self._segment_s * 0.95) or length >= limits.LONGEST_S:
-                # Up to the last frame's own end if this one comes much later: the sender stood still.
+                # Up to the last frame's own end if this one comes much later, because the sender paused.
                 end = self._end_of_pending()
                 self._cut(pts if pts - end < VIDEO_SCALE // 2 else end, pos)
         elif not packet.is_keyframe and not self._index and self._skip_until < 0:
-            return  # nobody can show what comes before the first key frame
+            return  # frames before the first key frame cannot be decoded
         duration = round((packet.duration or 0) * scale)
         self._pending.append(Frame(bytes(packet), pts, dts, duration, packet.is_keyframe, pos))
         self._pending_bytes += packet.size
@@ -226,10 +226,10 @@ class Cutter:
         )
 
     def _resume_pos(self, next_pos: int) -> int:
-        """Return the position of the first bytes that may lie in no segment yet: of picture, `next_pos`."""
+        """Return the position of the first bytes that may be in no segment yet: for the picture, `next_pos`."""
         positions = [next_pos]
         if self._audio is not None:
-            # From a little before the end of the sound that is out: the last packets of it, and all later ones.
+            # From a little before the end of the sound that was emitted: its last packets, and all later ones.
             since = self._audio_end - PREROLL_S
             while len(self._audio.positions) > 1 and self._audio.positions[1][0] < since:
                 self._audio.positions.popleft()

@@ -1,4 +1,4 @@
-"""Take a sender's bytes: open a session, accept its chunks in order, end it. Accepted means committed."""
+"""Receive a sender's data: open a session, accept its chunks in order, end it. Accepted means committed."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from efir.lib import clock, metrics
 from efir.webinars.lifecycle import Status, Video
 from efir.webinars.models import Webinar
 
-# Four seconds at the highest rate that is taken; a recorder's chunk is half a second or one.
+# Four seconds at the highest accepted rate; a recorder's chunk has half a second or one.
 MAX_CHUNK_BYTES = 4 * 1024 * 1024
 MAX_MIME = 200
-# A page that lost its connection keeps a minute and sends it when it is back, after the stop, too.
+# A page that lost its connection keeps a minute and sends it when it reconnects, even after the stop.
 LATE = timedelta(seconds=60)
-# A sender that has been silent for longer than a page keeps is gone: nobody needs to be asked.
+# A sender that has been silent for longer than a page keeps data is gone, so another may replace it without asking.
 SILENT_AFTER = timedelta(seconds=60)
-# A page that was closed without a word leaves its session open. After this time nobody comes back to it.
+# A page that was closed abruptly leaves its session open. After this time it will not come back.
 ABANDONED_AFTER = timedelta(minutes=30)
 # For an hour of 1.5 Mbit/s: picture and sound, the sound alone, and the recording as one file.
 BYTES_PER_S = 425_000
@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 
 class BroadcastCode(StrEnum):
-    """Why a sender is refused."""
+    """The codes with which a sender is refused."""
 
     TAKEN = "broadcast_taken"
     NOT_OWN = "broadcast_not_own"
@@ -63,7 +63,7 @@ STATUS = {
 
 
 class BroadcastRefused(Exception):
-    """A session or a chunk is refused; nothing has changed. `more`: what else the sender is told."""
+    """A session or a chunk is refused; nothing has changed. `more`: further fields of the response."""
 
     def __init__(self, code: BroadcastCode, **more: Any) -> None:
         super().__init__(code.value)
@@ -77,7 +77,7 @@ class BroadcastRefused(Exception):
 
 
 def device_of(session_key: str) -> str:
-    """Return a mark of a login session, by which a page is known to be in the same browser."""
+    """Return a digest of a login session, which identifies pages in the same browser."""
     return salted_hmac("efir.broadcast.device", session_key).hexdigest() if session_key else ""
 
 
@@ -93,12 +93,10 @@ def open_session(  # noqa: PLR0913  # the facts about a sender
     """Open a session for a new sender.
 
     Args:
-        webinar_id: the webinar; the caller has checked that the person may send to it.
-        person: who sends, None for an encoder with the webinar's key.
-        source: where the bytes come from.
-        mime: the recorder's type.
-        take_over: whether an earlier sender that is still there is superseded.
-        device: `device_of` the sender. An earlier session of the same person and device is superseded unasked.
+        webinar_id: the webinar; the caller has checked that the person may send to it. person: who sends, None for an
+        encoder with the webinar's key. source: where the bytes come from. mime: the recorder's type. take_over: whether
+        to supersede an earlier sender that is still active. device: `device_of` the sender. An earlier session of the
+        same person and device is superseded unasked.
 
     Raises BroadcastRefused, and ActionRefused if there is no such webinar.
     """
@@ -134,7 +132,7 @@ def _is_own(earlier: BroadcastSession, person: Person | None, device: str) -> bo
 
 
 def has_space(webinar: Webinar) -> bool:
-    """Return whether as much as the webinar is planned to last fits into the media store."""
+    """Return whether media for the webinar's planned length fit into the media store."""
     free = media.store().free_bytes()
     return free is None or free >= webinar.length_min * 60 * BYTES_PER_S
 
@@ -164,7 +162,7 @@ def accept_chunk(session_id: UUID, n: int, data: bytes, *, webinar_id: int, pers
     input_changed.send(sender=BroadcastSession, webinar_id=webinar_id)
 
 
-# The names of codecs that recorders use, as they stand in the header of WebM and MP4.
+# The names of codecs that recorders use, as in the headers of WebM and MP4.
 _UNPLAYABLE = (
     b"V_VP8",
     b"V_VP9",
@@ -182,9 +180,9 @@ _HEADER_BYTES = 1500
 
 
 def unplayable_codec(data: bytes) -> str:
-    """Return the name of a codec that is not taken, if the header of this container names one, else nothing.
+    """Return the name of an unsupported codec if the header of this container has one, else an empty string.
 
-    The segments' process looks closer; this tells a sender at its first chunk.
+    The child process checks everything; this check tells the sender at its first chunk.
     """
     head = data[:_HEADER_BYTES]
     return next((name.decode() for name in _UNPLAYABLE if name in head), "")
@@ -200,7 +198,7 @@ def end_session(session_id: UUID, *, webinar_id: int, person: Person | None) -> 
 
 
 def end_stale(webinar_id: int) -> None:
-    """End an open session that is abandoned, or from which nothing more is taken because its webinar is over."""
+    """End an open session that is abandoned, or whose webinar is over."""
     with transaction.atomic():
         session = (
             BroadcastSession.objects.select_for_update(no_key=True, of=("self",))
@@ -222,7 +220,7 @@ def _lock(session_id: UUID, webinar_id: int, person: Person | None) -> Broadcast
 
 
 def _find(session_id: UUID, webinar_id: int, person: Person | None) -> BroadcastSession:
-    """Lock and return the session if it is this person's: for anybody else it is unknown."""
+    """Lock and return the session if it is this person's; otherwise raise as for an unknown one."""
     found = (
         BroadcastSession.objects.select_for_update(no_key=True, of=("self",))
         .select_related("webinar")

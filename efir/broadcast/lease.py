@@ -24,7 +24,7 @@ def acquire(webinar_id: int, holder: UUID) -> int | None:
     now = clock.now()
     BroadcastLease.objects.bulk_create([BroadcastLease(webinar_id=webinar_id)], ignore_conflicts=True)
     free = Q(holder=None) | Q(holder=holder) | Q(expires_at__lt=now)
-    # No holder writes an end further ahead than a lease lasts: the clock was set back meanwhile.
+    # An end further ahead than a lease lasts was written before the clock was set back.
     free |= Q(expires_at__gt=now + 2 * TTL)
     row = BroadcastLease.objects.filter(free, webinar_id=webinar_id)
     if not row.update(holder=holder, expires_at=now + TTL, term=F("term") + 1):
@@ -42,7 +42,7 @@ def renew(webinar_id: int, holder: UUID, term: int) -> None:
 
 
 def release(webinar_id: int, holder: UUID, term: int) -> None:
-    """Let another worker begin at once."""
+    """Release the lease, so that another worker can begin at once."""
     ours = BroadcastLease.objects.filter(webinar_id=webinar_id, holder=holder, term=term)
     ours.update(holder=None, expires_at=None)
 

@@ -1,4 +1,4 @@
-"""What is taken of a sender: 1080p60 at 8 Mbit/s, with times that a recorder makes."""
+"""The limits for a sender: 1080p60 at 8 Mbit/s, with plausible times."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ LONGEST_S = 10.0
 MAX_PENDING_BYTES = int(MAX_BITS_PER_S / 8 * LONGEST_S * TOLERANCE)
 # A sender has one picture and one sound; the rest is ignored.
 MAX_STREAMS = 8
-# Times that go back, or ahead of the last one by more than an evening, are no recorder's.
+# A recorder's times do not go back, and do not jump ahead by hours.
 MAX_BACK_S = 1.0
 MAX_AHEAD_S = 12 * 3600.0
 
 
 class Fault(Exception):
-    """What came in is refused; `code` says why."""
+    """The input is refused; `code` says why."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -55,7 +55,7 @@ def checked_times(pts: int, dts: int, last_dts: int | None) -> tuple[int, int]:
 
 
 class RateLimit:
-    """Refuses more bits or frames than are taken, averaged over the last seconds."""
+    """Refuses more bits or frames than the limits allow, averaged over the last seconds."""
 
     def __init__(self) -> None:
         self._recent: deque[tuple[int, int]] = deque()  # (pts, bytes)

@@ -1,4 +1,4 @@
-"""The live broadcasts as a web process knows them: their last minute, the playlists made of it, and the signal."""
+"""The live broadcasts in a web process: the segments of the last minute, the playlists, and the signal."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from efir.room.state import set_picture_sources
 from efir.webinars.lifecycle import Status, Video
 from efir.webinars.models import Webinar
 
-# How soon segments made by another process are seen; those of this process are announced.
+# How often to look for segments made by another process; those of this process are announced.
 POLL_S = 0.25
 # How often to look whether a webinar with an own broadcast has begun.
 IDLE_S = 0.5
-# Segments come each second. A picture that stands is told to the room within 8 s: 4 s and the way there.
+# Segments come each second. The room must show a lost picture within 8 s: 4 s, and the time to deliver it.
 SIGNAL_S = 4.0
 # An encoder with rare key frames makes longer segments: then the signal waits one and a half of them, up to this.
 MAX_SIGNAL_S = 7.0
@@ -47,7 +47,10 @@ class LiveBroadcast:
         self.segments: list[ListedSegment] = []
         self.low_segments: list[ListedSegment] = []
         self.changed = asyncio.Event()
-        self.told = (False, False)  # what the room was told: whether a picture comes, and a smaller one
+        self.told = (
+            False,
+            False,
+        )  # the last state sent to the room: whether there is a picture, and a smaller one
         self._encoded: dict[Rendition, bytes] = {}
 
     def add(self, segment: ListedSegment) -> None:
@@ -74,7 +77,7 @@ class LiveBroadcast:
 
     @property
     def is_coming(self) -> bool:
-        """Whether segments come now."""
+        """Whether segments are arriving."""
         if not self.segments:
             return False
         last = self.segments[-1]
@@ -118,7 +121,7 @@ class LiveBroadcasts:
         return self._broadcasts.get(webinar_id)
 
     def has_signal(self, webinar_id: int) -> bool:
-        """Return whether segments of this webinar come now. Thread-safe."""
+        """Return whether segments of this webinar are arriving. Thread-safe."""
         broadcast = self._broadcasts.get(webinar_id)
         return broadcast is not None and broadcast.is_coming
 
@@ -203,7 +206,7 @@ def current_live() -> LiveBroadcasts | None:
 
 
 def has_signal(webinar: Webinar) -> bool:
-    """Return whether the live webinar's segments come: from memory, or from the database in other processes."""
+    """Return whether the live webinar's segments are arriving: from memory, or from the database in other processes."""
     if _live is not None:
         return _live.has_signal(webinar.pk)
     try:
@@ -247,5 +250,5 @@ def playlist_of(webinar: Webinar, rendition: Rendition) -> bytes:
 
 
 def register() -> None:
-    """Tell the room where the signal comes from, and whether there is a smaller picture."""
+    """Register the functions with which the room asks for the signal and the smaller picture."""
     set_picture_sources(signal=has_signal, low=has_low)

@@ -1,4 +1,4 @@
-"""When a webinar was live, by its ledger: what is outside of that is neither shown in the room nor recorded."""
+"""The times in which a webinar was live, by its ledger. Media outside these times are neither shown nor recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encode a segment anew as a smaller picture with the same sound and the same times.
+"""Encode a segment again as a smaller picture with the same sound and the same times.
 
 Runs in the child process (`efir.broadcast.low_process`).
 """
@@ -18,7 +18,8 @@ from efir.broadcast.fragment import TIME_OFFSET_S, VIDEO_SCALE, Frame, mux, with
 
 ENCODER = "libx264"
 MAX_WIDTH, MAX_HEIGHT = 640, 360
-# At most this: a picture that hardly moves needs less. The buffer is a second of it, so that no segment is much larger.
+# The maximum: a picture that hardly moves needs less. The rate-control buffer is one second, so that no segment is much
+# larger.
 BITS_PER_S = "400k"
 OPTIONS = {
     "preset": "veryfast",
@@ -33,9 +34,9 @@ OPTIONS = {
     "sc_threshold": "0",
     "forced-idr": "1",
 }
-# Of 60 frames a second every other one is left out, of an uneven 30 hardly any.
+# Drops every other frame of 60 a second, and hardly any of an uneven 30.
 MIN_STEP = VIDEO_SCALE // 45
-# Players take a picture that names no colour space for BT.709 from 720 lines on, and a smaller one for BT.601.
+# Without a named colour space, players assume BT.709 from 720 lines on, and BT.601 for smaller pictures.
 BT709, UNSPECIFIED, HD_LINES = 1, 2, 720
 TYPICAL_FPS = 30  # what the encoder plans with; the frames' own times decide
 
@@ -45,7 +46,7 @@ class NotEncoded(Exception):
 
 
 class LowEncoder:
-    """Encodes one segment after the other. Rate control goes on from each to the next."""
+    """Encodes one segment after the other. Rate control continues from each to the next."""
 
     def __init__(self) -> None:
         self._stream: Any = None
@@ -63,7 +64,7 @@ class LowEncoder:
         with av.open(BytesIO(data), "r", format="mp4") as source:
             video = source.streams.video[0]
             limits.check_size(video.codec_context)
-            video.codec_context.thread_count = 1  # a core of its own is what the operator has allowed
+            video.codec_context.thread_count = 1  # the operator has allowed one core for it
             first: int | None = None
             end = 0
             packet: Any

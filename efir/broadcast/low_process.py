@@ -1,7 +1,7 @@
 """The process that encodes the lower rung of one broadcast with limits: `python -m efir.broadcast.low_process PARENT`.
 
-PARENT is the number of the process that asks. Standard input is a JSON line, then frames: an initialization segment
-with its fragment each. For each of them come a message, "segment" with the blobs or "left_out", and "read".
+PARENT is the id of the parent process. Standard input is a JSON line, then frames: an initialization segment with its
+fragment each. For each of them come a message, "segment" with the blobs or "left_out", and "read".
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from efir.lib.child_limits import limit_child
 
 # Decoding 1080p with sixteen reference frames takes some 60 MB beside PyAV's 40, encoding 360p some 20.
 MEMORY_BYTES = 384 * 2**20
-# Everything else on the machine comes first.
+# The lowest priority: everything else on the machine comes first.
 NICENESS = 10
 
 
 def main() -> None:
     """Encode the segments on standard input."""
     limit_child(resource.RLIMIT_DATA, MEMORY_BYTES)
-    if os.getppid() != int(sys.argv[1]):  # whoever asked was gone before the limits were set
+    if os.getppid() != int(sys.argv[1]):  # the parent had ended before the limits were set
         return
     os.nice(NICENESS)
     pipes = Pipes(sys.stdin.buffer, sys.stdout.buffer)

@@ -1,4 +1,4 @@
-"""The lower rung of one broadcast, in the hands of the worker that cuts it: segments go to a process that encodes them.
+"""The lower rung of one broadcast: the worker passes its segments to a child process that encodes them.
 
 Nothing waits for it. A segment that cannot be encoded in time is left out, and the full rung goes on.
 """
@@ -20,13 +20,13 @@ from efir.lib import metrics
 from efir.lib.concurrency import in_thread, wait_for
 from efir.lib.log import ThrottledErrorLog
 
-# A segment of a second takes some 0.2 s. What a sender brings after half a minute without a line comes at once, and
-# is encoded within this.
+# A segment of a second takes some 0.2 s. What a sender delivers at once after half a minute without a connection is
+# encoded within this time.
 LATE_S = 6.0
 # Half a minute at 4 Mbit/s.
 MAX_WAITING_BYTES = 16 * 2**20
 POLL_S = 1.0
-# A process that died is not followed by another at once: its input may have killed it.
+# The pause before a process that died is restarted: its input may have killed it.
 RESTART_S = 5.0
 # A machine that is too slow leaves segments out all the time.
 LOG_EVERY_S = 60.0
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 
 class LowRung:
-    """Encodes what is offered, and commits it while the lease is held."""
+    """Encodes the offered segments, and commits them while the lease is held."""
 
     def __init__(self, webinar_id: int, held: tuple[int, UUID, int]) -> None:
         self._webinar_id = webinar_id
@@ -51,7 +51,7 @@ class LowRung:
         self._errors = ThrottledErrorLog(log, "broadcast_low_failed", webinar_id=webinar_id)
 
     def offer(self, segment: Segment, data: bytes) -> None:
-        """Take a committed segment with its bytes. Only what viewers see is encoded."""
+        """Queue a committed segment with its bytes. Only live segments are encoded."""
         if self._is_off or segment.live_number is None:
             return
         self._waiting.append((time.monotonic(), segment, data))
@@ -83,7 +83,7 @@ class LowRung:
         if self._encoding or not self._waiting or time.monotonic() < self._not_before:
             return
         if time.monotonic() - self._waiting[0][0] > LATE_S:
-            # All of them: one break is better than a break at every other segment.
+            # Drop all of them: one break is better than a break at every other segment.
             self._leave_out_all()
             return
         _, self._encoding, data = self._waiting.popleft()
@@ -93,7 +93,7 @@ class LowRung:
         self._child.feed(data)
 
     async def _commit_ready(self) -> None:
-        """Commit what the process has said."""
+        """Commit the segments that the child has encoded."""
         while self._child and self._child.messages:
             message = self._child.messages.popleft()
             kind = message.body["type"]
@@ -118,13 +118,13 @@ class LowRung:
         await self._drop_child()
 
     def _leave_out(self) -> None:
-        """Go on without the segment that is being encoded."""
+        """Drop the segment that is being encoded."""
         if self._encoding:
             self._encoding = None
             metrics.BROADCAST_LEFT_OUT.inc()
 
     def _leave_out_all(self) -> None:
-        """Go on without the segments that wait."""
+        """Drop the segments that are waiting."""
         metrics.BROADCAST_LEFT_OUT.inc(len(self._waiting))
         if time.monotonic() >= self._log_again_at:
             self._log_again_at = time.monotonic() + LOG_EVERY_S

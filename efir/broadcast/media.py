@@ -21,7 +21,7 @@ from django.utils.crypto import salted_hmac
 
 from efir.lib import clock
 
-# Media leave this much of the disk to the database.
+# Disk space that media leave to the database.
 RESERVED_BYTES = 200 * 2**20
 NAME = r"[1-9][0-9]{0,17}/[A-Za-z0-9_-]{16,64}\.(?:m4s|mp4)"
 CONTENT_TYPES = {"m4s": b"video/iso.segment", "mp4": b"video/mp4"}
@@ -29,11 +29,11 @@ PATH = re.compile(rf"/media/([0-9]{{1,12}})/([A-Za-z0-9_-]{{22}})/({NAME})", re.
 
 
 class NoSpace(Exception):
-    """The disk is full but for what the database needs."""
+    """Raised if the disk has no space beyond what the database needs."""
 
 
 class Store(Protocol):
-    """Where media files are. Its methods block and raise OSError."""
+    """A store of media files. Its methods block and raise OSError."""
 
     def save(self, name: str, content: bytes) -> None:
         """Store a new file durably. Raises NoSpace."""
@@ -51,13 +51,13 @@ class Store(Protocol):
         """Delete a file, if it is there."""
 
     def save_file(self, name: str, path: Path) -> None:
-        """Store a finished file of this machine durably, and take it from where it was."""
+        """Move a finished local file into the store, durably."""
 
     def names(self) -> Iterator[str]:
         """Yield the names of all files."""
 
     def free_bytes(self) -> int | None:
-        """Return what still fits, or None if there is no limit known."""
+        """Return the bytes that still fit, or None if no limit is known."""
 
 
 class DirectoryStore:
@@ -141,7 +141,7 @@ class DirectoryStore:
 def store() -> Store:
     """Return the media store of this installation."""
     if settings.EFIR.media_url:
-        from efir.broadcast.s3 import S3Store  # here, because its library is large and seldom needed
+        from efir.broadcast.s3 import S3Store  # imported here, because its library is large and seldom needed
 
         return S3Store(settings.EFIR.media_url)
     return DirectoryStore(settings.EFIR.media_dir)
@@ -166,7 +166,7 @@ def new_name(webinar_id: int, suffix: str = "m4s") -> str:
 
 @cache
 def signing_key() -> str:
-    """Return the key of signed addresses, derived from the secret key, so that a proxy can check them without that."""
+    """Return the key of signed addresses, derived from the secret key so that a proxy need not know that one."""
     return salted_hmac("efir.broadcast.media", "addresses").hexdigest()
 
 

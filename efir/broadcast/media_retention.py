@@ -1,4 +1,4 @@
-"""Delete media that nobody needs any more: what lies outside of a finished recording, and what is too old."""
+"""Delete media that are no longer needed: those outside a finished recording, and those that are too old."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from efir.webinars.models import Webinar
 
 # Segments in one call of the worker's job: each is up to four files.
 BATCH = 500
-# The lower rung is for the room alone: nobody can ask for what left its playlist so long ago.
+# The lower rung is only for the room: its segments are not needed this long after they left the playlist.
 LOW_RETENTION = 3 * ADDRESS_VALID
 
 log = structlog.get_logger(__name__)
 
 
 def prune_media() -> bool:
-    """Delete a batch of what is not kept; tell whether there may be more."""
+    """Delete a batch of media that are not kept; return whether there may be more."""
     return delete_low() or delete_outside_recordings() or delete_old()
 
 
 def delete_low() -> bool:
-    """Delete segments of the lower rung that are not listed any more; the last one of a live webinar counts on."""
+    """Delete unlisted segments of the lower rung, except the last one of a live webinar, which has its numbers."""
     last = LowSegment.objects.filter(webinar=OuterRef("webinar")).order_by("-live_number").values("pk")[:1]
     old = LowSegment.objects.filter(created_at__lt=clock.now() - LOW_RETENTION)
     done = old.filter(~Q(pk=Subquery(last)) | Q(webinar__status__in=recordings.OVER))
@@ -41,7 +41,7 @@ def delete_low() -> bool:
 
 
 def delete_outside_recordings() -> bool:
-    """Delete what was sent while a webinar was not live, once its recording is ready and nothing more can come."""
+    """Delete segments from outside live time, once the recording is ready and no more data can arrive."""
     unfinished = BroadcastSession.objects.filter(webinar=OuterRef("webinar"), finished=False)
     ready = Recording.objects.filter(~Exists(unfinished), tidied=False).exclude(
         state=RecordingState.PREPARING
@@ -74,7 +74,7 @@ def delete_old() -> bool:
 
 
 def _delete_recording(recording: Recording) -> None:
-    """Let the recording end: its page, its file, and its address where it was published."""
+    """Delete the recording: its page, its file, and its address where it was published."""
     webinar = Webinar.objects.get(pk=recording.pk)
     if recordings.is_published(webinar, recording):
         core.withdraw_recording(webinar.pk, Context(None, Source.SYSTEM))
@@ -85,7 +85,7 @@ def _delete_recording(recording: Recording) -> None:
 
 
 def _delete_segments(segments: list[Segment]) -> None:
-    """Delete the files, then the rows: what a crash leaves behind is found again by its row."""
+    """Delete the files, then the rows: after a crash the remaining files are still found by their rows."""
     ids = [segment.pk for segment in segments]
     _delete_low_segments(list(LowSegment.objects.filter(segment__in=ids)))
     others = Segment.objects.exclude(pk__in=ids).filter(

@@ -1,7 +1,7 @@
 """The own broadcast in the database: sessions of senders, their chunks, and the segments made of them.
 
-The database is the queue: a chunk that was answered with 204 is a committed row, and its row goes only when everything
-in it lies in committed segments.
+The database is the queue: a chunk that was answered with 204 is a committed row, which is deleted only when all its
+data is in committed segments.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from efir.webinars.models import Webinar
 
 
 class SessionSource(models.TextChoices):
-    """Where the bytes of a session come from."""
+    """The source of a session's data."""
 
     BROWSER = "browser"
     RTMP = "rtmp"
@@ -36,9 +36,9 @@ class BroadcastSession(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="broadcast_sessions")
-    # None: the broadcast came in with the webinar's key, which names nobody.
+    # None: the sender used the webinar's stream key, which identifies nobody.
     person = models.ForeignKey(Person, models.PROTECT, null=True, related_name="+")
-    # A keyed hash of the login session: a page that was reloaded takes over its own earlier session unasked.
+    # A keyed hash of the login session: after a reload the page takes over its earlier session without asking.
     device = models.CharField(max_length=64, blank=True)
     source = models.CharField(max_length=10, choices=SessionSource.choices)
     mime = models.CharField(max_length=200, blank=True)
@@ -47,9 +47,9 @@ class BroadcastSession(models.Model):
     last_chunk_at = models.DateTimeField(null=True)
     next_n = models.PositiveIntegerField(default=0)
     ended_at = models.DateTimeField(null=True)
-    # Everything that was accepted lies in segments, and no more can come.
+    # All accepted data is in segments, and no more can arrive.
     finished = models.BooleanField(default=False)
-    # Why its container is not taken, as found while it was read; the next chunk is refused.
+    # Why its container is refused, as found while it was read; the next chunk gets this code.
     fault = models.CharField(max_length=40, blank=True)
     width = models.PositiveIntegerField(default=0)
     height = models.PositiveIntegerField(default=0)
@@ -68,7 +68,7 @@ class BroadcastSession(models.Model):
 
 
 class Container(models.Model):
-    """One container within a session: a recorder that was started anew begins another one.
+    """One container within a session: a recorder that was started again begins another one.
 
     `header`: its bytes before the first media, from which a reader can begin anywhere. `resume_n` and `resume_at`: the
     chunk, and the byte within it, from which everything that lies in no segment yet can be read. `media_end`: the
@@ -231,7 +231,7 @@ class Recording(models.Model):
     file = models.CharField(max_length=100, blank=True)
     file_size = models.PositiveBigIntegerField(default=0)
     ready_at = models.DateTimeField(null=True)
-    # What was sent outside of the live time is deleted.
+    # Segments from outside live time have been deleted.
     tidied = models.BooleanField(default=False)
     claimed_by = models.UUIDField(null=True)
     claimed_until = models.DateTimeField(null=True)

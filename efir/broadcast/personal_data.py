@@ -17,5 +17,5 @@ def _broadcasts(person: Person) -> Iterable[Row]:
 
 @section("stream_keys_you_made")
 def _stream_keys(person: Person) -> Iterable[Row]:
-    # Without the digest, with which nobody could do anything.
+    # Without the digest, which is of no use to the person.
     return StreamKey.objects.filter(issued_by=person).order_by("pk").values("webinar_id", "issued_at")

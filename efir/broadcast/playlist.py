@@ -1,4 +1,4 @@
-"""The room's media playlists (RFC 8216): the last minute of a live webinar, also smaller, or as the sound alone."""
+"""The room's media playlists (RFC 8216): the last minute of a live webinar, in full, smaller, or the sound only."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from efir.broadcast import media
 from efir.broadcast.models import LowSegment, Segment
 from efir.lib import clock
 
-# How much of the past is listed: a player that lost its connection for half a minute goes on without a break.
+# The listed time: a player that lost its connection for half a minute continues without a gap.
 WINDOW_S = 60.0
-# A segment's address ends so long after its time. It is the same for all viewers, so that caches can keep it.
+# How long after its time a segment's address expires. It is the same for all viewers, so that caches can store it.
 ADDRESS_VALID = timedelta(minutes=5)
 # The initialization segment is fetched once, and needed as long as its container goes on.
 INIT_VALID = timedelta(hours=48)
@@ -39,7 +39,7 @@ FIELDS = (
 
 
 class Rendition(StrEnum):
-    """The playlists of a webinar: as it came, the smaller picture (`EFIR_LOW_RUNG`), and the sound alone."""
+    """The playlists of a webinar: the full picture, the smaller picture (`EFIR_LOW_RUNG`), and the sound only."""
 
     LIVE = "live"
     LOW = "low"
@@ -48,7 +48,7 @@ class Rendition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListedSegment:
-    """What a playlist and the signal need of a segment: the columns of `FIELDS`."""
+    """The columns of a segment (`FIELDS`) that playlists and the signal need."""
 
     id: int
     webinar_id: int

@@ -1,4 +1,4 @@
-"""Requests of the playlist as presence and watching: a locked phone that plays the sound is there."""
+"""Count requests of the playlist as presence and watching: a locked phone may still play the sound."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from efir.lib.concurrency import REQUEST_POOL
 from efir.room.hub import RoomHub
 from efir.room.models import Opening
 
-# A player asks every second or two; a gap of this between two requests is not one (see the contract of attendance).
+# A player requests the playlist every second or two; a gap up to this length counts as present (see the contract of
+# attendance).
 MAX_GAP = timedelta(seconds=15)
-# Somebody without an opening is looked up again after this time.
+# A person without an opening is looked up again after this time.
 ASK_AGAIN = timedelta(seconds=5)
 
 
@@ -26,7 +27,7 @@ class _Viewer:
 
 
 class PlaylistPresence:
-    """Who plays by requests in this process. Its methods run on the event loop."""
+    """The people who request playlists from this process. Its methods run on the event loop."""
 
     def __init__(self, hub: RoomHub) -> None:
         self._hub = hub
@@ -68,13 +69,13 @@ class PlaylistPresence:
         self._viewers[key] = _Viewer(clock.now(), recorder.presence.started_at)
 
     def sweep(self) -> None:
-        """Let everybody leave whose last request is too long ago."""
+        """Record that people have left whose last request is too long ago."""
         now, recorder = clock.now(), self._hub.recorder
         recorder.check_for_gap()
         for key, viewer in list(self._viewers.items()):
             started_at = recorder.presence.started_at
             if started_at != viewer.recorder_started_at and viewer.seen_at < started_at:
-                # The process stood still: nobody knows whether this person was there.
+                # The process was blocked: it is unknown whether this person was there.
                 until = started_at
             elif now - viewer.seen_at > MAX_GAP:
                 until = viewer.seen_at
@@ -82,7 +83,7 @@ class PlaylistPresence:
                 continue
             del self._viewers[key]
             recorder.leave(*key, until, watching=True)
-        if not self._viewers and len(self._opened) > 10_000:  # an evening is over
+        if not self._viewers and len(self._opened) > 10_000:  # the webinar is over
             self._opened.clear()
             self._without_opening.clear()
 

@@ -1,4 +1,4 @@
-"""The worker's part in recordings: prepare each that is due, in a process of its own, and delete what is too old."""
+"""The worker's job for recordings: prepare each that is due, in a child process."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class RecordingJob:
             await wait_for(stop, POLL_S)
 
     async def _try(self, webinar_id: int, stop: asyncio.Event) -> None:
-        """Prepare one recording. What goes wrong with it does not keep the others waiting."""
+        """Prepare one recording. A failure does not keep the others waiting."""
         try:
             if not stop.is_set() and await in_thread(recordings.claim, webinar_id, self.id):
                 await self._prepare(webinar_id, stop)
@@ -100,7 +100,7 @@ class RecordingJob:
             self._tries.pop(webinar_id, None)
 
     async def _join(self, webinar_id: int, parts: Parts, name: str, stop: asyncio.Event) -> int | None:
-        """Make the file. Return its size, or None if the work is not ours any more. Raises NotJoined."""
+        """Make the file. Return its size, or None if the claim was lost. Raises NotJoined."""
         target = media.scratch_file(name)
         for left_behind in target.parent.glob("*.mp4.new"):  # by a worker that was killed
             left_behind.unlink(missing_ok=True)
@@ -113,7 +113,7 @@ class RecordingJob:
             env=os.environ | {"DJANGO_SETTINGS_MODULE": "efir.settings"},
         )
         try:
-            # What an index needs is known but for its table of chunks: the next try writes the file twice instead.
+            # The reserved space was too small for the index: the next try writes the file twice instead.
             index_bytes = parts.index_bytes if self._tries[webinar_id] == 1 else 0
             runs = [_names(run) for run in parts.runs]
             wanted = {"target": str(target), "index_bytes": index_bytes, "runs": runs}
@@ -152,6 +152,6 @@ def _names(run: Sequence[Segment]) -> list[str]:
 
 
 def _fits(parts: Parts) -> bool:
-    """Return whether as much again as the segments have fits on this machine's disk, and into the store."""
+    """Return whether the size of the segments fits once more on this machine's disk, and into the store."""
     needed = sum(segment.size for segment in parts.segments) + parts.index_bytes
     return all(free is None or free > needed for free in (media.scratch_bytes(), media.store().free_bytes()))

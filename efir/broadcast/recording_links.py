@@ -1,4 +1,4 @@
-"""Personal addresses of recordings: each message carries its receiver's own, which ends with their account.
+"""Personal addresses of recordings: each message has its recipient's own, which ends with their account.
 
 A personal token is written and read without a row, because a message is composed in a transaction that cannot write.
 It is the webinar's and the person's id, sealed (`efir.lib.sealing`): always the same for the same person, and nobody
@@ -18,14 +18,14 @@ from efir.lib import sealing
 from efir.webinars.absolute_urls import absolute_url
 from efir.webinars.models import Webinar
 
-# What an address may hold: a public token has 22 characters, a personal one 43.
+# The tokens in addresses: a public one has 22 characters, a personal one 43.
 LINK_PATTERN = r"[A-Za-z0-9_-]{22,43}"
 _IDS = struct.Struct(">QQ")
 _PURPOSE = "efir.recording"
 
 
 def personal_url(webinar: Webinar, person: Person) -> str:
-    """Return the address of a webinar's published recording for this person: their own, if the recording is ours."""
+    """Return the address of a webinar's published recording for this person: a personal one for an own recording."""
     recording = recordings.find(webinar)
     if not recordings.is_published(webinar, recording):
         return webinar.recording_url

@@ -10,13 +10,13 @@ from efir.broadcast.live_time import Span, live_spans
 from efir.broadcast.models import Segment
 
 # A segment is cut at key frames, never in its middle, so it may begin before the start or end after the stop by this
-# much. What a speaker says while nobody should hear it yet stays out.
+# much. Words that the speaker says before the start must stay out.
 MAX_OUTSIDE = timedelta(seconds=0.5)
 # Segments of one container follow each other to the millisecond; a larger step is a gap.
 JOINED_S = 0.1
-# What the tables of an MP4 (ISO/IEC 14496-12) need at most. Of a frame: duration 8 bytes, composition offset 8, size 4,
-# key 4. Of a packet of sound: duration 8, size 4. Of a second: two chunks of each track, 20 each, or more if they are
-# larger than a megabyte.
+# The maximum size of the tables of an MP4 (ISO/IEC 14496-12). Of a frame: duration 8 bytes, composition offset 8, size
+# 4, key 4. Of a packet of sound: duration 8, size 4. Of a second: two chunks of each track, 20 each, or more if they
+# are larger than a megabyte.
 FRAME_BYTES = 24
 SECOND_BYTES = 12 * 48_000 // 1024 + 20 * 8
 REST_BYTES = 64 * 1024
@@ -54,7 +54,7 @@ class Parts:
 
 
 def parts_of(webinar_id: int) -> Parts:
-    """Return what the recording of a webinar consists of."""
+    """Return the parts of the recording of a webinar."""
     segments = Segment.objects.filter(webinar_id=webinar_id).order_by("number")
     return select_parts(segments.iterator(2000), live_spans(webinar_id))
 

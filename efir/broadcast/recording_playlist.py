@@ -12,11 +12,11 @@ from efir.broadcast.recording_parts import parts_of
 from efir.lib import clock
 
 CONTENT_TYPES = {"m3u8": "application/vnd.apple.mpegurl", "mp4": "video/mp4"}
-# The address is the right to see the recording: no search engine may list it, and no other site may learn it.
+# Whoever has the address may see the recording: search engines must not list it, and other sites must not learn it.
 PRIVATE_HEADERS = {"X-Robots-Tag": "noindex, nofollow", "Referrer-Policy": "no-referrer"}
-# A viewer who begins now has time to the end, and half a day for breaks.
+# Long enough to watch to the end with half a day of breaks.
 BREAKS = timedelta(hours=12)
-# Addresses stay the same for an hour, so that caches can keep what is behind them.
+# Addresses stay the same for an hour, so that caches can store the segments.
 SAME_FOR_S = 3600
 
 

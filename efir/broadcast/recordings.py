@@ -1,4 +1,4 @@
-"""The recording of an own broadcast: when it is due, which worker prepares it, what is known of it, publishing it."""
+"""The recording of an own broadcast: when it is due, which worker prepares it, its state, and its publication."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ log = structlog.get_logger(__name__)
 def due() -> list[int]:
     """Return the ids of the webinars whose recording can be prepared now and is not claimed.
 
-    Everything of the live time is there as soon as each session has ended or has given a segment that ends after the
-    stop: a session's segments come in order.
+    The live time is complete as soon as each session has ended or has a segment that ends after the stop, because a
+    session's segments come in order.
     """
     return [pk for (pk,) in _DUE.rows(now=clock.now())]
 
@@ -84,8 +84,8 @@ def release(webinar_id: int, holder: UUID) -> None:
 def complete(webinar_id: int, holder: UUID, **fields: Any) -> bool:
     """Make the recording ready with these fields, and publish it if its webinar says so.
 
-    A recording of no seconds is none: everything came outside of the live time. Return False if another worker has
-    claimed it by now.
+    A recording without seconds does not exist: all media are from outside the live time. Return False if another worker
+    has claimed it by now.
     """
     state = RecordingState.READY if fields.get("seconds") else RecordingState.DELETED
     with transaction.atomic():
@@ -117,7 +117,7 @@ def find(webinar: Webinar) -> Recording | None:
 
 
 def is_expected(webinar: Webinar) -> bool:
-    """Return whether the webinar is over and its broadcast was seen, so that a recording will come."""
+    """Return whether the webinar is over and had a broadcast, so that a recording will follow."""
     return webinar.state in OVER and Segment.objects.filter(webinar=webinar).exists()
 
 
@@ -137,7 +137,7 @@ def is_published(webinar: Webinar, recording: Recording | None) -> bool:
 
 
 def summary(webinar: Webinar) -> dict[str, Any]:
-    """Return what a program learns of the own recording: `state`, `seconds`, `url`."""
+    """Return the own recording for programs: `state`, `seconds`, `url`."""
     recording = find(webinar)
     if recording is None or recording.state == RecordingState.DELETED:
         state = "preparing" if recording is None and is_expected(webinar) else "none"

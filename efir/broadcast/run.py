@@ -1,4 +1,4 @@
-"""One broadcast in the hands of one worker: its chunks go to a process that cuts them, the segments come back."""
+"""Process one broadcast in one worker: pass its chunks to a child process, and commit the segments that come back."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from efir.broadcast.models import BroadcastSession, Chunk, Container, SessionSta
 from efir.broadcast.scanner import container_kind
 from efir.lib.concurrency import in_thread, wait_for
 
-# Another process that accepts chunks tells nobody. In this process `notify` does.
+# Chunks that another process accepts are found by polling. In this process `notify` announces them.
 POLL_S = 0.1
 NOTIFIED_POLL_S = 0.5
-# A sender that has been silent for this long is looked after less often.
+# A sender that has been silent for this long is polled less often.
 QUIET_S = 10.0
 STALE_EVERY_S = 5.0
 CHUNK_BATCH = 4
 # After an error (the database is away, the disk does not answer) the run begins again from what is committed.
 RETRY_S = 1.0
 
-# A process that dies this often before it has cut another segment is not begun again.
+# A child that dies this often without another segment is not started again.
 MAX_DEATHS = 3
 
 log = structlog.get_logger(__name__)
 
 
 class ChildDied(Exception):
-    """The process that reads a container has ended without a last word."""
+    """The process that reads a container has ended without a last message."""
 
 
 class BroadcastRun:
@@ -58,7 +58,7 @@ class BroadcastRun:
         self._low = LowRung(webinar_id, self._lease) if settings.EFIR.low_rung else None
 
     def notify(self) -> None:
-        """Note that this process has accepted something."""
+        """Note that this process has accepted a chunk or changed a session."""
         self._notified_at = self._active_at = time.monotonic()
         self._wake.set()
 
@@ -66,7 +66,7 @@ class BroadcastRun:
         """Run to the end, renewing the lease meanwhile."""
         renewing = asyncio.create_task(self._renew())
         working = asyncio.create_task(self._work())
-        # Nothing waits for the lower rung, and nothing that happens to it ends the run.
+        # Nothing waits for the lower rung, and its failure does not end the run.
         encoding = [asyncio.create_task(self._low.run())] if self._low else []
         try:
             await asyncio.wait({renewing, working}, return_when=asyncio.FIRST_COMPLETED)
@@ -107,7 +107,7 @@ class BroadcastRun:
                 await self._drop_child()
 
     async def _run_session(self, session: BroadcastSession) -> None:
-        """Cut everything of one session. Returns when nothing more can come of it."""
+        """Make all segments of one session. Returns when no more data can arrive."""
         container = await in_thread(_open_container, session)
         cursor = container.resume_n if container else await in_thread(_first_chunk, session)
         if container:
@@ -149,7 +149,7 @@ class BroadcastRun:
             if not is_begun:
                 await self._finish_container(chunk.n)
                 await self._begin(await in_thread(_new_container, session, chunk, kind))
-        if self._child is None:  # what follows a fault, up to the next container
+        if self._child is None:  # chunks after a fault are skipped, up to the next container
             return
         await self._wait_for_room()
         if self._child and self._input:
@@ -157,7 +157,7 @@ class BroadcastRun:
         await self._commit_ready()
 
     async def _wait_for_room(self) -> None:
-        """Commit what comes until the process can take another chunk, or is gone."""
+        """Commit segments until the child can take another chunk, or has ended."""
         while self._child and not (self._child.takes_more or self._child.ended or self._child.is_stuck):
             await wait_for(self._wake, POLL_S)
             self._wake.clear()
@@ -177,7 +177,7 @@ class BroadcastRun:
         self._child.feed(self._input.add_header())
 
     async def _finish_container(self, next_n: int) -> None:
-        """Let the process say what is left of its container, and forget the chunks before `next_n`."""
+        """Have the child finish its container, and forget the chunks before `next_n`."""
         if self._child and not self._child.ended:
             self._child.finish()
             await wait_until_ended(self._child, self._wake)
@@ -189,7 +189,7 @@ class BroadcastRun:
         await self._drop_child()
 
     async def _commit_ready(self) -> bool:
-        """Commit what the process has said; return whether there was anything."""
+        """Commit the child's segments; return whether there was any message."""
         worked = False
         while self._child and self._child.messages:
             worked = True
@@ -215,7 +215,7 @@ class BroadcastRun:
         raise ChildDied
 
     async def _fault(self, code: str) -> None:
-        """Refuse the container: the sender hears of it with its next chunk."""
+        """Refuse the container: the sender gets the code with its next chunk."""
         if self._input:
             log.warning("broadcast_refused", webinar_id=self.webinar_id, code=code)
             await in_thread(self._committer.refuse, self._input.container, self._input.last_n + 1, code)

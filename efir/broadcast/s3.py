@@ -20,7 +20,7 @@ from storages.backends.s3 import S3Storage
 from efir.broadcast.media import NAME
 
 OPTIONS = {"endpoint": "endpoint_url", "region": "region_name"}
-# A segment lasts a second: a storage that does not answer is an error soon, and the worker tries again by itself.
+# A segment lasts a second, so a storage that does not answer must fail soon; the worker tries again.
 TIMEOUT_S = 5
 MISSING = frozenset({"404", "NoSuchKey"})
 
@@ -36,7 +36,7 @@ class S3Store:
         self._storage = S3Storage(
             bucket_name=parts.netloc,
             location=self._prefix,
-            file_overwrite=True,  # a name is never used twice, so that nothing has to be asked first
+            file_overwrite=True,  # a name is never used twice, so no check is needed before writing
             default_acl=None,
             querystring_auth=False,
             client_config=Config(
@@ -89,7 +89,7 @@ class S3Store:
                     yield name
 
     def free_bytes(self) -> int | None:
-        """Return None: a bucket has no limit that could be asked for."""
+        """Return None: a bucket has no limit that could be queried."""
         return None
 
     def _object(self, name: str) -> Any:

@@ -1,7 +1,6 @@
 """Find in a container's bytes its header, and the offsets from which a reader that knows the header can begin.
 
-The scanner looks at the outermost structure alone and skips what is inside. It runs in the child process, because what
-it reads is hostile.
+The scanner reads only the outermost structure. It runs in the child process, because its input is untrusted.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from collections import deque
 
 # A header holds the tracks and no media: a few hundred bytes, some kilobytes with every extension.
 MAX_HEADER = 256 * 1024
-# Offsets to remember: a reader begins a few seconds back at most, at two fragments or a hundred FLV tags a second.
+# The number of offsets to remember: a reader begins at most a few seconds back, with up to a hundred FLV tags a second.
 MAX_OFFSETS = 4096
 
 EBML = b"\x1a\x45\xdf\xa3"
@@ -23,7 +22,7 @@ FLV_SEQUENCE_HEADER = 0
 
 
 class Unreadable(Exception):
-    """The bytes are no container of this kind."""
+    """The bytes are not a container of this kind."""
 
 
 def container_kind(data: bytes) -> str:
@@ -93,7 +92,7 @@ class Mp4Scanner(Scanner):
         size, name = int.from_bytes(head[:4], "big"), bytes(head[4:8])
         if size == 1:
             size = int.from_bytes(head[8:16], "big")
-        if size < 8:  # 0 means up to the end of the file, which a stream has none of
+        if size < 8:  # 0 means up to the end of the file, but a stream has no end
             raise Unreadable
         if name == b"moof":
             self._begins_media()

@@ -1,7 +1,7 @@
 """The process that reads one container with limits: `python -m efir.broadcast.segment_process PARENT`.
 
-PARENT is the number of the process that asks. Standard input is a JSON line with the parameters, then frames: a chunk
-each; an empty one ends the container. Standard output are messages (see `efir.broadcast.pipes`).
+PARENT is the id of the parent process. Standard input is a JSON line with the parameters, then frames: a chunk each; an
+empty one ends the container. Standard output are messages (see `efir.broadcast.pipes`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MEMORY_BYTES = 256 * 2**20
 
 
 class Parent(Pipes):
-    """The pipes to the parent as what the demuxer reads from: chunks come in, messages go out."""
+    """The pipes to the parent, as a file for the demuxer: chunks come in, messages go out."""
 
     def __init__(self, source: BinaryIO, target: BinaryIO) -> None:
         super().__init__(source, target)
@@ -53,17 +53,17 @@ class Parent(Pipes):
 
 
 def _ignore(_chunk: bytes) -> None:
-    """Take a chunk before there is a scanner."""
+    """Ignore a chunk before there is a scanner."""
 
 
 def _nothing() -> None:
-    """Take the end of a chunk before there is a cutter."""
+    """Ignore the end of a chunk before there is a cutter."""
 
 
 def main() -> None:
     """Cut the container on standard input."""
     limit_child(resource.RLIMIT_DATA, MEMORY_BYTES)
-    if os.getppid() != int(sys.argv[1]):  # whoever asked was gone before the limits were set
+    if os.getppid() != int(sys.argv[1]):  # the parent had ended before the limits were set
         return
     parent = Parent(sys.stdin.buffer, sys.stdout.buffer)
     parameters = json.loads(sys.stdin.buffer.readline())

@@ -1,4 +1,4 @@
-"""The worker's component that makes segments: it looks for broadcasts with input and runs those it gets."""
+"""The worker's component that makes segments: it looks for broadcasts with input and runs those whose lease it gets."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from efir.broadcast.run import BroadcastRun
 from efir.lib.concurrency import in_thread, wait_for
 from efir.lib.log import ThrottledErrorLog
 
-# How often to look for broadcasts that another worker has let go, or whose input another process took.
+# How often to look for broadcasts that another worker has released, or that get input through another process.
 POLL_S = 0.5
 
 log = structlog.get_logger(__name__)
 
 
 class Segmenter:
-    """Runs until told to stop. Any number of workers may have one: the leases share the broadcasts out."""
+    """Runs until told to stop. Any number of workers may have one: leases distribute the broadcasts."""
 
     def __init__(self) -> None:
         self._holder = uuid4()
@@ -35,7 +35,7 @@ class Segmenter:
         self._errors = ThrottledErrorLog(log, "broadcast_lookup_failed")
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Make the segments of every broadcast that nobody else has."""
+        """Make the segments of every broadcast without another holder."""
         input_changed.connect(self._on_input)
         try:
             while not stop.is_set():

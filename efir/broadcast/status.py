@@ -1,4 +1,4 @@
-"""How the broadcasts are: for the speaker's page, the command line and the metrics."""
+"""The state of broadcasts, for the speaker's page, the command line and the metrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from efir.broadcast.live import is_recent
 from efir.broadcast.models import BroadcastSession, Segment, SessionState
 from efir.lib import clock
 
-# A sender whose last chunk is older than this sends nothing now: chunks come each second.
+# A sender whose last chunk is older than this is not sending: chunks come each second.
 SENDING_WITHIN = timedelta(seconds=10)
 
 
@@ -58,10 +58,10 @@ def session_statuses(webinar_id: int | None = None) -> Iterator[SessionStatus]:
 
 
 def status_of(webinar_id: int) -> SessionStatus | None:
-    """Return the webinar's latest session, or None if nobody has sent anything yet.
+    """Return the webinar's latest session, or None if there has been none.
 
-    `has_signal` is true before the start, too: the speaker learns that the picture comes. Cheap enough to be asked
-    every second by a few speakers' pages.
+    `has_signal` can be true before the start, so that the speaker sees that the picture arrives. Cheap enough for a few
+    speakers' pages to call every second.
     """
     session = BroadcastSession.objects.filter(webinar_id=webinar_id).order_by("-opened_at").first()
     if session is None:

@@ -24,11 +24,12 @@ log = structlog.get_logger(__name__)
 
 
 def issue(webinar_id: int, context: Context) -> str:
-    """Make a new key for a webinar and return it: it is shown this once, because only its digest is stored.
+    """Make a new key for a webinar and return it.
 
-    The key before it opens nothing any more, and an encoder that publishes with it is cut off. Raises ActionRefused.
+    It is shown only once, because only its digest is stored. The previous key becomes invalid, and an encoder that
+    publishes with it is disconnected. Raises ActionRefused.
     """
-    key = secrets.token_urlsafe(24)  # 192 bits: nothing to guess, so that a plain digest is enough
+    key = secrets.token_urlsafe(24)  # 192 bits cannot be guessed, so that a plain digest is enough
     with transaction.atomic():
         authorize(context, Capability.BROADCAST)
         webinar = Webinar.objects.select_for_update(no_key=True).filter(pk=webinar_id).first()
@@ -49,7 +50,7 @@ def issue(webinar_id: int, context: Context) -> str:
 
 
 def webinar_of(key: str) -> int | None:
-    """Return the id of the webinar that the key opens now, or None."""
+    """Return the id of the webinar for which the key is valid now, or None."""
     webinar_id: int | None = (
         StreamKey.objects.filter(digest=_digest(key), webinar__video=Video.OWN)
         .exclude(webinar__status__in=(Status.FINISHED, Status.ARCHIVED))
@@ -61,7 +62,7 @@ def webinar_of(key: str) -> int | None:
 
 @dataclass(frozen=True)
 class EncoderSettings:
-    """What a page tells of encoders: the address, and the key if one was made already."""
+    """The settings for an encoder that a page shows: the address, and whether there is a key."""
 
     address: str
     issued_key: StreamKey | None

@@ -1,4 +1,4 @@
-"""Make a run's packets fit into the file of a recording, whose tracks have one set of parameters each."""
+"""Convert a run's packets for the file of a recording, whose tracks have one set of parameters each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from av.audio.resampler import AudioResampler
 
 from efir.broadcast.audio_track import AAC_FRAME
 
-# Less than this between two frames of sound is the rounding of their times.
+# A difference smaller than this between two frames of sound is rounding of their times.
 MAX_ROUNDING_S = 0.05
 
 
@@ -54,7 +54,7 @@ def _nal_units(configuration: bytes) -> Iterator[bytes]:
 
 
 class AudioTranscoder:
-    """Encodes sound anew whose rate or channels differ from the file's: an MP4 track has one kind."""
+    """Encodes sound again if its rate or channels differ from the file's: an MP4 track has one kind."""
 
     def __init__(self, stream: Any, target: Any) -> None:
         self._decode = stream.codec_context.decode

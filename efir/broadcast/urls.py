@@ -9,7 +9,7 @@ from efir.broadcast.playlist import Rendition
 
 
 class ChunkNumberConverter:
-    """The number of a chunk: an evening of ten chunks a second has six digits."""
+    """The number of a chunk: a webinar with ten chunks a second needs six digits."""
 
     regex = "0|[1-9][0-9]{0,8}"
 

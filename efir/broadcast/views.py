@@ -33,7 +33,7 @@ SenderView = Callable[..., HttpResponse]
 
 
 def _for_senders(view: SenderView) -> SenderView:
-    """Let only people with `broadcast` in, and refuse as JSON."""
+    """Require the capability `broadcast`, and refuse as JSON."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -94,7 +94,7 @@ def put_chunk(request: HttpRequest, webinar_id: int, session_id: UUID, n: int) -
 @require_POST
 @_for_senders
 def end_session(request: HttpRequest, webinar_id: int, session_id: UUID) -> HttpResponse:
-    """End the session: 204. A page that is being closed can send this, but no header with it."""
+    """End the session: 204. No form token is required: a page that is being closed cannot send headers."""
     if not _is_same_origin(request):
         return refused_json(ActionRefused(Code.FORBIDDEN, "origin"))
     return _answer(

@@ -1,7 +1,7 @@
 """Limits request bodies: their size, their speed, and how many of one address arrive at a time.
 
 Without it Django would write the whole of a body to a temporary file before it looks at the request, and wait for the
-rest of one for ever.
+rest of one forever.
 """
 
 from __future__ import annotations

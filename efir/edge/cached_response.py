@@ -1,7 +1,7 @@
 """A response that is the same for many visitors: encoded once and sent from memory.
 
 A page may hold a form token, the one thing in it that each visitor has for themselves. Then the page is kept in the
-parts around the token, and packed so that the token can be put in without packing anything anew.
+parts around the token, and packed so that the token can be put in without packing anything again.
 """
 
 from __future__ import annotations

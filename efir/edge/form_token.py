@@ -78,5 +78,5 @@ class VisitorToken:
         self.digest = hashlib.sha256(secret.encode()).hexdigest()[:12].encode()
 
     def masked(self) -> bytes:
-        """Return the token, masked anew."""
+        """Return the token, masked again."""
         return mask(self._secret)

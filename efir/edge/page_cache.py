@@ -50,7 +50,7 @@ async def render(django: Application, scope: Scope, cache_control: bytes) -> Cac
     request = [{"type": "http.request", "body": b"", "more_body": False}]
 
     async def receive() -> Message:
-        # After the request the visitor stays connected for ever.
+        # After the request the visitor stays connected forever.
         return request.pop() if request else await asyncio.Future()
 
     async def send(message: Any) -> None:
@@ -93,9 +93,9 @@ class PageCache:
     ) -> CachedResponse | None:
         """Return the page of this kind of visitor, or render this request for all of them; None if it cannot be cached.
 
-        A page of another `edition` of what it shows is rendered anew. `is_still` tells, after the page was rendered for
-        a person, whether that person is of this kind: they may have become another while it was rendered. Visitors who
-        come at the same time wait for one rendering. A visitor who goes away does not cancel it.
+        A page of another `edition` of what it shows is rendered again. `is_still` tells, after the page was rendered
+        for a person, whether that person is of this kind, because that may have changed during the rendering. Visitors
+        who come at the same time wait for one rendering. A visitor who goes away does not cancel it.
         """
         page = self._pages.get(kind)
         if page is None or page.edition != edition or time.monotonic() > page.expires_at:

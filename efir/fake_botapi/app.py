@@ -127,7 +127,7 @@ class FakeBotApi:
         self._scripted.clear()
 
     def owns(self, path: str) -> bool:
-        """Tell whether a mounting application should pass this path on."""
+        """Return whether a mounting application should pass this path on."""
         return path.startswith(f"{self.prefix}/")
 
     def close(self) -> None:

@@ -61,7 +61,7 @@ class ScriptedResponse:
         return ApiError(self.status, self.description or HTTPStatus(self.status).phrase, self.parameters)
 
     def matches(self, method: str, params: Json) -> bool:
-        """Tell whether this response is meant for the call."""
+        """Return whether this response is meant for the call."""
         return self.method in (None, method) and (
             self.chat_id is None or str(self.chat_id) == str(params.get("chat_id"))
         )

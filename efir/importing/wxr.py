@@ -93,7 +93,7 @@ def read_export(path: Path, post_type: str, meta: Collection[str]) -> Export:
 
 
 class _Reader:
-    """The handlers of the parser, and the post under way."""
+    """The handlers of the parser, and the post in progress."""
 
     def __init__(self, meta: Collection[str]) -> None:
         self._meta = meta

@@ -1,7 +1,7 @@
 """Queries that are composed once for the process.
 
-Django composes a query anew at every use, which takes some ten times as long as SQLite takes to answer one by key. This
-is for the few queries that run for nearly every request.
+Django composes a query at every use, which takes some ten times as long as SQLite needs for a lookup by key. This is
+for the few queries that run for nearly every request.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class AdmissionChecker:
         self.inviter_cache.invalidate(person_ids)
 
     def forget_visitor(self, session_key: str, person_id: int) -> None:
-        """Drop what is known of a visitor: their access and their seats are read anew when they are asked for."""
+        """Drop what is known of a visitor: their access and their seats are read again when they are asked for."""
         self.access_cache.forget(session_key)
         self.seat_cache.invalidate(person_id)
 

@@ -48,7 +48,7 @@ _low_source: Callable[[Webinar], bool] | None = None
 
 
 def set_picture_sources(signal: Callable[[Webinar], bool], low: Callable[[Webinar], bool]) -> None:
-    """Register the functions that tell whether a live webinar's own picture is coming, and a smaller one of it.
+    """Register the functions that return whether a live webinar's own picture is coming, and a smaller one of it.
 
     They must not block.
     """

@@ -76,7 +76,7 @@ class Viewer:
         self.send(KEEP_ALIVE)
 
     def close(self) -> None:
-        """End the stream; the browser reconnects after a random delay and is admitted or refused anew."""
+        """End the stream; the browser reconnects after a random delay and is admitted or refused again."""
         retry_ms = random.randint(*RETRY_MS)  # noqa: S311  # jitter, not a secret
         self.send(f"retry: {retry_ms}\n\n".encode(), last=True)
 

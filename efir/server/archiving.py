@@ -28,7 +28,7 @@ def archive(webinar_id: int, context: Context) -> Webinar:
 
 
 def is_settled(webinar_id: int) -> bool:
-    """Tell whether every verdict is made and decided, and no message is on its way."""
+    """Return whether every verdict is made and decided, and no message is on its way."""
     classified = Classification.objects.filter(webinar_id=webinar_id).exclude(done_at=None).exists()
     held = Verdict.objects.filter(webinar_id=webinar_id, attended=None).exists()
     return classified and not held and queries.all_settled(webinar_id)

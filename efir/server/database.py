@@ -45,7 +45,7 @@ def check_database() -> None:
 
 
 async def _shares_connections(parameters: dict[str, Any]) -> bool:
-    """Tell whether two clients get the same connection of the server one after the other."""
+    """Return whether two clients get the same connection of the server one after the other."""
     first = await _connect(parameters)
     async with first:
         pid = await _server_pid(first)

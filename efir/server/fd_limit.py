@@ -39,7 +39,7 @@ class FdLimit:
         return cls(2**31 if soft == resource.RLIM_INFINITY else soft)
 
     def exceeds_limit(self, fd: int) -> bool:
-        """Tell whether a new connection with this descriptor is one too many.
+        """Return whether a new connection with this descriptor is one too many.
 
         The kernel gives the lowest free number, so all numbers below `fd` are taken.
         """
@@ -53,7 +53,7 @@ class FdLimit:
         return True
 
     def leaves_no_refusal(self, fd: int) -> bool:
-        """Tell whether a new connection with this descriptor is closed at once, without a response."""
+        """Return whether a new connection with this descriptor is closed at once, without a response."""
         return fd >= self._first_not_refused
 
 

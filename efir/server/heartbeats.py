@@ -15,7 +15,7 @@ HEARTBEAT_WITHIN = timedelta(seconds=30)
 
 
 def is_running() -> bool:
-    """Tell whether a web process or a worker has written its heartbeat of late; the schema may be missing."""
+    """Return whether a web process or a worker has written its heartbeat of late; the schema may be missing."""
     tables = set(connection.introspection.table_names())
     since = clock.now() - HEARTBEAT_WITHIN
     heartbeats = (

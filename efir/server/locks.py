@@ -53,7 +53,7 @@ def database_lock_path(job: str) -> Path:
 
 
 def is_held(path: Path) -> bool:
-    """Tell whether a process holds the lock now."""
+    """Return whether a process holds the lock now."""
     if not path.exists():
         return False
     with path.open() as file:

@@ -26,7 +26,7 @@ def start_draining() -> None:
 
 
 def is_draining() -> bool:
-    """Tell whether the process has been told to stop."""
+    """Return whether the process has been told to stop."""
     return _draining
 
 

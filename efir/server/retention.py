@@ -1,4 +1,4 @@
-"""Delete what is older than the retention settings, a batch at a time. Facts and verdicts are kept for ever."""
+"""Delete what is older than the retention settings, a batch at a time. Facts and verdicts are kept forever."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class RetentionJob:
 
 
 def prune_batch() -> bool:
-    """Delete up to a batch of each kind of old rows; tell whether there may be more."""
+    """Delete up to a batch of each kind of old rows; return whether there may be more."""
     now, keep = clock.now(), settings.EFIR
     owners = Person.objects.filter(login=OuterRef("username"))
     counts = [
@@ -70,7 +70,7 @@ def prune_batch() -> bool:
         (keep.evidence_days, _delete_evidence),
         (keep.trace_days, _delete_recorders),
     )
-    # 0 days means for ever.
+    # 0 days means forever.
     counts += [prune(now - timedelta(days=days)) for days, prune in by_days if days]
     if any(counts):
         log.info("pruned", rows=sum(counts))

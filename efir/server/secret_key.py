@@ -27,7 +27,7 @@ def fingerprint(key: str) -> str:
 
 
 def is_installations_key(key: str) -> bool:
-    """Tell whether the database knows this key, or none yet."""
+    """Return whether the database knows this key, or none yet."""
     known = SecretKeyFingerprint.objects.values_list("fingerprint", flat=True).first()
     return known is None or constant_time_compare(known, fingerprint(key))
 
@@ -70,7 +70,7 @@ class Rotated(NamedTuple):
 
 
 def rotate(old_key: str | None = None) -> Rotated:
-    """Change the key and end all sessions. A key of the data directory is made anew.
+    """Change the key and end all sessions. A key of the data directory is made again.
 
     A key from the environment was changed there before, so it is adopted; then `old_key`, if it is given, lets second
     factors be sealed with the new one. Raises ConfigError while processes run, if the environment still gives the old

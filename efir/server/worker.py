@@ -28,7 +28,7 @@ TICK_S = 1.0
 # Between two chunks of verdicts, twice as long as a chunk takes. SQLite has one writer. Writers take turns, but whoever
 # writes several times in a row, as the dispatcher does, would wait for a chunk each time.
 LET_OTHERS_WRITE_S = 0.2
-# These jobs find nothing to do most of the time, and nobody waits for them by the second.
+# These jobs find nothing to do most of the time, and nobody waits for them every second.
 PERIODIC_S = 5.0
 # A worker that was killed leaves its row behind.
 DELETE_HEARTBEATS_AFTER = timedelta(days=1)

@@ -75,6 +75,6 @@ def unlink(person: Person, context: Context, *, notify_chat: bool = True) -> boo
 
 
 def _was_linked(person: Person) -> bool:
-    # Unlinking and linking anew is a move, too. The log says nothing of chats, so the same chat again counts as well.
+    # Unlinking and linking again is a move, too. The log says nothing of chats, so the same chat again counts as well.
     before = (Action.TELEGRAM_LINKED, Action.TELEGRAM_MOVED, Action.TELEGRAM_UNLINKED)
     return AuditEntry.objects.filter(person_id=person.pk, action__in=before).exists()

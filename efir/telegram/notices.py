@@ -114,7 +114,7 @@ def notify_old_chat(purpose: Purpose, person: Person, chat_id: int) -> None:
 def _request(
     purpose: Purpose, login: str, chat_id: int | None = None, *, expires_after: timedelta = EXPIRES_AFTER
 ) -> None:
-    # Asking again while the first notice is under way changes nothing.
+    # Asking again while the first notice is in progress changes nothing.
     now = clock.now()
     same = ChatNotice.objects.filter(purpose=purpose, login=login, chat_id=chat_id)
     same.filter(expires_at__lte=now).delete()
@@ -193,7 +193,7 @@ def _drop_for_nobody(now: datetime) -> None:
 
 
 def _repair_times(now: datetime) -> None:
-    """Let notices that were written before the clock was set back be claimed soon, after any call under way."""
+    """Let notices that were written before the clock was set back be claimed soon, after any call in progress."""
     from_future = ChatNotice.objects.filter(created_at__gt=now + lease.CLOCK_TOLERANCE)
     from_future.update(created_at=now, next_at=now + AFTER_UNKNOWN, expires_at=now + EXPIRES_AFTER)
 

@@ -12,7 +12,7 @@ FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real
 
 
 def is_from_this_machine(request: HttpRequest) -> bool:
-    """Tell whether a program on this machine asks, and no proxy on behalf of somebody else."""
+    """Return whether a program on this machine asks, and no proxy on behalf of somebody else."""
     if any(name in request.headers for name in FORWARDED):
         return False
     # The Host, too: a page that rebinds its own name to 127.0.0.1 must not read it through somebody's browser.
@@ -21,7 +21,7 @@ def is_from_this_machine(request: HttpRequest) -> bool:
 
 
 def is_this_machine(host: str) -> bool:
-    """Tell whether a name or an address always means the machine itself."""
+    """Return whether a name or an address always means the machine itself."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

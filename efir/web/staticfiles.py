@@ -19,7 +19,7 @@ class HashedStaticFiles(CompressedManifestStaticFilesStorage):  # type: ignore[m
         super().__init__(*args, **kwargs)
 
     def url(self, name: str, force: bool = False) -> str:
-        # Django parses the name and quotes the URL anew each time, for each file of each page.
+        # Django parses the name and quotes the URL again each time, for each file of each page.
         if force:
             return str(super().url(name, force))
         if name not in self._urls:

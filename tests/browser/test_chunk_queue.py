@@ -57,7 +57,7 @@ def test_after_a_minute_whole_containers_are_dropped_from_the_front(run):
     steps += [step for number in range(11) for step in (["wait", 5], ["add", str(number)])]
     found = run(*steps, ["take", 2])
     assert found["taken"] == ["^a", "^c"]
-    assert found["dropped"]  # the request that was under way may have arrived
+    assert found["dropped"]  # the request that was in progress may have arrived
     assert found["waiting"] == 55
 
 

@@ -49,7 +49,7 @@ def test_an_evening_in_firefox(site, cast):
         speaker.click(f"form[action$='/{webinar}/cta'] button")
         assert candidate.text("#cta button")
 
-        # Drawn anew by the answer to the last press, before which another press is not taken.
+        # Drawn again by the answer to the last press, before which another press is not taken.
         eventually(lambda: "Скрыть" in speaker.text(f"form[action$='/{webinar}/cta'] button"))
         speaker.click(f"form[action$='/{webinar}/stop'] button")
         speaker.click("dialog[open] [data-yes]")

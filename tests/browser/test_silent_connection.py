@@ -1,4 +1,4 @@
-"""A connection that is lost without a word: the page hears the silence, says so and connects anew."""
+"""A connection that is lost without a word: the page hears the silence, says so and connects again."""
 
 from __future__ import annotations
 

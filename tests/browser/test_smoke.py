@@ -41,7 +41,7 @@ def test_an_evening_in_the_browser(chromium, site, cast):
     assert site.pressed(webinar) == 1
     expect(candidate.locator("iframe")).to_have_count(1)  # the broadcast goes on
 
-    # Drawn anew by the answer to the last press, before which another press is not taken.
+    # Drawn again by the answer to the last press, before which another press is not taken.
     expect(speaker.get_by_role("button", name="Скрыть кнопку у зрителей")).to_be_visible()
     speaker.get_by_role("button", name="Завершить эфир").click()
     speaker.get_by_role("dialog").get_by_role("button", name="Завершить").click()

@@ -268,7 +268,7 @@ def test_tabs_without_locks_have_their_own_streams(person, speaker, webinar, mis
 
 
 def test_people_list_keeps_its_loaded_pages(person):
-    """By keyboard: what was read stays in its place, and the focus with it, as the list is read anew."""
+    """By keyboard: what was read stays in its place, and the focus with it, as the list is read again."""
     room = ["Анна", "Борис", "Вера", "Глеб", "Дина"]
 
     def answer(route: Route) -> None:

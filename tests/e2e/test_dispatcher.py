@@ -186,7 +186,7 @@ def test_health_says_that_the_address_refuses(fake_bot_api, settings):
         with dispatching():
             eventually(lambda: bot_health().state == "ok")
             server.close()
-            # The call that was under way may end otherwise.
+            # The call that was in progress may end otherwise.
             eventually(lambda: bot_health() == BotHealth(BotState.BOT_UNREACHABLE, "ConnectError"))
 
 

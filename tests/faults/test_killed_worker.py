@@ -32,7 +32,7 @@ STEPS = [
 if os.environ.get("EFIR_DATABASE_URL"):
     # There a dead worker's lease has to run out (8 s a step): one death within each transaction, and all after it.
     STEPS = [step for step in STEPS if step.endswith("enqueue:after") or STEPS.index(step) >= 8]
-# The call was made, and nothing says so (others were under way, too): what was in flight may come once more, not twice.
+# The call was made, and nothing says so. Messages in flight, this one and others, may come once more, not twice.
 IN_FLIGHT = {"efir.telegram.bot.client:BotApi.send:after", "efir.telegram.dispatcher.sender:complete:after"}
 PARTNER_CHAT, STAYED_CHAT, ABSENT_CHAT = 101, 102, 103
 

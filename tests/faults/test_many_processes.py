@@ -85,7 +85,7 @@ def intervals_sql(webinar: int, more: str = "") -> str:
 
 
 def somebody_is_absent(site: Site, webinar: int) -> bool:
-    """Tell whether an interval ended longer ago than the grace period of 3 s."""
+    """Return whether an interval ended longer ago than the grace period of 3 s."""
     return site.count(intervals_sql(webinar, "AND gone < clock_timestamp() - interval '3.5 s'")) > 0
 
 

@@ -15,7 +15,7 @@ from tests.oracle.evidence import NEVER, Blindness, Evidence, Request, Story, St
 from tests.oracle.installation import Installation
 from tests.oracle.jumping_clock import set_ahead
 
-# How soon a page connects anew after it was cut off, and after it was refused.
+# How soon a page connects again after it was cut off, and after it was refused.
 RECONNECT_S = (0.3, 1.5)
 PROBE_EVERY_S = 0.5
 # A speaker presses again until this long after the first time.
@@ -171,7 +171,7 @@ class Driver:
         return self._random.randrange(self.evening.processes)
 
     async def _leg(self, leg: Leg, person: Person, story: Story, cookie: str) -> None:
-        """Hold a connection until the page closes, connecting anew if it is cut off and the page does that."""
+        """Hold a connection until the page closes, connecting again if it is cut off and the page does that."""
         await self._until(leg.opens_s)
         process = leg.process
         while self._now() < leg.closes_s:

@@ -70,7 +70,7 @@ class Leg:
 
 @dataclass(frozen=True)
 class Person:
-    """What one person does. `returns`: whether their page connects anew after it was cut off."""
+    """What one person does. `returns`: whether their page connects again after it was cut off."""
 
     kind: str
     legs: tuple[Leg, ...] = ()

@@ -70,7 +70,7 @@ class Blindness:
     """A time in which one web process saw nothing.
 
     `kind` is `killed`, `stopped` (it ended cleanly, and was down), `frozen`, or `stalled` (no fault of ours: it did not
-    answer). A killed or stopped process begins anew at `until`; a frozen one goes on with what it has in memory.
+    answer). A killed or stopped process begins again at `until`; a frozen one goes on with what it has in memory.
     """
 
     process: int

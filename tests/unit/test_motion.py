@@ -1,4 +1,4 @@
-"""Nothing on a page moves for ever by itself (WCAG 2.2.2)."""
+"""Nothing on a page moves forever by itself (WCAG 2.2.2)."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def export(request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
 @post_only
 @login_required
 def erase_oneself(request: HttpRequest) -> HttpResponse:
-    """Erase the account for ever, after the password and an explicit confirmation."""
+    """Erase the account forever, after the password and an explicit confirmation."""
     if refusal := rate_limit.check(request, "own_data"):
         return refusal
     form = EraseForm(_oneself(request), request.POST, prefix="erase")

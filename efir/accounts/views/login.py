@@ -33,7 +33,7 @@ class LogIn(LoginView):
     """The login page. People with a second factor are not logged in yet: the next page asks for a code."""
 
     def get_success_url(self) -> str:
-        """Return where somebody is led who has logged in before."""
+        """Return the page for a visitor who is already logged in."""
         return _landing_address(self.request, current_person(self.request))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -31,7 +31,7 @@ from efir.web.shortcuts import redirect_with_message
 def forgotten(request: HttpRequest) -> HttpResponse:
     """Ask for a link, and answer with the same sentence for every login.
 
-    Nothing is looked up here: the receiver of `password_forgotten` does that, where the visitor cannot notice it.
+    Nothing is looked up here: the receiver of `password_forgotten` does that, where the visitor cannot measure it.
     """
     context = {"bare": True, "has_bot": bool(settings.EFIR.telegram_token)}
     form = ForgottenForm(request.POST if request.method == "POST" else None)
@@ -39,7 +39,9 @@ def forgotten(request: HttpRequest) -> HttpResponse:
         return render(request, "accounts/forgotten.html", context | {"form": form})
     login: str = form.cleaned_data["username"]
     pair = f"{request_rate_limit_key(request)} {login}"
-    rate_limit.note_failed_login(request)  # a request for a link is a guess, too: a script is slowed down
+    rate_limit.note_failed_login(
+        request
+    )  # a request for a link counts as a guess, so that scripts are throttled
     if rate_limit.is_exceeded(request, "password_reset", pair):
         return rate_limit.too_many_requests(request, "password_reset")
     if not rate_limit.is_exceeded(request, "password_reset_account", login):
@@ -69,7 +71,7 @@ def reset(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
         except PasswordOvertaken:  # the same link was used at the same time
             return _dead_link(request)
         response = redirect_with_message(request, "/login/", _("Пароль сохранён. Войдите с ним."))
-        # With a second factor a link is half of a login: it must not give more guesses at the codes.
+        # With a second factor a link is only half of a login: it must not allow more guesses at the codes.
         if not second_factor.is_on(person):
             reset_failures(
                 username=person.login

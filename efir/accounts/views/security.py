@@ -56,7 +56,7 @@ def end_others(request: HttpRequest) -> HttpResponse:
 @post_only
 @login_required
 def end_one(request: HttpRequest, mark: str) -> HttpResponse:
-    """Log the person out in one other browser. Idempotent: one that is not there any more is ended."""
+    """Log the person out in one other browser. Idempotent: a session that does not exist counts as ended."""
     if open_sessions.is_own(request, mark):
         return redirect("security")
     open_sessions.end(request, mark)

@@ -1,4 +1,4 @@
-"""What a partner should know before calling a candidate: when they left, whether they pressed, what nobody answered."""
+"""Briefs for a partner's call to a candidate: when they left, whether they pressed the button, unanswered questions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class UnansweredQuestion:
 
 @dataclass(frozen=True, slots=True)
 class CallBrief:
-    """What to know about one candidate of one webinar.
+    """A partner's brief about one candidate of one webinar.
 
     `left`: when they left and how much was still to come; empty if they stayed or never came. `pressed`: whether they
     pressed the call-to-action; None if they were not there while it was shown.

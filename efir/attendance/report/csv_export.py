@@ -30,9 +30,9 @@ BOM = "\ufeff"
 SEPARATOR = ";"
 # People per query and per chunk of the response.
 BATCH = 1000
-# A spreadsheet takes a cell that begins with one of these for a formula.
+# A spreadsheet treats a cell that begins with one of these characters as a formula.
 FORMULA_STARTS = "=+-@\t\r\n＝＋－＠"
-# Somebody may open the file with another separator, which splits a value into cells: each has to be harmless.
+# The file may be opened with another separator, which splits a value into several cells: each must be harmless.
 _SPLIT_BEFORE_FORMULA = re.compile(rf'([;,|\t\r\n])(?=[ \u00a0"]*[{FORMULA_STARTS.replace("-", "")}-])')
 
 Row = Sequence[Any]
@@ -146,7 +146,7 @@ def iso_time(moment: datetime, webinar: Webinar) -> str:
 
 
 def escape_formula(value: object) -> object:
-    """Return the cell; what a spreadsheet would take for a formula gets an apostrophe in front."""
+    """Return the cell, with an apostrophe in front if a spreadsheet would treat it as a formula."""
     if not isinstance(value, str):
         return value
     guarded = _SPLIT_BEFORE_FORMULA.sub(r"\1'", value)

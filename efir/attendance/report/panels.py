@@ -29,7 +29,7 @@ STEPS_MIN = (1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 360)
 # Nearer to an edge than this share, a tick's label would overlap the label of the start or the end.
 EDGE_SHARE = 0.2
 ROUND_FACTORS = (1, 2, 4, 6, 8, 10)
-# Only so many periods are written out beside a bar; the export has all of them.
+# This many periods are listed beside a bar; the export has all of them.
 MAX_LABELLED = 4
 
 
@@ -120,7 +120,7 @@ class Bar:
 
 
 def scale_of(timeline: BroadcastTimeline) -> Scale:
-    """Lay out pauses, the call-to-action, and what was not recorded."""
+    """Lay out the pauses, the time of the call-to-action, and the time that was not recorded."""
     return Scale(
         start=timeline.format_time(timeline.start),
         end=timeline.format_time(timeline.end),

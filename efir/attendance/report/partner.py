@@ -25,12 +25,12 @@ from efir.webinars.models import Seat, Webinar
 from efir.webinars.schedule import Schedule
 
 PAGE_SIZE = 20
-# Composed queries that are kept: of each filter some pages, and of what was searched for last.
+# Size of the cache of compiled queries: some pages of each filter, and the latest searches.
 QUERIES = 100
 
 LEAD = OuterRef("pk")
 WEBINAR_ID, FINISHED_ID = (Parameter(name, Webinar, "id") for name in ("webinar_id", "finished_id"))
-HELD = "held"  # the number of verdicts that an admin decides; no filter of the list
+HELD = "held"  # the name of the number of held verdicts; it is not a filter of the list
 
 Condition: TypeAlias = Any  # a Q, an Exists or a negated one: Django has no type for a condition
 
@@ -87,7 +87,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class PartnerWebinar:
-    """How a partner's own people stand to the current or next webinar, and to the one that has just finished."""
+    """The state of a partner's candidates for the current or next webinar, and for the one that has just finished."""
 
     invited: int
     webinar: Webinar | None
@@ -98,7 +98,7 @@ class PartnerWebinar:
 
 @dataclass(frozen=True, slots=True)
 class CandidateList:
-    """A page of the people whom a partner invited, and how all of them stand.
+    """A page of a partner's candidates, and the counts of all of them.
 
     `webinar` is the one whose seats are shown, `finished` the one that has just finished, if there are such. `briefs`:
     verdict id → what to know before a call, for the verdicts on `finished`. `evening` is None if there is nobody, or
@@ -118,7 +118,7 @@ class CandidateList:
 
 
 class Webinars(NamedTuple):
-    """The webinars that the list is about. Every partner's list is read with the same queries for the same of them."""
+    """The webinars that the list is about. For the same webinars, all partners' lists use the same queries."""
 
     ahead: bool
     on_air: bool
@@ -185,7 +185,7 @@ def _counted(webinars: Webinars) -> tuple[str, ...]:
 @cache
 def _counts_query(webinars: Webinars) -> CompiledQuery:
     counts = [Count("pk", filter=condition) for condition in _conditions(webinars).values()]
-    # Of a constant, so that the whole list is one group.
+    # Grouped by a constant, so that the whole list is one group.
     return CompiledQuery(
         lambda: _own().values_list(Value(1)).annotate(**{f"n_{at}": each for at, each in enumerate(counts)})
     )

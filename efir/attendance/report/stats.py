@@ -1,4 +1,4 @@
-"""A webinar's statistics from the recorded intervals: how many came, saw the call-to-action and stayed, and when.
+"""Count from the recorded intervals how many people came, saw the call-to-action and stayed, and when.
 
 Only leads count; who is one was settled when they entered. Each person counts once, however many tabs, devices and
 reconnects they had.
@@ -230,7 +230,7 @@ def curve_of(webinar: Webinar, timeline: BroadcastTimeline, *, pruned: bool | No
             for person_id, began, until in presence_rows(webinar, pruned=True)
         )
     else:
-        # Whoever is still there has the same end as all the others: each text is read once.
+        # Everybody who is still there has the same end: each text is parsed once.
         minutes = lru_cache(CHUNK)(lambda text: minute_of(_moment(text)))
         rows = (
             (person_id, minutes(began), minutes(until))

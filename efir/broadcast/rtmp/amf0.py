@@ -31,7 +31,7 @@ MAX_DEPTH = 8
 
 
 class AmfError(ValueError):
-    """The bytes are no AMF 0, or use a type that no encoder sends."""
+    """The bytes are not AMF 0, or use a type that no encoder sends."""
 
 
 def encode(values: Iterable[Value]) -> bytes:

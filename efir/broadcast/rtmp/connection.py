@@ -25,9 +25,9 @@ VERSION = 3
 HANDSHAKE_BYTES = 1536
 # From the first byte to `publish`. An encoder takes a few round trips.
 PUBLISH_WITHIN_S = 10.0
-# An encoder sends sound all the time. One that is gone without a word is noticed after this long.
+# An encoder sends sound all the time. After this long without data it counts as gone.
 SILENT_S = 15.0
-# After this many bytes each side says that it has got them; the value that other servers use.
+# After this many bytes each side acknowledges them; the value that other servers use.
 WINDOW_BYTES = 2_500_000
 STREAM_ID = 1
 
@@ -36,7 +36,7 @@ Admit: TypeAlias = Callable[[str], Awaitable[Publication | None]]
 
 
 class Refused(Exception):
-    """The publisher is turned away; the message goes to the encoder."""
+    """The publisher is refused; the message goes to the encoder."""
 
 
 class Connection:
@@ -64,7 +64,7 @@ class Connection:
                 await self._handle(message)
                 self._acknowledge()
         except (EOFError, ConnectionError):
-            pass  # the encoder went away without a word, as many do
+            pass  # the encoder disconnected without closing, as many do
         finally:
             if self._publication:
                 await self._publication.end()
@@ -107,7 +107,7 @@ class Connection:
                 if self._publication:
                     publication, self._publication = self._publication, None
                     await publication.end()
-            case _:  # releaseStream, FCPublish, _checkbw and others want an answer and nothing else
+            case _:  # releaseStream, FCPublish, _checkbw and others only need a response
                 self._reply(transaction, None, None)
         await self._writer.drain()
 

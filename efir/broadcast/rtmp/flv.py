@@ -17,7 +17,7 @@ _SEQUENCE_HEADER = 0
 
 
 class UnsupportedCodec(Exception):
-    """The encoder sends something else than H.264 and AAC."""
+    """The encoder sends something other than H.264 and AAC."""
 
 
 def tag(type_: int, timestamp: int, payload: bytes) -> bytes:
@@ -38,10 +38,10 @@ def check_codec(type_: int, payload: bytes) -> None:
 
 
 def is_sequence_header(payload: bytes) -> bool:
-    """Tell whether an H.264 or AAC payload holds the decoder's parameters instead of media."""
+    """Return whether an H.264 or AAC payload holds the decoder's parameters instead of media."""
     return len(payload) > 1 and payload[1] == _SEQUENCE_HEADER
 
 
 def is_key_frame(type_: int, payload: bytes) -> bool:
-    """Tell whether a video payload begins with a key frame."""
+    """Return whether a video payload begins with a key frame."""
     return type_ == VIDEO_TAG and payload[0] >> 4 == _KEY_FRAME

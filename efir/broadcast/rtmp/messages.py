@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 # At 8 Mbit/s a key frame that comes every ten seconds may have a megabyte.
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-# Before `publish` there are commands alone, of some hundred bytes: nobody without a key may fill our memory.
+# Before `publish` there are only commands of some hundred bytes: a client without a key must not fill the memory.
 MAX_COMMAND_BYTES = 16 * 1024
 # OBS and ffmpeg use five. Each may hold a message that is not complete.
 MAX_CHUNK_STREAMS = 16
@@ -38,7 +38,7 @@ class MessageType(IntEnum):
 
 
 class ProtocolError(Exception):
-    """The peer speaks no RTMP, or goes beyond a limit; the connection is closed."""
+    """The peer does not speak RTMP, or exceeds a limit; the connection is closed."""
 
 
 class Message(NamedTuple):
@@ -62,7 +62,7 @@ class _ChunkStream:
 
 
 class MessageReader:
-    """Reads messages from a stream and obeys those about the chunk stream itself. `received` counts bytes.
+    """Reads messages from a stream and handles those about the chunk stream itself. `received` counts bytes.
 
     `max_bytes`: the length of the longest message that is taken.
     """
@@ -111,7 +111,7 @@ class MessageReader:
         return message
 
     async def _read_header(self, stream: _ChunkStream, header_type: int) -> None:
-        """Read the message header: types 0 to 3 leave out more and more of what is as before."""
+        """Read the message header: types 0 to 3 omit more and more of the unchanged fields."""
         is_start = not stream.payload
         if header_type == 3:
             # Encoders repeat the extended timestamp in every chunk, although the text of 2009 did not say so.

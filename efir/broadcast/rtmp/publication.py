@@ -19,7 +19,7 @@ BURST_BYTES = 8 * MAX_BYTES_PER_S
 
 
 class Container(Protocol):
-    """Where chunks go: a session of the broadcast. `accept` returns once the chunk is kept."""
+    """The receiver of chunks: a session of the broadcast. `accept` returns once the chunk is queued."""
 
     async def accept(self, data: bytes) -> None:
         """Keep the next chunk."""
@@ -32,7 +32,7 @@ class Publication:
     """Cuts the messages of one publisher into chunks; opens another container if the encoder changes its parameters.
 
     Each container begins with a chunk of its own: the FLV header and the decoder's parameters. Every later chunk begins
-    on a tag, so that a reader can begin at any of them.
+    with a tag, so that a reader can begin at any of them.
     """
 
     def __init__(self, open_container: Callable[[], Awaitable[Container]]) -> None:
@@ -79,7 +79,7 @@ class Publication:
 
     def _is_full(self, message: Message) -> bool:
         is_key_frame = flv.is_key_frame(message.type, message.payload)
-        # A clock that goes back is as good a reason as one that went on.
+        # A clock that goes back also ends the chunk.
         too_long = not 0 <= message.timestamp - self._chunk_since < self._chunk_ms
         return is_key_frame or too_long or len(self._chunk) >= MAX_CHUNK_BYTES
 

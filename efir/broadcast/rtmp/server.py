@@ -25,7 +25,7 @@ from efir.lib.log import ThrottledErrorLog
 
 # An installation has a few speakers. Each connection may hold a message in memory.
 MAX_CONNECTIONS = 20
-# A busy port is tried again: another worker on this machine may have it, and go.
+# A port in use is tried again: another worker on this machine may have it and end.
 LISTEN_EVERY_S = 5.0
 # Chunks in memory while the database is slow: 30 seconds at the usual rate. Then the encoder has to wait.
 MAX_WAITING_BYTES = 8 * 1024 * 1024
@@ -38,7 +38,7 @@ log = structlog.get_logger(__name__)
 
 
 async def serve_rtmp(stop: asyncio.Event) -> None:
-    """Listen until told to stop. A port that is taken is tried again and never stops the process."""
+    """Listen until told to stop. If the port is in use, try again; never stop the process."""
     port = settings.EFIR.rtmp_port
     if not port:
         return
@@ -75,7 +75,7 @@ class RtmpServer:
         try:
             await Connection(reader, writer, _admit).serve()
         except (ProtocolError, AmfError, Refused, UnsupportedCodec, BroadcastRefused, TimeoutError) as exc:
-            # What the encoder sent is not in it: it might be a key.
+            # The line does not contain what the encoder sent, because that might be a key.
             log.warning("rtmp_refused", reason=str(exc) or type(exc).__name__)
         except DatabaseError:
             log.warning("rtmp_failed", exc_info=True)
@@ -104,7 +104,7 @@ async def _admit(key: str) -> Publication | None:
 
 
 def _open_session(webinar_id: int) -> BroadcastSession:
-    """Open a session. Whoever holds the key takes over from the encoder before, but from nobody's browser."""
+    """Open a session. An encoder with the key takes over from an earlier encoder, but not from a browser."""
     earlier = BroadcastSession.objects.filter(webinar_id=webinar_id, state=SessionState.OPEN).first()
     return ingest.open_session(
         webinar_id,
@@ -116,7 +116,7 @@ def _open_session(webinar_id: int) -> BroadcastSession:
 
 
 class SessionContainer:
-    """Writes chunks into a session while the encoder goes on; a database that is away is tried again."""
+    """Writes chunks into a session in the background, and retries while the database is unreachable."""
 
     def __init__(self, session: BroadcastSession) -> None:
         self._session = session
@@ -127,7 +127,7 @@ class SessionContainer:
         self._writer = asyncio.create_task(self._write())
 
     async def accept(self, data: bytes) -> None:
-        """Take the next chunk; wait while too much is waiting to be written. Raises BroadcastRefused."""
+        """Queue the next chunk; wait while too much is waiting to be written. Raises BroadcastRefused."""
         self._waiting.append(data)
         self._changed.set()
         while sum(map(len, self._waiting)) > MAX_WAITING_BYTES and not self._writer.done():
@@ -136,7 +136,7 @@ class SessionContainer:
             self._writer.result()
 
     async def end(self) -> None:
-        """Write what waits and end the session."""
+        """Write the waiting chunks and end the session."""
         self._ending = True
         self._changed.set()
         with suppress(BroadcastRefused):
@@ -165,7 +165,7 @@ class SessionContainer:
             del self._waiting[0]
 
     async def _retry(self, work: Callable[[], object]) -> None:
-        """Run database work until it is done; it is idempotent, so that a lost answer does no harm."""
+        """Run idempotent database work until it succeeds."""
         begun = time.monotonic()
         while True:
             try:

@@ -14,7 +14,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 # A process that hangs in a transaction must not hold its locks for longer.
 IDLE_IN_TRANSACTION_MS = 15_000
-# psycopg's pool connects anew when somebody asks for a connection, not while they wait: so they ask this often.
+# psycopg's pool connects again when somebody asks for a connection, not while they wait: so they ask this often.
 ASK_EVERY_S = 0.5
 
 
@@ -35,7 +35,7 @@ class Pool(ConnectionPool[psycopg.Connection[Any]]):
 
 
 def _is_open(connection: psycopg.Connection[Any]) -> bool:
-    """Tell whether the server still serves an idle connection. Asks the server only if it has sent something.
+    """Return whether the server still serves an idle connection. Asks the server only if it has sent something.
 
     A server that shuts down says so, and closes the connection: both can be read.
     """

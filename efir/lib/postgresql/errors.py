@@ -9,12 +9,12 @@ INSUFFICIENT_PRIVILEGE = "42501"
 
 
 def is_read_only(exc: BaseException | None) -> bool:
-    """Tell whether PostgreSQL refused to write: it is a standby, or `default_transaction_read_only` is on."""
+    """Return whether PostgreSQL refused to write: it is a standby, or `default_transaction_read_only` is on."""
     return READ_ONLY in _sqlstates(exc)
 
 
 def is_insufficient_privilege(exc: BaseException | None) -> bool:
-    """Tell whether the role may not do what was tried."""
+    """Return whether the role may not do what was tried."""
     return INSUFFICIENT_PRIVILEGE in _sqlstates(exc)
 
 

@@ -47,7 +47,7 @@ def backup(path: Path, *, overwrite: bool = False) -> Manifest:
 
 
 def has_secret(manifest: Manifest) -> bool:
-    """Tell whether the key that signs links is in the backup."""
+    """Return whether the key that signs links is in the backup."""
     return any(part.name == KEY_FILE for part in manifest.parts)
 
 

@@ -100,7 +100,7 @@ def run_restore(options: argparse.Namespace) -> int:
 
 
 def _names_media(manifest: Manifest) -> bool:
-    """Tell whether rows of the backup name files of media. A backup of an older version has no such table."""
+    """Return whether rows of the backup name files of media. A backup of an older version has no such table."""
     part = manifest.tables.get(Segment._meta.db_table)
     return part is not None and part.rows > 0
 

@@ -124,7 +124,7 @@ def _read_message_id(message: Any) -> int:
 def _read_updates(updates: Any) -> list[dict[str, Any]]:
     if not isinstance(updates, list):
         raise _unexpected(updates)
-    # An update without a number could never be acknowledged, so it would be fetched again for ever.
+    # An update without a number could never be acknowledged, so it would be fetched again forever.
     return [each for each in updates if isinstance(each, dict) and isinstance(each.get("update_id"), int)]
 
 

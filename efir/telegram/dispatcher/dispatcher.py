@@ -21,7 +21,7 @@ from efir.telegram.outbox.completion import recover_orphaned
 # A quarter of the lease's time to live: two renewals may fail before it is lost.
 RENEW_S = 2.0
 TAKE_OVER_S = 0.5
-# For the calls that are under way at a stop, messages and notices side by side. A stop ends within ten seconds.
+# For the calls that are in progress at a stop, messages and notices side by side. A stop ends within ten seconds.
 STOP_WITHIN_S = 4.0
 # Nothing new is started so long before the lease runs out.
 MARGIN_S = 1.0
@@ -48,7 +48,7 @@ class Dispatcher:
         self._notices = NoticeSender(self._api, self._limiter)
 
     def stop(self) -> None:
-        """End after the calls that are under way. Call it in the event loop's thread."""
+        """End after the calls that are in progress. Call it in the event loop's thread."""
         self._stopping.set()
 
     async def run(self) -> None:

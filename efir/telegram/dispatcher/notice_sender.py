@@ -16,7 +16,7 @@ from efir.telegram.notices import NoticeClaim
 
 POLL_S = 1.0
 CONCURRENCY = 20
-# For the calls that are under way when a term ends. The next holder tries the others once more.
+# For the calls that are in progress when a term ends. The next holder tries the others once more.
 END_WITHIN_S = 4.0
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ class NoticeSender:
         self._calls: set[asyncio.Task[None]] = set()
 
     async def run(self, term: LeaseTerm) -> None:
-        """Send notices until the term is over, then finish the calls that are under way."""
+        """Send notices until the term is over, then finish the calls that are in progress."""
         while not await term.wait(POLL_S):
             room = CONCURRENCY - len(self._calls)
             if self._limiter.paused_s or not room:

@@ -22,7 +22,7 @@ RECOVER_S = 1.0
 EARLY_S = 1.0
 # The wait if there is another poller or the token is rejected: a second changes nothing there.
 TROUBLE_S = 5.0
-# For the replies that are under way when a term ends.
+# For the replies that are in progress when a term ends.
 END_WITHIN_S = 4.0
 
 log = structlog.get_logger(__name__)

@@ -55,7 +55,7 @@ class ReplyQueue:
         call.add_done_callback(self._calls.discard)
 
     async def finish(self, within_s: float) -> None:
-        """Wait up to `within_s` seconds for the calls that are under way, once the term is over."""
+        """Wait up to `within_s` seconds for the calls that are in progress, once the term is over."""
         if self._calls:
             await asyncio.wait(self._calls, timeout=within_s)
 

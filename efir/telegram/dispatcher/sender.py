@@ -54,7 +54,7 @@ log = structlog.get_logger(__name__)
 
 
 class Sender:
-    """Empties the outbox during the terms of the lease. A call that is under way when a term ends is still finished."""
+    """Sends the outbox during the terms of the lease. Calls in progress when a term ends are still finished."""
 
     def __init__(self, api: BotApi, limiter: RateLimiter, holder: UUID) -> None:
         self._api = api
@@ -94,7 +94,7 @@ class Sender:
                 self._errors.succeeded()
 
     async def drain(self, seconds: float) -> None:
-        """Wait for the calls that are under way. Cancel the rest after `seconds`: their outcome is unknown."""
+        """Wait for the calls that are in progress. Cancel the rest after `seconds`: their outcome is unknown."""
         if self._calls:
             await asyncio.wait(self._calls, timeout=seconds)
         for call in list(self._calls):

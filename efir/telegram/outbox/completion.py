@@ -132,7 +132,7 @@ def _unless_erased(text: str) -> Case:
 def readdress(person_id: int, old_chat_id: int, new_chat_id: int) -> bool:
     """Save the chat's new id. Return False if that chat is somebody else's: the person then has none.
 
-    A chat that was linked anew meanwhile stays as it is.
+    A chat that was linked again meanwhile stays as it is.
     """
     chat = TelegramChat.objects.filter(person_id=person_id, chat_id=old_chat_id)
     try:

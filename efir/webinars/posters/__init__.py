@@ -1,1 +1,1 @@
-"""Posters: uploads are decoded, rendered anew in a few sizes, and stored in the database."""
+"""Posters: uploads are decoded, rendered again in a few sizes, and stored in the database."""

@@ -1,4 +1,4 @@
-"""Requests at the same time: one link sets one password, and a demotion holds for what is under way."""
+"""Requests at the same time: one link sets one password, and a demotion holds for what is in progress."""
 
 from __future__ import annotations
 

@@ -373,7 +373,7 @@ def test_held_verdict_is_decided_in_the_list(judged, as_role):
 
 
 def test_numbers_are_cached_after_classification_only(evening, make_person, as_role):
-    """Until the verdicts are done the numbers are counted anew each time."""
+    """Until the verdicts are done the numbers are counted again each time."""
     speaker, lead = as_role(Role.SPEAKER), make_person()
     core.book_seat(evening.webinar.pk, lead)
     evening.stop(settle=False)

@@ -121,7 +121,7 @@ def test_rotation_waits_for_running_processes(key, ended):
 
 
 class TestSecondFactors:
-    """Their secrets are sealed with the key, and sealed anew with the next one."""
+    """Their secrets are sealed with the key, and sealed again with the next one."""
 
     @pytest.fixture
     def factor(self, make_person):

@@ -317,7 +317,7 @@ def test_next_holder_recovers_the_whole_batch(verdicts, claim, clock):
     assert recover_orphaned(heir) == MANY
     (again,) = claims.claim(10, heir)
     assert [row.pk for row in again.messages] == [row.pk for row in first.messages]
-    complete(first, Sent(1))  # too late: another call is under way
+    complete(first, Sent(1))  # too late: another call is in progress
     complete(again, Sent(2))
     assert set(to_partner().values_list("message_id", flat=True)) == {2}
 
