@@ -8,10 +8,11 @@ A word is found with the endings of Russian declension, but not inside of anothe
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import groupby
-from typing import TypeAlias
+from itertools import chain, groupby
+from typing import NamedTuple, TypeAlias
 from unicodedata import combining, normalize
 
 # Each sign, and the letters that it is written for.
@@ -36,9 +37,23 @@ _FINAL = frozenset("аеиоуыэюяйь")
 # A shorter stem would be found in too many other words.
 _MIN_STEM = 4
 
+# Signs in which a word is looked for where letters stand one by one: a word with each letter twice or three times.
+_LONGEST_SPELLED = 60
+
 _Letters: TypeAlias = tuple[frozenset[str], ...]
-# The words of a phrase; of each its letters, and its stem if it has one.
-_Phrase: TypeAlias = tuple[tuple[_Letters, ...], ...]
+# The letters of a word, and those of its stem if it has one.
+_Forms: TypeAlias = tuple[_Letters, ...]
+
+
+class _Phrase(NamedTuple):
+    """A hidden phrase: its words, and all of them as one word, whose letters may stand one by one."""
+
+    words: tuple[_Forms, ...]
+    together: _Forms
+
+
+# By each letter with which a phrase may begin.
+_Phrases: TypeAlias = dict[str, list[_Phrase]]
 
 
 def contains_hidden_word(text: str, words: str) -> bool:
@@ -46,20 +61,38 @@ def contains_hidden_word(text: str, words: str) -> bool:
     phrases = _read(words)
     if not phrases:
         return False
-    sequences = [*_sequences(text)]
-    return any(_has_phrase(phrase, tokens) for phrase in phrases for tokens in sequences)
+    whole, pieces = _tokens(text)
+    return (
+        _have_phrase(whole, phrases)
+        or (pieces != whole and _have_phrase(pieces, phrases))
+        or any(
+            _begins_with_word(phrase.together, signs, ends)
+            for signs, ends in _spelled_out(whole)
+            for phrase in _candidates(phrases, signs[0])
+        )
+    )
 
 
 @lru_cache(maxsize=100)
-def _read(words: str) -> tuple[_Phrase, ...]:
-    lines = (
-        [_without_repeats(token) for token in _BETWEEN.sub(" ", _fold(line)).split()]
-        for line in words.splitlines()
+def _read(words: str) -> _Phrases:
+    lines = (_BETWEEN.sub(" ", _fold(line)).split() for line in words.splitlines())
+    by_letter = defaultdict(list)
+    for line in filter(None, lines):
+        phrase = _Phrase(tuple(map(_forms, line)), _forms("".join(line)))
+        for letter in phrase.together[0][0]:
+            by_letter[letter].append(phrase)
+    return dict(by_letter)
+
+
+def _candidates(phrases: _Phrases, sign: str) -> Iterator[_Phrase]:
+    """Yield the phrases that may begin with this sign, some of them twice."""
+    return chain.from_iterable(
+        phrases.values() if sign == _ANY else (phrases.get(letter, ()) for letter in _meanings(sign))
     )
-    return tuple(tuple(_forms(token) for token in line) for line in lines if line)
 
 
-def _forms(word: str) -> tuple[_Letters, ...]:
+def _forms(word: str) -> _Forms:
+    word = _without_repeats(word)
     letters = tuple(map(_meanings, word))
     has_stem = len(word) > _MIN_STEM and not _meanings(word[-1]).isdisjoint(_FINAL)
     return (letters, letters[:-1]) if has_stem else (letters,)
@@ -81,55 +114,59 @@ def _meanings(sign: str) -> frozenset[str]:
     return frozenset(_fold(_LOOK_ALIKES.get(sign, sign))) | {sign}
 
 
-def _sequences(text: str) -> Iterator[list[str]]:
-    """Yield the words of the text: as they stand, in pieces at signs, and with spaced-out letters put together."""
+def _tokens(text: str) -> tuple[list[str], list[str]]:
+    """Return the words of the text as they stand, and in pieces at the signs within them."""
     raw = [_EDGES.sub("", token) for token in _fold(text).split()]
-    whole = [_BETWEEN.sub("", token) for token in raw if token]
-    yield whole
-    pieces = [_EDGES.sub("", piece) for token in raw for piece in _BETWEEN.split(token) if piece]
-    if pieces != whole:
-        yield pieces
-    yield list(_spaced_out(whole))
+    whole = (_BETWEEN.sub("", token) for token in raw)
+    pieces = (_EDGES.sub("", piece) for token in raw for piece in _BETWEEN.split(token))
+    return [token for token in whole if token], [piece for piece in pieces if piece]
 
 
-def _spaced_out(tokens: list[str]) -> Iterator[str]:
-    """Yield what runs of single letters spell. One piece of a run may be longer: «к а з и но»."""
-    singles = [len(_without_repeats(token)) == 1 for token in tokens]
-    for start in range(len(tokens)):
-        if start and singles[start - 1] and singles[start]:
-            continue  # in the middle of a run
-        end, longer = start, 0
-        while end < len(tokens) and longer + (not singles[end]) <= 1:
-            longer += not singles[end]
-            end += 1
-            if end - start >= 3:
-                yield "".join(tokens[start:end])
-    # A run may begin after a word of one letter that does not belong to it.
-    for start in range(1, len(tokens)):
-        if singles[start - 1] and singles[start]:
-            end = start
-            while end < len(tokens) and singles[end]:
-                end += 1
-            if end - start >= 3:
-                yield "".join(tokens[start:end])
+def _spelled_out(tokens: list[str]) -> Iterator[tuple[str, list[int]]]:
+    """Yield what letters that stand one by one spell from each of them on, and where a word may end there.
+
+    One of the pieces may be longer: «к а з и но».
+    """
+    parts = [_without_repeats(token) for token in tokens]
+    # A row of one letter, in whatever alphabets, is one letter.
+    parts = [next(same) for _, same in groupby(parts, lambda part: _LOOK_ALIKES.get(part, part))]
+    for start in range(len(parts) - 2):
+        signs, ends, longer = "", [], 0
+        for position in range(start, len(parts)):
+            longer += len(parts[position]) > 1
+            if longer > 1 or len(signs) > _LONGEST_SPELLED:
+                break
+            signs += parts[position]
+            if position >= start + 2:
+                ends.append(len(signs))
+        if ends:
+            yield signs, ends
 
 
-def _has_phrase(phrase: _Phrase, tokens: list[str]) -> bool:
-    most = len(tokens) - len(phrase) + 1
+def _have_phrase(tokens: list[str], phrases: _Phrases) -> bool:
     return any(
-        all(_is_word(forms, tokens[start + index]) for index, forms in enumerate(phrase))
-        for start in range(most)
+        len(tokens) - start >= len(phrase.words)
+        and all(
+            _begins_with_word(forms, token := tokens[start + index], [len(token)])
+            for index, forms in enumerate(phrase.words)
+        )
+        for start, first in enumerate(tokens)
+        for phrase in _candidates(phrases, first[0])
     )
 
 
-def _is_word(forms: tuple[_Letters, ...], token: str) -> bool:
-    return any(_begins_with(letters, token, is_stem=index > 0) for index, letters in enumerate(forms))
+def _begins_with_word(forms: _Forms, signs: str, ends: list[int]) -> bool:
+    """Return whether the signs are the word with an ending, up to one of `ends`."""
+    is_long_enough = len(signs) >= len(forms[-1])
+    return is_long_enough and any(
+        _begins_with(letters, signs, ends, is_stem=index > 0) for index, letters in enumerate(forms)
+    )
 
 
-def _begins_with(letters: _Letters, token: str, *, is_stem: bool) -> bool:
-    """Return whether the token is the word with an ending; a sign that repeats a letter is skipped."""
+def _begins_with(letters: _Letters, signs: str, ends: list[int], *, is_stem: bool) -> bool:
+    """Follow the letters; a sign that repeats one is skipped."""
     reached = {0}  # how many letters may have been read
-    for position, sign in enumerate(token):
+    for position, sign in enumerate(signs, start=1):
         meanings = _meanings(sign)
         following = set()
         for count in reached:
@@ -140,7 +177,9 @@ def _begins_with(letters: _Letters, token: str, *, is_stem: bool) -> bool:
         reached = following
         if not reached:
             return False
-        if len(letters) in reached and _is_ending(token[position + 1 :], is_stem=is_stem):
+        if len(letters) in reached and any(
+            end >= position and _is_ending(signs[position:end], is_stem=is_stem) for end in ends
+        ):
             return True
     return False
 

@@ -46,6 +46,9 @@ CAUGHT = [
     "кáзино",
     "ＫАЗИНО",
     "идём в к а з и н о вечером",
+    "я в к а з и н о и т д",
+    "к а з и н о м",
+    "ч ё р н ы й  с п и с о к",
     "дурак",
     "дураки",
     "дураками",
@@ -162,10 +165,18 @@ def test_any_text_and_words_are_read(text, words):
 
 
 def test_long_texts_are_read_quickly():
-    """The work grows with the length of the text: a spelling made to be slow is as quick as any other."""
-    words = "\n".join(["или" * 6, "чaча" * 5, *("слово" + str(number) for number in range(100))])
-    texts = ["1" * 500, "1l" * 250, "1 " * 250, "*" * 500, "4a" * 250, "и " * 250]
-    began = time.process_time()
-    for text in texts:
-        contains_hidden_word(text, words)
-    assert time.process_time() - began < 20
+    """A text that is made to be slow costs no more than some other texts: it is read while others wait for the room."""
+    words = "\n".join(["или" * 6, "чaча" * 5, *("слово" + str(number) for number in range(400))])
+    usual = "Здравствуйте, подскажите, пожалуйста, сколько стоит обучение и когда начало " * 6
+    made = ["1" * 500, "1l" * 250, "1 " * 250, "*" * 500, "4a" * 250, "и " * 250, "с " * 250, "c с " * 125]
+
+    def took(text: str) -> float:
+        times = []
+        for _ in range(3):
+            began = time.process_time()
+            contains_hidden_word(text, words)
+            times.append(time.process_time() - began)
+        return min(times)
+
+    most = 60 * took(usual[:500])
+    assert [text for text in made if took(text) > most] == []
