@@ -23,13 +23,13 @@ urlpatterns = [
     ),
     path(
         "admin_webinar/<id:webinar_id>/questions.csv",
-        views.download,
+        views.download_talk,
         {"export_of": talk_export.questions},
         name="questions_csv",
     ),
     path(
         "admin_webinar/<id:webinar_id>/talk.csv",
-        views.download,
+        views.download_talk,
         {"export_of": talk_export.talk},
         name="talk_csv",
     ),

@@ -49,6 +49,22 @@ def download(
     request: HttpRequest, webinar_id: int, export_of: Callable[[Webinar], Export]
 ) -> HttpResponse | StreamingHttpResponse:
     """Download an export of the webinar; for those who see its data on the speaker's page."""
+    return _download(request, webinar_id, export_of)
+
+
+@never_cache
+@require_safe
+@capability_required(Capability.MODERATE_TALK)
+def download_talk(
+    request: HttpRequest, webinar_id: int, export_of: Callable[[Webinar], Export]
+) -> HttpResponse | StreamingHttpResponse:
+    """Download what was written in the room, with what is held or hidden."""
+    return _download(request, webinar_id, export_of)
+
+
+def _download(
+    request: HttpRequest, webinar_id: int, export_of: Callable[[Webinar], Export]
+) -> HttpResponse | StreamingHttpResponse:
     webinar = get_object_or_404(Webinar, pk=webinar_id)
     export = export_of(webinar)
     name = file_name(export.title, webinar)

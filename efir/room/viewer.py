@@ -13,9 +13,9 @@ from efir.web.security_headers import SECURITY_HEADERS
 # An event, not a comment: browsers hide comments from the page, which then cannot tell a quiet room from a lost
 # connection. It has a data line because an event without one is not dispatched.
 KEEP_ALIVE = b"event: keep-alive\ndata:\n\n"
-# What waits for one viewer at most: more than the last 100 messages of a room, which are 280 kB if all are as long as
-# they can be. The bytes are the same for many viewers.
-MAX_QUEUED_BYTES = 512 * 1024
+# What waits for one viewer at most: more than all that the ring of a talk has for a page that comes back, up to 300
+# messages, which are 840 kB if all are as long as they can be. The bytes are the same for many viewers.
+MAX_QUEUED_BYTES = 1024 * 1024
 # How soon a browser reconnects: spread, so that a full room does not come back in the same second.
 RETRY_MS = (1000, 5000)
 

@@ -19,7 +19,7 @@ from efir.audit.models import AuditAddress
 from efir.broadcast.media_retention import prune_media
 from efir.lib import clock
 from efir.room.models import Opening, PlaybackTrouble, PresenceInterval, Recorder, WatchingInterval
-from efir.talk.models import Message
+from efir.talk.models import Message, Mute
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
@@ -67,6 +67,7 @@ def prune_batch() -> bool:
         (keep.address_days, lambda before: _delete(AuditAddress.objects.filter(at__lt=before))),
         (keep.text_days, _clear_texts),
         (keep.talk_days, lambda before: _delete(Message.objects.filter(at__lt=before))),
+        (keep.talk_days, lambda before: _delete(Mute.objects.filter(webinar__finished_at__lt=before))),
         (keep.evidence_days, _delete_evidence),
         (keep.trace_days, _delete_recorders),
     )

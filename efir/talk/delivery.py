@@ -86,6 +86,7 @@ class TalkDelivery:
             self.room_left(webinar.pk)
         elif webinar.pk not in self._channels:
             for viewer in tuple(viewers):
+                viewer.last_event = None  # the page forgets what it had of the talk before
                 self.viewer_joined(webinar, viewer)
 
     def room_left(self, webinar_id: int) -> None:

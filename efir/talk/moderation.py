@@ -132,7 +132,7 @@ def _answer(message: Message) -> bool:
         return False
     message.answered_at = clock.now()
     started_at = message.webinar.started_at
-    if started_at:
+    if started_at and message.webinar.is_on_air:
         message.answered_minute = max(0, int((message.answered_at - started_at).total_seconds() // 60))
     return True
 

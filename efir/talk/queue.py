@@ -20,10 +20,12 @@ MOST = 50
 NAME = "talk"
 ANCHOR = "#talk-queue"
 
-_OPEN = Q(kind=Kind.QUESTION, answered_at=None, muted=False) & ~Q(state=State.HIDDEN) & ~Q(text="")
+_QUESTION = Q(kind=Kind.QUESTION, muted=False) & ~Q(state=State.HIDDEN) & ~Q(text="")
+_OPEN = _QUESTION & Q(answered_at=None)
 FILTERS: dict[str, tuple[Promise, Q]] = {
     "": (_("без ответа"), _OPEN),
     "inviters": (_("по пригласившим"), _OPEN),
+    "newest": (_("все вопросы"), _QUESTION),
     "answered": (_("отвеченные"), Q(kind=Kind.QUESTION, answered_at__isnull=False)),
     "held": (_("ждут проверки"), Q(state=State.HELD, muted=False)),
     "messages": (_("все сообщения"), Q()),
@@ -34,11 +36,12 @@ FILTERS: dict[str, tuple[Promise, Q]] = {
 class Queue:
     """What the page shows: messages newest first, by inviter if that is chosen, and how many there are of each kind.
 
-    `change`: the last change that it includes, by which a page learns that it has everything. `is_open`: messages can
-    still be moderated.
+    `total`: how many the chosen filter finds, of which `messages` are at most 50. `change`: the last change that it
+    includes, by which a page learns that it has everything. `is_open`: messages can still be moderated.
     """
 
     messages: list[Message]
+    total: int
     by_inviter: bool
     choices: list[FilterLink]
     asked: int
@@ -75,6 +78,7 @@ def queue_of(webinar: Webinar, query: QueryDict) -> Queue:
     found = messages.filter(FILTERS[show][1]).select_related("person", "person__invited_by")
     return Queue(
         messages=list(_ordered(found, show)[:MOST]),
+        total=counts[f"n_{show}"],
         by_inviter=show == "inviters",
         choices=address.links(
             [(name, label, counts[f"n_{name}"]) for name, (label, _q) in FILTERS.items()], show

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from bisect import bisect_right
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -54,6 +55,7 @@ class Ring:
 
     def __init__(self) -> None:
         self.cursor = 0  # the last change that is known
+        self._changes = [0]  # those of the entries, in order
         self._entries: dict[int, Entry] = {}
         self._frames: dict[tuple[Reader, int | None], bytes] = {}
 
@@ -71,12 +73,16 @@ class Ring:
                 *(entry.number for entry in heapq.nlargest(SIZE, kept, key=lambda entry: entry.change)),
             }
             self._entries = {number: self._entries[number] for number in sorted(wanted)}
+        self._changes = [0, *sorted(entry.change for entry in self._entries.values())]
 
     def frame(self, reader: Reader, after: int | None = None) -> bytes:
         """Return what the reader lacks who knows everything up to `after` (None: nothing), or b"" if that is nothing.
 
         Of the last 100 messages, or of all changes since. Frames that many readers get are encoded once.
         """
+        if after is not None:
+            # Everybody between two changes lacks the same: there are few frames, whatever is asked for.
+            after = self._changes[bisect_right(self._changes, after) - 1]
         key = self._shared(reader), after
         if key not in self._frames:
             entries = [entry for entry in self._entries.values() if after is None or entry.change > after]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from math import ceil
 from uuid import UUID, uuid4
 
 from django.contrib.auth.views import redirect_to_login
@@ -10,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -23,15 +25,15 @@ from efir.talk.encoding import Audience, as_json
 from efir.talk.models import MAX_LENGTH, Kind
 from efir.talk.moderation import ACTIONS, moderate, mute
 from efir.talk.queue import last_change, queue_of
-from efir.talk.rate_limiter import reserved
+from efir.talk.rate_limiter import Place, reserved
 from efir.talk.selectors import page_of_messages
-from efir.talk.writing import write_message
+from efir.talk.writing import TooFast, write_message
 from efir.web.shortcuts import html_405, prefers_html, redirect_with_message, refused_json
 from efir.webinars.endpoint import ActionResult, BadRequest, action_endpoint, parse_bool
 from efir.webinars.labels import refusal_message
 
-# The room takes new messages with the next second; of one person the first of three is past after five.
-RETRY_AFTER_S = {Code.TALK_BUSY: 1, Code.TALK_TOO_FAST: 5}
+# The room takes new messages with the next second.
+BUSY_RETRY_AFTER_S = 1
 
 
 @never_cache
@@ -65,18 +67,20 @@ def _write(request: HttpRequest, webinar_id: int) -> HttpResponse:
     try:
         text, kind, client_id = _parse(request)
         person = current_person(request)
-        with nullcontext() if can(person, Capability.MODERATE_TALK) else reserved(webinar_id):
+        moderates = can(person, Capability.MODERATE_TALK)
+        with nullcontext(Place()) if moderates else reserved(webinar_id, person.pk) as place:
             message, is_new = write_message(webinar_id, person, text, kind, client_id)
+            place.counts = is_new and not message.muted
     except BadRequest as bad:
         if prefers_html(request):
-            return redirect_with_message(request, _room_path(webinar_id), bad.message, error=True)
+            return redirect_with_message(request, _own_talk_path(webinar_id), bad.message, error=True)
         return JsonResponse({"error": bad.code, "detail": bad.message}, status=400)
     except ActionRefused as refused:
         return _answer_refusal(request, webinar_id, refused)
     if is_new:
         metrics.TALK_MESSAGES.labels(kind).inc()
     if prefers_html(request):
-        return redirect_with_message(request, _room_path(webinar_id), _("Отправлено."))
+        return redirect_with_message(request, _own_talk_path(webinar_id), _("Отправлено."))
     return JsonResponse(as_json(message, Audience.AUTHOR), status=201 if is_new else 200)
 
 
@@ -103,21 +107,33 @@ def _parse(request: HttpRequest) -> tuple[str, Kind, UUID]:
 
 def _answer_refusal(request: HttpRequest, webinar_id: int, refused: ActionRefused) -> HttpResponse:
     metrics.TALK_REFUSED.labels(refused.code).inc()
-    sentence = refusal_message(refused.code)
+    sentence, retry_after_s = refusal_message(refused.code), BUSY_RETRY_AFTER_S
+    if isinstance(refused, TooFast):
+        retry_after_s = ceil(refused.wait.total_seconds())
+        sentence = ngettext(
+            "Вы пишете слишком часто. Отправьте снова через %(count)s секунду.",
+            "Вы пишете слишком часто. Отправьте снова через %(count)s секунды.",
+            retry_after_s,
+        ) % {"count": retry_after_s}
     if not prefers_html(request):
         answer = refused_json(ActionRefused(refused.code, sentence))
         if answer.status_code == 429:
-            answer["Retry-After"] = str(RETRY_AFTER_S[refused.code])
+            answer["Retry-After"] = str(retry_after_s)
         return answer
     if refused.code is Code.NOT_FOUND:
         raise Http404
     if refused.code is Code.FORBIDDEN:
         raise PermissionDenied
-    return redirect_with_message(request, _room_path(webinar_id), sentence, error=True)
+    return redirect_with_message(request, _own_talk_path(webinar_id), sentence, error=True)
 
 
 def _room_path(webinar_id: int) -> str:
     return f"/account/webinar_room/{webinar_id}/"
+
+
+def _own_talk_path(webinar_id: int) -> str:
+    """Return the path of the room for writing without script: with one's own messages, and not reloaded by itself."""
+    return f"{_room_path(webinar_id)}?mine=1#talk"
 
 
 @never_cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -33,6 +33,14 @@ NOTIFY_CHANNEL = "efir_talk"
 talk_changed = Signal()
 
 
+class TooFast(ActionRefused):
+    """One person writes too fast. `wait`: how long until their next message is accepted."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__(Code.TALK_TOO_FAST)
+        self.wait = wait
+
+
 def write_message(
     webinar_id: int, person: Person, text: str, kind: Kind, client_id: UUID
 ) -> tuple[Message, bool]:
@@ -57,12 +65,12 @@ def write_message(
             return known, False
         now = clock.now()
         is_muted = Mute.objects.filter(webinar=webinar, person=person).exists()
-        _check_rate(webinar, person, kind, moderates=moderates)
+        _check_rate(webinar, person, kind, now, moderates=moderates)
         if not (moderates or is_muted):
             _count_accepted(room)
         number = next_change(room)
         private = webinar.talk == Talk.QUESTIONS and not (moderates and kind == Kind.MESSAGE)
-        state = State.SHOWN if moderates else _first_state(webinar, person, text, private=private)
+        is_held = not moderates and _is_held(webinar, person, text, private=private)
         message = Message(
             webinar=webinar,
             person=person,
@@ -72,7 +80,7 @@ def write_message(
             kind=kind,
             text=text,
             badge=badge_of(person),
-            state=state,
+            state=State.HELD if is_held else State.SHOWN,
             muted=is_muted,
             private=private,
             at=now,
@@ -134,18 +142,19 @@ def _check_mode(webinar: Webinar, kind: Kind, *, moderates: bool) -> None:
         raise ActionRefused(Code.TALK_QUESTIONS_ONLY)
 
 
-def _check_rate(webinar: Webinar, person: Person, kind: Kind, *, moderates: bool) -> None:
+def _check_rate(webinar: Webinar, person: Person, kind: Kind, now: datetime, *, moderates: bool) -> None:
     own = Message.objects.filter(webinar=webinar, person=person)
     if kind == Kind.QUESTION:
         unanswered = own.filter(kind=kind, answered_at=None).exclude(state=State.HIDDEN)
         if unanswered.count() >= MAX_UNANSWERED_QUESTIONS:
             raise ActionRefused(Code.TOO_MANY_QUESTIONS)
-    now = clock.now()
-    if own.filter(at__gt=now - FAST_PERIOD).count() >= FAST_COUNT:
-        raise ActionRefused(Code.TALK_TOO_FAST)
-    pause = timedelta(seconds=webinar.talk_slow_s)
-    if pause and not moderates and own.filter(at__gt=now - pause).exists():
-        raise ActionRefused(Code.TALK_TOO_FAST)
+    latest = list(own.order_by("-at").values_list("at", flat=True)[:FAST_COUNT])
+    free_at = [latest[-1] + FAST_PERIOD] if len(latest) == FAST_COUNT else []
+    if latest and not moderates:
+        free_at.append(latest[0] + timedelta(seconds=webinar.talk_slow_s))
+    wait = max(free_at, default=now) - now
+    if wait > timedelta():
+        raise TooFast(wait)
 
 
 def _count_accepted(room: TalkRoom) -> None:
@@ -157,10 +166,10 @@ def _count_accepted(room: TalkRoom) -> None:
     room.accepted += 1
 
 
-def _first_state(webinar: Webinar, person: Person, text: str, *, private: bool) -> State:
+def _is_held(webinar: Webinar, person: Person, text: str, *, private: bool) -> bool:
     if contains_hidden_word(text, webinar.talk_words):
-        return State.HELD
-    if private or webinar.talk_hold == Hold.OFF:
-        return State.SHOWN
-    seen = Message.objects.filter(webinar=webinar, person=person, state=State.SHOWN, muted=False)
-    return State.SHOWN if webinar.talk_hold == Hold.FIRST and seen.exists() else State.HELD
+        return True
+    if private or webinar.talk_hold != Hold.FIRST:
+        return not private and webinar.talk_hold == Hold.ALL
+    # Muting hides what was seen before, and must not show in what comes after.
+    return not Message.objects.filter(webinar=webinar, person=person, state=State.SHOWN).exists()

@@ -89,18 +89,17 @@ def action_endpoint(
 
 
 def answer_refusal(request: HttpRequest, webinar_id: int, refused: ActionRefused) -> HttpResponse:
-    """Return a refusal as JSON for a program; for a person as a page or a message on the speaker's page."""
+    """Return a refusal as JSON with a sentence for people, or to a browser as a page or a message."""
+    sentence = refusal_message(refused.code)
     if not prefers_html(request):
-        return refused_json(refused)
+        return refused_json(ActionRefused(refused.code, sentence))
     if refused.code is Code.NOT_FOUND:
         raise Http404
     if refused.code is Code.FORBIDDEN:
         if not request.user.is_authenticated:
             return redirect_to_login(speaker_page_path(webinar_id))
         raise PermissionDenied
-    return redirect_with_message(
-        request, speaker_page_path(webinar_id), refusal_message(refused.code), error=True
-    )
+    return redirect_with_message(request, speaker_page_path(webinar_id), sentence, error=True)
 
 
 def speaker_page_path(webinar_id: int) -> str:

@@ -23,7 +23,8 @@ from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.server import retention
 from efir.server.retention import RetentionJob, prune_batch
-from efir.talk.models import Kind, Message
+from efir.talk.models import Kind, Message, Mute
+from efir.talk.moderation import mute
 from efir.talk.writing import write_message
 from efir.telegram.models import OutboxMessage
 from efir.webinars import core
@@ -54,6 +55,18 @@ def test_talk_is_deleted_in_time(keep, member, make_webinar, clock):
     clock.move(1000 * DAY_S)
     prune_batch()
     assert Message.objects.count() == 1
+
+
+def test_mutes_go_some_days_after_the_webinar(keep, member, make_webinar, clock):
+    rooms = make_webinar("live"), make_webinar("live")
+    for room in rooms:
+        mute(room.pk, member.person.pk, True, SYSTEM)
+    clock.move(10 * DAY_S)
+    core.core_webinar_set_status(rooms[0].pk, "stop", SYSTEM)
+    clock.move(6 * DAY_S)
+    keep(talk_days=5)
+    prune_batch()
+    assert [each.webinar for each in Mute.objects.all()] == [rooms[1]]
 
 
 def test_pictures_that_did_not_come_are_forgotten_after_a_day(keep, member, make_webinar, clock):

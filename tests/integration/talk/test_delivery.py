@@ -339,6 +339,32 @@ def test_mode_that_is_changed_on_air_begins_the_talk(run):
     assert run(scenario, talk="off") == [("Раз", "shown")]
 
 
+def test_page_gets_the_talk_again_after_it_was_off(run):
+    async def change(room, mode):
+        room.hub._update(await in_thread(core.update, room.webinar.pk, {"talk": mode}, SYSTEM))
+
+    async def scenario(room):
+        known = await room.say("Аня", "Раз")
+        viewer = room.viewer("Боря", known)  # came back, and knew all of it
+        await change(room, "off")
+        await change(room, "chat")
+        return await received(viewer)
+
+    assert run(scenario) == [("Раз", "shown")]
+
+
+def test_other_talk_sends_nothing_again(run):
+    async def scenario(room):
+        viewer = room.viewer("Боря")
+        await room.say("Аня", "Раз")
+        await received(viewer)
+        room.hub._update(await in_thread(core.update, room.webinar.pk, {"talk": "questions"}, SYSTEM))
+        await room.say("Спикер", "Два")
+        return await received(viewer)
+
+    assert run(scenario) == [("Два", "shown")]
+
+
 def test_slow_socket_gets_everything_in_order(run):
     """What the kernel's buffer does not take waits, and nothing is lost or cut."""
 

@@ -29,8 +29,8 @@ def post(make_webinar, make_person, clock, monkeypatch):
         if role:
             client.force_login(make_person(role))
             key = client.cookies[settings.SESSION_COOKIE_NAME].value
-        for _ in range(accepted):
-            with rate_limiter.reserved(room.pk):
+        for person in range(accepted):
+            with rate_limiter.reserved(room.pk, person):
                 pass
 
         async def scenario():

@@ -12,7 +12,7 @@ from efir.accounts.capabilities import Role
 from efir.lib import clock as efir_clock
 from efir.talk import rate_limiter
 from efir.talk.models import Message, TalkRoom
-from efir.talk.writing import MAX_ACCEPTED_PER_SECOND
+from efir.talk.writing import FAST_COUNT, MAX_ACCEPTED_PER_SECOND, TooFast
 from efir.webinars import core
 from tests.conftest import SYSTEM
 
@@ -153,10 +153,14 @@ def test_talk_of_a_withdrawn_webinar_is_closed(member, make_webinar):
 
 
 def test_links_need_a_capability(member, as_role, room):
-    for text in ("смотрите https://example.ru/x", "вот t.me/someone", "example.ru", "WWW.x"):
+    for text in (
+        *("смотрите https://example.ru/x", "вот t.me/someone", "example.ru", "WWW.x", "Example.Ru"),
+        *("наш.сайт", "ПРИВЕТ.МОСКВА", "buy.it.online!"),
+    ):
         assert error(say(member, room, text)) == (403, "talk_links")
     assert say(as_role(Role.SPEAKER), room, "https://example.ru").status_code == 201
-    assert say(member, room, "3.5 тыс. и т.д. Файл.Да").status_code == 201
+    for text in ("3.5 тыс. и т.д. Файл.Да", "Добрый вечер.Москва на связи. Дома.Дети спят"):
+        assert say(member, room, text).status_code == 201
 
 
 def test_slow_mode_spaces_messages(member, as_role, make_webinar, clock):
@@ -164,8 +168,13 @@ def test_slow_mode_spaces_messages(member, as_role, make_webinar, clock):
     speaker = as_role(Role.SPEAKER)
     assert say(member, room).status_code == 201
     assert [say(speaker, room).status_code for _ in range(2)] == [201, 201]
-    clock.move(20)
-    assert error(say(member, room)) == (429, "talk_too_fast")
+    clock.move(19)
+    refused = say(member, room)
+    assert error(refused) == (429, "talk_too_fast")
+    assert (refused["Retry-After"], refused.json()["detail"]) == (
+        "11",
+        "Вы пишете слишком часто. Отправьте снова через 11 секунд.",
+    )
     clock.move(11)
     assert say(member, room).status_code == 201
 
@@ -188,7 +197,10 @@ def test_form_without_script_returns_to_the_room(member, room):
         {"text": "Да", "kind": "message"},
         headers={"Accept": "text/html"},
     )
-    assert (answer.status_code, answer["Location"]) == (302, f"/account/webinar_room/{room.pk}/")
+    assert (answer.status_code, answer["Location"]) == (
+        302,
+        f"/account/webinar_room/{room.pk}/?mine=1#talk",
+    )
     assert Message.objects.get().text == "Да"
 
 
@@ -217,10 +229,29 @@ def test_refused_message_gives_its_place_back(member, room, clock):
     assert say(member, room).status_code == 201
 
 
+def test_message_that_is_sent_again_takes_no_place(as_role, room, clock):
+    repeater, other, client_id = as_role(Role.CANDIDATE), as_role(Role.CANDIDATE), uuid4()
+    answers = [
+        say(repeater, room, client_id=client_id).status_code for _ in range(MAX_ACCEPTED_PER_SECOND + 5)
+    ]
+    assert answers == [201] + [200] * (MAX_ACCEPTED_PER_SECOND + 4)
+    assert say(other, room).status_code == 201
+
+
+def test_nobody_keeps_the_room_busy_alone(room, clock):
+    with ExitStack() as stack:
+        for _ in range(FAST_COUNT):
+            stack.enter_context(rate_limiter.reserved(room.pk, 1))
+        with pytest.raises(TooFast), rate_limiter.reserved(room.pk, 1):
+            pass
+        with rate_limiter.reserved(room.pk, 2):
+            pass
+
+
 def test_no_more_are_written_at_once_than_a_room_takes(room, clock):
     with ExitStack() as stack:
-        for _ in range(MAX_ACCEPTED_PER_SECOND):
-            stack.enter_context(rate_limiter.reserved(room.pk))
+        for person in range(MAX_ACCEPTED_PER_SECOND):
+            stack.enter_context(rate_limiter.reserved(room.pk, person))
         clock.move(5)  # the database is slow
         assert rate_limiter.is_busy(room.pk)
     assert not rate_limiter.is_busy(room.pk)

@@ -6,13 +6,15 @@ import pytest
 from django.test import Client
 
 from efir.accounts import erasure
-from efir.accounts.capabilities import Role
+from efir.accounts.capabilities import Capability, Role
 from efir.accounts.personal_data import export_data
 from efir.audit.models import AuditEntry
 from efir.ops.cli import listings
 from efir.ops.verify import talk as verify_talk
 from efir.talk.models import Message
 from efir.talk.moderation import ACTIONS
+from efir.talk.writing import MAX_ACCEPTED_PER_SECOND
+from efir.webinars import core
 from tests.conftest import SYSTEM
 from tests.integration.talk.test_messages import error, read, say
 
@@ -119,6 +121,15 @@ def test_answer_has_the_minute_of_the_broadcast(member, speaker, make_webinar, c
     assert read(member, room) == [{**answered, "author": {"name": member.person.name, "badge": ""}}]
 
 
+def test_answer_after_the_stop_has_no_minute(member, speaker, room, clock):
+    number = say(member, room, kind="question").json()["id"]
+    clock.move(60 * 60)
+    core.core_webinar_set_status(room.pk, "stop", SYSTEM)
+    answered = act(speaker, room, number, "answer").json()
+    assert answered["answered_at"]
+    assert answered["answered_minute"] is None
+
+
 @pytest.mark.parametrize(
     ("before", "action"), [((), "answer"), (("hide",), "pin")], ids=["answer a message", "pin a hidden one"]
 )
@@ -126,7 +137,11 @@ def test_action_that_does_not_fit_is_refused(member, speaker, room, before, acti
     number = say(member, room).json()["id"]
     for each in before:
         act(speaker, room, number, each)
-    assert error(act(speaker, room, number, action)) == (409, "message_invalid_state")
+    refused = act(speaker, room, number, action)
+    assert error(refused) == (409, "message_invalid_state")
+    assert refused.json()["detail"].startswith(
+        "С этим сообщением так нельзя"
+    )  # the page shows it to the speaker
 
 
 def test_private_question_is_shown_to_all_after_the_answer(member, as_role, speaker, make_webinar):
@@ -173,6 +188,30 @@ def test_muted_person_does_not_notice(member, as_role, speaker, room, clock):
     assert [line["state"] for line in listings.messages(room.pk)] == ["hidden", "hidden"]
     mute(speaker, room, member.person, "false")
     assert texts(other, room) == [("Раз", "shown"), ("Два", "shown")]
+
+
+def test_muted_person_is_not_held_again(member, speaker, make_webinar):
+    room = make_webinar("live", talk_hold="first")
+    act(speaker, room, say(member, room, "Раз").json()["id"], "show")
+    mute(speaker, room, member.person)
+    assert say(member, room, "Два").json()["state"] == "shown"
+    assert texts(member, room) == [("Раз", "shown"), ("Два", "shown")]
+
+
+def test_muted_person_sees_own_words_without_a_script(member, as_role, speaker, room):
+    mute(speaker, room, member.person)
+    sent = {"text": "Слышно?", "kind": "message"}
+    answer = member.post(f"/account/webinar_room/{room.pk}/messages", sent, headers={"accept": "text/html"})
+    assert "Слышно?" in member.get(answer.url).content.decode()
+    assert "Слышно?" not in as_role(Role.CANDIDATE).get(answer.url).content.decode()
+
+
+def test_muted_people_do_not_keep_others_from_writing(as_role, speaker, room, clock):
+    people = [as_role(Role.CANDIDATE) for _ in range(MAX_ACCEPTED_PER_SECOND)]
+    for each in people:
+        mute(speaker, room, each.person)
+    assert [say(each, room).status_code for each in people] == [201] * MAX_ACCEPTED_PER_SECOND
+    assert say(as_role(Role.CANDIDATE), room).status_code == 201
 
 
 def test_those_who_moderate_are_not_muted(as_role, speaker, room):
@@ -233,6 +272,14 @@ def test_csv_has_questions_or_all(member, speaker, room, name, rows):
     lines = b"".join(answer).decode().removeprefix("\ufeff").splitlines()
     assert [line.split(";")[3] for line in lines[1:]] == rows
     assert lines[0].startswith("Номер;Имя;Вид;Текст;")
+
+
+@pytest.mark.parametrize("name", ["questions", "talk"])
+def test_csv_needs_the_right_to_moderate(member, speaker, room, name):
+    group = speaker.person.membership.group
+    group.permissions.remove(group.permissions.get(codename=Capability.MODERATE_TALK))
+    assert speaker.get(f"/admin_webinar/{room.pk}/{name}.csv").status_code == 403
+    assert speaker.get(f"/admin_webinar/{room.pk}/presence.csv").status_code == 200
 
 
 def test_verify_finds_what_is_wrong(member, room):

@@ -10,6 +10,7 @@ from django.test import Client
 from efir.accounts.capabilities import Role
 from efir.talk.models import Message
 from efir.talk.moderation import mute
+from efir.talk.queue import MOST
 from efir.webinars.models import Talk
 from tests.conftest import SYSTEM
 from tests.support.questions import asked
@@ -48,9 +49,23 @@ def test_unanswered_questions_come_first_newest_at_the_top(speaker, webinar, mak
     assert listed(queue(speaker, webinar)[1]) == ["&lt;b&gt;Второй&lt;/b&gt;", "Первый"]
     assert listed(queue(speaker, webinar, talk="answered")[1]) == ["Отвечен"]
     assert listed(queue(speaker, webinar, talk="held")[1]) == ["&lt;b&gt;Второй&lt;/b&gt;"]
+    assert listed(queue(speaker, webinar, talk="newest")[1]) == [
+        "&lt;b&gt;Второй&lt;/b&gt;",
+        "Отвечен",
+        "Первый",
+    ]
     assert len(listed(queue(speaker, webinar, talk="messages")[1])) == 5
     numbers = re.findall(r"<dd>(\d+)</dd>", queue(speaker, webinar)[1])
     assert numbers == ["4", "1", "1"]
+
+
+def test_long_queue_says_how_much_is_left(speaker, webinar, make_person):
+    author = make_person()
+    for number in range(MOST + 1):
+        asked(webinar, author, f"Вопрос {number}")
+    text = queue(speaker, webinar)[1]
+    assert len(listed(text)) == MOST
+    assert "Показаны 50 из 51." in text
 
 
 def test_by_inviter_groups_the_questions(speaker, webinar, make_person):

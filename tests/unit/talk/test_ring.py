@@ -94,6 +94,13 @@ def test_viewers_who_see_the_same_share_a_frame():
     assert ring.frame(Reader(3), 0) is not ring.frame(Reader(AUTHOR), 0)
 
 
+def test_few_frames_are_kept_whatever_is_asked_for():
+    ring = Ring()
+    ring.put([entry(number) for number in range(1, 1001)], 1000)
+    frames = {id(ring.frame(EVERYBODY, after)) for after in range(1000)}
+    assert len(ring._frames) == len(frames) == SIZE
+
+
 @dataclass(eq=False)
 class Page:
     """A viewer's page: what it was sent, and what it shows."""
