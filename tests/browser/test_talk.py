@@ -143,6 +143,49 @@ def test_held_message_is_seen_by_its_author_until_it_is_shown(open_room):
     held.get_by_role("button", name="Показать", exact=True).click()
     expect(said(other)).to_have_text(["Проверьте меня", "Здравствуйте"])
     expect(one.locator("#talk-list .talk-marks")).to_have_count(0)
+    write(speaker, "Начнём")
+    for page in (one, other, speaker):
+        expect(said(page)).to_have_text(["Проверьте меня", "Здравствуйте", "Начнём"])
+
+
+def test_messages_stay_when_the_mode_is_changed_on_air(room, site, speaker):
+    webinar, one, other, _speaker = room
+    write(one, "Раз")
+    expect(said(other)).to_have_text(["Раз"])
+    change = f"/admin_webinar/{webinar}/"
+    for mode, written in (("questions", 0), ("chat", 1), ("off", 0), ("chat", 1)):
+        assert speaker.post(change, talk=mode).status_code == 302
+        talk = other.locator("#talk")
+        expect(talk).to_have_attribute("data-mode", mode)
+        expect(talk).to_be_visible(visible=mode != "off")
+        expect(said(other).filter(visible=True)).to_have_count(written)
+    write(one, "Два")
+    for page in (one, other):
+        expect(said(page)).to_have_text(["Раз", "Два"])
+
+
+def test_screen_reader_is_not_read_what_was_said_before(room):
+    _webinar, one, other, _speaker = room
+    write(one, "Раз")
+    expect(said(other)).to_have_text(["Раз"])
+    other.add_init_script("""
+      addEventListener("DOMContentLoaded", () => {
+        const log = document.getElementById("talk-log");
+        window.heard = [];
+        new MutationObserver((changes) => {
+          const added = changes.flatMap(({ addedNodes }) => [...addedNodes]).filter(({ dataset }) => dataset?.id);
+          if (log.ariaLive === "polite") window.heard.push(...added.map(({ textContent }) => textContent));
+        }).observe(document.getElementById("talk-list"), { childList: true });
+      });
+    """)
+    other.reload()
+    expect(said(other)).to_have_text(["Раз"])
+    expect(other.locator("#talk-log")).to_have_attribute("aria-live", "polite")
+    write(one, "Два")
+    expect(said(other)).to_have_text(["Раз", "Два"])
+    heard = other.evaluate("window.heard")
+    assert len(heard) == 1, heard
+    assert "Два" in heard[0]
 
 
 def test_screen_reader_reads_tabs_messages_and_field_in_this_order(room):

@@ -101,7 +101,8 @@ class CandidateList:
     """A page of a partner's candidates, and the counts of all of them.
 
     `webinar` is the one whose seats are shown, `finished` the one that has just finished, if there are such. `briefs`:
-    verdict id → what to know before a call, for the verdicts on `finished`. `evening` is None if there is nobody, or
+    verdict id → what to know before a call, for the verdicts on `finished`; `in_call_order`: those to call first come
+    first. `evening` is None if there is nobody, or
     no webinar to speak of.
     """
 
@@ -110,6 +111,7 @@ class CandidateList:
     finished: Webinar | None
     evening: PartnerWebinar | None
     briefs: Mapping[int, CallBrief]
+    in_call_order: bool
     choices: list[FilterLink]
     who: str
     show: str
@@ -154,6 +156,7 @@ def list_candidates(partner: Person, schedule: Schedule, query: QueryDict) -> Ca
         finished=finished,
         evening=_partner_webinar(counts, webinar, finished),
         briefs=_briefs(people, finished),
+        in_call_order=show in OF_FINISHED,
         choices=address.links(choices, show) if len(choices) > 1 else [],
         who=who,
         show=show,

@@ -3,6 +3,7 @@ import { messageElement } from "./message.js";
 
 const AT_THE_END_PX = 48;
 const MOST = 200; // older ones leave the page
+const QUIET_MS = 1000; // screen readers take notice of a change within some tenths of a second
 const OWN = `efir-own-${location.pathname}`;
 const $ = (id) => document.getElementById(id);
 
@@ -32,6 +33,7 @@ export class Log {
   clear() {
     this.list.replaceChildren(...[...this.pending.values()]);
     this.shown.clear();
+    [this.held, this.unseen] = [[], 0];
   }
 
   // Messages new or changed; while paused, new ones wait, and changes of known ones do not.
@@ -39,8 +41,20 @@ export class Log {
     const isPaused = this.pauser.ariaPressed === "true";
     const now = isPaused ? messages.filter(({ id }) => this.shown.has(id)) : messages;
     if (isPaused) this.held.push(...messages.filter(({ id }) => !this.shown.has(id)));
+    if (now.some(({ id, at }) => !this.shown.has(id) && Date.parse(at) < this.openedAt)) this.quieten();
     this.keepPlace(() => now.forEach((message) => this.put(message)));
     this.tell();
+  }
+
+  // Screen readers read what is written from now on, not everything that was written before the page was opened.
+  quieten() {
+    this.box.ariaLive = "off";
+    clearTimeout(this.quiet);
+    this.quiet = setTimeout(() => this.speak(), QUIET_MS);
+  }
+
+  speak() {
+    this.box.ariaLive = this.pauser.ariaPressed === "true" ? "off" : "polite";
   }
 
   put(message) {
@@ -63,10 +77,8 @@ export class Log {
 
   insert(element, message) {
     if (!this.own.has(message.id)) this.dropTwin(message);
-    let before = [...this.shown.values()].at(-1);
-    if (before && Number(before.dataset.id) > message.id) {
-      before = [...this.list.children].findLast(({ dataset }) => dataset.id && Number(dataset.id) < message.id);
-    }
+    // A held message that is shown comes later than those that were written after it.
+    const before = [...this.list.children].findLast(({ dataset }) => dataset.id && Number(dataset.id) < message.id);
     if (before) before.after(element);
     else this.list.prepend(element);
     if (!this.isFollowing && !this.own.has(message.id)) this.unseen += 1;
@@ -166,7 +178,7 @@ export class Log {
 
   pause(paused) {
     this.pauser.ariaPressed = String(paused);
-    this.box.ariaLive = paused ? "off" : "polite";
+    this.speak();
     const held = this.held.splice(0);
     if (!paused) this.take(held);
     this.tell();

@@ -1,10 +1,10 @@
-// Deeds on messages, for those who moderate: a menu on each message. Every deed is answered with the message as it is then.
+// What those who moderate do with messages: a menu on each. Every action is answered with the message as it is then.
 const ACTIONS = ["answer", "pin", "unpin", "show", "hide"];
 
 export class Moderation {
-  // Calls `onChange` with the changed message, and `onFailed` with what to say.
-  constructor(talk, token, { onChange, onFailed }) {
-    Object.assign(this, { talk, token, onChange, onFailed, words: talk.dataset });
+  // Calls `onChange` with the changed message, and `onTold` with what to say and whether it is an error.
+  constructor(talk, token, { onChange, onTold }) {
+    Object.assign(this, { talk, token, onChange, onTold, words: talk.dataset });
   }
 
   menu(message) {
@@ -43,7 +43,7 @@ export class Moderation {
   }
 
   async mute(person) {
-    if (await this.post(this.words.mute, { person, on: "true" })) this.onFailed(this.words.muted);
+    if (await this.post(this.words.mute, { person, on: "true" })) this.onTold(this.words.muted, { isError: false });
   }
 
   async post(address, fields) {
@@ -51,7 +51,7 @@ export class Moderation {
     const answer = await fetch(address, { method: "POST", headers, body: new URLSearchParams(fields) }).catch(() => null);
     const told = answer ? await answer.json().catch(() => null) : null;
     if (answer?.ok && told) return told;
-    this.onFailed(told?.detail || this.words.failed);
+    this.onTold(told?.detail || this.words.failed);
     return null;
   }
 }

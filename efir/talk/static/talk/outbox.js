@@ -29,9 +29,9 @@ export class Outbox {
     this.flush();
   }
 
-  // Called if the connection is back.
+  // Called if the connection is back. Where many write it was not lost, and all would come back at the same moment.
   retry() {
-    if (this.timer === undefined) return;
+    if (this.timer === undefined || this.isBusy) return;
     clearTimeout(this.timer);
     this.timer = undefined;
     this.flush();
@@ -68,6 +68,7 @@ export class Outbox {
 
   wait(entry, why) {
     this.failures += 1;
+    this.isBusy = why === "busy";
     this.onWaiting(entry, why);
     const again = () => {
       this.timer = undefined;

@@ -14,18 +14,26 @@ class Queue {
   }
 
   async poll() {
-    if (!document.hidden) await this.read();
+    if (!document.hidden && !this.reading) await this.read();
     setTimeout(() => this.poll(), POLL_MS);
   }
 
   async read(show = this.box.dataset.show, known = this.box.dataset.change) {
-    const query = new URLSearchParams({ talk: show, known });
-    const answer = await fetch(`${this.box.dataset.address}?${query}`).catch(() => null);
-    if (answer?.status !== 200 || answer.redirected) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page.getElementById("talk-queue");
+    const reading = this.reading = {};
+    const fresh = await this.fresh(show, known);
+    if (reading !== this.reading) return; // something else was chosen meanwhile
+    this.reading = null;
     // A press is lost if its button is replaced meanwhile.
     if (fresh && !this.box.querySelector("button:active")) this.replace(document.adoptNode(fresh));
+  }
+
+  // Return the list as it is now, or null if it is known already or does not come.
+  async fresh(show, known) {
+    const query = new URLSearchParams({ talk: show, known });
+    const answer = await fetch(`${this.box.dataset.address}?${query}`).catch(() => null);
+    if (answer?.status !== 200 || answer.redirected) return null;
+    const text = await answer.text().catch(() => "");
+    return new DOMParser().parseFromString(text, "text/html").getElementById("talk-queue");
   }
 
   replace(fresh) {

@@ -1,5 +1,6 @@
 // The room's talk. What others write comes with the room's stream, which room.js passes on as events of #room; what the
 // viewer writes goes out by POST, and is shown at once.
+import { serverNow } from "../js/clock.js";
 import { retryDelay } from "../room/connection.js";
 import { keepPlayerInSight } from "./keyboard.js";
 import { Log } from "./log.js";
@@ -20,7 +21,7 @@ const talk = $("talk");
 const form = $("talk-form");
 const field = $("talk-text");
 const token = room.querySelector("[name=csrfmiddlewaretoken]").value;
-const moderation = talk.dataset.moderate && new Moderation(talk, token, { onChange: (message) => log.take([message]), onFailed: say });
+const moderation = talk.dataset.moderate && new Moderation(talk, token, { onChange: (message) => log.take([message]), onTold: say });
 const log = new Log(talk, moderation);
 const tabs = new Tabs($("talk-tabs"), (name) => showTab(name));
 const outbox = new Outbox(`efir-talk-${room.dataset.id}`, talk.dataset.messages, token, {
@@ -33,8 +34,10 @@ let failures = 0;
 let loading = null; // the frames that came while the list was being read
 let isLoaded = false;
 
-function say(text) {
-  if (form) $("talk-says").textContent = text;
+function say(text, { isError = true } = {}) {
+  if (!form) return;
+  $("talk-says").textContent = text;
+  $("talk-says").className = isError ? "error" : "hint";
 }
 
 // A new stream begins with the last messages. They are read by a tab that has no stream of its own, and if there are
@@ -63,18 +66,24 @@ function take(messages) {
 }
 
 function showState({ status, withdrawn, talk: now, leads }) {
-  if (now !== mode) {
-    mode = now;
-    isLoaded = false;
-    log.clear();
-    place();
-  }
+  log.openedAt ??= serverNow();
+  if (now !== mode) follow(now, leads);
   talk.hidden = !TALKS.includes(mode) || withdrawn || !OPEN.includes(status);
   $("to-talk").hidden = talk.hidden;
   if (!isLoaded && !talk.hidden && (!leads || mode === "questions")) load();
 }
 
-// The mode may change while people watch. The list of people is a tab of the talk, and stands below the player without one.
+// The mode may change while people watch. From one talk to the other the messages stay. After a talk was off, the stream
+// sends all of them again; a tab without a stream of its own reads them.
+function follow(now, leads) {
+  const talked = TALKS.includes(mode);
+  if (!talked) log.clear();
+  isLoaded = talked || leads;
+  mode = now;
+  place();
+}
+
+// The list of people is a tab of the talk, and stands below the player without one.
 function place() {
   const talks = TALKS.includes(mode);
   // The page comes with the tab of its mode, and before the first state somebody may have chosen another one.
@@ -118,7 +127,7 @@ function send(event) {
 function refuse(entry, why) {
   log.drop(entry);
   say(why || talk.dataset.failed);
-  if (!field.value) field.value = entry.text;
+  field.value = [entry.text, field.value].filter(Boolean).join("\n"); // the next one may have been begun
   grow();
 }
 
