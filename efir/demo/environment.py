@@ -22,7 +22,7 @@ def prepare(environ: MutableMapping[str, str]) -> None:
     environ["EFIR_DEMO"] = "1"
     environ["EFIR_TELEGRAM_TOKEN"] = TOKEN
     if sys.stderr.isatty():
-        # A log at INFO would scroll the addresses and logins away.
+        # With a log at INFO the addresses and logins would scroll out of sight.
         environ.setdefault("EFIR_LOG_LEVEL", "WARNING")
     environ.setdefault("EFIR_RTMP_PORT", str(_free_port()))
     if not environ.get("EFIR_TELEGRAM_API"):

@@ -1,4 +1,4 @@
-"""Sample people and webinars, made by the product's own functions with the clock moved."""
+"""Create sample people and webinars with the product's own functions and a moved clock."""
 
 from __future__ import annotations
 
@@ -56,20 +56,20 @@ PEOPLE: dict[str, tuple[Role, str | None]] = {
 }
 WITHOUT_CHAT = {"candidate3", "candidate6"}
 SEATS_YESTERDAY = ("candidate1", "candidate2", "candidate3", "candidate4", "candidate5")
-# Login: from which to which minute of yesterday's sixty they were in the room. The others did not come.
+# Login: the minutes of yesterday's sixty between which the person was in the room. The others did not come.
 PRESENT_YESTERDAY = {
     "candidate1": (-5, 60),
     "candidate2": (2, 25),
     "candidate4": (0, 60),
     "candidate6": (10, 60),
 }
-# Which of these minutes they watched.
+# Login: the minutes between which the person watched.
 WATCHED_YESTERDAY = {
     "candidate1": (0, 60),
     "candidate2": (3, 25),
     "candidate4": (48, 60),
 }
-# Came with the others; the process that held them died in this minute, so their verdict waits for the admin.
+# Came with the others; their process died in this minute, so their verdict waits for the admin.
 LOST_YESTERDAY = {"candidate5": 40}
 # Questions that nobody answered, with their minute, and who pressed the call-to-action.
 ASKED_YESTERDAY = {"candidate2": 15}
@@ -84,11 +84,11 @@ CONTACT = {"telegram_name": "demo_speaker", "phone": "+70000000001"}
 
 
 def prepare(*, reset: bool, language: str) -> None:
-    """Seed an empty database, keep a seeded one, and print the logins. A webinar is always near.
+    """Seed an empty database, keep a seeded one, and print the logins. There is always a webinar that begins soon.
 
-    language: of the people and their words, `ru` or `en`; a seeded database keeps its own.
+    language: of the sample data, `ru` or `en`; a seeded database keeps its language.
 
-    Raises ConfigError if the database holds the data of somebody else.
+    Raises ConfigError if the database has other data.
     """
     if Person.objects.exists() and not DemoMark.objects.exists():
         raise ConfigError(
@@ -118,7 +118,7 @@ def prepare(*, reset: bool, language: str) -> None:
 def seed(language: str) -> None:
     """Make the people, yesterday's webinar with its verdicts, and the coming webinars."""
     now, texts = clock.now(), sample_texts(language)
-    # Empty is the site's default, Russian: a reader's browser may choose another.
+    # Empty means the site's default, Russian; a browser may ask for another language.
     language = "en" if language == "en" else ""
     people: dict[str, Person] = {}
     for number, (login, (role, inviter)) in enumerate(PEOPLE.items()):
@@ -131,7 +131,7 @@ def seed(language: str) -> None:
             consented=True,
             language=language,
         )
-        # A domain and telephone numbers that belong to nobody.
+        # A reserved domain, and telephone numbers that are not assigned.
         person.email, person.phone = f"{login}@example.org", f"+7000000{number:04}"
         person.telegram_name = f"demo_{login}"
         person.save(update_fields=["email", "phone", "telegram_name"])

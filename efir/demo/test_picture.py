@@ -1,4 +1,4 @@
-"""A moving test picture with sound, sent to a webinar as a studio sends it: nobody needs a camera to see the demo."""
+"""A moving test picture with sound, sent to a webinar as the studio does, so that the demo needs no camera."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from efir.lib import clock
 
 WIDTH, HEIGHT, FPS = 640, 360, 15
 SOUND_HZ = 48_000
-# A soft note in the first quarter of every second.
+# A soft tone in the first quarter of every second.
 NOTE_HZ, LOUDNESS, NOTE_S = 440.0, 0.12, 0.25
 BALL = 28
 BIT_RATE = 500_000
@@ -47,7 +47,7 @@ class Sink:
 
 
 class TestPicture(threading.Thread):
-    """Sends the picture to one webinar until it is stopped, or until the webinar takes no more of it."""
+    """Sends the picture to one webinar until it is stopped, or until the webinar refuses it."""
 
     __test__ = False  # not a test, as pytest would think
 

@@ -1,4 +1,4 @@
-"""The words of the sample data, in Russian and in English."""
+"""The texts of the sample data, in Russian and in English."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SampleTexts:
-    """What the sample people are called and what they say; `names` by login, `later` in the order of the evenings."""
+    """The names of the sample people and what they say; `names` by login, `later` in the order of the webinars."""
 
     names: Mapping[str, str]
     yesterday: str

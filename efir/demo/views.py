@@ -27,7 +27,7 @@ from efir.telegram.link_tokens import make_link
 from efir.webinars.lifecycle import Status, Video
 from efir.webinars.models import Webinar
 
-# The chats of people played on the page are numbered far from the seeded ones.
+# The chat ids of people whom a visitor plays are far from those of the seeded ones.
 FIRST_PLAYED_CHAT_ID = FIRST_CHAT_ID + 100_000
 
 
@@ -65,7 +65,7 @@ async def press_start(request: HttpRequest, person_id: int) -> HttpResponse:
     if botapi is None:
         raise BadRequest("the demo's messages go elsewhere")
     person = await in_thread(Person.objects.get, pk=person_id)
-    # The page of a link brings its payload; for a person from the list a fresh link is made.
+    # The page of a link has its payload; for a person from the list a new link is made.
     payload = request.POST.get("payload", "") or await in_thread(_new_payload, person)
     chat_id = FIRST_PLAYED_CHAT_ID + person.pk
     botapi.people.add(chat_id, person.name, person.login)
@@ -109,7 +109,7 @@ async def toggle_block(request: HttpRequest, chat_id: int) -> HttpResponse:
 @xframe_options_sameorigin
 @csp_replace({"frame-ancestors": [SELF]})
 def player(request: HttpRequest) -> HttpResponse:
-    """Show something that moves, so that the demo's room plays without a network."""
+    """Show a moving picture, so that the demo's room needs no network."""
     return render(request, "demo/player.html")
 
 

@@ -1,4 +1,4 @@
 """ASGI in front of Django: the schedule for guests, the room, its state and files are answered from memory.
 
-A request that is not the plain case (no access, an error, a message to show) is left to Django.
+Other requests (no access, an error, a message to show) are left to Django.
 """

@@ -1,7 +1,7 @@
 """Slows down an address from which many logins fail, without locking anybody behind it out.
 
 Beyond the limit its requests with a password pass one at a time, and after a failed one the next waits a moment. Right
-passwords cost no wait, so that a full hall gets in while somebody in it guesses. Counted in each process.
+passwords cost no wait, so that other people at the address get in while somebody guesses. Counted in each process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from efir.edge.fair_queue import FairQueue
 
 # Four guesses a second: a login has its own limit, and 3,600 in 15 minutes are few against passwords of which the
-# 20,000 most common are refused. A hundred people behind as many guesses get in within half a minute.
+# 20,000 most common are refused. A hundred people who queue behind a hundred guesses get in within half a minute.
 PAUSE_S = 0.25
 # Addresses that are remembered; beyond them the one that failed least recently is forgotten.
 MAX_ADDRESSES = 10_000
@@ -33,7 +33,7 @@ class _Address:
 
 @dataclass(slots=True)
 class AddressThrottle:
-    """The failures of each address as a leaky bucket, and the lanes of the slow ones. Lives on the event loop."""
+    """The failures of each address as a leaky bucket, and the queues of throttled addresses. Used on the event loop."""
 
     limit: int
     period_s: float
@@ -42,7 +42,7 @@ class AddressThrottle:
     _addresses: OrderedDict[str, _Address] = field(default_factory=OrderedDict)
 
     async def enter(self, key: str) -> bool:
-        """Wait until this address may try a password. Return whether it is slow: then call `leave`.
+        """Wait until this address may try a password. Return whether it is throttled: then call `leave`.
 
         Raises QueueFull if too many requests of the address wait already.
         """
@@ -59,7 +59,7 @@ class AddressThrottle:
         return True
 
     def leave(self, key: str, *, failed: bool) -> None:
-        """Let the next request of a slow address pass, after a pause if this one failed."""
+        """Admit the next request of a throttled address, after a pause if this one failed."""
         asyncio.get_running_loop().call_later(PAUSE_S if failed else 0, self._open, self._addresses[key])
 
     def _open(self, address: _Address) -> None:

@@ -1,7 +1,7 @@
 """Limits request bodies: their size, their speed, and how many of one address arrive at a time.
 
-Without it Django would write the whole of a body to a temporary file before it looks at the request, and wait for the
-rest of one forever.
+Without it Django would write the whole body to a temporary file before it looks at the request, and wait forever for an
+unfinished one.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ UPLOADS = re.compile(rf"/admin_webinar/(?:new|{ids.PATTERN})/", re.ASCII)
 ALLOWANCE_S = 20.0
 # After that it must have had this speed on average: half of the 64 kbit/s to which mobile operators throttle a line.
 MIN_BYTES_PER_S = 4000
-# Bodies of one address whose end has not arrived. A form arrives at once, so a whole hall behind one router has few.
-# At the size of a form, one address keeps 25 MB busy.
+# Unfinished bodies of one address. A form arrives at once, so even hundreds of people behind one router have few. At
+# the size of a form, one address holds 25 MB.
 MAX_UNFINISHED_PER_ADDRESS = 100
 RETRY_AFTER_S = 5
 # How much of a refused body to read, and for how long; nothing of it is kept. 30 s is nginx' lingering_time.
@@ -116,7 +116,7 @@ class _Body:
 
     async def receive(self) -> Message:
         """Return the next ASGI message. Raises _Refused."""
-        if self.is_complete:  # what else comes is that the client has gone, perhaps after minutes
+        if self.is_complete:  # only the disconnection of the client can follow, perhaps after minutes
             return await self._receive()
         try:
             async with asyncio.timeout_at(self._started_at + longest_s(self._received)):
@@ -137,7 +137,7 @@ class _Body:
         return message
 
     def finish(self) -> None:
-        """Count the body no longer."""
+        """Stop counting the body."""
         if self._is_counted:
             self._is_counted = False
             self._unfinished[self._key] -= 1

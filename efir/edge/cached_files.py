@@ -1,4 +1,4 @@
-"""Files from memory: static files, posters, and what browsers keep for the time without a network."""
+"""Serve files from memory: static files, posters, and the files of the offline page."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _read_static(path: Path) -> CachedResponse:
 
 
 class StoredFiles:
-    """The files of the database that were asked for, up to `MAX_STORED_BYTES`; the one read first is evicted first.
+    """A cache of files from the database, up to `MAX_STORED_BYTES`; the one read first is evicted first.
 
     `read` returns a file by the digest and the name in its path, `content_type` its type by the name.
     """

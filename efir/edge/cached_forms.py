@@ -1,7 +1,7 @@
-"""The forms of guests that are posted in partners' links: sign-up and login.
+"""Cache the forms for guests, to which partners' links lead: sign-up and login.
 
-What they show differs by language, inviter, webinar and the page that comes next. A session or a message to be shown
-leaves the request to Django.
+They differ by language, inviter, webinar and next page. A session or a message to be shown leaves the request to
+Django.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from efir.web.locale import language_of
 PERSONAL_COOKIES = frozenset({settings.SESSION_COOKIE_NAME, MESSAGES_COOKIE})
 # A referral code as its cookie has it.
 _CODE = re.compile(r"[a-z0-9]{1,16}")
-# What is read of a code in an address (`referral.code_in`).
+# The part of a code in an address that is read (`referral.code_in`).
 _LONGEST_REF = 64
 
 
@@ -76,7 +76,7 @@ class SignUpPage:
             inviter = await inviters.get(remembered)
         edition = await self._editions.current(hub.admission.schedule_cache)
         language = language_of(cookies, header_of(scope, b"accept-language"))
-        # A webinar that the schedule does not show may change without a new edition.
+        # If the schedule does not show the webinar, it may change without a new edition.
         is_shown = query.webinar_id is None or query.webinar_id in edition.webinar_ids
         shown = _encode(ref=ref, webinar=str(query.webinar_id or ""), next=query.next)
         page = await self._cache.get(

@@ -1,7 +1,7 @@
-"""The pages of the edge: the schedule, the room's page, and its state.
+"""Cache the schedule, the room's page, and its state.
 
-Each page is rendered once for every kind of visitor. What is a person's own (access, seats) comes from caches, which
-are read in batches and dropped on every change.
+Each page is rendered once for every kind of visitor. A person's access and seats come from caches, which are read in
+batches and invalidated on every change.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class SchedulePage:
         self._editions = editions
 
     async def __call__(self, scope: Scope, send: Send) -> int:
-        """Answer, or return 0. Of a query only an inviter's code counts, and that only sets the visitor's cookie."""
+        """Answer, or return 0. Of the query only an inviter's code is used, which sets the visitor's cookie."""
         hub, cookies, query = current_hub(), cookies_of(scope), parse_query(scope["query_string"])
         if hub is None or query is None or MESSAGES_COOKIE in cookies:
             return 0
@@ -71,7 +71,7 @@ class SchedulePage:
         self, admission: AdmissionChecker, key: str, scope: Scope, language: str, edition: Edition
     ) -> CachedResponse | None:
         access = await admission.access_cache.get(key)
-        if access is None:  # Django ends the session
+        if access is None:  # Django handles the invalid session
             return None
 
         async def kind_of(access: SessionAccess) -> Hashable:
@@ -95,7 +95,7 @@ async def _is_still(
     key: str,
     person_id: int,
 ) -> bool:
-    """Return whether the visitor with this session is of this kind by what the database has now."""
+    """Return whether the visitor with this session is of this kind, by the current data."""
     admission.forget_visitor(key, person_id)
     access = await admission.access_cache.get(key)
     return access is not None and await kind_of(access) == kind

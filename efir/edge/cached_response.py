@@ -1,7 +1,7 @@
 """A response that is the same for many visitors: encoded once and sent from memory.
 
-A page may hold a form token, the one thing in it that each visitor has for themselves. Then the page is kept in the
-parts around the token, and packed so that the token can be put in without packing anything again.
+A page may contain a form token, which differs for each visitor. Then the parts around the token are stored, compressed
+so that the token can be inserted without compressing anything again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from efir.edge.form_token import VisitorToken
 from efir.lib.asgi import PREPARED, Headers, Scope, Send, SendPrepared, cookies_of, head_of, send_response
 from efir.web.form_token import PLACEHOLDER
 
-# Headers of the one response that Django made, which would be wrong in the cached one.
+# Headers that belong to Django's one response, and would be wrong in the cached one.
 _DROPPED = frozenset({b"cache-control", b"content-length", b"expires", b"server-timing", b"vary"})
 # Below this, gzip saves nothing: the headers are as long.
 _MIN_GZIP_BYTES = 500
@@ -131,7 +131,8 @@ class TokenParts:
     def of(cls, body: bytes) -> TokenParts:
         parts = body.split(_TOKEN)
         packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-        # A full flush ends on a whole byte, and what follows it refers to nothing before it, hence to no token.
+        # A full flush ends on a whole byte, and the data after it does not refer to data before it, so not to the
+        # token.
         *before, last = [
             packer.compress(part) + packer.flush(zlib.Z_FINISH if number == len(parts) else zlib.Z_FULL_FLUSH)
             for number, part in enumerate(parts, 1)
@@ -145,7 +146,7 @@ class TokenParts:
     def packed(self, token: bytes) -> bytes:
         """Return the page with this token, gzipped; the token itself is stored as it is."""
         first, *rest = self.parts
-        # The checksum is of the whole page, and quickly counted: ten microseconds for 10 kB.
+        # The checksum covers the whole page, and takes ten microseconds for 10 kB.
         checksum = reduce(lambda crc, part: zlib.crc32(part, zlib.crc32(token, crc)), rest, zlib.crc32(first))
         size = sum(map(len, self.parts)) + len(token) * len(rest)
         tail = struct.pack("<II", checksum, size & 0xFFFFFFFF)

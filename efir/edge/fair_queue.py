@@ -1,4 +1,4 @@
-"""A queue in which each client waits behind itself."""
+"""A queue in which a client's requests delay only that client."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import OrderedDict, deque
 
 
 class QueueFull(Exception):
-    """Too many requests wait already."""
+    """Raised if too many requests are waiting."""
 
 
 class FairQueue:

@@ -1,4 +1,4 @@
-"""The form token that the edge writes into a cached page: Django's own, from the visitor's cookie."""
+"""The form token that the edge inserts into a cached page: Django's CSRF token, from the visitor's cookie."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from efir.lib.asgi import set_cookie_header
 _SECRET = re.compile(rf"[A-Za-z0-9]{{{CSRF_SECRET_LENGTH}}}")
 
 _LETTERS = CSRF_ALLOWED_CHARS.encode()
-# Random bytes as numbers of letters. The last ones are left out, so that every letter is as likely.
+# Random bytes as indexes of letters. The highest bytes are left out, so that all letters are equally likely.
 _FAIR = 256 - 256 % len(_LETTERS)
 _AS_NUMBER = bytes(byte % len(_LETTERS) for byte in range(256))
 _UNFAIR = bytes(range(_FAIR, 256))
@@ -46,7 +46,7 @@ def _random_numbers() -> bytes:
 
 
 def answer_nothing(_: HttpRequest) -> HttpResponse:
-    """Stand in for the view of a request whose token alone is checked or made."""
+    """Do nothing: a view for requests whose token is only checked or created."""
     return HttpResponse()
 
 

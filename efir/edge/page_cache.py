@@ -1,4 +1,4 @@
-"""Pages that Django renders once for each kind of visitor, cached while they are true."""
+"""Cache pages that Django renders once for each kind of visitor, while they are up to date."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from efir.lib.asgi import Application, Message, Scope
 from efir.web.messages import HostCookieStorage
 from efir.web.request_metrics import TO_KEEP
 
-# Of the pages of one URL, which may be as many as inviters. What was asked for least recently goes first.
+# For the pages of one URL, which may be as many as inviters. The least recently used is evicted first.
 MAX_BYTES = 16 * 1024 * 1024
 # The browser asks each time, and gets 304 if nothing has changed.
 ASK_EACH_TIME = b"private, no-cache"
-# What Django sends with a page of a person and with a form that asks for a password, from `never_cache`.
+# The header of `never_cache`, which Django sends with a person's pages and with forms that ask for a password.
 NOT_STORED = b"max-age=0, no-cache, no-store, must-revalidate, private"
 _MESSAGES_DELETED = f'{HostCookieStorage.cookie_name}=""; expires='.encode()
 
@@ -29,7 +29,7 @@ _MESSAGES_DELETED = f'{HostCookieStorage.cookie_name}=""; expires='.encode()
 def visitor_scope(
     scope: Scope, language: str, *, query: bytes = b"", cookies: Mapping[str, str] | None = None
 ) -> Scope:
-    """Return the same request as a visitor sends it in this language, with this query and nothing else of their own.
+    """Return the request reduced to this language and this query, without any other data of the visitor.
 
     `cookies` are those by which the page differs; without a session's it is the page of a guest.
     """
@@ -41,10 +41,10 @@ def visitor_scope(
 
 
 async def render(django: Application, scope: Scope, cache_control: bytes) -> CachedResponse | None:
-    """Have Django render this request without a body; None if its response is not for every visitor of this kind.
+    """Have Django render this request without a body; None if the response does not fit all visitors of the kind.
 
-    Such a response has another status than 200, or sets a cookie. It may delete the one with the messages that it
-    shows: they are a part of the kind.
+    That is so if its status is not 200, or if it sets a cookie. It may delete the cookie of the messages that it shows,
+    because they are part of the kind.
     """
     sent: list[Message] = []
     request = [{"type": "http.request", "body": b"", "more_body": False}]

@@ -1,4 +1,4 @@
-"""The query of a page that is answered before Django: what of it counts, and the inviter's cookie that it sets."""
+"""Parse the query of a page that is answered before Django, and set the inviter's cookie."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from efir.accounts.inviter_cache import InviterCache
 from efir.lib import ids
 from efir.lib.asgi import Headers, set_cookie_header
 
-# Longer ones are left to Django; a link of ours with a next page and marks of an advertisement has half as many.
+# Longer queries are left to Django; our own links, with a next page and campaign parameters, have half as many.
 MAX_BYTES = 500
 # An address of this site that begins with its path. A host, with or without a scheme, is Django's to judge.
 _OWN_PATH = re.compile(r"/(?![/\\])[\x21-\x7e]*")
@@ -26,7 +26,7 @@ COOKIE_AGE_S = 60
 
 
 class PageQuery(NamedTuple):
-    """What of a query counts: the code of an inviter, the id of a webinar, and the page that comes next."""
+    """The parameters that matter: the code of an inviter, the id of a webinar, and the next page."""
 
     ref: str = ""
     webinar_id: int | None = None
@@ -35,14 +35,14 @@ class PageQuery(NamedTuple):
 
 @lru_cache(maxsize=1000)
 def parse_query(query: bytes) -> PageQuery | None:
-    """Return what counts of a query, or None if only Django can judge it."""
+    """Return the parameters that matter, or None if Django has to handle the query."""
     if len(query) > MAX_BYTES:
         return None
     try:
         given = QueryDict(query.decode("ascii"))
     except (UnicodeDecodeError, SuspiciousOperation):
         return None
-    if "page" in given:  # of a schedule with many webinars: rare, and the first page alone is kept
+    if "page" in given:  # later pages of a long schedule are rare: only the first page is cached
         return None
     following = given.get("next", "")
     if following and not _OWN_PATH.fullmatch(following):

@@ -1,7 +1,7 @@
 """Queues requests with a password: hashing costs a tenth of a second of CPU, and a flood must not block others.
 
-A request takes a thread and a database connection only when it is admitted. Clients are admitted in turn by address:
-one that sends a thousand logins waits behind itself. Each process has a queue of its own.
+A request takes a thread and a database connection only when it is admitted. Addresses are admitted in turn: one that
+sends a thousand logins delays only itself. Each process has a queue of its own.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ HASHING_PATHS = re.compile(
 )
 # Twice the cores: while some requests hash, others wait for the database.
 CONCURRENCY = 2 * (os.cpu_count() or 1)
-# Some ten seconds of hashing on two cores: a full hall behind one router that presses at once fits in.
+# Some ten seconds of hashing on two cores: enough for hundreds of people behind one router who log in at once.
 MAX_WAITING_PER_ADDRESS = 400
 MAX_WAITING = 1000
-# The longest login, name and password fill a sixth of it. So one address keeps 25 MB busy at most.
+# The longest login, name and password need a sixth of it. So one address holds 25 MB at most.
 LARGEST_BODY = 64 * 1024
 RETRY_AFTER_S = 5
 

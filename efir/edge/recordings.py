@@ -10,7 +10,7 @@ from efir.lib.asgi import Scope, Send, send_response
 from efir.lib.concurrency import REQUEST_POOL
 from efir.web.security_headers import SECURITY_HEADERS
 
-# A link may end: no cache between may answer for it.
+# A link may be revoked, so no cache may answer for it.
 CACHE = b"private, no-cache"
 HEADERS = tuple((name.lower().encode(), value.encode()) for name, value in PRIVATE_HEADERS.items())
 

@@ -1,4 +1,4 @@
-"""Number the editions of the schedule: pages that show it are rendered once for each of them."""
+"""Number the editions of the schedule: pages that show it are rendered once for each edition."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`POST /account/webinar_room/<id>/messages` before Django: a flood is refused at the cost of a look into memory.
+"""`POST /account/webinar_room/<id>/messages` before Django: a flood is refused without a thread or the database.
 
-Whatever may be accepted is left to Django, and so is a form without script, which is answered with a page.
+A message that may be accepted is left to Django, and so is a form without script, whose response is a page.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RETRY_AFTER = (b"retry-after", b"1")
 
 
 async def refuse_flood(scope: Scope, send: Send, webinar_id: str) -> int:
-    """Answer 429 if the room has taken all that it takes in this second, or return 0."""
+    """Answer 429 if the room has accepted its maximum in this second, else return 0."""
     hub = current_hub()
     if hub is None or not is_busy(int(webinar_id)) or "text/html" in header_of(scope, b"accept"):
         return 0

@@ -1,4 +1,4 @@
-"""The own broadcast before Django: the playlist for whoever may enter the room, and signed media files from memory."""
+"""Serve the own broadcast before Django: playlists by session, and signed media files from memory."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class MediaFiles:
 
 
 async def send_file(scope: Scope, send: Send, name: str, more: Headers, cache: bytes) -> int:
-    """Send a large file, or the one range of it that is asked for, in parts. Return the HTTP status."""
+    """Send a large file, or the requested range of it, in parts. Return the HTTP status."""
     size = await size_of(name)
     if size is None:
         return await _refuse(send, 404)
@@ -142,7 +142,7 @@ def _segment_headers(name: str, size: int) -> Headers:
 
 
 def cache_until(expires: int) -> bytes:
-    """Return the Cache-Control of a signed address: the file never changes, but its address ends, in caches, too."""
+    """Return the Cache-Control of a signed address: the file never changes, but its address expires, also in caches."""
     return b"public, max-age=%d, immutable" % max(0, round(expires - clock.now().timestamp()))
 
 

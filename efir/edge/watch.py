@@ -1,4 +1,4 @@
-"""`POST /account/webinar_room/<id>/watch` before Django: a whole hall opens the broadcast within seconds of the start.
+"""`POST /account/webinar_room/<id>/watch` before Django: everybody opens the broadcast within seconds of the start.
 
 The visitor's access comes from the caches, the CSRF check is Django's own, and openings are written together. A refusal
 is left to Django, which says why.

@@ -65,7 +65,7 @@ class _Response:
 
 
 class FakeBotApi:
-    """One bot of a Telegram that does not exist.
+    """One bot of a fake Telegram.
 
     `tokens`: the accepted ones; None accepts any well-formed token. `store`: a file that keeps the chats for
     the next run. `prefix`: the path below which another application mounts this one. `latency_s`: seconds each

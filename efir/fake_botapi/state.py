@@ -13,7 +13,7 @@ from pathlib import Path
 
 from efir.fake_botapi.errors import Json
 
-# A demo may run for weeks; the calls of the last hours are enough to look at.
+# A demo may run for weeks; the calls of the last hours are enough for its page.
 MAX_CALLS = 100_000
 _START_PAYLOAD = re.compile(r"[A-Za-z0-9_-]{0,64}")
 

@@ -1,1 +1,1 @@
-"""What follows a verdict: the route of each lead, and the messages to the lead and to the inviter."""
+"""Follow up verdicts: the route of each lead, and the messages to the lead and to the inviter."""

@@ -25,7 +25,7 @@ class FollowupConfig(AppConfig):
                 needs=Capability.SEE_OWN_CANDIDATES,
             )
         )
-        # After partners' messages and before recordings; nobody has a follow-up of the same webinar at that time.
+        # After partners' messages and before recordings; reminders never compete with a follow-up of the same webinar.
         register(MessageType(Kind.SEAT_REMINDER, compose=reminder_texts.seat_reminder, priority=2))
         register(MessageType(Kind.SEAT_ON_AIR, compose=reminder_texts.seat_on_air, priority=2))
         register(MessageType(Kind.SEAT_MOVED, compose=reminder_texts.seat_moved, priority=2))

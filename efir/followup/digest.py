@@ -19,10 +19,10 @@ from efir.telegram.models import MessageBatch, OutboxMessage
 from efir.telegram.outbox.message_types import BatchPolicy, OutgoingMessage, escape_line
 from efir.webinars.absolute_urls import absolute_url
 
-# Of each lead of a list, so that it stays readable; the candidate's page has them whole.
+# Limits for each lead of a list, so that it stays readable; the candidate's page has the complete questions.
 MAX_QUESTIONS = 2
 QUESTION_LENGTH = 100
-# Up to so many verdicts still go one by one, each with a button to the lead's contacts.
+# Up to this many verdicts are sent separately, each with a button to the lead's contacts.
 MAX_SINGLE = 5
 MORE_THAN_PRESENT_S = 1e8  # seconds: three years
 
@@ -126,7 +126,7 @@ def _list(
         "",
         texts.advice(has_attended),
     ]
-    # The page shows everybody again once this webinar is no longer the last.
+    # Later, when this webinar is no longer the last one, the page shows all candidates.
     begin_with = "attended" if has_attended else "absent"
     button = (gettext("Открыть список"), absolute_url(f"/account/?show={begin_with}#candidates"))
     return OutgoingMessage("\n".join(lines), [button])

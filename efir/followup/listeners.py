@@ -1,4 +1,4 @@
-"""From a verdict to messages: each verdict gives its lead a route, and the outbox messages for lead and inviter."""
+"""Turn verdicts into messages: each verdict gives its lead a route, and the outbox messages for lead and inviter."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def notify_inviters(events: Sequence[ClientWebinarAttendanceClassified]) -> None
 
 @listen(ClientWebinarAttendanceClassified)
 def route(events: Sequence[ClientWebinarAttendanceClassified]) -> None:
-    """Emit where each classified lead goes."""
+    """Emit the route of each classified lead."""
     now = clock.now()
     emit(
         [

@@ -1,4 +1,7 @@
-"""The texts of the messages: warm, short, genderless, in the receiver's language. They are composed when sent."""
+"""The texts of the messages: friendly, short, gender-neutral, in the recipient's language.
+
+They are composed when sent.
+"""
 
 from __future__ import annotations
 
@@ -50,9 +53,9 @@ def partner_attendance(message: OutboxMessage) -> OutgoingMessage:
 
 
 def candidate_followup(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
-    """Thank the lead and name the next step, or say that we missed them; carry the recording if it joins.
+    """Thank the lead and name the next step, or say that we missed them; include the recording if it is due.
 
-    A lead who watched a part is told how much, because that says why the participation does not count.
+    The message says how much a lead watched, because that explains why the participation does not count.
     """
     message, *carried = messages
     verdict = _verdict(message)
@@ -124,7 +127,7 @@ def questions(brief: CallBrief, most: int, length: int) -> list[str]:
 
 
 def advice(attended: bool, *, has_questions: bool = False) -> str:
-    """Return what to do next, for the inviter of somebody who did or did not attend, or has asked."""
+    """Return advice for the inviter of somebody who did or did not attend, or has asked a question."""
     if has_questions:
         return gettext("Начните разговор с ответа: на эфире его не было.")
     if attended:

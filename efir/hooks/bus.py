@@ -64,7 +64,7 @@ def unlisten(call: Callback[Any]) -> None:
 
 @contextmanager
 def without_outside_listeners() -> Iterator[None]:
-    """Emit without calling listeners from outside the project: what happens in the block is thrown away."""
+    """Emit without calling outside listeners, because the block is rolled back."""
     token = _outside_muted.set(True)
     try:
         yield
@@ -110,7 +110,7 @@ def _call_outside(listener: _Listener, events: Sequence[Event]) -> str:
     try:
         with transaction.atomic():
             listener.call(events)
-    except Exception as exc:  # whatever a plug-in raises must not cost a fact
+    except Exception as exc:  # an error of a plug-in must not roll the fact back
         log.exception("outside_listener_failed", listener=listener.name, hook=events[0].name)
         return repr(exc)
     return ""

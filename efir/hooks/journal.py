@@ -9,7 +9,7 @@ from efir.hooks.events import Event
 from efir.hooks.models import JournalEntry
 from efir.lib import clock
 
-# Rows per INSERT, so that a hall of thousands makes several statements of a moderate size.
+# Rows per INSERT, so that thousands of facts make several statements of a moderate size.
 INSERT_CHUNK = 500
 
 

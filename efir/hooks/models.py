@@ -15,7 +15,7 @@ class JournalEntry(models.Model):
     payload = models.JSONField()
     actor_id = models.BigIntegerField(null=True)
     recorded_at = models.DateTimeField()
-    # The call of emit that wrote the row: tells which of two concurrent emitters of the same fact was first.
+    # The call of emit that wrote the row: shows which of two concurrent emitters of the same fact was first.
     batch = models.UUIDField(db_index=True)
 
     class Meta:

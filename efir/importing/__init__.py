@@ -1,1 +1,1 @@
-"""Import people and webinars of another system; today that is the WordPress original."""
+"""Import people and webinars from another system: the WordPress original."""

@@ -13,7 +13,7 @@ SOURCE_MAX_LENGTH = 200
 
 
 class ImportedRecord(models.Model):
-    """One person or webinar of another system, and who or what it is here.
+    """One person or webinar of another system, and the corresponding row here.
 
     source: the other system, by its address. foreign_id: the id there; for people without one a digest of their login,
         so that an erased person leaves nothing that names them.

@@ -1,7 +1,7 @@
 """Plan and write the people of a WordPress site, from a CSV file of its users.
 
-The plan reads everything and writes nothing. People are then written inviters first, some hundreds in a transaction, so
-that whoever is there has their inviter: one is never added later.
+The plan reads everything and writes nothing. People are then written inviters first, some hundreds in a transaction,
+because an inviter can never be added later.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ BY_OPERATOR = Context(None, Source.CLI)
 # A million users; the file is read into memory.
 MAX_BYTES = 128 * 1024 * 1024
 MAX_ROWS = 200_000
-# People in one transaction: it takes a fraction of a second, and a running server waits no longer to write.
+# People in one transaction: it takes a fraction of a second, for which a running server has to wait to write.
 CHUNK = 500
 
 
 @dataclass(eq=False)
 class User:
-    """A row of the file. `inviter` is another row, `inviter_id` somebody who is here already."""
+    """A row of the file. `inviter` is another row, `inviter_id` an existing person."""
 
     row: Row
     key: str
@@ -73,7 +73,7 @@ class PeoplePlan:
 
 
 def plan_people(path: Path, source: str, mapping: ImportMapping, report: Report) -> PeoplePlan:
-    """Return the people to write, without those who are here; `report` gets what cannot be taken.
+    """Return the people to write, without existing ones; `report` gets the refused rows.
 
     Raises FileRefused and OSError.
     """
@@ -112,7 +112,7 @@ def write_people(users: Sequence[User], source: str) -> None:
 
 
 def record_adopted(users: Sequence[User], source: str) -> None:
-    """Remember which rows are people who were here before."""
+    """Record which rows are people who existed before."""
     ImportedRecord.objects.bulk_create(_record(user, source, created=False) for user in users)
 
 
@@ -169,7 +169,7 @@ def _places(header: Sequence[str], mapping: ImportMapping) -> dict[str, list[int
 
 
 class _Rows:
-    """Reads the rows of one file, and remembers whom it has seen."""
+    """Reads the rows of one file, and remembers their ids and logins."""
 
     def __init__(
         self,
@@ -185,7 +185,7 @@ class _Rows:
         self._ids: set[str] = set()
 
     def read(self, cells: Sequence[str], line: int) -> User:
-        """Return the row, refused if it cannot be taken: others may name it as their inviter all the same."""
+        """Return the row, also a refused one, because others may name it as their inviter."""
         foreign_id, role_there = self._cell(cells, "id"), self._cell(cells, "role")
         login = normalize_login(self._cell(cells, "login")[:1000])
         # WordPress writes 0 for nobody; another column may name somebody all the same.
@@ -193,7 +193,7 @@ class _Rows:
         role = _highest(role_there, self._mapping)
         user = User(
             row=Row(self._report, self._file, line, KIND, foreign_id[:40]),
-            # Without an id the login tells who it is; its digest tells nothing of somebody who was erased.
+            # Without an id the login identifies the person; a digest does not reveal it after an erasure.
             key=foreign_id or f"sha256:{hashlib.sha256(login.encode()).hexdigest()}",
             login=login,
             email=self._cell(cells, "email"),
@@ -233,7 +233,7 @@ def _highest(text: str, mapping: ImportMapping) -> Role | None:
 
 
 def _clean_texts(user: User, name: str) -> None:
-    """Set the name that others see, and drop an e-mail address that is none."""
+    """Set the name that others see, and drop an invalid e-mail address."""
     try:
         user.name = clean_name(name[:1000])
     except ValidationError:
@@ -274,7 +274,7 @@ def _find_inviters(users: Sequence[User], mapping: ImportMapping, report: Report
 
 
 class _KnownNames:
-    """The names by which inviters can be given: rows of the file, and people who are here."""
+    """The names by which inviters can be given: of rows of the file, and of existing people."""
 
     def __init__(self, users: Sequence[User]) -> None:
         people = Person.objects.filter(erased_at=None)
@@ -289,7 +289,7 @@ class _KnownNames:
                     self._rows[how].setdefault(name, user)
 
     def find(self, name: str, how: str) -> User | int | None:
-        """Return the row, or the id of somebody who is here: whoever is both is found as the same by any name."""
+        """Return the row, or the id of an existing person. A person who is both is found as the same by any name."""
         spelled = {"id": name, "login": normalize_login(name), "code": name.lower()}[how]
         if row := self._rows[how].get(spelled):
             return row.person_id or row
@@ -310,7 +310,7 @@ def _inviters_first(users: Sequence[User]) -> Iterator[User]:
             user.refuse("inviter_refused", inviter_line=inviter.row.line)
             below_refused.append(user)
     placed = set(ready)
-    for user in ready:  # grows while it is walked
+    for user in ready:  # grows during the iteration
         if user.inviter and Capability.SEE_OWN_CANDIDATES not in ROLES[user.inviter.role]:
             user.row.note("inviter_sees_nobody", inviter_line=user.inviter.row.line)
         yield user

@@ -1,4 +1,4 @@
-"""What an import tells: one finding for each line that it could not take as it is, and counts at the end."""
+"""The report of an import: one finding for each record that it could not import unchanged, and counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Level(StrEnum):
-    """Whether the line was left out, or taken with a remark."""
+    """Whether the record was left out, or imported with a change."""
 
     REFUSED = "refused"
     NOTE = "note"
@@ -69,7 +69,7 @@ class Row:
         self.report.count(self.kind, "refused")
 
     def note(self, code: str, **values: Any) -> None:
-        """Report that the row is taken, but not as it is."""
+        """Report that the row is imported with a change."""
         self._add(Level.NOTE, code, values)
 
     def _add(self, level: Level, code: str, values: dict[str, Any]) -> None:

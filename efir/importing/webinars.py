@@ -34,11 +34,11 @@ BY_OPERATOR = Context(None, Source.CLI)
 TITLE_MAX_LENGTH = 200
 SPEAKER_MAX_LENGTH = 150
 CTA_MAX_LENGTH = 100
-# The speaker's form takes 5,000 characters; what was written elsewhere may be longer.
+# The speaker's form allows 5,000 characters; texts of another system may be longer.
 DESCRIPTION_MAX_LENGTH = 20_000
 
 STATUSES = frozenset({"scheduled", "live", "paused", "ended"})
-# Of a post that everybody could see, or that WordPress will show at its time; a private one stays a draft.
+# The statuses of posts that are public, or will be at their time; a private one becomes a draft.
 _PUBLISHED = frozenset({"publish", "future"})
 _DELETED = frozenset({"trash", "auto-draft", "inherit"})
 
@@ -63,7 +63,7 @@ class WebinarPlan:
 def plan_webinars(
     export: Export, source: str, mapping: ImportMapping, file: str, report: Report
 ) -> list[WebinarPlan]:
-    """Return the webinars to write, without those that are here; `report` gets what cannot be taken."""
+    """Return the webinars to write, without imported ones; `report` gets the refused posts."""
     known = ImportedRecord.objects.filter(source=source).exclude(webinar=None)
     known_ids = set(known.values_list("foreign_id", flat=True))
     zone = ZoneInfo(mapping.time_zone or default_time_zone())
@@ -142,7 +142,7 @@ class _Reader:
         }
         published_at = None
         if not is_draft:
-            # A post may be made after its evening; the ledger begins no later than the broadcast.
+            # A post may have been created after the webinar; the ledger begins no later than the broadcast.
             published_at = min(filter(None, (post.published_at or now, starts_at, now)))
         return WebinarPlan(
             post.id, fields, published_at, ends_at if is_over else None, self._recording(is_over=is_over)
@@ -216,7 +216,7 @@ def write_webinar(plan: WebinarPlan, source: str) -> Webinar:
                     core.core_webinar_set_status(webinar.pk, status, BY_OPERATOR)
             if plan.recording_url:
                 core.publish_recording(webinar.pk, plan.recording_url, BY_OPERATOR)
-            # There is nobody to judge: without this the worker and the pages would wait for verdicts.
+            # There are no leads to classify: without this the worker and the pages would wait for verdicts.
             Classification.objects.create(webinar=webinar, done_at=clock.now())
             webinar = core.archive(webinar.pk, BY_OPERATOR)
         ImportedRecord.objects.create(source=source, foreign_id=plan.foreign_id, webinar=webinar)

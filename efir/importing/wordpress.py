@@ -1,6 +1,6 @@
 """Import a WordPress export: plan all of it first, then write it in small transactions.
 
-An import that is killed at any moment leaves whole people and whole webinars, and the next run goes on from there.
+After an interruption all people and webinars are complete, and the next run imports the rest.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from efir.importing.wxr import read_export
 def import_wordpress(
     export_file: Path, users_file: Path | None, mapping: ImportMapping, *, dry_run: bool
 ) -> Report:
-    """Import the people and webinars of the files that are not here yet, and return what came of it.
+    """Import the people and webinars of the files that were not imported before, and return the report.
 
     dry_run: report, but write nothing. Raises FileRefused if a file cannot be read at all; nothing is written then.
     Raises OSError, and IntegrityError if somebody else wrote the same at the same time.
@@ -48,7 +48,7 @@ def import_wordpress(
 def _source(site: str) -> str:
     """Return the name of the site of an export, which must be that of earlier imports. Raises FileRefused.
 
-    A site that has moved to another address would be taken for another one, and everything would come twice.
+    A site at a new address would otherwise count as another one, and everything would be imported twice.
     """
     address = urlsplit(site.strip().lower())
     name = (

@@ -1,6 +1,6 @@
-"""Read a WordPress export (WXR) as a stream: what is in memory is one post, however long the file is.
+"""Read a WordPress export (WXR) as a stream, with one post in memory at a time.
 
-The file may come from anywhere. A document type, and with it every entity, is refused, and so is what is too large.
+The file is untrusted: document types (and so entities) and oversized content are refused.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from efir.importing.report import FileRefused
 
 # The export of a site with a hundred thousand posts; a larger one can be made in parts.
 MAX_BYTES = 512 * 1024 * 1024
-# Of one post's title, text or field; what is longer is cut right after it, so that readers see that it is.
+# The limit for one post's title, text or field; longer content is cut right after it, so that the reader notices.
 MAX_CHARACTERS = 200_000
 # WXR goes five levels deep.
 MAX_LEVELS = 20
 CHUNK = 64 * 1024
-# Expat keeps a tag in memory until it ends: an attribute without an end would fill it.
+# Expat keeps a tag in memory until it ends, so an endless attribute would fill the memory.
 MAX_UNPARSED = 1024 * 1024
 
 _NAMESPACES = {
@@ -41,7 +41,7 @@ _POST_LEVEL = 3  # rss, channel, item
 
 @dataclass
 class Post:
-    """A post as it stands in the file; `line` is where it begins."""
+    """A post of the file; `line` is where it begins."""
 
     line: int
     texts: dict[str, str] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class Post:
 
 @dataclass
 class Export:
-    """What a file has, once it has been read to the end."""
+    """The contents of a file that has been read to the end."""
 
     site: str = ""
     posts: list[Post] = field(default_factory=list)

@@ -11,14 +11,14 @@ from typing import Generic, Protocol, TypeVar
 from efir.lib import clock
 from efir.lib.concurrency import REQUEST_POOL
 
-# Beyond this many the oldest entries go.
+# Beyond this number the oldest entries are evicted.
 MAX_ENTRIES = 50_000
 # Keys in one query, below SQLite's limit of 999 parameters in Django.
 READ_BATCH = 500
 
 
 class Expiring(Protocol):
-    """A value that is good until a moment."""
+    """A value that is valid until a moment."""
 
     @property
     def until(self) -> datetime: ...
@@ -32,7 +32,7 @@ class BatchCache(Generic[K, V]):
     """The cache of one process. Its methods run on the event loop."""
 
     def __init__(self, read: Callable[[list[K]], Mapping[K, V]]) -> None:
-        """Cache what `read` returns in a thread: the values of these keys, without those that do not exist."""
+        """Cache the results of `read`, which is called in a thread and returns the existing values of these keys."""
         self._read = read
         self._entries: dict[K, V] = {}
         self._wanted: dict[K, asyncio.Future[V | None]] = {}
@@ -52,18 +52,18 @@ class BatchCache(Generic[K, V]):
         return await asyncio.shield(wanted)
 
     def forget(self, key: K) -> None:
-        """Drop one entry. What is being read of it now is for those who asked before: it is not stored."""
+        """Drop one entry. A read in progress still answers its callers, but is not stored."""
         self._entries.pop(key, None)
         self._in_flight.pop(key, None)
 
     def forget_all(self, is_stale: Callable[[K, V], bool]) -> None:
-        """Drop the entries for which `is_stale` holds. Nothing that is being read now is stored."""
+        """Drop the entries for which `is_stale` holds. Reads in progress are not stored."""
         for key in [key for key, value in self._entries.items() if is_stale(key, value)]:
             del self._entries[key]
         self._in_flight.clear()
 
     async def _read_wanted(self) -> None:
-        """Read everything that is wanted: in a rush the queries become larger, not more."""
+        """Read all requested keys: in a rush the queries get larger, but not more frequent."""
         try:
             while self._wanted:
                 batch = dict(islice(self._wanted.items(), READ_BATCH))
@@ -87,7 +87,7 @@ class BatchCache(Generic[K, V]):
             self._reading = None
 
     def _store(self, key: K, value: V) -> None:
-        # As the newest one, whatever it was before.
+        # Insert it as the newest entry.
         self._entries.pop(key, None)
         while len(self._entries) >= MAX_ENTRIES:
             del self._entries[next(iter(self._entries))]

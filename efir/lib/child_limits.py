@@ -1,4 +1,4 @@
-"""Limits that a process sets for itself before it reads what a stranger sent."""
+"""Limits that a process sets for itself before it reads untrusted input."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 def limit_child(memory_limit: int, memory_bytes: int) -> None:
-    """Let this process write no file and use no more than this memory, for good.
+    """Permanently limit this process: it can write no files and use no more than this memory.
 
     It ends with the process that started it, on Linux at once.
 

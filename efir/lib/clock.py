@@ -17,9 +17,9 @@ from django.db import connection
 
 # In this time a machine's clock drifts by a few milliseconds at most.
 REFRESH_EVERY_S = 30.0
-# A round trip takes about a millisecond. A pause of either machine makes one of them long, and hardly ever all three.
+# A round trip takes about a millisecond. A pause of either machine makes one of them long, but hardly ever all three.
 SAMPLES = 3
-# A larger change is measured again: more than a clock drifts between two refreshes, less than anybody notices.
+# A larger change is measured again. It is more than a clock drifts between two refreshes, and less than people notice.
 MAX_DRIFT = timedelta(milliseconds=20)
 
 
@@ -38,7 +38,7 @@ def _system() -> datetime:
 
 
 def steady_s() -> float:
-    """Return the seconds of a clock that nobody can set; on Linux it goes on while the machine sleeps."""
+    """Return the seconds of a clock that cannot be set; on Linux it also runs while the machine is suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
@@ -75,7 +75,9 @@ def _agree(earlier: _Reference, later: _Reference) -> bool:
 def _measure() -> _Reference:
     """Return the sample with the shortest round trip: half of the trip bounds its error."""
     samples: list[tuple[float, _Reference]] = []
-    with connection.cursor() as cursor:  # may wait for a connection: that is no part of any round trip
+    with (
+        connection.cursor() as cursor
+    ):  # may wait for a connection, which must not count as part of a round trip
         for _ in range(SAMPLES):
             started = steady_s()
             cursor.execute("SELECT clock_timestamp()")
@@ -88,9 +90,9 @@ def _measure() -> _Reference:
 
 @contextmanager
 def replaced(source: Callable[[], datetime]) -> Iterator[None]:
-    """Take the time from `source` within the block: for tests, and for what happened earlier (demo, import).
+    """Take the time from `source` within the block, for tests and for data of earlier times (demo, import).
 
-    It holds for the whole process, so never use it in one that serves requests.
+    It applies to the whole process, so never use it in one that serves requests.
     """
     global _source, _reference
     kept = _source, _reference
@@ -102,7 +104,7 @@ def replaced(source: Callable[[], datetime]) -> Iterator[None]:
 
 
 def stopped_at(moment: datetime) -> AbstractContextManager[None]:
-    """Let it be this moment within the block, with the same limits as `replaced`."""
+    """Stop the clock at this moment within the block, with the same limits as `replaced`."""
     return replaced(lambda: moment)
 
 

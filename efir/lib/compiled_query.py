@@ -33,7 +33,7 @@ class Parameter(Expression):
     """A value that is known only when the query runs, to be used in a filter instead of the value."""
 
     def __init__(self, name: str, model: type[Model], field: str) -> None:
-        """Take the place of a value of this field of the model."""
+        """Create a parameter for a value of this field of the model."""
         super().__init__(output_field=model._meta.get_field(field))  # type: ignore[arg-type]  # a column
         self.name = name
 
@@ -48,7 +48,7 @@ class Parameter(Expression):
 class CompiledQuery:
     """The rows of a query made with `values_list`.
 
-    `compose` returns the query with a `Parameter` for whatever differs between its runs. It is called once.
+    `compose` returns the query with a `Parameter` for each value that varies. It is called once.
     """
 
     def __init__(self, compose: Callable[[], QuerySet[Any, Any]]) -> None:

@@ -47,7 +47,7 @@ class ThreadPool:
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
 
-# For requests of visitors, and for everything that must go on during a rush of them.
+# For visitors' requests, and for background work that must continue during a rush.
 REQUEST_POOL = ThreadPool("crowd", 4)
 BACKGROUND_POOL = ThreadPool("upkeep", 8)
 

@@ -1,4 +1,4 @@
-"""Lists that a page filters by links: the addresses of the links and of the pager keep the rest of the query."""
+"""Lists that are filtered by links: the links and the pager keep the other parameters of the query."""
 
 from __future__ import annotations
 

@@ -35,5 +35,5 @@ def describe(exc: OSError) -> str:
 
 
 def describe_sqlite(exc: Exception) -> str:
-    """Return the same for an error of SQLite, or an empty string if it is not about this machine's files."""
+    """Return the same for an error of SQLite, or an empty string if it does not concern the database's files."""
     return next((sentence for text, sentence in _BY_SQLITE_MESSAGE.items() if text in str(exc)), "")

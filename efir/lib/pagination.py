@@ -1,4 +1,4 @@
-"""Pages of a long list: the keys are ordered and cut first, and only the rows of one page are read whole."""
+"""Paginate long lists: the keys are ordered and sliced first, and only the rows of one page are read in full."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 
 class KeyPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
-    """A paginator over an ordered query of rows. `rows` adds what a page shows of them: joins, annotations, prefetches.
+    """A paginator over an ordered query of rows. `rows` adds the joins, annotations and prefetches that the page needs.
 
     The database sorts keys instead of whole rows, and calculates annotations for one page instead of all.
     """

@@ -1,4 +1,4 @@
-"""Telephone numbers: however one is typed, it has one spelling, + and digits.
+"""Normalize telephone numbers: each has one spelling, + and digits.
 
 The `phonenumbers` library is not used: its rules change with its releases, and a stored login must stay what it is.
 """
@@ -12,13 +12,13 @@ from efir.lib.text import clean_token
 _PHONE = re.compile(r"\+7\d{10}|\+(?!7)[1-9]\d{9,14}", re.ASCII)
 _SCHEME = re.compile(r"(?:tel|callto|sms):(?://)?", re.IGNORECASE)
 _FILLERS = re.compile(r"[\s()\[\]\-./·•∙_]")
-# Where people write the zero of calls within the country after the country code, although no number begins with one.
+# Countries whose people write the trunk prefix 0 after the country code, although no number begins with it.
 _ZERO_AFTER_CODE = re.compile(
     r"(?P<code>20|27|3[123]|4[013469]|5[1458]|6[012346]|8[1246]|9[0-58]"
     r"|21[23]|353|35[589]|37[34]|38[0125679]|421|886|96[1-7]|97[1267]|99[456])0+(?P<rest>[1-9]\d+)",
     re.ASCII,
 )
-# No country code begins so: a Russian number whose 8 (of calls within the country) got a plus.
+# No country code begins like this: it is a Russian number whose trunk prefix 8 got a plus.
 _EIGHT_WITH_PLUS = re.compile(r"8([379]\d{9})", re.ASCII)
 
 

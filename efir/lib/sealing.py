@@ -25,13 +25,13 @@ _LEGACY_LONGEST = 32
 def seal(data: bytes, purpose: str, *, key: str | None = None) -> bytes:
     """Encrypt data for a `purpose`, with the secret key or with another `key`. The result is 16 bytes longer.
 
-    What is sealed for one purpose cannot be opened for another one.
+    Data that is sealed for one purpose cannot be opened for another.
     """
     return _cipher(key).encrypt(data, [purpose.encode()])
 
 
 def unseal(sealed: bytes, purpose: str, *, key: str | None = None) -> bytes | None:
-    """Return what was sealed, or None if it was changed, or sealed for another purpose or with another key."""
+    """Return the sealed data, or None if it was changed, or sealed for another purpose or with another key."""
     try:
         return _cipher(key).decrypt(sealed, [purpose.encode()])
     except (InvalidTag, ValueError):  # ValueError: it is shorter than a tag
@@ -45,7 +45,7 @@ def _cipher(key: str | None) -> AESSIV:
 
 
 def _unseal_legacy(sealed: bytes, purpose: str, key: str | None) -> bytes | None:
-    """Open what an earlier revision sealed: links in sent messages, and secrets that nobody has used since."""
+    """Open data that an earlier version sealed: links in sent messages, and secrets that were not used since."""
     tag, masked = sealed[:TAG_BYTES], sealed[TAG_BYTES:]
     mask = salted_hmac(f"{purpose}.mask", tag, secret=key, algorithm="sha256").digest()
     data = bytes(left ^ right for left, right in zip(masked, mask, strict=False))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 
-# A library of `PyDLL` is called with the interpreter's lock held. It is told no types of the arguments: C takes an int
-# and bytes as they are, and to check them takes as long as the call.
+# A library of `PyDLL` is called with the interpreter's lock held. No argument types are declared: ctypes passes an int
+# and bytes unchanged, and checking them takes as long as the call.
 _write = ctypes.PyDLL(None).write
 _write.restype = ctypes.c_ssize_t
 
@@ -14,10 +14,10 @@ _write.restype = ctypes.c_ssize_t
 def write_now(fd: int, data: bytes) -> int:
     """Write to a non-blocking file descriptor. Return how many bytes it took.
 
-    `os.write` gives the interpreter's lock away for the call. While threads are busy, each of them then has it for
+    `os.write` releases the interpreter's lock for the call. While threads are busy, each of them then holds it for
     `sys.getswitchinterval()` (5 ms), and a message to a thousand viewers takes seconds. This call cannot block, so it
     keeps the lock. Raises OSError: BlockingIOError if the buffer is full.
     """
     written: int = _write(fd, data, ctypes.c_size_t(len(data)))
-    # Once more for the error, which is rare, and for its number.
+    # Repeat the call in the rare case of an error, to get its number.
     return written if written >= 0 else os.write(fd, data)

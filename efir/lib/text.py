@@ -1,7 +1,7 @@
-"""Text as people paste and type it: cleaned before it is judged, and folded to be searched.
+"""Clean text that people paste and type before it is validated, and fold it for searches.
 
-One rule removes what a paste brings along and nobody sees (direction marks, zero-width signs, soft hyphens, variation
-selectors, fillers), so that two texts that look the same are the same.
+Invisible characters that come with pasted text (direction marks, zero-width characters, soft hyphens, variation
+selectors, fillers) are removed, so that two texts that look the same are the same.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ _VIRAMA = 9  # the combining class of the sign that joins two consonants
 
 
 def clean_line(text: str) -> str:
-    """Return the text as one line in NFC, without what nobody sees; empty if nothing is left."""
+    """Return the text as one line in NFC, without invisible characters; empty if nothing is left."""
     return " ".join(_visible(_SPACE.sub(" ", text)).split())
 
 
 def clean_text(text: str) -> str:
-    """Return the text in NFC, without what nobody sees; its lines stay lines. Empty if nothing is left."""
+    """Return the text in NFC, without invisible characters but with its line breaks. Empty if nothing is left."""
     lines = (_visible(_SPACE.sub(" ", line)).rstrip() for line in _LINE_END.split(text))
     return "\n".join(lines).strip()
 
@@ -65,7 +65,7 @@ def clean_token(text: str) -> str:
 
 
 def clean_url(text: str) -> str:
-    """Return a pasted URL, or code that holds one, as one line; full-width signs become ASCII."""
+    """Return a pasted URL, or code that contains one, as one line; full-width characters become ASCII."""
     text = clean_line(text)
     return clean_line(normalize("NFKC", text)) if _FULL_WIDTH.search(text) else text
 
@@ -81,7 +81,7 @@ def fold(text: str) -> str:
 
 
 def _visible(text: str) -> str:
-    """Return a line without what nobody sees, with few marks on each letter, in NFC."""
+    """Return a line in NFC without invisible characters, and with few marks on each letter."""
     if _PLAIN.fullmatch(text):
         return text
     text = text.translate(_NO_BREAK_HYPHENS)
@@ -104,7 +104,7 @@ def _is_dropped(char: str) -> bool:
 
 
 def _is_needed(char: str, before: str, after: str) -> bool:
-    """Return whether an invisible sign is part of the spelling, or of an emoji, between these two signs."""
+    """Return whether an invisible character between these two is part of the spelling or of an emoji."""
     if char == _EMOJI_STYLE:
         return _EMOJI.match(before) is not None
     if char not in (_ZWNJ, _ZWJ):
@@ -116,7 +116,7 @@ def _is_needed(char: str, before: str, after: str) -> bool:
 
 
 def _limit_marks(text: str) -> Iterable[str]:
-    """Yield the signs without marks that have no letter, that repeat, or that are too many on one letter."""
+    """Yield the characters without marks that have no letter, that repeat, or that are too many on one letter."""
     base, marks = " ", ""
     for char in text:
         if category(char) not in _MARKS:

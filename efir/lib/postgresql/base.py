@@ -14,7 +14,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 # A process that hangs in a transaction must not hold its locks for longer.
 IDLE_IN_TRANSACTION_MS = 15_000
-# psycopg's pool connects again when somebody asks for a connection, not while they wait: so they ask this often.
+# psycopg's pool reconnects when a client asks for a connection, but not while it waits, so the client asks this often.
 ASK_EVERY_S = 0.5
 
 
@@ -35,9 +35,10 @@ class Pool(ConnectionPool[psycopg.Connection[Any]]):
 
 
 def _is_open(connection: psycopg.Connection[Any]) -> bool:
-    """Return whether the server still serves an idle connection. Asks the server only if it has sent something.
+    """Return whether the server still serves an idle connection.
 
-    A server that shuts down says so, and closes the connection: both can be read.
+    Ask the server only if it has sent something: a server that shuts down sends a message and closes the connection, so
+    there is something to read.
     """
     if connection.closed:
         return False
@@ -69,7 +70,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 configure=self._configure,
                 **options,
             )
-            # Of two threads the first wins: neither pool is open yet.
+            # If two threads get here, the first one's pool is used: neither is open yet.
             pools.setdefault(self.alias, pool)
         return pools[self.alias]
 
@@ -79,7 +80,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _configure_connection(self, connection: psycopg.Connection[Any]) -> bool:
         """Set what holds for the whole connection; return whether a commit is needed."""
         commit: bool = super()._configure_connection(connection)  # type: ignore[misc]
-        if "options" in self.settings_dict["OPTIONS"]:  # of EFIR_DATABASE_URL: the operator decides
+        if (
+            "options" in self.settings_dict["OPTIONS"]
+        ):  # set in EFIR_DATABASE_URL: the operator's value applies
             return commit
         # Not as a start-up parameter, which PgBouncer refuses.
         connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MS}")

@@ -9,15 +9,15 @@ from django.db.backends.sqlite3 import base
 
 from efir.lib.sqlite.write_queue import WriteQueue
 
-# By the file of the database: a check of a backup fills a file of its own beside the one in use.
+# A queue for each database file, because the check of a backup fills a second file beside the one in use.
 _queues: dict[str, WriteQueue] = {}
-# As long as SQLite waits for its lock (`timeout` in the settings). After that the turn does not matter: SQLite decides.
+# As long as SQLite waits for its lock (`timeout` in the settings). After that the queue is ignored and SQLite decides.
 WAIT_S = 20.0
 _WRITES = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|REPLACE)\b", re.IGNORECASE)
 
 
 class Cursor(base.SQLiteCursorWrapper):
-    """Waits for its turn with a statement that is a transaction by itself."""
+    """A cursor that queues a statement that is a transaction by itself."""
 
     writers: WriteQueue
 
@@ -33,7 +33,7 @@ class Cursor(base.SQLiteCursorWrapper):
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Django's backend, whose transactions begin in turn: they are those that write (`transaction_mode` IMMEDIATE)."""
+    """Django's backend, but transactions, which all write (`transaction_mode` IMMEDIATE), queue before they begin."""
 
     writers: WriteQueue  # of this database, in this process
     _has_turn = False

@@ -1,4 +1,4 @@
-"""The queue of the threads of this process that want to write."""
+"""A queue for the writing threads of this process."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections import deque
 
 
 class WriteQueue:
-    """A lock that goes to whoever has waited for it longest.
+    """A lock that is granted in order of arrival.
 
-    It is taken before SQLite's own write lock. A connection that waits for that one looks for it ten times a second, so
-    a job that writes one transaction after the other would nearly always be first, and everybody else would wait for
+    It is taken before SQLite's own write lock. A connection that waits for SQLite's lock polls it ten times a second,
+    so a job that writes one transaction after the other would nearly always be first, and all others would wait for
     seconds. Other processes are not in this queue.
     """
 
@@ -20,7 +20,7 @@ class WriteQueue:
         self._is_taken = False
 
     def enter(self, timeout_s: float) -> bool:
-        """Wait for the turn. Return False if it has not come in time."""
+        """Wait in the queue. Return False after the time-out."""
         with self._guard:
             if not self._is_taken:
                 self._is_taken = True
@@ -34,10 +34,10 @@ class WriteQueue:
             if turn in self._waiting:
                 self._waiting.remove(turn)
                 return False
-        return True  # it came at the last moment
+        return True  # granted at the last moment
 
     def leave(self) -> None:
-        """Let the next one have its turn."""
+        """Grant the lock to the next one."""
         with self._guard:
             if self._waiting:
                 self._waiting.popleft().release()

@@ -1,4 +1,4 @@
-"""The file of a backup: a ZIP with one entry per table and a manifest. Nothing here knows the database.
+"""The file of a backup: a ZIP with one entry per table and a manifest. This module does not access the database.
 
 Damage shows in the CRC-32 that ZIP keeps of each entry. Format 1 (Efir 0.1) also had a SHA-256 of each entry in the
 manifest; it is ignored.

@@ -1,4 +1,4 @@
-"""`efir backup`: everything the installation is, in one file, while it runs."""
+"""`efir backup`: write the whole installation into one file, while it runs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
 
 @contextmanager
 def _new_file(path: Path, overwrite: bool) -> Iterator[IO[bytes]]:
-    """Give a temporary file that takes the name `path` once the block has ended well and all bytes are on the disk."""
+    """Open a temporary file, which is renamed to `path` after the block has succeeded and all bytes are on the disk."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -1,4 +1,4 @@
-"""Messages held after a restore, because nobody knows whether they went out after the backup was made (ADR 0024)."""
+"""Messages that a restore holds, because it is unknown whether they were sent after the backup was made (ADR 0024)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ CHUNK = 500
 
 
 def hold_unsettled() -> int:
-    """Hold every message that may have gone out after the backup, until a person decides; return how many.
+    """Hold every message that may have been sent after the backup, until a person decides; return how many.
 
-    Webinars that had ended are classified here and now, because their messages may have gone out, too. Requests of
-    people to the bot are dropped: they can ask again.
+    Webinars that had ended are classified now, because their messages may have been sent, too. Requests of people to
+    the bot are dropped: they can ask again.
     """
     ChatNotice.objects.all().delete()
     for webinar in Webinar.objects.filter(status=Status.FINISHED, classification__done_at=None):

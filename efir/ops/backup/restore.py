@@ -44,9 +44,9 @@ from efir.webinars.models import Webinar
 
 # The clocks of the two machines may differ by this much.
 CLOCK_TOLERANCE = timedelta(minutes=5)
-# What reading a line raises that is no row of its table.
+# The errors of a line that is not a row of its table.
 MALFORMED = (ValueError, TypeError, LookupError, AttributeError, OverflowError)
-# One row in any of these makes an installation one that is in use.
+# An installation with a row in any of these is in use.
 MODELS_OF_USE = (Person, Webinar, JournalEntry)
 
 
@@ -76,9 +76,10 @@ class Checked:
 
 
 def check(path: Path) -> Checked:
-    """Restore into a scratch database and throw it away. Raises BackupRefused for what `restore` refuses.
+    """Restore into a scratch database and delete it.
 
-    An installation in use is no reason to refuse: a backup is checked beside the system that it was made of.
+    Raises BackupRefused if `restore` would, except for an installation in use: a backup is checked beside the running
+    system.
     """
     with opened(path) as backup:
         _check(backup)
@@ -97,8 +98,8 @@ def check(path: Path) -> Checked:
 def restore(path: Path, *, assume_nothing_sent: bool = False, clear_sessions: bool = False) -> Restored:
     """Fill an empty installation in one transaction, and bring the schema to this version.
 
-    `assume_nothing_sent`: the old installation has sent nothing since the backup, so messages that waited go out by
-    themselves; otherwise they are held. `clear_sessions`: everybody has to log in again. Raises BackupRefused.
+    `assume_nothing_sent`: the old installation has sent nothing since the backup, so waiting messages are sent;
+    otherwise they are held. `clear_sessions`: everybody has to log in again. Raises BackupRefused.
     """
     with opened(path) as backup, exclusive_lock("web"), exclusive_lock("worker"), migration_lock():
         _refuse_in_use()
@@ -117,7 +118,7 @@ def restore(path: Path, *, assume_nothing_sent: bool = False, clear_sessions: bo
 
 
 def _key_in_force(key_of_backup: bytes | None) -> str:
-    """Return the key of this installation once the backup's key lies in its data directory."""
+    """Return the key that is in force once the backup's key is in the data directory."""
     if key_of_backup and not secret_key_variable(os.environ):
         return key_of_backup.decode().strip()
     key: str = settings.EFIR.secret_key
@@ -205,7 +206,7 @@ def _build_schema(manifest: Manifest) -> None:
     """Make the tables as the backup's migrations have them, without the rows that migrations write."""
     executor = MigrationExecutor(connection)
     nodes, migrations = executor.loader.graph.node_map, set(manifest.migrations)
-    # The last migrations of each app: Django takes an earlier target as a wish to go back to it.
+    # The last migrations of each app, because Django would migrate back to an earlier target.
     followed = {
         parent.key
         for migration in migrations
@@ -220,7 +221,7 @@ def _build_schema(manifest: Manifest) -> None:
 
 
 def _defer_constraints() -> None:
-    """Let rows be written in any order again: some migrations make their foreign key immediate to the commit."""
+    """Allow rows in any order again: some migrations make their foreign key immediate until the commit."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")

@@ -34,7 +34,7 @@ def long_snapshot() -> Iterator[None]:
     with snapshot():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
-                # A slow disk pauses the reading, and must not look like a dead client.
+                # A slow disk pauses the reading, which must not look like a dead client.
                 cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         yield
 

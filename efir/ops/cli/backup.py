@@ -115,13 +115,13 @@ def list_held(options: argparse.Namespace) -> int:
 
 
 def resolve_held(options: argparse.Namespace) -> int:
-    """Settle the messages that a restore holds: they were delivered, or are to be sent (again)."""
+    """Resolve the messages that a restore holds: mark them as delivered, or send them (again)."""
     print(f"Messages: {held_messages.resolve_held(options.delivered, options.webinar)}.")
     return 0
 
 
 def deprecated_held(options: argparse.Namespace) -> int:
-    """Do what `efir held` did in release 0.1, and say what it is called now."""
+    """Do what `efir held` did in release 0.1, and print the new name."""
     names = {None: "held", "arrived": "resolve --delivered", "send": "resolve --resend"}
     _note_rename("efir held", f"efir outbox {names[options.decision]}")
     options.delivered = options.decision == "arrived"
@@ -129,7 +129,7 @@ def deprecated_held(options: argparse.Namespace) -> int:
 
 
 def run_verify(options: argparse.Namespace, *, with_media: bool = True) -> int:
-    """Print every disagreement in the database. Return 1 if there is any."""
+    """Print every contradiction in the database. Return 1 if there is any."""
     found = 0
     for problem in verify(with_media=with_media):
         if isinstance(problem, str):

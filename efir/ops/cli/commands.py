@@ -60,7 +60,7 @@ def verdicts(options: argparse.Namespace) -> int:
 
 
 def messages(options: argparse.Namespace) -> int:
-    """Print what was written in a room."""
+    """Print the messages of a room."""
     return print_lines(listings.messages(options.webinar))
 
 
@@ -71,7 +71,7 @@ def outbox(options: argparse.Namespace) -> int:
 
 
 def audit(options: argparse.Namespace) -> int:
-    """Print who did what, the latest first."""
+    """Print the audit log, the latest entries first."""
     about = find_person(options.person, erased=True) if options.person else None
     if options.person and about is None:
         return person_not_found(options.person)

@@ -82,7 +82,7 @@ SENTENCES = {
 
 
 def import_wordpress(options: argparse.Namespace) -> int:
-    """Import an export: a line for each finding, and one with the counts. Return 1 if anything was left out."""
+    """Import an export; print a line for each finding, and one with the counts. Return 1 if anything was left out."""
     mapping = load_mapping(options.mapping)
     try:
         with _quiet():

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"efir: the database of EFIR_DATABASE_URL {why}".rstrip(), file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # The reader has seen enough (`efir journal | head`); Python must not complain of it at exit either.
+        # The reader has closed the pipe (`efir journal | head`); Python must not report that at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as exc:
@@ -69,7 +69,7 @@ def _grant() -> str:
 
 def choose_language(environ: Mapping[str, str]) -> None:
     """Show help in Russian if that is the reader's language, else in the English of the code."""
-    # gettext would fall through to Russian for a list such as en:ru, because English has no catalog.
+    # For a list such as en:ru gettext would choose Russian, because English has no catalog.
     if reader_language(environ) == "ru":
         gettext.bindtextdomain("cli", LOCALE)
         gettext.textdomain("cli")

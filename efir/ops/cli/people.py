@@ -74,7 +74,7 @@ def _read_password(login: str) -> str:
         raise ConfigError("standard input is empty, but --password-stdin reads the password from it.")
     try:
         validate_password(password, Person(login=login))
-    except ValidationError as exc:  # an operator may decide to take it
+    except ValidationError as exc:  # the operator may accept it
         print(f"efir: a weak password, taken all the same: {' '.join(exc.messages)}", file=sys.stderr)
     return password
 
@@ -92,7 +92,7 @@ def close_person(options: argparse.Namespace) -> int:
 
 
 def export_person(options: argparse.Namespace) -> int:
-    """Write everything that is kept about a person to a new file that only this user may read."""
+    """Write everything that is stored about a person to a new file that only this user can read."""
     person = find_person(options.login)
     if person is None:
         return person_not_found(options.login)
@@ -124,7 +124,7 @@ def erase_person(options: argparse.Namespace) -> int:
 
 
 def reset_second_factor(options: argparse.Namespace) -> int:
-    """Let a person log in with the password alone again, and end their sessions. Idempotent."""
+    """Remove a person's second factor, and end their sessions. Idempotent."""
     person = find_person(options.login)
     if person is None:
         return person_not_found(options.login)

@@ -37,7 +37,7 @@ def worker(options: argparse.Namespace) -> int:
 def demo(options: argparse.Namespace) -> int:
     """Seed the demo's data unless it is there, and run web and worker.
 
-    Its people are Russian unless English is asked for: a locale that says nothing (`C`) does not.
+    Its data is Russian unless the option or the locale says English; the locale `C` does not.
     """
     language = options.language or ("en" if locale_name(os.environ).startswith("en") else "ru")
     with exclusive_lock("web"), exclusive_lock("worker"):
@@ -49,12 +49,12 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def migrate(options: argparse.Namespace) -> int:
-    """Do nothing more: every command that needs the schema has migrated the database before."""
+    """Do nothing: the database has been migrated before every command that needs the schema."""
     return 0
 
 
 def rotate_key(options: argparse.Namespace) -> int:
-    """Change the secret key, and say what that ends."""
+    """Change the secret key, and print what became invalid."""
     rotated = secret_key.rotate(_old_key(options.old_key_file))
     variable, path = secret_key_variable(os.environ), settings.EFIR.data_dir / KEY_FILE
     where = f"from {variable}" if variable else f"in {path}; copy it to the EFIR_DATA_DIR of other machines"

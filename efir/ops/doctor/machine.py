@@ -85,7 +85,7 @@ def media() -> Iterator[checks.CheckMessage]:
         store.save(probe, b"x" * 4096)
         store.delete(probe)
     except media_store.NoSpace:
-        pass  # said below
+        pass  # reported below
     except Exception as exc:  # a library's own errors; their text may hold an address with a key
         advice = "let the user that runs Efir write to EFIR_MEDIA_DIR, or check EFIR_MEDIA_URL and its keys"
         yield checks.Error(f"cannot be written ({type(exc).__name__})", advice, name)
@@ -150,7 +150,7 @@ def database_file() -> Iterator[checks.CheckMessage]:
 
 
 def lost_phones() -> Iterator[checks.CheckMessage]:
-    """Check how long a phone out of coverage counts as present: behind a proxy the kernel alone decides it."""
+    """Check how long a phone out of coverage counts as present: behind a proxy only the kernel's setting decides."""
     if not settings.EFIR.trusted_proxies or not TRIES.exists():
         return
     tries = int(TRIES.read_text())

@@ -1,7 +1,7 @@
-"""`efir doctor`: look over an installation, and say what to do about everything that is not well.
+"""`efir doctor`: check an installation, and say what to do about each problem.
 
-It changes nothing, migrates nothing, and prints no secret. Checks yield the messages of Django's system checks: `obj`
-is the name of what was looked at, `msg` how it is, and `hint` what to do.
+It changes nothing, migrates nothing, and prints no secret. Checks yield messages of Django's system check framework:
+`obj` is the name of the check, `msg` the result, and `hint` what to do.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CHECKS: tuple[Callable[[], Iterable[checks.CheckMessage]], ...] = (*machine.CHEC
 
 
 def run_doctor(*, as_json: bool) -> int:
-    """Run all checks and print what they say; return the exit code: 1 if something does not work."""
+    """Run all checks and print their messages; return the exit code: 1 if something does not work."""
     messages = []
     for message in _messages():
         messages.append(message)

@@ -1,4 +1,4 @@
-"""The doctor's checks of what answers over the network: the database, Efir's own processes, Telegram, and the proxy."""
+"""The doctor's checks of network services: the database, Efir's own processes, Telegram, and the proxy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from efir.telegram.health import bot_health
 from efir.web.local import is_this_machine
 
 TIMEOUT_S = 10.0
-# As README promises; the tests run on it.
+# The version that the README names and the tests use.
 MIN_POSTGRESQL = 15
 # C0 and C1 of Adobe's RTMP specification, 5.2: a server answers with its version, which is 3.
 RTMP_HELLO, RTMP_VERSION = b"\x03" + bytes(1536), b"\x03"
@@ -97,7 +97,7 @@ def second_factors() -> Iterator[checks.CheckMessage]:
 
 
 def health() -> Iterator[checks.CheckMessage]:
-    """Repeat what `/healthz` says, with what to do about it."""
+    """Report the states of `/healthz`, with advice."""
     clock.refresh()
     states = component_states()
     if states["database"] == "unreachable":
@@ -187,7 +187,7 @@ def address() -> Iterator[checks.CheckMessage]:
 
 
 def proxies() -> Iterator[checks.CheckMessage]:
-    """Check that proxies are trusted exactly if nobody can come past them: they say who the client is."""
+    """Check that proxies are trusted only if clients cannot bypass them: a trusted proxy says who the client is."""
     count, host = settings.EFIR.trusted_proxies, settings.EFIR.host
     if settings.EFIR.is_https and not count:
         advice = "EFIR_TRUSTED_PROXIES=1: else everybody shares one address, and one limit"
@@ -201,7 +201,7 @@ def proxies() -> Iterator[checks.CheckMessage]:
 
 
 def site_owner() -> Iterator[checks.CheckMessage]:
-    """Check that the site says whose it is: who is responsible for personal data, and whom people can ask."""
+    """Check that the site names who is responsible for personal data, and a contact."""
     site = current.current()
     where = "the settings of the site (/account/site/), or `efir site set`"
     lacking: list[checks.CheckMessage] = []
@@ -223,7 +223,7 @@ def site_owner() -> Iterator[checks.CheckMessage]:
 
 
 def rtmp() -> Iterator[checks.CheckMessage]:
-    """Check that encoders are answered on `EFIR_RTMP_PORT`, if it is set."""
+    """Check that the RTMP server answers on `EFIR_RTMP_PORT`, if it is set."""
     host, port, name = settings.EFIR.host, settings.EFIR.rtmp_port, "RTMP port"
     if not port:
         yield checks.Info("0: encoders are not taken", obj=name)

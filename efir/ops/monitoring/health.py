@@ -1,4 +1,4 @@
-"""`/healthz`: 200 if database, worker and dispatcher are well, else 503 with the names of those that are not."""
+"""`/healthz`: 200 if database, worker and dispatcher are healthy, else 503 with the names of those that are not."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from efir.triggers import registry
 
 # A worker writes its heartbeat every second or two, and every few seconds under load.
 HEARTBEAT_WITHIN = timedelta(seconds=15)
-# With less SQLite can write for some more seconds at best.
+# With less, SQLite can write for some more seconds at best.
 MIN_FREE = 4 * 2**20
 HEALTHY = {"ok", "not_configured"}
 # To be removed in 0.3: the states' names of 0.1, given as `formerly` so that alerts go on.
@@ -39,7 +39,7 @@ def healthz_web(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """Give the state of each component; `failing` lists those that are not well."""
+    """Return the state of each component; `failing` lists the unhealthy ones."""
     if readiness.is_draining():
         return JsonResponse(DRAINING, status=503)
     states = component_states()
@@ -72,7 +72,7 @@ def _database() -> str:
 
 
 def _worker() -> str:
-    # Both ways: a heartbeat from the future was written before the clock was set back.
+    # In both directions: a heartbeat in the future was written before the clock was set back.
     now = clock.now()
     around = (now - HEARTBEAT_WITHIN, now + HEARTBEAT_WITHIN)
     recent = WorkerHeartbeat.objects.filter(beat_at__range=around)

@@ -1,4 +1,4 @@
-"""`/metrics` for Prometheus: not for the public, to whom it answers 404."""
+"""`/metrics` for Prometheus; other clients get 404."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from efir.web.local import is_from_this_machine
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Return what this process counted, and the state of the installation. Raises Http404 for strangers."""
+    """Return this process's counters and the state of the installation.
+
+    Raises Http404 if the client may not see them.
+    """
     if not may_see(request):
         raise Http404
     collectors = map(WithDeprecatedNames, (REGISTRY, InstallationCollector()))

@@ -1,7 +1,7 @@
-"""`efir verify`: check that everything in the database agrees, in one consistent snapshot, while Efir runs.
+"""`efir verify`: find contradictions in the database, in one consistent snapshot, while Efir runs.
 
-Rules that the database holds by itself (unique keys, foreign keys of PostgreSQL, check constraints) are not checked
-again, except for triggers: those can be switched off.
+Rules that the database itself enforces (unique keys, foreign keys of PostgreSQL, check constraints) are not checked
+again, except triggers, which can be disabled.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def verify(*, with_media: bool = True) -> Iterator[Issue | str]:
 
 def _issues(*, with_media: bool) -> Iterator[Issue]:
     if missing := unapplied_migrations():
-        # The other checks cannot run on tables that this version does not know.
+        # The other checks cannot run on the schema of another version.
         for app, name in missing:
             yield Issue("schema", {"migration": f"{app}.{name}"}, "is not applied", MIGRATE)
         return
@@ -72,7 +72,7 @@ def _issues(*, with_media: bool) -> Iterator[Issue]:
 
 
 def _sqlite_issues() -> Iterator[Issue]:
-    """Check what SQLite, unlike PostgreSQL, does not hold by itself in every connection."""
+    """Check the rules that SQLite, unlike PostgreSQL, does not enforce in every connection."""
     for model in managed(apps.get_models(include_auto_created=True)):
         for text in stored_overlong_texts(model):
             yield Issue("text", {"table": text.table, "id": text.row_id}, text.wrong, SHORTEN)

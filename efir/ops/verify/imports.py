@@ -1,4 +1,4 @@
-"""Check what was imported: a webinar that was over by then has caused nothing here."""
+"""Check imports: a webinar that was over when it was imported must not have caused anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One disagreement found by `efir verify`, and the comparison of two sorted lists."""
+"""The issues that `efir verify` reports, and the comparison of two sorted lists."""
 
 from __future__ import annotations
 

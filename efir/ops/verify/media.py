@@ -57,6 +57,6 @@ def _named() -> Iterator[tuple[int, set[str]]]:
 
 
 def _low_named() -> Iterator[tuple[int, set[str]]]:
-    """Yield what the lower rung names. Nobody misses it: it is played for a minute, and not recorded."""
+    """Yield the names in the lower rung. Missing files are no issue: it is played for a minute, and not recorded."""
     for webinar_id, *names in LowSegment.objects.values_list("webinar_id", "name", "init").iterator(CHUNK):
         yield webinar_id, set(names)

@@ -1,4 +1,4 @@
-"""Check the messages of the rooms: their numbers, what is pinned and answered, and that erased people say nothing."""
+"""Check the messages of the rooms: numbers, pinned and answered ones, and that erased people's texts are empty."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notes on texts that today's cleaning would not store: those of older versions, and those written with SQL.
+"""Notes on texts that this version would clean: those of older versions, and those written with SQL.
 
 They are no contradictions, so they change no exit code. The texts themselves may be private and are not shown.
 """
@@ -18,7 +18,7 @@ LINES = ("title", "speaker_name", "cta_text")
 
 
 def notes() -> Iterator[str]:
-    """Yield a sentence for each text that has signs that nobody sees, and for each name that searches do not find."""
+    """Yield a sentence for each text with invisible characters, and for each name that searches do not find."""
     yield from _person_notes()
     for webinar in Webinar._base_manager.order_by("pk").iterator():
         differing = [field for field in LINES if _has_unseen(getattr(webinar, field))]

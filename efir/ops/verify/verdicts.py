@@ -1,4 +1,4 @@
-"""Recompute every verdict by the classifier's own rules: from what it keeps, and from the presence recorded.
+"""Recompute every verdict by the classifier's rules, from its stored evidence and from the recorded presence.
 
 Presence that was written after the verdict is no contradiction: it gives a note.
 """
@@ -17,14 +17,14 @@ from efir.room.models import PresenceInterval
 from efir.webinars.models import Webinar
 
 CHUNK = 500
-# Why there may be a verdict on somebody who neither entered nor held a seat.
+# The reasons for which somebody who neither entered nor held a seat may have a verdict.
 MAY_HAVE_ENTERED = (UnknownReason.PROCESS_DIED, UnknownReason.CLOCK_MOVED)
 DECIDED = "decided_by_admin"
 TELL_PEOPLE = "the message has gone out by it: tell the people concerned, and keep the presence as it is"
 
 
 def issues() -> Iterator[Issue]:
-    """Check each webinar that ended: everybody concerned has a verdict, and every verdict comes out again."""
+    """Check each webinar that ended: every lead has a verdict, and recomputing gives the same verdict."""
     ended = Webinar.objects.exclude(finished_at=None).select_related("classification")
     for webinar in ended.order_by("pk").iterator():
         classification = getattr(webinar, "classification", None)
@@ -68,7 +68,7 @@ def _wrong_leads(webinar: Webinar) -> Iterator[Issue]:
     """Check that everybody who entered or held a seat has one verdict, and nobody else has."""
     eligible = eligible_leads(webinar).order_by("pk").values_list("pk", flat=True)
     judged = Verdict.objects.filter(webinar=webinar).order_by("lead_id").values_list("lead_id", flat=True)
-    # The presence that shows who may have entered unseen has been deleted then.
+    # The presence that shows who may have entered unseen has been deleted by then.
     is_pruned = webinar.classification.evidence_pruned_at is not None
     lost = set(judged.filter(why_unknown__in=MAY_HAVE_ENTERED)) if is_pruned else set()
     for (lead_id,), is_eligible, _ in differences(
@@ -111,7 +111,7 @@ def _wrong_verdicts(
 
 
 def _difference(verdict: Verdict, again: VerdictResult) -> str:
-    """Say how a stored verdict differs from the recomputed one; nothing if it does not."""
+    """Describe how a stored verdict differs from the recomputed one; empty if it does not."""
     kept = stored_form(again.evidence)
     if verdict.unseen is None:  # of release 0.1
         del kept["unseen"]
