@@ -1,4 +1,4 @@
-"""`/account/`: one's own account, contacts and inviter, and the people one has invited."""
+"""`/account/`: a person's own account, contacts and inviter, and the people they invited."""
 
 from __future__ import annotations
 
@@ -94,13 +94,14 @@ def _invitation(link: str, webinar: Webinar | None) -> dict[str, str]:
         "text": f"{words} {before_link}\n{readable_url(address)}",
         "words": words,
         "address": readable_url(address),
-        # The app that shares the text places the address itself, so the text does not announce it.
+        # The app that shares the text adds the address itself, so the text does not refer to it.
         "share_query": urlencode({"url": address, "text": words}),
         "qr_code": _qr_code(link),
     }
 
 
-# A code takes milliseconds to compute and a few kilobytes. Partners look at their page again and again.
+# Cached, because a code takes milliseconds to compute and partners look at their page often. An entry has a few
+# kilobytes.
 @lru_cache(maxsize=500)
 def _qr_code(link: str) -> SafeString:
     return qrcode.svg(link)

@@ -31,7 +31,7 @@ from efir.webinars.labels import zone_label
 from efir.webinars.models import Webinar, default_time_zone
 
 ON_A_PAGE = 50
-# Nobody chooses from a longer list: older webinars have a link on their own page.
+# A longer list would be hard to use: older webinars have a link to their entries on their own page.
 MAX_CHOICES = 100
 # An id that no row has, so that a filter by something unknown finds nothing.
 NO_ID = 0
@@ -91,7 +91,7 @@ def audit_log(request: HttpRequest) -> HttpResponse:
 
 
 def _people_to_choose(login: str, chosen: Person | None) -> list[tuple[str, str]]:
-    """Return login and label of those who run webinars, and of the person who is chosen already."""
+    """Return login and label of speakers and admins, and of the chosen person."""
     staff = people_who_can(Capability.EDIT_WEBINAR).order_by("name", "pk")[:MAX_CHOICES]
     choices = {person.login: f"{person.name} ({person.login})" for person in staff}
     if login:
@@ -101,7 +101,7 @@ def _people_to_choose(login: str, chosen: Person | None) -> list[tuple[str, str]
 
 
 def _webinars_to_choose(asked: str, chosen_id: int | None) -> list[tuple[str, str]]:
-    """Return id and title of the latest webinars, and of the one that is chosen already."""
+    """Return id and title of the latest webinars, and of the chosen one."""
     latest = Webinar.objects.order_by("-pk").values_list("pk", "title")
     choices = {str(pk): title for pk, title in latest[:MAX_CHOICES]}
     if asked and asked not in choices:

@@ -38,7 +38,7 @@ _TRANSITIONS = {
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which entries: those of one webinar, by or about one person, of one action, of a span; all by default.
+    """The filter of entries: by webinar, by person (as actor or affected), by action, by time; all by default.
 
     `since` is the first moment of the span, `until` the first one after it.
     """
@@ -95,7 +95,8 @@ def find_entries(wanted: AuditFilter) -> EntryRefs:
         ledger = ledger.filter(_ledger_steps(wanted.action))
         journal = journal if wanted.action == Action.VERDICT_DECIDED else journal.none()
     elif wanted.person_id is None:
-        # Everybody who signs up consents: without a person or an action to look for, that would drown the rest.
+        # Everybody who signs up consents: unless the filter names a person or an action, these entries would hide the
+        # others.
         audit = audit.exclude(action=Action.CONSENT_GIVEN)
     audit_refs = _refs(audit, Origin.AUDIT, "at")
     others = _refs(ledger, Origin.LEDGER, "at"), _refs(journal, Origin.JOURNAL, "recorded_at")

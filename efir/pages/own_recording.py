@@ -1,4 +1,4 @@
-"""What the speaker's page shows of the webinar's own recording."""
+"""The state of the webinar's own recording for the speaker's page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from efir.broadcast.models import RecordingState
 from efir.webinars.lifecycle import Video
 from efir.webinars.models import Webinar
 
-# Less than this is lost at each cut between a container and the next, and nobody misses it.
+# Less than this is lost at each change of the container, which is not worth mentioning.
 WORTH_TELLING_S = 5.0
 
 

@@ -1,4 +1,4 @@
-"""`/account/webinars/`: the past webinars at which one had a seat or was in the room, and their recordings."""
+"""`/account/webinars/`: a person's past webinars (with a seat, or in the room) and their recordings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def own_webinars(request: HttpRequest) -> HttpResponse:
     person = current_person(request)
     page = Paginator(_past_webinars(person), PAGE_SIZE).get_page(request.GET.get("page"))
     found = Verdict.objects.filter(lead=person, webinar__in=[webinar.pk for webinar in page])
-    # One that waits for a decision says nothing to its person yet.
+    # A held verdict is not shown to its person.
     verdicts = {verdict.webinar_id: verdict for verdict in found.exclude(attended=None)}
     rows = [(webinar, verdicts.get(webinar.pk)) for webinar in page]
     return render(request, "pages/own_webinars.html", {"page": page, "rows": rows})
@@ -38,7 +38,7 @@ def own_webinars(request: HttpRequest) -> HttpResponse:
 @require_safe
 @capability_required(Capability.ENTER_ROOM)
 def own_recording(request: HttpRequest, webinar_id: int) -> HttpResponse:
-    """Lead to the recording, by the person's own address; 404 unless they had a seat or were in the room."""
+    """Redirect to the recording at the person's own address; 404 unless they had a seat or were in the room."""
     person = current_person(request)
     webinar = _past_webinars(person).exclude(recording_url="").filter(pk=webinar_id).first()
     if webinar is None:

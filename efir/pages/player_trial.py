@@ -18,7 +18,7 @@ from efir.webinars.models import Webinar
 @post_only
 @capability_required(Capability.EDIT_WEBINAR)
 def try_player(request: HttpRequest) -> HttpResponse:
-    """Show the player that was typed into the form of a webinar, or what its address lacks. Nothing is saved.
+    """Show the player that was typed into the form of a webinar, or what is wrong with its address. Nothing is saved.
 
     `webinar`: the id of the webinar that the form belongs to, if it is saved already: its studio is offered.
     """

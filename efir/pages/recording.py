@@ -1,4 +1,4 @@
-"""`/recordings/<token>/`: one recording for whoever has the link, without a login. `efir.edge` serves its files."""
+"""`/recordings/<token>/`: one recording for anybody with the link, without a login. `efir.edge` serves its files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from efir.broadcast.recording_playlist import CONTENT_TYPES, PRIVATE_HEADERS, pl
 @never_cache
 @require_safe
 def page(request: HttpRequest, token: str) -> HttpResponse:
-    """Show the recording; 404 with a way on if the link opens nothing any more."""
+    """Show the recording; 404 with further links if the link is no longer valid."""
     recording = playable(token)
     if recording is None:
         return _private(render(request, "pages/recording_gone.html", status=404))
@@ -26,7 +26,7 @@ def page(request: HttpRequest, token: str) -> HttpResponse:
 @never_cache
 @require_safe
 def video(request: HttpRequest, token: str, kind: str) -> HttpResponse:
-    """Answer what the edge has left: HEAD, and files that are not there."""
+    """Answer the requests that the edge leaves to Django: HEAD, and missing files."""
     recording = playable(token)
     if recording is None or (kind == "mp4" and not recording.file):
         return _private(HttpResponse(status=404))

@@ -48,9 +48,9 @@ def room(request: HttpRequest, webinar_id: int | None = None) -> HttpResponse:
 
 
 def _talk(request: HttpRequest, webinar: Webinar, screen: str) -> dict[str, Any]:
-    """Return what the page shows of the talk without its script: what everybody sees, with `?mine` one's own, too.
+    """Return the talk for a page without its script: the public messages, with `?mine` also one's own.
 
-    The edge keeps the page for many viewers, but not one with a query.
+    The edge caches the page for many viewers, but not with a query.
     """
     shown = webinar.talk in TALKS and screen in ("scheduled", "live", "paused")
     mine = "mine" in request.GET

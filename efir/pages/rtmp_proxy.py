@@ -1,4 +1,4 @@
-"""What nginx-rtmp asks before it takes a publisher: `on_publish` (docs/obs.md). For this machine alone."""
+"""`on_publish`, which nginx-rtmp calls before it accepts a publisher (docs/obs.md). For this machine only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from efir.web.local import is_from_this_machine
 @csrf_exempt
 @require_POST
 def on_publish(request: HttpRequest) -> HttpResponse:
-    """Answer 204 if the field `name` is a stream key that opens a webinar now, else 403; strangers get 404."""
+    """Answer 204 if the field `name` is a stream key that is valid now, else 403; other clients get 404."""
     if not is_from_this_machine(request):
         raise Http404
     return HttpResponse(status=204 if webinar_of(request.POST.get("name", "")) else 403)

@@ -1,4 +1,4 @@
-"""`/account/seats/<id>/`: one's own seat: what one watches on, the calendar, and reminders in Telegram."""
+"""`/account/seats/<id>/`: a person's seat, with the device they will use, the calendar, and reminders in Telegram."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def remind(request: HttpRequest, webinar_id: int) -> HttpResponseBase:
 @post_only
 @capability_required(Capability.ENTER_ROOM)
 def device(request: HttpRequest, webinar_id: int) -> HttpResponseBase:
-    """Keep what the person means to watch on."""
+    """Store the device on which the person plans to watch."""
     own, chosen = _own_seat(request, webinar_id), request.POST.get("device", "")
     if chosen not in Device.values:
         return JsonResponse({"error": "invalid_device", "detail": ", ".join(Device.values)}, status=400)

@@ -45,7 +45,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _form_page(request, SignUpForm(), webinar_id)
     form = SignUpForm(request.POST)
-    # The inviter is written once: the page says that the code does not count, and its form has no code any more.
+    # The inviter is written once, so the page says that the code is invalid, and its form no longer contains the code.
     if not form.is_valid() or referral.loses_inviter(request):
         return _form_page(request, form, webinar_id)
     if refusal := rate_limit.check(request, "sign_up", count=False):
@@ -86,7 +86,7 @@ def _create(request: HttpRequest, form: SignUpForm, webinar_id: int | None) -> t
             return
         try:
             seats.append(book_seat(webinar_id, person))
-        except ActionRefused as refused:  # a closed or unknown webinar must not cost anybody the account
+        except ActionRefused as refused:  # a closed or unknown webinar must not prevent the account
             code = refused.code.value
             log.info("seat_at_sign_up_refused", webinar_id=webinar_id, person_id=person.pk, code=code)
 

@@ -23,7 +23,7 @@ from efir.web.shortcuts import redirect_with_message
 @capability_required(Capability.EDIT_SITE)
 @recent_login_required
 def site_settings(request: HttpRequest) -> HttpResponse:
-    """Show the settings in groups, each with what it is for; POST saves them all."""
+    """Show the settings in groups, each with its purpose; POST saves them all."""
     site = current.current()
     form = SiteForm(request.POST or None, request.FILES or None, site=site)
     if request.method == "POST" and form.is_valid():
@@ -43,7 +43,7 @@ def site_settings(request: HttpRequest) -> HttpResponse:
 
 
 def _colour_warning(accent: str) -> str:
-    """Return what was done to a colour that could not be read on the pages, or an empty string."""
+    """Return a warning if the colour had to be changed to be readable, or an empty string."""
     if not accent:
         return ""
     light, dark = colour.light_theme(accent).accent, colour.dark_theme(accent).accent

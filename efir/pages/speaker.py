@@ -40,7 +40,7 @@ from efir.webinars.selectors import for_speaker
 ON_A_PAGE = 30
 # Webinars with held verdicts that are named above the list.
 HELD_SHOWN = 10
-# Held verdicts of older webinars are folded: nobody has decided them for this long.
+# Held verdicts of webinars that ended longer ago are folded.
 HELD_RECENT = timedelta(days=14)
 
 
@@ -48,7 +48,7 @@ HELD_RECENT = timedelta(days=14)
 @require_safe
 @capability_required(Capability.EDIT_WEBINAR)
 def webinar_list(request: HttpRequest) -> HttpResponse:
-    """Show every webinar: those on air, those ahead, those that are over."""
+    """Show all webinars: on air, upcoming, and past."""
     page = KeyPaginator(for_speaker(), ON_A_PAGE, for_speaker()).get_page(request.GET.get("page"))
     return render(request, "pages/speaker_list.html", {"page": page, "held": _held_verdicts()})
 
@@ -75,7 +75,7 @@ def new_webinar(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @capability_required(Capability.EDIT_WEBINAR)
 def webinar_page(request: HttpRequest, webinar_id: int) -> HttpResponse:
-    """Show one webinar with its fields, its controls and what has come of it; POST saves the fields."""
+    """Show one webinar with its fields, its controls and its results; POST saves the fields."""
     return _form_view(request, get_object_or_404(Webinar, pk=webinar_id))
 
 
@@ -127,7 +127,7 @@ def _page(
 
 
 def _webinar_context(request: HttpRequest, webinar: Webinar) -> dict[str, Any]:
-    """Return what the page shows of an existing webinar: its controls, and what has come of it so far."""
+    """Return the context for an existing webinar: its controls, and its results so far."""
     context: dict[str, Any] = {
         "actions": available_actions(webinar),
         "recording": RecordingForm(initial={"url": webinar.recording_url}),

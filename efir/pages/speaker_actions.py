@@ -127,7 +127,7 @@ def _recording_state(request: HttpRequest, webinar_id: int) -> HttpResponse:
 
 @action_endpoint(Capability.PUBLISH_RECORDING, form_page=recording_form_page)
 def _publish_recording(request: HttpRequest, webinar_id: int) -> ActionResult:
-    """Publish the recording: the people who wait for it get it."""
+    """Publish the recording, which releases the messages that wait for it."""
     if "own" in request.POST:
         if not parse_bool(request, "own"):
             raise BadRequest("invalid_own", _("Скажите true или дайте адрес записи."))
@@ -145,7 +145,7 @@ def _publish_recording(request: HttpRequest, webinar_id: int) -> ActionResult:
 @html_405
 @require_POST
 def stream_key(request: HttpRequest, webinar_id: int) -> HttpResponse:
-    """Make a new stream key and show it, this once: on a page, or as JSON."""
+    """Make a new stream key and show it once: on a page, or as JSON."""
     try:
         if not can(request.user, Capability.BROADCAST):
             raise ActionRefused(Code.FORBIDDEN, Capability.BROADCAST)

@@ -1,4 +1,4 @@
-"""`/admin_webinar/<id>/studio/`: the page to go on air from, with the speaker's own controls beside the picture."""
+"""`/admin_webinar/<id>/studio/`: the page for broadcasting, with the speaker's controls beside the picture."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from efir.web.security_headers import permissions_policy
 from efir.webinars.available_actions import available_actions
 from efir.webinars.models import Webinar
 
-# No other page may ask for these. The lock keeps a phone awake that is on air.
+# Only this page may ask for these. The wake lock keeps a phone awake while it is on air.
 DEVICES = frozenset({"camera", "display-capture", "microphone", "screen-wake-lock"})
 
 
@@ -25,7 +25,7 @@ DEVICES = frozenset({"camera", "display-capture", "microphone", "screen-wake-loc
 @require_safe
 @capability_required(Capability.BROADCAST)
 def studio(request: HttpRequest, webinar_id: int) -> HttpResponse:
-    """Show the studio of one webinar. Its script asks for the devices and sends what they give."""
+    """Show the studio of one webinar. Its script asks for the devices and sends their video and sound."""
     webinar = get_object_or_404(Webinar, pk=webinar_id)
     context: dict[str, Any] = {
         "webinar": webinar,

@@ -1,1 +1,1 @@
-"""The live room: page, stream, and the presence that the server saw itself."""
+"""The live room: page, stream, and the presence that the server records."""

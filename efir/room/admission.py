@@ -1,4 +1,4 @@
-"""Decides who may watch what: when a page or a stream is opened, and when somebody's access changes."""
+"""Decide who may watch which webinar, when a page or a stream is opened and when somebody's access changes."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class AdmissionChecker:
         self.seat_cache = SeatCache()
 
     def invalidate(self, person_ids: Collection[int]) -> None:
-        """Drop what is known of the access of these people, and of the codes by which they invite."""
+        """Drop the cached access of these people, and their referral codes."""
         self.access_cache.invalidate(person_ids)
         self.inviter_cache.invalidate(person_ids)
 
     def forget_visitor(self, session_key: str, person_id: int) -> None:
-        """Drop what is known of a visitor: their access and their seats are read again when they are asked for."""
+        """Drop the cached access and seats of a visitor."""
         self.access_cache.forget(session_key)
         self.seat_cache.invalidate(person_id)
 

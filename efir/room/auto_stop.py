@@ -1,4 +1,4 @@
-"""Stops forgotten webinars: on air for longer than their limit, and nobody who could stop them is watching."""
+"""Stop forgotten webinars: on air for longer than their limit, without anybody present who could stop them."""
 
 from __future__ import annotations
 

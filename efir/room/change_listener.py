@@ -60,7 +60,7 @@ async def _listen(hub: RoomHub) -> None:
                     await connection.execute(f"LISTEN {channel}")
                 while True:
                     for notify_changed in receivers.values():
-                        notify_changed()  # whatever was missed before this connection listened, or was lost
+                        notify_changed()  # changes that were missed before this connection listened
                     async for notify in connection.notifies(timeout=RELOAD_S):
                         receivers[notify.channel]([int(notify.payload)])
         except (psycopg.Error, OSError) as exc:

@@ -1,4 +1,4 @@
-"""The room's call-to-action: who pressed it, and when first. A record of the room, no event."""
+"""Presses of the room's call-to-action: who pressed it, and when first. Not an event of the journal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The registry of what other packages send over the room's stream, because the room does not know them."""
+"""A registry for packages that send events over the room's stream, because the room must not import them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RoomExtension(Protocol):
     notify_channel: str
 
     def viewer_joined(self, webinar: Webinar, viewer: Viewer) -> None:
-        """Send a new viewer what there is, or what comes after their `last_event`."""
+        """Send a new viewer the current content, or the changes after their `last_event`."""
 
     def webinar_changed(self, webinar: Webinar, viewers: Collection[Viewer]) -> None:
         """Take note of a newer row of a webinar that has viewers."""
@@ -28,10 +28,10 @@ class RoomExtension(Protocol):
         """Forget a webinar whose last viewer has left."""
 
     def notify_changed(self, webinar_ids: Iterable[int] | None = None) -> None:
-        """Read again what these webinars have (None: all that are watched here). Thread-safe."""
+        """Reload these webinars (None: all with viewers in this process). Thread-safe."""
 
     async def run(self) -> None:
-        """Send what changes, until cancelled."""
+        """Send changes, until cancelled."""
 
 
 EXTENSIONS: list[Callable[[RoomHub], RoomExtension]] = []

@@ -36,9 +36,9 @@ TICK_S = 1.0
 # Proxies close a connection that is silent for a minute or less, and the room's page reconnects after 40 s of silence
 # (connection.js): two keep-alives may be late.
 KEEP_ALIVE_S = 15.0
-# After the event loop stood still, a server that owns the connections has reported those that were closed meanwhile.
+# How long after a block of the event loop the server has reported the connections that were closed meanwhile.
 CONFIRM_S = 1.0
-# Viewers that get their keep-alive in one go, before other work of the event loop gets its turn.
+# Viewers that get their keep-alive in one batch, before the event loop does other work.
 KEEP_ALIVE_BATCH = 500
 ENDED = frozenset({"finished", "archived"})
 
@@ -142,14 +142,14 @@ class RoomHub:
                 extension.room_left(viewer.webinar_id)
 
     def _find_disconnected(self) -> None:
-        """Let everybody leave who disconnected while the event loop stood still; nobody knows when they went.
+        """Remove everybody who disconnected while the event loop was blocked; the exact time is unknown.
 
         Their intervals after the gap are empty, so all that counts is when they were last seen before it.
         """
         self._unconfirmed = set(self._viewers())
         self._confirmed_after = time.monotonic() + CONFIRM_S
         self.socket_poller.poll_all()
-        # The kernel has said who is gone. A server tells the others' coroutines about it within the next second.
+        # The kernel has reported closed connections. The server cancels the other viewers' coroutines within a second.
         self._unconfirmed = {each for each in self._unconfirmed if not isinstance(each, SocketViewer)}
 
     def refusal_status(self, person_id: int) -> int:
@@ -224,7 +224,7 @@ class RoomHub:
             await self.recorder.flush()
 
     def close(self) -> None:
-        """Make `run` return: every stream is ended, and the end of everybody's presence is written."""
+        """Make `run` return: every stream is ended, and the end of all presence is written."""
         self.closing = True
         self._closed.set()
 
@@ -310,7 +310,7 @@ class RoomHub:
             await asyncio.sleep(TICK_S)
 
     def _broadcast_counts(self) -> None:
-        # A copy: a viewer that takes no message leaves at once, and the last one removes the channel.
+        # A copy, because a viewer that cannot take the message leaves at once, and the last one removes the channel.
         for webinar_id, channel in tuple(self._channels.items()):
             count = self.count(webinar_id)
             if rounded_count(count) != rounded_count(channel.broadcast_count) and not channel.has_ended:

@@ -1,4 +1,4 @@
-"""What happened in the rooms, as the web processes recorded it: presence, watching, presses of the call-to-action."""
+"""Records of the rooms, written by the web processes: presence, watching, presses of the call-to-action."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class CtaPress(models.Model):
 
 
 class PlaybackTrouble(models.Model):
-    """A person in a room whose picture does not come, as their page last said at `told_at`; deleted when it comes."""
+    """A person in a room without a picture, as last reported at `told_at`; deleted when the picture plays."""
 
     webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="playback_troubles")
     person = models.ForeignKey(Person, models.PROTECT, related_name="playback_troubles")

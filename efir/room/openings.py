@@ -1,6 +1,6 @@
-"""Opening the broadcast: the player is handed out, and the first time is kept. Only then can a person be watching.
+"""Record when people first open the broadcast and get the player. Watching counts from then on.
 
-When a webinar starts, a whole hall presses «Войти в эфир» within seconds. Openings that arrive while others are being
+When a webinar starts, everybody presses «Войти в эфир» within seconds. Openings that arrive while others are being
 written are written together, and nobody gets the player before their opening is committed.
 """
 
@@ -44,7 +44,7 @@ def open_broadcast(webinar_id: int, person: Person) -> Webinar:
 def record_openings(pairs: Collection[tuple[int, int]]) -> dict[int, Webinar]:
     """Record the first opening of each (webinar id, person id). Return those of the webinars that are on air, by id.
 
-    Nothing is recorded for the others. People who may not enter the room must have been sent away before.
+    Nothing is recorded for the others. The caller must have refused people who may not enter the room.
     """
     on_air = Webinar.objects.filter(pk__in={webinar_id for webinar_id, _ in pairs}, status__in=ON_AIR)
     webinars = on_air.in_bulk()

@@ -1,4 +1,4 @@
-"""Viewers whose picture does not come: their pages say so, and the speaker sees how many there are."""
+"""Count viewers without a picture: their pages report it, and the speaker sees the number."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from efir.lib import clock
 from efir.room.models import PlaybackTrouble
 from efir.webinars.models import Webinar
 
-# A page repeats it every 30 s (`no_picture.js`). A page that was closed says nothing more.
+# A page repeats its report every 30 s (`no_picture.js`); a closed page does not.
 COUNTED = timedelta(seconds=75)
 
 
 def record_playback(webinar: Webinar, person: Person, *, playing: bool) -> None:
-    """Record what the person's page says of the picture. Outside the broadcast nothing is recorded."""
+    """Record whether the person's page plays the picture. Nothing is recorded while the webinar is not on air."""
     if playing or not webinar.is_on_air:
         PlaybackTrouble.objects.filter(webinar=webinar, person=person).delete()
     else:
@@ -24,7 +24,7 @@ def record_playback(webinar: Webinar, person: Person, *, playing: bool) -> None:
 
 
 def count_without_picture(webinar: Webinar) -> int:
-    """Return how many people say now that the picture does not come."""
+    """Return how many people currently have no picture."""
     if not webinar.is_on_air:
         return 0
     return PlaybackTrouble.objects.filter(webinar=webinar, told_at__gt=clock.now() - COUNTED).count()

@@ -15,8 +15,8 @@ from uuid import UUID, uuid4
 K = TypeVar("K")
 V = TypeVar("V")
 
-# Longer than this between two heartbeats is a gap in the record: the event loop was blocked, or the machine slept. So
-# is a wall clock that was set by more than this: its times are not comparable.
+# More than this between two heartbeats is a gap in the record: the event loop was blocked, or the machine was
+# suspended. A wall clock that was set by more than this is a gap, too, because its times are not comparable.
 MAX_GAP_S = 10.0
 
 
@@ -61,7 +61,7 @@ class _PersonPresence:
 
 
 class _Track:
-    """The intervals of one kind, presence or watching: who has connections in which room."""
+    """The intervals of one kind, presence or watching, from the connections of people to rooms."""
 
     def __init__(self) -> None:
         self.rooms: dict[int, dict[int, _PersonPresence]] = defaultdict(dict)
@@ -158,8 +158,8 @@ class Presence:
         `now` is the wall clock, `steady_s` the seconds of a clock that nobody can set.
 
         After a gap, or if the clock was set, begin a new recorder. The intervals of the old one stay open at its last
-        heartbeat, as if the process had died, and everybody gets a new interval from `started_at` on. It is up to the
-        caller to find out who is gone by then, and to let them `leave` at `started_at`.
+        heartbeat, as if the process had died, and everybody gets a new interval from `started_at` on. The caller must
+        find out who has disconnected by then, and call `leave` for them at `started_at`.
         """
         last, clock_set_by_s = self._current.pulsed_at, self._clock_set_by_s(now, steady_s)
         has_gap = self.has_gap(now, steady_s)
@@ -178,7 +178,7 @@ class Presence:
         return True
 
     def has_gap(self, now: datetime, steady_s: float) -> bool:
-        """Return whether nothing was seen for too long since the last heartbeat, or the clock was set meanwhile."""
+        """Return whether the last heartbeat is too long ago, or the clock was set meanwhile."""
         return steady_s - self._ticked > MAX_GAP_S or abs(self._clock_set_by_s(now, steady_s)) > MAX_GAP_S
 
     def _clock_set_by_s(self, now: datetime, steady_s: float) -> float:

@@ -54,8 +54,8 @@ class PresenceSpan:
 def write(pending: Pending, speaker_pages: Mapping[int, datetime] | None = None) -> None:
     """Upsert recorders, intervals and open speaker pages in one transaction, with one statement for each table.
 
-    `speaker_pages`: webinar id → when its speaker page was last open. What tells of people or drafts that have been
-    deleted meanwhile is dropped, so that it does not prevent the others from being written.
+    `speaker_pages`: webinar id → when its speaker page was last open. Rows of people or drafts that have been deleted
+    meanwhile are dropped, so that the others can be written.
     """
     speaker_pages = speaker_pages or {}
     try:
@@ -80,7 +80,7 @@ def write(pending: Pending, speaker_pages: Mapping[int, datetime] | None = None)
 
 
 def delete_of_draft(webinar_id: int, **kwargs: Any) -> None:
-    """Delete what was recorded in a draft's room: those who may see a draft looked in. Receives `draft_deleted`."""
+    """Delete the records of a draft's room, which people who may see drafts have visited. Receives `draft_deleted`."""
     for model in (PresenceInterval, WatchingInterval, Opening, CtaPress, PlaybackTrouble, SpeakerPageSeen):
         model._default_manager.filter(webinar_id=webinar_id).delete()
 
@@ -128,8 +128,8 @@ def spans_by_person(
 ) -> dict[int, list[PresenceSpan]]:
     """Return when these people (None: everybody) were in the webinar's room, by person id, in order.
 
-    `kind`: whether presence or watching is meant. `as_of`: heartbeats. Then only what was written by them is returned:
-    what a process writes is never later than the heartbeat that it writes with it.
+    `kind`: whether presence or watching is meant. `as_of`: heartbeats. Then only rows up to them are returned: a
+    process never writes a row that is later than the heartbeat written with it.
     """
     rows = kind._default_manager.filter(webinar_id=webinar_id).select_related("recorder").order_by("began_at")
     if person_ids is not None:

@@ -17,7 +17,7 @@ from efir.lib.log import ThrottledErrorLog
 from efir.room import presence_store
 from efir.room.presence import Presence
 
-# People who come or go are written within this time: entries and the list of people wait for it.
+# Arrivals and departures are written within this time; entries and the list of people depend on it.
 CHANGES_WITHIN_S = 1.0
 
 log = structlog.get_logger(__name__)
@@ -34,8 +34,8 @@ def flush_interval_s() -> float:
 class PresenceRecorder:
     """The presence of this process and the loop that writes it. Its methods run on the event loop.
 
-    `on_resume` is called after a gap, in which the event loop stood still, once everybody has a new interval: whoever
-    disconnected in the gap has to leave now.
+    `on_resume` is called after a gap, in which the event loop was blocked, once everybody has a new interval: people
+    who disconnected in the gap have to leave now.
     """
 
     def __init__(self, on_resume: Callable[[], None]) -> None:
@@ -61,7 +61,7 @@ class PresenceRecorder:
             self._on_resume()
 
     def check_for_gap(self) -> None:
-        """Notice a gap before anything else is recorded: what is found after it did not happen at this moment."""
+        """Handle a gap before anything else is recorded, because events that are noticed after it happened earlier."""
         if not self.closed and self.presence.has_gap(clock.now(), clock.steady_s()):
             self.heartbeat()
 
@@ -94,7 +94,7 @@ class PresenceRecorder:
     async def flush(self) -> None:
         """Write the pending rows to the database; if that fails, keep them for the next flush."""
         if not self.closed:
-            self.heartbeat()  # nothing that is written is later than the heartbeat written with it
+            self.heartbeat()  # rows must not be later than the heartbeat written with them
         pending, speaker_pages = self.presence.pending(), dict(self._speaker_pages)
         try:
             await in_thread(presence_store.write, pending, speaker_pages)

@@ -21,9 +21,10 @@ from efir.lib.asgi import head_of
 from efir.lib.sockets import write_now
 from efir.room.viewer import HEADERS, MAX_QUEUED_BYTES, Viewer
 
-# The send buffer. A viewer who reads so slowly that a state does not fit is dropped, and reconnects to a snapshot.
+# The send buffer. A viewer who reads so slowly that a state does not fit is disconnected, and gets a snapshot on
+# reconnecting.
 SEND_BUFFER_BYTES = 64 * 1024
-# Connections handled in one go, before other work of the event loop gets its turn.
+# Connections handled in one batch, before the event loop does other work.
 POLL_BATCH = 500
 # The kernel gave the connection up: nothing was acknowledged, or a router reported the host unreachable.
 LOST = frozenset({errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN})
@@ -55,7 +56,7 @@ class SocketPoller:
         self._viewers[fd] = viewer
 
     def watch_for_space(self, fd: int, *, on: bool) -> None:
-        """Call the viewer's `on_writable` when the send buffer of this connection has space again, or no longer."""
+        """Call the viewer's `on_writable` when the send buffer of this connection has space; or stop doing so."""
         self._epoll.modify(fd, select.EPOLLIN | select.EPOLLRDHUP | (select.EPOLLOUT if on else 0))
 
     def drop(self, fd: int) -> None:
@@ -66,7 +67,7 @@ class SocketPoller:
     def poll_all(self) -> None:
         """Handle every connection that has ended by now."""
         for fd, events in self._epoll.poll(0, max(1, len(self._viewers))):
-            # Its end comes after what it had sent, if anything.
+            # The end comes after any data that it sent.
             while events & ENDED and (viewer := self._viewers.get(fd)) and viewer.on_readable():
                 pass
 
@@ -81,7 +82,7 @@ class SocketPoller:
 class SocketViewer(Viewer):
     """A stream that owns its connection: no coroutine, no buffer and no copy per viewer.
 
-    What the kernel's buffer does not take of an event that must not be lost waits in a queue, which few viewers have.
+    If the kernel's buffer is full, an event that must not be lost waits in a queue, which few viewers have.
     """
 
     __slots__ = ("_fd", "_poller", "_waiting")
@@ -144,7 +145,7 @@ class SocketViewer(Viewer):
             super().keep_alive()
 
     def on_writable(self) -> None:
-        """Write what waits, as far as there is space."""
+        """Write the queue as far as there is space."""
         while self._waiting:
             try:
                 written = write_now(self._fd, self._waiting[0])
@@ -166,7 +167,7 @@ class SocketViewer(Viewer):
         return self._end(FULL) if sum(map(len, self._waiting)) > MAX_QUEUED_BYTES else None
 
     def on_readable(self) -> bool:
-        """Read what the viewer sent, as a rule the end of the connection. Return whether it was something else."""
+        """Read from the viewer, usually the end of the connection. Return whether it was something else."""
         try:
             if os.read(self._fd, 4096):
                 return True

@@ -2,7 +2,7 @@
 
 `GET /account/webinar_room/<id>/stream` is authorized on connect by session, capability and webinar. While a page plays
 the broadcast, its stream is opened with `?watching=1`: that is recorded as watching, beside presence. `?after=` and
-`Last-Event-ID` name the last event that a page which comes back has.
+`Last-Event-ID` name the last event of a page that reconnects.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ async def stream(scope: Scope, receive: Receive, send: Send, webinar_id: int) ->
 def last_event_of(scope: Scope) -> int | None:
     """Return the id of the last event that the page has, or None.
 
-    A browser that reconnects by itself says it as a header, a page that opens a new `EventSource` as `?after=`. Of both
-    the later one counts.
+    A browser that reconnects by itself sends it as a header, a page that opens a new `EventSource` as `?after=`. If
+    there are both, the later one counts.
     """
     query = parse_qs(scope["query_string"].decode("latin-1"))
     sent = [header_of(scope, b"last-event-id"), *query.get("after", ())]

@@ -15,7 +15,7 @@ from efir.webinars.embeds import chat_frame_url
 from efir.webinars.lifecycle import Status, Video
 from efir.webinars.models import Talk, Webinar
 
-# Above this a viewer cannot tell the exact number, and every change of it is a broadcast to everybody.
+# Above this the exact number does not matter to viewers, and every change of it is a broadcast to everybody.
 EXACT_UP_TO = 200
 
 
@@ -42,7 +42,8 @@ def state_of(webinar: Webinar, viewers: int) -> dict[str, Any]:
     return state
 
 
-# What tells whether a webinar's own picture is coming: the own broadcast sets it, which this package does not know.
+# The functions that return whether a webinar's own picture arrives. The own broadcast registers them, because this
+# package must not import it.
 _signal_source: Callable[[Webinar], bool] | None = None
 _low_source: Callable[[Webinar], bool] | None = None
 
@@ -57,14 +58,14 @@ def set_picture_sources(signal: Callable[[Webinar], bool], low: Callable[[Webina
 
 
 def has_signal(webinar: Webinar) -> bool:
-    """Return whether segments of the own broadcast come; always false outside live, and for other players."""
+    """Return whether segments of the own broadcast are arriving; False outside live time and for other players."""
     if _signal_source is None or webinar.video != Video.OWN or webinar.state is not Status.LIVE:
         return False
     return _signal_source(webinar)
 
 
 def has_low(webinar: Webinar) -> bool:
-    """Return whether `low.m3u8` can be played: the operator allows it, and its segments come."""
+    """Return whether `low.m3u8` can be played: it is enabled, and its segments are arriving."""
     is_on_air = webinar.state in (Status.LIVE, Status.PAUSED)
     return _low_source is not None and webinar.video == Video.OWN and is_on_air and _low_source(webinar)
 
@@ -80,7 +81,10 @@ def player_of(webinar: Webinar) -> dict[str, str]:
 
 
 def player_version(webinar: Webinar) -> str:
-    """Return a mark that changes with `player_of`. It is keyed, so that nobody can try guessed addresses against it."""
+    """Return a digest that changes with `player_of`.
+
+    It is keyed, so that it cannot be used to verify guessed addresses.
+    """
     return salted_hmac("efir.room.player", repr(sorted(player_of(webinar).items()))).hexdigest()[:12]
 
 

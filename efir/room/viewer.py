@@ -13,10 +13,10 @@ from efir.web.security_headers import SECURITY_HEADERS
 # An event, not a comment: browsers hide comments from the page, which then cannot tell a quiet room from a lost
 # connection. It has a data line because an event without one is not dispatched.
 KEEP_ALIVE = b"event: keep-alive\ndata:\n\n"
-# What waits for one viewer at most: more than all that the ring of a talk has for a page that comes back, up to 300
-# messages, which are 840 kB if all are as long as they can be. The bytes are the same for many viewers.
+# The maximum queue of one viewer: more than everything that the ring of a talk has for a page that reconnects, up to
+# 300 messages, which have at most 840 kB. The bytes are shared by many viewers.
 MAX_QUEUED_BYTES = 1024 * 1024
-# How soon a browser reconnects: spread, so that a full room does not come back in the same second.
+# The delay before a browser reconnects: random, so that a full room does not reconnect in the same second.
 RETRY_MS = (1000, 5000)
 
 HEADERS = [
@@ -66,8 +66,7 @@ class Viewer:
     def queue(self, event: bytes) -> None:
         """Send an event that must not be lost. Never block.
 
-        A viewer who takes nothing of `MAX_QUEUED_BYTES` is disconnected: the browser comes back, and says by
-        `Last-Event-ID` what it has.
+        A viewer with more than `MAX_QUEUED_BYTES` is disconnected: the browser reconnects with its `Last-Event-ID`.
         """
         raise NotImplementedError
 
@@ -110,7 +109,7 @@ class AsgiViewer(Viewer):
             super().keep_alive()
 
     def pop_message(self) -> tuple[bytes, bool]:
-        """Return what waits (or b"") and whether it is the last."""
+        """Return the waiting data (or b"") and whether it is the last."""
         self.woken.clear()
         message, self._message = b"".join((self._message, *self._queued)), b""
         self._queued = []

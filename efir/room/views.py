@@ -56,7 +56,7 @@ def people(request: HttpRequest, webinar_id: int) -> JsonResponse:
 @never_cache
 @post_only
 def watch(request: HttpRequest, webinar_id: int) -> HttpResponse:
-    """Open the broadcast: hand out the player, and keep when that was first. JSON only, because the script asks."""
+    """Open the broadcast: return the player, and record the first opening. JSON only, because the script asks."""
     if not request.user.is_authenticated:
         return JsonResponse({"error": "login_required"}, status=401)
     try:
@@ -69,7 +69,7 @@ def watch(request: HttpRequest, webinar_id: int) -> HttpResponse:
 @never_cache
 @post_only
 def press_cta(request: HttpRequest, webinar_id: int) -> HttpResponse:
-    """Record a press of the room's call-to-action, and lead to the contacts: always, also while it is not shown."""
+    """Record a press of the room's call-to-action, and redirect to the contacts, even while it is not shown."""
     if not request.user.is_authenticated:
         return redirect_to_login(CONTACTS)
     person = current_person(request)
@@ -81,7 +81,10 @@ def press_cta(request: HttpRequest, webinar_id: int) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def playback(request: HttpRequest, webinar_id: int) -> HttpResponse:
-    """POST `playing=true|false`: a viewer's page says whether the picture comes. GET: how many viewers lack it."""
+    """POST `playing=true|false`: a viewer's page reports whether it plays.
+
+    GET: the number of viewers without a picture.
+    """
     if not request.user.is_authenticated:
         return JsonResponse({"error": "login_required"}, status=401)
     person = current_person(request)
@@ -100,7 +103,7 @@ def playback(request: HttpRequest, webinar_id: int) -> HttpResponse:
 
 @action_endpoint(Capability.MANAGE_STATUS)
 def here(request: HttpRequest, webinar_id: int) -> ActionResult:
-    """Record that the speaker's page is open, as it reports every minute: its webinar is not stopped as forgotten."""
+    """Record that the speaker's page is open, as it reports every minute. An open page prevents the auto-stop."""
     if not Webinar.objects.filter(pk=webinar_id).exists():
         raise ActionRefused(Code.NOT_FOUND, "no such webinar")
     if hub := current_hub():
