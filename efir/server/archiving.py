@@ -1,4 +1,4 @@
-"""Archiving: the one step of the lifecycle whose condition looks at verdicts and messages."""
+"""Archive webinars: the one transition whose condition depends on verdicts and messages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def archive(webinar_id: int, context: Context) -> Webinar:
 
 
 def is_settled(webinar_id: int) -> bool:
-    """Return whether every verdict is made and decided, and no message is on its way."""
+    """Return whether every verdict is made and decided, and every message is settled."""
     classified = Classification.objects.filter(webinar_id=webinar_id).exclude(done_at=None).exists()
     held = Verdict.objects.filter(webinar_id=webinar_id, attended=None).exists()
     return classified and not held and queries.all_settled(webinar_id)

@@ -1,4 +1,4 @@
-"""Check the database before a start uses it: it answers, and no connections are shared."""
+"""Check the database at the start: it must answer, and connections must not be shared by a pooler."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ log = structlog.get_logger(__name__)
 def check_database() -> None:
     """Wait until PostgreSQL answers. Raises OperationalError if it does not, ConfigError for a pooler of transactions.
 
-    The migration lock, LISTEN and prepared settings belong to a connection: a pooler that gives every transaction
-    another one loses them, or leaves them to strangers.
+    The migration lock, LISTEN and prepared settings belong to a connection: a pooler that assigns a connection to each
+    transaction loses them, or leaves them to other clients.
     """
     if connection.vendor != "postgresql":
         return
@@ -49,7 +49,7 @@ async def _shares_connections(parameters: dict[str, Any]) -> bool:
     first = await _connect(parameters)
     async with first:
         pid = await _server_pid(first)
-        if pid == first.info.backend_pid:  # the server itself: a pooler makes up its own
+        if pid == first.info.backend_pid:  # from the server itself: a pooler reports its own
             return False
         for _ in range(TRIES):
             try:
@@ -60,7 +60,7 @@ async def _shares_connections(parameters: dict[str, Any]) -> bool:
                             return True
             except TimeoutError:
                 return False
-            except psycopg.errors.ProtocolViolation:  # no transactions at all: statement mode
+            except psycopg.errors.ProtocolViolation:  # transactions are refused: statement mode
                 return True
             if await _server_pid(first) != pid:
                 return True
@@ -81,7 +81,7 @@ async def _connect(parameters: dict[str, Any]) -> psycopg.AsyncConnection[Any]:
                     f"{refused[1]}: take it out of EFIR_DATABASE_URL, or add `ignore_startup_parameters = "
                     f"{refused[1]}` to pgbouncer.ini. Efir needs pool_mode = session."
                 ) from exc
-            # What the server itself refuses stays refused: a password, a role, a database.
+            # The server's own refusals are permanent: a password, a role, a database.
             is_final = "FATAL" in text and "starting up" not in text and "shutting down" not in text
             if is_final or time.monotonic() >= deadline:
                 raise OperationalError(text) from exc

@@ -11,7 +11,7 @@ from efir.edge import error_responses
 from efir.lib import metrics
 from efir.lib.asgi import Receive, Scope, Send
 
-# For the database, Telegram and files. Without them a full process would fail the viewers that it has, too.
+# For the database, Telegram and files. Without them a full process would also fail its existing viewers.
 SPARE_FILES = 128
 RETRY_AFTER_S = 5
 # A connection above the limit that sends no request is closed after this long.
@@ -58,7 +58,7 @@ class FdLimit:
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer any request with 503 and a time to come back, and end its connection."""
+    """Answer any request with 503 and `Retry-After`, and close its connection."""
     if scope["type"] != "http":
         return
     metrics.count_request("refused", 503)

@@ -1,4 +1,4 @@
-"""End the process in any case: a thread that still hangs is named in the log, and left behind as by a crash."""
+"""Exit even if a thread hangs: the log names the thread, and the process ends as in a crash."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import structlog
 
 # Counted from the end of EFIR_DRAIN_S. systemd and container runtimes kill after ten seconds or more.
 EXIT_WITHIN_S = 9.0
-# If the log itself hangs (a full pipe, say), the exit does not wait for it.
+# If writing the log hangs (for example on a full pipe), the exit does not wait for it.
 LOG_WITHIN_S = 0.5
 
 PACKAGE = str(Path(__file__).parents[1])
@@ -23,9 +23,9 @@ log = structlog.get_logger(__name__)
 
 
 def exit_after(seconds: float) -> None:
-    """Give the process this many seconds to end: a thread may wait for a frozen database without end.
+    """Exit the process after this many seconds, because a thread may wait forever for a hung database.
 
-    Its claims and leases are then taken up by others as after a crash.
+    Other processes then recover its claims and leases as after a crash.
     """
     timer = threading.Timer(seconds, _exit_now)
     timer.daemon = True

@@ -1,4 +1,4 @@
-"""Tell from the heartbeats in the database whether processes of this installation run now."""
+"""Find out from the heartbeats in the database whether processes of this installation are running."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEARTBEAT_WITHIN = timedelta(seconds=30)
 
 
 def is_running() -> bool:
-    """Return whether a web process or a worker has written its heartbeat of late; the schema may be missing."""
+    """Return whether a web process or a worker has written its heartbeat recently. Tolerates a missing schema."""
     tables = set(connection.introspection.table_names())
     since = clock.now() - HEARTBEAT_WITHIN
     heartbeats = (

@@ -18,14 +18,14 @@ log = structlog.get_logger(__name__)
 
 @contextmanager
 def exclusive_lock(job: str) -> Iterator[None]:
-    """Be the only process with this job; no limit on PostgreSQL. Raises ConfigError if another process has it.
+    """Make this the only process with this job, on SQLite only. Raises ConfigError if another process has it.
 
-    On SQLite there is one, because presence is kept in its memory, and there is one writer anyway.
+    On SQLite there is one process for each job, because presence is kept in its memory and there is one writer anyway.
     """
     if not settings.EFIR.is_sqlite:
         yield
         return
-    # The same file twice if the database lies in the data directory: that cannot be shared either.
+    # The data directory has a lock, too. If the database is in it, this is the same file.
     paths = {
         database_lock_path(job): f"the database {settings.EFIR.sqlite_file}",
         settings.EFIR.data_dir / f"{job}.lock": f"EFIR_DATA_DIR={settings.EFIR.data_dir}",
@@ -77,7 +77,7 @@ def blocking_lock(path: Path) -> Iterator[None]:
 
 
 def _holder(descriptor: int) -> str:
-    """Return the process that holds the lock, as Linux lists it (proc_locks(5)), or a question mark."""
+    """Return the id of the process that holds the lock, from /proc/locks (proc_locks(5)), or a question mark."""
     inode = os.fstat(descriptor).st_ino
     with suppress(OSError):
         for line in Path("/proc/locks").read_text().splitlines():
@@ -88,4 +88,4 @@ def _holder(descriptor: int) -> str:
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)  # a user who can open a file can lock it
+    return os.open(path, flags, 0o600)  # a user who can open the file can lock it

@@ -1,4 +1,4 @@
-"""Bring the database to this version at the start of any process."""
+"""Migrate the database at the start of any process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from efir.server.locks import blocking_lock, database_lock_path
 from efir.triggers import registry
 
 _ADVISORY_KEY = 0x65666972  # "efir"
-# Who has the lock: a process of PostgreSQL, the machine that it serves, and what it does since when.
+# The holder of the lock: PostgreSQL's process, the client's machine, its state and since when.
 _HOLDER = """
 SELECT 'PostgreSQL process ' || pid, coalesce(host(client_addr) || ':' || client_port, 'local'),
        state || ' since ' || state_change
@@ -38,7 +38,7 @@ def migrate(verbosity: int = 0) -> None:
 
 @contextmanager
 def migration_lock() -> Iterator[None]:
-    """Wait until no other process changes the schema, and be the one that may."""
+    """Take the lock for changes of the schema; wait for other processes."""
     if settings.EFIR.is_sqlite:
         with blocking_lock(database_lock_path("migrate")):
             yield

@@ -6,7 +6,7 @@ from django.db import models
 
 
 class WorkerHeartbeat(models.Model):
-    """One worker process. It writes the row after each round of its jobs, so that a stuck worker shows."""
+    """One worker process. It writes the row after each round of its jobs, so that a stuck worker is noticed."""
 
     worker = models.UUIDField(primary_key=True)
     started_at = models.DateTimeField()
@@ -21,7 +21,7 @@ class WorkerHeartbeat(models.Model):
 
 
 class SecretKeyFingerprint(models.Model):
-    """The one row that says which secret key is the installation's, without giving the key away."""
+    """The one row that identifies the installation's secret key without revealing it."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     fingerprint = models.CharField(max_length=64)
@@ -32,7 +32,7 @@ class SecretKeyFingerprint(models.Model):
 
 
 class DemoMark(models.Model):
-    """One row in a database that the demo has seeded: the demo deletes no other one."""
+    """One row in a database that the demo has seeded. The demo only resets databases with this row."""
 
     seeded_at = models.DateTimeField()
 

@@ -81,7 +81,7 @@ def web_component(make_application: Callable[[], Application]) -> Component:
 def with_static_files(make_application: Callable[[], Application]) -> Application:
     """Make an application that reads the collected static files.
 
-    One process does so after the other, because collecting removes hashed files and writes them again.
+    Processes take turns, because collecting removes hashed files and writes them again.
     """
     with blocking_lock(settings.EFIR.data_dir / "static.lock"):
         staticfiles.collect()
@@ -133,20 +133,20 @@ def run_components(*components: Component) -> int:
 
 
 def limit_malloc_arenas() -> None:
-    """Let glibc's threads share two arenas: with one for each, memory used in a rush is never returned."""
+    """Let glibc's threads share two arenas; with one for each, memory that is used in a rush is never returned."""
     with suppress(AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 def collect_garbage_less_often() -> None:
-    """Let the garbage collector pass over the modules, which stay, and look less often."""
+    """Exclude the loaded modules from garbage collection, and collect less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, *gc.get_threshold()[1:])
 
 
 async def run_all(components: tuple[Component, ...]) -> None:
-    """Run components until a signal or the end of one of them, then let all of them end in time."""
+    """Run components until a signal or the end of one of them, then end all of them in time."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -155,7 +155,7 @@ async def run_all(components: tuple[Component, ...]) -> None:
         try:
             await component(stop)
         finally:
-            stop.set()  # one that ends takes the others with it, and systemd starts the whole process again
+            stop.set()  # if one ends, all end, and systemd restarts the whole process
 
     async with asyncio.TaskGroup() as group:
         for component in components:

@@ -1,4 +1,4 @@
-"""Tell systemd and load balancers whether this process is ready or draining."""
+"""Report to systemd and load balancers whether this process is ready or draining."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _draining = False
 
 
 def notify_ready() -> None:
-    """Tell systemd (`Type=notify`) that the process serves."""
+    """Notify systemd (`Type=notify`) that the process is ready."""
     _notify_systemd("READY=1")
 
 
 def start_draining() -> None:
-    """Let `/healthz` fail from now on, and keep no connection for another request."""
+    """Make `/healthz` fail from now on, and close connections after each response."""
     global _draining  # noqa: PLW0603  # a process drains once
     _draining = True
     _notify_systemd("STOPPING=1")
@@ -40,5 +40,5 @@ def _notify_systemd(state: str) -> None:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
             notify.sendto(state.encode(), address)
-    except OSError as exc:  # systemd is not there any more; the work goes on
+    except OSError as exc:  # systemd is not reachable any more; continue
         log.warning("systemd_not_notified", error=exc.strerror)

@@ -24,15 +24,15 @@ from efir.telegram.models import MessageState, OutboxMessage
 from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
-# Rows of one kind in one call: on SQLite others wait while they are deleted.
+# Rows of one kind in one call: on SQLite other writers wait while they are deleted.
 BATCH = 1000
-# Failed logins count for 15 minutes. Those of an account are kept for its owner to ask about; a script with made-up
-# logins makes four rows a second.
+# Failed logins count for 15 minutes. Those of an account are kept for questions of its owner; a script with made-up
+# logins creates four rows a second.
 ATTEMPTS_RETENTION = timedelta(days=1)
 UNKNOWN_LOGIN_RETENTION = timedelta(hours=1)
-# A picture that does not come is counted for 75 s; a page that was closed leaves its row.
+# A missing picture counts for 75 s; a closed page leaves its row.
 TROUBLES_RETENTION = timedelta(days=1)
-# Looking for old rows reads large tables, and the settings are in days.
+# Not more often, because finding old rows reads large tables, and the settings are in days.
 EVERY_S = 600.0
 SETTLED = (MessageState.SENT, MessageState.FAILED, MessageState.EXPIRED)
 
@@ -84,7 +84,7 @@ def _delete(rows: QuerySet[Any]) -> int:
 
 
 def _clear_texts(before: datetime) -> int:
-    """Clear the texts of settled messages; that they went, when and to whom stays."""
+    """Clear the texts of settled messages; their times, recipients and states stay."""
     old = OutboxMessage.objects.filter(state__in=SETTLED, created_at__lt=before).exclude(text="")
     return old.filter(pk__in=list(old.values_list("pk", flat=True)[:BATCH])).update(text="")
 
@@ -109,7 +109,7 @@ def _delete_evidence(before: datetime) -> int:
 
 
 def _delete_recorders(before: datetime) -> int:
-    """Delete recorders that are evidence of nothing: no viewer, no live time, no clock that was set."""
+    """Delete recorders that are no evidence: without viewers, live time or a changed clock."""
     finished = Webinar.objects.filter(
         started_at__lt=OuterRef("pulsed_at"), finished_at__gt=OuterRef("started_at")
     )

@@ -1,6 +1,6 @@
 """The installation's secret key, which signs sessions and links: its fingerprint in the database, and its rotation.
 
-A process with another key would throw out everybody who logged in at the first one, and the other way round.
+A process with another key would end the sessions of everybody who logged in at the first one, and vice versa.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from efir.server.models import SecretKeyFingerprint
 
 
 def fingerprint(key: str) -> str:
-    """Return the keyed hash by which the database knows the key; the key cannot be computed from it."""
+    """Return the keyed hash that identifies the key in the database; the key cannot be computed from it."""
     return salted_hmac("efir.secret-key-fingerprint", "", secret=key, algorithm="sha256").hexdigest()
 
 
 def is_installations_key(key: str) -> bool:
-    """Return whether the database knows this key, or none yet."""
+    """Return whether the database has the fingerprint of this key, or none yet."""
     known = SecretKeyFingerprint.objects.values_list("fingerprint", flat=True).first()
     return known is None or constant_time_compare(known, fingerprint(key))
 
@@ -63,7 +63,7 @@ def store_fingerprint(key: str) -> bool:
 
 
 class Rotated(NamedTuple):
-    """What a new key ended: sessions, and second factors whose app's codes are not accepted any more."""
+    """The result of a rotation: sessions that ended, and second factors whose app's codes are no longer accepted."""
 
     sessions: int
     second_factors_lost: int
@@ -94,7 +94,7 @@ def rotate(old_key: str | None = None) -> Rotated:
         if old_key is None and not variable:
             old_key = settings.EFIR.secret_key
         with transaction.atomic():
-            # An empty key opens nothing: it counts what is lost.
+            # An empty key decrypts nothing, so all second factors count as lost.
             lost = second_factor.change_key(old_key or "", key)
             store_fingerprint(key)
             ended = Session.objects.all().delete()[0]

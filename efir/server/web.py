@@ -1,4 +1,4 @@
-"""The HTTP servers: uvicorn with the room's hub and the tasks that inform it, and the worker's port for metrics."""
+"""The HTTP servers: uvicorn with the room's hub and its background tasks, and the worker's port for metrics."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ from efir.room.hub import RoomHub, open_hub
 from efir.server import fd_limit, readiness
 from efir.web.asgi_handler import OneThreadHandler
 
-# For requests in progress. What comes after them has to fit into the ten seconds of a stop, too.
+# For requests in progress. The steps after them must also fit into the ten seconds of a stop.
 GRACEFUL_S = 6
-# A phone out of coverage must not be present for minutes: the kernel gives up on unacknowledged bytes after this long.
+# The kernel gives up on unacknowledged bytes after this long, so that a phone without coverage does not count as
+# present for minutes.
 TCP_USER_TIMEOUT_MS = 30_000
 # Request line and headers of one request; nginx lets 32 kB through by default.
 LARGEST_HEAD = 64 * 1024
@@ -105,7 +106,7 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.keep_alive = False
         # Extensions of our own. They are bound to this request: others may follow on the same connection.
         extensions: dict[str, Any] = {PREPARED: partial(self._send_prepared, cycle)}
-        if hasattr(select, "epoll"):  # without it, a stream is a coroutine
+        if hasattr(select, "epoll"):  # without this extension a stream is a coroutine
             extensions[HAND_OVER] = partial(self._hand_over, cycle)
         self.scope["extensions"] = extensions
 
@@ -150,10 +151,10 @@ class HttpProtocol(HttpToolsProtocol):
             return None
         try:
             fd = os.dup(transport.get_extra_info("socket").fileno())
-        except OSError as exc:  # out of descriptors
+        except OSError as exc:  # no descriptors left
             log.error("socket_handover_failed", error=exc.strerror)
             return None
-        if _fd_limit().exceeds_limit(fd):  # a second descriptor would be one of the spare ones
+        if _fd_limit().exceeds_limit(fd):  # a second descriptor would use up a spare one
             os.close(fd)
             return None
         self._unset_keepalive_if_required()
@@ -239,14 +240,14 @@ async def serve_metrics(listening: socket.socket, stop: asyncio.Event) -> None:
 
 
 class WebServer(Server):
-    """The web server, which sends the viewers away before it waits for connections."""
+    """The web server, which disconnects the viewers before it waits for connections."""
 
     def __init__(self, application: Callable[..., Any], hub: RoomHub) -> None:
         super().__init__(application, timeout_graceful_shutdown=GRACEFUL_S)
         self._hub = hub
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Refuse new connections, send the viewers away, let requests in progress finish: in this order.
+        """Refuse new connections, disconnect the viewers, let requests in progress finish, in this order.
 
         `hub.close` only asks for it, so uvicorn has closed the listening socket before a viewer leaves.
         """
@@ -255,7 +256,7 @@ class WebServer(Server):
 
 
 async def serve_web(application: Callable[..., Any], listening: socket.socket, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set; then tell every stream to come back, and write the recorded presence.
+    """Serve until `stop` is set; then tell every stream to reconnect, and write the recorded presence.
 
     Before that it drains for `EFIR_DRAIN_S`: it serves everything, but `/healthz` fails.
     """

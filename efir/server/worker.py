@@ -1,4 +1,4 @@
-"""The worker: everything that happens without a request. The database is the queue."""
+"""The worker: runs all work outside requests. The database is the queue."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from efir.telegram.outbox import enqueue
 from efir.webinars.posters.store import delete_unused
 
 TICK_S = 1.0
-# Between two chunks of verdicts, twice as long as a chunk takes. SQLite has one writer. Writers take turns, but whoever
-# writes several times in a row, as the dispatcher does, would wait for a chunk each time.
+# Between two chunks of verdicts, twice as long as a chunk takes. SQLite has one writer. Writers queue, but the
+# dispatcher writes several times in a row and would wait for a chunk each time.
 LET_OTHERS_WRITE_S = 0.2
-# These jobs find nothing to do most of the time, and nobody waits for them every second.
+# These jobs rarely have something to do, and a few seconds of delay do not matter.
 PERIODIC_S = 5.0
 # A worker that was killed leaves its row behind.
 DELETE_HEARTBEATS_AFTER = timedelta(days=1)

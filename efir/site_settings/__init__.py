@@ -1,1 +1,1 @@
-"""What the installation says about itself: its name and look, who is responsible, and its defaults."""
+"""The site's settings: name and look, who is responsible, and defaults."""

@@ -1,4 +1,4 @@
-"""The accent colour in both themes, mended until its contrast is enough (WCAG 2.2, 1.4.3: 4.5 to 1 for text)."""
+"""Adjust the accent colour in both themes until its contrast is sufficient (WCAG 2.2, 1.4.3: 4.5 to 1 for text)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 MIN_CONTRAST = 4.5
 _STEP = 0.01  # of lightness
-# The surfaces of efir.css on which text in the accent colour stands and which are hardest to read from.
+# The surfaces of efir.css with text in the accent colour that are the hardest to read.
 _LIGHT_SURFACE, _DARK_SURFACE = "#efedf8", "#242236"
 _WHITE, _BLACK, _DARK_BACKGROUND = "#ffffff", "#000000", "#1a1928"
 _HEX = re.compile(r"#?([0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)

@@ -1,7 +1,7 @@
 """The settings in force, cached in web processes, and the one function that writes them.
 
-The hub of a web process hears of every change, in this process by `settings_changed` and in the others by the
-notification of changed webinars. A process without a hub would hear of none, so it reads the row each time.
+The hub of a web process is notified of every change: in the same process by `settings_changed`, in others like a
+changed webinar. A process without a hub gets no notification, so it reads the row each time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ settings_changed = Signal()
 # The text of the consent names these.
 _IN_CONSENT = frozenset({"organisation", "organisation_address", "data_contact"})
 
-# Of these the audit log keeps only that they changed: they may name a person.
+# The audit log records only that these changed, because they may name a person.
 PERSONAL = frozenset(
     {
         "organisation",
@@ -88,7 +88,7 @@ def default_time_zone() -> str:
 
 
 def save(changes: Mapping[str, str], context: Context) -> SiteSettings:
-    """Write these fields and record who did it. A call that changes nothing marks the settings as looked at."""
+    """Write these fields and record who did it. A call that changes nothing marks the settings as reviewed."""
     with transaction.atomic():
         SiteSettings.objects.get_or_create(pk=ONLY)
         site = SiteSettings.objects.select_for_update().get(pk=ONLY)

@@ -20,7 +20,7 @@ def default_site_name() -> str:
 
 
 class SiteSettings(models.Model):
-    """What an admin sets on `/account/site/`. An empty field means the default.
+    """The settings of `/account/site/`. An empty field means the default.
 
     `changed_at` is None until somebody has saved the settings. `version` moves with every change. `consent_number`
     moves with every change of who is responsible, because the text of the consent names them.
@@ -70,12 +70,12 @@ class SiteSettings(models.Model):
 
     @property
     def has_contact(self) -> bool:
-        """Whether somebody whom nobody invited has a way to ask."""
+        """Whether there is a contact for people nobody invited."""
         return bool(self.telegram_name or self.phone or self.email)
 
 
 class LogoFile(models.Model):
-    """One size of the logo. `digest` is made from its files, so that a URL never comes to mean another picture."""
+    """One size of the logo. `digest` is made from its files, so that the content of a URL never changes."""
 
     digest = models.CharField(max_length=32)
     name = models.CharField(max_length=20)

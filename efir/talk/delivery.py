@@ -1,7 +1,7 @@
-"""Deliver messages to the viewers of this process: gathered, encoded once, and in one order.
+"""Deliver messages to the viewers of this process: batched, encoded once, and in one order.
 
-Every process reads the changes of a talk in the order of their numbers, which is the order of their commits. It learns
-of them by NOTIFY, by the signal of its own writes, and, if both were lost, by a look at the counters every few seconds.
+Every process reads the changes of a talk in the order of their numbers, which is the order of their commits. It is
+notified by NOTIFY and by the signal of its own writes, and polls the counters every few seconds in case both are lost.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FRAME_EVERY_S = 0.5
 # How often the counters are compared, in case a notification was lost.
 CHECK_EVERY_S = 5.0
 RETRY_S = 1.0
-# Viewers that get a frame in one go: some 5 ms, so that a change of the state is not delayed by more.
+# Viewers that get a frame in one batch: some 5 ms, which limits the delay of a change of the state.
 BATCH = 500
 # Changes read in one query.
 READ_BATCH = 500
@@ -48,7 +48,7 @@ class TalkChannel:
         self.webinar_id = webinar_id
         self.ring = Ring()
         self.is_loaded = False
-        # Viewers who have not got anything yet: until the ring is loaded, or as new as what they have.
+        # Viewers who have received nothing yet: the ring is not loaded, or is older than their last event.
         self.waiting: set[Viewer] = set()
         self.is_stale = True
         self.sender: asyncio.Task[None] | None = None
@@ -97,7 +97,7 @@ class TalkDelivery:
 
     def notify_changed(self, webinar_ids: Iterable[int] | None = None) -> None:
         """Read what changed in these talks (None: in all). Thread-safe."""
-        with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
+        with suppress(RuntimeError):  # the loop is closed: there are no viewers left
             self._loop.call_soon_threadsafe(self._mark_stale, webinar_ids)
 
     def _mark_stale(self, webinar_ids: Iterable[int] | None) -> None:
@@ -174,8 +174,8 @@ class TalkDelivery:
 
 
 async def _serve_waiting(channel: TalkChannel, joined_before: Collection[Viewer]) -> None:
-    """Send what the waiting viewers have not got. `joined_before`: those who joined before the ring was read."""
-    # Who came during the read may be ahead of what it found, and waits for the next one.
+    """Send the waiting viewers their missing entries. `joined_before`: those who joined before the ring was read."""
+    # A viewer who joined during the read may be ahead of its result, and waits for the next one.
     waiting = {
         viewer
         for viewer in channel.waiting
@@ -183,7 +183,7 @@ async def _serve_waiting(channel: TalkChannel, joined_before: Collection[Viewer]
     }
     channel.waiting -= waiting
     for count, viewer in enumerate(waiting, start=1):
-        # An id above everything that was committed before it was sent is made up.
+        # An id above all committed numbers is made up.
         known = None if viewer.last_event is None else min(viewer.last_event, channel.ring.cursor)
         _send(viewer, channel.ring.frame(_reader(viewer), known))
         if count % BATCH == 0:
@@ -191,7 +191,7 @@ async def _serve_waiting(channel: TalkChannel, joined_before: Collection[Viewer]
 
 
 async def _send_to_all(viewers: Collection[Viewer], entries: Collection[Entry], cursor: int) -> None:
-    """Send each viewer what they see of these entries; almost all get the same bytes."""
+    """Send each viewer the entries that they may see; almost all get the same bytes."""
     began = time.monotonic()
     for_everybody, for_moderating = (encode(entries, each, cursor) for each in (EVERYBODY, MODERATING))
     authors = {entry.person_id for entry in entries if entry.author is not None}
@@ -225,7 +225,7 @@ def _read_last(webinar_id: int) -> tuple[list[Entry], int]:
     messages = _messages(webinar_id)
     changed = list(messages.order_by("-change")[:SIZE])
     cursor = changed[0].change if changed else 0
-    # What changes while this reads is read again.
+    # Changes during this read are read again.
     known = messages.filter(change__lte=cursor).order_by("-number")
     last, public = known[:SIZE], known.filter(Q(shown_at__isnull=False))[:SIZE]
     found = {message.pk: message for message in (*changed, *last, *public)}

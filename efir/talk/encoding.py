@@ -1,4 +1,4 @@
-"""A message as JSON, as each kind of reader sees it."""
+"""Encode a message as JSON for each kind of reader."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Audience(Enum):
 
 
 def as_json(message: Message, audience: Audience) -> dict[str, Any] | None:
-    """Return the message as JSON-ready data; None if this audience never learns of it.
+    """Return the message as JSON-ready data; None if this audience must not get it.
 
     Its person must be loaded. Somebody who moderates also gets what a hidden message says, as `original`.
     """

@@ -1,4 +1,4 @@
-"""Find the words that a webinar hides, however they are spelt.
+"""Find a webinar's hidden words in any spelling.
 
 Before they are compared, ё is е, marks on letters are dropped, letters of another alphabet and digits stand for the
 letters that they look like, and a repeated letter counts once. Letters with signs or spaces between them are one word.
@@ -15,7 +15,7 @@ from itertools import chain, groupby
 from typing import NamedTuple, TypeAlias
 from unicodedata import combining, normalize
 
-# Each sign, and the letters that it is written for.
+# Each character, and the letters that it may stand for.
 _LOOK_ALIKES = {
     "a": "а", "b": "вб", "c": "с", "d": "д", "e": "е", "f": "ф", "g": "г", "h": "нх", "i": "и", "j": "й", "k": "к",
     "l": "л", "m": "м", "n": "нп", "o": "о", "p": "рп", "r": "рг", "s": "с", "t": "т", "u": "уи", "v": "в", "w": "ш",

@@ -19,5 +19,5 @@ _LINK = re.compile(
 
 
 def contains_link(text: str) -> bool:
-    """Return whether the text has something that people could follow."""
+    """Return whether the text contains a link."""
     return _LINK.search(text) is not None

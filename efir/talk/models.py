@@ -100,7 +100,7 @@ class Message(models.Model):
 
 
 class Mute(models.Model):
-    """A person whose messages in this webinar nobody else sees. They are not told."""
+    """A person whose messages in this webinar nobody else sees. They are not notified."""
 
     webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="talk_mutes")
     person = models.ForeignKey(Person, models.PROTECT, related_name="talk_mutes")

@@ -29,7 +29,7 @@ def _mutes(person: Person) -> Iterable[Row]:
 
 @receiver(erasing, dispatch_uid="talk")
 def empty_messages(sender: type[Person], person: Person, **kwargs: Any) -> None:
-    """Empty what the person wrote. Open pages learn of it as of any other change."""
+    """Clear the text of the person's messages. Open pages get this like any other change."""
     webinar_ids = Message.objects.filter(person=person).order_by("webinar_id")
     for webinar_id in webinar_ids.values_list("webinar_id", flat=True).distinct():
         room = lock_room(webinar_id)

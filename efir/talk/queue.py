@@ -1,4 +1,4 @@
-"""The speaker's side of a talk: questions as a queue, what waits to be checked, and numbers."""
+"""The speaker's view of a talk: questions as a queue, messages to review, and counts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Queue:
 
 
 def has_queue(webinar: Webinar) -> bool:
-    """Return whether there is something to see: a talk, or what was written before it was switched off."""
+    """Return whether there is a queue to show: a talk, or messages from before it was switched off."""
     talks = webinar.talk in (Talk.QUESTIONS, Talk.CHAT) and webinar.state is not Status.DRAFT
     return talks or Message.objects.filter(webinar=webinar).exists()
 
@@ -68,7 +68,7 @@ def queue_of(webinar: Webinar, query: QueryDict) -> Queue:
     """Return the queue that the address asks for: `talk` is the filter."""
     address = ListAddress(query, NAME, "talk-page", ANCHOR)
     show = address.chosen(FILTERS)
-    change = last_change(webinar)  # first: what changes meanwhile is read again
+    change = last_change(webinar)  # read first, so that changes during the other queries are read again
     messages = Message.objects.filter(webinar=webinar)
     counts = messages.aggregate(
         asked=Count("pk", filter=Q(kind=Kind.QUESTION)),

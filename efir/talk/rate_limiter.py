@@ -1,7 +1,7 @@
-"""How much each room takes from this process, so that a flood is refused without the database.
+"""Limit the messages of each room in this process, so that a flood is refused without the database.
 
-The database decides for all processes together. This bounds what is asked of it: more attempts than a room accepts
-would only wait for its lock, and keep connections and threads from everybody else.
+The database enforces the limit for all processes together. This module keeps requests from it: more attempts than a
+room accepts would only wait for its lock, and occupy connections and threads.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _usages: dict[int, _RoomUsage] = {}
 
 
 def is_busy(webinar_id: int) -> bool:
-    """Return whether this process alone writes, or has written in this second, all that the room takes."""
+    """Return whether this process alone is writing, or has written in this second, the room's maximum."""
     usage = _usages.get(webinar_id)
     if usage is None:
         return False

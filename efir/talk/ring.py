@@ -1,4 +1,4 @@
-"""The last messages of one room, encoded, for viewers who come, come back, or are there."""
+"""The last messages of one room, encoded, for viewers who join, reconnect, or are connected."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIZE = 100
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message as each kind of reader sees it; None if they do not learn of it.
+    """One message as each kind of reader sees it; None if they must not get it.
 
     `author` is set only if the author sees something else than everybody.
     """
@@ -49,8 +49,8 @@ MODERATING = Reader(moderates=True)
 class Ring:
     """The entries that a viewer may still need, and the frames made of them.
 
-    Kept are the last 100 messages, the last 100 that everybody sees, and the last 100 changes: with the last ones a
-    viewer who comes back learns of an older message that was hidden meanwhile.
+    Kept are the last 100 messages, the last 100 that everybody sees, and the last 100 changes: the changes tell a
+    viewer who reconnects that an older message was hidden meanwhile.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Ring:
         self._changes = [0, *sorted(entry.change for entry in self._entries.values())]
 
     def frame(self, reader: Reader, after: int | None = None) -> bytes:
-        """Return what the reader lacks who knows everything up to `after` (None: nothing), or b"" if that is nothing.
+        """Return the frame with the entries after `after` (None: all) for this reader, or b"" if there are none.
 
         Of the last 100 messages, or of all changes since. Frames that many readers get are encoded once.
         """
@@ -90,7 +90,7 @@ class Ring:
         return self._frames[key]
 
     def _shared(self, reader: Reader) -> Reader:
-        """Return the reader who stands for all that see the same."""
+        """Return the representative of all readers who see the same."""
         if reader.moderates:
             return MODERATING
         has_own = any(

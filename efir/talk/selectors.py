@@ -14,14 +14,14 @@ from efir.webinars.models import Talk, Webinar
 
 # The interface: messages in one answer, and those that a reader who comes or comes back gets.
 PAGE_SIZE = 100
-# What a page shows before its script has run, or without one.
+# The number of messages that a page shows before its script has run, or without it.
 SHOWN_AT_FIRST = 30
 # The modes in which people write in the room itself.
 TALKS = (Talk.QUESTIONS, Talk.CHAT)
 
 
 def visible_messages(webinar: Webinar, person: Person) -> QuerySet[Message]:
-    """Return the messages of which this person may learn, with their authors, oldest first."""
+    """Return the messages that this person may see, with their authors, oldest first."""
     messages = Message.objects.filter(webinar=webinar).select_related("person").order_by("number")
     if webinar.talk not in TALKS:
         return messages.none()

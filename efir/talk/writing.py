@@ -1,4 +1,4 @@
-"""Write a message: everything that may refuse it, and the one place that numbers and stores it."""
+"""Write a message: check whether it is allowed, number it and store it."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def save_room(room: TalkRoom) -> None:
 
 
 def delete_of_draft(webinar_id: int, **kwargs: Any) -> None:
-    """Delete what those who may see a draft wrote in its room. Receives `draft_deleted`."""
+    """Delete the messages in a draft's room, written by people who may see drafts. Receives `draft_deleted`."""
     for model in (Message, Mute, TalkRoom):
         model._default_manager.filter(webinar_id=webinar_id).delete()
 

@@ -1,4 +1,4 @@
-"""The words of a message in templates: text, with links where its author may write them."""
+"""Render the text of a message in templates, with links if its author may write them."""
 
 from __future__ import annotations
 
