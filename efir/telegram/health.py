@@ -12,12 +12,12 @@ from django.utils.translation import gettext_lazy as _
 from efir.lib import clock
 from efir.telegram.bot import lease
 
-# Several renewals of the lease: a dispatcher that is silent for longer is gone.
+# Several renewals of the lease: a dispatcher without a heartbeat for longer has died.
 FRESH = timedelta(seconds=15)
 
 
 class BotState(models.TextChoices):
-    """Whether the bot can send. The label says what keeps it from sending."""
+    """Whether the bot can send. The label says what prevents it."""
 
     OK = "ok", ""
     NOT_CONFIGURED = (

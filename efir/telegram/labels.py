@@ -1,4 +1,4 @@
-"""Sentences about a message: why it has not been sent, and who decided or resent it."""
+"""Texts about a message: why it has not been sent, and who decided or resent it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _reason_of_error(error: str) -> str:
 
 
 def _reason_not_linked(message: OutboxMessage) -> str:
-    """Return why there is no chat to write to; empty if there is one again, and the message is about to be queued."""
+    """Return why there is no reachable chat; empty if there is one again, and the message is about to be queued."""
     try:
         reason = message.person.telegramchat.unreachable_reason
     except ObjectDoesNotExist:
@@ -90,7 +90,7 @@ def why_not_sent(message: OutboxMessage) -> str:
 
 
 def handled_by(message: OutboxMessage) -> list[str]:
-    """Return who decided, resent or resolved the message, a phrase for each; or that the system did it all."""
+    """Return a phrase for each person who decided, resent or resolved the message; or that the system did it."""
     hands = (
         (message.caused_by, _("решение: %(name)s")),
         (message.retried_by, _("ещё раз: %(name)s")),

@@ -21,12 +21,12 @@ from efir.telegram.models import LinkToken, TelegramChat
 
 # A person waits for the page.
 ASK_WITHIN_S = 3.0
-# Linking takes a minute; a link that is found later, in a history or on a photograph, is worth nothing.
+# Linking takes a minute; a link that is found later, in a browser history or a photo, must be invalid.
 EXPIRES_AFTER = timedelta(minutes=15)
 
 
 class BotUnknown(Exception):
-    """No link can be made: there is no bot, or its username is not known."""
+    """Raised if no link can be made: there is no bot, or its username is not known."""
 
 
 def make_link(person: Person, session_key: str) -> str:
@@ -36,7 +36,7 @@ def make_link(person: Person, session_key: str) -> str:
     """
     if not settings.EFIR.telegram_token:
         raise BotUnknown
-    # Right after a start the dispatcher may not have stored it yet.
+    # Right after the start the dispatcher may not have stored the username yet.
     username = lease.state().values_list("username", flat=True).first() or asyncio.run(_ask_username())
     token = secrets.token_urlsafe(24)
     LinkToken.objects.create(

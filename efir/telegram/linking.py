@@ -1,4 +1,7 @@
-"""Link a chat to a person, move the link, and remove it. Each is in the audit log, and the old chat is told."""
+"""Link a chat to a person, move the link, and remove it.
+
+Each is recorded in the audit log, and the old chat is notified.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,16 @@ from efir.telegram.models import LinkToken, Purpose, TelegramChat
 from efir.telegram.notices import notify_old_chat
 from efir.telegram.outbox.enqueue import release_for_link
 
-# After a move no password link goes to the new chat for so long: time to read what the old chat was told.
+# For this long after a move the new chat gets no password link, so that the owner can read the notice in the old chat.
 RESET_HELD_FOR = timedelta(hours=24)
 
 log = structlog.get_logger(__name__)
 
 
 def link(person: Person, chat_id: int) -> None:
-    """Link a chat to a person and release what waited for it. Earlier links of either are removed.
+    """Link a chat to a person and release the messages that waited for it. Earlier links of either are removed.
 
-    If the person had another chat before, that chat is told, and password links are held back for a day.
+    If the person had another chat before, that chat is notified, and password links are held back for a day.
     """
     now, context = clock.now(), Context(person.pk, Source.SYSTEM)
     with transaction.atomic():
@@ -58,7 +61,7 @@ def link(person: Person, chat_id: int) -> None:
 def unlink(person: Person, context: Context, *, notify_chat: bool = True) -> bool:
     """Delete the person's chat and one-time links; messages wait for a new link. Return whether there was a chat.
 
-    `notify_chat` is False if the chat itself asks, since its answer tells it.
+    `notify_chat` is False if the chat itself asks, because the bot's reply says it.
     """
     with transaction.atomic():
         Person.objects.select_for_update(no_key=True).get(pk=person.pk)
@@ -75,6 +78,7 @@ def unlink(person: Person, context: Context, *, notify_chat: bool = True) -> boo
 
 
 def _was_linked(person: Person) -> bool:
-    # Unlinking and linking again is a move, too. The log says nothing of chats, so the same chat again counts as well.
+    # Unlinking and linking again is a move, too. The audit log contains no chats, so linking the same chat again counts
+    # as well.
     before = (Action.TELEGRAM_LINKED, Action.TELEGRAM_MOVED, Action.TELEGRAM_UNLINKED)
     return AuditEntry.objects.filter(person_id=person.pk, action__in=before).exists()

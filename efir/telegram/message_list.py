@@ -30,7 +30,7 @@ PROGRESS = {
     "expired": (MessageState.EXPIRED,),
 }
 
-# Rows that the list shows beside the message.
+# Related rows that the list shows with each message.
 RELATED = ("lead", "person__telegramchat", "caused_by", "retried_by", "resolved_by")
 
 

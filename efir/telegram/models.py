@@ -41,7 +41,7 @@ class MessageState(models.TextChoices):
 
 
 class Ineligible(models.TextChoices):
-    """The error of a message that expired because nobody may or wants to receive it."""
+    """The reasons for which a message expired because its recipient may not or does not want to receive it."""
 
     PERSON_ERASED = "person_erased", _("аккаунт удалён")
     REPLACED = "replaced", _("заменено новым сообщением")
@@ -50,7 +50,7 @@ class Ineligible(models.TextChoices):
 
 
 class UnreachableReason(models.TextChoices):
-    """Why the bot cannot write to a chat."""
+    """The reasons for which the bot cannot write to a chat."""
 
     BLOCKED = "blocked", _("бот заблокирован в Telegram")
     DEACTIVATED = "deactivated", _("аккаунт Telegram удалён")
@@ -218,7 +218,7 @@ class DispatcherState(models.Model):
     heartbeat_at = models.DateTimeField(null=True)
     paused_until = models.DateTimeField(null=True)
     fault = models.TextField(blank=True)
-    # A process of the release before, which knows nothing of this, writes a fault only if the token is rejected.
+    # A process of the previous release does not set this, and writes a fault only if the token is rejected.
     is_rejected = models.BooleanField(default=True, db_default=True)
     clock_back_until = models.DateTimeField(null=True)
     username = models.CharField(max_length=64, blank=True)

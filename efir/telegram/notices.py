@@ -1,6 +1,6 @@
-"""Notices: what a person asks the bot for, such as a link for a new password, and what an account's owner has to know.
+"""Notices: messages that a person requests, such as a link for a new password, and warnings to an account's owner.
 
-Each is a row that outlives the process. Its call is made twice at most, whatever dies meanwhile.
+Each is a row that survives the process. Its call is made twice at most, even after crashes.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ from efir.webinars.absolute_urls import absolute_url
 from efir.webinars.labels import absolute_time
 from efir.webinars.models import default_time_zone
 
-# Nobody waits longer at the page that says "in a few seconds".
+# The page says "in a few seconds"; later the notice is useless.
 EXPIRES_AFTER = timedelta(minutes=15)
-# What an account's owner has to know is worth telling after an outage, too.
+# Warnings to an account's owner are useful even after an outage.
 WARNING_EXPIRES_AFTER = timedelta(hours=24)
 TRIES = 2
-# A call without an outcome after so long belongs to a process that is gone.
+# A call without an outcome after this time belongs to a process that has died.
 LOST_AFTER = timedelta(seconds=60)
 AFTER_UNKNOWN = timedelta(seconds=10)
 AFTER_NOT_SENT = timedelta(seconds=5)
@@ -71,14 +71,14 @@ def request_password_reset(login: str, **kwargs: Any) -> None:
 
 @receiver(password_changed, dispatch_uid="efir.telegram.password_changed")
 def notify_password_changed(person: Person, **kwargs: Any) -> None:
-    """Have the bot tell the person's chat that the password has changed."""
+    """Notify the person's chat that the password has changed."""
     if settings.EFIR.telegram_token:
         _request(Purpose.PASSWORD_CHANGED, person.login, expires_after=WARNING_EXPIRES_AFTER)
 
 
 @receiver(password_link_made, dispatch_uid="efir.telegram.password_link_made")
 def notify_password_link_made(person: Person, **kwargs: Any) -> None:
-    """Have the bot tell the person's chat that an admin can now set the password."""
+    """Notify the person's chat that an admin made a link that sets the password."""
     if settings.EFIR.telegram_token:
         _request(Purpose.PASSWORD_LINK_MADE, person.login, expires_after=WARNING_EXPIRES_AFTER)
 
@@ -93,20 +93,20 @@ OF_SECOND_FACTOR = {
 
 @receiver(second_factor_changed, dispatch_uid="efir.telegram.second_factor_changed")
 def notify_second_factor_changed(person: Person, action: Action, **kwargs: Any) -> None:
-    """Have the bot tell the person's chat what happened to their second factor."""
+    """Notify the person's chat of a change of their second factor."""
     if settings.EFIR.telegram_token:
         _request(OF_SECOND_FACTOR[action], person.login, expires_after=WARNING_EXPIRES_AFTER)
 
 
 @receiver(codes_guessed, dispatch_uid="efir.telegram.codes_guessed")
 def notify_codes_guessed(person: Person, **kwargs: Any) -> None:
-    """Have the bot tell the person's chat that somebody knows the password and guesses codes."""
+    """Notify the person's chat that somebody knows the password and guesses codes."""
     if settings.EFIR.telegram_token:
         _request(Purpose.CODES_GUESSED, person.login, expires_after=WARNING_EXPIRES_AFTER)
 
 
 def notify_old_chat(purpose: Purpose, person: Person, chat_id: int) -> None:
-    """Have the bot tell a chat that it is no longer the person's."""
+    """Notify a chat that it is no longer linked to the person."""
     if settings.EFIR.telegram_token:
         _request(purpose, person.login, chat_id, expires_after=WARNING_EXPIRES_AFTER)
 
@@ -164,7 +164,9 @@ def claim_notices(limit: int) -> list[NoticeClaim]:
         receiver_of = _receiver(notice)
         if receiver_of is None or notice.expires_at <= now or notice.tries >= TRIES:
             unchanged.delete()
-        elif unchanged.update(tries=F("tries") + 1, next_at=now + LOST_AFTER):  # else another process has it
+        elif unchanged.update(
+            tries=F("tries") + 1, next_at=now + LOST_AFTER
+        ):  # else another process has claimed it
             claims.append(NoticeClaim(notice.pk, notice.tries + 1, notice.purpose, *receiver_of))
     return claims
 
@@ -182,10 +184,10 @@ def _receiver(notice: ChatNotice) -> tuple[int, Person] | None:
 def _drop_for_nobody(now: datetime) -> None:
     """Delete the due notices of logins without a reachable chat, all at once.
 
-    A script that asks for links for made-up logins must not hold up a person's link.
+    A script that requests links for made-up logins must not delay a person's link.
     """
     due = ChatNotice.objects.filter(next_at__lte=now, chat_id=None)
-    if due.exists():  # it is asked every second, and on SQLite a deletion waits for whoever writes
+    if due.exists():  # this runs every second, and on SQLite a deletion waits for other writers
         reachable = Person.objects.filter(
             login=OuterRef("login"), is_active=True, telegramchat__reachable=True
         )

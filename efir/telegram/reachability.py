@@ -1,4 +1,4 @@
-"""Whom messages can reach: one person, or the seat holders of a webinar and those who invited them."""
+"""Count whom messages can reach: one person, or the seat holders of a webinar and their inviters."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class LinkCounts:
 
 @dataclass(frozen=True, slots=True)
 class Reachability:
-    """Whom messages about a webinar will reach, and whether the bot works."""
+    """The people whom messages about a webinar will reach, and whether the bot works."""
 
     holders: LinkCounts
     inviters: LinkCounts

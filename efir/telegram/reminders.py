@@ -1,4 +1,4 @@
-"""Messages before a webinar, to those who asked for them: the reminder, the start, a new time.
+"""Write messages before a webinar to people who asked for them: the reminder, the start, a new time.
 
 They are rows of the outbox like all others. The worker writes them, a chunk of seats in a transaction: what a seat's
 person was told of (`Seat.announced`) changes with the row that tells of it, so that a crash leaves both or neither.
@@ -24,7 +24,7 @@ from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Seat, Webinar
 
 CHUNK = 500
-# Somebody who hears later than this that the webinar is on air has missed its beginning.
+# Later than this, the message that the webinar has begun is useless.
 ON_AIR_FOR = timedelta(minutes=10)
 WITHDRAWN = "withdrawn"
 _NOT_SENT = (MessageState.QUEUED, MessageState.WAITING_LINK)
@@ -42,7 +42,7 @@ def announcement(webinar: Webinar) -> str:
 def set_reminders(webinar_id: int, person: Person, *, on: bool) -> Seat:
     """Switch the person's reminders on or off. Raises ActionRefused if they have no seat or the webinar is over."""
     with transaction.atomic():
-        # A claim or the worker's job may be at these messages: the seat's lock puts the two in order.
+        # A claim or the worker's job may be using these messages: the seat's lock serializes them.
         seat = _seats().filter(webinar_id=webinar_id, person=person).first()
         if seat is None:
             raise ActionRefused(Code.NOT_FOUND, "there is no seat at this webinar")
@@ -77,7 +77,7 @@ def _seats() -> QuerySet[Seat]:
 
 
 def _announce(webinar: Webinar) -> int:
-    """Tell of a new time, a withdrawal or a return. A message that has not gone out yet is replaced."""
+    """Announce a new time, a withdrawal or a return. An unsent message is replaced."""
     now_announced = announcement(webinar)
 
     def tell(seats: list[Seat]) -> None:
@@ -96,7 +96,7 @@ def _announce(webinar: Webinar) -> int:
 
 
 def _remind(webinar: Webinar, now: datetime) -> int:
-    """Remind whoever asked before the reminder's time."""
+    """Remind the people who asked before the reminder's time."""
     if webinar.withdrawn or webinar.starts_at is None:
         return 0
     remind_at = webinar.starts_at - timedelta(minutes=settings.EFIR.remind_min)
@@ -137,7 +137,7 @@ def _enqueue_once(
 def _for_each_chunk(waiting: QuerySet[Seat], tell: Callable[[list[Seat]], None]) -> int:
     """Call `tell` with the locked seats, each chunk in a transaction, until none waits. Return their number."""
     count = 0
-    while waiting.exists():  # the usual answer is no, and needs no lock
+    while waiting.exists():  # usually there is none, and this check needs no lock
         with transaction.atomic():
             seats = list(waiting.select_for_update(of=("self",), no_key=True).order_by("pk")[:CHUNK])
             if not seats:  # another worker was faster

@@ -1,4 +1,4 @@
-"""Processing updates from Telegram: each once. Of strangers only the update's number is stored."""
+"""Process updates from Telegram, each once. For unknown people only the update's id is stored."""
 
 from __future__ import annotations
 
@@ -36,11 +36,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer in the chat: HTML of the Bot API, and buttons as (label, absolute address).
+    """A reply in the chat: HTML of the Bot API, and buttons as (label, absolute address).
 
-    choices: buttons as (label, data), of which one is to be pressed.
-    callback_id: the press of such a button that this answers.
-    seldom: it answers no command, so nobody needs it twice in a minute.
+    choices: buttons as (label, data), of which one is to be pressed. callback_id: the press of such a button that this
+    answers. seldom: it replies to no command, so it is sent at most once a minute.
     """
 
     chat_id: int
@@ -161,7 +160,7 @@ def _use(invitation: LinkToken, chat_id: int) -> Reply:
 
 
 def _ask_before_move(chat: TelegramChat, invitation: LinkToken) -> Reply:
-    """Ask whether the chat is to leave its account: the link may be a stranger's."""
+    """Ask whether to move the chat from its account, because the link may be somebody else's."""
     ask_before_use(invitation, chat.chat_id)
     text = gettext(
         "Этот чат привязан к аккаунту «%(old)s». Ссылка, которую вы открыли, привяжет его к другому аккаунту — "
@@ -192,7 +191,7 @@ def _on_press(query: Json) -> Reply | None:
 
 
 def _answer_in_words(chat_id: int, text: str) -> Reply | None:
-    """Take a written yes or no as the answer to the question that waits in this chat."""
+    """Use a written yes or no as the answer to the pending question in this chat."""
     word = text.strip(" .!").casefold()
     if word not in YES | NO:
         return None

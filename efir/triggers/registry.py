@@ -66,7 +66,7 @@ def append_only(table: str, name: str, code: str, unique: tuple[str, ...] = ()) 
 
 
 def install(using: str = "default") -> None:
-    """Replace this project's triggers by the registered ones, in one transaction: it is faster and leaves no gap."""
+    """Replace this project's triggers by the registered ones, in one transaction, so that no rule is ever missing."""
     connection = connections[using]
     with transaction.atomic(using=using), connection.cursor() as cursor:
         drop(using)

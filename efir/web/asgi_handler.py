@@ -1,7 +1,7 @@
 """Django's ASGI handler with one thread for a request.
 
-Django's own takes every middleware and every signal of a synchronous project to a thread by itself: some thirty hops
-between the event loop and a thread that is started for the request, with a new connection to the database.
+Django's own takes every middleware and every signal of a synchronous project to a thread by itself: some thirty
+switches between the event loop and a thread that is started for the request, with a new connection to the database.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from efir.web.request_metrics import TO_KEEP
 Receive: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
 
 # Threads are started as they are needed and kept with their connections, of half a megabyte each with SQLite. Most of
-# them wait: for the database, which may be away for ten seconds, or for a password's hash.
+# them wait for the database, which may be unreachable for ten seconds, or for a password's hash.
 THREADS = 32
-# Pages that are only read. With SQLite they never wait, and more threads only take Python's lock from each other at
-# each query: two answer half as many again as 32.
+# Pages that are only read. With SQLite they never wait, and more threads only compete for Python's global lock at each
+# query: two threads answer half as many again as 32.
 READING_THREADS = 2
 READING_METHODS = frozenset({"GET", "HEAD"})
-# For requests that must not wait behind a rush of others: the pages that the edge keeps for everybody, and the answers
-# by which a load balancer decides whether this process is well.
+# For requests that must not wait behind a rush of others: pages that the edge caches, and the health checks of a load
+# balancer.
 RESERVED_THREADS = 4
 RESERVED_PATHS = frozenset({"/healthz", "/metrics"})
 
@@ -48,11 +48,11 @@ class OneThreadHandler(ASGIHandler):
         BaseHandler.__init__(self)
         self.load_middleware(is_async=False)
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="efir-django")
-        # PostgreSQL may keep a page waiting, for the network or while it is away.
+        # With PostgreSQL a page may wait, for the network or while the server is unreachable.
         threads = READING_THREADS if settings.EFIR.is_sqlite else THREADS
         reading = ThreadPoolExecutor(threads, thread_name_prefix="efir-django-reading")
         reserved = ThreadPoolExecutor(RESERVED_THREADS, thread_name_prefix="efir-django-reserved")
-        # Not a bare `run_in_executor`: the thread gets the context of the log, asynchronous views the event loop.
+        # Not a plain `run_in_executor`: the thread needs the log's context, and asynchronous views the event loop.
         self._respond_in_thread = sync_to_async(self._respond, thread_sensitive=False, executor=pool)
         self._respond_reading = sync_to_async(self._respond, thread_sensitive=False, executor=reading)
         self._respond_soon = sync_to_async(self._respond, thread_sensitive=False, executor=reserved)

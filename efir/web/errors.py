@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from efir.lib.postgresql.errors import is_read_only
 from efir.web.shortcuts import prefers_html
 
-# A busy or restarting database is usually back by then.
+# A busy or restarting database is usually available by then.
 RETRY_AFTER_S = 10
 
 

@@ -1,6 +1,6 @@
-"""The renderer of forms: an `<input>` is formatted, where Django renders three templates for each.
+"""The renderer of forms: it formats an `<input>` directly, for which Django renders three templates.
 
-That made up an eighth of the time of an account's page. Everything else is rendered by Django's templates.
+Those took an eighth of the time of an account's page. Everything else is rendered by Django's templates.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ INPUTS = frozenset(
 
 
 class FormRenderer(DjangoTemplates):
-    """Renders what Django's own renderer does, to the byte."""
+    """Gives the same output as Django's renderer, to the byte."""
 
     def render(self, template_name: str, context: dict[str, Any], request: HttpRequest | None = None) -> str:
         """Return the HTML of a widget, a field or a form."""

@@ -1,7 +1,7 @@
-"""What a page that is cached for many visitors has in the place of what is each visitor's own.
+"""Remove a visitor's own data from a page that is cached for many visitors.
 
-Its form tokens are a placeholder, which the edge replaces for each of them. It shows no messages but those of a cookie
-that all these visitors have: others stay for the next page that Django makes.
+Its form tokens are a placeholder, which the edge replaces for each visitor. It shows only messages of a cookie that all
+these visitors have; others wait for the next page that Django renders.
 """
 
 from __future__ import annotations
@@ -24,6 +24,6 @@ def for_everybody(request: HttpRequest) -> dict[str, Any]:
     """Give a page that is rendered for the cache the placeholder as its `csrf_token`, and no messages of a session."""
     if not getattr(request, "scope", {}).get(TO_KEEP):
         return {}
-    # Of the messages only those of the cookie, which the edge then sends with the request.
+    # Only the messages of the cookie, which the edge sends with the request.
     shown = {} if HostCookieStorage.cookie_name in request.COOKIES else {"messages": ()}
     return {"csrf_token": PLACEHOLDER, **shown}

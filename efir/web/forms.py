@@ -1,4 +1,4 @@
-"""Form fields that clean what was pasted or typed before they judge it; every form is made of these."""
+"""Form fields that clean input before they validate it; every form uses these."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django import forms
 
 from efir.lib.text import clean_line, clean_text, clean_token, clean_url
 
-# Longer text is refused for its length anyway, and cleaning takes a step for each sign.
+# Longer text is refused for its length anyway, and the time of cleaning grows with the length.
 MAX_CLEANED = 20_000
 
 
@@ -19,7 +19,7 @@ class CleanedField(forms.Field):
         return clean_token(text)
 
     def to_python(self, value: Any) -> Any:
-        # NUL is in no text that somebody typed or copied: the validators refuse it.
+        # NUL never comes from typing or copying: the validators refuse it.
         if isinstance(value, str) and len(value) <= MAX_CLEANED and "\x00" not in value:
             value = self.clean_pasted(value)
         return super().to_python(value)
@@ -52,7 +52,8 @@ class TokenField(CleanedField, forms.CharField):
     """A login, a number, a code: no text for people."""
 
     def widget_attrs(self, widget: forms.Widget) -> Any:
-        # A browser would cut off what is pasted with blanks, brackets or a scheme before it is cleaned.
+        # With a maximum length the browser would cut off pasted text with blanks, brackets or a scheme before it is
+        # cleaned.
         return {name: value for name, value in super().widget_attrs(widget).items() if name != "maxlength"}
 
 

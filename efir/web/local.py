@@ -1,4 +1,4 @@
-"""Requests that come straight from this machine, for endpoints that are not for the public."""
+"""Detect requests that come directly from this machine, for endpoints that are not public."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real
 
 
 def is_from_this_machine(request: HttpRequest) -> bool:
-    """Return whether a program on this machine asks, and no proxy on behalf of somebody else."""
+    """Return whether the request comes from a program on this machine, not through a proxy."""
     if any(name in request.headers for name in FORWARDED):
         return False
-    # The Host, too: a page that rebinds its own name to 127.0.0.1 must not read it through somebody's browser.
+    # Check the Host, too: a page that rebinds its own name to 127.0.0.1 (DNS rebinding) must not read it through a
+    # browser.
     host = urlsplit(f"//{request.get_host()}").hostname or ""
     return is_this_machine(request.META.get("REMOTE_ADDR", "")) and is_this_machine(host)
 

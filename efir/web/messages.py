@@ -18,7 +18,7 @@ class HostCookieStorage(CookieStorage):
 
     @classmethod
     def read(cls, value: str) -> tuple[Hashable, ...]:
-        """Return what the messages of this value of the cookie show, or () if it is not ours or the session has more.
+        """Return the texts of the messages in this cookie value, or () if it is not valid or the session has more.
 
         The value itself differs from second to second, because it is signed with its time.
         """

@@ -1,4 +1,4 @@
-"""The page that a browser shows without a network, and the service worker that stores it there."""
+"""The page that a browser shows without a network, and the service worker that stores it in the browser."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def page(request: HttpRequest) -> HttpResponse:
 def worker(request: HttpRequest) -> HttpResponse:
     """Send the service worker; it is at the root, so that it may respond for every page.
 
-    It contains a hash of what it stores. So with a new release, another logo or another language its text changes, and
-    the browser installs the new one.
+    It contains a hash of the files that it stores. So with a new release, another logo or another language its text
+    changes, and the browser installs the new one.
     """
     addresses = [reverse("offline"), *map(static, FILES)]
     html = render_to_string(PAGE, CONTEXT, request)

@@ -55,19 +55,19 @@ LIMITS: dict[str, Limit] = {
     "code_failures_account": Limit(20, 15 * MINUTE_S, "login"),
     # Warnings to the owner that somebody guesses their codes.
     "guessing_told": Limit(1, HOUR_S, "login"),
-    # Attempts in a browser that has logged in before; the three limits above do not lock it out.
+    # Attempts in a browser that has logged in before, which the three limits above do not lock out.
     "login_known_browser": Limit(10, 15 * MINUTE_S, "browser"),
-    # New accounts: a hall of people behind one router signs up within an hour; a script cannot go on all night.
+    # New accounts: enough for hundreds of people behind one router within an hour, but not for a script.
     "sign_up": Limit(300, HOUR_S, "address", _SIGN_UPS),
-    # Answers that a login is taken: nobody can find out by a list which logins exist. Beyond it the answer is a
-    # sentence that does not say so, and other sign-ups go on.
+    # Responses that a login is taken, so that a list cannot be used to find out which logins exist. Beyond it the page
+    # no longer says so, and other sign-ups are not affected.
     "sign_up_taken_address": Limit(20, HOUR_S, "address"),
     "sign_up_taken_account": Limit(20, HOUR_S, "login"),
-    # Requests for a password link; one person needs few.
+    # Requests for a password link; a person needs few.
     "password_reset": Limit(3, 15 * MINUTE_S, "login and address", _RESETS),
     # Links for one login, whoever asks; a request over this limit gets the usual answer, so that it tells nothing.
     "password_reset_account": Limit(10, HOUR_S, "login"),
-    # Forms that ask a logged-in person for the password, which nobody at an open page may guess.
+    # Forms that ask a logged-in person for the password, so that somebody at an open page cannot guess it.
     "own_password": Limit(20, HOUR_S, "person", _TRY_LATER),
     "own_data": Limit(10, HOUR_S, "person", _TRY_LATER),
     # Each link is a row of the database, and each test a message of the bot.
@@ -82,7 +82,7 @@ log = structlog.get_logger(__name__)
 
 
 def note_failed_login(request: HttpRequest) -> None:
-    """Tell the edge that this request was a guess at an account. Without the edge (in a test) it does nothing."""
+    """Report a failed login of this request to the edge. Without the edge (in a test) it does nothing."""
     scope = getattr(request, "scope", {})
     scope.get(FAILED_LOGINS, []).append(True)
 

@@ -11,7 +11,7 @@ from django.utils.deprecation import MiddlewareMixin
 
 from efir.lib.asgi import Headers
 
-# Features that no framed player needs, and of the pages only the studio (see `permissions_policy`). Only names that
+# Features that no framed player needs, and only the studio among the pages (see `permissions_policy`). Only names that
 # Chromium knows: others cause console warnings.
 DENIED = (
     "accelerometer",

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from efir.hooks.actions import ActionRefused, Code
 from efir.lib import clock, ids
 
-# For what never changes under its address, because the address says what is in it.
+# For content that never changes at its address, because the address contains a digest.
 CACHE_FOREVER = "public, max-age=31536000, immutable"
 
 View: TypeAlias = Callable[..., HttpResponseBase]
@@ -97,7 +97,7 @@ def refused_json(refused: ActionRefused, **more: Any) -> JsonResponse:
 def redirect_with_message(
     request: HttpRequest, address: str, text: str, *, error: bool = False, warning: str = ""
 ) -> HttpResponse:
-    """Redirect to `address`, whose page shows `text` and a `warning` about what looks wrong."""
+    """Redirect to `address`, whose page shows `text` and an optional `warning`."""
     (messages.error if error else messages.success)(request, text)
     if warning:
         messages.warning(request, warning)

@@ -18,7 +18,7 @@ from efir.lib import clock
 from efir.lib.setting_kinds import time_zone_name
 from efir.web.forms import TokenField
 
-# The zones that stand first, each by the city that people know it by.
+# The zones at the top of the list, each by the city that people know it by.
 CITIES = {
     "Europe/Kaliningrad": gettext_noop("Калининград"),
     "Europe/Moscow": gettext_noop("Москва"),
@@ -109,14 +109,14 @@ def _places() -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _names_by_city() -> dict[str, str]:
-    """Map what people write, in lower case, to names. The zones of `CITIES` take precedence, in both languages."""
+    """Map city names in lower case to zone names. The zones of `CITIES` take precedence, in both languages."""
     ordered = (*_places(), *CITIES)
     by_city = {place.rsplit("/", 1)[-1].replace("_", " ").casefold(): place for place in ordered}
     by_name = {place.casefold(): place for place in ordered}
     return by_city | by_name | {city.casefold(): zone for zone, city in CITIES.items()}
 
 
-# Two languages, today and yesterday: an offset may change overnight.
+# Two languages, and today and yesterday, because an offset may change overnight.
 @lru_cache(maxsize=4)
 def _options(language: str, day: date) -> SafeString:
     """Return the options in one language, with the offsets of a day: the known cities first, then all places."""

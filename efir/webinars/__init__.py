@@ -1,4 +1,4 @@
 """Core: the webinar and its lifecycle, the two inbound hooks, seats, the schedule, the speaker's page.
 
-The only package that writes a webinar's status or the visibility of its call-to-action.
+This is the only package that writes a webinar's status or the visibility of its call-to-action.
 """

@@ -1,4 +1,4 @@
-"""Absolute URLs, for what is read outside this site: calendars, link previews, search engines, messages."""
+"""Absolute URLs, for readers outside this site: calendars, link previews, search engines, messages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def share_image_url(webinar: Webinar) -> str:
 
 
 def calendar_path(path: str) -> str:
-    """Return the path with the current language: a calendar program asks again without anybody's cookies."""
+    """Return the path with the current language, because a calendar program sends no cookies."""
     return f"{path}?{urlencode({'lang': translation.get_language()})}"
 
 

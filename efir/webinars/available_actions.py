@@ -1,4 +1,4 @@
-"""Which actions the control panel offers for a webinar now, and why not the others."""
+"""The actions that the control panel offers for a webinar now, and the reasons why it does not offer the others."""
 
 from __future__ import annotations
 

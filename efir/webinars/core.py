@@ -52,12 +52,13 @@ from efir.webinars.row_lock import hold, lock
 
 # The channel of LISTEN/NOTIFY that carries the ids of changed webinars between processes.
 NOTIFY_CHANNEL = "efir_webinars"
-NO_WEBINAR = 0  # an id that no webinar has: something else changed that pages show
+NO_WEBINAR = 0  # an id that no webinar has: other content of pages has changed
 
 # Fields that name a person. The audit log cannot be erased from, so it keeps that they changed, but no value.
 _PERSONAL_FIELDS = frozenset({"speaker_name"})
 
-# A press this long after another is meant: people press twice within a second, and browsers repeat a lost request soon.
+# A press this long after another is intended: accidental double presses come within a second, and browsers repeat a
+# lost request soon.
 PRESSED_TWICE = timedelta(seconds=5)
 
 # Sent after the commit, with `webinar_id` and the row `webinar` as it was written, in the process that made the change.
@@ -116,7 +117,7 @@ def resume(webinar_id: int, context: Context) -> Webinar:
 
 
 def archive(webinar_id: int, context: Context) -> Webinar:
-    """Archive a finished webinar; for the system only. The caller makes sure that every message is settled."""
+    """Archive a finished webinar; for the system only. The caller has to make sure that every message is settled."""
     return _transition_by_system(webinar_id, "archive", context)
 
 
@@ -134,7 +135,7 @@ def create(fields: Mapping[str, Any], context: Context) -> Webinar:
 def copy(webinar_id: int, context: Context) -> Webinar:
     """Create a draft with another webinar's fields and poster, but without its time.
 
-    Technical fields are copied, too, without their capability: somebody who has it set them.
+    Technical fields are copied, too, although the actor may lack their capability: somebody with it set them.
     """
     with transaction.atomic():
         authorize(context, Capability.EDIT_WEBINAR)
@@ -201,7 +202,7 @@ def update(webinar_id: int, fields: Mapping[str, Any], context: Context) -> Webi
         if webinar.state is not Status.DRAFT:
             video = changed.get("video", webinar.video)
             required = required_fields(video)
-            # A change of `video` may make an address necessary that was empty until now.
+            # A change of `video` may require an address that was empty until now.
             touched = changed.keys() | ({"player_url"} if "video" in changed else set())
             _require_filled(
                 {name: fields.get(name, getattr(webinar, name)) for name in required if name in touched}
@@ -268,7 +269,10 @@ def publish_recording(webinar_id: int, url: str, context: Context) -> Webinar:
 
 
 def withdraw_recording(webinar_id: int, context: Context) -> Webinar:
-    """Forget the address of a recording that plays no more; for the system only. Its waiting messages go on waiting."""
+    """Remove the address of a recording that no longer exists; for the system only.
+
+    Messages that wait for it keep waiting.
+    """
     if context.source is Source.WEB:
         raise ActionRefused(Code.FORBIDDEN, "only the system may withdraw a recording")
     with transaction.atomic():
@@ -353,7 +357,7 @@ def _write_ledger(webinar: Webinar, status: Status, cta_visible: bool, context: 
         moments |= {name: getattr(settings.EFIR, name) for name in ("grace_s", "settle_s", "min_watched")}
     if status is Status.FINISHED:
         moments["finished_at"] = now
-        # Whether an absent seat holder is a lead is settled now: a later change of role changes nothing.
+        # Store now whether a seat holder is a lead: a later change of role has no effect.
         leads = people_who_can(Capability.IS_LEAD).filter(pk=OuterRef("person_id"))
         Seat.objects.filter(webinar=webinar).update(held_by_lead=Exists(leads))
     _write(webinar, status=status, cta_visible=cta_visible, **moments)
@@ -377,14 +381,14 @@ def _write(webinar: Webinar, **fields: Any) -> None:
     )
     webinar.refresh_from_db()
     _notify(webinar.pk)
-    # A copy: the caller goes on with the row.
+    # A copy, because the caller may change the row.
     sent = {"webinar_id": webinar.pk, "webinar": copy_of(webinar)}
     transaction.on_commit(partial(webinar_changed.send, sender=Webinar, **sent))
 
 
 @receiver(settings_saved, dispatch_uid="efir.webinars.settings_saved")
 def _on_settings_saved(**_: Any) -> None:
-    """Let every process drop what it has cached: pages show the site's settings."""
+    """Invalidate the caches of every process, because pages show the site's settings."""
     _notify(NO_WEBINAR)
 
 

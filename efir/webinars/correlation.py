@@ -10,7 +10,7 @@ from efir.webinars.models import LedgerEntry
 
 
 def ledger_cause(entry_id: int) -> str:
-    """Return the name of a change in the logs."""
+    """Return the name of a change in log lines."""
     return f"ledger:{entry_id}"
 
 

@@ -1,4 +1,4 @@
-"""Player and chat URLs: cleaned from what the speaker pastes, and limited to what the room may show."""
+"""Clean player and chat URLs that a speaker pastes, and limit them to what the room may show."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _clean(
         is_page = is_unframable_page(url)
     except ValueError:
         raise _not_a_url() from None
-    # A provider's own code is taken at its word, and the installation vouches for the hosts that it adds.
+    # The code of a known provider is trusted, and so are the hosts that the operator added.
     if is_page and not code and host not in settings.FRAME_HOSTS - frozenset(PROVIDER_HOSTS):
         raise ValidationError(str(_CHANNEL_PAGE if is_channel_page(url) else unframable))
     if not url or url.startswith(settings.OWN_FRAMES):

@@ -108,7 +108,7 @@ def speaker_page_path(webinar_id: int) -> str:
 
 
 def state_summary(webinar: Webinar) -> dict[str, Any]:
-    """Return what a program learns of a webinar that it has just changed."""
+    """Return the state of a changed webinar for programs."""
     return {
         "webinar_id": webinar.pk,
         "status": webinar.status,

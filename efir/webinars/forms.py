@@ -85,7 +85,7 @@ class LocalMomentField(CleanedField):
 
 
 class PlayerForm(forms.Form):
-    """Where the picture comes from. By itself it is the trial of a player before anything is saved."""
+    """The source of the video. By itself it is used to try a player before anything is saved."""
 
     video = forms.ChoiceField(
         label=_("Видео"),
@@ -139,7 +139,7 @@ class WebinarForm(PlayerForm):
     starts_at = LocalMomentField(label=_("Начало"), required=False)
     time_zone = TimeZoneField(label=_("Часовой пояс"))
     length_min = IntegerField(label=_("Длительность, мин"), min_value=1, max_value=1440)
-    # Two choices, not a checkbox: one that is not checked is not sent, and what is not sent stays as it is.
+    # Two choices, not a checkbox: an unchecked checkbox is not sent, and fields that are not sent stay as they are.
     auto_publish = forms.TypedChoiceField(
         label=_("Запись своего эфира"),
         required=False,
@@ -212,7 +212,7 @@ class WebinarForm(PlayerForm):
                 field.disabled = True
             else:
                 # The value that the page showed, see `_is_changed`. The poster's template has its own, and a suggestion
-                # is written although nobody touched it.
+                # is stored even if it was not edited.
                 is_suggested = webinar is None and name == "speaker_name"
                 field.show_hidden_initial = name != "poster" and not is_suggested
 

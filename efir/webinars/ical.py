@@ -21,7 +21,7 @@ REMINDER_TRIGGER = timedelta(minutes=-15)
 def render_calendar(webinars: Iterable[Webinar], *, name: str = "") -> bytes:
     """Return an iCalendar file of published webinars.
 
-    `name` is for a subscription: what the calendar is called. It also asks programs to read it again every hour.
+    `name` is for a subscription: what the calendar is called. It also makes programs refresh it every hour.
     """
     calendar = Calendar()
     calendar.add("prodid", f"-//Efir//Webinars//{(get_language() or 'ru').upper()}")

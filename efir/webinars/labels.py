@@ -1,4 +1,4 @@
-"""Labels and messages about webinars: times, refusals, what is still missing."""
+"""Labels and messages about webinars: times, refusals, missing fields."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ REFUSALS: dict[Code, Promise] = {
 
 
 def zone_label(moment: datetime, zone: ZoneInfo) -> str:
-    """Return «МСК», the zone's abbreviation if nobody takes it for another time, or its offset («UTC+5:30»)."""
+    """Return «МСК», the zone's abbreviation if it is unambiguous, or its offset («UTC+5:30»)."""
     local = moment.astimezone(zone)
     name = local.tzname()
     if name == "MSK":
@@ -133,5 +133,5 @@ def missing_fields_message(lacking: Iterable[str]) -> str:
 
 
 def refusal_message(code: Code) -> str:
-    """Say why an action is refused, and what to do."""
+    """Return the text that says why an action is refused, and what to do."""
     return str(REFUSALS.get(code, code.value))

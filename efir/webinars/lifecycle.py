@@ -1,4 +1,7 @@
-"""The lifecycle as data: which status follows which, and which code refuses the rest. It knows no database."""
+"""The lifecycle as data: the allowed transitions, and the codes of the refusals.
+
+This module does not access the database.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ ON_AIR = (Status.LIVE, Status.PAUSED)
 
 
 class Video(models.TextChoices):
-    """Where a webinar's picture comes from: its own broadcast, a framed player, or a playlist at some address."""
+    """The source of a webinar's video: its own broadcast, a framed player, or a playlist at an address."""
 
     OWN = "own", _("свой эфир")
     EMBED = "embed", _("плеер другого сервиса")
@@ -82,7 +85,7 @@ _OUTCOMES: dict[str, dict[Status, Status | Code | None]] = {
     },
 }
 
-# Every allowed change of status; the database's triggers hold them, too.
+# Every allowed change of status; the database's triggers enforce them, too.
 TRANSITIONS = frozenset(
     (before, after)
     for outcomes in _OUTCOMES.values()
@@ -111,7 +114,7 @@ def check_cta(current: Status) -> None:
 
 # Which fields may be written in which status; all others are refused.
 _PLAYER = frozenset({"video", "player_url", "chat_url"})
-# The room's talk is changed on air, too: a flood does not wait for the end.
+# The room's talk can be changed on air, for example during a flood.
 _TALK = frozenset({"talk", "talk_hold", "talk_slow_s", "talk_words"})
 _BUSINESS = (
     _PLAYER

@@ -48,7 +48,7 @@ def _refuse_protected(fields: Iterable[str]) -> None:
 
 
 class Poster(models.Model):
-    """One poster. Its id is a digest of its files, so that a URL never comes to mean another picture.
+    """One poster. Its id is a digest of its files, so that the content of a URL never changes.
 
     `kept_at` is the time of the last upload: a poster that no webinar uses is deleted a day later.
     """
@@ -84,14 +84,14 @@ class Talk(models.TextChoices):
 
 
 class Hold(models.TextChoices):
-    """Which messages wait until somebody with `moderate_talk` has seen them."""
+    """Which messages wait until somebody with `moderate_talk` has reviewed them."""
 
     OFF = "off", _("никакие")
     FIRST = "first", _("первые сообщения каждого")
     ALL = "all", _("все")
 
 
-# A longer pause between two messages of a person would be no talk.
+# With a longer pause between two messages of a person there would be no conversation.
 LONGEST_SLOW_MODE_S = 120
 
 
@@ -208,7 +208,7 @@ class LedgerEntry(models.Model):
 
 
 class Device(models.TextChoices):
-    """What somebody with a seat means to watch on."""
+    """The device on which a person with a seat plans to watch."""
 
     PHONE = "phone", _("телефон")
     COMPUTER = "computer", _("компьютер")
@@ -218,10 +218,9 @@ class Device(models.TextChoices):
 class Seat(models.Model):
     """A booking. `held_by_lead` is written at the stop, so that a later change of role changes nothing.
 
-    remind_since: since when the person wants reminders in Telegram; None if they do not.
-    announced, announcements: what the person with reminders knows of the time (see `followup.reminders`), and how
-        often they were told of a change.
-    device: what they mean to watch on; empty if they were not asked.
+    remind_since: since when the person wants reminders in Telegram; None if they do not. announced, announcements: the
+    start that a person with reminders was last told (see `telegram.reminders`), and how often they were told of a
+    change. device: the device on which they plan to watch; empty if they were not asked.
     """
 
     webinar = models.ForeignKey(Webinar, models.PROTECT, related_name="seats")

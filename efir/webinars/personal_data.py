@@ -39,5 +39,5 @@ def _changed(person: Person) -> Iterable[Row]:
 
 @receiver(erasing, dispatch_uid="efir.webinars.erasing")
 def delete_future_seats(person: Person, **kwargs: Any) -> None:
-    """Delete an erased person's seats at webinars that have not begun; the others are history."""
+    """Delete an erased person's seats at webinars that have not begun; the others are kept as history."""
     Seat.objects.filter(person=person, webinar__status__in=[Status.DRAFT, Status.SCHEDULED]).delete()

@@ -1,4 +1,4 @@
-"""URLs as people copy them from a browser, and the URLs that show the same video or chat in a frame."""
+"""Map URLs that people copy from a browser to the URLs that show the same video or chat in a frame."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KINESCOPE = frozenset({"kinescope.io", "www.kinescope.io"})
 _YOUTUBE_VIDEO = "https://www.youtube.com/embed/{id}"
 _YOUTUBE_CHAT = "https://www.youtube.com/live_chat?v={id}&embed_domain={host}"
 _ID = re.compile(r"[\w-]+", re.ASCII)
-# What stands before a video's number where it is opened in a list.
+# The part before a video's id if it is opened from a list.
 _VIMEO_LIST = (
     r"(?:/channels/[\w-]+|/groups/[\w-]+/videos|/(?:showcase|album)/[\w-]+/video|/manage/videos|/videos?)?"
 )

@@ -1,4 +1,4 @@
-"""Locks of one webinar: one transaction changes it, or any number of them rely on it."""
+"""Locks of one webinar: exclusive for one transaction that changes it, or shared by those that rely on it."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def hold(webinar_id: int) -> Webinar:
 
 
 def _advisory_lock(function: str, webinar_id: int) -> None:
-    # Not FOR SHARE on the row: those who come one after another would get it past a speaker who waits for it. For these
-    # locks PostgreSQL has a queue. SQLite has one writer.
+    # Not FOR SHARE on the row, because a series of readers would overtake a speaker who waits to change it. For
+    # advisory locks PostgreSQL has a queue. SQLite has one writer.
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {function}(hashtextextended(%s, 0))", [f"efir.webinar.{webinar_id}"])

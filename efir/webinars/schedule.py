@@ -1,6 +1,6 @@
 """The schedule: the webinars on air, ahead and just finished.
 
-The edge, which is asked for it a thousand times a second, reads it through a `ScheduleCache`.
+The edge needs it a thousand times a second and reads it through a `ScheduleCache`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Seat, Webinar
 from efir.webinars.selectors import just_finished, on_air, upcoming
 
-# A cached schedule is dropped on every change; this limits its age if a notification is lost.
+# A cached schedule is invalidated on every change; this limits its age if a notification is lost.
 CACHE_S = 2.0
 
 

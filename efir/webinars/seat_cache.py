@@ -12,7 +12,7 @@ from efir.lib.batch_cache import BatchCache
 from efir.webinars.lifecycle import ON_AIR, Status
 from efir.webinars.models import Seat
 
-# A seat that is booked in this process is seen at once; this limits how long one of another process is not.
+# A seat that is booked in this process is seen at once; this limits the delay for a seat of another process.
 MAX_AGE = timedelta(seconds=2)
 
 
@@ -48,5 +48,5 @@ class SeatCache:
         return seats.webinar_ids if seats else frozenset()
 
     def invalidate(self, person_id: int) -> None:
-        """Drop what is known of this person."""
+        """Drop the cached seats of this person."""
         self._cache.forget(person_id)

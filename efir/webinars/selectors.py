@@ -1,4 +1,4 @@
-"""Queries for webinars: by what a person may see, and by their place in the schedule."""
+"""Queries of webinars: what a person may see, and the order of the schedule."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from efir.webinars.models import Seat, Webinar
 
 JUST_FINISHED = timedelta(hours=24)
 IN_CALENDAR_AFTER = timedelta(days=90)
-# A webinar is half a kilobyte of a feed that calendars read every hour. Two a day for the 90 days, and as many ahead.
+# A webinar takes half a kilobyte of a feed that calendars read every hour. The limit is two a day for 90 days, in each
+# direction.
 IN_CALENDAR_PAST = IN_CALENDAR_AHEAD = 180
 
 
@@ -72,8 +73,8 @@ def _booked() -> Coalesce:
 def for_calendar() -> list[Webinar]:
     """Return the published webinars of a subscribed calendar, withdrawn ones included.
 
-    Finished ones stay for 90 days: a calendar deletes an event that its feed no longer has, and people look back. Of
-    very many only the nearest are there.
+    Finished ones stay for 90 days: a calendar deletes an event that its feed no longer has, and people look at past
+    events. If there are very many, only the nearest are included.
     """
     now = clock.now()
     published = Webinar.objects.exclude(status=Status.DRAFT)

@@ -1,4 +1,4 @@
-"""The lifecycle as triggers of the database, on SQLite and on PostgreSQL.
+"""Database triggers that enforce the lifecycle, on SQLite and on PostgreSQL.
 
 They refuse an insert that is not a fresh draft, a forbidden transition, and a status or a visibility that differs from
 the ledger's latest entry. They do not stop raw SQL that forges the ledger and the row together.
@@ -25,7 +25,7 @@ _NOT_AS_WRITTEN = (
     "WHERE latest.id = (SELECT MAX(id) FROM webinars_ledgerentry WHERE webinar_id = NEW.id) "
     "AND latest.to_status = NEW.status AND latest.cta_visible = NEW.cta_visible))))"
 )
-# A step starts from the webinar's present state, and moves either the status, or on air the visibility.
+# A step starts from the webinar's present state, and changes either the status or, on air, the visibility.
 _NOT_A_STEP = (
     "(NOT EXISTS (SELECT 1 FROM webinars_webinar AS w "  # noqa: S608  # constants
     "WHERE w.id = NEW.webinar_id AND w.status = NEW.from_status AND ("

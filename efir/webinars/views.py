@@ -38,7 +38,7 @@ from efir.webinars.schedule import Schedule, booked_webinar_ids
 from efir.webinars.selectors import for_calendar, visible_webinar
 
 SCHEDULE_PATH = "/webinars/"
-# Webinars after the next one. More make a page that no telephone likes; most sites never have as many.
+# Webinars after the next one. More would make the page too heavy for phones; most sites never have as many.
 ON_A_PAGE = 30
 
 
@@ -114,7 +114,7 @@ def _calendar(request: HttpRequest, content: bytes, name: str) -> HttpResponseBa
     etag = f'"{hashlib.sha256(content).hexdigest()[:20]}"'
     headers = {
         "ETag": etag,
-        # Calendar programs ask each time, and get 304 while nothing has changed.
+        # Calendar programs revalidate each time, and get 304 while nothing has changed.
         "Cache-Control": "no-cache",
         "Vary": "Cookie",
         "Content-Disposition": f'inline; filename="{name}.ics"',
@@ -125,7 +125,7 @@ def _calendar(request: HttpRequest, content: bytes, name: str) -> HttpResponseBa
 
 @require_safe
 def poster(request: HttpRequest, digest: str, name: str) -> HttpResponse:
-    """Return one file of a poster, to everybody who knows its URL: it cannot be guessed."""
+    """Return one file of a poster. No login is needed, because the URL cannot be guessed."""
     content = read_file(digest, name)
     if content is None:
         raise Http404

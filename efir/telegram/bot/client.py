@@ -1,9 +1,9 @@
 """The Bot API client: `telegram.Bot`, with every failure as one typed exception.
 
-The library rewords Telegram's errors and makes one exception of connect timeouts and read timeouts, but the outcome
-of a call depends on the difference. So the request class below raises before the library interprets an answer. It
-also fails on an answer whose fields are not as in its own release, although the message was delivered. So the library
-sends the call, and what came of it is read from the raw answer.
+The library rewords Telegram's errors and makes one exception of connect timeouts and read timeouts, but the outcome of
+a call depends on the difference. So the request class below raises before the library interprets a response. The
+library also fails on a response whose fields differ from its own release, although the message was delivered. So the
+library makes the call, and the outcome is read from the raw response.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class _Bot(Bot):
             return await self._post(method, parameters, read_timeout=read_timeout or READ_S)
         except BotApiError:
             raise
-        except Exception as exc:  # whatever else the library may raise: nobody knows how far the call got
+        except Exception as exc:  # any other error of the library: it is unknown how far the call got
             raise BotApiError(Delivery.UNKNOWN, type(exc).__name__) from None
 
 
@@ -124,7 +124,7 @@ def _read_message_id(message: Any) -> int:
 def _read_updates(updates: Any) -> list[dict[str, Any]]:
     if not isinstance(updates, list):
         raise _unexpected(updates)
-    # An update without a number could never be acknowledged, so it would be fetched again forever.
+    # An update without an id could never be acknowledged, so it would be fetched again forever.
     return [each for each in updates if isinstance(each, dict) and isinstance(each.get("update_id"), int)]
 
 
@@ -145,7 +145,7 @@ class BotApi:
             )
             for size in (1, CONNECTIONS)
         ]
-        # Whether the last call ended in such a way that perhaps no call at all can succeed.
+        # Whether the last call failed in such a way that perhaps no call can succeed.
         self.is_in_doubt = False
         polling, calling = self._requests
         self._bot = _Bot(
@@ -207,7 +207,7 @@ class BotApi:
         )
 
     async def answer_callback(self, callback_id: str) -> None:
-        """Tell the person's Telegram that the press of a button has arrived."""
+        """Confirm to the person's Telegram client that the press of a button has arrived."""
         await self._call(bool, "answerCallbackQuery", callback_query_id=callback_id)
 
     async def delete_webhook(self) -> None:

@@ -18,7 +18,7 @@ from efir.telegram.models import DispatcherState
 TTL_S = 8.0
 # A heartbeat so far ahead was written before the clock was set back. All processes follow one clock to milliseconds.
 CLOCK_TOLERANCE = timedelta(seconds=5)
-# If the clock was a year ahead for a moment, nobody wants to hear of it for a year.
+# Limits how long it is reported, if the clock was a year ahead for a moment.
 LONGEST_CLOCK_ALARM = timedelta(days=1)
 
 log = structlog.get_logger(__name__)
@@ -26,10 +26,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class Observation:
-    """The end of somebody's lease as last seen, and since when, by this machine's stopwatch.
+    """The end of a lease as last seen, and since when, by this machine's monotonic clock.
 
-    A living holder moves the end every few seconds. If it stays the same for longer than a lease lasts, the holder is
-    gone, even if the database's clock was set back and the end lies an hour ahead.
+    A running holder moves the end every few seconds. If it stays the same for longer than a lease lasts, the holder is
+    gone, even if the database's clock was set back and the end is an hour ahead.
     """
 
     lease_until: datetime | None = None

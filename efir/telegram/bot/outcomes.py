@@ -1,4 +1,4 @@
-"""Classify the outcome of a call. The decision says what the outbox does next; nothing here does I/O."""
+"""Classify the outcome of a call. The decision says what the outbox does next; this module does no I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from efir.telegram.models import UnreachableReason
 
 # For a 429 that does not say how long to wait.
 DEFAULT_WAIT_S = 5.0
-# A longer wait is a mistake of the sender, and might not fit into a date.
+# A longer wait is an error of the server, and might not fit into a date.
 LONGEST_WAIT_S = 24 * 3600.0
 INT64 = range(-(2**63), 2**63)
 
@@ -99,7 +99,7 @@ class NotSent(_Failure):
 
 
 class OutcomeUnknown(_Failure):
-    """The message may have arrived, or not."""
+    """It is unknown whether the message arrived."""
 
 
 class TokenRejected(_Failure):
@@ -173,7 +173,7 @@ def _by_status(error: CallFailed, status: int, text: str) -> Decision:
 
 
 def unreachable_reason(description: str) -> UnreachableReason | None:
-    """Return why the chat cannot be written to, by Telegram's description; None if it does not say so."""
+    """Return why the chat cannot be written to, by Telegram's description; None if the description does not say so."""
     return next((reason for part, reason in _UNREACHABLE.items() if part in description.lower()), None)
 
 

@@ -23,7 +23,7 @@ RENEW_S = 2.0
 TAKE_OVER_S = 0.5
 # For the calls that are in progress at a stop, messages and notices side by side. A stop ends within ten seconds.
 STOP_WITHIN_S = 4.0
-# Nothing new is started so long before the lease runs out.
+# No new call is started in this time before the lease ends.
 MARGIN_S = 1.0
 
 log = structlog.get_logger(__name__)
@@ -32,8 +32,8 @@ log = structlog.get_logger(__name__)
 class Dispatcher:
     """Acts for the bot while it holds the lease.
 
-    Any number may run, in any number of processes. One acts; if it dies, another takes over within seconds. Outages
-    of the database and of Telegram are waited for. Needs a token (`settings.EFIR.telegram_token`).
+    Any number may run, in any number of processes. One acts; if it dies, another takes over within seconds. It waits
+    during outages of the database and of Telegram. Needs a token (`settings.EFIR.telegram_token`).
     """
 
     def __init__(self) -> None:
@@ -105,9 +105,10 @@ class Dispatcher:
         return True
 
     async def _release(self) -> None:
-        # The next holder does not know when each chat got its last message, so the limits must be met before.
+        # The next holder does not know when each chat got its last message, so all limits must have passed before the
+        # release.
         await asyncio.sleep(self._limiter.seconds_until_idle)
         try:
             await in_thread(lease.release, self.holder)
-        except Exception:  # it runs out by itself
+        except Exception:  # it expires by itself
             log.exception("lease_failed")

@@ -29,7 +29,7 @@ class LeaseTerm:
         self._timer = asyncio.get_running_loop().call_at(until, self._over.set)
 
     def end(self) -> None:
-        """End the term: from now on nothing new is started."""
+        """End the term: no new call is started from now on."""
         if self._timer:
             self._timer.cancel()
         self._over.set()

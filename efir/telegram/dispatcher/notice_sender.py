@@ -1,4 +1,4 @@
-"""Sending notices: the table is looked at every second, and each notice is a call of its own."""
+"""Send notices: poll the table every second, and make a call for each notice."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class NoticeSender:
                 continue
             try:
                 claimed = await in_thread(notices.claim_notices, room)
-            except Exception:  # for example, the database is away: the notices stay there
+            except Exception:  # for example, the database is unreachable: the notices stay in it
                 log.exception("notice_loop_failed")
                 continue
             for claim in claimed:
@@ -58,7 +58,7 @@ class NoticeSender:
                 decision = classify_outcome(
                     await self._api.send(claim.chat_id, message.text, message.buttons)
                 )
-            except Exception as exc:  # any failure has an outcome: the notice may have arrived
+            except Exception as exc:  # any failure counts as an unknown outcome: the notice may have arrived
                 decision = classify_outcome(exc)
             if isinstance(decision, RateLimited):
                 await self._limiter.apply_retry_after(decision.seconds)

@@ -1,4 +1,4 @@
-"""Long polling for updates: each takes effect once and is answered through the reply queue."""
+"""Poll for updates: each takes effect once and is answered through the reply queue."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from efir.telegram.dispatcher.replies import ReplyQueue
 # health must say that Telegram cannot be reached.
 POLL_S = 15
 RECOVER_S = 1.0
-# Long polling waits at the far end. If something answers at once without news, the wait is here.
+# Long polling waits at the server. If the server answers at once without updates, wait here.
 EARLY_S = 1.0
-# The wait if there is another poller or the token is rejected: a second changes nothing there.
+# The wait if there is another poller or the token is rejected, which does not change within a second.
 TROUBLE_S = 5.0
 # For the replies that are in progress when a term ends.
 END_WITHIN_S = 4.0
@@ -51,13 +51,13 @@ class UpdatePoller:
                         self._replies.put(reply, term)
             except BotApiError as exc:
                 await self._recover(exc, term)
-            except Exception:  # for example, the database is away: Telegram keeps updates for a day
+            except Exception:  # for example, the database is unreachable: Telegram keeps updates for a day
                 log.exception("polling_failed")
                 await term.wait(RECOVER_S)
         await self._replies.finish(END_WITHIN_S)
 
     async def _recover(self, error: BotApiError, term: LeaseTerm) -> None:
-        """Remove what keeps Telegram from answering, if possible, and wait."""
+        """Remove the cause of the failure (a webhook) if possible, and wait."""
         decision = classify_outcome(error)
         log.warning("updates_failed", status=error.status, outcome=type(decision).__name__)
         if error.status == 409 and "webhook" in error.description.lower():

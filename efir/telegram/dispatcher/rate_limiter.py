@@ -17,15 +17,15 @@ from efir.telegram.dispatcher.lease_term import LeaseTerm
 CHAT_GAP_S = 1.05
 # Bounds memory: beyond this, chats that are free again are forgotten.
 REMEMBERED_CHATS = 1000
-# While the outbox wants every slot, one slot in so many goes to replies: a person who links their chat during a
-# broadcast gets an answer within seconds.
+# While the outbox uses every slot, one slot in this many goes to replies, so that a person who links their chat
+# meanwhile gets a reply within seconds.
 LOW_PRIORITY_SHARE = 10
 
 log = structlog.get_logger(__name__)
 
 
 class RateLimiter:
-    """Gives each call its slot. Times are of the event loop's clock, which nobody sets back."""
+    """Gives each call its slot. Times are those of the event loop's clock, which cannot be set."""
 
     def __init__(self, rate: float) -> None:
         """`rate`: calls a second."""
@@ -63,7 +63,7 @@ class RateLimiter:
 
     @property
     def seconds_until_idle(self) -> float:
-        """In how many seconds a process that knows nothing of the calls so far may make one, if none follows."""
+        """Return after how many idle seconds another process, which knows of no earlier call, may make one."""
         latest, now = max(self._latest_slot, self._latest_call), asyncio.get_running_loop().time()
         # A slot in the future was given back. At a low rate it may be many seconds away, so it is not waited for.
         return max(0.0, CHAT_GAP_S + min(latest - now, 0.0)) if latest else 0.0

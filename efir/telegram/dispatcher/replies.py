@@ -1,4 +1,4 @@
-"""Answers to what people write to the bot. They never hold up the messages of the outbox."""
+"""Reply to people who write to the bot, without delaying the messages of the outbox."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from efir.telegram.dispatcher.lease_term import LeaseTerm
 from efir.telegram.dispatcher.rate_limiter import RateLimiter
 from efir.telegram.updates import Reply
 
-# A person who keeps writing hears once a minute, not every time, that nobody reads it.
+# A person who keeps writing is told once a minute, not every time, that nobody reads it.
 SELDOM_S = 60.0
-# The replies that wait at once. The last places are for commands, so that idle talk cannot fill the queue.
+# The maximum number of waiting replies. The last places are for commands, so that other texts cannot fill the queue.
 MAX_PENDING_TALK = 50
 MAX_PENDING = 200
 # Bounds memory: beyond this, chats that may be answered again are forgotten.

@@ -1,4 +1,4 @@
-"""Sending the outbox: claim what is due, make the calls side by side, write the outcome of each."""
+"""Send the outbox: claim due messages, make the calls concurrently, write the outcome of each."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from efir.telegram.outbox.completion import complete
 from efir.telegram.outbox.message_types import IncompleteMessage, OutgoingMessage
 
 P = ParamSpec("P")
-# What a claim will say, or why its message could not be composed.
+# The composed message of a claim, or the exception that was raised instead.
 ComposeResult: TypeAlias = OutgoingMessage | Exception
 
-# How often an empty queue is looked at.
+# How often an empty queue is polled.
 IDLE_S = 0.4
 # The wait after a failure of the database.
 RECOVER_S = 1.0
@@ -47,7 +47,7 @@ RECOVER_S = 1.0
 VERIFY_AGAIN_S = 5.0
 # Fewer than the connections of `BotApi`: replies and notices need some, too.
 CONCURRENCY = 100
-# So much work is claimed ahead of its slots, which hides the claim's own time. A crash loses no more than this.
+# This much work is claimed ahead of its slots, which hides the time of the claim. A crash affects no more than this.
 CLAIM_AHEAD_S = 0.4
 
 log = structlog.get_logger(__name__)
@@ -86,7 +86,7 @@ class Sender:
                     await term.wait(min(self._limiter.interval_s, IDLE_S))
                 elif not await self._start_calls(room, term):
                     await term.wait(self._idle_s())
-            except Exception:  # for example, the database is away: the queue stays there
+            except Exception:  # for example, the database is unreachable: the queue stays in it
                 self._errors.failed()
                 self._is_recovered = False
                 await term.wait(RECOVER_S)
@@ -101,11 +101,11 @@ class Sender:
             call.cancel()
 
     def _is_doubtful(self) -> bool:
-        """Return whether to ask for the bot's name because the last call failed, whoever made it."""
+        """Return whether to ask for the bot's name because the last call, of any part, failed."""
         return self._api.is_in_doubt and asyncio.get_running_loop().time() >= self._verify_token_at
 
     async def _verify_token(self, term: LeaseTerm) -> None:
-        """Ask Telegram for the bot's name. If it does not say, nothing can be sent, and the health says why."""
+        """Ask Telegram for the bot's name. If that fails, nothing can be sent, and the health gets the reason."""
         loop = asyncio.get_running_loop()
         if await term.wait(max(self._verify_token_at - loop.time(), 0)):
             return
@@ -119,7 +119,7 @@ class Sender:
                 "bot_not_reached", outcome=type(decision).__name__, error=getattr(decision, "error", None)
             )
             match decision:
-                case RateLimited(seconds, _):  # it is reached
+                case RateLimited(seconds, _):  # Telegram was reached
                     await self._limiter.apply_retry_after(seconds)
                 case TokenRejected(error):
                     await in_thread(lease.mark_token_rejected, error)
@@ -137,7 +137,8 @@ class Sender:
     async def _start_calls(self, room: int, term: LeaseTerm) -> bool:
         """Claim up to `room` calls and start them. Return False if nothing was due."""
         if not self._is_recovered:
-            # The term is new or the database was away: a claim may be committed that this process knows nothing of.
+            # The term is new or the database was unreachable: there may be a committed claim that this process does not
+            # know.
             await in_thread(claims.recover, self._holder, frozenset(self._attempts))
             self._is_recovered = True
         now = asyncio.get_running_loop().time()
@@ -195,7 +196,7 @@ class Sender:
                 decision = classify_outcome(
                     await self._api.send(claim.chat_id, message.text, message.buttons)
                 )
-            except Exception as exc:  # any failure has an outcome: the row must not stay in `sending`
+            except Exception as exc:  # any failure must get an outcome: the row must not stay in `sending`
                 decision = classify_outcome(exc)
             metrics.CALL.observe(time.monotonic() - started)
             metrics.SENDS.labels(type(decision).__name__).inc()
@@ -222,7 +223,7 @@ class Sender:
 
 
 def _uncomposed(failure: Exception) -> Decision:
-    if isinstance(failure, IncompleteMessage):  # what it needs may be there later
+    if isinstance(failure, IncompleteMessage):  # its data may be available later
         return NotSent(f"held back: {failure}")
     return MessageRefused(f"not composed: {type(failure).__name__}")
 
@@ -242,7 +243,7 @@ def _claim_and_compose(limit: int, holder: UUID, busy: Collection[int]) -> list[
 
 
 async def retry_until_written(work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Call `work` in a thread until the database takes it, however long that is: only this process knows the outcome.
+    """Call `work` in a thread until the database accepts it: only this process knows the outcome.
 
     Raises DataError and IntegrityError, because trying again cannot help.
     """

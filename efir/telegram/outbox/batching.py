@@ -1,7 +1,7 @@
-"""Batches: if a person has many messages of a kind from one webinar, few calls carry them all.
+"""Batch messages: if a person has many messages of a kind from one webinar, few calls send them all.
 
-A batch is made once and stays: what does not fit into its first call goes with the next, however few are left, and
-what has to be tried again goes together again.
+A batch is permanent: messages that do not fit into its first call go with the next, however few are left, and messages
+that are retried are retried together.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from efir.telegram.models import Kind, MessageBatch, MessageState, OutboxMessage
 from efir.telegram.outbox.message_types import MAX_TEXT, BatchPolicy, message_type
 from efir.telegram.outbox.queries import composable, due
 
-# More than one message holds, however short each line is. It bounds the work of finding out how many fit.
+# More than one message holds, however short each line is. It limits the work of finding out how many fit.
 MAX_FITTING = MAX_TEXT // 10
 # More than one message holds if its lines are of the usual length, some 50 characters.
 USUALLY_FITTING = 100
@@ -31,8 +31,8 @@ log = structlog.get_logger(__name__)
 def close_batches(kind: Kind, webinar_id: int, person_ids: Collection[int]) -> None:
     """Batch each person's messages of a kind from a webinar if they are many, because no more of them will come.
 
-    A claim does the same with what was not batched here. But its time grows with the number of messages, and
-    meanwhile nothing is sent to others.
+    A claim does the same with messages that were not batched here, but its time grows with their number, and meanwhile
+    nothing is sent to others.
     """
     policy = message_type(kind).batching
     if policy is None:
@@ -58,7 +58,7 @@ def batch_for(first: OutboxMessage, now: datetime) -> list[OutboxMessage]:
     """Return the messages that one call carries if `first` is due, in the order in which the text lists them.
 
     To be called before the claim's transaction, because composing takes time: no lock is held, but the batch is
-    assigned. What the claim then no longer finds in the queue is left out.
+    assigned. The claim leaves out messages that are no longer in the queue.
     """
     policy = message_type(first.kind).batching
     if policy is None:
@@ -67,7 +67,7 @@ def batch_for(first: OutboxMessage, now: datetime) -> list[OutboxMessage]:
         person_id=first.person_id,
         webinar_id=first.webinar_id,
         kind=first.kind,
-        # A message that may have arrived already never goes with one that did not.
+        # A message that may have arrived is never sent together with one that did not.
         uncertain_count=first.uncertain_count,
     )
     batch = first.batch

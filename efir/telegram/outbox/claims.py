@@ -1,4 +1,4 @@
-"""Claims: a message is committed as `sending` before its call, so that a crash never hides that it may have arrived."""
+"""Claim messages: commit each as `sending` before its call, so that a crash never hides that it may have arrived."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Claim:
         return self.messages[0].person_id
 
     def compose(self) -> OutgoingMessage:
-        """Return what the call will say, by the data of one moment. Raises IncompleteMessage.
+        """Compose the message of the call from one snapshot. Raises IncompleteMessage.
 
         The messages are read again: each query of a claim sees what was committed until then, so the claim may know
         of one message the webinar before a change and of another the webinar after it.
@@ -159,15 +159,15 @@ def mark_sending(claim: Claim, text: str) -> bool:
 
 
 def release(claim: Claim) -> None:
-    """Give back a claim of which nothing was sent."""
+    """Return a claim of which nothing was sent to the queue."""
     requeue(OutboxMessage.objects.filter(attempt_id=claim.attempt_id))
 
 
 def recover(holder: UUID, under_way: Collection[UUID]) -> int:
-    """Requeue messages claimed by this holder that it knows nothing of. Return the count.
+    """Requeue messages claimed by this holder that it does not know. Return the count.
 
-    A commit may succeed although the client sees an error, if the database goes away in the middle of it. No call
-    was begun for such a claim. `under_way`: the attempts that the holder knows.
+    A commit may succeed although the client sees an error, if the connection breaks during it. No call was begun for
+    such a claim. `under_way`: the attempts that the holder knows.
     """
     count = requeue(OutboxMessage.objects.filter(holder=holder).exclude(attempt_id__in=under_way))
     if count:

@@ -1,4 +1,4 @@
-"""Completion: the outcome of a call is written to the messages that it carried, and to no others."""
+"""Write the outcome of a call to the messages that it carried, and to no others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from efir.webinars.correlation import stop_cause
 
 FIRST_RETRY_S = 1.0
 LAST_RETRY_S = 60.0
-# Long enough for a gateway to come back, because there is only one more try.
+# Long enough for a gateway to recover, because there is only one more try.
 AFTER_UNKNOWN_S = 10.0
 
 log = structlog.get_logger(__name__)
@@ -84,7 +84,7 @@ def _write(claim: Claim, decision: Decision, text: str) -> int:
     sending = attempt.filter(state=MessageState.SENDING)
     match decision:
         case Sent(message_id):
-            # Not only `sending`: a late success is true also after the attempt was given up for lost.
+            # Not only `sending`: a late success also counts after the attempt was given up.
             carrier = claim.messages[0]
             if len(claim.messages) > 1:  # a recovery may have taken the carrier from the others
                 attempt.exclude(pk=carrier.pk).update(carried_by=carrier)
@@ -118,14 +118,14 @@ def _write(claim: Claim, decision: Decision, text: str) -> int:
             delay_s = retry_after_s(claim.messages[0].failures)
             count = _requeue(sending, error, delay_s, failures=F("failures") + 1)
         case OutcomeUnknown(error):
-            # What a person who resolves the message may find in the chat.
+            # The text that a person who resolves the message may find in the chat.
             sending.update(chat_id=claim.chat_id, text=_unless_erased(text))
             count = set_uncertain(sending, error, AFTER_UNKNOWN_S)
     return count
 
 
 def _unless_erased(text: str) -> Case:
-    """Return `text`, unless the row's text was erased since the call: the name must not come back."""
+    """Return `text`, unless the row's text was erased since the call: the name must not be restored."""
     return Case(When(text=ERASED_TEXT, then=Value(ERASED_TEXT)), default=Value(text))
 
 

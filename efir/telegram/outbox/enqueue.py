@@ -34,8 +34,8 @@ from efir.telegram.outbox.queries import release_from_future
 from efir.webinars.models import Webinar
 
 INSERT_CHUNK = 500
-# So many waiting messages are released at once: some hundredths of a second in the request of the person who publishes
-# a recording. The worker releases the rest.
+# Waiting messages that are released in one request: some hundredths of a second when a recording is published. The
+# worker releases the rest.
 RELEASE_CHUNK = 500
 # Telegram keeps an update for a day, and begins a new count after a week of silence.
 FORGET_AFTER = timedelta(days=7)
@@ -222,7 +222,7 @@ def _release(waiting: QuerySet[OutboxMessage]) -> int:
 
 
 def move_to_waiting(rows: Sequence[OutboxMessage]) -> None:
-    """Put queued messages back to waiting, because the link or the recording is gone. The caller holds their locks."""
+    """Move queued messages back to waiting, because the link or the recording is gone. The caller holds their locks."""
     _set_waiting(rows)
     OutboxMessage.objects.bulk_update(rows, ["state", "expires_at"])
 
@@ -240,12 +240,14 @@ def _set_waiting(rows: Sequence[OutboxMessage]) -> None:
 
 
 def expire() -> int:
-    """Expire what waited too long, and release what still waits for nothing. Return how many messages expired.
+    """Expire messages that waited too long, and release those that no longer have to wait.
+
+    Return how many messages expired.
 
     The worker calls this every few seconds.
     """
-    # What was more than a request releases; and a link or a recording that was committed while the message was being
-    # written went unseen by it. Each chunk is a transaction.
+    # Messages beyond the limit of a request, and messages that were written at the same moment as the link or the
+    # recording was committed. Each chunk is a transaction.
     is_reachable = Exists(_reachable().filter(person_id=OuterRef("person_id")))
     is_published = Exists(_published().filter(pk=OuterRef("webinar_id")))
     for waiting in (

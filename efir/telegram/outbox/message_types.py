@@ -21,7 +21,7 @@ _TAG = re.compile(r"<[^>]*>")
 
 
 class IncompleteMessage(Exception):
-    """A message that would go out without a text, or with a button that leads nowhere."""
+    """Raised for a message without a text, or with a button without an address."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Queries over the outbox: what is due and in which order, what is still to be sent, how many are in each state."""
+"""Queries of the outbox: due messages and their order, unsettled messages, counts by state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from efir.lib.compiled_query import CompiledQuery, Parameter
 from efir.telegram.models import MessageState, OutboxMessage
 from efir.telegram.outbox.message_types import batch_policies
 
-# The states that a message leaves by itself.
+# The states that a message leaves without a decision of a person.
 UNSETTLED = (
     MessageState.WAITING_RECORDING,
     MessageState.WAITING_LINK,
@@ -50,7 +50,7 @@ def first_of_each_person(
     read in this order and each person looked up once, so that one with thousands of messages costs no more than others.
     """
     if not exclude_person_ids and not _ANY_DUE.rows(now=now):
-        return []  # as a rule: the queue is looked at several times a second
+        return []  # the usual case: the queue is polled several times a second
     seen, found = set(exclude_person_ids), list[tuple[int, int, int]]()
     reached: tuple[int, ...] = ()
     while sum(order <= reached for order in found) < limit:

@@ -1,4 +1,4 @@
-"""Decisions of people about messages that did not surely arrive: send again, or say that they arrived.
+"""Decisions of people about failed and uncertain messages: send again, or mark as delivered.
 
 The automatic retry after a failed call is in `efir.telegram.outbox.completion`.
 """
@@ -41,9 +41,9 @@ def retry(messages: QuerySet[OutboxMessage], context: Context) -> int:
 
 @transaction.atomic
 def resolve(messages: QuerySet[OutboxMessage], delivered: bool, context: Context) -> int:
-    """Settle the uncertain messages among these: they arrived, or they are queued again. Return how many.
+    """Resolve the uncertain messages among these: mark them as delivered, or queue them again. Return how many.
 
-    One call has one outcome, so the decision also holds for whatever else that call carried. Raises ActionRefused if
+    One call has one outcome, so the decision also applies to the other messages of that call. Raises ActionRefused if
     the actor lacks `retry_delivery`.
     """
     authorize(context, Capability.RETRY_DELIVERY)

@@ -1,8 +1,8 @@
 """The process that decodes one upload from standard input, with limits.
 
-It is started as `python -m efir.webinars.posters.child PARENT KIND`. PARENT is the number of the process that asks,
-KIND is `poster` or `logo`. The answer is one JSON object on standard output:
-the rendered files in base64, or the code of the refusal.
+It is started as `python -m efir.webinars.posters.child PARENT KIND`. PARENT is the id of the parent process, KIND is
+`poster` or `logo`. The answer is one JSON object on standard output: the rendered files in base64, or the code of the
+refusal.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ import sys
 
 from efir.lib.child_limits import limit_child
 
-# A picture of a phone takes half a second; a machine may be several times slower.
+# A photo from a phone takes half a second; a machine may be several times slower.
 CPU_S = 5
 TIMEOUT_S = 12
 MEMORY_BYTES = 300 * 2**20
 
 
 def limit() -> None:
-    """Limit this process for good."""
+    """Limit this process permanently."""
     limit_child(resource.RLIMIT_AS, MEMORY_BYTES)
     signal.alarm(TIMEOUT_S)
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
 
 
 def main() -> None:
-    """Answer for the upload on standard input."""
+    """Decode the upload on standard input, and print the result."""
     limit()
-    if os.getppid() != int(sys.argv[1]):  # whoever asked was gone before the limits were set
+    if os.getppid() != int(sys.argv[1]):  # the parent had ended before the limits were set
         return
     from django.core.exceptions import ValidationError
 

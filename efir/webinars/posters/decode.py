@@ -86,11 +86,11 @@ def decode_image(content: bytes, *, logo: bool = False) -> Image.Image:
 
     A logo may be smaller than a poster, and keeps its transparency.
 
-    To be called in a process of its own with limits: `efir.webinars.posters.child`.
+    Call it in a child process with limits: `efir.webinars.posters.child`.
     """
     check_signature(content)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of large sizes, which are checked here
+        warnings.simplefilter("ignore")  # Pillow warns of large images, whose size is checked here
         image = _open(content, logo=logo)
         try:
             profile = image.info.get("icc_profile")

@@ -21,10 +21,10 @@ from efir.site_settings.logo import ICON, LOGO, TOUCH_ICON
 from efir.webinars.posters.decode import check_signature, refusal
 from efir.webinars.posters.formats import HEIGHT, SHARE_HEIGHT, SHARE_IMAGE, SHARE_WIDTH, WIDTH, WIDTHS
 
-LOGO_BOX = (640, 96)  # three times the size in the header
+LOGO_BOX = (640, 96)  # three times the size in the site's header
 ICON_SIZE, TOUCH_ICON_SIZE = 64, 180
-TARGET_FILE_BYTES = 250_000  # reached by lowering the quality of a grainy picture
-# Longer than the child lives by its own limits, which also hold if this process is killed.
+TARGET_FILE_BYTES = 250_000  # grainy pictures get a lower quality to reach it
+# Longer than the child's own limits, which also apply if this process is killed.
 ANSWER_WITHIN_S = 15
 _QUALITIES = (82, 70, 55, 40)
 # Each takes up to `child.MEMORY_BYTES`. A file that takes all its time must not hold up another's.
@@ -44,10 +44,10 @@ class RenderedPoster:
 def render_upload(content: bytes, *, kind: Literal["poster", "logo"] = "poster") -> RenderedPoster:
     """Render an uploaded file with `render_image` or `render_logo`. Raises ValidationError that says what to do.
 
-    A child process with limits decodes it: nothing in a hostile file costs this process time or memory.
+    A child process with limits decodes it: a malicious file costs this process neither time nor memory.
     """
     check_signature(content)
-    # Without the settings: what decodes a stranger's file must know no secret.
+    # Without the settings: a process that decodes untrusted files must not have secrets.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("EFIR_")}
     command = [sys.executable, "-m", "efir.webinars.posters.child", str(os.getpid()), kind]
     with _decoders:

@@ -1,4 +1,4 @@
-"""A webinar for readers outside this site: search engines, link previews, calendars."""
+"""Describe a webinar for search engines, link previews and calendars."""
 
 from __future__ import annotations
 
