@@ -11,6 +11,8 @@ _STEP = 0.01  # of lightness
 # The surfaces of efir.css with text in the accent colour that are the hardest to read.
 _LIGHT_SURFACE, _DARK_SURFACE = "#efedf8", "#242236"
 _WHITE, _BLACK, _DARK_BACKGROUND = "#ffffff", "#000000", "#1a1928"
+# The colours of efir.css for muted text, which stands on tinted surfaces, too.
+_LIGHT_MUTED, _DARK_MUTED = "#5c5975", "#aeabc6"
 _HEX = re.compile(r"#?([0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
 
 
@@ -43,26 +45,26 @@ def contrast(one: str, other: str) -> float:
 def light_theme(colour: str) -> Accent:
     """Return the accent on light pages: the colour, or the nearest darker one that can be read."""
     accent = _until_readable(colour, _LIGHT_SURFACE, -_STEP)
-    soft = _mix(accent, _WHITE, 0.13)
+    soft = _tint(accent, _WHITE, 0.13, _LIGHT_MUTED)
     return Accent(
         accent=accent,
         strong=_until_readable(_mix(accent, _BLACK, 0.75), soft, -_STEP),
         on_accent=_WHITE,
         soft=soft,
-        glow=_mix(accent, _WHITE, 0.15),
+        glow=_tint(accent, _WHITE, 0.15, _LIGHT_MUTED),
     )
 
 
 def dark_theme(colour: str) -> Accent:
     """Return the accent on dark pages: the colour, or the nearest lighter one that can be read."""
     accent = _until_readable(colour, _DARK_SURFACE, _STEP)
-    soft = _mix(accent, _DARK_BACKGROUND, 0.22)
+    soft = _tint(accent, _DARK_BACKGROUND, 0.22, _DARK_MUTED)
     return Accent(
         accent=accent,
         strong=_until_readable(_mix(accent, _WHITE, 0.7), soft, _STEP),
         on_accent=_until_readable(_mix(accent, _BLACK, 0.25), accent, -_STEP),
         soft=soft,
-        glow=_mix(accent, _DARK_BACKGROUND, 0.2),
+        glow=_tint(accent, _DARK_BACKGROUND, 0.2, _DARK_MUTED),
     )
 
 
@@ -83,6 +85,15 @@ def _until_readable(colour: str, surface: str, step: float) -> str:
         lightness += step
         colour = _hex(colorsys.hls_to_rgb(hue, lightness, saturation))
     return colour
+
+
+def _tint(accent: str, background: str, share: float, muted: str) -> str:
+    """Return the background with at most this share of the accent: muted text and links stay readable on it."""
+    tinted = _mix(accent, background, share)
+    while share > 0 and min(contrast(muted, tinted), contrast(accent, tinted)) < MIN_CONTRAST:
+        share -= _STEP
+        tinted = _mix(accent, background, share)
+    return tinted
 
 
 def _mix(colour: str, other: str, share: float) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from efir.site_settings import colour
@@ -38,6 +41,22 @@ def test_text_can_be_read_in_both_themes(typed):
         assert all(colour.contrast(theme.accent, surface) >= colour.MIN_CONTRAST for surface in surfaces)
         assert colour.contrast(theme.on_accent, theme.accent) >= colour.MIN_CONTRAST
         assert colour.contrast(theme.strong, theme.soft) >= colour.MIN_CONTRAST
+
+
+@given(COLOURS)
+@example("#fffff0")
+@example("#4d4dff")
+@example("#ff9999")
+def test_muted_text_and_links_can_be_read_on_tinted_surfaces(typed):
+    css = Path("efir/static/css/efir.css").read_text(encoding="utf-8")
+    for theme, muted in zip(
+        (colour.light_theme(typed), colour.dark_theme(typed)),
+        re.findall(r"--muted: (#\w+);", css),
+        strict=True,
+    ):
+        for surface in (theme.soft, theme.glow):
+            assert colour.contrast(muted, surface) >= colour.MIN_CONTRAST
+            assert colour.contrast(theme.accent, surface) >= colour.MIN_CONTRAST
 
 
 def test_readable_colour_stays():
