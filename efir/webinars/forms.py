@@ -101,7 +101,12 @@ class PlayerForm(forms.Form):
     )
 
     def clean_player_url(self) -> str:
-        return clean_player_url(self.cleaned_data["player_url"])
+        try:
+            return clean_player_url(self.cleaned_data["player_url"])
+        except ValidationError:
+            if self.cleaned_data.get("video") == Video.OWN:
+                return ""  # the page hides the field then, so nobody could correct it
+            raise
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}

@@ -617,6 +617,16 @@ def test_copy_keeps_every_field_that_the_form_has(admin, make_webinar):
     assert {name: getattr(copied, name) for name in kept} == kept
 
 
+def test_bad_address_left_in_the_hidden_field_does_not_stop_an_own_broadcast(speaker, make_webinar):
+    fields = {"video": "own", "player_url": "https://nowhere.example/live"}
+    created = {"title": "Эфир", "time_zone": "Europe/Moscow", "length_min": "60", **fields}
+    assert speaker.post("/admin_webinar/new/", created, **HTML).status_code == 302
+    assert Webinar.objects.get().player_url == ""
+    assert speaker.post("/admin_webinar/player/", fields, **HTML).status_code == 200
+    framed = speaker.post("/admin_webinar/new/", created | {"video": "embed"}, **HTML)
+    assert framed.status_code == 400
+
+
 class TestTrialOfAPlayer:
     def page(self, client: Client, **given: str):
         answer = client.post("/admin_webinar/player/", given, **HTML)
