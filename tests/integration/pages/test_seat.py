@@ -7,6 +7,7 @@ import pytest
 from efir.accounts.capabilities import Role
 from efir.webinars import core
 from efir.webinars.models import Seat
+from tests.conftest import SYSTEM
 from tests.support.telegram import with_accepted_bot
 
 pytestmark = pytest.mark.django_db
@@ -34,6 +35,27 @@ def test_page_offers_calendar_reminder_and_one_question(client, webinar):
     assert f"/webinars/{webinar.pk}/calendar.ics" in html
     assert "Напомнить в Telegram" in html
     assert html.count('name="device"') == 3
+
+
+def test_seat_of_a_webinar_that_is_over_leads_to_its_recording(client, webinar):
+    core.core_webinar_set_status(webinar.pk, "start", SYSTEM)
+    assert f"/account/webinar_room/{webinar.pk}/" in page(client, webinar)
+    core.core_webinar_set_status(webinar.pk, "stop", SYSTEM)
+    html = page(client, webinar)
+    assert "завершён" in html
+    assert 'href="/account/webinars/"' in html
+    assert "/account/webinar_room/" not in html
+
+
+def test_seat_of_a_withdrawn_webinar_says_so(client, webinar):
+    core.update(webinar.pk, {"withdrawn": True}, SYSTEM)
+    html = page(client, webinar)
+    assert "не состоится" in html
+    assert "место есть" not in html
+    assert html.count("К расписанию") == 1
+    assert "Напомнить" not in html
+    client.post(f"/account/seats/{webinar.pk}/remind", {"on": "true"})
+    assert "Не напоминать" in page(client, webinar)  # the bot's message says that it is here
 
 
 def test_reminder_is_switched_on_and_off(client, webinar):
