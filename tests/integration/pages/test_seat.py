@@ -58,6 +58,14 @@ def test_seat_of_a_withdrawn_webinar_says_so(client, webinar):
     assert "Не напоминать" in page(client, webinar)  # the bot's message says that it is here
 
 
+def test_no_reminder_is_offered_without_a_bot(as_role, webinar):
+    candidate = as_role(Role.CANDIDATE)
+    core.book_seat(webinar.pk, candidate.person)
+    html = page(candidate, webinar)
+    assert "Напомнить" not in html
+    assert f"/webinars/{webinar.pk}/calendar.ics" in html
+
+
 def test_reminder_is_switched_on_and_off(client, webinar):
     path = f"/account/seats/{webinar.pk}/remind"
     html = client.post(path, {"on": "true"}, HTTP_ACCEPT="text/html", follow=True).content.decode()
