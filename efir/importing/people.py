@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from django.core.validators import MaxLengthValidator, validate_email
 from django.db import transaction
 
 from efir.accounts.capabilities import ROLES, Capability, Role
@@ -29,6 +29,8 @@ from efir.importing.report import FileRefused, Report, Row
 from efir.lib.text import clean_token
 
 KIND = "people"
+# Django's validator takes longer addresses than the column, and SQLite would store them.
+_fits_column = MaxLengthValidator(Person._meta.get_field("email").max_length)
 BY_OPERATOR = Context(None, Source.CLI)
 # A million users; the file is read into memory.
 MAX_BYTES = 128 * 1024 * 1024
@@ -242,6 +244,7 @@ def _clean_texts(user: User, name: str) -> None:
     try:
         if user.email:
             validate_email(user.email)
+            _fits_column(user.email)
     except ValidationError:
         user.email = ""
         user.row.note("email_unusable")

@@ -77,6 +77,8 @@ def plan_webinars(
             row.refuse("id_twice")
         elif post.id in known_ids:
             report.count(KIND, "known")
+        elif post.status in _DELETED:
+            row.note("deleted", status=post.status)  # there is nothing to correct
         else:
             try:
                 plans.append(_Reader(post, mapping, zone, row).plan())
@@ -107,8 +109,6 @@ class _Reader:
         html = post.texts.get("content:encoded", "")
         description = html_to_text(html) if len(html) <= MAX_CHARACTERS else html
         status = self._meta("status")
-        if post.status in _DELETED:
-            raise _Refused("deleted", status=post.status)
         if not title or len(title) > TITLE_MAX_LENGTH:
             raise _Refused("title_length", length=len(title), limit=TITLE_MAX_LENGTH)
         if len(description) > DESCRIPTION_MAX_LENGTH:

@@ -105,14 +105,16 @@ class SiteForm(forms.Form):
     offer_url = UrlField(label=_("Адрес предложения"), required=False, max_length=2000)
     time_zone = TimeZoneField(label=_("Часовой пояс новых вебинаров"), required=False)
     language = forms.ChoiceField(
-        label=_("Язык"), required=False, choices=[("", _("русский")), ("en", "English")]
+        label=_("Язык"), required=False, choices=[("ru", _("русский")), ("en", "English")]
     )
 
     _WITHOUT_COLUMN: ClassVar = frozenset({"logo", "logo_removed"})
 
     def __init__(self, data: Any, uploads: Any, *, site: SiteSettings) -> None:
         columns = self.base_fields.keys() - self._WITHOUT_COLUMN
-        super().__init__(data, uploads, initial={name: getattr(site, name) for name in columns})
+        initial = {name: getattr(site, name) for name in columns}
+        initial["language"] = site.language or settings.LANGUAGE_CODE
+        super().__init__(data, uploads, initial=initial)
         self.fields["time_zone"].widget.attrs["placeholder"] = settings.TIME_ZONE
         self._site = site
         self._logo = site.logo
@@ -140,6 +142,11 @@ class SiteForm(forms.Form):
             return colour.parse(accent) if accent else ""
         except ValueError:
             raise ValidationError(_("Это не цвет. Напишите шесть знаков, как #4a3fd6.")) from None
+
+    def clean_language(self) -> str:
+        """Return an empty string for the default, so that saving the page unchanged changes nothing."""
+        language: str = self.cleaned_data["language"]
+        return "" if language == settings.LANGUAGE_CODE else language
 
     def clean_offer_url(self) -> str:
         address: str = self.cleaned_data["offer_url"]

@@ -37,7 +37,7 @@ SITE_SETTINGS = {
     "offer-text": "the text of a button for people nobody invited",
     "offer-url": "the address that button opens",
     "time-zone": "the time zone of new webinars, such as Europe/Moscow",
-    "language": "the language for people who have chosen none: en, or empty for Russian",
+    "language": "the language for people who have chosen none: ru or en",
 }
 
 

@@ -19,6 +19,7 @@ from efir.audit.models import AuditEntry
 from efir.hooks.actions import Context, Source
 from efir.importing.models import ImportedRecord
 from efir.ops.cli.imports import write_links
+from efir.ops.verify import verify
 from tests.support.wordpress import post, user
 
 pytestmark = pytest.mark.django_db
@@ -171,6 +172,12 @@ def test_name_and_address_that_cannot_be_used(run_import):
     assert [reason for _, reason in done.reasons] == ["name_unusable", "email_unusable", "name_unusable"]
     person = Person.objects.get(login="user1@example.org")
     assert (person.name, person.email) == ("user1", "user1@example.org")
+
+
+def test_address_longer_than_its_column_is_dropped(run_import):
+    done = run_import(users=[user(1, user_email="a" * 300 + "@example.org")])
+    assert done.reasons == [("note", "email_unusable")]
+    assert str(list(verify(with_media=False))[-1]).startswith("OK")
 
 
 def test_second_import_adds_only_who_is_new(run_import):

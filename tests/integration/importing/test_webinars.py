@@ -150,7 +150,6 @@ def test_recording_comes_over_where_it_is_mapped(run_import):
         ({"content": "ы" * 20_001}, "text_length"),
         ({"content": "ы" * 200_001}, "text_length"),
         ({"state": "planned"}, "status_unknown"),
-        ({"status": "trash"}, "deleted"),
         ({"state": "live", "start": "2026-11-23 18:45"}, "on_air"),
         ({"state": "ended", "start": "2026-12-23 18:45"}, "ended_ahead"),
     ],
@@ -160,6 +159,12 @@ def test_webinar_that_cannot_be_read_is_left_out(run_import, given, reason):
     done = run_import([post(1, title, **given), post(2)])
     assert (done.code, done.reasons) == (1, [("refused", reason)])
     assert done.findings[0]["line"] == 10
+    assert ImportedRecord.objects.get().foreign_id == "2"
+
+
+def test_deleted_post_is_left_out_without_an_error(run_import):
+    done = run_import([post(1, status="trash"), post(2)])
+    assert (done.code, done.reasons) == (0, [("note", "deleted")])
     assert ImportedRecord.objects.get().foreign_id == "2"
 
 

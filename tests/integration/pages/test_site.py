@@ -270,6 +270,21 @@ def test_command_line_shows_and_sets(capsys, tmp_path):
     assert current.current().logo in shown
 
 
+@pytest.mark.parametrize(
+    ("given", "stored", "code"), [("en", "en", 0), ("ru", "", 0), ("", "", 0), ("de", "en", 1)]
+)
+def test_language_is_named_on_the_command_line(given, stored, code):
+    current.save({"language": "en"}, BY_CLI)
+    assert main(["site", "set", "--language", given]) == code
+    assert current.current().language == stored
+
+
+def test_default_language_is_chosen_on_the_page(admin):
+    assert '<option value="ru" selected>' in page(admin, PAGE)
+    admin.post(PAGE, {"language": "ru"})
+    assert AuditEntry.objects.filter(action="site_edited").count() == 0
+
+
 @pytest.mark.parametrize("path", ["/login/", "/signup/", "/webinars/", "/consent/", "/nowhere/"])
 def test_every_page_names_the_site(path):
     current.save({"name": "Клуб"}, BY_CLI)
