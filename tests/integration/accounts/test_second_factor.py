@@ -597,7 +597,7 @@ def test_export_tells_of_it_without_the_secret(person):
 def test_owner_is_told_in_their_language(person, purpose, language):
     person.language = language
     text = notices.NoticeClaim(1, 1, purpose, 1, person).compose().text
-    assert ("Was it not you?" in text or "Did you not ask for it?" in text) is (language == "en")
+    assert ("If this was not you" in text or "If you did not ask for it" in text) is (language == "en")
 
 
 @pytest.mark.django_db(transaction=True)
