@@ -1,4 +1,4 @@
-"""Requests a second at the pages that everybody opens at seven o'clock, beside a bare "hello" on the same server.
+"""Requests a second for the pages that everybody opens before a webinar, compared with a bare "hello".
 
 In turns, so that the machine's noise meets all of them. `python -m benchmarks pages --seconds 1` is a quick look.
 """
