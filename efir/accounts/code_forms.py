@@ -20,6 +20,10 @@ from efir.web.forms import TokenField
 
 _SENTENCES: dict[Refusal, str | Promise] = {
     Refusal.WRONG: _("Код не подходит. Проверьте, что часы телефона идут верно, и введите новый код."),
+    Refusal.NO_RECOVERY_CODE: _(
+        "Такого кода восстановления нет: в нём опечатка, или он уже использован. Введите его ещё раз или возьмите "
+        "другой."
+    ),
     Refusal.USED: _(
         "Этот код уже использован. Дождитесь следующего: он сменится не позже чем через полминуты."
     ),
@@ -85,7 +89,7 @@ class CodeForm(forms.Form):
 
     def __init__(self, context: Context, person: Person, *args: Any, recovery: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._context, self._person = context, person
+        self._context, self._person, self._recovery = context, person, recovery
         self.codes_left: int | None = None
         self.fields["code"] = CodeField(**(_RECOVERY_CODE if recovery else _APP_CODE))
 
@@ -94,6 +98,8 @@ class CodeForm(forms.Form):
         try:
             self.codes_left = second_factor.check_code(self._person, code, self._context)
         except CodeRefused as refused:
+            if self._recovery and refused.why is Refusal.WRONG:
+                refused = CodeRefused(Refusal.NO_RECOVERY_CODE)
             raise ValidationError(sentence_of(refused)) from None
         return code
 

@@ -62,8 +62,9 @@ def note_wrong_code(request: HttpRequest, login: str) -> None:
 
 
 def locked_out(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-    """Answer a refused attempt, with the same page for every login; axes calls this, too."""
-    return rate_limit.too_many_requests(request, "login_failures")
+    """Answer a refused password or code, with the same page for every login; axes calls this, too."""
+    is_code = request.resolver_match is not None and request.resolver_match.url_name == "login_code"
+    return rate_limit.too_many_requests(request, "code_failures_account" if is_code else "login_failures")
 
 
 def attempted_login(request: HttpRequest, credentials: dict[str, str] | None = None) -> str:

@@ -47,6 +47,8 @@ class Refusal(Enum):
     """The reasons for which a code is not accepted."""
 
     WRONG = "wrong"
+    # As long as a recovery code, but none of those that are left: they are deleted when they are used.
+    NO_RECOVERY_CODE = "no_recovery_code"
     USED = "used"
     # The app's secret was sealed with another secret key: only recovery codes are accepted.
     UNREADABLE = "unreadable"
@@ -115,7 +117,7 @@ def _spend_recovery_code(person: Person, code: str, context: Context) -> int:
         if check_password(code, row.hash):
             break
     else:
-        raise CodeRefused(Refusal.WRONG)
+        raise CodeRefused(Refusal.NO_RECOVERY_CODE)
     with transaction.atomic():
         if not RecoveryCode.objects.filter(pk=row.pk).delete()[0]:  # another request was faster
             raise CodeRefused(Refusal.USED)

@@ -26,6 +26,10 @@ _LOCKED_OUT = _(
     "Слишком много неверных паролей или кодов. Подождите 15 минут, войдите с устройства, где вы уже входили, "
     "или задайте новый пароль: на странице входа нажмите «Забыли пароль?»."
 )
+_CODES = _(
+    "Слишком много неверных кодов. Подождите 15 минут и попробуйте ещё раз. Нет ни телефона, ни кодов восстановления? "
+    "Попросите администратора сбросить вход в два шага."
+)
 _SIGN_UPS = _("Слишком много регистраций с этого адреса. Подождите час и попробуйте ещё раз.")
 _RESETS = _("Слишком много просьб о новом пароле. Подождите 15 минут и попробуйте ещё раз.")
 _LINKS = _("Ссылок уже достаточно: откройте последнюю или возьмите новую через 10 минут.")
@@ -52,7 +56,7 @@ LIMITS: dict[str, Limit] = {
     # For one login from all addresses: many machines are no way around the first limit.
     "login_failures_account": Limit(50, 15 * MINUTE_S, "login"),
     # The same before a code: three of a million codes are right at any time, and somebody who guesses has the password.
-    "code_failures_account": Limit(20, 15 * MINUTE_S, "login"),
+    "code_failures_account": Limit(20, 15 * MINUTE_S, "login", _CODES),
     # Warnings to the owner that somebody guesses their codes.
     "guessing_told": Limit(1, HOUR_S, "login"),
     # Attempts in a browser that has logged in before, which the three limits above do not lock out.

@@ -152,7 +152,14 @@ class TestRecoveryCode:
     def test_works_once_and_says_how_many_are_left(self, person):
         code = person.recovery_codes_shown[0]
         assert second_factor.check_code(person, code, WEB) == second_factor.RECOVERY_CODES - 1
-        assert refusal(person, code) is Refusal.WRONG
+        assert refusal(person, code) is Refusal.NO_RECOVERY_CODE
+
+    @pytest.mark.parametrize("typed", ["qsgc-6tcs-pjb9", "qsgc-6tcs", "123456"])
+    def test_wrong_one_is_said_without_talk_of_the_phone(self, client, person, typed):
+        type_password(client, person)
+        page = client.post(CODE + "?recovery=1", {"code": typed}).content.decode()
+        assert "Такого кода восстановления нет" in page
+        assert "часы телефона" not in page
 
     def test_may_be_typed_without_dashes_and_in_capitals(self, person):
         code = person.recovery_codes_shown[1].replace("-", "").upper()
@@ -160,7 +167,7 @@ class TestRecoveryCode:
 
     def test_new_codes_end_the_old_ones(self, person):
         new = second_factor.replace_recovery_codes(person, WEB)
-        assert refusal(person, person.recovery_codes_shown[0]) is Refusal.WRONG
+        assert refusal(person, person.recovery_codes_shown[0]) is Refusal.NO_RECOVERY_CODE
         assert second_factor.check_code(person, new[0], WEB) == 9
 
     def test_is_stored_as_a_slow_hash(self, person, settings):
@@ -264,7 +271,11 @@ class TestGuessing:
         type_password(client, person)
         codes = [client.post(CODE, {"code": "000000"}).status_code for _ in range(11)]
         assert codes == [200] * 9 + [429] * 2
-        assert client.post(CODE, {"code": code_now(secret, clock)}).status_code == 429
+        closed = client.post(CODE, {"code": code_now(secret, clock)}, headers=HTML)
+        assert closed.status_code == 429
+        # A new password does not help.
+        assert "Попросите администратора сбросить" in closed.content.decode()
+        assert "новый пароль" not in closed.content.decode()
         # The password is closed together with the code.
         assert type_password(Client(), person).status_code == 429
 
