@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+LONG_ID = 80  # characters or bytes
 SLOW_FOLDERS = ("faults", "e2e", "browser")
 SLOW_PACKAGES = tuple(f"tests.{folder}" for folder in SLOW_FOLDERS)
 ORDER = (*SLOW_FOLDERS, "integration", "unit")
@@ -98,6 +99,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_LeftOut(), "efir-left-out")
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Shorten what is long: the id of a running test is in the environment of the processes that it starts."""
+    if isinstance(val, str | bytes) and len(val) > LONG_ID:
+        return f"{ascii(val[:LONG_ID])} of {len(val)}"
+    return None
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out what does not differ between the databases, before it is imported."""
     if not on_postgresql() or not collection_path.name.startswith("test_"):
@@ -119,6 +127,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: ORDER.index(item.path.relative_to(ROOT).parts[1]))
     if on_postgresql():
         items[:] = [item for item in items if item.get_closest_marker("one_database") is None]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fail if pytest-xdist does not know the groups: each worker would start each shared installation."""
+    if getattr(session.config.option, "loadgroup", False):
+        grouped = (item for item in session.items if item.get_closest_marker("xdist_group"))
+        if lost := next((item.nodeid for item in grouped if "@" not in item.nodeid), ""):
+            raise pytest.UsageError(
+                f"pytest-xdist does not group {lost}: install what requirements/dev.txt names"
+            )
 
 
 def _group(item: pytest.Item) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
 from io import BytesIO
 from itertools import pairwise
-from typing import Any
+from typing import Any, overload
 
 import av
 
@@ -87,14 +87,15 @@ def _sound(sound: Any, samples: int, start_s: float) -> av.AudioFrame:
     is_aac, layout = sound.codec_context.name == "aac", sound.codec_context.layout.name
     frame = av.AudioFrame("fltp" if is_aac else "s16", layout, 1024 if is_aac else 960)
     for plane in frame.planes:
-        plane.update(
-            bytes((at * 7) % 64 for at in range(plane.buffer_size))
-            if not is_aac
-            else bytes(plane.buffer_size)
-        )
+        plane.update(bytes(plane.buffer_size) if is_aac else _tone(plane.buffer_size))
     frame.sample_rate, frame.time_base = RATE, Fraction(1, RATE)
     frame.pts = samples + round(start_s * RATE)
     return frame
+
+
+@cache
+def _tone(size: int) -> bytes:
+    return bytes((at * 7) % 64 for at in range(size))
 
 
 def chunks_of(data: bytes, kind: str) -> list[bytes]:
@@ -106,9 +107,32 @@ def chunks_of(data: bytes, kind: str) -> list[bytes]:
     return [data[begin:end] for begin, end in pairwise(cuts) if begin < end]
 
 
-def record(kind: str = "mp4", seconds: float = 6, **options: Any) -> list[bytes]:
-    """Return the chunks of a recording."""
-    return chunks_of(container(kind, seconds, **options), kind)
+class Recording(Sequence[bytes]):
+    """The chunks of a recording, encoded when the first is read: to import a test costs nothing."""
+
+    def __init__(self, kind: str, seconds: float, options: dict[str, Any]) -> None:
+        self._kind, self._seconds, self._options = kind, seconds, options
+
+    @cached_property
+    def _chunks(self) -> list[bytes]:
+        return chunks_of(container(self._kind, self._seconds, **self._options), self._kind)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        return self._chunks[index]
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+
+def record(kind: str = "mp4", seconds: float = 6, **options: Any) -> Recording:
+    """Record for this long; `options` are those of `container`."""
+    return Recording(kind, seconds, options)
 
 
 def cut_evenly(data: bytes, size: int) -> list[bytes]:

@@ -17,7 +17,7 @@ from tests.support.segments import add_segment
 
 pytestmark = pytest.mark.django_db
 
-HEADER, FIRST = record(seconds=1)[:2]
+CHUNKS = record(seconds=1)
 
 
 @pytest.fixture
@@ -46,10 +46,10 @@ def refusal(action, *args, **kwargs):
 
 def test_accepted_chunk_again_changes_nothing(webinar, speaker):
     session = opened(webinar, speaker)
-    put(session, 0, HEADER)
+    put(session, 0, CHUNKS[0])
     put(session, 0, b"other bytes")
-    assert bytes(Chunk.objects.get().data) == HEADER
-    assert refusal(put, session, 2, FIRST) == "broadcast_gap"
+    assert bytes(Chunk.objects.get().data) == CHUNKS[0]
+    assert refusal(put, session, 2, CHUNKS[1]) == "broadcast_gap"
 
 
 def test_silent_sender_is_superseded_unasked(webinar, speaker, make_person, clock):
@@ -58,7 +58,7 @@ def test_silent_sender_is_superseded_unasked(webinar, speaker, make_person, cloc
     assert refusal(opened, webinar, speaker, device="b") == "broadcast_taken"
     clock.move(61)
     opened(webinar, other, device="b")
-    assert refusal(put, first, 0, HEADER) == "broadcast_superseded"
+    assert refusal(put, first, 0, CHUNKS[0]) == "broadcast_superseded"
 
 
 def test_same_browser_takes_over_its_own_session(webinar, speaker):
@@ -72,10 +72,10 @@ def test_chunks_are_taken_for_a_minute_after_the_stop(webinar, speaker, clock):
     session = opened(webinar, speaker)
     stop(webinar.pk, SYSTEM)
     clock.move(60)
-    put(session, 0, HEADER)
+    put(session, 0, CHUNKS[0])
     end_stale(webinar.pk)
     clock.move(1)
-    assert refusal(put, session, 1, FIRST) == "broadcast_over"
+    assert refusal(put, session, 1, CHUNKS[1]) == "broadcast_over"
     end_stale(webinar.pk)
     session.refresh_from_db()
     assert session.state == SessionState.ENDED
@@ -85,15 +85,15 @@ def test_abandoned_session_ends(webinar, speaker, clock):
     session = opened(webinar, speaker)
     clock.move(29 * 60)
     end_stale(webinar.pk)
-    put(session, 0, HEADER)
+    put(session, 0, CHUNKS[0])
     clock.move(31 * 60)
     end_stale(webinar.pk)
-    assert refusal(put, session, 1, FIRST) == "broadcast_over"
+    assert refusal(put, session, 1, CHUNKS[1]) == "broadcast_over"
 
 
 def test_only_the_opener_may_send_and_end(webinar, speaker, make_person):
     session, other = opened(webinar, speaker), make_person(Role.ADMIN)
-    for action, arguments in ((accept_chunk, (session.pk, 0, HEADER)), (end_session, (session.pk,))):
+    for action, arguments in ((accept_chunk, (session.pk, 0, CHUNKS[0])), (end_session, (session.pk,))):
         assert refusal(action, *arguments, webinar_id=webinar.pk, person=other) == "broadcast_unknown"
 
 
@@ -105,10 +105,10 @@ def test_broadcast_needs_room_on_the_disk(webinar, speaker, monkeypatch):
 
 def test_fault_is_told_with_the_next_chunk_until_a_container_begins(webinar, speaker):
     session = opened(webinar, speaker)
-    put(session, 0, HEADER)
+    put(session, 0, CHUNKS[0])
     BroadcastSession.objects.update(fault="times")
-    assert refusal(put, session, 1, FIRST) == "broadcast_unreadable"
-    put(session, 1, HEADER)
+    assert refusal(put, session, 1, CHUNKS[1]) == "broadcast_unreadable"
+    put(session, 1, CHUNKS[0])
 
 
 @pytest.mark.parametrize("codec", [b"V_VP8", b"V_VP9", b"hvc1"])
