@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
+import secrets
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +25,8 @@ from efir.talk import rate_limiter
 from efir.triggers import registry
 from efir.webinars import core
 from efir.webinars.models import Webinar
+from tests.support import migrated
+from tests.tiers import on_postgresql
 
 LOG_SHOWN = 6000  # characters
 PASSWORD = "efir-test-password"
@@ -30,13 +35,24 @@ SYSTEM = Context(None, Source.SYSTEM, datetime(2026, 11, 23, tzinfo=UTC))
 
 
 @pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Use the copy of the migrated database."""
+    return True
+
+
+@pytest.fixture(scope="session")
 def django_db_modify_db_settings(
     tmp_path_factory: pytest.TempPathFactory, django_db_modify_db_settings_parallel_suffix: None
 ) -> None:
-    """Use a database for each parallel run, with SQLite in a file: in memory, two threads lock each other out."""
+    """Copy a migrated database for this worker, on SQLite a file: in memory, two threads lock each other out."""
     database = connections.databases["default"]
-    if database["ENGINE"].endswith("sqlite"):
+    if on_postgresql():
+        server = os.environ["EFIR_DATABASE_URL"]
+        database["TEST"]["NAME"] = f"efir_worker_{secrets.token_hex(6)}"
+        migrated.create_database(server, database["TEST"]["NAME"], migrated.database(server))
+    else:
         database["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+        migrated.copy_file(Path(database["TEST"]["NAME"]))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import hypothesis
 
+from tests.support import migrated
 from tools.tmpfs import memory_dir
 
 KEPT = {"EFIR_DATABASE_URL"}
@@ -18,6 +19,7 @@ for name in [name for name in os.environ if name.startswith("EFIR_") and name no
     del os.environ[name]
 if in_memory := memory_dir():
     os.environ["TMPDIR"] = tempfile.tempdir = in_memory
+migrated.run_dir()
 _data_dir = tempfile.mkdtemp(prefix="efir-tests-")
 atexit.register(shutil.rmtree, _data_dir, ignore_errors=True)
 os.environ["EFIR_DATA_DIR"] = _data_dir

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LONG_ID = 80  # characters or bytes
 SLOW_FOLDERS = ("faults", "e2e", "browser")
-SLOW_PACKAGES = tuple(f"tests.{folder}" for folder in SLOW_FOLDERS)
+EVERYWHERE = "tests.conftest"  # each worker has its fixtures
 ORDER = (*SLOW_FOLDERS, "integration", "unit")
 
 # Modules in which the database takes part: locks, triggers, notifications, constraints, search, full upgrades.
@@ -102,7 +102,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Shorten what is long: the id of a running test is in the environment of the processes that it starts."""
     if isinstance(val, str | bytes) and len(val) > LONG_ID:
-        return f"{ascii(val[:LONG_ID])} of {len(val)}"
+        return f"{val[:LONG_ID]!a} of {len(val)}"
     return None
 
 
@@ -118,11 +118,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.relative_to(ROOT).parts[1] in SLOW_FOLDERS:
-            if item.get_closest_marker("smoke") is None:
-                item.add_marker(pytest.mark.slow)
-            if group := _group(item):
-                item.add_marker(pytest.mark.xdist_group(group))
+        if item.path.relative_to(ROOT).parts[1] in SLOW_FOLDERS and item.get_closest_marker("smoke") is None:
+            item.add_marker(pytest.mark.slow)
+        if group := _group(item):
+            item.add_marker(pytest.mark.xdist_group(group))
     # The longest first: at the end there must be small ones to share out.
     items.sort(key=lambda item: ORDER.index(item.path.relative_to(ROOT).parts[1]))
     if on_postgresql():
@@ -145,7 +144,9 @@ def _group(item: pytest.Item) -> str:
         return f"{state.fixture}-{item.callspec.params['language']}"  # type: ignore[attr-defined]
     fixtures = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]
     is_shared = any(
-        each.scope != "function" and each.func.__module__.startswith(SLOW_PACKAGES)
+        each.scope != "function"
+        and each.func.__module__.startswith("tests.")
+        and each.func.__module__ != EVERYWHERE
         for found in fixtures
         for each in found
     )

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser import pages
 from tests.e2e.conftest import cast, site, speaker, telegram  # noqa: F401  # fixtures
+from tests.support import migrated
 from tools.screenshots import browser
 from tools.screenshots.installations import Installations
 
@@ -33,7 +34,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def installations() -> Iterator[Installations]:
     """Run the installations filled by the fixtures of the catalogue."""
-    with Installations() as installations:
+    with Installations(make_database=migrated.copy_file) as installations:
         yield installations
 
 

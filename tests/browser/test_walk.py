@@ -52,7 +52,7 @@ def telegram() -> Iterator[tuple[FakeBotApi, str]]:
 @pytest.fixture
 def site(tmp_path, telegram) -> Iterator[Site]:
     """An empty installation with one admin, as README makes it."""
-    site = Site(tmp_path, EFIR_TELEGRAM_API=telegram[1], EFIR_TELEGRAM_TOKEN=TOKEN)
+    site = Site(tmp_path, empty=True, EFIR_TELEGRAM_API=telegram[1], EFIR_TELEGRAM_TOKEN=TOKEN)
     try:
         site.start()
         site.add("admin", "admin")

@@ -38,7 +38,7 @@ def place(tmp_path) -> Iterator[Callable[..., Site]]:
 
         def make(name: str, url: str | None = None, **environ: str) -> Site:
             (tmp_path / name).mkdir()
-            url = stack.enter_context(fresh_database()) if url is None else url
+            url = stack.enter_context(fresh_database(empty=True)) if url is None else url
             site = Site(tmp_path / name, url, **environ)
             stack.callback(site.stop)
             return site

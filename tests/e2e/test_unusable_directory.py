@@ -72,7 +72,7 @@ def test_backup_without_room_leaves_no_file(tmp_path):
     (tmp_path / "data").mkdir()
     disk = tmp_path / "disk"
     disk.mkdir()
-    site = Site(tmp_path / "data")
+    site = Site(tmp_path / "data", empty=True)
     assert site.run("migrate").returncode == 0
     script = 'mount -t tmpfs -o size=4k none "$1" && "$2" backup "$1/efir.zip"; ls -A "$1"'
     done = subprocess.run(
@@ -91,7 +91,7 @@ def test_backup_without_room_leaves_no_file(tmp_path):
 @pytest.mark.parametrize("command", ["serve", "worker"])
 def test_start_explains_an_unreachable_database(tmp_path, command):
     url = f"postgresql://efir:its-password@127.0.0.1:{free_port()}/efir"
-    done = Site(tmp_path, url).run(command)
+    done = Site(tmp_path, url, empty=True).run(command)
     assert done.returncode == 1, done.stderr
     *tries, last = done.stderr.strip().splitlines()
     assert last.startswith("efir: the database of EFIR_DATABASE_URL does not answer")
@@ -101,7 +101,7 @@ def test_start_explains_an_unreachable_database(tmp_path, command):
 
 
 def test_second_process_on_one_data_directory_is_refused(tmp_path):
-    site = Site(tmp_path)
+    site = Site(tmp_path, empty=True)
     try:
         serving = site.start("serve")
         for command in ("serve", "worker", "web"):
@@ -127,7 +127,7 @@ def test_second_process_on_one_database_is_refused(tmp_path):
         ("third", "disk/other.sqlite3"),
     ):
         (tmp_path / name).mkdir()
-        sites.append(Site(tmp_path / name, f"sqlite:///{tmp_path / file}"))
+        sites.append(Site(tmp_path / name, f"sqlite:///{tmp_path / file}", empty=True))
     first, second, third = sites
     try:
         first.start("serve")
@@ -160,8 +160,8 @@ def empty_backup(site: Site) -> Path:
 def test_database_in_another_data_directory_is_locked(tmp_path):
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-    first = Site(tmp_path / "first")
-    second = Site(tmp_path / "second", f"sqlite:///{first.data_dir / 'efir.sqlite3'}")
+    first = Site(tmp_path / "first", empty=True)
+    second = Site(tmp_path / "second", f"sqlite:///{first.data_dir / 'efir.sqlite3'}", empty=True)
     try:
         first.start("serve")
         assert f"the database {first.data_dir}/efir.sqlite3" in error_of(run_refused(second, "serve"))

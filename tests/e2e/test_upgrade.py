@@ -19,8 +19,8 @@ SESSIONS = "accounts_session"
 
 @pytest.fixture
 def earlier(tmp_path) -> Iterator[Site]:
-    with fresh_database() as url:
-        site = Site(tmp_path, url, DJANGO_SETTINGS_MODULE="efir.settings")
+    with fresh_database(empty=True) as url:
+        site = Site(tmp_path, url, empty=True, DJANGO_SETTINGS_MODULE="efir.settings")
         seeding = site.start("python", "-m", "tests.support.first_release", str(COUNT), wait=False)
         assert seeding.wait(60) == 0, site.log.read_text()[-2000:]
         yield site
@@ -79,8 +79,8 @@ def test_upgrade_keeps_every_value(earlier):
 def test_restore_upgrades_an_older_backup(earlier, tmp_path):
     before = backup_of(earlier, "before.zip")
     (tmp_path / "new").mkdir()
-    with fresh_database() as url:
-        new = Site(tmp_path / "new", url)
+    with fresh_database(empty=True) as url:
+        new = Site(tmp_path / "new", url, empty=True)
         done = new.run("restore", str(before), "--nothing-sent-since")
         assert done.returncode == 0, done.stdout + done.stderr
         assert "OK" in done.stdout

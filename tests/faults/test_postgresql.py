@@ -36,7 +36,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def place(tmp_path) -> Iterator[Site]:
-    with fresh_database() as url:
+    with fresh_database(empty=True) as url:
         site = Site(tmp_path, url)
         yield site
         site.stop()

@@ -48,6 +48,7 @@ class Installation:
         self.speaker: str = next(people)[1]
 
     def _fill(self, leads: int, others: int) -> dict[str, Any]:
+        self.site.prepare()
         command = [sys.executable, "-m", "tests.oracle.crowd", str(leads), str(others)]
         done = subprocess.run(command, env=self.site.environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-3000:]

@@ -24,6 +24,7 @@ import httpx
 import psycopg
 from psycopg import sql
 
+from tests.support import migrated
 from tests.support.fork_server import Forked, ForkServer
 
 T = TypeVar("T")
@@ -58,27 +59,31 @@ def free_port() -> int:
 
 
 @contextmanager
-def fresh_database(copy_of: str = "") -> Iterator[str]:
-    """Create a database on the server of EFIR_DATABASE_URL; yield an empty string if the tests run on SQLite.
+def fresh_database(*, copy_of: str = "", empty: bool = False) -> Iterator[str]:
+    """Create a migrated database on the server of EFIR_DATABASE_URL; yield an empty string if the tests run on SQLite.
 
-    `copy_of` is the address of another one, which nobody uses now.
+    `copy_of` is the URL of another one, which nobody uses now; an `empty` one has no tables.
     """
-    url = os.environ.get("EFIR_DATABASE_URL", "")
-    if not url.startswith("postgres"):
+    server = os.environ.get("EFIR_DATABASE_URL", "")
+    if not server.startswith("postgres"):
         yield ""
         return
+    template = "template1" if empty else copy_of.rpartition("/")[2] or migrated.database(server)
     name = f"efir_{secrets.token_hex(6)}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        template = sql.Identifier(copy_of.rpartition("/")[2] or "template1")
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), template))
-        yield url.rpartition("/")[0] + f"/{name}"
+    yield migrated.create_database(server, name, template)
+    with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 class Site:
-    """One installation: its environment, its processes, its command line."""
+    """One installation: its environment, its processes, its command line.
 
-    def __init__(self, data_dir: Path, database_url: str = "", **environ: str) -> None:
+    On SQLite its first command finds a migrated database, unless the installation is to be `empty`.
+    """
+
+    def __init__(
+        self, data_dir: Path, database_url: str = "", *, empty: bool = False, **environ: str
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data_dir = data_dir
@@ -98,12 +103,20 @@ class Site:
             **environ,
         }
         self.processes: list[Process] = []
+        self._is_prepared = empty or bool(database_url)
         self._fork_servers: list[ForkServer] = []
         self._has_other_key = False
+
+    def prepare(self, command: str = "") -> None:
+        """Copy a migrated database, once; the demo and `restore` make their own."""
+        if not self._is_prepared and command not in {"demo", "restore"}:
+            migrated.copy_file(self.data_dir / "efir.sqlite3")
+        self._is_prepared = True
 
     def start(self, *command: str, wait: bool = True) -> Process:
         """Start a long-running command (default `efir serve`) and wait until it is well."""
         program, *rest = command or ("serve",)
+        self.prepare(program)
         server = self._server(program)
         with self.log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
             if server:
@@ -140,6 +153,7 @@ class Site:
 
     def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Call the command line and wait for it."""
+        self.prepare(arguments[0])
         if server := self._server(arguments[0]):
             return server.run(arguments, stdin)
         return subprocess.run(

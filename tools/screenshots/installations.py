@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,10 +30,12 @@ class Installation:
 class Installations:
     """The installations that were started; a context manager that stops them.
 
-    `first_port` is the port of the first one, the others follow; 0 takes free ports.
+    `first_port` is the port of the first one, the others follow; 0 takes free ports. `make_database` is called with the
+    path of an installation's database, which may be made there before the installation starts.
     """
 
     first_port: int = 0
+    make_database: Callable[[Path], None] | None = None
     _running: dict[str, Installation] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
@@ -50,6 +53,8 @@ class Installations:
 
     def _start(self, fixture: str) -> Installation:
         data_dir = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="efir-screenshots-"))
+        if self.make_database:
+            self.make_database(Path(data_dir) / "efir.sqlite3")
         port = self.first_port + len(self._running) if self.first_port else _free_port()
         command = [sys.executable, "-m", "tools.screenshots.serve", fixture]
         log = self._stack.enter_context((Path(data_dir) / "log").open("w+"))
