@@ -9,26 +9,23 @@ from dataclasses import replace
 
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
 
 from benchmarks.people import SYSTEM, create_people
 from benchmarks.pipeline import classify, finished_webinar
 from benchmarks.tables import table, warn
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
-from efir.attendance import classifier, tracker
+from efir.attendance import tracker
 from efir.attendance.models import Verdict
 from efir.fake_botapi import FakeBotApi, running
 from efir.hooks.bus import emit
 from efir.hooks.events import PostWebinarRoute
 from efir.lib import clock
-from efir.lib.concurrency import in_thread
-from efir.server.worker import LET_OTHERS_WRITE_S
+from efir.server.worker import Worker
 from efir.telegram.dispatcher.dispatcher import Dispatcher
 from efir.telegram.dispatcher.lease_term import LeaseTerm
 from efir.telegram.models import OutboxMessage, TelegramChat
 from efir.webinars import core
-from efir.webinars.models import Webinar
 
 LATENCY_S = 0.3
 MESSAGES = 1000
@@ -89,13 +86,14 @@ def beside_a_large_partner(size: int, *, while_classifying: bool) -> None:
     link(bot, [large, *small])
     leads = create_people(size, prefix=f"{prefix}-of-large", inviters=[large])
     leads += create_people(SMALL_PARTNERS * OF_SMALL, prefix=f"{prefix}-of-small", inviters=small)
+    settings.EFIR = replace(settings.EFIR, settle_s=0)
     webinar = finished_webinar(leads)
     tracker.record_entries(webinar)
     if not while_classifying:
         classify(webinar)
     with running(bot) as address:
         settings.EFIR = replace(settings.EFIR, telegram_api=address)
-        terms = asyncio.run(send_while_classifying(webinar, len(small) * OF_SMALL + 2, bot))
+        terms = asyncio.run(send_while_classifying(len(small) * OF_SMALL + 2, bot))
     chats = [int(sent.params["chat_id"]) for sent in bot.sent]
     to_large = [n for n, chat_id in enumerate(chats) if chat_id == chat_of(large)]
     heard = set(chats[: to_large[1] if len(to_large) > 1 else None]) - {chat_of(large)}
@@ -135,18 +133,18 @@ class CountingDispatcher(Dispatcher):
         await super()._run_as_holder(term)
 
 
-async def classify_as_worker(webinar: Webinar) -> None:
-    """Classify chunk by chunk with the pauses of the worker."""
-    while await in_thread(classifier.classify_webinar, webinar):
-        if connection.vendor == "sqlite":
-            await asyncio.sleep(LET_OTHERS_WRITE_S)
+async def classify_as_worker() -> None:
+    """Classify what is due chunk by chunk, with the pauses of the worker."""
+    worker = Worker()
+    while await worker.classify(asyncio.Event()):
+        pass
 
 
-async def send_while_classifying(webinar: Webinar, count: int, bot: FakeBotApi) -> int:
+async def send_while_classifying(count: int, bot: FakeBotApi) -> int:
     """Run a dispatcher and the classifier until so many messages are sent. Return how often the lease was acquired."""
     dispatcher = CountingDispatcher()
     sending = asyncio.create_task(dispatcher.run())
-    classifying = asyncio.create_task(classify_as_worker(webinar))
+    classifying = asyncio.create_task(classify_as_worker())
     while len(bot.sent) < count and not sending.done():
         await asyncio.sleep(0.2)
     dispatcher.stop()

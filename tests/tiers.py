@@ -57,6 +57,7 @@ POSTGRESQL = (
     "tests/integration/attendance/test_classifier.py",
     "tests/integration/attendance/test_stats.py",
     "tests/integration/attendance/test_watching.py",
+    "tests/integration/lib/test_bulk_insert.py",
     "tests/integration/broadcast/test_recordings.py",
     "tests/integration/broadcast/test_ingest.py",
     "tests/integration/broadcast/test_low_rung.py",
@@ -141,8 +142,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def _group(item: pytest.Item) -> str:
     """Name what stays on one worker: a state's installation, or a file whose tests share fixtures; else nothing."""
     if state := getattr(item, "callspec", None) and item.callspec.params.get("state"):
-        return f"{state.fixture}-{item.callspec.params['language']}"  # type: ignore[attr-defined]
-    fixtures = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]
+        return f"{state.fixture}-{item.callspec.params['language']}"  # type: ignore[attr-defined]  # of a test with parameters
+    fixtures = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]  # of a function
     is_shared = any(
         each.scope != "function"
         and each.func.__module__.startswith("tests.")

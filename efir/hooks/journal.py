@@ -8,9 +8,7 @@ from uuid import uuid4
 from efir.hooks.events import Event
 from efir.hooks.models import JournalEntry
 from efir.lib import clock
-
-# Rows per INSERT, so that thousands of facts make several statements of a moderate size.
-INSERT_CHUNK = 500
+from efir.lib.bulk_insert import bulk_insert
 
 
 def append(events: Sequence[Event]) -> dict[tuple[int, int], int]:
@@ -19,7 +17,7 @@ def append(events: Sequence[Event]) -> dict[tuple[int, int], int]:
     All events must be of one kind.
     """
     recorded_at, batch = clock.now(), uuid4()
-    JournalEntry.objects.bulk_create(
+    bulk_insert(
         [
             JournalEntry(
                 event=event.name,
@@ -33,9 +31,8 @@ def append(events: Sequence[Event]) -> dict[tuple[int, int], int]:
             )
             for event in events
         ],
-        batch_size=INSERT_CHUNK,
         ignore_conflicts=True,
     )
-    # Django returns no ids for inserts that ignore conflicts, so the rows are found by the batch's number.
+    # An insert that ignores conflicts returns no ids, so the rows are found by the batch's number.
     entries = JournalEntry.objects.filter(batch=batch).values_list("webinar_id", "lead_id", "pk")
     return {(webinar_id, lead_id): pk for webinar_id, lead_id, pk in entries}

@@ -9,13 +9,13 @@ from datetime import timedelta
 from uuid import uuid4
 
 import structlog
-from django.db import connection
 
 from efir.attendance import classifier, tracker
 from efir.hooks.bus import retry_failed_listeners
 from efir.lib import clock
 from efir.lib.concurrency import in_thread, wait_for
 from efir.lib.log import ThrottledErrorLog
+from efir.lib.sqlite.base import pop_writers_waited
 from efir.room.auto_stop import stop_forgotten
 from efir.server.archiving import archive_settled
 from efir.server.models import WorkerHeartbeat
@@ -25,9 +25,9 @@ from efir.telegram.outbox import enqueue
 from efir.webinars.posters.store import delete_unused
 
 TICK_S = 1.0
-# Between two chunks of verdicts, twice as long as a chunk takes. SQLite has one writer. Writers queue, but the
-# dispatcher writes several times in a row and would wait for a chunk each time.
-LET_OTHERS_WRITE_S = 0.2
+# The pause after a chunk of verdicts for which another writer had to wait, in terms of the chunk's time. SQLite has one
+# writer. Writers queue, but the dispatcher writes several times in a row and would wait for a chunk each time.
+PAUSE_PER_CHUNK = 1.5
 # These jobs rarely have something to do, and a few seconds of delay do not matter.
 PERIODIC_S = 5.0
 # A worker that was killed leaves its row behind.
@@ -47,17 +47,26 @@ class Worker:
         self._retention = RetentionJob()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run the jobs every second, or without a pause while leads wait for their verdicts."""
+        """Run the jobs every second, or at once while leads wait for their verdicts."""
         while not stop.is_set():
             for job in (tracker.record_new_entries, reminders.enqueue_due, *self.periodic_jobs()):
                 await self.run_job(job)
-            has_more = await self.run_job(classifier.classify_due)
+            has_more = await self.classify(stop)
             await self.run_job(self.write_heartbeat)
-            if has_more is not True:
+            if not has_more:
                 await wait_for(stop, TICK_S)
-            elif connection.vendor == "sqlite":
-                await wait_for(stop, LET_OTHERS_WRITE_S)
         await self.run_job(self.deregister)
+
+    async def classify(self, stop: asyncio.Event) -> bool:
+        """Classify chunk by chunk until the other jobs are due. Return whether there may be more to do."""
+        until = time.monotonic() + TICK_S
+        while (started := time.monotonic()) < until and not stop.is_set():
+            pop_writers_waited()
+            if await self.run_job(classifier.classify_due) is not True:
+                return False
+            if pop_writers_waited():
+                await wait_for(stop, PAUSE_PER_CHUNK * (time.monotonic() - started))
+        return True
 
     def periodic_jobs(self) -> list[Callable[[], object]]:
         """Return the jobs of every five seconds if these are over, else nothing."""

@@ -46,3 +46,13 @@ def test_cancelled_waiter_is_skipped():
     assert not queue.enter(0.01)
     queue.leave()
     assert queue.enter(0.01)
+
+
+def test_queue_tells_once_that_somebody_waited():
+    queue = WriteQueue()
+    queue.enter(LONG_S)
+    queue.leave()
+    assert not queue.pop_has_waited()
+    queue.enter(LONG_S)
+    queue.enter(0.01)
+    assert [queue.pop_has_waited() for _ in range(2)] == [True, False]

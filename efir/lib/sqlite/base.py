@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from django.db import connection
 from django.db.backends.sqlite3 import base
 
 from efir.lib.sqlite.write_queue import WriteQueue
@@ -75,3 +76,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self._has_turn:
             self._has_turn = False
             self.writers.leave()
+
+
+def pop_writers_waited() -> bool:
+    """Return whether a writer of this process has had to wait for another one since the last call.
+
+    For a job of many transactions in a row, which then makes a pause. On another database nobody waits.
+    """
+    queue = _queues.get(str(connection.settings_dict["NAME"]))
+    return queue is not None and queue.pop_has_waited()

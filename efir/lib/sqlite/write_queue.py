@@ -18,6 +18,7 @@ class WriteQueue:
         self._guard = threading.Lock()
         self._waiting: deque[threading.Lock] = deque()
         self._is_taken = False
+        self._has_waited = False
 
     def enter(self, timeout_s: float) -> bool:
         """Wait in the queue. Return False after the time-out."""
@@ -28,6 +29,7 @@ class WriteQueue:
             turn = threading.Lock()
             turn.acquire()
             self._waiting.append(turn)
+            self._has_waited = True
         if turn.acquire(timeout=timeout_s):
             return True
         with self._guard:
@@ -43,3 +45,9 @@ class WriteQueue:
                 self._waiting.popleft().release()
             else:
                 self._is_taken = False
+
+    def pop_has_waited(self) -> bool:
+        """Return whether somebody has had to wait for a turn since the last call."""
+        with self._guard:
+            has_waited, self._has_waited = self._has_waited, False
+        return has_waited

@@ -20,6 +20,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 from efir.accounts.capabilities import people_who_can
 from efir.accounts.models import Person
 from efir.lib import clock
+from efir.lib.bulk_insert import bulk_insert
 from efir.telegram.models import (
     BotUpdate,
     Ineligible,
@@ -33,7 +34,6 @@ from efir.telegram.outbox.message_types import message_type
 from efir.telegram.outbox.queries import release_from_future
 from efir.webinars.models import Webinar
 
-INSERT_CHUNK = 500
 # Waiting messages that are released in one request: some hundredths of a second when a recording is published. The
 # worker releases the rest.
 RELEASE_CHUNK = 500
@@ -100,7 +100,7 @@ def enqueue(messages: Sequence[NewMessage]) -> None:
     ]
     expire_ineligible(rows, _lock_people(rows))
     _set_places(rows)
-    OutboxMessage.objects.bulk_create(rows, batch_size=INSERT_CHUNK, ignore_conflicts=True)
+    bulk_insert(rows, ignore_conflicts=True)
     log.info("enqueued", kinds=sorted({row.kind for row in rows}), count=len(rows))
 
 
