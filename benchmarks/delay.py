@@ -289,7 +289,7 @@ def _sending(address: str, key_frame_s: int = 2) -> Iterator[list[int]]:
             while not stopped.wait(max(0.0, began + number / FPS - time.monotonic())):
                 code = int(time.time() * 1000) % 2**24
                 drawn.append(code)
-                frame = av.VideoFrame.from_image(_draw(code))  # type: ignore[no-untyped-call]
+                frame = av.VideoFrame.from_image(_draw(code))  # type: ignore[no-untyped-call]  # PyAV's
                 frame.pts, frame.time_base = number, Fraction(1, FPS)
                 container.mux(stream.encode(frame))
                 number += 1

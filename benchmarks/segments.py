@@ -137,7 +137,7 @@ def serve(server: Server, paths: list[str]) -> tuple[float, ...]:
     command = [sys.executable, "-c", LOAD, *map(str, (server.port, VIEWERS, SECONDS, SEGMENT_BYTES)), *paths]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as load:
         assert load.stdin  # noqa: S101  # it was started with pipes
-        assert load.stdout  # noqa: S101
+        assert load.stdout  # noqa: S101  # the same
         load.stdout.readline()
         before = server.cpu_s()
         load.stdin.write("go\n")

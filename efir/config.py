@@ -9,22 +9,28 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 from efir.lib.hosts import bracketed
 from efir.lib.os_errors import describe
-from efir.lib.setting_kinds import Kind, hosts, matching, number, one_of, time_zone_name, url
+from efir.lib.private_files import create_empty, read_or_create
+from efir.lib.setting_kinds import (
+    Kind,
+    database_parameters,
+    hosts,
+    matching,
+    number,
+    one_of,
+    time_zone_name,
+    url,
+)
 
 # Hosts go into the content security policy, where a space or a semicolon would begin another directive.
 HOST = r"[a-z0-9][a-z0-9.-]*"
@@ -73,17 +79,6 @@ def setting(*args: Any, **kwargs: Any) -> Any:
     """Declare a field of `Config`; the arguments are those of `Setting`."""
     row = Setting(*args, **kwargs)
     return field(repr=not row.secret, metadata={"setting": row})
-
-
-def database_parameters(text: str) -> dict[str, Any]:
-    """Return Django's connection parameters for a database's address. Raises ValueError."""
-    if urlsplit(text).scheme not in {"sqlite", "postgresql", "postgres"}:
-        raise ValueError(text)
-    parameters: dict[str, Any] = {**dj_database_url.parse(text)}
-    # In memory each thread would have a database of its own.
-    if parameters.get("NAME") in {None, "", ":memory:"}:
-        raise ValueError(text)
-    return parameters
 
 
 DIRECTORY = Kind(lambda text: Path(text).expanduser().resolve(), "a directory that this user can write")
@@ -393,12 +388,17 @@ def read_config(environ: Mapping[str, str]) -> Config:
     if not writable:
         raise ConfigError(f"EFIR_DATA_DIR is {str(data_dir)!r}, but it must be {DIRECTORY.allowed}.")
     try:
-        values["secret_key"] = values["secret_key"] or _stored_secret_key(data_dir / KEY_FILE)
+        values["secret_key"] = values["secret_key"] or read_or_create(data_dir / KEY_FILE, new_secret_key)
     except OSError as exc:
         raise ConfigError(f"EFIR_DATA_DIR={data_dir} does not take {KEY_FILE}: {describe(exc)}") from exc
     config = Config(**values)
     if config.is_sqlite:
-        _create_privately(config.sqlite_file)
+        try:
+            create_empty(config.sqlite_file)  # before SQLite does: -wal and -shm take their mode from it
+        except OSError as exc:
+            raise ConfigError(
+                f"EFIR_DATABASE_URL: {config.sqlite_file} cannot be created: {describe(exc)}"
+            ) from exc
     return config
 
 
@@ -408,31 +408,6 @@ def secret_key_variable(environ: Mapping[str, str]) -> str:
     return next((name for name in names if environ.get(name, "").strip()), "")
 
 
-def _stored_secret_key(path: Path) -> str:
-    """Return the installation's own key, made at the first start and readable by its user alone."""
-    if not path.exists():
-        # Several processes may start at this moment: the first link wins, and the file appears as a whole.
-        with tempfile.NamedTemporaryFile("w", dir=path.parent) as file:
-            file.write(new_secret_key())
-            file.flush()
-            with suppress(FileExistsError):
-                os.link(file.name, path)
-    return path.read_text().strip()
-
-
 def new_secret_key() -> str:
     """Return a random key."""
     return secrets.token_urlsafe(64)
-
-
-def _create_privately(path: Path) -> None:
-    """Create the database's file before SQLite does, for its user alone: -wal and -shm take their mode from it.
-
-    An existing file is not opened: closing it would release the locks that SQLite holds in it.
-    """
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        return
-    except OSError as exc:
-        raise ConfigError(f"EFIR_DATABASE_URL: {path} cannot be created: {describe(exc)}") from exc

@@ -148,15 +148,32 @@ def make_person(db: None) -> Callable[..., Person]:
     return make
 
 
+def logged_in(person: Person, **kwargs: Any) -> Client:
+    """Return a client with a session of this person, which it knows as its `person`; `kwargs` are the client's."""
+    client: Any = Client(**kwargs)
+    client.force_login(person)
+    client.person = person
+    return client
+
+
+@pytest.fixture
+def visitor(make_person: Callable[..., Person]) -> Callable[..., Client]:
+    """Return a function that logs a new person in: the client knows its `person` and its session's `key`."""
+
+    def visit(role: Role = Role.CANDIDATE, **fields: Any) -> Client:
+        client: Any = logged_in(make_person(role, **fields))
+        client.key = client.session.session_key
+        return client
+
+    return visit
+
+
 @pytest.fixture
 def as_role(make_person: Callable[..., Person]) -> Callable[..., Client]:
     """Return a function that logs a new person of this role in; the client knows its `person`."""
 
     def visit(role: Role, **kwargs: Any) -> Client:
-        client = Client(**kwargs)
-        client.person = make_person(role)  # type: ignore[attr-defined]  # for the test to look at
-        client.force_login(client.person)  # type: ignore[attr-defined]
-        return client
+        return logged_in(make_person(role), **kwargs)
 
     return visit
 

@@ -84,7 +84,7 @@ class Person(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=clock.now)
     erased_at = models.DateTimeField(null=True)
-    groups = models.ManyToManyField(Group, through="Membership", related_name="people")  # type: ignore[assignment]
+    groups = models.ManyToManyField(Group, through="Membership", related_name="people")  # type: ignore[assignment]  # AbstractUser has its own
 
     objects: ClassVar[PersonManager] = PersonManager()
 

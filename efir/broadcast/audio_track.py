@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from fractions import Fraction
 from io import BytesIO
 from typing import Any
 
 import av
-from av.audio.fifo import AudioFifo
-from av.audio.resampler import AudioResampler
 
+from efir.broadcast.aac import AAC_FRAME, AacQueue
 from efir.broadcast.fragment import Frame
 
 AUDIO_RATE = 48_000  # Opus has no other
 AUDIO_BITRATE = 128_000
-AAC_FRAME = 1024  # samples
 # More than this between two Opus packets means that packets are lost or doubled; less is rounding.
 MAX_AUDIO_DRIFT = AUDIO_RATE // 10
 MAX_ROUNDING_S = 0.003
@@ -42,9 +39,9 @@ class AudioTrack:
         # Opens the encoder, which writes the AudioSpecificConfig that the init segment needs: browsers refuse "mp4a.40"
         # without the object type.
         self._encoder.start_encoding()
-        self._resampler = AudioResampler(format="fltp", layout=layout, rate=AUDIO_RATE)
-        self._fifo = AudioFifo()
-        self._next = None if skip_until < 0 else round(skip_until * AUDIO_RATE)
+        self._queue = AacQueue(self.template.codec_context.encode, AUDIO_RATE, layout)
+        if skip_until >= 0:
+            self._queue.restart(round(skip_until * AUDIO_RATE))
 
     def add(self, packet: Any, pos: int) -> None:
         """Take one packet of the container."""
@@ -52,7 +49,7 @@ class AudioTrack:
         self.positions.append((start, pos))
         if self.encoded:
             for frame in self.stream.codec_context.decode(packet):
-                for resampled in self._resampler.resample(frame):
+                for resampled in self._queue.resample(frame):
                     self._encode(resampled, start)
                     start += resampled.samples / AUDIO_RATE
             return
@@ -69,24 +66,16 @@ class AudioTrack:
         at = round(start * AUDIO_RATE)
         if at + frame.samples <= round(self._skip_until * AUDIO_RATE):
             return
-        if self._next is None:
-            self._next = at
         # The samples are counted: a packet's own time matters only if packets are missing or doubled.
-        queued = self._next + (self._fifo.samples or 0)
-        if at - queued > MAX_AUDIO_DRIFT:
-            self._fifo = AudioFifo()
-            self._next = at
-        elif queued - at > MAX_AUDIO_DRIFT:
+        end = self._queue.end
+        if end is None or at - end > MAX_AUDIO_DRIFT:
+            self._queue.restart(at)
+        elif end - at > MAX_AUDIO_DRIFT:
             return
-        frame.pts = None
-        self._fifo.write(frame)
-        while (ready := self._fifo.read(AAC_FRAME)) is not None:
-            ready.pts, ready.time_base = self._next, Fraction(1, AUDIO_RATE)
-            self._next += AAC_FRAME
-            for packet in self.template.codec_context.encode(ready):
-                pts = packet.pts
-                if not self.pending or pts > self.pending[-1].pts:
-                    self.pending.append(Frame(bytes(packet), pts, pts, AAC_FRAME, True, -1))
+        for packet in self._queue.add(frame):
+            pts = packet.pts
+            if not self.pending or pts > self.pending[-1].pts:
+                self.pending.append(Frame(bytes(packet), pts, pts, AAC_FRAME, True, -1))
 
     def take_until(self, end: float) -> list[Frame]:
         """Remove and return the packets that begin before this media time."""

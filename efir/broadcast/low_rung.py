@@ -18,7 +18,7 @@ from efir.broadcast.low_committer import LowCommitter
 from efir.broadcast.models import Segment
 from efir.lib import metrics
 from efir.lib.concurrency import in_thread, wait_for
-from efir.lib.log import ThrottledErrorLog
+from efir.lib.log import RepeatLimit, ThrottledErrorLog
 
 # A segment of a second takes some 0.2 s. What a sender delivers at once after half a minute without a connection is
 # encoded within this time.
@@ -28,8 +28,6 @@ MAX_WAITING_BYTES = 16 * 2**20
 POLL_S = 1.0
 # The pause before a process that died is restarted: its input may have killed it.
 RESTART_S = 5.0
-# A machine that is too slow leaves segments out all the time.
-LOG_EVERY_S = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +44,8 @@ class LowRung:
         self._encoding: Segment | None = None
         self._child: SegmentChild | None = None
         self._wake = asyncio.Event()
-        self._not_before = self._log_again_at = 0.0
+        self._not_before = 0.0
+        self._log_limit = RepeatLimit()  # a machine that is too slow leaves segments out all the time
         self._is_off = False
         self._errors = ThrottledErrorLog(log, "broadcast_low_failed", webinar_id=webinar_id)
 
@@ -126,8 +125,7 @@ class LowRung:
     def _leave_out_all(self) -> None:
         """Drop the segments that are waiting."""
         metrics.BROADCAST_LEFT_OUT.inc(len(self._waiting))
-        if time.monotonic() >= self._log_again_at:
-            self._log_again_at = time.monotonic() + LOG_EVERY_S
+        if self._log_limit.is_due():
             log.warning("broadcast_low_late", webinar_id=self._webinar_id, left_out=len(self._waiting))
         self._waiting.clear()
         self._waiting_bytes = 0

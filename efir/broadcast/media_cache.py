@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 
 from efir.broadcast import media
 from efir.lib.concurrency import ThreadPool
+from efir.lib.sized_cache import SizedCache
 
 # The last minute of four broadcasts at 1.5 Mbit/s, of one at the highest rate.
 MAX_BYTES = 64 * 1024 * 1024
@@ -20,8 +20,7 @@ class MediaCache:
     """The files used last. Its methods run on the event loop."""
 
     def __init__(self) -> None:
-        self._files: OrderedDict[str, bytes] = OrderedDict()
-        self._bytes = 0
+        self._files = SizedCache[bytes](MAX_BYTES, len)
         self._reading: dict[str, asyncio.Task[bytes | None]] = {}
 
     async def get(self, name: str) -> bytes | None:
@@ -36,19 +35,12 @@ class MediaCache:
 
     def peek(self, name: str) -> bytes | None:
         """Return a file if it is in memory."""
-        content = self._files.get(name)
-        if content is not None:
-            self._files.move_to_end(name)
-        return content
+        return self._files.get(name)
 
     async def _read(self, name: str) -> bytes | None:
         content = await _POOL.run(media.store().read, name)
         if content is not None and len(content) <= MAX_CACHED_BYTES:
-            self._files[name] = content
-            self._bytes += len(content)
-            while self._bytes > MAX_BYTES:
-                _, oldest = self._files.popitem(last=False)
-                self._bytes -= len(oldest)
+            self._files.put(name, content)
         return content
 
 

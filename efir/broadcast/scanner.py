@@ -14,10 +14,6 @@ MAX_OFFSETS = 4096
 
 EBML = b"\x1a\x45\xdf\xa3"
 SEGMENT, CLUSTER = 0x18538067, 0x1F43B675
-# Elements of a segment's level; inside a cluster of unknown size one of them ends it.
-SEGMENT_LEVEL = frozenset(
-    {CLUSTER, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1254C367, 0x1043A770, 0x1941A469}
-)
 FLV_SEQUENCE_HEADER = 0
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import Max, Q, Sum
 
 from efir.broadcast.live import is_recent
-from efir.broadcast.models import BroadcastSession, Segment, SessionState
+from efir.broadcast.models import BroadcastSession, SessionState
 from efir.lib import clock
 
 # A sender whose last chunk is older than this is not sending: chunks come each second.
@@ -55,30 +55,6 @@ def session_statuses(webinar_id: int | None = None) -> Iterator[SessionStatus]:
             recorded_s=round(session.recorded_s or 0.0, 3),
             has_signal=session.last_segment_at is not None and is_recent(session.last_segment_at, 1.0),
         )
-
-
-def status_of(webinar_id: int) -> SessionStatus | None:
-    """Return the webinar's latest session, or None if there has been none.
-
-    `has_signal` can be true before the start, so that the speaker sees that the picture arrives. Cheap enough for a few
-    speakers' pages to call every second.
-    """
-    session = BroadcastSession.objects.filter(webinar_id=webinar_id).order_by("-opened_at").first()
-    if session is None:
-        return None
-    last = Segment.objects.filter(session=session).order_by("-number").first()
-    return SessionStatus(
-        webinar_id=webinar_id,
-        session=session.pk,
-        source=session.source,
-        state=session.state,
-        width=session.width,
-        height=session.height,
-        kbps=session.kbps,
-        last_segment_at=last.created_at if last else None,
-        recorded_s=0.0,
-        has_signal=last is not None and is_recent(last.created_at, last.duration_s),
-    )
 
 
 def senders() -> dict[int, int]:

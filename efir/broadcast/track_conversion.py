@@ -7,10 +7,8 @@ from fractions import Fraction
 from typing import Any
 
 import av
-from av.audio.fifo import AudioFifo
-from av.audio.resampler import AudioResampler
 
-from efir.broadcast.audio_track import AAC_FRAME
+from efir.broadcast.aac import AacQueue
 
 # A difference smaller than this between two frames of sound is rounding of their times.
 MAX_ROUNDING_S = 0.05
@@ -63,28 +61,20 @@ class AudioTranscoder:
         self._encoder.sample_rate, self._encoder.layout, self._encoder.format = rate, layout, "fltp"
         self._encoder.time_base = Fraction(1, rate)
         self._encoder.open()
-        self._resampler = AudioResampler(format="fltp", layout=layout, rate=rate)
-        self._rate, self._fifo = rate, AudioFifo()
-        self._written: int | None = None  # the time at which the queue ends
-        self._read = 0  # the time at which it begins
+        self._queue = AacQueue(self._encoder.encode, rate, layout)
+        self._max_rounding = MAX_ROUNDING_S * rate
 
     def packets(self, packet: Any) -> Iterator[Any]:
         """Yield the packets of the file for one of the run; None ends the run."""
         for frame in self._decode(packet):
-            for resampled in self._resampler.resample(frame):
-                self._add(resampled)
-        while (frame := self._fifo.read(AAC_FRAME)) is not None:
-            frame.pts, frame.time_base = self._read, Fraction(1, self._rate)
-            self._read += AAC_FRAME
-            yield from self._encoder.encode(frame)
+            for resampled in self._queue.resample(frame):
+                yield from self._add(resampled)
         if packet is None:
             yield from self._encoder.encode(None)
 
-    def _add(self, frame: Any) -> None:
-        """Queue decoded samples. The queue counts time by itself, so a gap begins another one."""
-        if self._written is None or abs(frame.pts - self._written) > MAX_ROUNDING_S * self._rate:
-            self._fifo = AudioFifo()
-            self._written = self._read = max(frame.pts, self._read)
-        self._written += frame.samples
-        frame.pts = None
-        self._fifo.write(frame)
+    def _add(self, frame: Any) -> Iterator[Any]:
+        """Queue decoded samples. The queue counts time by itself, so a gap begins another one, never an earlier one."""
+        end = self._queue.end
+        if end is None or abs(frame.pts - end) > self._max_rounding:
+            self._queue.restart(max(frame.pts, self._queue.begin or 0))
+        return self._queue.add(frame)

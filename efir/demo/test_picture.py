@@ -92,7 +92,7 @@ class TestPicture(threading.Thread):
             for number in range(24 * 3600 * FPS):
                 if self._stopped.wait(max(0.0, began + number / FPS - time.monotonic())):
                     return
-                frame = av.VideoFrame.from_image(_picture(number, backdrop, font))  # type: ignore[no-untyped-call]
+                frame = av.VideoFrame.from_image(_picture(number, backdrop, font))  # type: ignore[no-untyped-call]  # PyAV's
                 frame.pts, frame.time_base = number, Fraction(1, FPS)
                 container.mux(video.encode(frame))
                 container.mux(sound.encode(_sound(number, second)))

@@ -14,6 +14,7 @@ from efir.edge.cached_response import CachedResponse
 from efir.edge.page_cache import PageCache, visitor_scope
 from efir.lib.asgi import Application, Scope, Send, cookies_of, header_of
 from efir.lib.concurrency import REQUEST_POOL
+from efir.lib.sized_cache import SizedCache
 from efir.site_settings import colour
 from efir.site_settings import files as logos
 from efir.web.locale import language_of
@@ -60,15 +61,14 @@ def _read_static(path: Path) -> CachedResponse:
 
 
 class StoredFiles:
-    """A cache of files from the database, up to `MAX_STORED_BYTES`; the one read first is evicted first.
+    """A cache of files from the database, up to `MAX_STORED_BYTES`.
 
     `read` returns a file by the digest and the name in its path, `content_type` its type by the name.
     """
 
     def __init__(self, read: Callable[[str, str], bytes | None], content_type: Callable[[str], str]) -> None:
         self._read_file, self._content_type = read, content_type
-        self._files: dict[str, CachedResponse] = {}
-        self._bytes = 0
+        self._files = SizedCache[CachedResponse](MAX_STORED_BYTES, lambda file: len(file.plain.body))
 
     async def __call__(self, scope: Scope, send: Send, digest: str, name: str) -> int:
         """Answer, or return 0."""
@@ -81,12 +81,7 @@ class StoredFiles:
             return None
         headers = [(b"content-type", self._content_type(name).encode()), *SECURITY_HEADERS]
         file = CachedResponse.of(content, headers, IMMUTABLE, b"Accept-Encoding", pack=False)
-        if path not in self._files:  # another request may have read it meanwhile
-            self._files[path] = file
-            self._bytes += len(content)
-        while self._bytes > MAX_STORED_BYTES:
-            oldest = self._files.pop(next(iter(self._files)))
-            self._bytes -= len(oldest.plain.body)
+        self._files.put(path, file)
         return file
 
 

@@ -42,8 +42,22 @@ _FORMER_EVENTS = {
     "viewer_disconnected": "viewer_sent_away",
 }
 
-# A failure that lasts is logged again after this time.
+# What lasts is logged again after this time.
 REPEAT_S = 60.0
+
+
+class RepeatLimit:
+    """Tells whether a line that would be logged all the time is due: at once, and then after `REPEAT_S` each time."""
+
+    def __init__(self) -> None:
+        self._logged_at = -REPEAT_S
+
+    def is_due(self) -> bool:
+        """Return whether to log the line now. If so, it counts as logged."""
+        if time.monotonic() - self._logged_at < REPEAT_S:
+            return False
+        self._logged_at = time.monotonic()
+        return True
 
 
 def without_token(text: str) -> str:
@@ -71,14 +85,14 @@ class _ReadOnlyLog:
     """Log once a minute that the database takes no writes, in place of the traceback of each write that failed."""
 
     def __init__(self) -> None:
-        self._logged_at = -REPEAT_S
+        self._limit = RepeatLimit()
 
     def __call__(
         self, _logger: Any, _method: str, event: MutableMapping[str, Any]
     ) -> MutableMapping[str, Any]:
         if not self.applies(event.get("exc_info")):
             return event
-        if not self.is_due():
+        if not self._limit.is_due():
             raise structlog.DropEvent
         for name in ("exc_info", "formerly"):
             event.pop(name, None)
@@ -93,19 +107,13 @@ class _ReadOnlyLog:
             return True
         record.exc_info = None
         record.msg, record.args = "database_read_only", ()
-        return self.is_due()
+        return self._limit.is_due()
 
     @staticmethod
     def applies(exc_info: Any) -> bool:
         if exc_info is True:
             exc_info = sys.exc_info()
         return is_read_only(exc_info[1] if isinstance(exc_info, tuple) else exc_info)
-
-    def is_due(self) -> bool:
-        if time.monotonic() - self._logged_at < REPEAT_S:
-            return False
-        self._logged_at = time.monotonic()
-        return True
 
 
 def _add_former_name(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -164,13 +172,14 @@ class ThrottledErrorLog:
         self._log = log.bind(**about)
         self._event = event
         self._count = 0
-        self._logged_at = 0.0
+        self._limit = RepeatLimit()
 
     def failed(self, **about: Any) -> None:
         """Log the current exception, unless one was logged in the last minute. To be called in `except`."""
         self._count += 1
-        if self._count == 1 or time.monotonic() - self._logged_at >= REPEAT_S:
-            self._logged_at = time.monotonic()
+        if self._count == 1:
+            self._limit = RepeatLimit()  # a new failure is logged at once
+        if self._limit.is_due():
             self._log.exception(self._event, count=self._count, **about)
 
     def succeeded(self) -> None:

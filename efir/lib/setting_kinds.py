@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import dj_database_url
+
 from efir.lib.hosts import host_and_port
 
 
@@ -102,3 +104,14 @@ def time_zone_name(text: str) -> str:
     except (ZoneInfoNotFoundError, OSError) as exc:
         raise ValueError(text) from exc
     return text
+
+
+def database_parameters(text: str) -> dict[str, Any]:
+    """Return Django's connection parameters for a database's address. Raises ValueError."""
+    if urlsplit(text).scheme not in {"sqlite", "postgresql", "postgres"}:
+        raise ValueError(text)
+    parameters: dict[str, Any] = {**dj_database_url.parse(text)}
+    # In memory each thread would have a database of its own.
+    if parameters.get("NAME") in {None, "", ":memory:"}:
+        raise ValueError(text)
+    return parameters

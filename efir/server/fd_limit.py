@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import resource
-import time
 
 import structlog
 
 from efir.edge import error_responses
 from efir.lib import metrics
 from efir.lib.asgi import Receive, Scope, Send
+from efir.lib.log import RepeatLimit
 
 # For the database, Telegram and files. Without them a full process would also fail its existing viewers.
 SPARE_FILES = 128
 RETRY_AFTER_S = 5
 # A connection above the limit that sends no request is closed after this long.
 REQUEST_WITHIN_S = 2.0
-LOG_EVERY_S = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +29,7 @@ class FdLimit:
         self._first_too_high = limit - spare
         # Connections that wait for their refusal may take half of the spare descriptors, and no more.
         self._first_not_refused = limit - spare // 2
-        self._logged_at = -LOG_EVERY_S
+        self._log_limit = RepeatLimit()
 
     @classmethod
     def from_rlimit(cls) -> FdLimit:
@@ -45,8 +44,7 @@ class FdLimit:
         """
         if fd < self._first_too_high:
             return False
-        if time.monotonic() - self._logged_at >= LOG_EVERY_S:
-            self._logged_at = time.monotonic()
+        if self._log_limit.is_due():
             log.error(
                 "fd_limit_reached", limit=self._limit, do="raise the limit (LimitNOFILE), or add a process"
             )

@@ -49,7 +49,7 @@ _changes = 0
 
 def current() -> SiteSettings:
     """Return the settings in force. Do not change the object."""
-    global _cached  # noqa: PLW0603  # one row for the process
+    global _cached  # noqa: PLW0603  # one cache for the process  # one row for the process
     site, changes_before = _cached, _changes
     if site is None:
         found = _ROW.rows()
@@ -66,7 +66,7 @@ def cached() -> SiteSettings:
 
 def set_caching(on: bool) -> None:
     """Begin to cache, or stop: the caller promises to call `forget` at every change."""
-    global _is_caching  # noqa: PLW0603
+    global _is_caching  # noqa: PLW0603  # one cache for the process
     _is_caching = on
     forget()
 

@@ -52,7 +52,7 @@ def append_only(table: str, name: str, code: str, unique: tuple[str, ...] = ()) 
     refuse = f"RAISE EXCEPTION '{code}'; RETURN NULL;"
     same_id = f"EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id)"  # noqa: S608  # names of our own
     same_key = " AND ".join(f"{column} = NEW.{column}" for column in unique)
-    same_row = f"EXISTS (SELECT 1 FROM {table} WHERE {same_key})"  # noqa: S608
+    same_row = f"EXISTS (SELECT 1 FROM {table} WHERE {same_key})"  # noqa: S608  # the same
     replace = Trigger(table, f"{name}_replace", code, {"BEFORE INSERT": same_id}, "", "")
     repeat = Trigger(table, f"{name}_repeat", code, {"BEFORE INSERT": same_row}, "", "", ignore_row=True)
     return (

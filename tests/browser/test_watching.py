@@ -207,7 +207,10 @@ def test_stream_stays_while_the_watching_one_cannot_open(live):
 )
 def test_refusal_is_told_and_tried_again(live, status, words):
     tab = live.opens(prepare=stop_clock)
-    refuse = lambda route: route.fulfill(status=status, json={}) if status else route.abort()  # noqa: E731
+
+    def refuse(route):
+        return route.fulfill(status=status, json={}) if status else route.abort()
+
     tab.route("**/watch", refuse, times=2)
     button = tab.get_by_role("button", name="Войти в эфир")
     button.click()

@@ -167,7 +167,7 @@ def evening(filled, tmp_path, record_property) -> Iterator[Callable[..., Evening
             stack.callback(site.stop)
             if url:
                 fill(site)
-            evening = Evening(site, telegram, random.Random(seed))  # noqa: S311
+            evening = Evening(site, telegram, random.Random(seed))  # noqa: S311  # repeatable
             for *_, chat in evening.rows():
                 telegram.people.add(chat, "Кто-то")
             return evening

@@ -127,7 +127,7 @@ def _serve(channel: socket.socket) -> None:
     import efir.ops.cli.main
     import efir.ops.cli.people
     import efir.ops.cli.server
-    import efir.urls  # noqa: F401
+    import efir.urls  # noqa: F401  # to have them loaded
 
     channel.sendall(b"+")
     while True:
@@ -162,7 +162,7 @@ def _become(arguments: list[str], files: Sequence[int], channel: socket.socket) 
     except SystemExit as exc:
         code = exc.code if isinstance(exc.code, int) else 1
     except BaseException:
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]  # there is one
         code = 1
     sys.stdout.flush()
     sys.stderr.flush()

@@ -158,11 +158,11 @@ def _open(client: Client, address: str) -> tuple[int, int]:
 def _first_part(response: HttpResponseBase) -> bytes:
     """Return the whole answer, or of a stream the header and the first rows."""
     if not response.streaming:
-        return bytes(response.content)  # type: ignore[attr-defined]
+        return bytes(response.content)  # type: ignore[attr-defined]  # as it is not streamed
 
     async def first_parts() -> bytes:
         parts = b""
-        async for part in response:  # type: ignore[attr-defined]
+        async for part in response:  # type: ignore[attr-defined]  # as it is streamed
             if parts:
                 return parts + part
             parts += part

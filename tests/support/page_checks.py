@@ -11,7 +11,8 @@ import pytest
 
 from tests.support.html_checks import mistakes_in
 from tools.screenshots.browser import DESKTOP, PHONE, ContextPool, OpenPage
-from tools.screenshots.catalogue import CATALOGUE, State
+from tools.screenshots.catalogue import CATALOGUE
+from tools.screenshots.state import State
 
 AXE = Path(__file__).with_name("vendor") / "axe-core-4.14.1.min.js"
 # The narrowest window at which WCAG 2.2 asks for a page that does not scroll sideways (1.4.10, Reflow).

@@ -23,8 +23,8 @@ def fill() -> None:
     from efir.ops.backup.tables import applied_migrations, models_at
     from efir.server import secret_key
     from efir.server.models import DemoMark
-    from tools.screenshots.catalogue import NOW
     from tools.screenshots.fixtures import evening
+    from tools.screenshots.state import NOW
 
     # The mark of the demo: with it no installation starts.
     left_empty: set[str] = {DemoMark._meta.db_table}

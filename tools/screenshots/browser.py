@@ -18,8 +18,8 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tools.screenshots.catalogue import NOW, State
 from tools.screenshots.installations import Installation, Installations
+from tools.screenshots.state import NOW, State
 
 MISSING = "Chromium is missing. To install it: apt-get install chromium"
 # Without these Chromium contacts hosts of its own at every start.

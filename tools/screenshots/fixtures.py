@@ -11,15 +11,11 @@ from io import BytesIO
 from uuid import uuid4
 
 from django.conf import settings
-from django.contrib.auth.hashers import make_password
 from PIL import Image, ImageDraw
 
-from efir.accounts import second_factor
 from efir.accounts.capabilities import Role
-from efir.accounts.models import Person, RecoveryCode, SecondFactor
+from efir.accounts.models import Person
 from efir.accounts.password_reset import one_time_link
-from efir.accounts.services import create_person
-from efir.accounts.sessions import new_session
 from efir.attendance import classifier
 from efir.broadcast import recordings
 from efir.broadcast.models import (
@@ -41,15 +37,14 @@ from efir.talk.models import Kind, Message
 from efir.talk.moderation import moderate
 from efir.talk.writing import write_message
 from efir.telegram.bot import lease
-from efir.telegram.models import TelegramChat
 from efir.telegram.outbox import enqueue
 from efir.webinars import core
 from efir.webinars.lifecycle import Video
 from efir.webinars.models import Poster, Talk, Webinar
 from efir.webinars.posters.render import render_image, render_upload
 from efir.webinars.posters.store import store
-from tools.screenshots.actions import GUARDED, HLS_HOST, PASSWORD, RECOVERY_CODE
-from tools.screenshots.catalogue import NOW
+from tools.screenshots.actions import HLS_HOST
+from tools.screenshots.cast import PEOPLE, create_guarded_person, create_people, log_in_elsewhere
 from tools.screenshots.deliveries import send_all, send_in_every_state
 from tools.screenshots.held_webinars import (
     DAY,
@@ -61,6 +56,7 @@ from tools.screenshots.held_webinars import (
     schedule,
     start_webinar,
 )
+from tools.screenshots.state import NOW
 from tools.screenshots.video import store_file, store_segments
 
 SECONDS = 3  # of video
@@ -86,32 +82,16 @@ CHAT = (
     ("kate", "Спасибо, стало понятнее", Kind.MESSAGE),
 )
 
-# Login: name, role, inviter, whether Telegram is linked (None: linked, but the bot is blocked).
-PEOPLE: dict[str, tuple[str, Role, str, bool | None]] = {
-    "admin": ("Ольга Кузнецова", Role.ADMIN, "", True),
-    "speaker": ("Анна Ветрова", Role.SPEAKER, "", True),
-    "leader": ("Лев Горин", Role.LEADER, "", True),
-    "partner": ("Павел Соколов", Role.PARTNER, "leader", True),
-    "newpartner": ("Полина Новикова", Role.PARTNER, "leader", False),
-    "kate": ("Катя Морозова", Role.CANDIDATE, "partner", True),
-    "kolya": ("Коля Белов", Role.CANDIDATE, "partner", False),
-    "ksyusha": ("Ксюша Лебедева", Role.CANDIDATE, "partner", None),
-    "kirill": ("Кирилл Зайцев", Role.CANDIDATE, "partner", True),
-    "klara": ("Клара Орлова", Role.CANDIDATE, "partner", True),
-    "kostya": ("Константин Константинопольский-Задунайский", Role.CANDIDATE, "partner", True),
-    "alone": ("Юля Егорова", Role.CANDIDATE, "", False),
-}
-
 
 def empty() -> dict[str, str]:
     """Create people and no webinar."""
-    people = _create_people()
+    people = create_people()
     return _path_values(people)
 
 
 def quiet() -> dict[str, str]:
     """Create people and one scheduled webinar, as a new speaker has it."""
-    people = _create_people()
+    people = create_people()
     webinar = schedule("Своё дело без вложений", NOW + 40 * MINUTE, poster=_create_poster(0))
     core.book_seat(webinar.pk, people["kate"])
     return _path_values(people) | {"next": str(webinar.pk)}
@@ -119,7 +99,7 @@ def quiet() -> dict[str, str]:
 
 def broadcast() -> dict[str, str]:
     """Create people, a scheduled webinar with its own broadcast, and two that are live, one with a lower rung."""
-    people = _create_people()
+    people = create_people()
     own = {"video": Video.OWN, "player_url": ""}
     ahead = schedule("Своё дело без вложений", NOW + 10 * MINUTE, poster=_create_poster(0), **own)
     live = start_webinar(
@@ -170,7 +150,7 @@ def _send_picture(
 
 def recorded() -> dict[str, str]:
     """Create people, and finished webinars whose recording is being prepared, ready and published."""
-    people = _create_people()
+    people = create_people()
     over = {}
     for number, name in enumerate(("preparing", "ready", "shared")):
         titles = {
@@ -231,9 +211,9 @@ def branded() -> dict[str, str]:
 
 def evening() -> dict[str, str]:
     """Create webinars in every status, with verdicts and messages."""
-    people = _create_people()
-    _create_guarded_person()
-    _log_in_elsewhere(people["speaker"])
+    people = create_people()
+    create_guarded_person()
+    log_in_elsewhere(people["speaker"])
     ahead = _scheduled_webinars(people)
     over = _finished_webinars(people)
     on_air = _live_webinars(people)
@@ -249,55 +229,6 @@ FIXTURES: dict[str, Callable[[], dict[str, str]]] = {
     "branded": branded,
     "evening": evening,
 }
-
-
-def _create_people() -> dict[str, Person]:
-    made: dict[str, Person] = {}
-    with at_time(NOW - 60 * DAY):
-        for number, (login, (name, role, inviter, linked)) in enumerate(PEOPLE.items()):
-            person = made[login] = create_person(
-                login=login,
-                name=name,
-                role=role,
-                password=None,
-                invited_by=made.get(inviter),
-                consented=login != "kolya",
-            )
-            person.ref_code = f"{login}1"
-            if login != "newpartner":
-                person.email, person.phone = f"{login}@example.org", f"+7000000{number:04}"
-                person.telegram_name = f"efir_{login}"
-            person.save()
-            if linked is not False:
-                reason = "" if linked else "blocked"
-                TelegramChat.objects.create(
-                    person=person,
-                    chat_id=1000 + number,
-                    reachable=bool(linked),
-                    unreachable_reason=reason,
-                    reset_from=NOW + 9 * HOUR if login == "klara" else None,
-                )
-    return made
-
-
-def _create_guarded_person() -> None:
-    """Create a speaker with a second factor, of whose recovery codes one is known."""
-    with at_time(NOW - DAY):
-        person = create_person(
-            login=GUARDED, name="Галина Замкова", role=Role.SPEAKER, password=PASSWORD, consented=True
-        )
-        sealed = second_factor.seal_secret(second_factor.new_secret(), person)
-        SecondFactor.objects.create(person=person, sealed_secret=sealed, last_step=0)
-        hashes = [make_password(RECOVERY_CODE.replace("-", "")), *[make_password(None)] * 6]
-        RecoveryCode.objects.bulk_create([RecoveryCode(person=person, hash=each) for each in hashes])
-
-
-def _log_in_elsewhere(person: Person) -> None:
-    for device, ago in (("Safari, iPhone", 3 * HOUR), ("Samsung Internet, Android", 9 * DAY), ("", 20 * DAY)):
-        with at_time(NOW - ago):
-            session = new_session(person)
-            session["device"] = device
-            session.create()
 
 
 def _path_values(people: dict[str, Person]) -> dict[str, str]:

@@ -18,7 +18,7 @@ from efir.room.presence import IntervalRow, Pending, RecorderRow
 from efir.room.presence_store import write
 from efir.webinars import core
 from efir.webinars.models import Webinar
-from tools.screenshots.catalogue import NOW
+from tools.screenshots.state import NOW
 
 SYSTEM = Context(None, Source.SYSTEM)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

@@ -16,7 +16,7 @@ from django.db import OperationalError
 from django.http import HttpRequest
 
 from efir.lib import clock
-from tools.screenshots.catalogue import LATE, NOW
+from tools.screenshots.state import LATE, NOW
 
 
 def main(fixture: str) -> None:

@@ -62,7 +62,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.alias == NO_DB_ALIAS or not options:
             return None
         # Django's own, for all wrappers of the process; its stubs know neither the pools nor the next method.
-        pools: dict[str, Pool] = self._connection_pools  # type: ignore[attr-defined]
+        pools: dict[str, Pool] = self._connection_pools  # type: ignore[attr-defined]  # its stubs leave it out
         if self.alias not in pools:
             pool = Pool(
                 kwargs=self.get_connection_params() | {"autocommit": True},
@@ -79,7 +79,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _configure_connection(self, connection: psycopg.Connection[Any]) -> bool:
         """Set what holds for the whole connection; return whether a commit is needed."""
-        commit: bool = super()._configure_connection(connection)  # type: ignore[misc]
+        commit: bool = super()._configure_connection(connection)  # type: ignore[misc]  # as above
         if (
             "options" in self.settings_dict["OPTIONS"]
         ):  # set in EFIR_DATABASE_URL: the operator's value applies

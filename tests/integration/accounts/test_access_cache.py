@@ -10,7 +10,6 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connections
-from django.test import Client
 
 from efir.accounts import access_cache as access_module
 from efir.accounts.access_cache import AccessCache, read_access
@@ -20,23 +19,9 @@ from efir.accounts.models import AccessChange, Membership, Session
 from efir.accounts.roles import LastAdmin, assign_role
 from efir.lib import batch_cache
 from efir.lib.concurrency import in_thread
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, logged_in
 
 LEAD = ROLES[Role.CANDIDATE]
-
-
-@pytest.fixture
-def logged_in(make_person):
-    """Return a function that logs a person in: a client with `person` and session `key`."""
-
-    def log_in(role=Role.CANDIDATE, **fields):
-        client = Client()
-        client.person = make_person(role, **fields)
-        client.force_login(client.person)
-        client.key = client.session.session_key
-        return client
-
-    return log_in
 
 
 def access_of(client):
@@ -45,8 +30,8 @@ def access_of(client):
 
 @pytest.mark.django_db
 class TestRead:
-    def test_read_access_needs_one_query(self, logged_in, django_assert_num_queries):
-        visitors = [logged_in(), logged_in(Role.SPEAKER)]
+    def test_read_access_needs_one_query(self, visitor, django_assert_num_queries):
+        visitors = [visitor(), visitor(Role.SPEAKER)]
         with django_assert_num_queries(1):
             found = read_access([visitor.key for visitor in visitors] + ["nobody"])
         assert [found[visitor.key].person_id for visitor in visitors] == [v.person.pk for v in visitors]
@@ -54,9 +39,9 @@ class TestRead:
         assert "manage_status" in found[visitors[1].key].capabilities
         assert len(found) == 2
 
-    def test_access_knows_whether_person_was_invited(self, logged_in, make_person):
-        assert access_of(logged_in(invited_by=make_person(Role.PARTNER))).invited
-        assert not access_of(logged_in()).invited
+    def test_access_knows_whether_person_was_invited(self, visitor, make_person):
+        assert access_of(visitor(invited_by=make_person(Role.PARTNER))).invited
+        assert not access_of(visitor()).invited
 
     def test_session_without_person_has_no_access(self, client):
         session = client.session
@@ -64,25 +49,25 @@ class TestRead:
         session.save()
         assert read_access([session.session_key]) == {}
 
-    def test_expired_session_has_no_access(self, logged_in, clock):
-        visitor = logged_in()
+    def test_expired_session_has_no_access(self, visitor, clock):
+        visitor = visitor()
         Session.objects.update(expire_date=clock.moment - timedelta(seconds=1))
         assert access_of(visitor) is None
 
-    def test_closed_account_has_no_access(self, logged_in):
-        visitor = logged_in()
+    def test_closed_account_has_no_access(self, visitor):
+        visitor = visitor()
         visitor.person.is_active = False
         visitor.person.save()
         assert access_of(visitor) is None
 
-    def test_new_password_ends_earlier_sessions(self, logged_in):
-        visitor = logged_in()
+    def test_new_password_ends_earlier_sessions(self, visitor):
+        visitor = visitor()
         visitor.person.set_password(PASSWORD)
         visitor.person.save()
         assert access_of(visitor) is None
 
-    def test_person_without_role_has_no_capabilities(self, logged_in):
-        visitor = logged_in()
+    def test_person_without_role_has_no_capabilities(self, visitor):
+        visitor = visitor()
         visitor.person.membership.delete()
         assert access_of(visitor).capabilities == set()
 
@@ -90,8 +75,8 @@ class TestRead:
 @pytest.mark.django_db
 class TestChanges:
     @pytest.fixture
-    def visitor(self, logged_in):
-        visitor = logged_in()
+    def visitor(self, visitor):
+        visitor = visitor()
         AccessChange.objects.all().delete()
         return visitor
 
@@ -143,8 +128,8 @@ class TestCache:
         monkeypatch.setattr(access_module, "read_access", read)
         return batches
 
-    def test_entry_is_read_once_until_invalidated(self, logged_in, reads):
-        visitor = logged_in()
+    def test_entry_is_read_once_until_invalidated(self, visitor, reads):
+        visitor = visitor()
 
         async def scenario():
             access_cache = AccessCache()
@@ -156,8 +141,8 @@ class TestCache:
         assert asyncio.run(scenario()).capabilities == LEAD
         assert reads == [[visitor.key], [visitor.key]]
 
-    def test_concurrent_requests_are_read_in_batches(self, logged_in, reads):
-        keys = [logged_in().key for _ in range(20)]
+    def test_concurrent_requests_are_read_in_batches(self, visitor, reads):
+        keys = [visitor().key for _ in range(20)]
 
         async def scenario():
             access_cache = AccessCache()
@@ -167,8 +152,8 @@ class TestCache:
         assert sum(map(len, reads)) == 20
         assert len(reads) <= 2
 
-    def test_change_during_read_is_not_cached(self, logged_in, monkeypatch):
-        visitor = logged_in()
+    def test_change_during_read_is_not_cached(self, visitor, monkeypatch):
+        visitor = visitor()
         has_read, may_return = threading.Event(), threading.Event()
 
         def slow_read(keys):
@@ -190,9 +175,9 @@ class TestCache:
 
         assert asyncio.run(scenario()).capabilities == set()
 
-    def test_oldest_entries_are_evicted(self, logged_in, reads, monkeypatch):
+    def test_oldest_entries_are_evicted(self, visitor, reads, monkeypatch):
         monkeypatch.setattr(batch_cache, "MAX_ENTRIES", 2)
-        keys = [logged_in().key for _ in range(3)]
+        keys = [visitor().key for _ in range(3)]
 
         async def scenario():
             access_cache = AccessCache()
@@ -202,8 +187,8 @@ class TestCache:
         asyncio.run(scenario())
         assert reads == [[key] for key in [*keys, keys[0]]]
 
-    def test_failed_read_raises_and_is_retried(self, logged_in, monkeypatch):
-        visitor = logged_in()
+    def test_failed_read_raises_and_is_retried(self, visitor, monkeypatch):
+        visitor = visitor()
 
         def broken(keys):
             raise ConnectionError
@@ -234,8 +219,7 @@ def test_admins_demoting_each_other_leave_one(make_person):
     both_ready = threading.Barrier(2)
 
     def demote(actor, other):
-        client = Client()
-        client.force_login(actor)
+        client = logged_in(actor)
         both_ready.wait(30)
         try:
             return client.post(f"/account/people/{other.pk}/role", {"role": "speaker"}).status_code

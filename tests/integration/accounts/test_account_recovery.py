@@ -14,7 +14,7 @@ from efir.accounts.services import close_account
 from efir.audit.models import AuditEntry
 from efir.telegram import linking, notices, updates
 from efir.telegram.models import LinkToken, TelegramChat
-from tests.conftest import PASSWORD, SYSTEM
+from tests.conftest import PASSWORD, SYSTEM, logged_in
 from tests.support.telegram import linked, with_accepted_bot
 
 pytestmark = pytest.mark.django_db
@@ -40,12 +40,6 @@ def person(make_person):
 @pytest.fixture
 def browser(person):
     return logged_in(person)
-
-
-def logged_in(person):
-    client = Client()
-    client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
-    return client
 
 
 def start(token, chat_id=CHAT):

@@ -24,7 +24,7 @@ from efir.audit.actions import Action
 from efir.hooks.actions import Context, Source
 from efir.web.rate_limit import LIMITS
 from efir.webinars.models import Seat
-from tests.conftest import SYSTEM
+from tests.conftest import SYSTEM, logged_in
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "kandidat-2026"
@@ -39,12 +39,6 @@ def _reset_axes():
 def sign_up(client: Client, address: str = "/signup/", **fields: str):
     given = {"name": "Ольга", "username": "olga@example.ru", "password": PASSWORD, "consent": "on"}
     return client.post(address, given | fields)
-
-
-def logged_in(person: Person) -> Client:
-    client = Client()
-    client.force_login(person)
-    return client
 
 
 class TestSignUp:
@@ -355,8 +349,7 @@ class TestLogIn:
         assert answer.url == "/account/"
 
     def test_logout_requires_the_csrf_token(self, make_person):
-        client = Client(enforce_csrf_checks=True)
-        client.force_login(make_person())
+        client = logged_in(make_person(), enforce_csrf_checks=True)
         answer = client.post("/logout/")
         assert answer.status_code == 403
         assert "Форма устарела" in answer.content.decode()

@@ -25,7 +25,7 @@ from efir.hooks.actions import ActionRefused, Context, Source
 from efir.ops.cli.people import close_person
 from efir.webinars import core
 from efir.webinars.models import Webinar
-from tests.conftest import PASSWORD, PLAYER, SYSTEM
+from tests.conftest import PASSWORD, PLAYER, SYSTEM, logged_in
 
 TOGETHER = 3
 
@@ -160,8 +160,7 @@ class TestDemotedBefore:
     def test_no_password_link_is_made(self, make_person, monkeypatch):
         make_person(Role.ADMIN)
         admin, other = make_person(Role.ADMIN), make_person()
-        client = Client()
-        client.force_login(admin)
+        client = logged_in(admin)
 
         def found_and_demoted(*args, **kwargs):
             assign_role(admin, Role.CANDIDATE)

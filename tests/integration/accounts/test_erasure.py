@@ -34,7 +34,7 @@ from efir.telegram.models import ChatNotice, Kind, LinkToken, OutboxMessage, Pur
 from efir.telegram.outbox import claims, enqueue, queries
 from efir.telegram.outbox.completion import complete
 from efir.webinars import core
-from tests.conftest import PASSWORD, SYSTEM
+from tests.conftest import PASSWORD, SYSTEM, logged_in
 from tests.support.telegram import classified, held, linked, with_bot
 
 pytestmark = pytest.mark.django_db
@@ -264,9 +264,7 @@ def test_candidates_of_erased_partner_are_kept(make_person):
 class TestOwnErasure:
     @pytest.fixture
     def visitor(self, person):
-        client = Client()
-        client.force_login(person)
-        return client
+        return logged_in(person)
 
     @pytest.mark.parametrize(
         "given", [{"erase-password": PASSWORD}, {"erase-password": "wrong", "erase-sure": "on"}, {}]
@@ -294,8 +292,7 @@ class TestOwnErasure:
 
     def test_last_admin_cannot_be_erased(self, make_person):
         admin = make_person(Role.ADMIN, password=PASSWORD)
-        client = Client()
-        client.force_login(admin)
+        client = logged_in(admin)
         assert "единственный администратор" in client.get("/account/data/").content.decode()
         client.post("/account/data/erase", {"erase-password": PASSWORD, "erase-sure": "on"})
         assert Person.objects.get(pk=admin.pk).is_active

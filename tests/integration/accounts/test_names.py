@@ -13,6 +13,7 @@ from efir.accounts.forms import clean_login, clean_phone
 from efir.accounts.models import NAME_MAX_LENGTH, Person
 from efir.accounts.validators import clean_name
 from efir.ops.cli.people import add_person
+from tests.conftest import logged_in
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "kandidat-2026"
@@ -50,8 +51,7 @@ def test_unreadable_name_is_refused(typed):
 def test_forms_keep_input_and_explain_the_error(typed, make_person):
     given = {"username": "anna@example.ru", "password": PASSWORD, "consent": "on"}
     signing_up = Client().post("/signup/", {"name": typed, **given}).content.decode()
-    admin = Client()
-    admin.force_login(make_person(Role.ADMIN))
+    admin = logged_in(make_person(Role.ADMIN))
     added = {"login": "anna@example.ru", "role": "partner"}
     adding = admin.post("/account/people/", {"name": typed, **added}).content.decode()
     for page in (signing_up, adding):

@@ -11,7 +11,7 @@ from django.test import Client
 
 from efir.accounts import access_cache, devices, sessions
 from efir.accounts.models import AccessChange, Session
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, logged_in
 
 pytestmark = pytest.mark.django_db
 
@@ -90,8 +90,7 @@ class TestList:
         log_in(person, IPHONE)
         person.set_password("sovsem-novyj-7")
         person.save()
-        client = Client()
-        client.force_login(person)
+        client = logged_in(person)
         assert "iPhone" not in page(client)
 
     def test_session_of_a_release_before_has_no_time(self, person):

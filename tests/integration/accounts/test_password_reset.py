@@ -26,7 +26,7 @@ from efir.telegram.bot.outcomes import (
 )
 from efir.telegram.models import ChatNotice, Purpose, TelegramChat
 from efir.web.rate_limit import LIMITS
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, logged_in
 from tests.support.telegram import linked, with_bot
 
 pytestmark = pytest.mark.django_db
@@ -294,9 +294,7 @@ class TestTestMessage:
 
     @pytest.fixture
     def browser(self, person):
-        client = Client()
-        client.force_login(person)
-        return client
+        return logged_in(person)
 
     def test_test_message_goes_to_own_chat(self, browser, make_person, person, chat):
         linked(make_person(Role.PARTNER))
@@ -319,8 +317,7 @@ class TestTestMessage:
 
     def test_test_messages_are_limited_per_person(self, browser, make_person, chat):
         assert [browser.post(self.ADDRESS).status_code for _ in range(4)] == [202, 202, 202, 429]
-        other = Client()
-        other.force_login(linked(make_person()).person)
+        other = logged_in(linked(make_person()).person)
         assert other.post(self.ADDRESS).status_code == 202
 
     def test_login_post_and_csrf_token_are_required(self, client, browser, chat):

@@ -23,6 +23,7 @@ from efir.attendance.report.verdict_list import list_verdicts
 from efir.lib import clock
 from efir.web.forms import CleanedField
 from efir.webinars.schedule import Schedule
+from tests.conftest import logged_in
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "kandidat-2026"
@@ -59,8 +60,7 @@ def test_pasted_number_is_one_account(typed, make_person):
     client.post("/account/contact_details", {"phone": typed})
     person.refresh_from_db()
     assert person.phone == NUMBER
-    admin = Client()
-    admin.force_login(make_person(Role.ADMIN))
+    admin = logged_in(make_person(Role.ADMIN))
     page = admin.get("/account/people/", {"q": typed}).content.decode()
     assert person.name in page
     added = {"login": typed, "name": "Ольга", "role": "candidate"}
@@ -205,8 +205,7 @@ def test_search_finds_people_by_words(text, found, partner, make_person, make_we
         fields = {"reason": "stayed_to_end", "intervals": [], "present_s": 0, "classified_at": clock.now()}
         Verdict.objects.create(webinar=webinar, lead=candidate, attended=True, **fields)
     assert [verdict.lead.name for verdict in list_verdicts(webinar, query).page] == expected
-    admin = Client()
-    admin.force_login(make_person(Role.ADMIN, name="Админ"))
+    admin = logged_in(make_person(Role.ADMIN, name="Админ"))
     context = admin.get("/account/people/", {"q": text}).context
     assert [person.name for person in context["page"]] == expected
 

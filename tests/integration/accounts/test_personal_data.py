@@ -23,7 +23,7 @@ from efir.ops.cli.people import export_person
 from efir.room.models import Opening, PresenceInterval, Recorder
 from efir.telegram.models import LinkToken, OutboxMessage
 from efir.webinars import core
-from tests.conftest import PASSWORD, SYSTEM
+from tests.conftest import PASSWORD, SYSTEM, logged_in
 from tests.support.telegram import classified, linked, with_bot
 
 pytestmark = pytest.mark.django_db
@@ -105,16 +105,6 @@ def _bot(settings):
     with_bot(settings)
 
 
-@pytest.fixture
-def visitor():
-    def log_in(person):
-        client = Client()
-        client.force_login(person)
-        return client
-
-    return log_in
-
-
 def test_every_table_about_people_is_exported(make_person):
     columns = {
         f"{model._meta.label}.{field.name}"
@@ -150,7 +140,7 @@ def test_addresses_and_failed_logins_are_exported(make_person, make_webinar):
     assert export_data(make_person())["addresses"] == []
 
 
-def test_export_has_own_data_only(make_person, make_webinar, visitor, clock):
+def test_export_has_own_data_only(make_person, make_webinar, clock):
     inviter = make_person(Role.PARTNER, name="Другой Партнёр", login="partner@example.org")
     person = make_person(name="Сама Собой", login="own@example.org", password=PASSWORD, invited_by=inviter)
     other = make_person(name="Чужой Кандидат", login="other@example.org", invited_by=inviter)
@@ -168,7 +158,7 @@ def test_export_has_own_data_only(make_person, make_webinar, visitor, clock):
     OutboxMessage.objects.filter(person=person).update(text="Сама Собой, спасибо")
     LinkToken.objects.create(person=person, token_hash="x", expires_at=clock() + timedelta(days=1))
 
-    answer = visitor(person).post("/account/data/export", {"export-password": PASSWORD})
+    answer = logged_in(person).post("/account/data/export", {"export-password": PASSWORD})
     text = "".join(parts_of(answer))
     exported = json.loads(text)
     assert "attachment" in answer["Content-Disposition"]
@@ -210,10 +200,10 @@ def parts_of(answer):
     return [part.decode() for part in async_to_sync(collect)(answer.streaming_content)]
 
 
-def test_export_begins_before_everything_is_read(make_person, make_webinar, visitor):
+def test_export_begins_before_everything_is_read(make_person, make_webinar):
     person = make_person(password=PASSWORD)
     core.book_seat(make_webinar().pk, person)
-    client = visitor(person)
+    client = logged_in(person)
     with CaptureQueriesContext(connection) as queries:
         answer = client.post("/account/data/export", {"export-password": PASSWORD})
     assert not any('FROM "webinars_seat"' in query["sql"] for query in queries)
@@ -223,7 +213,7 @@ def test_export_begins_before_everything_is_read(make_person, make_webinar, visi
     assert "left_out" in tail
 
 
-def test_streamed_export_is_the_same(make_person, make_webinar, visitor, clock):
+def test_streamed_export_is_the_same(make_person, make_webinar, clock):
     person = make_person(password=PASSWORD)
     for _ in range(3):
         core.book_seat(make_webinar().pk, person)
@@ -233,8 +223,8 @@ def test_streamed_export_is_the_same(make_person, make_webinar, visitor, clock):
     assert streamed | {"made_at": ""} == json.loads(json.dumps(expected, default=str)) | {"made_at": ""}
 
 
-def test_export_requires_the_password(make_person, visitor):
-    client = visitor(make_person(password=PASSWORD))
+def test_export_requires_the_password(make_person):
+    client = logged_in(make_person(password=PASSWORD))
     assert client.post("/account/data/export", {"export-password": "wrong"}).status_code == 400
     assert not AuditEntry.objects.filter(action="data_exported").exists()
 

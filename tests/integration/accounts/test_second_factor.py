@@ -26,7 +26,7 @@ from efir.audit.models import AuditEntry
 from efir.hooks.actions import Context, Source
 from efir.ops.cli.people import reset_second_factor
 from efir.telegram import notices
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, logged_in
 from tests.support.telegram import linked, with_accepted_bot
 
 pytestmark = pytest.mark.django_db
@@ -86,12 +86,6 @@ def type_password(client, person, **fields):
 
 def is_logged_in(client):
     return client.get("/account/").status_code == 200
-
-
-def logged_in(person):
-    client = Client()
-    client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
-    return client
 
 
 def refusal(person, code):

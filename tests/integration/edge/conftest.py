@@ -1,13 +1,11 @@
-"""Fixtures for tests of the edge: a site with caches that do not expire by themselves, and people with sessions."""
+"""Fixtures for tests of the edge: a site with caches that do not expire by themselves."""
 
 from __future__ import annotations
 
 import asyncio
 
 import pytest
-from django.test import Client
 
-from efir.accounts.capabilities import Role
 from efir.edge import cached_pages
 from efir.room import hub as hub_module
 from efir.webinars import schedule
@@ -28,17 +26,3 @@ def run(monkeypatch, clock):
         return asyncio.run(main())
 
     return run
-
-
-@pytest.fixture
-def visitor(make_person):
-    """Make a client with a session."""
-
-    def make(role=Role.CANDIDATE, **fields):
-        client = Client()
-        client.person = make_person(role, **fields)
-        client.force_login(client.person)
-        client.key = client.session.session_key
-        return client
-
-    return make

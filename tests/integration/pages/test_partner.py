@@ -166,7 +166,7 @@ def test_list_shows_who_can_be_reached(mine):
         ("archived", ([], ["own-evening"])),
     ],
 )
-def test_webinar_panel_in_every_state(  # noqa: PLR0917
+def test_webinar_panel_in_every_state(  # noqa: PLR0917  # a table's columns
     clock, make_webinar, mine, theirs, status, words
 ):
     said, not_said = words

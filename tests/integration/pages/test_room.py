@@ -133,7 +133,10 @@ def test_thanks_only_attendees(member, make_webinar, make_person):
 
 def test_absentees_learn_about_the_recording(member, make_webinar):
     webinar, words = make_webinar("finished"), ("Когда запись опубликуют", "Запись уже готова")
-    told = lambda: [each in room_of(member, webinar.pk) for each in words]  # noqa: E731
+
+    def told():
+        return [each in room_of(member, webinar.pk) for each in words]
+
     assert told() == [False, False]
     verdict = Verdict.objects.create(
         webinar=webinar,

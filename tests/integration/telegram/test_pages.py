@@ -20,6 +20,7 @@ from efir.telegram.link_tokens import hash_of
 from efir.telegram.message_list import list_messages
 from efir.telegram.models import LinkToken, OutboxMessage, TelegramChat
 from efir.telegram.reachability import link_status
+from tests.conftest import logged_in
 from tests.support.telegram import classified, held, linked, with_bot
 
 pytestmark = pytest.mark.django_db
@@ -35,9 +36,7 @@ def person(make_person):
 
 @pytest.fixture
 def browser(person):
-    client = Client()
-    client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
-    return client
+    return logged_in(person)
 
 
 @pytest.fixture
@@ -85,8 +84,7 @@ def test_link_is_rate_limited_per_person(browser, make_person, bot):
     page = browser.post("/account/telegram/link", headers=HTML)
     assert (page.status_code, page["Retry-After"]) == (429, "600")
     assert "откройте последнюю или возьмите новую через 10 минут" in page.content.decode()
-    other = Client()
-    other.force_login(make_person())
+    other = logged_in(make_person())
     assert other.post("/account/telegram/link", headers=JSON).status_code == 200
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from efir.accounts.capabilities import Role
 from efir.telegram.bot import lease
 from efir.telegram.reachability import LinkCounts, inviters, seat_holders
 from efir.webinars import core
+from tests.conftest import logged_in
 from tests.support.telegram import held, linked, with_bot
 
 pytestmark = pytest.mark.django_db
@@ -24,8 +24,7 @@ def seated(webinar, person, link=None):
 
 
 def page(person, webinar):
-    client = Client()
-    client.force_login(person)
+    client = logged_in(person)
     return client.get(f"/admin_webinar/{webinar.pk}/", headers={"accept": "text/html"}).content.decode()
 
 

@@ -13,13 +13,13 @@ from efir.accounts.capabilities import Role
 from efir.audit.models import AuditEntry
 from efir.webinars.core import PRESSED_TWICE
 from efir.webinars.models import Webinar
+from tests.conftest import logged_in
 
 FORM = {"title": "Эфир", "time_zone": "Europe/Moscow", "length_min": "60"}
 
 
 def press(speaker, address: str, fields: dict[str, str]) -> str:
-    client = Client()
-    client.force_login(speaker)
+    client = logged_in(speaker)
     return str(client.post(address, fields, headers={"Accept": "text/html"})["Location"])
 
 

@@ -7,6 +7,7 @@ from django.test import Client
 
 from efir.accounts.capabilities import Role
 from efir.webinars.models import Webinar
+from tests.conftest import logged_in
 
 pytestmark = pytest.mark.django_db
 BLANK = [
@@ -24,9 +25,7 @@ BLANK = [
 
 @pytest.fixture
 def speaker(make_person):
-    client = Client()
-    client.force_login(make_person(Role.SPEAKER))
-    return client
+    return logged_in(make_person(Role.SPEAKER))
 
 
 def create(client: Client, **fields: str) -> Webinar | None:

@@ -27,7 +27,7 @@ from efir.webinars.posters.child import CPU_S, MEMORY_BYTES
 from efir.webinars.posters.decode import MAX_FILE_BYTES, decode_image
 from efir.webinars.posters.render import render_image, render_upload
 from efir.webinars.posters.store import delete_unused, store
-from tests.conftest import SYSTEM
+from tests.conftest import SYSTEM, logged_in
 from tests.support.site import eventually
 
 
@@ -296,9 +296,7 @@ def upload(content: bytes, name="poster.png") -> SimpleUploadedFile:
 class TestForm:
     @pytest.fixture
     def speaker(self, make_person):
-        client = Client(headers={"accept": "text/html"})
-        client.force_login(make_person(Role.SPEAKER))
-        return client
+        return logged_in(make_person(Role.SPEAKER), headers={"accept": "text/html"})
 
     FIELDS = {"title": "Мой вебинар", "time_zone": "Europe/Moscow", "length_min": "45"}
 
@@ -353,14 +351,12 @@ class TestForm:
 
     @pytest.mark.parametrize("role", [Role.CANDIDATE, Role.PARTNER, Role.LEADER])
     def test_needs_the_capability(self, make_person, make_webinar, role):
-        client = Client()
-        client.force_login(make_person(role))
+        client = logged_in(make_person(role))
         answer = client.post(f"/admin_webinar/{make_webinar().pk}/", {"poster": upload(GOOD["a PNG"])})
         assert (answer.status_code, Poster.objects.count()) == (403, 0)
 
     def test_needs_the_csrf_token(self, make_person, make_webinar):
-        client = Client(enforce_csrf_checks=True)
-        client.force_login(make_person(Role.SPEAKER))
+        client = logged_in(make_person(Role.SPEAKER), enforce_csrf_checks=True)
         answer = client.post(f"/admin_webinar/{make_webinar().pk}/", {"poster": upload(GOOD["a PNG"])})
         assert (answer.status_code, Poster.objects.count()) == (403, 0)
 
@@ -388,7 +384,6 @@ class TestCopy:
 
     @pytest.mark.parametrize("role", [Role.CANDIDATE, Role.PARTNER, Role.LEADER])
     def test_needs_the_capability(self, make_person, make_webinar, role):
-        client = Client()
-        client.force_login(make_person(role))
+        client = logged_in(make_person(role))
         assert client.post(f"/admin_webinar/{make_webinar().pk}/copy").status_code == 403
         assert Webinar.objects.count() == 1

@@ -13,6 +13,7 @@ from efir.edge.page_query import parse_query
 from efir.webinars import views
 from efir.webinars.labels import relative_time
 from efir.webinars.models import Seat
+from tests.conftest import logged_in
 
 pytestmark = pytest.mark.django_db
 ROOM = "Перейти в комнату вебинара"
@@ -24,8 +25,7 @@ def page_of(client: Client) -> str:
 
 
 def test_empty_schedule_says_what_to_do(member, make_person):
-    speaker = Client()
-    speaker.force_login(make_person(Role.SPEAKER))
+    speaker = logged_in(make_person(Role.SPEAKER))
     for client, way in ((Client(), "/signup/"), (member, "/account/"), (speaker, "/admin_webinar/new/")):
         page = page_of(client)
         assert "Пока вебинаров нет" in page
@@ -200,8 +200,7 @@ class TestSeat:
         assert (answer.status_code, answer.json()["error"]) == (status, code)
 
     def test_needs_the_csrf_token(self, member, make_webinar):
-        client = Client(enforce_csrf_checks=True)
-        client.force_login(member.person)
+        client = logged_in(member.person, enforce_csrf_checks=True)
         assert client.post(f"/webinars/{make_webinar().pk}/seat").status_code == 403
         assert not Seat.objects.exists()
 
