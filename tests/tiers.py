@@ -143,8 +143,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _group(item: pytest.Item) -> str:
     """Name what stays on one worker: a state's installation, or a file whose tests share fixtures; else nothing."""
-    if state := getattr(item, "callspec", None) and item.callspec.params.get("state"):
-        return f"{state.fixture}-{item.callspec.params['language']}"  # type: ignore[attr-defined]  # of a test with parameters
+    callspec = getattr(item, "callspec", None)
+    parameters = callspec.params if callspec else {}
+    # A `State` of the gallery; other tests have a status by that name.
+    if fixture := getattr(parameters.get("state"), "fixture", ""):
+        return f"{fixture}-{parameters['language']}"
     fixtures = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined]  # of a function
     is_shared = any(
         each.scope != "function"

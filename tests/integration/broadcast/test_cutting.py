@@ -164,6 +164,7 @@ def test_gap_of_a_sleeping_sender_is_kept():
         b"\x1a\x45\xdf\xa3" + b"\x01\xff\xff\xff\xff\xff\xff\xfe" + bytes(400_000),
         b"FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00" + b"\x09\xff\xff\xff" + bytes(400_000),
     ],
+    ids=["MP4 header", "MP4 media", "WebM", "FLV"],  # the id is in the environment, which has to stay small
 )
 def test_bomb_is_refused_within_the_limits(bomb):
     assert cut(cut_evenly(bomb, 60_000), container_kind(bomb)).fault
