@@ -1,9 +1,9 @@
 # Each command starts from python3 (3.11 or newer) and the package registry alone.
 PYTHON ?= python3
 BIN := .venv/bin
-# Each process of a test would compile the product anew.
+# Tests start many processes; without bytecode each would compile the product again.
 export PYTHONDONTWRITEBYTECODE :=
-# Most of a test with processes is waiting for them: four at once on two cores.
+# Tests with processes mostly wait, so four run at a time on two cores.
 PYTEST := $(BIN)/python -m pytest -q -n 4 --dist loadgroup --no-loadscope-reorder
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header
@@ -13,11 +13,11 @@ LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-ha
 demo: .venv/.base
 	@$(BIN)/efir demo $(if $(RESET),--reset)
 
-# What a newcomer runs: unit and integration tests, an evening over HTTP, the demo, a backup, journeys in the browser.
+# What to run before a commit: unit and integration tests, a webinar over HTTP, the demo, a backup, journeys in the browser.
 test: .venv/.dev
 	@$(PYTEST) -m "not slow"
 
-# Everything, on both databases and on every supported Python that is here. A failure on one does not hide the other's.
+# Everything, on both databases and on every installed supported Python. A failure on one does not hide the other's.
 test-all: .venv/.dev
 	@$(BIN)/python -m tools.pythons
 	@status=0; $(BIN)/python -m tools.postgres $(PYTEST) --durations=30 || status=1; \
@@ -35,7 +35,7 @@ check: .venv/.dev
 bench: .venv/.dev
 	@$(BIN)/python -m benchmarks
 
-# An hour and a half: what must neither grow nor drift.
+# An hour and a half: memory must not grow, and the delay must not drift.
 bench-long: .venv/.dev
 	@$(BIN)/python -m benchmarks --long
 
@@ -43,7 +43,7 @@ bench-long: .venv/.dev
 screenshots: .venv/.dev
 	@$(BIN)/python -m tools.screenshots
 
-# Lock files carry hashes and no host names. --group dev first: the two must agree.
+# Lock files have hashes and no host names. First the dev group, so that both files have the same versions.
 lock: .venv/.dev
 	$(BIN)/python -m pip install -q uv
 	$(LOCK) pyproject.toml --group dev -o requirements/dev.txt

@@ -1,5 +1,5 @@
-// Fetches the page again from time to time, and when it is shown again: left open for a day, it would tell what was true
-// yesterday.
+// Fetches the page again from time to time, and when it is shown again: left open for a day, it would be out of
+// date.
 const EVERY_MS = 5 * 60 * 1000;
 const SPREAD_MS = 60 * 1000; // many viewers opened the page at the same moment
 const STALE_MS = 60 * 1000; // shown again after less than this, the page stays as it is

@@ -1,4 +1,4 @@
-// What goes on changing while somebody looks at it is asked for again, now and then.
+// Refreshes the parts of the page that keep changing, from time to time.
 import { addOwnTimes } from "../js/own_time.js";
 
 const EVERY_MS = 20_000;
@@ -15,5 +15,5 @@ async function refresh() {
 }
 
 setInterval(() => {
-  if (!document.hidden && document.querySelector("[data-fresh]")) refresh().catch(() => {}); // the next turn asks again
+  if (!document.hidden && document.querySelector("[data-fresh]")) refresh().catch(() => {}); // the next turn tries again
 }, EVERY_MS);

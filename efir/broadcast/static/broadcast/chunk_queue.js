@@ -38,7 +38,7 @@ export class ChunkQueue {
     this.batch = null;
   }
 
-  // Drop what is left of the container that was begun. `dropped` tells that its last request may have arrived all the same.
+  // Drop what is left of the container that was begun. `dropped`: its last request may have arrived anyway.
   dropContainer() {
     this.dropped ||= Boolean(this.batch);
     this.batch = null;

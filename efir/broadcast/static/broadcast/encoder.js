@@ -1,4 +1,4 @@
-// The key for OBS: shown once, in its place, without leaving the page. Without this script the answer is a page of its own.
+// The key for OBS: shown once, in its place, without leaving the page. Without this script the response is a separate page.
 const form = document.getElementById("stream-key");
 
 for (const button of document.querySelectorAll("[data-copy]")) {
@@ -9,7 +9,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
-// A new key ends the one before it, so the page asks.
+// A new key invalidates the previous one, so the page asks first.
 function agreed() {
   const dialog = document.getElementById("confirm");
   if (!form.dataset.ask || !dialog) return Promise.resolve(true);

@@ -1,4 +1,4 @@
-// The quality that is sent, and when it must go down: the line carries less than the recorder makes.
+// The quality that is sent, and when it must be lowered: if the connection is slower than the recorder.
 export const QUALITIES = {
   1080: { width: 1920, height: 1080, kbps: 3000 },
   720: { width: 1280, height: 720, kbps: 1500 },
@@ -6,8 +6,8 @@ export const QUALITIES = {
   360: { width: 640, height: 360, kbps: 450 },
 };
 const BEHIND_S = 4;
-const WATCH_S = 8; // the backlog did not shrink for so long
-const SETTLE_S = 15; // after a change: what waits was recorded at the rate before
+const WATCH_S = 8; // the backlog has not shrunk for this long
+const SETTLE_S = 15; // after a change: the backlog was recorded at the previous rate
 const BUSY = 0.9; // requests that take this share of the time leave no reserve
 
 export function lowerThan(height) {
@@ -24,7 +24,7 @@ export class LineWatch {
     this.settled = 0;
   }
 
-  // Called every second. Without a connection nothing is known of what the line carries.
+  // Called every second. Without a connection its speed is unknown.
   isTooSlow(waitingS, isLost) {
     this.settled += 1;
     if (isLost) this.samples = [];

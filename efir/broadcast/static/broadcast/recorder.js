@@ -1,5 +1,5 @@
 // The recorder of the browser: which containers it can write, and one container at a time from one video and one audio track.
-// Viewers play H.264 alone. AAC needs no transcoding on the server, Opus does, so AAC comes first.
+// Viewers only play H.264. AAC needs no transcoding on the server, Opus does, so AAC comes first.
 const KINDS = [
   "video/mp4;codecs=avc1.42E01E,mp4a.40.2",
   "video/mp4;codecs=avc1.42E01E,opus",
@@ -10,7 +10,7 @@ const CHUNK_MS = 500;
 const KEY_FRAME_MS = 1000;
 const SOUND_BPS = 96000;
 
-// The container this browser can write, or "" if it writes none that we take (Firefox has VP8 alone).
+// The container this browser can write, or "" if the server accepts none that it writes (Firefox only has VP8).
 export function recordedType() {
   return window.MediaRecorder ? KINDS.find((kind) => MediaRecorder.isTypeSupported(kind)) ?? "" : "";
 }
@@ -22,7 +22,7 @@ export class Recorder {
     Object.assign(this, { type, onChunk, onBroken, turn: Promise.resolve() });
   }
 
-  // Begins a new container. The one before is ended first, so that its last chunk comes before the first one of the new.
+  // Begins a new container. The previous one is ended first, so that its last chunk comes before the first one of the new container.
   start(tracks, kbps) {
     return this.inTurn(async () => {
       await this.end();

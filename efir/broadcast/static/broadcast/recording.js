@@ -13,7 +13,7 @@ const library = window.MediaSource && (await import(player.dataset.library).catc
 if (library?.isSupported()) {
   const { default: Hls, Events } = library;
   const sources = [...player.children];
-  // A few seconds are enough to begin: who only opens the page does not load more.
+  // A few seconds are enough to begin; opening the page must not load more.
   const hls = new Hls({ enableWorker: false, maxBufferLength: AHEAD_S });
   player.replaceChildren();
   player.addEventListener("play", () => { hls.config.maxBufferLength = AHEAD_PLAYING_S; }, { once: true });

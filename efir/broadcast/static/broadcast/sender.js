@@ -1,20 +1,20 @@
-// Sends the recorder's chunks as ordinary requests, in order. The server keeps what it has answered with 204. While the line is
-// lost the chunks wait in the queue, and go out in order when it is back.
+// Sends the recorder's chunks as ordinary requests, in order. The server has stored a chunk when it answers 204. While the connection is
+// lost, the chunks wait in the queue; they are sent in order when it is back.
 import { ChunkQueue } from "./chunk_queue.js";
 
 const TIMEOUT_MS = 20000;
 const RETRY_MS = [500, 1000, 2000, 4000];
 const RATE_MS = 5000; // the span over which the rate is measured
-const LOST_MS = 3000; // chunks that wait for longer while requests fail: the line is lost
-const SLOW_MS = 8000; // a request under way for longer has failed, too, for the person who looks
-// What waits is sent together, but in requests that a slow line carries within the time limit: 100 kbit/s.
+const LOST_MS = 3000; // chunks that wait for longer while requests fail: the connection is lost
+const SLOW_MS = 8000; // a request that takes longer counts as failed on the page
+// Waiting chunks are sent together, but in requests that a slow connection (100 kbit/s) completes within the time limit.
 const MAX_BYTES = 256 * 1024;
-// Shortly before the queue is full, new containers begin, so that the oldest can be dropped. Not sooner: of a container that
-// arrives late as a whole the server does not know when it was recorded.
+// Shortly before the queue is full, new containers begin, so that the oldest can be dropped. Not sooner: the server cannot
+// know when a container that arrives late as a whole was recorded.
 const NEARLY_FULL_MS = 40000;
 const CONTAINER_MS = 10000;
 // A container that the server could not read on (its process was stuck, the machine slept) is followed by another, so many
-// times within a minute; then it is the recorder that the server does not take.
+// times within a minute; after that the server refuses this recorder.
 const MAX_BROKEN = 3;
 const BROKEN_MS = 60000;
 const ASKING = 999999999; // no session has so many chunks: the server answers which number it expects
@@ -55,7 +55,7 @@ export class Sender {
   add(blob, first) {
     if (this.state !== "open") return;
     this.awaitsContainer &&= !first;
-    if (this.awaitsContainer) return; // the end of one that is of no more use
+    if (this.awaitsContainer) return; // the end of a container that is no longer needed
     this.queue.add(blob, first);
     if (first) this.containerAt = performance.now();
     if (this.isLost && this.queue.waitingMs > NEARLY_FULL_MS && performance.now() - this.containerAt > CONTAINER_MS) {
@@ -123,7 +123,7 @@ export class Sender {
     return false;
   }
 
-  // Gives up what is left of the container, and asks for another.
+  // Drops the rest of the container, and asks for another.
   beginAnew() {
     this.queue.dropContainer();
     if (this.queue.chunks.length) return; // it has begun already
@@ -154,7 +154,7 @@ export class Sender {
     });
   }
 
-  // Sends what is left, then tells the server that nothing follows.
+  // Sends the remaining chunks, then ends the session.
   finish() {
     this.ending = true;
     this.wake?.();
@@ -194,7 +194,7 @@ export class Sender {
     return this.queue.waitingMs / 1000;
   }
 
-  // What was confirmed over the last seconds, in kbit/s; and which share of the time it took.
+  // The confirmed rate over the last seconds in kbit/s, and the share of the time that requests took.
   rates() {
     const now = performance.now();
     this.confirmed = this.confirmed.filter(({ at }) => now - at < RATE_MS);

@@ -114,7 +114,7 @@ export class Sources {
     this.context.resume(); // not awaited: without a press it may never settle
     if (!this.mixed) {
       this.mixed = this.context.createMediaStreamDestination();
-      // Without any source it gives no sound at all, not even silence, and the recorder waits for it.
+      // Without a source it produces nothing, not even silence, and the recorder would wait.
       const silence = new ConstantSourceNode(this.context, { offset: 0 });
       silence.connect(this.mixed);
       silence.start();
@@ -136,7 +136,7 @@ export class Sources {
   }
 
   watch(name, track) {
-    // `stop` of our own tells no "ended".
+    // Our own `stop` causes no "ended" event.
     track.addEventListener("ended", () => this.onLost(name));
     return track;
   }

@@ -107,7 +107,7 @@ function askToTake() {
   dialog.showModal();
 }
 
-// A new container: another source, another quality, or the old one is of no more use.
+// A new container: another source, another quality, or the old one is no longer usable.
 async function record() {
   if (sender.state !== "open" || sources.video?.readyState !== "live") return;
   line.restart();
@@ -175,7 +175,7 @@ async function listDevices() {
   }
 }
 
-// A device that was lost, or is plugged in only now.
+// A device was lost, or has been plugged in.
 async function devicesChanged() {
   if (!sources.video) return;
   if (sources.camera?.readyState === "ended") await changeCamera();
@@ -232,7 +232,7 @@ async function end() {
 }
 
 document.addEventListener("efir:state", ({ detail }) => follow(detail));
-// Who leaves by accident while on air is asked first.
+// Ask before the page is left while on air.
 addEventListener("beforeunload", (event) => { if (onAir() && sender.state === "open") event.preventDefault(); });
 navigator.mediaDevices?.addEventListener("devicechange", devicesChanged);
 $("begin-button").addEventListener("click", begin);
@@ -251,7 +251,7 @@ $("mute").addEventListener("click", () => {
   draw();
 });
 
-// A phone that falls asleep sends nothing. The browser gives the lock back whenever the page is hidden.
+// A sleeping phone sends nothing. The browser releases the wake lock whenever the page is hidden.
 async function stayAwake() {
   if (!document.hidden && sources.video) await navigator.wakeLock?.request("screen").catch(() => {});
 }

@@ -5,7 +5,7 @@ const FIRST_MS = 3000;
 const LONGEST_MS = 30000;
 const ASK_AFTER = 3; // failures, before asking the API why
 // The server sends a keep-alive every 15 s. A router or proxy may drop a connection without closing it: the browser reports
-// nothing, and only the silence tells. Two keep-alives may be late.
+// nothing, and only the silence shows it. Two keep-alives may be late.
 const SILENT_MS = 40000;
 // A new stream begins with the state at once. The browser may have asked for it over an older connection of its own that
 // was lost in the same way; the next attempt takes another one.
@@ -20,7 +20,7 @@ export function retryDelay(failures, least, first, longest) {
   return least + Math.random() * Math.min(longest, first * 2 ** (failures - 1));
 }
 
-// Measures time with two clocks and takes the longer one: performance.now() may stand still while the device sleeps, and
+// Measures time with two clocks and takes the longer one: performance.now() may stop while the device sleeps, and
 // Date.now() may be set back.
 class Stopwatch {
   constructor() {

@@ -1,10 +1,10 @@
-// When the picture does not come: what happened in one sentence and what to try. The speaker sees how many have it. Of a
+// If there is no picture: what happened in one sentence, and what to try. The speaker sees how many viewers are affected. For a
 // foreign frame the page learns only whether it has loaded, so the viewer can open the same help. `offersLow`: whether a
 // smaller picture can be tried.
 const AFTER_MS = 8000;
 const MORE_MS = 4000; // the picture has stood still for as long when the player says so (video.js)
 const REPEAT_MS = 30000; // the server forgets a page that says nothing more (playback.py)
-const SPREAD_MS = 5000; // a whole hall may lose the picture in the same second
+const SPREAD_MS = 5000; // all viewers may lose the picture in the same second
 const $ = (id) => document.getElementById(id);
 
 export class NoPicture {
@@ -18,7 +18,7 @@ export class NoPicture {
     $("no-picture-open").addEventListener("click", () => this.show());
   }
 
-  // The player was mounted, or its picture stands still; `playing` tells that it goes.
+  // The player was mounted, or its picture has stopped; `playing` reports that it plays.
   expect({ video, url }, stands = false) {
     if (this.timer !== undefined) return;
     this.box.dataset.video = video;
@@ -57,6 +57,6 @@ export class NoPicture {
     this.told = !playing;
     const headers = { "X-CSRFToken": this.token, Accept: "application/json" };
     const body = new URLSearchParams({ playing });
-    fetch(this.address, { method: "POST", headers, body }).catch(() => {}); // it is told again
+    fetch(this.address, { method: "POST", headers, body }).catch(() => {}); // it is reported again
   }
 }

@@ -95,7 +95,7 @@ function showCta(visible) {
   $("cta").hidden = !shown;
 }
 
-// What is built on the room listens to it: the talk does.
+// Other scripts, such as the talk, listen to these events.
 function tell(what, detail) {
   room.dispatchEvent(new CustomEvent(`room:${what}`, { detail }));
 }

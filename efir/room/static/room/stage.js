@@ -1,4 +1,4 @@
-// The player and the chat. The server hands them out to whoever opens the broadcast, which is what counts as watching. A
+// The player and the chat. The server returns them when a viewer opens the broadcast, which counts as watching. A
 // foreign iframe does not report that autoplay was refused, so the viewer's own click mounts it; a page that is reloaded
 // while watching goes on. The finish removes it together with its sound. Of several tabs of one browser, only the last one
 // entered plays.
@@ -165,14 +165,14 @@ export class Stage {
     if (playing && this.playing) this.channel?.postMessage("entered");
   }
 
-  // A smaller picture needs a quarter of the line. Sound alone needs a twentieth; the poster is shown.
+  // A smaller picture needs a quarter of the bandwidth. Sound only needs a twentieth; the poster is shown.
   choose(quality) {
     this.quality = quality;
     remember(`${this.name}-quality`, quality);
     this.draw();
   }
 
-  // What can be played of what was chosen.
+  // The chosen rendition, if it can be played.
   get playlist() {
     return this.quality === "low" && !this.low ? "live" : this.quality;
   }
@@ -210,7 +210,7 @@ export class Stage {
     fresh.addEventListener("load", () => this.noPicture.loaded());
   }
 
-  // Mount the player anew.
+  // Mount the player again.
   again() {
     this.video?.remove();
     this.video = null;
@@ -226,7 +226,7 @@ export class Stage {
   say(word) {
     const note = $("player-says");
     const stands = word === "broken" && this.waitsForSpeaker;
-    // Without a signal everybody waits for the speaker, and there is nothing that a viewer could try.
+    // Without a signal everybody waits for the speaker, and a viewer can do nothing.
     if (["", "muted", "blocked"].includes(word) || this.waitsForSpeaker) this.noPicture.playing();
     else if (this.player) this.noPicture.expect(this.player, true);
     note.textContent = word ? note.dataset[stands ? "back" : word] : "";

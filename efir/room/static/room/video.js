@@ -21,7 +21,7 @@ const MIN_AHEAD_S = 1; // in the buffer
 const FIRST_LATE_S = 1; // before anything was heard, nothing is lost by a jump
 const NO_CODEC = "bufferAddCodecError"; // of hls.js: the browser has MediaSource, but no H.264 or AAC
 const OWN_LONGEST_MS = 4000; // its playlist is asked for every second anyway
-const STANDS_MS = 4000; // without progress for this long the viewer is told; sooner would be told at every short stall
+const STANDS_MS = 4000; // without progress for this long the viewer is told; a shorter time would report every short stall
 
 export class Video {
   // Calls `say` with "waiting", "broken", "muted", "blocked" or "unsupported", and with "" while the video plays.
@@ -59,7 +59,7 @@ export class Video {
     if (!this.over) this.play();
   }
 
-  // The library follows the own broadcast more closely than browsers do; an iPhone, which has no MediaSource, plays the sound on
+  // The library stays closer to the live edge than browsers do; an iPhone, which has no MediaSource, keeps playing the sound
   // while it is locked.
   get isNative() {
     return Boolean(this.element.canPlayType(KIND)) && !(this.isOwn && window.MediaSource);
@@ -159,7 +159,7 @@ export class Video {
     else if (still > (this.waits ? LOOK_MS : STANDS_MS)) this.say(this.played ? "broken" : "waiting");
   }
 
-  // How much later than intended the picture is; 0 if the browser plays by itself.
+  // How far the picture is behind its target; 0 if the browser plays natively.
   get lateS() {
     return this.isOwn && this.hls?.targetLatency ? this.hls.latency - this.hls.targetLatency : 0;
   }
@@ -172,7 +172,7 @@ export class Video {
     if (this.element.playbackRate !== rate) this.element.playbackRate = rate;
   }
 
-  // The picture comes again, as the server says.
+  // The server reports that the picture is back.
   signalled(spreadMs) {
     if (this.timer === undefined) return;
     this.stopTrying();

@@ -1,7 +1,7 @@
 // On a phone the keyboard covers half of the page. While somebody types, the player, the latest messages and the field share
 // what is left of the screen; it is measured, because phones shrink the visual viewport only.
 const NARROW = matchMedia("(max-width: 899px)");
-const SETTLED_MS = 150; // a press elsewhere must reach what it was aimed at
+const SETTLED_MS = 150; // a press elsewhere must reach its target
 
 export function keepPlayerInSight(form) {
   const view = window.visualViewport;

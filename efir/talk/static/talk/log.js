@@ -1,4 +1,4 @@
-// The list of messages. New ones appear below; whoever reads above is not pulled away, and is told how many there are.
+// The list of messages. New ones appear below; they do not scroll the list away from somebody who reads above, but show their number.
 import { messageElement } from "./message.js";
 
 const AT_THE_END_PX = 48;

@@ -1,4 +1,4 @@
-// One message as an element. Words are text: nothing in them becomes mark-up, and their direction does not reach beyond them.
+// One message as an element. Its words are plain text, never markup, and their writing direction is isolated.
 const LINK = /https?:\/\/[^\s<>"]+/g;
 const AFTER_LINK = /[.,;:!?)\]»”'…]+$/;
 const TIME = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });

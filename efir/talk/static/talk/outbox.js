@@ -1,5 +1,5 @@
-// What the viewer has written and the server has not accepted yet. Each entry keeps the id that the page made for it, so that
-// sending it again after a lost line, or a reload, does not write it twice.
+// Messages that the viewer has written and the server has not accepted yet. Each entry keeps the id that the page made for it, so that
+// sending it again after a lost connection or a reload does not write it twice.
 import { retryDelay } from "../room/connection.js";
 
 const MIN_MS = 500;
@@ -29,7 +29,7 @@ export class Outbox {
     this.flush();
   }
 
-  // Called if the connection is back. Where many write it was not lost, and all would come back at the same moment.
+  // Called if the connection is back. If the room was busy the connection was not lost, and all would retry at the same moment.
   retry() {
     if (this.timer === undefined || this.isBusy) return;
     clearTimeout(this.timer);
@@ -91,7 +91,7 @@ export class Outbox {
     try {
       sessionStorage.setItem(this.name, JSON.stringify(this.entries.slice(-MOST)));
     } catch {
-      // A reload forgets what was not sent.
+      // Unsent messages are lost on a reload then.
     }
   }
 }

@@ -138,7 +138,7 @@ function grow() {
   $("talk-left").textContent = left < NEAR_THE_END ? left : "";
 }
 
-form?.addEventListener("submit", send); // there is no form for whoever may read only
+form?.addEventListener("submit", send); // there is no form for people who may only read
 field?.addEventListener("input", grow);
 field?.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;

@@ -4,7 +4,7 @@ import { addOwnTimes } from "../js/own_time.js";
 
 const POLL_MS = 5000;
 const HERE_EVERY = 12; // polls, a minute: the server stops a forgotten webinar, one whose page nobody has open
-const LOST_AFTER = 2; // polls: a single lost answer is no lost connection
+const LOST_AFTER = 2; // polls: a single lost response does not mean a lost connection
 const RECENT_EVERY = 3; // polls: messages are sent more slowly than verdicts are made
 
 let polls = 0;
@@ -120,7 +120,7 @@ function reportHere(panel) {
   fetch(panel.dataset.here, { method: "POST", headers }).catch(() => {}); // it is reported again in a minute
 }
 
-// How many viewers say that the picture does not come.
+// How many viewers report that they have no picture.
 async function showWithoutPicture(panel) {
   const shown = document.querySelector("[data-without-picture]");
   if (!shown) return;

@@ -14,7 +14,7 @@ function wordsOf(part) {
 
 function show(page) {
   const fresh = page.getElementById("main");
-  // Nothing is taken from under the viewer's keyboard.
+  // Do not replace an element that has the keyboard focus.
   if (!fresh || main.contains(document.activeElement) && document.activeElement !== main) return;
   const words = wordsOf(fresh);
   if (words === served) return;
