@@ -1,8 +1,8 @@
 """Run benchmarks, each on a database of its own: `make bench`, or `python -m benchmarks [NAME …]`.
 
-With `--base REV` each named benchmark runs on that revision as well, in turns with the working tree, and the ratios
-of the medians are printed. With `--long` those run that show what grows or drifts: they take an hour and a half, and
-with `--long 0.1` a tenth of that. Arguments that are not listed in --help go to the benchmarks.
+With `--base REV` each named benchmark also runs on that revision, alternating with the working tree, and the ratios of
+the medians are printed. `--long` runs the benchmarks that show growth or drift: they take an hour and a half, and with
+`--long 0.1` a tenth of that. Arguments that are not listed in --help go to the benchmarks.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def main() -> int:
 
 
 def run_long(share: float) -> int:
-    """Run what takes long. Return 1 if one failed."""
+    """Run the long benchmarks. Return 1 if one failed."""
     failed = 0
     for name, option, length, more in LONG:
         arguments = [option, f"{length * share:g}", *more]

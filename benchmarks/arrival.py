@@ -1,4 +1,4 @@
-"""9,000 people who are logged in open the room's page and its stream within a minute; then they sit still.
+"""9,000 logged-in people open the room's page and its stream within a minute; then they stay idle.
 
 On PostgreSQL it is a shorter run at the same pace.
 """

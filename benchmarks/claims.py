@@ -1,4 +1,4 @@
-"""What claiming and composing cost, however many messages one partner has, and publishing for 10,000 who wait."""
+"""The cost of claiming and composing for partners of different sizes, and of publishing for 10,000 waiting messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the camera to the viewer: how late the picture is, how many frames reach the eye; beside nginx-rtmp + hls.js.
+"""Delay from the camera to the viewer and the share of presented frames, compared with nginx-rtmp and hls.js.
 
 The camera is a clock whose pixels carry the time, and the viewer reads it from the video. `python -m benchmarks delay
 --minutes=5` measures for five minutes each; the default is half a minute. Needs Chromium. Firefox, and nginx with its
@@ -195,7 +195,7 @@ def _watch(browser: Browser, url: str, session: str, webinar: Webinar, seconds: 
 
 
 def _of_recorded(webinar: Webinar, shown: Shown, read: dict[str, Any]) -> Shown:
-    """Count as sent what the browser's recorder made of the frames drawn: a busy encoder skips some."""
+    """Count the frames that the browser's recorder encoded, because a busy encoder skips some."""
     made = Segment.objects.filter(webinar=webinar).aggregate(frames=Sum("frames"), seconds=Sum("duration_s"))
     span_s = (read["shown"][-1][0] - read["shown"][0][0]) / 1000
     return replace(shown, sent=min(shown.sent, round(made["frames"] / made["seconds"] * span_s)))

@@ -1,7 +1,7 @@
-"""How soon 9,000 viewers of one process hear of a change: Efir beside nginx with nchan, in turns.
+"""Time until 9,000 viewers of one process get a change: Efir and nginx with nchan, alternately.
 
-Efir is asked as its speaker asks: a POST to the page's button, a transaction, a commit. nchan is handed a message
-with the same text, which it only passes on. On PostgreSQL Efir is measured alone, in one process and in two.
+Efir gets the speaker's POST, with a transaction and a commit. nchan gets a message with the same text, which it only
+passes on. On PostgreSQL Efir is measured alone, in one process and in two.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class StreamServer:
         return median([percentile(heard.after_s, percent) for heard, _cpu in self.rounds[viewers]])
 
     def kb_a_viewer(self) -> list[float]:
-        """Return what a viewer adds to VmRSS and to PSS."""
+        """Return the growth of VmRSS and of PSS for each viewer."""
         pairs = zip(self.full_kb, self.empty_kb, strict=True)
         return [(full - empty) / (self.open - WARM) for full, empty in pairs]
 

@@ -1,4 +1,4 @@
-"""The studio behind the window that it shares: how many frames a second it sends while nobody sees its page.
+"""The studio hidden behind the window that it shares: how many frames a second it sends.
 
 A browser slows a hidden page's timers down to one call a second. `--seconds 60` is the default. Needs Chromium.
 """

@@ -1,4 +1,4 @@
-"""Ingest and segments: a sender of 720p30 at 1.5 Mbit/s in real time, and what the server's processes need for it.
+"""Ingest and segments: a sender of 720p30 at 1.5 Mbit/s in real time, and the cost for the server's processes.
 
 Beside it, what the lower rung needs in a process of its own.
 

@@ -1,4 +1,4 @@
-"""Seven o'clock: 3,000 people within a minute, half of them new, and the webinar starts in the middle of it.
+"""A rush: 3,000 people within a minute, half of them new, and the webinar starts in the middle of it.
 
 New people follow a partner's link, sign up with a seat and open room and stream. The others log in, look at the
 schedule and open room and stream. Everybody comes from an address of their own, at an even pace, and stays.

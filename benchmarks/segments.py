@@ -1,4 +1,4 @@
-"""Segments to many viewers from one process, beside nginx that serves the same files: both check signed addresses."""
+"""Segments to many viewers from one process, compared with nginx; both check signed addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages a second to a Bot API that takes 300 ms a call, beside the limit: to one each, and beside 20,000 of one."""
+"""Messages a second if a call takes 300 ms: one for each person, and together with 20,000 of one partner."""
 
 from __future__ import annotations
 

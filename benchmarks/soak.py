@@ -1,7 +1,7 @@
-"""A season in ten minutes: webinar after webinar with 2,000 viewers who come and go, on a clock twelve times as fast.
+"""Many webinars in ten minutes: one after the other with 2,000 viewers, on a clock that runs twelve times as fast.
 
-After each webinar, with everybody classified and everything sent, what the server's process holds must not grow.
-`--seconds 60` holds fewer webinars.
+After each webinar, with everybody classified and everything sent, the resources of the server's process must not have
+grown. `--seconds 60` runs fewer webinars.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ EXPECTED = {
 
 @dataclass(frozen=True)
 class Usage:
-    """What the server's process holds."""
+    """The resources of the server's process."""
 
     rss_mb: float
     files: int
@@ -153,7 +153,7 @@ class Season:
 
 
 def main(_option: str = "--seconds", seconds: str = "600") -> int:
-    """Hold a season and print the table. Return 1 if something grew or went wrong."""
+    """Run the series and print the table. Return 1 if something grew or went wrong."""
     count = max(1, round(float(seconds) / SLOT_S))
     call_command("migrate", verbosity=0)
     fake_bot_api = fake_botapi.FakeBotApi(tokens={settings.EFIR.telegram_token})
@@ -224,7 +224,7 @@ def not_once(
 
 
 def growth(used: Sequence[Usage]) -> list[str]:
-    """Return what the server holds more after the last webinar than after the first ones."""
+    """Return the growth of each resource from the first webinars to the last one."""
     first, last = used[0], used[-1]
     early = used[: max(2, len(used) // 4)]  # the first webinars still open files and connections
     found = [

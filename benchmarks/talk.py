@@ -1,7 +1,7 @@
-"""The room's talk with 9,000 viewers of one process: pace, flood, hiding, coming back, memory and an idle room.
+"""The room's talk with 9,000 viewers of one process: steady rate, flood, hiding, reconnecting, memory and an idle room.
 
-Beside it nginx with nchan is handed the same frames at the same moments, which it only passes on: it reads no database,
-gathers nothing and knows nobody. Options: `--viewers`, `--seconds`.
+nginx with nchan gets the same frames at the same moments for comparison; it only passes them on. Options: `--viewers`,
+`--seconds`.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def full_room(
 
 
 def idle(room: Room) -> float:
-    """Return the CPU that the server takes while nothing happens, in cores."""
+    """Return the CPU of the idle server, in cores."""
     time.sleep(2)
     before = room.server.cpu_s()
     time.sleep(IDLE_S)
@@ -209,7 +209,7 @@ def latencies(posts: Sequence[Post], answer: Answer) -> tuple[list[float], list[
 
 
 def described(posts: Sequence[Post], answer: Answer, cpu: float, viewers: int) -> list[tuple[str, str, str]]:
-    """Say what came of the pace: times, CPU, and whether anything was lost, doubled or out of order."""
+    """Describe the results at a steady rate: times, CPU, and lost, duplicated or reordered messages."""
     accepted = sorted(post.id for post in posts if post.status == 201)
     each, last = latencies(posts, answer)
     orders = answer["orders"]

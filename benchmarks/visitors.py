@@ -16,7 +16,7 @@ _TOKEN = re.compile(rb'name="csrfmiddlewaretoken" value="(\w+)"')
 
 
 class UnexpectedAnswer(Exception):
-    """The server answered something else than a visitor needs to go on."""
+    """Raised if a response is not the one that the visitor needs to continue."""
 
 
 # What may happen to a visitor: also a connection that fails, and one that is closed in an answer.

@@ -247,7 +247,7 @@ class Config:
     media_url: str = setting(
         matching(
             r"(s3://[^\s/?#]+(/[^\s?#]*)?(\?(endpoint|region)=[^\s&#]+(&(endpoint|region)=[^\s&#]+)?)?)?",
-            "s3://BUCKET/PREFIX?endpoint=URL&region=NAME (endpoint and region may be left out), or nothing",
+            "s3://BUCKET/PREFIX?endpoint=URL&region=NAME (endpoint and region are optional), or empty",
         ),
         "",
         "`s3://…` instead of the media directory",
@@ -328,7 +328,7 @@ def read_settings(environ: Mapping[str, str]) -> tuple[list[Reading], list[str]]
         if name.startswith("EFIR_") and name not in {*SETTINGS, *public}:
             nearest = get_close_matches(name, public, 1, cutoff=0)[0]
             problems.append(
-                f"{name} is no setting of Efir: did you mean {nearest}? `efir settings` lists all."
+                f"{name} is not a setting of Efir: did you mean {nearest}? `efir settings` lists all."
             )
     readings: list[Reading] = []
     known: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Fuzz what reads input from outside, guided by coverage: `python -m tools.fuzz TARGET [-max_total_time=60]`.
+"""Fuzz the parsers of untrusted input, guided by coverage: `python -m tools.fuzz TARGET [-max_total_time=60]`.
 
 The tests fuzz the same readers with hypothesis, which knows what input looks like; atheris finds what nobody thought
 of. It exists for CPython on Linux and macOS only, so no lock file has it: `.venv/bin/pip install atheris`. An exception

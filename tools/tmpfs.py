@@ -1,4 +1,4 @@
-"""Where databases of tests and benches lie in memory: an fsync costs nothing there, and `kill -9` loses nothing."""
+"""Directories in memory for the databases of tests and benchmarks: fsync is free there, and `kill -9` loses nothing."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def issue(webinar_id: int, context: Context) -> str:
         if webinar is None:
             raise ActionRefused(Code.NOT_FOUND, f"no webinar {webinar_id}")
         if webinar.video != Video.OWN or webinar.state in (Status.FINISHED, Status.ARCHIVED):
-            raise ActionRefused(Code.LOCKED, "this webinar takes no encoder")
+            raise ActionRefused(Code.LOCKED, "this webinar does not accept an encoder")
         StreamKey.objects.update_or_create(
             webinar=webinar,
             defaults={"digest": _digest(key), "issued_at": clock.now(), "issued_by_id": context.actor_id},

@@ -17,7 +17,7 @@ def prepare(environ: MutableMapping[str, str]) -> None:
     for name in ("EFIR_TELEGRAM_TOKEN", "EFIR_TELEGRAM_TOKEN_FILE"):
         if environ.get(name):
             raise ConfigError(
-                f"{name} is set, but the demo sends made-up messages to made-up people: unset it, or run `efir serve`."
+                f"{name} is set, but the demo sends messages to made-up people: unset it, or run `efir serve`."
             )
     environ["EFIR_DEMO"] = "1"
     environ["EFIR_TELEGRAM_TOKEN"] = TOKEN

@@ -92,7 +92,7 @@ def prepare(*, reset: bool, language: str) -> None:
     """
     if Person.objects.exists() and not DemoMark.objects.exists():
         raise ConfigError(
-            "the database holds people who are not the demo's. Give the demo its own place: EFIR_DATA_DIR "
+            "the database has people who are not the demo's. Use a separate place for the demo: set EFIR_DATA_DIR "
             "(and EFIR_DATABASE_URL, if it is set)."
         )
     if reset:

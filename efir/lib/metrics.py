@@ -12,30 +12,30 @@ from prometheus_client import Counter, Histogram
 REQUESTS = Counter("efir_http_requests", "HTTP requests answered.", ["route", "status"])
 FAN_OUT = Histogram(
     "efir_fan_out_seconds",
-    "From noticing that a webinar changed until its last viewer in this process was written to.",
+    "Time from noticing a webinar's change to the write to its last viewer in this process.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 PASSWORD_QUEUE = Histogram(
     "efir_password_queue_seconds",
-    "How long a request with a password waited for its turn.",
+    "Time that a request with a password waited in the queue.",
     buckets=(0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 TALK_FAN_OUT = Histogram(
     "efir_talk_fan_out_seconds",
-    "From reading new messages of a room until its last viewer in this process was written to.",
+    "Time from reading a room's new messages to the write to its last viewer in this process.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 TALK_MESSAGES = Counter("efir_talk_messages", "Messages and questions accepted in the rooms.", ["kind"])
 TALK_REFUSED = Counter("efir_talk_refused", "Messages refused in the rooms, by the reason.", ["code"])
-SENDS = Counter("efir_telegram_sends", "Calls that send a message, by what came of them.", ["outcome"])
+SENDS = Counter("efir_telegram_sends", "Calls that send a message, by outcome.", ["outcome"])
 CALL = Histogram(
     "efir_telegram_call_seconds",
-    "How long a call that sends a message took.",
+    "Duration of a call that sends a message.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15),
 )
 VERDICTS = Histogram(
     "efir_classification_duration_seconds",
-    "From a webinar's stop until everybody had a verdict.",
+    "Time from a webinar's stop until everybody had a verdict.",
     buckets=(30, 60, 90, 120, 180, 300, 600, 1800, 3600),
 )
 
@@ -50,7 +50,7 @@ BROADCAST_LEFT_OUT = Counter(
 )
 BROADCAST_DELAY = Histogram(
     "efir_broadcast_delay_seconds",
-    "From the arrival of a segment's last chunk until players can have the segment.",
+    "Time from the arrival of a segment's last chunk until players can fetch the segment.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 MEDIA_SENT = Counter("efir_media_sent_bytes", "Bytes of segments and recordings that were sent.")

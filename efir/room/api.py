@@ -41,8 +41,8 @@ class RoomState(Schema):
     player_version: str = Field(
         description="Changes whenever the player or the chat changes; an opened page then asks for them again."
     )
-    video: str = Field(description="own, embed or hls: where the picture comes from")
-    signal: bool = Field(description="Whether the picture of the own broadcast is coming now.")
+    video: str = Field(description="own, embed or hls: the source of the video")
+    signal: bool = Field(description="Whether the picture of the own broadcast is arriving.")
     low: bool = Field(
         default=False,
         description="Whether `low.m3u8`, a smaller picture, can be played now; only with `EFIR_LOW_RUNG`.",

@@ -37,10 +37,10 @@ def check_database() -> None:
         parameters.pop(name, None)
     if asyncio.run(_shares_connections(parameters)):
         raise ConfigError(
-            "EFIR_DATABASE_URL leads to a pooler that gives every transaction another connection (PgBouncer: pool_mode "
-            "= transaction or statement). Efir needs locks and notifications that stay with its connection: set "
-            "pool_mode = session for this database, or give the address of PostgreSQL itself. Efir has a pool of its "
-            "own."
+            "EFIR_DATABASE_URL leads to a pooler that may give each transaction another connection (PgBouncer: "
+            "pool_mode = transaction or statement). Efir needs locks and notifications that stay with its connection: "
+            "set pool_mode = session for this database, or use the address of PostgreSQL itself. Efir has its own "
+            "pool."
         )
 
 
@@ -78,7 +78,7 @@ async def _connect(parameters: dict[str, Any]) -> psycopg.AsyncConnection[Any]:
             if refused := re.search(r"unsupported startup parameter[^:]*: (\w+)", text):
                 raise ConfigError(
                     "EFIR_DATABASE_URL leads to a pooler (PgBouncer) that refuses the start-up parameter "
-                    f"{refused[1]}: take it out of EFIR_DATABASE_URL, or add `ignore_startup_parameters = "
+                    f"{refused[1]}: remove it from EFIR_DATABASE_URL, or add `ignore_startup_parameters = "
                     f"{refused[1]}` to pgbouncer.ini. Efir needs pool_mode = session."
                 ) from exc
             # The server's own refusals are permanent: a password, a role, a database.

@@ -37,8 +37,8 @@ def exclusive_lock(job: str) -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as exc:
                 raise ConfigError(
-                    f"another process is already the {job} for {what}. On SQLite there is one: presence "
-                    "lives in its memory. Stop it first, or use PostgreSQL (EFIR_DATABASE_URL) for several."
+                    f"another process is already the {job} for {what}. On SQLite there can be only "
+                    "one. Stop it first, or use PostgreSQL (EFIR_DATABASE_URL) for several."
                 ) from exc
             file.truncate(0)
             file.write(f"{os.getpid()}\n")

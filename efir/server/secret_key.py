@@ -45,8 +45,8 @@ def confirm() -> None:
     variable = secret_key_variable(os.environ)
     path = settings.EFIR.data_dir / KEY_FILE
     raise ConfigError(
-        f"the secret key of this process ({variable or path}) is not the installation's: whoever logs in at one "
-        "process would be logged out by the other. Give it the same key as the other processes: the same "
+        f"the secret key of this process ({variable or path}) is not the installation's: each would end the "
+        "sessions of the other. Give it the same key as the other processes: the same "
         f"EFIR_SECRET_KEY, or a copy of their {KEY_FILE} (mode 600) in EFIR_DATA_DIR. If that key is lost, stop "
         "all processes and run `efir rotate-key`: everybody has to log in again."
     )
@@ -79,8 +79,8 @@ def rotate(old_key: str | None = None) -> Rotated:
     with exclusive_lock("web"), exclusive_lock("worker"):
         if is_running():
             raise ConfigError(
-                "a process of this installation runs with the old key: stop them all, on every machine, and try "
-                "again (half a minute later, if one was killed)."
+                "a process of this installation is running with the old key: stop all of them, on every machine, "
+                "and try again (half a minute later, if one was killed)."
             )
         variable = secret_key_variable(os.environ)
         key = settings.EFIR.secret_key if variable else new_secret_key()
@@ -90,7 +90,7 @@ def rotate(old_key: str | None = None) -> Rotated:
                 "characters (`openssl rand -base64 48` makes one), then run this again."
             )
         if old_key is not None and not is_installations_key(old_key):
-            raise ConfigError("the old key that is given is not the one that was in force until now.")
+            raise ConfigError("the given old key is not the one that was in force.")
         if old_key is None and not variable:
             old_key = settings.EFIR.secret_key
         with transaction.atomic():

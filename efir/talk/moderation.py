@@ -24,7 +24,7 @@ def moderate(webinar_id: int, number: int, action: str, context: Context) -> Mes
 
     Raises ActionRefused, and KeyError for another action.
     """
-    change, deed = _ACTIONS[action]
+    change, recorded_as = _ACTIONS[action]
     with transaction.atomic():
         authorize(context, Capability.MODERATE_TALK)
         _check_open(webinar_id)
@@ -43,7 +43,7 @@ def moderate(webinar_id: int, number: int, action: str, context: Context) -> Mes
             message.change = next_change(room)
             message.save()
             save_room(room)
-            record(deed, context, webinar_id=webinar_id, person_id=message.person_id, message=number)
+            record(recorded_as, context, webinar_id=webinar_id, person_id=message.person_id, message=number)
         return message
 
 
@@ -76,8 +76,8 @@ def mute(webinar_id: int, person_id: int, on: bool, context: Context) -> None:
                 message.shown_at = clock.now()
         Message.objects.bulk_update(messages, ["muted", "change", "pinned", "shown_at"], batch_size=100)
         save_room(room)
-        deed = Action.TALK_MUTED if on else Action.TALK_UNMUTED
-        record(deed, context, webinar_id=webinar_id, person_id=person_id, messages=len(messages))
+        recorded_as = Action.TALK_MUTED if on else Action.TALK_UNMUTED
+        record(recorded_as, context, webinar_id=webinar_id, person_id=person_id, messages=len(messages))
 
 
 def _check_open(webinar_id: int) -> None:
@@ -106,14 +106,14 @@ def _show(message: Message) -> bool:
         message.state, message.muted = State.SHOWN, False
         return True
     if message.private and message.answered_at is None:
-        raise ActionRefused(Code.MESSAGE_INVALID_STATE, "answer the question before you show it to all")
+        raise ActionRefused(Code.MESSAGE_INVALID_STATE, "answer the question before you show it to everybody")
     was_private, message.private = message.private, False
     return was_private
 
 
 def _pin(message: Message) -> bool:
     if not message.is_public:
-        raise ActionRefused(Code.MESSAGE_INVALID_STATE, "only what everybody sees is pinned")
+        raise ActionRefused(Code.MESSAGE_INVALID_STATE, "only public messages can be pinned")
     if message.pinned:
         return False
     message.pinned = True
@@ -127,7 +127,7 @@ def _unpin(message: Message) -> bool:
 
 def _answer(message: Message) -> bool:
     if message.kind != Kind.QUESTION:
-        raise ActionRefused(Code.MESSAGE_INVALID_STATE, "only a question is answered")
+        raise ActionRefused(Code.MESSAGE_INVALID_STATE, "only questions can be answered")
     if message.answered_at:
         return False
     message.answered_at = clock.now()

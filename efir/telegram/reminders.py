@@ -47,7 +47,7 @@ def set_reminders(webinar_id: int, person: Person, *, on: bool) -> Seat:
         if seat is None:
             raise ActionRefused(Code.NOT_FOUND, "there is no seat at this webinar")
         if on and seat.webinar.state not in (Status.SCHEDULED, *ON_AIR):
-            raise ActionRefused(Code.SEATS_CLOSED, f"nobody is reminded while {seat.webinar.status}")
+            raise ActionRefused(Code.SEATS_CLOSED, f"no reminders are sent while {seat.webinar.status}")
         if on == (seat.remind_since is not None):
             return seat
         seat.remind_since = clock.now() if on else None

@@ -150,7 +150,7 @@ def delete_draft(webinar_id: int, context: Context) -> None:
         authorize(context, Capability.EDIT_WEBINAR)
         webinar = lock(webinar_id)
         if webinar.state is not Status.DRAFT:
-            raise ActionRefused(Code.LOCKED, f"only a draft is deleted, not one that is {webinar.status}")
+            raise ActionRefused(Code.LOCKED, f"only drafts can be deleted, not one that is {webinar.status}")
         record(
             Action.WEBINAR_DELETED, context, webinar_id=webinar_id, changes={"title": (webinar.title, None)}
         )

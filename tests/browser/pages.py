@@ -1,4 +1,4 @@
-"""Pages of people in the browser, which are closed with the test, and a page's clock that the test alone moves."""
+"""Browser pages of people, which are closed at the end of the test, and a page's clock that only the test moves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _opened: list[BrowserContext] = []
 
 
 def a_page(chromium: Browser, site, login: str = "", password: str = PASSWORD) -> Page:
-    """A person's own browser; whatever its console complains about is kept on the page."""
+    """A person's own browser; errors of its console are collected on the page object."""
     context = chromium.new_context(
         base_url=site.url,
         locale="ru-RU",

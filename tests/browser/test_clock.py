@@ -1,4 +1,4 @@
-"""Pages count by the server's clock, whatever the viewer's says."""
+"""Countdowns follow the server's clock, not the viewer's."""
 
 from __future__ import annotations
 

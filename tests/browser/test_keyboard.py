@@ -1,4 +1,4 @@
-"""An evening without a mouse: Tab, Enter and the space bar do everything, and one always sees where one is."""
+"""A webinar without a mouse: Tab, Enter and the space bar are enough, and the focus is always visible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The board in a real browser: it filters, sends again, and draws itself again while the queue drains."""
+"""The message list in a real browser: filters, sending again, and its refresh while the queue drains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Without a network a page says so, and comes back by itself."""
+"""Without a network the page says so, and recovers by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages on paper."""
+"""Printed pages."""
 
 from __future__ import annotations
 

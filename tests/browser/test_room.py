@@ -1,4 +1,4 @@
-"""The room from the waiting to the broadcast: what moves, what it weighs, what it says, and the way back to it."""
+"""The room from waiting to the broadcast: layout shifts, page weight, texts, and reconnecting."""
 
 from __future__ import annotations
 
@@ -247,7 +247,7 @@ POCKETS = {
 
 @pytest.mark.parametrize("how", POCKETS)
 def test_woken_phone_opens_a_new_stream_at_once(page, cast, speaker, how):
-    """The old one may be dead without having been told. Nothing has failed here, and nothing is waited for."""
+    """The old stream may be dead without an error. Here nothing has failed, and the page must not wait."""
     webinar = cast.webinar()
     page.goto(f"/account/webinar_room/{webinar}/")
     expect(page.get_by_text("Пока здесь только вы")).to_be_visible()

@@ -1,4 +1,4 @@
-"""A connection that is lost without a word: the page hears the silence, says so and connects again."""
+"""A connection that is lost silently: the page notices the missing keep-alives, says so and reconnects."""
 
 from __future__ import annotations
 

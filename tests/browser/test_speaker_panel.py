@@ -1,4 +1,4 @@
-"""The control panel in a real browser: it is drawn again all the time, and no press of a button is lost by that."""
+"""The control panel in a real browser: it is redrawn often, and no press of a button may be lost by that."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ def test_a_hidden_tab_leaves_the_stream_to_a_window_in_view(person):
 
 
 def test_two_visible_windows_share_one_stream(person, webinar):
-    """Nor do the signs of life, which repeat an old server time, move the clock."""
+    """The heartbeats between tabs repeat an old server time, which must not move the clock."""
     beside, holder = person.opens(), person.opens()
     person.settles_on(holder)
     before = person.opened()
@@ -246,7 +246,7 @@ def test_silent_stream_holder_is_replaced(person):
 
 
 def test_page_restored_from_the_cache_reconnects(person):
-    """The browser keeps the page, but what it keeps is no presence."""
+    """The browser keeps the page in its cache, but that does not count as presence."""
     other, holder = person.opens(LOADS_HIDDEN), person.opens()
     person.settles_on(holder)
     holder.evaluate("window.dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")

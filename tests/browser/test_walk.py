@@ -1,4 +1,4 @@
-"""The walk of docs/walks/first-webinar.md: from an empty installation to a recording, with every press counted."""
+"""The walkthrough of docs/walks/first-webinar.md: from an empty installation to a recording, counting every click."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening the broadcast, and which stream counts as watching: pages and tabs as the browser has them."""
+"""Opening the broadcast, and which streams count as watching, with real pages and tabs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples of nginx and Caddy, run for real; and behind nginx a rolling restart that no viewer notices."""
+"""The examples of nginx and Caddy, run for real, and a rolling restart behind nginx without interruptions."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ TROUBLE = {
     "page_502": ({"kind": ResponseKind.HTML}, "bot_unreachable", "HTTP 502"),
     "server_error": ({"official": "server_error"}, "bot_unreachable", "Internal Server Error"),
     "drop": ({"kind": ResponseKind.DROP}, "bot_unreachable", "RemoteProtocolError"),
-    "foreign": ({"kind": ResponseKind.FOREIGN}, "bot_unreachable", "a result of another shape (bool)"),
+    "foreign": ({"kind": ResponseKind.FOREIGN}, "bot_unreachable", "a malformed result (bool)"),
 }
 
 

@@ -1,4 +1,4 @@
-"""What is no HTTP, or hardly: refused, and the server goes on as if nothing had been."""
+"""Requests that are not (valid) HTTP are refused, and the server keeps working."""
 
 from __future__ import annotations
 

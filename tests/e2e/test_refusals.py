@@ -183,7 +183,7 @@ def test_second_server_on_one_directory_is_refused(site):
     ("name", "value", "sentence"),
     [
         ("EFIR_GRACE_S", "ninety", "EFIR_GRACE_S is 'ninety', but it must be seconds"),
-        ("EFIR_GRACE", "90", "EFIR_GRACE is no setting of Efir: did you mean EFIR_GRACE_S?"),
+        ("EFIR_GRACE", "90", "EFIR_GRACE is not a setting of Efir: did you mean EFIR_GRACE_S?"),
     ],
 )
 def test_wrong_setting_stops_the_start(tmp_path, name, value, sentence):

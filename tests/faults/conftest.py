@@ -1,4 +1,4 @@
-"""What the fault tests counted is shown at the end, also where they pass."""
+"""Show the counts of the fault tests at the end, even if they pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SIGTERM in every phase of an evening: viewers come back, the process ends within 10 s, nothing is lost."""
+"""SIGTERM in every phase of a webinar: viewers reconnect, the process ends within 10 s, nothing is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A few evenings with faults, all verdicts of which an oracle that knows only its clients finds right.
+"""A few webinars with faults, whose verdicts an oracle checks that only knows its clients' records.
 
 `python -m tests.oracle` holds as many as wanted.
 """

@@ -1,4 +1,4 @@
-"""What a page's HTML is held to, which a browser forgives: parse errors, ids and what points at them, nesting."""
+"""Checks of HTML that browsers tolerate: parse errors, ids and references to them, nesting."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INTERACTIVE = frozenset({"a", "button", "input", "select", "textarea", "label", 
 
 
 def mistakes_in(html: str) -> list[str]:
-    """Everything that is wrong, as sentences; nothing for a page that is as the standard says."""
+    """Return every mistake as a sentence; empty for a valid page."""
     parser = html5lib.HTMLParser(namespaceHTMLElements=False)
     root = parser.parse(html)
     errors = [f"line {line}: {E[code] % words}" for (line, _column), code, words in parser.errors]

@@ -1,4 +1,4 @@
-"""What holds for every page in every state, in both languages, on a phone and a desktop, in the light and the dark."""
+"""Checks for every page in every state, in both languages, on a phone and a desktop, in light and dark mode."""
 
 from __future__ import annotations
 

@@ -136,7 +136,7 @@ def test_readme_tables_are_those_of_the_settings(capsys):
     ],
 )
 def test_unknown_variable_is_refused_with_the_nearest_name(environ, name, nearest):
-    with pytest.raises(ConfigError, match=rf"{name} is no setting of Efir: did you mean {nearest}\?"):
+    with pytest.raises(ConfigError, match=rf"{name} is not a setting of Efir: did you mean {nearest}\?"):
         read_config(environ | {name: ""})
 
 
@@ -220,7 +220,7 @@ def test_listing_goes_on_after_a_wrong_value(efir):
     code, printed, errors = efir("settings", EFIR_PORT="x", EFIR_PROT="1")
     assert code == 2
     assert "EFIR_DRAIN_S=0" in printed
-    assert "EFIR_PROT is no setting of Efir" in errors
+    assert "EFIR_PROT is not a setting of Efir" in errors
     assert "EFIR_PORT is 'x', but it must be" in errors
 
 

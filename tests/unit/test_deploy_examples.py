@@ -1,4 +1,4 @@
-"""What lies in deploy/ is what systemd and Caddy take."""
+"""systemd and Caddy accept the files in deploy/."""
 
 from __future__ import annotations
 

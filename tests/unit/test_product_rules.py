@@ -1,4 +1,4 @@
-"""The user's limits, read off the code itself: live webinars, no moderator, no channel but Telegram."""
+"""Rules of the product, checked in the code: live webinars, no moderator, no channel but Telegram."""
 
 from __future__ import annotations
 

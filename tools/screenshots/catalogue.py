@@ -100,7 +100,7 @@ def _account() -> list[State]:
             action=actions.ask_to_remind,
         ),
         State(name="audit", path="/account/audit/", login="admin"),
-        State(name="audit-sought", path="/account/audit/?person=speaker&since=2020-01-01", login="admin"),
+        State(name="audit-filtered", path="/account/audit/?person=speaker&since=2020-01-01", login="admin"),
         State(name="audit-none", path="/account/audit/?person=nobody", login="admin"),
         State(name="password", path="/account/password/", login="kate"),
         State(
@@ -132,7 +132,7 @@ def _account() -> list[State]:
             status=403,
         ),
         State(name="people-role", path="/account/people/", login="admin", action=actions.choose_role),
-        State(name="people-sought", path="/account/people/?q=nobody", login="admin"),
+        State(name="people-search", path="/account/people/?q=nobody", login="admin"),
     ]
 
 

@@ -99,7 +99,7 @@ class MessageReader:
         stream = self._streams.get(chunk_stream_id)
         if stream is None:
             if header_type == 3 or len(self._streams) >= MAX_CHUNK_STREAMS:
-                raise ProtocolError("too many chunk streams, or one that begins in its middle")
+                raise ProtocolError("too many chunk streams, or one without a beginning")
             stream = self._streams[chunk_stream_id] = _ChunkStream()
         await self._read_header(stream, header_type)
         size = min(self._chunk_size, stream.length - len(stream.payload))
@@ -121,7 +121,7 @@ class MessageReader:
                 stream.timestamp = (stream.timestamp + stream.delta) & 0xFFFFFFFF
             return
         if not is_start:
-            raise ProtocolError("a message begins before the one before it has ended")
+            raise ProtocolError("a message begins before the previous one has ended")
         header = await self._take((11, 7, 3)[header_type])
         time = int.from_bytes(header[:3], "big")
         if header_type < 2:

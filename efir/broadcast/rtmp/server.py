@@ -97,7 +97,7 @@ async def _admit(key: str) -> Publication | None:
     async def open_container() -> Container:
         # The key may have been renewed since the last container.
         if await in_thread(stream_keys.webinar_of, key) != webinar_id:
-            raise Refused("the key opens nothing any more")
+            raise Refused("the key is no longer valid")
         return SessionContainer(await in_thread(_open_session, webinar_id))
 
     return Publication(open_container)

@@ -124,7 +124,7 @@ def opened(path: Path) -> Iterator[Backup]:
     except FileNotFoundError as exc:
         raise BackupRefused(f"there is no file {path}.") from exc
     except BadZipFile as exc:
-        raise _damaged(f"{path} is no ZIP file, or it is cut off") from exc
+        raise _damaged(f"{path} is not a ZIP file, or is truncated") from exc
 
 
 def _read_manifest(archive: ZipFile) -> Manifest:
@@ -149,5 +149,5 @@ def _read_manifest(archive: ZipFile) -> Manifest:
 
 def _damaged(why: str) -> BackupRefused:
     return BackupRefused(
-        f"this is not a whole backup of Efir: {why}. Nothing was touched; take another backup."
+        f"this is not a complete backup of Efir: {why}. Nothing was changed; use another backup."
     )

@@ -62,7 +62,7 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
     if path.is_dir() or not path.parent.is_dir():
         raise BackupRefused(f"{path} must be a file in a directory that exists.")
     if path.exists() and not overwrite:
-        raise BackupRefused(f"{path} exists: choose another name, or say --overwrite.")
+        raise BackupRefused(f"{path} exists: choose another name, or use --overwrite.")
 
 
 @contextmanager

@@ -157,8 +157,8 @@ def _overlong_texts(backup: Backup) -> tuple[OverlongText, ...]:
         raise BackupRefused(f"the backup's rows cannot be read ({exc}).") from exc
     if overlong and connection.vendor == "postgresql":
         raise BackupRefused(
-            f"PostgreSQL takes no texts of such a length: {describe_overlong(overlong)}. "
-            "Restore the backup on SQLite, shorten them there with SQL, and make another."
+            f"PostgreSQL does not accept texts of this length: {describe_overlong(overlong)}. "
+            "Restore the backup on SQLite, shorten the texts there with SQL, and make another backup."
         )
     return tuple(overlong)
 
@@ -174,7 +174,7 @@ def _check(backup: Backup) -> None:
     wanted = {model._meta.db_table: sorted(columns(model)) for model in models_at(manifest.migrations)}
     if wanted != {table: sorted(part.columns) for table, part in manifest.tables.items()}:
         raise BackupRefused(
-            "the backup's tables are not those of its migrations: it was not made by `efir backup`."
+            "the backup's tables do not match its migrations: it was not made by `efir backup`."
         )
 
 
@@ -183,11 +183,11 @@ def _refuse_in_use() -> None:
     if any(model._meta.db_table in tables and model._base_manager.exists() for model in MODELS_OF_USE):
         raise BackupRefused(
             "there are people, webinars or facts here already: a backup is restored into an empty installation. "
-            "Give it a place of its own: EFIR_DATA_DIR, and EFIR_DATABASE_URL if it is set."
+            "Use another EFIR_DATA_DIR, and another EFIR_DATABASE_URL if it is set."
         )
     if is_running():
         raise BackupRefused(
-            "an Efir process runs on this database: stop them all, and try again in half a minute."
+            "an Efir process is running on this database: stop all of them, and try again in half a minute."
         )
 
 
@@ -236,7 +236,7 @@ def _load_rows(backup: Backup) -> None:
         connection.check_constraints()
     except DataError as exc:
         raise BackupRefused(
-            f"this database does not take a value of the backup ({exc}). Nothing was restored."
+            f"this database does not accept a value of the backup ({exc}). Nothing was restored."
         ) from exc
     except (IntegrityError, ValidationError, *MALFORMED) as exc:
         raise BackupRefused(

@@ -23,8 +23,8 @@ from efir.webinars.lifecycle import ON_AIR
 from efir.webinars.models import Webinar
 
 HELD_HINT = (
-    "Messages held: {count}. They waited in the backup, or were caused by a webinar that had ended, and may have gone "
-    "out after it was made. `efir outbox held` lists them; then say `efir outbox resolve --delivered` or `efir outbox "
+    "Messages held: {count}. They were waiting in the backup, or belong to a webinar that had ended, and may have been "
+    "sent after it was made. `efir outbox held` lists them; then run `efir outbox resolve --delivered` or `efir outbox "
     "resolve --resend` (with --webinar ID for one webinar), or decide about each on the webinar's page."
 )
 

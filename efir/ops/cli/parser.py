@@ -216,7 +216,7 @@ def _add_outbox(commands: argparse._SubParsersAction[Parser]) -> None:
     outbox.option("--state", choices=MESSAGE_STATES, metavar="STATE", text="only these: %(choices)s")
     actions = outbox.commands(required=False)
     held = _add(actions, "held", "backup:list_held", "count the messages that a restore holds")
-    resolve = _add(actions, "resolve", "backup:resolve_held", "settle the messages that a restore holds")
+    resolve = _add(actions, "resolve", "backup:resolve_held", "resolve the messages that a restore holds")
     outcome = resolve.add_mutually_exclusive_group(required=True)
     outcome.add_argument("--delivered", action="store_true", help=gettext("mark them as delivered"))
     outcome.add_argument(

@@ -35,7 +35,8 @@ def add_person(options: argparse.Namespace) -> int:
     login = options.login
     if not normalize_login(login):
         return fail(
-            "invalid_login", "a login is an e-mail or a telephone number; this one has no visible sign"
+            "invalid_login",
+            "a login is an e-mail address or a telephone number; this one has no visible characters",
         )
     try:
         name = clean_name(options.name or name_from_login(normalize_login(login)))
@@ -60,7 +61,7 @@ def add_person(options: argparse.Namespace) -> int:
             context=BY_OPERATOR,
         )
     except LoginTaken:
-        return fail("login_taken", f"there is a person with the login {login}")
+        return fail("login_taken", f"an account exists with the login {login}")
     except ValueError as exc:
         return fail("login_too_long", str(exc))
     return print_lines(
@@ -75,7 +76,7 @@ def _read_password(login: str) -> str:
     try:
         validate_password(password, Person(login=login))
     except ValidationError as exc:  # the operator may accept it
-        print(f"efir: a weak password, taken all the same: {' '.join(exc.messages)}", file=sys.stderr)
+        print(f"efir: a weak password, accepted anyway: {' '.join(exc.messages)}", file=sys.stderr)
     return password
 
 
@@ -133,7 +134,7 @@ def reset_second_factor(options: argparse.Namespace) -> int:
 
 
 def _last_admin() -> int:
-    return fail("last_admin", "nobody else may give roles: make somebody else an admin first")
+    return fail("last_admin", "nobody else may assign roles: make somebody else an admin first")
 
 
 def find_person(login: str, *, erased: bool = False) -> Person | None:
@@ -149,4 +150,4 @@ def find_person(login: str, *, erased: bool = False) -> Person | None:
 
 def person_not_found(login: str) -> int:
     """Say that there is no such person. Return the exit code."""
-    return fail("person_not_found", f"there is nobody with the login {login}")
+    return fail("person_not_found", f"there is no person with the login {login}")

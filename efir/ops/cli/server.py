@@ -61,7 +61,7 @@ def rotate_key(options: argparse.Namespace) -> int:
     print(f"The secret key is new: {where}. Sessions ended: {rotated.sessions}. One-time links are invalid.")
     if rotated.second_factors_lost:
         print(
-            f"Second factors that the old key was needed for: {rotated.second_factors_lost}. These people log in with "
+            f"Second factors that need the old key: {rotated.second_factors_lost}. These people log in with "
             "a recovery code; or run `efir person reset-second-factor LOGIN`."
         )
     return 0
@@ -71,12 +71,12 @@ def _old_key(path: Path | None) -> str | None:
     try:
         return path.read_text(encoding="utf-8").strip() if path else None
     except (OSError, UnicodeDecodeError):
-        raise ConfigError(f"--old-key-file: {path} cannot be read, or is no key") from None
+        raise ConfigError(f"--old-key-file: {path} cannot be read, or is not a key") from None
 
 
 def _refuse_demo_data() -> None:
     if DemoMark.objects.exists():
         raise ConfigError(
-            "the database holds the demo's people, whose passwords everybody knows. Give the real thing its own "
-            "place: EFIR_DATA_DIR (and EFIR_DATABASE_URL, if it is set)."
+            "the database has the demo's people, whose passwords are public. Use another EFIR_DATA_DIR (and another "
+            "EFIR_DATABASE_URL, if it is set) for a real installation."
         )

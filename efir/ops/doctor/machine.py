@@ -69,9 +69,9 @@ def data_directory() -> Iterator[checks.CheckMessage]:
         free = shutil.disk_usage(directory).free
         text = f"{free // 2**20} MB free at {directory}"
         if free < MIN_FREE:
-            yield checks.Error(text, "make room: without it nothing can be written", "disk")
+            yield checks.Error(text, "free some space: without it nothing can be written", "disk")
         elif free < ENOUGH_FREE:
-            yield checks.Warning(text, "make room before the next webinar", "disk")
+            yield checks.Warning(text, "free some space before the next webinar", "disk")
         else:
             yield checks.Info(text, obj="disk")
 
@@ -95,7 +95,7 @@ def media() -> Iterator[checks.CheckMessage]:
     if free is None:
         yield checks.Info("in S3-compatible storage", obj=name)
     elif hours < 1:
-        advice = "make room there: a broadcast is refused if its planned length does not fit"
+        advice = "free some space there: a broadcast is refused if its planned length does not fit"
         yield checks.Warning(f"room for {hours:.1f} hours of video", advice, name)
     else:
         yield checks.Info(f"room for {hours:.0f} hours of video", obj=name)
@@ -125,7 +125,7 @@ def secret_key() -> Iterator[checks.CheckMessage]:
         yield checks.Info(f"from {variable}", obj="secret key")
         return
     if not settings.EFIR.is_sqlite:
-        advice = "with several machines set EFIR_SECRET_KEY to the same on each"
+        advice = "if there are several machines, set the same EFIR_SECRET_KEY on each"
         yield checks.Warning("each machine's own", advice, "secret key")
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
@@ -146,7 +146,7 @@ def database_file() -> Iterator[checks.CheckMessage]:
         text = f"others can read {', '.join(exposed)}"
         yield checks.Error(text, f"chmod 600 {' '.join(exposed)}", "database file")
     elif files:
-        yield checks.Info(f"{path} is readable by its user alone", obj="database file")
+        yield checks.Info(f"{path} is readable only by its user", obj="database file")
 
 
 def lost_phones() -> Iterator[checks.CheckMessage]:
@@ -160,7 +160,7 @@ def lost_phones() -> Iterator[checks.CheckMessage]:
     else:
         advice = (
             "where the proxy runs: cp deploy/sysctl.d/90-efir.conf /etc/sysctl.d/ && sysctl --system. Until then a "
-            "phone out of coverage stays present for minutes, and may be judged to have stayed to the end"
+            "phone without coverage counts as present for minutes, and its owner may count as having stayed to the end"
         )
         yield checks.Warning(text, advice, "lost phones")
 
@@ -171,7 +171,7 @@ def logs() -> Iterator[checks.CheckMessage]:
     if level in ("INFO", "WARNING"):
         yield checks.Info(level, obj="log level")
     else:
-        yield checks.Warning(level, "EFIR_LOG_LEVEL=INFO for every day", "log level")
+        yield checks.Warning(level, "EFIR_LOG_LEVEL=INFO for normal operation", "log level")
 
 
 CHECKS = (versions, files, data_directory, media, secret_key, database_file, lost_phones, logs)

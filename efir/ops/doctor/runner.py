@@ -42,7 +42,7 @@ def _messages() -> Iterator[checks.CheckMessage]:
         try:
             yield from check()
         except DatabaseError:
-            detail = "not looked at: the database does not answer"
+            detail = "not checked: the database does not answer"
             yield checks.Warning(detail, "see the line about the database", name)
         except Exception as exc:  # only its class is named: its text might hold an address with a password
-            yield checks.Error(f"could not be looked at ({type(exc).__name__})", "look at it by hand", name)
+            yield checks.Error(f"could not be checked ({type(exc).__name__})", "check it by hand", name)

@@ -40,14 +40,14 @@ MAX_CLOCK_ERROR_S = 5.0
 
 # What to do about each state that /healthz can name.
 ADVICE = {
-    "unreachable": "start the database, and look at EFIR_DATABASE_URL",
+    "unreachable": "start the database, and check EFIR_DATABASE_URL",
     "read_only": "name the primary in EFIR_DATABASE_URL, or let it write again (default_transaction_read_only)",
-    "triggers_missing": "efir migrate puts them back",
+    "triggers_missing": "run efir migrate, which installs them",
     "no_heartbeat": "start `efir serve`, or `efir worker`; if it runs, read its log",
     "dispatcher_down": "start `efir serve`, or `efir worker`; if it runs, read its log",
     "bot_rejected": "set EFIR_TELEGRAM_TOKEN to the token that @BotFather shows, and restart",
-    "bot_unreachable": "let this machine reach EFIR_TELEGRAM_API, perhaps through EFIR_TELEGRAM_PROXY",
-    "clock_set_back": "find out what set the clock back, and let NTP keep it",
+    "bot_unreachable": "make sure that this machine can reach EFIR_TELEGRAM_API, perhaps through EFIR_TELEGRAM_PROXY",
+    "clock_set_back": "find out what set the clock back, and use NTP",
     "not_configured": "set EFIR_TELEGRAM_TOKEN: until then messages wait in the queue",
 }
 
@@ -74,11 +74,11 @@ def database() -> Iterator[checks.CheckMessage]:
         return
     yield checks.Info("all there", obj="migrations")
     if not secret_key.is_installations_key(settings.EFIR.secret_key):
-        advice = "the same EFIR_SECRET_KEY, or a copy of secret.key from the others"
-        yield checks.Error("not the installation's: no process starts with it", advice, "secret key")
+        advice = "use the same EFIR_SECRET_KEY, or a copy of secret.key, as the other processes"
+        yield checks.Error("not the installation's: processes do not start with it", advice, "secret key")
     if DemoMark.objects.exists():
-        text = "the demo's, whose passwords everybody knows"
-        yield checks.Error(text, "a place of its own: EFIR_DATA_DIR", "people")
+        text = "the demo's, whose passwords are public"
+        yield checks.Error(text, "use another EFIR_DATA_DIR", "people")
 
 
 def second_factors() -> Iterator[checks.CheckMessage]:
@@ -87,12 +87,16 @@ def second_factors() -> Iterator[checks.CheckMessage]:
     if SecondFactor._meta.db_table not in connection.introspection.table_names():
         return  # the check of the database has said that migrations are missing
     if lost := second_factor.unreadable():
-        advice = "put the old secret key back; else a recovery code, or efir person reset-second-factor LOGIN"
-        text = f"{len(lost)} people's codes do not work: made with another secret key"
+        advice = "restore the old key; otherwise they need a recovery code, or efir person reset-second-factor LOGIN"
+        text = f"{len(lost)} people's codes do not work: they were encrypted with another secret key"
         yield checks.Warning(text, advice, name)
     admins = people_who_can(Capability.ASSIGN_ROLES)
     without = admins.filter(second_factor=None).count()
-    hint = "each sets one up at /account/security/: then a stolen password is not enough" if without else None
+    hint = (
+        "each should set one up at /account/security/, so that a stolen password is not enough"
+        if without
+        else None
+    )
     yield checks.Info(f"{admins.count() - without} of {admins.count()} admins have one", hint, name)
 
 
@@ -104,7 +108,7 @@ def health() -> Iterator[checks.CheckMessage]:
         return  # the check of the database has said why
     fault = bot_health().fault
     for component, state in states.items():
-        name, advice = f"health of {component}", ADVICE.get(state, "read the worker's log: it says why")
+        name, advice = f"health of {component}", ADVICE.get(state, "read the worker's log for the reason")
         if state == "ok":
             yield checks.Info(state, obj=name)
         elif state in HEALTHY:
@@ -139,12 +143,14 @@ def telegram() -> Iterator[checks.CheckMessage]:
             answer = client.get(f"{base}/getMe")
             bot, webhook = _result(answer), _result(client.get(f"{base}/getWebhookInfo"))
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
-        advice = "let this machine reach it, perhaps through EFIR_TELEGRAM_PROXY"
+        advice = "make sure that this machine can reach it, perhaps through EFIR_TELEGRAM_PROXY"
         yield checks.Error(f"cannot be reached ({type(exc).__name__})", advice, "telegram")
         return
     except ValueError:
-        advice = "look at EFIR_TELEGRAM_API and EFIR_TELEGRAM_PROXY: something else answers there"
-        yield checks.Error(f"HTTP {answer.status_code}, and no answer of the Bot API", advice, "telegram")
+        advice = "check EFIR_TELEGRAM_API and EFIR_TELEGRAM_PROXY: something else answers there"
+        yield checks.Error(
+            f"HTTP {answer.status_code}, which is not a response of the Bot API", advice, "telegram"
+        )
         return
     if bot is None:
         text = f"Telegram refuses it (HTTP {answer.status_code}: {_description(answer)})"
@@ -152,10 +158,10 @@ def telegram() -> Iterator[checks.CheckMessage]:
         return
     yield checks.Info(f"of @{bot.get('username', '?')}", obj="token")
     if webhook is None:
-        yield checks.Warning("Telegram does not tell", "run `efir doctor` again", "webhook")
+        yield checks.Warning("Telegram did not say", "run `efir doctor` again", "webhook")
     elif webhook.get("url"):
-        advice = "delete it (deleteWebhook): Efir asks for updates itself"
-        yield checks.Error("set: updates go there", advice, "webhook")
+        advice = "delete it (deleteWebhook): Efir polls for updates"
+        yield checks.Error("set: updates are sent there", advice, "webhook")
     else:
         yield checks.Info("none, as it should be", obj="webhook")
     with suppress(ValueError):  # a proxy may leave the date out or write it in its own way
@@ -176,24 +182,26 @@ def address() -> Iterator[checks.CheckMessage]:
     try:
         answer = httpx.get(f"{url}/healthz/web", timeout=TIMEOUT_S)
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
-        advice = "start Efir and the proxy; look at the name, the certificate and the firewall"
+        advice = "start Efir and the proxy; check the name, the certificate and the firewall"
         yield checks.Error(f"{url} does not answer ({type(exc).__name__})", advice, "public address")
         return
     if answer.status_code == 200 and answer.headers.get("content-type", "").startswith("application/json"):
         yield checks.Info(f"{url} answers", obj="public address")
     else:
         text = f"{url} answers HTTP {answer.status_code}, not as Efir does"
-        yield checks.Error(text, "the proxy leads elsewhere: compare it with deploy/", "public address")
+        yield checks.Error(
+            text, "the proxy leads elsewhere: compare its configuration with deploy/", "public address"
+        )
 
 
 def proxies() -> Iterator[checks.CheckMessage]:
     """Check that proxies are trusted only if clients cannot bypass them: a trusted proxy says who the client is."""
     count, host = settings.EFIR.trusted_proxies, settings.EFIR.host
     if settings.EFIR.is_https and not count:
-        advice = "EFIR_TRUSTED_PROXIES=1: else everybody shares one address, and one limit"
-        yield checks.Warning("0, though TLS ends somewhere in front", advice, "trusted proxies")
+        advice = "set EFIR_TRUSTED_PROXIES=1: otherwise everybody shares one address and its limits"
+        yield checks.Warning("0, although TLS ends at a proxy in front", advice, "trusted proxies")
     elif count and host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
-        text = f"{count}, and EFIR_HOST={host} lets anybody come past them"
+        text = f"{count}, and EFIR_HOST={host} lets clients bypass them"
         advice = "let only the proxy reach the port (EFIR_HOST=127.0.0.1, or a firewall)"
         yield checks.Warning(text, advice, "trusted proxies")
     else:
@@ -226,7 +234,7 @@ def rtmp() -> Iterator[checks.CheckMessage]:
     """Check that the RTMP server answers on `EFIR_RTMP_PORT`, if it is set."""
     host, port, name = settings.EFIR.host, settings.EFIR.rtmp_port, "RTMP port"
     if not port:
-        yield checks.Info("0: encoders are not taken", obj=name)
+        yield checks.Info("0: encoders cannot connect", obj=name)
         return
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
     try:
@@ -241,7 +249,7 @@ def rtmp() -> Iterator[checks.CheckMessage]:
     if is_rtmp:
         yield checks.Info(f"{host}:{port} answers", obj=name)
     else:
-        advice = "choose another EFIR_RTMP_PORT, or end the program that has this one"
+        advice = "choose another EFIR_RTMP_PORT, or stop the program that uses it"
         yield checks.Error(f"something else answers on {host}:{port}", advice, name)
 
 

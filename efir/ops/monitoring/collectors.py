@@ -118,10 +118,10 @@ def _ages() -> Iterator[Metric]:
 def _broadcasts() -> Iterator[Metric]:
     rates = {str(webinar_id): kbps * 1000.0 for webinar_id, kbps in senders().items()}
     yield GaugeMetricFamily(
-        "efir_broadcast_senders", "Senders of own broadcasts that send now.", value=len(rates)
+        "efir_broadcast_senders", "Senders of own broadcasts that are sending.", value=len(rates)
     )
     yield _labelled(
-        "efir_broadcast_bits_per_second", "Rate of picture and sound by webinar.", "webinar", rates
+        "efir_broadcast_bits_per_second", "Bit rate of picture and sound, by webinar.", "webinar", rates
     )
 
 

@@ -29,7 +29,7 @@ COUNTED = {
     "messages": OutboxMessage,
 }
 MIGRATE = "run `efir migrate`"
-SHORTEN = "shorten it with SQL: as it is, no backup can be restored on PostgreSQL"
+SHORTEN = "shorten it with SQL: otherwise no backup can be restored on PostgreSQL"
 
 
 def verify(*, with_media: bool = True) -> Iterator[Issue | str]:

@@ -11,7 +11,9 @@ from efir.broadcast.models import BroadcastSession, LowSegment, Recording, Recor
 from efir.ops.verify.issue import Issue
 
 CHUNK = 2000
-PUT_BACK = "put the files back into EFIR_MEDIA_DIR (a backup leaves them out), or live without this recording"
+PUT_BACK = (
+    "put the files back into EFIR_MEDIA_DIR (they are not in a backup), or accept that this recording is lost"
+)
 
 
 def issues() -> Iterator[Issue]:
@@ -43,7 +45,7 @@ def notes() -> Iterator[str]:
     for webinar_id, count in sorted(unnamed.items()):
         if count and webinar_id not in at_work:
             yield (
-                f"note: media webinar={webinar_id}: {count} files belong to nothing. To do: delete them, or leave them."
+                f"note: media webinar={webinar_id}: {count} files without a webinar. To do: delete them, or leave them."
             )
 
 

@@ -15,7 +15,7 @@ from efir.ops.verify.journal import facts
 from efir.telegram.models import Ineligible, Kind, MessageState, OutboxMessage
 
 CHUNK = 2000
-LOOK = "look in the chat, then say on the webinar's page whether it arrived"
+LOOK = "look in the chat, then mark it on the webinar's page as delivered, or send it again"
 
 # (state, condition that contradicts it, that condition in words)
 CONTRADICTIONS: tuple[tuple[MessageState, Q, str], ...] = (
@@ -23,7 +23,7 @@ CONTRADICTIONS: tuple[tuple[MessageState, Q, str], ...] = (
     (
         MessageState.SENT,
         Q(message_id=None, uncertain_count=0, resolved_by=None, person__erased_at=None),
-        "without Telegram's number for it, and nobody said that it arrived",
+        "without Telegram's id for it, and nobody marked it as delivered",
     ),
     (MessageState.SENT, ~Q(message_id=None) & (Q(attempts=0) | Q(attempt_id=None)), "without a call"),
     (
@@ -62,7 +62,7 @@ def issues() -> Iterator[Issue]:
     yield from _wrong(unknown, "is in a state that does not exist")
     for state, contradiction, words in CONTRADICTIONS:
         yield from _wrong(messages.filter(contradiction, state=state), words)
-    yield from _wrong(messages.filter(WRONG_CARRIER), "by a message that did not carry it")
+    yield from _wrong(messages.filter(WRONG_CARRIER), "by a message whose call did not include it")
 
 
 def _wrong(messages: QuerySet[OutboxMessage], words: str) -> Iterator[Issue]:

@@ -13,8 +13,8 @@ _WRONG = {
     "its number is above its change": Q(number__gt=F("change")),
     "its webinar's counter is missing": Q(webinar__talk_room=None),
     "its change is above its webinar's counter": Q(change__gt=F("webinar__talk_room__last_change")),
-    "it is answered, but is no question": ~Q(kind=Kind.QUESTION) & Q(answered_at__isnull=False),
-    "everybody sees it, but it does not say since when": Q(
+    "it is answered, but is not a question": ~Q(kind=Kind.QUESTION) & Q(answered_at__isnull=False),
+    "everybody sees it, but the time of that is missing": Q(
         state=State.SHOWN, muted=False, private=False, shown_at=None
     ),
     "it is pinned, but not everybody sees it": Q(pinned=True)

@@ -41,19 +41,21 @@ def _person_notes() -> Iterator[str]:
             twin = Person.objects.filter(login=cleaned).values_list("pk", flat=True).first()
             if twin:
                 yield (
-                    f"note: {row}: its login differs from that of person id={twin} only by how it is spelled, and "
-                    f"whoever types either gets id={twin}. To do: decide with the person which account to keep."
+                    f"note: {row}: its login differs from that of person id={twin} only in its spelling, and "
+                    f"logging in with either leads to id={twin}. To do: decide with the person which account to keep."
                 )
             else:
                 yield _note(
-                    row, "login", "set it with SQL to what is visible: as it is, nobody can log in with it"
+                    row,
+                    "login",
+                    "set it with SQL to its visible characters: otherwise nobody can log in with it",
                 )
         if person.phone and person.phone != normalize_phone(person.phone):
             yield f"note: {row}: its phone is not spelled as a number. To do: ask the person to save it again."
         if _has_unseen(person.name):
-            yield _note(row, "name", "set it with SQL to what is visible")
+            yield _note(row, "name", "set it with SQL to its visible characters")
         elif holds_address(person.name):
-            yield f"note: {row}: its name holds an address, which messages show. To do: set another with SQL."
+            yield f"note: {row}: its name contains an address, which messages show. To do: set another with SQL."
         elif person.search_name != search_name(person.name):
             yield f"note: {row}: searches do not find its name. To do: set search_name with SQL to it, in lower case."
 
@@ -64,4 +66,4 @@ def _has_unseen(line: str) -> bool:
 
 
 def _note(row: str, field: str, todo: str) -> str:
-    return f"note: {row}: its {field} has signs that nobody sees. To do: {todo}."
+    return f"note: {row}: its {field} has invisible characters. To do: {todo}."

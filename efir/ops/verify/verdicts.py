@@ -20,7 +20,7 @@ CHUNK = 500
 # The reasons for which somebody who neither entered nor held a seat may have a verdict.
 MAY_HAVE_ENTERED = (UnknownReason.PROCESS_DIED, UnknownReason.CLOCK_MOVED)
 DECIDED = "decided_by_admin"
-TELL_PEOPLE = "the message has gone out by it: tell the people concerned, and keep the presence as it is"
+TELL_PEOPLE = "its message has been sent: tell the people concerned, and keep the presence as it is"
 
 
 def issues() -> Iterator[Issue]:
@@ -51,9 +51,7 @@ def notes() -> Iterator[str]:
 def _late_note(verdict: Verdict, today: VerdictResult) -> str:
     todo = "decide it on the speaker's page, where both are shown"
     if verdict.attended is not None:
-        todo = (
-            "tell the people concerned, if it matters: the message has gone out by the verdict, which stays"
-        )
+        todo = "tell the people concerned, if it matters: the message has been sent, and the verdict stays"
     return (
         f"note: verdict webinar={verdict.webinar_id} lead={verdict.lead_id}: is {_reason(verdict)}, but "
         f"{_reason(today)} by presence that was written later. To do: {todo}."
@@ -96,16 +94,16 @@ def _wrong_verdicts(
         try:
             rule = Rule.parse(verdict.rule)
             if wrong := _difference(verdict, recompute(verdict, evening)):
-                wrong += " by what it keeps"
+                wrong += " by its stored evidence"
             elif has_evidence:
                 again = judge(evidence[verdict.lead_id], evening, rule)
                 # Release 0.1 neither held all of these nor stored which presence it had.
                 if verdict.unseen is None and "unknown" in (verdict.reason, again.reason):
                     continue
                 if wrong := _difference(verdict, again):
-                    wrong, todo = f"{wrong} by the presence recorded", TELL_PEOPLE
+                    wrong, todo = f"{wrong} by the recorded presence", TELL_PEOPLE
         except (ValueError, TypeError):
-            wrong = f"keeps no rule or presence that can be read: {verdict.rule}"
+            wrong = f"has no readable rule or presence: {verdict.rule}"
         if wrong:
             yield Issue("verdict", lead_ids((webinar.pk, verdict.lead_id)), wrong, todo)
 
@@ -130,7 +128,7 @@ def _difference(verdict: Verdict, again: VerdictResult) -> str:
     if stored != expected:
         return f"is {_reason(verdict)}, but {_reason(again)}"
     counted = ((verdict.present_s, again.present_s), (verdict.watched_s or 0, again.watched_s or 0))
-    return "counts other seconds than there are" if any(abs(a - b) >= 0.001 for a, b in counted) else ""
+    return "has other seconds than its intervals" if any(abs(a - b) >= 0.001 for a, b in counted) else ""
 
 
 def _reason(judged: Verdict | VerdictResult) -> str:

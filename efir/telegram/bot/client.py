@@ -104,7 +104,7 @@ class _Bot(Bot):
 
 
 def _unexpected(result: Any) -> BotApiError:
-    return BotApiError(Delivery.UNKNOWN, f"a result of another shape ({type(result).__name__})", status=200)
+    return BotApiError(Delivery.UNKNOWN, f"a malformed result ({type(result).__name__})", status=200)
 
 
 def _read_username(bot: Any) -> str:

@@ -1,4 +1,4 @@
-"""A session cookie alone does not give the account away: what asks for the password, what ends, and who hears of it."""
+"""A session cookie alone is not enough to take over an account: password prompts, invalidated links, notifications."""
 
 from __future__ import annotations
 

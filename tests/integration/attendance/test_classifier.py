@@ -320,7 +320,7 @@ class TestLateEvidence:
     def test_changed_presence_is_still_found(self, evening, people):
         PresenceInterval.objects.filter(person=people[0]).delete()
         (issue,) = verdicts.issues()
-        assert "by the presence recorded" in issue.wrong
+        assert "by the recorded presence" in issue.wrong
 
 
 def test_no_evidence_is_late_if_all_processes_wrote(evening, make_person):

@@ -142,7 +142,7 @@ def test_changed_watching_is_found_by_verify(evening, make_person):
     evening.verdicts()
     WatchingInterval.objects.update(ended_at=evening.at(600))
     (issue,) = verdicts.issues()
-    assert "by the presence recorded" in str(issue)
+    assert "by the recorded presence" in str(issue)
 
 
 def test_rule_before_the_start_is_that_of_the_settings(make_webinar, settings):

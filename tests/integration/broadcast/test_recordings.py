@@ -235,7 +235,7 @@ def test_verify_finds_rows_without_files_and_files_without_rows(recorded):
     assert f"webinar={recorded.pk}: 1 of" in issue.line()
     finish_sessions(recorded)
     (note,) = verified_media.notes()
-    assert f"webinar={recorded.pk}: 1 files belong to nothing" in note
+    assert f"webinar={recorded.pk}: 1 files without a webinar" in note
 
 
 def run_recorder(until) -> None:

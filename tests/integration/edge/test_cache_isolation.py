@@ -1,6 +1,6 @@
-"""Nobody gets another person's page, seat, token or language from the cache, whoever asks and changes meanwhile.
+"""The cache gives nobody another person's page, seat, token or language, even during changes.
 
-What each person must get is the page that Django makes for them alone.
+Each person must get the page that Django renders for them.
 """
 
 from __future__ import annotations

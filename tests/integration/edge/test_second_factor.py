@@ -1,4 +1,4 @@
-"""Between password and code nobody is logged in at any door, and an ended login is out at each of them at once."""
+"""Between password and code nobody is logged in at any entry point, and an ended session is refused by all at once."""
 
 from __future__ import annotations
 

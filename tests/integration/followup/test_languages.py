@@ -1,4 +1,4 @@
-"""Everybody is written to in the language that they chose for the interface."""
+"""Messages are in the language that the recipient chose for the interface."""
 
 from __future__ import annotations
 

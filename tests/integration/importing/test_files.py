@@ -1,4 +1,4 @@
-"""Hostile and broken files and mappings: refused whole, in a sentence, in both languages."""
+"""Malicious and broken files and mappings are refused as a whole, with a sentence in both languages."""
 
 from __future__ import annotations
 

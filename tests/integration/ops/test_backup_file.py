@@ -58,7 +58,7 @@ DAMAGES = [
     (in_manifest(format=3), "format 3"),
     (in_manifest(migrations=[["accounts", "0999_later"]]), "a newer Efir"),
     (in_manifest(made_at="2999-01-01T00:00:00Z"), "clock"),
-    (in_manifest(parts=[]), "tables are not those"),
+    (in_manifest(parts=[]), "tables do not match"),
 ]
 
 

@@ -127,7 +127,7 @@ TAMPERINGS = {
     "a verdict reversed": (
         lambda: Verdict.objects.filter(reason="left_early").update(attended=True, reason="stayed_to_end"),
         "verdict webinar=",
-        "is stayed_to_end, but left_early by what it keeps",
+        "is stayed_to_end, but left_early by its stored evidence",
     ),
     "other intervals in a verdict": (
         lambda: Verdict.objects.filter(reason="stayed_to_end").update(intervals=[]),
@@ -135,7 +135,7 @@ TAMPERINGS = {
     ),
     "other presence than was judged": (
         lambda: PresenceInterval.objects.filter(person=of_reason("left_early").lead).delete(),
-        "is left_early, but no_show by the presence recorded",
+        "is left_early, but no_show by the recorded presence",
     ),
     "other seconds": (
         lambda: Verdict.objects.filter(reason="stayed_to_end").update(present_s=1),
@@ -143,7 +143,7 @@ TAMPERINGS = {
     ),
     "an unknown rule": (
         lambda: Verdict.objects.filter(reason="no_show").update(rule="by the moon"),
-        "keeps no rule or presence that can be read: by the moon",
+        "has no readable rule or presence: by the moon",
     ),
     "a decision without an admin": (
         lambda: Verdict.objects.filter(reason="decided_by_admin").update(decided_by=None),
@@ -280,7 +280,7 @@ def test_verify_notes_what_cleaning_would_change(make_person, make_webinar, caps
             f"person id={named.pk}: its name has signs",
             f"person id={lost.pk}: its phone is not spelled",
             f"person id={lost.pk}: searches do not find",
-            f"person id={linked.pk}: its name holds an address",
+            f"person id={linked.pk}: its name contains an address",
             f"webinar id={webinar.pk}: its title has signs",
             f"webinar id={blank.pk}: its title has signs",
             f"webinar id={broken.pk}: its title has signs",

@@ -1,4 +1,4 @@
-"""The worker's upkeep: forgotten webinars, archiving, and triggers after a migration."""
+"""The worker's periodic jobs: forgotten webinars, archiving, and triggers after a migration."""
 
 from __future__ import annotations
 

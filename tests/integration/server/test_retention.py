@@ -168,13 +168,13 @@ def test_addresses_are_deleted_and_audit_entries_kept(make_webinar, make_person,
     webinar = make_webinar("draft")
     context = Context(None, Source.SYSTEM, address="203.0.113.9")
     core.update(webinar.pk, {"title": "Новое"}, context)
-    deeds = AuditEntry.objects.count()
+    entries = AuditEntry.objects.count()
     keep(address_days=5)
     clock.move(6 * DAY_S)
     assert AuditAddress.objects.exists()
     prune_batch()
     assert not AuditAddress.objects.exists()
-    assert AuditEntry.objects.count() == deeds
+    assert AuditEntry.objects.count() == entries
 
 
 def test_recorders_are_kept_if_they_are_evidence(archived, keep, clock):

@@ -1,4 +1,4 @@
-"""The board of a webinar's messages: what it says, who sees it, and sending again."""
+"""The list of a webinar's messages: its texts, its access, and sending again."""
 
 from __future__ import annotations
 

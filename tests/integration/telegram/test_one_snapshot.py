@@ -1,4 +1,4 @@
-"""What one call says is true of one moment, whatever is committed while it is claimed and composed."""
+"""A message is composed from one snapshot, whatever is committed while it is claimed and composed."""
 
 from __future__ import annotations
 
