@@ -227,7 +227,7 @@ def test_restore_refuses_a_running_installation(place, tmp_path):
     new.start("serve")
     done = new.run("restore", str(file))
     assert done.returncode in (1, 2)
-    assert "Stop it first" in done.stderr or "stop them all" in done.stderr
+    assert "Stop it first" in done.stderr or "stop all of them" in done.stderr
     assert new.count("accounts_person") == 0
 
 

@@ -116,7 +116,7 @@ def test_check_names_texts_too_long_for_postgresql(file):
 def test_check_refuses_incomplete_files(file, tmp_path):
     cut_off = tmp_path / "cut.zip"
     cut_off.write_bytes(file.read_bytes()[:-1000])
-    with pytest.raises(BackupRefused, match="cut off"):
+    with pytest.raises(BackupRefused, match="truncated"):
         check(cut_off)
     with pytest.raises(BackupRefused, match="no file"):
         check(tmp_path / "none.zip")

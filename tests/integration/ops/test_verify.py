@@ -139,7 +139,7 @@ TAMPERINGS = {
     ),
     "other seconds": (
         lambda: Verdict.objects.filter(reason="stayed_to_end").update(present_s=1),
-        "counts other seconds",
+        "has other seconds",
     ),
     "an unknown rule": (
         lambda: Verdict.objects.filter(reason="no_show").update(rule="by the moon"),
@@ -276,15 +276,15 @@ def test_verify_notes_what_cleaning_would_change(make_person, make_webinar, caps
         notes,
         (
             f"person id={other.pk}: its login differs from that of person id={twin.pk}",
-            f"person id={hidden.pk}: its login has signs",
-            f"person id={named.pk}: its name has signs",
+            f"person id={hidden.pk}: its login has invisible characters",
+            f"person id={named.pk}: its name has invisible characters",
             f"person id={lost.pk}: its phone is not spelled",
             f"person id={lost.pk}: searches do not find",
             f"person id={linked.pk}: its name contains an address",
-            f"webinar id={webinar.pk}: its title has signs",
-            f"webinar id={blank.pk}: its title has signs",
-            f"webinar id={broken.pk}: its title has signs",
-            f"webinar id={broken.pk}: its description has signs",
+            f"webinar id={webinar.pk}: its title has invisible characters",
+            f"webinar id={blank.pk}: its title has invisible characters",
+            f"webinar id={broken.pk}: its title has invisible characters",
+            f"webinar id={broken.pk}: its description has invisible characters",
         ),
         strict=True,
     ):

@@ -116,7 +116,7 @@ def test_rotation_waits_for_running_processes(key, ended):
     if ended:
         secret_key.rotate()
     else:
-        with pytest.raises(ConfigError, match="stop them all"):
+        with pytest.raises(ConfigError, match="stop all of them"):
             secret_key.rotate()
 
 
@@ -164,7 +164,7 @@ class TestSecondFactors:
         secret_key.confirm()
         key(SECOND, "EFIR_SECRET_KEY")
         assert rotate_key(Namespace(old_key_file=None)) == 0
-        assert "needed for: 1" in capsys.readouterr().out
+        assert "need the old key: 1" in capsys.readouterr().out
 
     def test_command_refuses_a_file_that_is_not_there(self, key, tmp_path):
         with pytest.raises(ConfigError, match="cannot be read"):
