@@ -25,8 +25,9 @@ from efir.room.viewer import Viewer
 from efir.talk.encoding import Audience, as_json
 from efir.talk.models import Message, TalkRoom
 from efir.talk.ring import EVERYBODY, MODERATING, SIZE, Entry, Reader, Ring, encode
+from efir.talk.selectors import TALKS
 from efir.talk.writing import NOTIFY_CHANNEL, talk_changed
-from efir.webinars.models import Talk, Webinar
+from efir.webinars.models import Webinar
 
 # The interface: at most two frames a second, whatever is written.
 FRAME_EVERY_S = 0.5
@@ -67,7 +68,7 @@ class TalkDelivery:
 
     def viewer_joined(self, webinar: Webinar, viewer: Viewer) -> None:
         """Send the viewer the last messages, or what changed after the last event that they have."""
-        if webinar.talk not in (Talk.QUESTIONS, Talk.CHAT):
+        if webinar.talk not in TALKS:
             return
         channel = self._channels.get(webinar.pk)
         if channel is None:
@@ -82,7 +83,7 @@ class TalkDelivery:
 
     def webinar_changed(self, webinar: Webinar, viewers: Collection[Viewer]) -> None:
         """Begin or end the talk if its mode was changed."""
-        if webinar.talk not in (Talk.QUESTIONS, Talk.CHAT):
+        if webinar.talk not in TALKS:
             self.room_left(webinar.pk)
         elif webinar.pk not in self._channels:
             for viewer in tuple(viewers):

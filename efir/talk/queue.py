@@ -12,20 +12,19 @@ from django.utils.translation import gettext_lazy as _
 from efir.accounts.models import Person
 from efir.lib.filters import FilterLink, ListAddress
 from efir.talk.models import Kind, Message, State, TalkRoom
+from efir.talk.selectors import ASKED, TALKS, UNANSWERED
 from efir.webinars.lifecycle import Status
-from efir.webinars.models import Talk, Webinar
+from efir.webinars.models import Webinar
 
 # More than a speaker reads while on air; the exports have everything.
 MOST = 50
 NAME = "talk"
 ANCHOR = "#talk-queue"
 
-_QUESTION = Q(kind=Kind.QUESTION, muted=False) & ~Q(state=State.HIDDEN) & ~Q(text="")
-_OPEN = _QUESTION & Q(answered_at=None)
 FILTERS: dict[str, tuple[Promise, Q]] = {
-    "": (_("без ответа"), _OPEN),
-    "inviters": (_("по пригласившим"), _OPEN),
-    "newest": (_("все вопросы"), _QUESTION),
+    "": (_("без ответа"), UNANSWERED),
+    "inviters": (_("по пригласившим"), UNANSWERED),
+    "newest": (_("все вопросы"), ASKED),
     "answered": (_("отвеченные"), Q(kind=Kind.QUESTION, answered_at__isnull=False)),
     "held": (_("ждут проверки"), Q(state=State.HELD, muted=False)),
     "messages": (_("все сообщения"), Q()),
@@ -55,7 +54,7 @@ class Queue:
 
 def has_queue(webinar: Webinar) -> bool:
     """Return whether there is a queue to show: a talk, or messages from before it was switched off."""
-    talks = webinar.talk in (Talk.QUESTIONS, Talk.CHAT) and webinar.state is not Status.DRAFT
+    talks = webinar.talk in TALKS and webinar.state is not Status.DRAFT
     return talks or Message.objects.filter(webinar=webinar).exists()
 
 

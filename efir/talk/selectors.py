@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.models import Person
 from efir.talk.encoding import as_json, audience_of
-from efir.talk.models import Message, State
+from efir.talk.models import Kind, Message, State
 from efir.webinars.models import Talk, Webinar
 
 # The interface: messages in one answer, and those that a reader who comes or comes back gets.
@@ -18,6 +18,9 @@ PAGE_SIZE = 100
 SHOWN_AT_FIRST = 30
 # The modes in which people write in the room itself.
 TALKS = (Talk.QUESTIONS, Talk.CHAT)
+# The questions that are to be answered: neither hidden, erased nor a muted person's.
+ASKED = Q(kind=Kind.QUESTION, muted=False) & ~Q(state=State.HIDDEN) & ~Q(text="")
+UNANSWERED = ASKED & Q(answered_at=None)
 
 
 def visible_messages(webinar: Webinar, person: Person) -> QuerySet[Message]:

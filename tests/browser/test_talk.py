@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -252,6 +254,45 @@ def test_speakers_queue_answers_without_leaving_the_page(room, chromium, site):
     expect(question).to_contain_text("Можно без опыта?")
     assert speaker.evaluate("window.notReloaded")
     assert speaker.complaints == []
+
+
+def test_late_answer_does_not_undo_a_chosen_filter(room):
+    webinar, one, _other, speaker = room
+    late = []
+
+    def hold(route):
+        late.append(route)
+
+    by_itself = re.compile(r"/talk/\?talk=&")  # what the page asks for every few seconds
+    speaker.route(by_itself, hold)
+    speaker.goto(f"/admin_webinar/{webinar}/")
+    queue = speaker.locator("#talk-queue")
+    while not late:
+        speaker.wait_for_timeout(100)
+    queue.locator(".choices a", has_text="все сообщения").click()
+    expect(queue).to_have_attribute("data-show", "messages")
+    write(one, "Есть кто?", "Спросить")
+    expect(said(one)).to_have_text(["Есть кто?"])
+    with speaker.expect_response(by_itself):
+        late[0].continue_()
+    expect(queue.locator(".talk-said")).to_have_text(["Есть кто?"])
+    assert queue.get_attribute("data-show") == "messages"
+
+
+def test_logout_leaves_no_words_to_the_next_person(room, chromium, site, cast):
+    webinar, _one, other, _speaker = room
+    login, _ = cast.candidate(linked=False)
+    page = a_page(chromium, site, login, PASSWORD)
+    page.goto(f"/account/webinar_room/{webinar}/")
+    page.route("**/messages", lambda route: route.abort())
+    write(page, "Не ушло")
+    expect(page.locator("#talk-list .pending")).to_have_count(1)
+    page.goto("/account/")
+    assert "Не ушло" in page.evaluate("JSON.stringify(sessionStorage)")
+    page.get_by_role("button", name="Выйти").click()
+    page.wait_for_url(lambda url: "/account/" not in url)
+    assert page.evaluate("sessionStorage.length") == 0
+    expect(said(other)).to_have_count(0)
 
 
 def test_without_javascript_a_form_posts_and_the_page_shows_the_last(room, chromium, site, cast):

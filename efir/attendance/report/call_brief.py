@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, Expression, F, OuterRef, QuerySet
+from django.db.models import Exists, Expression, F, OuterRef
 from django.utils.translation import gettext
 
 from efir.attendance.evidence import live_spans, spans_while
@@ -17,7 +17,8 @@ from efir.attendance.models import Verdict
 from efir.lib import clock
 from efir.lib.text import isolate
 from efir.room.models import CtaPress
-from efir.talk.models import Kind, Message, State
+from efir.talk.models import Message
+from efir.talk.selectors import UNANSWERED
 from efir.webinars.lifecycle import ON_AIR
 from efir.webinars.models import LedgerEntry, Webinar
 
@@ -52,7 +53,7 @@ def briefs_of(verdicts: Collection[Verdict]) -> dict[int, CallBrief]:
     times = _broadcast_times(webinars.values())
     pressed = set(CtaPress.objects.filter(**pairs).values_list("webinar_id", "person_id"))
     questions = defaultdict(list)
-    for question in unanswered_questions().filter(**pairs).order_by("number"):
+    for question in Message.objects.filter(UNANSWERED, **pairs).order_by("number"):
         minute = _minute(webinars[question.webinar_id].started_at, question.at)
         key = question.webinar_id, question.person_id
         questions[key].append(UnansweredQuestion(question.text, minute))
@@ -81,15 +82,9 @@ def _broadcast_times(webinars: Iterable[Webinar]) -> dict[int, tuple[list[Span],
     return times
 
 
-def unanswered_questions() -> QuerySet[Message]:
-    """Return the questions that nobody answered, without hidden and erased ones and those of muted people."""
-    questions = Message.objects.filter(kind=Kind.QUESTION, answered_at=None, muted=False)
-    return questions.exclude(state=State.HIDDEN).exclude(text="")
-
-
 def asked(webinar: Expression | F | int, lead: OuterRef) -> Exists:
     """Match leads with a question that nobody answered; both are ids, or references to them in the outer query."""
-    return Exists(unanswered_questions().filter(webinar_id=webinar, person_id=lead))
+    return Exists(Message.objects.filter(UNANSWERED, webinar_id=webinar, person_id=lead))
 
 
 def pressed(webinar: Expression | F | int, lead: OuterRef) -> Exists:
