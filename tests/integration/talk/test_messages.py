@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from uuid import uuid4
 
 import pytest
+from asgiref.sync import async_to_sync
 
 from efir.accounts.capabilities import Role
 from efir.lib import clock as efir_clock
@@ -34,6 +35,15 @@ def read(client, webinar, after=None):
     answer = client.get(f"/account/webinar_room/{webinar.pk}/messages", query)
     assert answer.status_code == 200, answer.content
     return answer.json()
+
+
+def streamed_text(answer):
+    """Return the text of a download, without its byte order mark."""
+
+    async def together():
+        return b"".join([part async for part in answer.streaming_content])
+
+    return async_to_sync(together)().decode().removeprefix("\ufeff")
 
 
 def error(answer):

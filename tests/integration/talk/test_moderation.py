@@ -16,7 +16,7 @@ from efir.talk.moderation import ACTIONS
 from efir.talk.writing import MAX_ACCEPTED_PER_SECOND
 from efir.webinars import core
 from tests.conftest import SYSTEM
-from tests.integration.talk.test_messages import error, read, say
+from tests.integration.talk.test_messages import error, read, say, streamed_text
 
 pytestmark = pytest.mark.django_db
 
@@ -269,7 +269,7 @@ def test_csv_has_questions_or_all(member, speaker, room, name, rows):
     say(member, room, "=1+1")
     say(member, room, "Вопрос?", kind="question")
     answer = speaker.get(f"/admin_webinar/{room.pk}/{name}.csv")
-    lines = b"".join(answer).decode().removeprefix("\ufeff").splitlines()
+    lines = streamed_text(answer).splitlines()
     assert [line.split(";")[3] for line in lines[1:]] == rows
     assert lines[0].startswith("Номер;Имя;Вид;Текст;")
 

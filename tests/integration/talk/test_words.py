@@ -9,7 +9,6 @@ import json
 import re
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.test import Client
 
 from efir.accounts.capabilities import Role
@@ -20,7 +19,7 @@ from efir.talk.delivery import _entry
 from efir.talk.models import Message
 from efir.telegram.models import Kind, OutboxMessage
 from tests.conftest import SYSTEM, stop
-from tests.integration.talk.test_messages import read, say
+from tests.integration.talk.test_messages import read, say, streamed_text
 from tests.support.telegram import classified
 
 pytestmark = pytest.mark.django_db
@@ -101,7 +100,7 @@ def test_text_is_text_everywhere(  # noqa: PLR0917  # fixtures
     assert json.loads(json.dumps(line))["text"] == shown
 
     answer = speaker.get(f"/admin_webinar/{room.pk}/questions.csv")
-    (row,) = csv.DictReader(io.StringIO(_text_of(answer).removeprefix("\ufeff"), newline=""), delimiter=";")
+    (row,) = csv.DictReader(io.StringIO(streamed_text(answer), newline=""), delimiter=";")
     assert row["Текст"] == csv_export.escape_formula(shown)
 
     stop(room.pk, SYSTEM)
@@ -116,7 +115,7 @@ def test_text_is_text_everywhere(  # noqa: PLR0917  # fixtures
 
 def test_formula_is_harmless_in_a_spreadsheet(lead, speaker, room):
     say(lead, room, SHOWN["formula"][0])
-    assert ";\"'=1+1;'@SUM(1)\";" in _text_of(speaker.get(f"/admin_webinar/{room.pk}/talk.csv"))
+    assert ";\"'=1+1;'@SUM(1)\";" in streamed_text(speaker.get(f"/admin_webinar/{room.pk}/talk.csv"))
 
 
 def test_link_of_the_speaker_is_one_link(lead, speaker, room):
@@ -126,10 +125,3 @@ def test_link_of_the_speaker_is_one_link(lead, speaker, room):
     assert links == [
         '<a href="https://example.org/a?b=1&amp;c=2" target="_blank" rel="nofollow noopener ugc">'
     ]
-
-
-def _text_of(answer) -> str:
-    async def together():
-        return b"".join([part async for part in answer.streaming_content])
-
-    return async_to_sync(together)().decode()
