@@ -10,7 +10,7 @@ from efir.accounts.capabilities import Capability, people_who_can
 from efir.lib import clock
 from efir.lib.batch_cache import BatchCache
 
-# Changes of access invalidate entries at once; a new partner's code, which nobody has asked for before, needs no more.
+# Changes of access invalidate entries at once; a new partner's code was not cached before, so this age is enough.
 MAX_AGE = timedelta(seconds=10)
 
 

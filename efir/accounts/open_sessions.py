@@ -58,5 +58,5 @@ def end(request: HttpRequest, mark: str) -> None:
 
 
 def _mark(session_key: str) -> str:
-    # The key itself would log in whoever reads it on the page.
+    # With the key itself, anybody who reads the page could log in.
     return salted_hmac("efir.session-mark", session_key, algorithm="sha256").hexdigest()[:32]

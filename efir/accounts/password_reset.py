@@ -12,7 +12,7 @@ from django.utils.http import urlsafe_base64_encode
 from efir.accounts.models import Person
 
 # Sent when somebody asks for a link for the normalised `login`, whether it exists or not. A receiver must do the same
-# work for every login: even the time of the answer must not tell which accounts exist.
+# work for every login: even the response time must not reveal which accounts exist.
 password_forgotten = Signal()
 
 

@@ -37,7 +37,7 @@ _GROUP = 4
 # Sent within the transaction, with `person` and `action`: their second factor was set up, switched off or reset, or a
 # recovery code was used.
 second_factor_changed = Signal()
-# Sent with `person`: somebody who knows their password types one wrong code after another.
+# Sent with `person`: somebody who knows the password keeps entering wrong codes.
 codes_guessed = Signal()
 
 log = structlog.get_logger(__name__)

@@ -48,8 +48,8 @@ from efir.webinars.lifecycle import Status
 from efir.webinars.models import Webinar
 
 # Leads in one transaction: it takes well under a second, so that other workers and the outbox are not held up. On
-# SQLite nobody else writes meanwhile. The outbox claims its messages 0.4 s before their calls, and its calls keep their
-# rate if a transaction is a good deal shorter.
+# SQLite there are no other writes meanwhile. The outbox claims its messages 0.4 s before their calls, and its calls
+# keep their rate if a transaction is a good deal shorter.
 CHUNK, SQLITE_CHUNK = 500, 200
 
 log = structlog.get_logger(__name__)

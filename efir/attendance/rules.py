@@ -184,7 +184,7 @@ def unseen_spans(seen: Sequence[PresenceSpan], live: Sequence[Span]) -> list[Spa
 def judge(evidence: Evidence, live_time: LiveTime, rule: Rule) -> VerdictResult:
     """Return the verdict on somebody who entered, held a seat or was lost, by the contract's table.
 
-    Attended: less live time than the grace period passed between the last presence and the stop, and every second rule
+    Attended: less live time than the grace period passed between the last presence and the stop, and by the second rule
     the least share of the live time was watched. Unknown: what was not seen could have changed the attendance or the
     reason.
     """

@@ -69,7 +69,7 @@ def record_for_people(action: Action, context: Context, details: Mapping[int, Ma
 
 
 def note_address(origin: Origin, entry_id: int, context: Context) -> None:
-    """Record the IP address of an action that `origin` tells of, if the context has one."""
+    """Record the IP address of an action that `origin` records, if the context has one."""
     if context.address:
         AuditAddress.objects.create(
             origin=origin,

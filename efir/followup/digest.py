@@ -66,7 +66,7 @@ def summarize(messages: QuerySet[OutboxMessage]) -> dict[str, int]:
 
 
 def partner_attendance(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
-    """Tell the inviter about these leads: how many attended, then a line for each."""
+    """Compose the message to the inviter about these leads: how many attended, then a line for each."""
     return prepare(messages)(len(messages))
 
 

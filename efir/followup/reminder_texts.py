@@ -34,7 +34,7 @@ def seat_on_air(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
 
 
 def seat_moved(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
-    """Tell of the new time, or that the webinar will not take place."""
+    """Announce the new time, or that the webinar will not take place."""
     (message,) = messages
     webinar = message.webinar
     _require(message.occasion.partition(":")[2] == announcement(webinar))

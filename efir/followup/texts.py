@@ -28,10 +28,10 @@ MAX_QUESTIONS = 3
 
 
 def partner_attendance(message: OutboxMessage) -> OutgoingMessage:
-    """Tell the inviter about one lead, as a brief for the call.
+    """Compose the message to the inviter about one lead, a brief for the call.
 
-    Which webinar, attended or not and why, minutes watched of the minutes live, when they left, whether they pressed
-    the call-to-action, and the questions that nobody answered.
+    It has the webinar, the result and its reason, the minutes watched and live, when the lead left, whether they
+    pressed the call-to-action, and their unanswered questions.
     """
     verdict = _verdict(message)
     with in_language_of(message.person):

@@ -190,7 +190,7 @@ class _Rows:
         """Return the row, also a refused one, because others may name it as their inviter."""
         foreign_id, role_there = self._cell(cells, "id"), self._cell(cells, "role")
         login = normalize_login(self._cell(cells, "login")[:1000])
-        # WordPress writes 0 for nobody; another column may name somebody all the same.
+        # WordPress writes 0 for nobody; another column may still name an inviter.
         inviter = clean_token(self._cell(cells, "inviter", but="0")[:1000])
         role = _highest(role_there, self._mapping)
         user = User(

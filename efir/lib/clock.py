@@ -1,6 +1,6 @@
 """The only source of time: the database's clock, so that all machines of an installation agree.
 
-Each process knows the database's time at one moment and goes on from there by a clock that nobody can set; the
+Each process knows the database's time at one moment and goes on from there by a clock that cannot be set; the
 long-running ones call `refresh` every 30 s. No other code asks for the time, in Python or in SQL, so that tests can
 move the clock instead of sleeping.
 """

@@ -155,7 +155,7 @@ class Presence:
     def tick(self, now: datetime, steady_s: float) -> bool:
         """Update the heartbeat; called every second. Return whether a new recorder had to begin.
 
-        `now` is the wall clock, `steady_s` the seconds of a clock that nobody can set.
+        `now` is the wall clock, `steady_s` the seconds of a clock that cannot be set.
 
         After a gap, or if the clock was set, begin a new recorder. The intervals of the old one stay open at its last
         heartbeat, as if the process had died, and everybody gets a new interval from `started_at` on. The caller must

@@ -63,7 +63,7 @@ async def _ask_username() -> str:
 
 
 def find_token(token: str) -> LinkToken | None:
-    """Return the row of a token that can be used now, with its person; None for any other.
+    """Return the row of a token that can be used now, with its person; None otherwise.
 
     The person is locked until the caller's transaction ends, so that no password changes before the token is used.
     """

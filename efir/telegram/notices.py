@@ -65,7 +65,7 @@ def request_test(person: Person) -> None:
 @receiver(password_forgotten, dispatch_uid="efir.telegram.password_forgotten")
 def request_password_reset(login: str, **kwargs: Any) -> None:
     """Have the bot send a link for a new password to the person with this login, if there is one with a chat."""
-    if settings.EFIR.telegram_token:  # without a bot nobody would ever send it
+    if settings.EFIR.telegram_token:  # without a bot it would never be sent
         _request(Purpose.PASSWORD_RESET, login)
 
 

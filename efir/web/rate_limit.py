@@ -69,7 +69,7 @@ LIMITS: dict[str, Limit] = {
     "sign_up_taken_account": Limit(20, HOUR_S, "login"),
     # Requests for a password link; a person needs few.
     "password_reset": Limit(3, 15 * MINUTE_S, "login and address", _RESETS),
-    # Links for one login, whoever asks; a request over this limit gets the usual answer, so that it tells nothing.
+    # Links for one login, from any client; beyond the limit the response is the usual one, so that it reveals nothing.
     "password_reset_account": Limit(10, HOUR_S, "login"),
     # Forms that ask a logged-in person for the password, so that somebody at an open page cannot guess it.
     "own_password": Limit(20, HOUR_S, "person", _TRY_LATER),

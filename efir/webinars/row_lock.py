@@ -26,7 +26,7 @@ def lock(webinar_id: int) -> Webinar:
 
 
 def hold(webinar_id: int) -> Webinar:
-    """Return the webinar, which nobody changes until the transaction ends. Raises ActionRefused.
+    """Return the webinar, which cannot be changed until the transaction ends. Raises ActionRefused.
 
     Any number of transactions may hold it at a time.
     """

@@ -47,7 +47,7 @@ class WriteQueue:
                 self._is_taken = False
 
     def pop_has_waited(self) -> bool:
-        """Return whether somebody has had to wait for a turn since the last call."""
+        """Return whether a writer has had to wait in the queue since the last call."""
         with self._guard:
             has_waited, self._has_waited = self._has_waited, False
         return has_waited

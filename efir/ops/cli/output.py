@@ -15,7 +15,7 @@ def locale_name(environ: Mapping[str, str]) -> str:
 
 
 def reader_language(environ: Mapping[str, str]) -> str:
-    """Return the language of whoever reads the terminal: `ru`, or `en` for everybody else."""
+    """Return the language for the terminal: `ru` in a Russian locale, otherwise `en`."""
     return "ru" if locale_name(environ).startswith("ru") else "en"
 
 

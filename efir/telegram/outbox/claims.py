@@ -22,7 +22,7 @@ from efir.telegram.outbox.message_types import OutgoingMessage, joining, message
 from efir.telegram.outbox.queries import composable, due, first_of_each_person, locked, requeue
 from efir.webinars.models import Webinar
 
-# On SQLite nobody else can write during a claim, so it is kept short. The rest is claimed right afterwards.
+# On SQLite nothing else can be written during a claim, so it is kept short. The rest is claimed right afterwards.
 ROW_BATCH = 200
 
 log = structlog.get_logger(__name__)

@@ -121,7 +121,7 @@ def register(message_type: MessageType) -> None:
 
 
 def message_type(kind: str) -> MessageType:
-    """Return the type of a kind; raises KeyError if nobody registered it."""
+    """Return the type of a kind; raises KeyError if it is not registered."""
     return _types[kind]
 
 
