@@ -124,6 +124,16 @@ def test_pinned_words_are_in_the_page_however_old(webinar, make_person):
     assert "Закреплённое" not in page.split('id="talk-log"')[1]
 
 
+def test_times_are_those_of_the_webinar_without_a_script(make_webinar, make_person, clock):
+    webinar = make_webinar("live", time_zone="Asia/Vladivostok")
+    message = asked(webinar, make_person(), "Который час?", at=clock())
+    viewer = Client()
+    viewer.force_login(make_person())
+    page = viewer.get(f"/account/webinar_room/{webinar.pk}/").content.decode()
+    shown = re.search(r'<time class="muted"[^>]*>([0-9:]+)</time>', page)[1]
+    assert shown == f"{message.at.astimezone(webinar.zone):%H:%M}"
+
+
 def test_page_has_no_queue_without_a_talk(speaker, make_webinar, make_person):
     webinar = make_webinar("live", talk=Talk.OFF)
     address = f"/admin_webinar/{webinar.pk}/"
