@@ -22,7 +22,7 @@ from efir.lib.hosts import bracketed
 from efir.lib.os_errors import describe
 from efir.lib.private_files import create_empty, read_or_create
 from efir.lib.setting_kinds import (
-    Kind,
+    SettingKind,
     database_parameters,
     hosts,
     matching,
@@ -63,7 +63,7 @@ class Setting:
     A secret is masked wherever it is shown, and `NAME_FILE` may name a file that holds it.
     """
 
-    kind: Kind
+    kind: SettingKind
     default: str | Callable[[Mapping[str, Any]], str]
     help: str
     default_text: str = ""
@@ -81,13 +81,15 @@ def setting(*args: Any, **kwargs: Any) -> Any:
     return field(repr=not row.secret, metadata={"setting": row})
 
 
-DIRECTORY = Kind(lambda text: Path(text).expanduser().resolve(), "a directory that this user can write")
+DIRECTORY = SettingKind(
+    lambda text: Path(text).expanduser().resolve(), "a directory that this user can write"
+)
 COUNT = number("a whole number", 0, 10_000, "; 0 for no limit", cast=int)
 PORT = number("a port", 0, 65535, cast=int)
 OPTIONAL_PORT = number("a port", 0, 65535, "; 0 for none", cast=int)
 WAIT = number("days", 0, 365)
 RETENTION = number("days", 0, 36500, "; 0 keeps forever")
-SWITCH = Kind(lambda text: {"0": False, "1": True}[text], "0 or 1")
+SWITCH = SettingKind(lambda text: {"0": False, "1": True}[text], "0 or 1")
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Config:
 
     data_dir: Path = setting(DIRECTORY, "var", "directory for the database, the key and the static files")
     database_url: str = setting(
-        Kind(
+        SettingKind(
             lambda text: database_parameters(text) and text,
             "postgresql://USER:PASSWORD@HOST:PORT/NAME or sqlite:///PATH",
         ),
@@ -123,7 +125,7 @@ class Config:
         secret=True,
     )
     time_zone: str = setting(
-        Kind(time_zone_name, "an IANA zone such as Europe/Moscow"),
+        SettingKind(time_zone_name, "an IANA zone such as Europe/Moscow"),
         "Europe/Moscow",
         "time zone of a new webinar",
     )

@@ -25,7 +25,7 @@ ENVIRONMENT = ("PATH", "PYTHONPATH", "LANG", "LC_ALL", "TZ")
 
 
 @dataclass(frozen=True)
-class Message:
+class ChildMessage:
     """A message of the child: its JSON object and the blobs that follow."""
 
     body: dict[str, Any]
@@ -39,7 +39,7 @@ class SegmentChild:
         self._process, self._wake = process, wake
         self._unread = 0
         self._busy_since = 0.0
-        self.messages: deque[Message] = deque()
+        self.messages: deque[ChildMessage] = deque()
         self.ended = False
         self._reading = asyncio.create_task(self._read())
 
@@ -114,14 +114,14 @@ class SegmentChild:
                     self._unread -= 1
                     self._busy_since = time.monotonic()
                 else:
-                    self.messages.append(Message(head, blobs))
+                    self.messages.append(ChildMessage(head, blobs))
                 self._wake.set()
                 if head["type"] in ("end", "fault"):
                     break
         except asyncio.IncompleteReadError:
-            self.messages.append(Message({"type": "died"}, []))
+            self.messages.append(ChildMessage({"type": "died"}, []))
         except (ValueError, KeyError):
-            self.messages.append(Message({"type": "fault", "code": "unreadable"}, []))
+            self.messages.append(ChildMessage({"type": "fault", "code": "unreadable"}, []))
         self.ended = True
         self._unread = 0
         self._wake.set()

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.dispatch import Signal
 
 from efir.broadcast import lease, media
-from efir.broadcast.child import Message
+from efir.broadcast.child import ChildMessage
 from efir.broadcast.live_time import is_live_at, live_spans
 from efir.broadcast.models import BroadcastSession, Chunk, Container, Segment
 from efir.lib import metrics
@@ -102,7 +102,7 @@ class Committer:
         self._is_loaded = False
         self._rates: list[tuple[int, float]] = []
 
-    def commit(self, source: Input, message: Message) -> Segment | None:
+    def commit(self, source: Input, message: ChildMessage) -> Segment | None:
         """Write a segment's files, then its row and the progress; return None if the disk has no room for it.
 
         Raises LeaseLost, OSError, database errors.

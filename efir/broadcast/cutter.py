@@ -25,7 +25,7 @@ RELY_AFTER = 3
 RELY_AGAIN_AFTER = 60
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """The interface that the cutter reads from."""
 
     def read(self, size: int) -> bytes:
@@ -79,7 +79,7 @@ class Cutter:
 
     def __init__(  # noqa: PLR0913  # the facts about a container
         self,
-        source: Source,
+        source: ByteSource,
         kind: str,
         segment_s: float,
         emit: Callable[[CutSegment], None],

@@ -22,7 +22,7 @@ from efir.importing.models import ImportedRecord
 from efir.importing.post_text import html_to_text
 from efir.importing.report import Report, Row
 from efir.importing.start_times import read_start
-from efir.importing.wxr import MAX_CHARACTERS, Export, Post
+from efir.importing.wxr import MAX_CHARACTERS, Post, WxrExport
 from efir.lib import clock
 from efir.lib.text import clean_line
 from efir.webinars import core
@@ -61,7 +61,7 @@ class WebinarPlan:
 
 
 def plan_webinars(
-    export: Export, source: str, mapping: ImportMapping, file: str, report: Report
+    export: WxrExport, source: str, mapping: ImportMapping, file: str, report: Report
 ) -> list[WebinarPlan]:
     """Return the webinars to write, without imported ones; `report` gets the refused posts."""
     known = ImportedRecord.objects.filter(source=source).exclude(webinar=None)

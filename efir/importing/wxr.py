@@ -69,7 +69,7 @@ class Post:
 
 
 @dataclass
-class Export:
+class WxrExport:
     """The contents of a file that has been read to the end."""
 
     site: str = ""
@@ -77,9 +77,9 @@ class Export:
     types: Counter[str] = field(default_factory=Counter)
 
 
-def read_export(path: Path, post_type: str, meta: Collection[str]) -> Export:
+def read_export(path: Path, post_type: str, meta: Collection[str]) -> WxrExport:
     """Return the posts of this type, with those of their meta fields. Raises FileRefused and OSError."""
-    export = Export()
+    export = WxrExport()
     with path.open("rb") as file:
         reader = _Reader(meta)
         for post in reader.posts(file):

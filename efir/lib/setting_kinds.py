@@ -14,14 +14,14 @@ import dj_database_url
 from efir.lib.hosts import host_and_port
 
 
-class Kind(NamedTuple):
+class SettingKind(NamedTuple):
     """A kind of value: `parse` raises ValueError, KeyError or OSError; `allowed` ends the sentence "it must be …"."""
 
     parse: Callable[[str], Any]
     allowed: str
 
 
-def number(unit: str, least: float, most: float, note: str = "", cast: type = float) -> Kind:
+def number(unit: str, least: float, most: float, note: str = "", cast: type = float) -> SettingKind:
     """Return the kind of a finite number in a range."""
 
     def parse(text: str) -> Any:
@@ -30,10 +30,10 @@ def number(unit: str, least: float, most: float, note: str = "", cast: type = fl
             raise ValueError(text)
         return value
 
-    return Kind(parse, f"{unit}, from {least:g} to {most:g}{note}")
+    return SettingKind(parse, f"{unit}, from {least:g} to {most:g}{note}")
 
 
-def matching(pattern: str, allowed: str) -> Kind:
+def matching(pattern: str, allowed: str) -> SettingKind:
     """Return the kind of a text that matches `pattern` as a whole."""
 
     def parse(text: str) -> str:
@@ -41,15 +41,15 @@ def matching(pattern: str, allowed: str) -> Kind:
             raise ValueError(text)
         return text
 
-    return Kind(parse, allowed)
+    return SettingKind(parse, allowed)
 
 
-def one_of(*words: str) -> Kind:
+def one_of(*words: str) -> SettingKind:
     """Return the kind of a closed list of words."""
     return matching("|".join(words), f"one of {', '.join(words)}")
 
 
-def hosts(pattern: str, allowed: str) -> Kind:
+def hosts(pattern: str, allowed: str) -> SettingKind:
     """Return the kind of a list of hosts with commas between."""
 
     def parse(text: str) -> tuple[str, ...]:
@@ -64,12 +64,12 @@ def hosts(pattern: str, allowed: str) -> Kind:
                 raise ValueError(text)
         return names
 
-    return Kind(parse, allowed)
+    return SettingKind(parse, allowed)
 
 
 def url(
     schemes: str, allowed: str, *, netloc: str = ".+", path: bool = False, optional: bool = False
-) -> Kind:
+) -> SettingKind:
     """Return the kind of a URL without its trailing slash; `path` allows more than the host."""
 
     def parse(text: str) -> str:
@@ -91,7 +91,7 @@ def url(
             raise ValueError(text)
         return parts.geturl().rstrip("/")
 
-    return Kind(parse, allowed)
+    return SettingKind(parse, allowed)
 
 
 def time_zone_name(text: str) -> str:

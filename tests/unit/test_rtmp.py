@@ -13,10 +13,10 @@ from efir.broadcast.rtmp.connection import Connection, Refused
 from efir.broadcast.rtmp.messages import (
     MAX_COMMAND_BYTES,
     MAX_MESSAGE_BYTES,
-    Message,
     MessageReader,
-    MessageType,
     ProtocolError,
+    RtmpMessage,
+    RtmpMessageType,
     encode_message,
 )
 from efir.broadcast.rtmp.publication import BURST_BYTES, Publication
@@ -26,8 +26,8 @@ AUDIO_PARAMETERS = b"\xaf\x00\x11\x88"
 KEY, DELTA, SOUND = b"\x17\x01\x00\x00\x00key", b"\x27\x01\x00\x00\x00delta", b"\xaf\x01sound"
 
 
-def read_all(data: bytes) -> list[Message]:
-    async def scenario() -> list[Message]:
+def read_all(data: bytes) -> list[RtmpMessage]:
+    async def scenario() -> list[RtmpMessage]:
         stream = asyncio.StreamReader()
         stream.feed_data(data)
         stream.feed_eof()
@@ -80,17 +80,17 @@ def test_random_bytes_are_refused_and_nothing_else():
 
 def test_messages_are_read_from_interleaved_chunks():
     long = bytes(range(250))
-    first = encode_message(MessageType.VIDEO, long, chunk_stream_id=6, timestamp=1000)
-    short = encode_message(MessageType.AUDIO, b"sound", chunk_stream_id=4, timestamp=990)
+    first = encode_message(RtmpMessageType.VIDEO, long, chunk_stream_id=6, timestamp=1000)
+    short = encode_message(RtmpMessageType.AUDIO, b"sound", chunk_stream_id=4, timestamp=990)
     head, rest = first[: 12 + 128], first[12 + 128 :]
     assert [(each.type, each.timestamp, each.payload) for each in read_all(head + short + rest)] == [
-        (MessageType.AUDIO, 990, b"sound"),
-        (MessageType.VIDEO, 1000, long),
+        (RtmpMessageType.AUDIO, 990, b"sound"),
+        (RtmpMessageType.VIDEO, 1000, long),
     ]
 
 
 def test_headers_omit_unchanged_fields():
-    first = encode_message(MessageType.AUDIO, b"one", chunk_stream_id=4, timestamp=100)
+    first = encode_message(RtmpMessageType.AUDIO, b"one", chunk_stream_id=4, timestamp=100)
     later = b"\x44" + (20).to_bytes(3, "big") + (3).to_bytes(3, "big") + b"\x08two"
     shorter = b"\x84" + (30).to_bytes(3, "big") + b"six"
     same = b"\xc4ten"
@@ -109,7 +109,7 @@ def test_extended_timestamp_is_in_every_chunk():
 
 
 def test_chunk_size_changes():
-    size = encode_message(MessageType.SET_CHUNK_SIZE, struct.pack(">I", 4096), chunk_stream_id=2)
+    size = encode_message(RtmpMessageType.SET_CHUNK_SIZE, struct.pack(">I", 4096), chunk_stream_id=2)
     header = b"\x06\x00\x00\x00" + (3000).to_bytes(3, "big") + b"\x09\x01\x00\x00\x00"
     (message,) = read_all(size + header + b"x" * 3000)
     assert len(message.payload) == 3000
@@ -119,10 +119,12 @@ def test_chunk_size_changes():
     "data",
     [
         b"\x06\x00\x00\x00" + (MAX_MESSAGE_BYTES + 1).to_bytes(3, "big") + b"\x09\x01\x00\x00\x00",
-        encode_message(MessageType.SET_CHUNK_SIZE, bytes(4), chunk_stream_id=2),
-        encode_message(MessageType.SET_CHUNK_SIZE, b"", chunk_stream_id=2),
+        encode_message(RtmpMessageType.SET_CHUNK_SIZE, bytes(4), chunk_stream_id=2),
+        encode_message(RtmpMessageType.SET_CHUNK_SIZE, b"", chunk_stream_id=2),
         b"\xc6",
-        b"".join(encode_message(MessageType.AUDIO, b"x", chunk_stream_id=number) for number in range(3, 40)),
+        b"".join(
+            encode_message(RtmpMessageType.AUDIO, b"x", chunk_stream_id=number) for number in range(3, 40)
+        ),
     ],
 )
 def test_limits_of_messages(data):
@@ -155,7 +157,7 @@ def publish(*messages: tuple[int, int, bytes], per_message_s: float = 0.01) -> l
     async def scenario() -> None:
         publication = Publication(open_container)
         for number, (type_, timestamp, payload) in enumerate(messages):
-            await publication.add(Message(type_, timestamp, 1, payload), 1 + number * per_message_s)
+            await publication.add(RtmpMessage(type_, timestamp, 1, payload), 1 + number * per_message_s)
         await publication.end()
 
     asyncio.run(scenario())
@@ -238,12 +240,12 @@ def converse(*messages: bytes) -> tuple[list[str], BaseException | None]:
 
 
 def command(*values: amf0.Value) -> bytes:
-    return encode_message(MessageType.COMMAND, amf0.encode(values))
+    return encode_message(RtmpMessageType.COMMAND, amf0.encode(values))
 
 
 def test_key_is_looked_up_before_any_media():
     said = [command("connect", 1, {"app": "live"}), command("createStream", 2, None)]
-    media = encode_message(MessageType.VIDEO, KEY)
+    media = encode_message(RtmpMessageType.VIDEO, KEY)
     keys, outcome = converse(*said, command("publish", 3, None, "wrong?x=1", "live"), media)
     assert keys == ["wrong"]
     assert isinstance(outcome, Refused)

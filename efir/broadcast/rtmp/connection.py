@@ -13,10 +13,10 @@ from typing import TypeAlias
 from efir.broadcast.rtmp import amf0
 from efir.broadcast.rtmp.messages import (
     MAX_MESSAGE_BYTES,
-    Message,
     MessageReader,
-    MessageType,
     ProtocolError,
+    RtmpMessage,
+    RtmpMessageType,
     encode_message,
 )
 from efir.broadcast.rtmp.publication import Publication
@@ -79,22 +79,22 @@ class Connection:
         await self._writer.drain()
         await self._reader.readexactly(HANDSHAKE_BYTES)
 
-    async def _handle(self, message: Message) -> None:
-        if message.type in (MessageType.AUDIO, MessageType.VIDEO):
+    async def _handle(self, message: RtmpMessage) -> None:
+        if message.type in (RtmpMessageType.AUDIO, RtmpMessageType.VIDEO):
             if not self._publication:
                 raise ProtocolError("media before publish")
             await self._publication.add(message, time.monotonic())
-        elif message.type == MessageType.COMMAND:
+        elif message.type == RtmpMessageType.COMMAND:
             await self._command(amf0.decode(message.payload))
-        elif message.type in (MessageType.COMMAND_AMF3, MessageType.AGGREGATE):
+        elif message.type in (RtmpMessageType.COMMAND_AMF3, RtmpMessageType.AGGREGATE):
             raise ProtocolError("AMF 3 and aggregate messages are not supported")
 
     async def _command(self, values: list[amf0.Value]) -> None:
         name, transaction, *rest = [*values, None, None]
         match name:
             case "connect":
-                self._send(MessageType.WINDOW_ACKNOWLEDGEMENT_SIZE, struct.pack(">I", WINDOW_BYTES), 2)
-                self._send(MessageType.SET_PEER_BANDWIDTH, struct.pack(">IB", WINDOW_BYTES, 2), 2)
+                self._send(RtmpMessageType.WINDOW_ACKNOWLEDGEMENT_SIZE, struct.pack(">I", WINDOW_BYTES), 2)
+                self._send(RtmpMessageType.SET_PEER_BANDWIDTH, struct.pack(">IB", WINDOW_BYTES, 2), 2)
                 properties: amf0.Value = {"fmsVer": "FMS/3,0,1,123", "capabilities": 31}
                 self._reply(transaction, properties, _status("NetConnection.Connect.Success"))
             case "createStream":
@@ -124,22 +124,22 @@ class Connection:
     async def _say(self, status: amf0.Value) -> None:
         payload = amf0.encode(["onStatus", 0, None, status])
         self._writer.write(
-            encode_message(MessageType.COMMAND, payload, chunk_stream_id=5, stream_id=STREAM_ID)
+            encode_message(RtmpMessageType.COMMAND, payload, chunk_stream_id=5, stream_id=STREAM_ID)
         )
         with suppress(ConnectionError):
             await self._writer.drain()
 
     def _reply(self, transaction: amf0.Value, *values: amf0.Value) -> None:
-        self._send(MessageType.COMMAND, amf0.encode(["_result", transaction, *values]))
+        self._send(RtmpMessageType.COMMAND, amf0.encode(["_result", transaction, *values]))
 
-    def _send(self, type_: MessageType, payload: bytes, chunk_stream_id: int = 3) -> None:
+    def _send(self, type_: RtmpMessageType, payload: bytes, chunk_stream_id: int = 3) -> None:
         self._writer.write(encode_message(type_, payload, chunk_stream_id=chunk_stream_id))
 
     def _acknowledge(self) -> None:
         received = self._messages.received
         if received - self._acknowledged >= WINDOW_BYTES // 2:
             self._acknowledged = received
-            self._send(MessageType.ACKNOWLEDGEMENT, struct.pack(">I", received & 0xFFFFFFFF), 2)
+            self._send(RtmpMessageType.ACKNOWLEDGEMENT, struct.pack(">I", received & 0xFFFFFFFF), 2)
 
 
 def _status(code: str, level: str = "status") -> amf0.Value:

@@ -19,7 +19,7 @@ MAX_CHUNK_SIZE = 0xFFFFFF
 EXTENDED = 0xFFFFFF
 
 
-class MessageType(IntEnum):
+class RtmpMessageType(IntEnum):
     """The types of messages that matter here (RTMP 1.0, sections 5.4 and 7.1)."""
 
     SET_CHUNK_SIZE = 1
@@ -41,7 +41,7 @@ class ProtocolError(Exception):
     """The peer does not speak RTMP, or exceeds a limit; the connection is closed."""
 
 
-class Message(NamedTuple):
+class RtmpMessage(NamedTuple):
     """One message; `timestamp` is in milliseconds of the stream's own clock."""
 
     type: int
@@ -74,22 +74,22 @@ class MessageReader:
         self.received = 0
         self.max_bytes = MAX_COMMAND_BYTES
 
-    async def read(self) -> Message:
+    async def read(self) -> RtmpMessage:
         """Return the next message that is not about chunks. Raises ProtocolError, and EOFError at the end."""
         while True:
             message = await self._read_chunk()
             if message is None:
                 continue
-            if message.type == MessageType.SET_CHUNK_SIZE:
+            if message.type == RtmpMessageType.SET_CHUNK_SIZE:
                 self._chunk_size = min(_uint32(message.payload) & 0x7FFFFFFF, MAX_CHUNK_SIZE)
                 if not self._chunk_size:
                     raise ProtocolError("a chunk size of 0")
-            elif message.type == MessageType.ABORT:
+            elif message.type == RtmpMessageType.ABORT:
                 self._streams.pop(_uint32(message.payload), None)
             else:
                 return message
 
-    async def _read_chunk(self) -> Message | None:
+    async def _read_chunk(self) -> RtmpMessage | None:
         """Read one chunk; return the message that it completes."""
         first = (await self._take(1))[0]
         header_type, chunk_stream_id = first >> 6, first & 0x3F
@@ -106,7 +106,7 @@ class MessageReader:
         stream.payload += await self._take(size)
         if len(stream.payload) < stream.length:
             return None
-        message = Message(stream.type, stream.timestamp, stream.stream_id, bytes(stream.payload))
+        message = RtmpMessage(stream.type, stream.timestamp, stream.stream_id, bytes(stream.payload))
         stream.payload.clear()
         return message
 

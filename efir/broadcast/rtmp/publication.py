@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from efir.broadcast.rtmp import flv
-from efir.broadcast.rtmp.messages import Message, ProtocolError
+from efir.broadcast.rtmp.messages import ProtocolError, RtmpMessage
 
 # A chunk is a row in the database: half a second is little delay, and two commits a second.
 CHUNK_MS = 500
@@ -18,7 +18,7 @@ MAX_BYTES_PER_S = 1_000_000
 BURST_BYTES = 8 * MAX_BYTES_PER_S
 
 
-class Container(Protocol):
+class ChunkReceiver(Protocol):
     """The receiver of chunks: a session of the broadcast. `accept` returns once the chunk is queued."""
 
     async def accept(self, data: bytes) -> None:
@@ -35,16 +35,16 @@ class Publication:
     with a tag, so that a reader can begin at any of them.
     """
 
-    def __init__(self, open_container: Callable[[], Awaitable[Container]]) -> None:
+    def __init__(self, open_container: Callable[[], Awaitable[ChunkReceiver]]) -> None:
         self._open_container = open_container
-        self._container: Container | None = None
+        self._container: ChunkReceiver | None = None
         self._parameters: dict[int, bytes] = {}
         self._chunk = bytearray()
         self._chunk_since = 0
         self._allowance = float(BURST_BYTES)
         self._heard_at = 0.0
 
-    async def add(self, message: Message, now: float) -> None:
+    async def add(self, message: RtmpMessage, now: float) -> None:
         """Take one audio or video message at `now` (monotonic seconds).
 
         Raises ProtocolError beyond the limit of the rate, and UnsupportedCodec.
@@ -77,7 +77,7 @@ class Publication:
         if self._allowance < 0:
             raise ProtocolError("more than 8 Mbit/s")
 
-    def _is_full(self, message: Message) -> bool:
+    def _is_full(self, message: RtmpMessage) -> bool:
         is_key_frame = flv.is_key_frame(message.type, message.payload)
         # A clock that goes back also ends the chunk.
         too_long = not 0 <= message.timestamp - self._chunk_since < self._chunk_ms
@@ -88,7 +88,7 @@ class Publication:
         is_waiting = self._container is None and len(self._parameters) < 2
         return WAIT_FOR_PARAMETERS_MS if is_waiting else CHUNK_MS
 
-    async def _set_parameters(self, message: Message) -> None:
+    async def _set_parameters(self, message: RtmpMessage) -> None:
         before = self._parameters.get(message.type)
         if before == message.payload:
             return

@@ -19,7 +19,7 @@ from efir.broadcast.rtmp.amf0 import AmfError
 from efir.broadcast.rtmp.connection import Connection, Refused
 from efir.broadcast.rtmp.flv import UnsupportedCodec
 from efir.broadcast.rtmp.messages import ProtocolError
-from efir.broadcast.rtmp.publication import Container, Publication
+from efir.broadcast.rtmp.publication import ChunkReceiver, Publication
 from efir.lib.concurrency import in_thread, wait_for
 from efir.lib.log import ThrottledErrorLog
 
@@ -94,11 +94,11 @@ async def _admit(key: str) -> Publication | None:
     if webinar_id is None:
         return None
 
-    async def open_container() -> Container:
+    async def open_container() -> ChunkReceiver:
         # The key may have been renewed since the last container.
         if await in_thread(stream_keys.webinar_of, key) != webinar_id:
             raise Refused("the key is no longer valid")
-        return SessionContainer(await in_thread(_open_session, webinar_id))
+        return SessionWriter(await in_thread(_open_session, webinar_id))
 
     return Publication(open_container)
 
@@ -115,7 +115,7 @@ def _open_session(webinar_id: int) -> BroadcastSession:
     )
 
 
-class SessionContainer:
+class SessionWriter:
     """Writes chunks into a session in the background, and retries while the database is unreachable."""
 
     def __init__(self, session: BroadcastSession) -> None:

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from efir.broadcast import ingest, lease, media
-from efir.broadcast.child import Message
+from efir.broadcast.child import ChildMessage
 from efir.broadcast.committer import Committer, Input
 from efir.broadcast.models import Chunk, Segment, SessionSource
 from efir.webinars import core
@@ -40,7 +40,7 @@ class Work:
         for chunk in Chunk.objects.order_by("n"):
             self.input.add(chunk.n, bytes(chunk.data), chunk.received_at)
         self.messages = [
-            Message(segment, [segment.pop(name) for name in BLOBS]) for segment in cut(CHUNKS).segments
+            ChildMessage(segment, [segment.pop(name) for name in BLOBS]) for segment in cut(CHUNKS).segments
         ]
 
 
