@@ -37,7 +37,7 @@ _FINAL = frozenset("аеиоуыэюяйь")
 # A shorter stem would be found in too many other words.
 _MIN_STEM = 4
 
-# Signs in which a word is looked for where letters stand one by one: a word with each letter twice or three times.
+# Characters in a row of spaced-out letters that are compared with a word: more than any word has.
 _LONGEST_SPELLED = 60
 
 _Letters: TypeAlias = tuple[frozenset[str], ...]

@@ -19,10 +19,11 @@ from efir.lib.concurrency import in_thread
 from efir.room.hub import RoomHub
 from efir.room.socket_viewer import SocketViewer
 from efir.room.sse import last_event_of
-from efir.room.viewer import AsgiViewer
+from efir.room.viewer import MAX_QUEUED_BYTES, AsgiViewer
 from efir.talk import delivery
-from efir.talk.models import Kind
+from efir.talk.models import MAX_LENGTH, Kind, Message, State
 from efir.talk.moderation import moderate, mute
+from efir.talk.ring import SIZE
 from efir.talk.writing import write_message
 from efir.webinars import core
 from tests.conftest import SYSTEM
@@ -389,6 +390,16 @@ def test_slow_socket_gets_everything_in_order(run):
         return got.endswith(b"".join(sent))
 
     assert run(scenario)
+
+
+def test_page_that_comes_back_can_take_all_of_the_ring(make_person, make_webinar):
+    """Or it would be dropped, and come back with the same `Last-Event-ID`, for ever."""
+    author = make_person(name="я" * Person._meta.get_field("name").max_length)
+    longest = Message(
+        webinar=make_webinar("live"), person=author, number=10**9, change=10**9, kind=Kind.QUESTION,
+        text="😀" * MAX_LENGTH, state=State.HIDDEN,
+    )  # fmt: skip
+    assert 3 * SIZE * len(delivery._entry(longest).moderating) < MAX_QUEUED_BYTES
 
 
 def test_socket_that_takes_nothing_is_dropped(run):

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from asgiref.sync import async_to_sync
 
-from efir.accounts.capabilities import Role
+from efir.accounts.capabilities import Capability, Role
 from efir.lib import clock as efir_clock
 from efir.talk import rate_limiter
 from efir.talk.models import Message, TalkRoom
@@ -171,6 +171,16 @@ def test_links_need_a_capability(member, as_role, room):
     assert say(as_role(Role.SPEAKER), room, "https://example.ru").status_code == 201
     for text in ("3.5 тыс. и т.д. Файл.Да", "Добрый вечер.Москва на связи. Дома.Дети спят"):
         assert say(member, room, text).status_code == 201
+
+
+def test_writing_needs_a_capability(member, room):
+    group = member.person.membership.group
+    group.permissions.remove(group.permissions.get(codename=Capability.WRITE_TALK))
+    assert error(say(member, room)) == (403, "forbidden")
+    assert read(member, room) == []
+    page = member.get(f"/account/webinar_room/{room.pk}/").content.decode()
+    assert 'id="talk"' in page
+    assert "talk-form" not in page
 
 
 def test_slow_mode_spaces_messages(member, as_role, make_webinar, clock):

@@ -18,8 +18,8 @@ export class Moderation {
     for (const action of ACTIONS.filter((each) => isOffered(each, message))) {
       menu.append(this.button(this.word(action, message), () => this.act(message, action)));
     }
-    const { person } = message.original?.author ?? message.author;
-    if (person && message.author.badge !== "speaker") {
+    const { person, badge } = message.original?.author ?? message.author;
+    if (person && badge !== "speaker") {
       menu.append(this.button(this.words.doMute, () => this.mute(person)));
     }
     return menu;
