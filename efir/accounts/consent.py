@@ -47,6 +47,12 @@ def record_consent(person: Person, context: Context, *, before: str) -> None:
     record(Action.CONSENT_GIVEN, context, person_id=person.pk, changes=version)
 
 
+def earlier_text(version: str, language: str) -> str:
+    """Return the HTML of a version that is not in force any more; empty if there is no such version."""
+    found = ConsentText.objects.filter(version=version, language=language).values_list("text", flat=True)
+    return found.first() or ""
+
+
 def keep_text(site: SiteSettings) -> None:
     """Store the text of the version in force in every language, so that it can be shown what somebody accepted.
 

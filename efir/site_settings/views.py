@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
 from efir.site_settings import colour
+from efir.site_settings.current import current
 from efir.site_settings.files import read_file
 from efir.web.shortcuts import CACHE_FOREVER
 
@@ -17,6 +20,12 @@ def logo(request: HttpRequest, digest: str, name: str) -> HttpResponse:
     if content is None:
         raise Http404
     return HttpResponse(content, content_type="image/png", headers={"Cache-Control": CACHE_FOREVER})
+
+
+@require_safe
+def icon(request: HttpRequest) -> HttpResponse:
+    """Lead whoever asks for the icon at its well-known address to the site's own."""
+    return redirect(current().logo_paths.get("touch") or static("img/touch.png"))
 
 
 @require_safe

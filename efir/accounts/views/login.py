@@ -7,9 +7,10 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -18,11 +19,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from efir.accounts import login_throttle, password_step, second_factor
 from efir.accounts.capabilities import Capability, can
 from efir.accounts.code_forms import CodeForm, show_codes_left
-from efir.accounts.consent import consent_version, needs_consent
+from efir.accounts.consent import consent_version, earlier_text, needs_consent
 from efir.accounts.language import remember_language
 from efir.accounts.models import Person
 from efir.accounts.sessions import current_person, start_session
 from efir.hooks.actions import Context, Source
+from efir.lib.text import clean_query
 from efir.site_settings.current import current
 from efir.web import rate_limit
 from efir.web.client_ip import request_ip
@@ -112,5 +114,11 @@ log_out = html_405(LogoutView.as_view())
 
 @require_safe
 def consent(request: HttpRequest) -> HttpResponse:
-    """Show the text to which people consent when they sign up."""
-    return render(request, "accounts/consent.html", {"version": consent_version(), "bare": True})
+    """Show the text to which people consent when they sign up, or an earlier one (`?version=`)."""
+    version = clean_query(request.GET, "version") or consent_version()
+    context: dict[str, Any] = {"version": version, "bare": True}
+    if version != consent_version():
+        context["earlier"] = earlier_text(version, get_language() or "")
+        if not context["earlier"]:
+            raise Http404
+    return render(request, "accounts/consent.html", context)

@@ -62,8 +62,10 @@ def test_logo_replaces_icons_and_is_served(admin):
         served = Client().get(f"/site/logo/{digest}/{name}")
         assert served["content-type"] == "image/png"
         assert Image.open(BytesIO(served.content)).size == size
+    assert Client().get("/favicon.ico")["location"] == f"/site/logo/{digest}/touch.png"
     assert admin.post(PAGE, {"logo_removed": "1"}).status_code == 302
     assert "/site/logo/" not in page(Client())
+    assert Client().get(Client().get("/apple-touch-icon.png")["location"]).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -130,6 +132,18 @@ def test_text_of_each_version_is_kept_in_both_languages(admin):
     assert "ООО Рассвет" in kept[f"{BASE_VERSION}.2", "en"]
     assert kept[f"{BASE_VERSION}.2", "en"].startswith("<p>You allow")
     assert (BASE_VERSION, "ru") in kept
+
+
+def test_earlier_text_can_be_read_by_whoever_accepted_it(admin, as_role):
+    candidate = as_role(Role.CANDIDATE)
+    admin.post(PAGE, {"organisation": "ИП Петрова"})
+    path = f"/consent/?version={BASE_VERSION}"
+    assert path in page(candidate, "/account/data/")
+    html = page(candidate, path)
+    assert "Это прежняя редакция." in html
+    assert "ИП Петрова" not in html.partition("<footer")[0]
+    assert Client().get("/consent/?version=1999-01-01").status_code == 404
+    assert "Это прежняя редакция." not in page(candidate, f"/consent/?version={BASE_VERSION}.1")
 
 
 def test_uninvited_person_sees_the_sites_contact(as_role, make_person):
