@@ -9,7 +9,6 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext
 
-from efir.site_settings.current import current
 from efir.webinars.models import Webinar
 from efir.webinars.posters.formats import SHARE_IMAGE, poster_path
 
@@ -26,10 +25,10 @@ def room_url(webinar: Webinar) -> str:
     return absolute_url(f"/account/webinar_room/{webinar.pk}/")
 
 
-def room_line(webinar: Webinar) -> str:
-    """Return the line of a calendar entry that says where the room is, and on whose site."""
-    words = {"address": room_url(webinar), "site": current().name}
-    if words["site"]:
+def room_line(webinar: Webinar, site_name: str) -> str:
+    """Return the line of a calendar entry that says where the room is, and on whose site if it has a name."""
+    words = {"address": room_url(webinar), "site": site_name}
+    if site_name:
         return gettext("Комната вебинара на сайте «%(site)s»: %(address)s") % words
     return gettext("Комната вебинара: %(address)s") % words
 
@@ -50,7 +49,7 @@ def calendar_subscription_url() -> str:
     return parts._replace(scheme="webcal").geturl()
 
 
-def google_calendar_url(webinar: Webinar) -> str:
+def google_calendar_url(webinar: Webinar, site_name: str) -> str:
     """Return the URL at which Google adds the webinar to a calendar; empty if there is no start time."""
     if webinar.starts_at is None or webinar.ends_at is None:
         return ""
@@ -59,7 +58,7 @@ def google_calendar_url(webinar: Webinar) -> str:
         "action": "TEMPLATE",
         "text": webinar.title,
         "dates": "/".join(f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}" for moment in moments),
-        "details": room_line(webinar),
+        "details": room_line(webinar, site_name),
         "location": room_url(webinar),
     }
     return f"https://calendar.google.com/calendar/render?{urlencode(query)}"

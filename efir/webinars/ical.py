@@ -11,6 +11,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from icalendar import Alarm, Calendar, Event
 
+from efir.site_settings.current import current
 from efir.webinars.absolute_urls import room_line, room_url
 from efir.webinars.models import Webinar
 
@@ -32,15 +33,18 @@ def render_calendar(webinars: Iterable[Webinar], *, name: str = "") -> bytes:
         calendar.add("x-wr-calname", name)
         calendar.add("refresh-interval", REFRESH_INTERVAL, {"VALUE": "DURATION"})
         calendar.add("x-published-ttl", "PT1H")
+    site_name = current().name
     for webinar in webinars:
-        calendar.add_component(_event(webinar))
+        calendar.add_component(_event(webinar, site_name))
     return bytes(calendar.to_ical())
 
 
-def _event(webinar: Webinar) -> Event:
+def _event(webinar: Webinar, site_name: str) -> Event:
     changed = webinar.changed_at or webinar.created_at
     speaker = _("Спикер: %(name)s") % {"name": webinar.speaker_name} if webinar.speaker_name else ""
-    description = "\n\n".join(filter(None, [speaker, webinar.description.strip(), room_line(webinar)]))
+    description = "\n\n".join(
+        filter(None, [speaker, webinar.description.strip(), room_line(webinar, site_name)])
+    )
     event = Event()
     event.add("uid", event_uid(webinar))
     event.add("sequence", webinar.version)

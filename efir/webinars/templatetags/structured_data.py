@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.template import Context
 
 from efir.site_settings.current import current
 from efir.webinars import absolute_urls
@@ -53,11 +54,14 @@ def link_preview(webinar: Webinar | None, path: str = "") -> dict[str, Any]:
     }
 
 
-@register.inclusion_tag("webinars/_to_calendar.html")
-def to_calendar(webinar: Webinar) -> dict[str, str]:
+@register.inclusion_tag("webinars/_to_calendar.html", takes_context=True)
+def to_calendar(context: Context, webinar: Webinar) -> dict[str, str]:
     """Render two links that put one webinar into a calendar."""
-    path = f"/webinars/{webinar.pk}/calendar.ics"
-    return {"file": absolute_urls.calendar_path(path), "google": absolute_urls.google_calendar_url(webinar)}
+    path, site_name = f"/webinars/{webinar.pk}/calendar.ics", context["site_settings"].name
+    return {
+        "file": absolute_urls.calendar_path(path),
+        "google": absolute_urls.google_calendar_url(webinar, site_name),
+    }
 
 
 @register.simple_tag
