@@ -1,4 +1,4 @@
-"""A real Chromium, and running installations to open in it."""
+"""A real Chromium, and the running installations that tests open in it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def installations() -> Iterator[Installations]:
-    """Run the installations filled by the fixtures of the catalogue."""
+    """Run the installations that the screenshot fixtures fill."""
     with Installations(make_database=migrated.copy_file) as installations:
         yield installations
 

@@ -14,7 +14,7 @@ _opened: list[BrowserContext] = []
 
 
 def a_page(chromium: Browser, site, login: str = "", password: str = PASSWORD) -> Page:
-    """A person's own browser; errors of its console are collected on the page object."""
+    """Return a page in a person's own browser; the errors of its console are collected on the page object."""
     context = chromium.new_context(
         base_url=site.url,
         locale="ru-RU",

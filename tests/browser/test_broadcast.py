@@ -1,4 +1,4 @@
-"""The own broadcast in real browsers: from the studio to the viewers' rooms, through all that may happen to it."""
+"""The own broadcast in real browsers, from the studio to the viewers' rooms, with everything that may go wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a first visit costs: bytes on the wire, and how far things move while it loads."""
+"""Budgets of a first visit: transferred bytes and layout shifts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHIFTS = """new PerformanceObserver((list) => {
 
 
 def sizes(page: Page) -> dict[str, int]:
-    """What this page has loaded: path → bytes."""
+    """Return what this page has loaded: path → bytes."""
     found: list[tuple[str, int]] = page.evaluate(ON_THE_WIRE)
     return {path: size for path, size in found if not path.startswith("/posters/")}
 

@@ -1,4 +1,4 @@
-"""The studio's queue of chunks, as the module runs in a browser: order, repeats, and what is dropped after a minute."""
+"""The studio's queue of chunks in a browser: its order, its retries, and what it drops after a minute."""
 
 from __future__ import annotations
 

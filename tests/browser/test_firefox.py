@@ -1,4 +1,4 @@
-"""One evening in Firefox: schedule, sign-up, seat, room, start, call-to-action, stop."""
+"""One webinar in Firefox: schedule, sign-up, seat, room, start, call-to-action, stop."""
 
 from __future__ import annotations
 

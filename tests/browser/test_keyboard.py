@@ -18,7 +18,7 @@ FOCUS_SHOWS = """() => {
 
 
 def go_to(page: Page, wanted: Locator) -> None:
-    """Press Tab until the focus is there; it is to be seen at each step."""
+    """Press Tab until the focus is there; check that it is visible at each step."""
     expect(wanted).to_be_visible()
     for _ in range(MAX_STEPS):
         page.keyboard.press("Tab")

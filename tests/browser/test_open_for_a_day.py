@@ -1,4 +1,4 @@
-"""A page that stays open: what is relative to now stays true."""
+"""A page that stays open for a day: relative times stay correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Printed pages."""
+"""Pages as they are printed."""
 
 from __future__ import annotations
 

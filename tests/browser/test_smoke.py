@@ -1,4 +1,4 @@
-"""One evening in a real browser: schedule, room, start without a reload, stop, the closing screen."""
+"""One webinar in a real browser: schedule, room, start without a reload, stop, the closing screen."""
 
 from __future__ import annotations
 

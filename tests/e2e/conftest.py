@@ -1,4 +1,4 @@
-"""One running installation with a fake Bot API and the people of the seed, for the scenarios that share it."""
+"""One running installation with a fake Bot API and the people of the reference scenarios, shared by the tests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PLAYER = "https://www.youtube.com/embed/abc"
 
 @pytest.fixture(scope="session")
 def telegram() -> Iterator[tuple[FakeBotApi, str]]:
-    """Run a fake Bot API that keeps what it was sent."""
+    """Run a fake Bot API that stores the messages sent to it."""
     fake_bot_api = FakeBotApi(tokens={TOKEN})
     with running(fake_bot_api) as address:
         yield fake_bot_api, address
@@ -53,7 +53,7 @@ def speaker(site) -> Visitor:
 
 @dataclass
 class Cast:
-    """Makes what a scenario needs, through the pages."""
+    """Creates what a scenario needs through the web pages."""
 
     site: Site
     speaker: Visitor
@@ -84,7 +84,7 @@ class Cast:
     def candidate(
         self, inviter: str = "partner", *, webinar: int | None = None, linked: bool = True
     ) -> tuple[str, Visitor]:
-        """Somebody who signs up by a partner's link; their log-in and their browser."""
+        """Sign a candidate up by a partner's link; return their login and their browser."""
         self.number += 1
         login = f"candidate{self.number}@example.org"
         visitor = Visitor(self.site)
@@ -120,13 +120,13 @@ class Cast:
         eventually(lambda: len(self.received(chat_id)) > before)  # the bot confirms
 
     def received(self, chat_id: int) -> list[dict[str, Any]]:
-        """Return what the bot wrote into this chat."""
+        """Return the texts that the bot sent to this chat."""
         return [
             sent.message for sent in list(self.fake_bot_api.sent) if sent.message["chat"]["id"] == chat_id
         ]
 
     def settled(self, webinar_id: int, count: int) -> dict[tuple[str, str], str]:
-        """Wait until the webinar has this many messages and none of them is on its way; their states."""
+        """Wait until the webinar has this many messages and none is in flight; return their states."""
 
         def are_settled() -> bool:
             states = self.site.states(webinar_id)

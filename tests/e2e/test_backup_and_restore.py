@@ -33,7 +33,7 @@ JOIN accounts_person ON accounts_person.id = message.lead_id
 
 @pytest.fixture
 def place(tmp_path) -> Iterator[Callable[..., Site]]:
-    """Return a function that makes an installation; what runs there is stopped at the end."""
+    """Return a function that creates an installation; its processes are stopped at the end."""
     with ExitStack() as stack:
 
         def make(name: str, url: str | None = None, **environ: str) -> Site:
@@ -248,7 +248,7 @@ def rows(site: Site) -> list[tuple[int, int, str, str, str, int]]:
 
 
 def test_backup_made_during_a_webinar_can_go_on(place, tmp_path):
-    """The old installation goes on sending after the backup: still everybody gets each message once."""
+    """The old installation keeps sending after the backup; still, everybody gets each message once."""
     telegram, file = FakeBotApi(tokens={TOKEN}), tmp_path / "efir.zip"
     with running(telegram) as api:
         bot = {"EFIR_TELEGRAM_API": api, "EFIR_TELEGRAM_TOKEN": TOKEN}
@@ -315,7 +315,7 @@ def test_backup_made_during_a_webinar_can_go_on(place, tmp_path):
 
 
 def test_move_to_another_machine_holds_nothing(place, tmp_path):
-    """The old installation was stopped before the backup, and the operator says so."""
+    """The old installation was stopped before the backup, and the operator passes the option that says so."""
     telegram, file = FakeBotApi(tokens={TOKEN}), tmp_path / "efir.zip"
     with running(telegram) as api:
         bot = {"EFIR_TELEGRAM_API": api, "EFIR_TELEGRAM_TOKEN": TOKEN, "EFIR_TELEGRAM_RATE": "5"}

@@ -50,12 +50,12 @@ class Hall:
         return int(self.address.rpartition(":")[2])
 
     def client(self, cookie: str = "", **more: Any) -> httpx.AsyncClient:
-        """A browser; its requests go through the proxy."""
+        """Return a browser whose requests go through the proxy."""
         headers = {"Cookie": cookie, "Accept": "text/html", "Origin": self.address}
         return httpx.AsyncClient(base_url=self.address, verify=TRUSTING, timeout=30, headers=headers, **more)
 
     async def press(self, client: httpx.AsyncClient, button: str, **data: str) -> httpx.Response:
-        """The speaker presses a button."""
+        """Press a button as the speaker."""
         headers = {"X-CSRFToken": self.csrf, "Accept": "application/json"}
         return await client.post(f"/admin_webinar/{self.webinar}/{button}", data=data, headers=headers)
 
@@ -101,7 +101,7 @@ def hall(tmp_path, request) -> Iterator[Hall]:
 
 
 class Tab:
-    """A browser's EventSource on the room: when the stream ends it comes back after a random while."""
+    """A browser's EventSource on the room: it reconnects after a random delay when the stream ends."""
 
     def __init__(self, hall: Hall, cookie: str) -> None:
         self._hall = hall
@@ -142,7 +142,7 @@ class Tab:
 
 
 async def until(is_so) -> None:
-    """Wait for it, without holding up those who come and go meanwhile."""
+    """Wait for a condition while viewers keep joining and leaving."""
     async with asyncio.timeout(WITHIN_S):
         while not is_so():
             await asyncio.sleep(0.05)
@@ -254,7 +254,7 @@ if on_postgresql:
         assert hall.site.count(f"{verdicts} AND reason = 'stayed_to_end'") == VIEWERS
 
     async def fetch(hall: Hall, cookie: str, answers: Counter[object]) -> None:
-        """Open one page after the other, and note what came."""
+        """Open one page after the other, and record each response."""
         room = f"/account/webinar_room/{hall.webinar}/"
         async with hall.client(cookie) as browser:
             while True:
@@ -266,7 +266,7 @@ if on_postgresql:
                     await asyncio.sleep(0.1)
 
     async def press(hall: Hall, answers: Counter[object]) -> None:
-        """Show and hide the call-to-action all the time: what changes something is not simply asked again."""
+        """Show and hide the call-to-action all the time: the proxy must not repeat requests that change something."""
         async with hall.client(hall.cookies[-1]) as speaker:
             while True:
                 for visible in ("true", "false"):

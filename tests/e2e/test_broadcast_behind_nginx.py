@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(not nginx.PROGRAM and not nginx.IN_CI, reason=ng
 
 
 def asked(site: Site) -> float:
-    """How many segments Efir itself was asked for."""
+    """Return how many requests for segments reached Efir itself."""
     lines = httpx.get(f"{site.url}/metrics").text.splitlines()
     counts = [
         line for line in lines if line.startswith('efir_http_requests_total{route="media/",status="2xx"')

@@ -1,4 +1,4 @@
-"""The demo out of a wheel: sample people, a fake Telegram, data that is kept."""
+"""The demo, run from a wheel: sample people, a fake Telegram, data that survives a restart."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LOGINS = [
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    """The package as a wheel installs it."""
+    """Return the package as a wheel installs it."""
     directory = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)

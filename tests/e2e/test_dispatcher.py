@@ -74,7 +74,7 @@ def dispatching() -> Iterator[Callable[[], None]]:
 
 @pytest.fixture
 def audience(fake_bot_api, make_person, make_webinar):
-    """Make a finished webinar with so many linked candidates who stayed, without inviters."""
+    """Create a finished webinar with this many linked candidates who stayed and have no inviter."""
 
     def gather(count=1, reason="stayed_to_end"):
         webinar = make_webinar("finished")
@@ -373,7 +373,7 @@ def test_dispatcher_survives_an_outage_of_telegram(fake_bot_api, settings, audie
 
 
 def away(times, work):
-    """Return `work` with the database away for the first so many calls."""
+    """Return `work` with the database unreachable during the first `times` calls."""
     left = [times]
 
     def tried(*args, **kwargs):

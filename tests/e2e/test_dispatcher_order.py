@@ -41,7 +41,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def add(fake_bot_api, make_person):
-    """Make a person with a chat."""
+    """Create a person with a chat."""
 
     def add(role=Role.CANDIDATE, **fields):
         person = make_person(role, **fields)
@@ -53,7 +53,7 @@ def add(fake_bot_api, make_person):
 
 @pytest.fixture
 def partner_of(add, make_person):
-    """Make a partner with so many candidates who have no chat."""
+    """Create a partner with this many candidates who have no chat."""
 
     def gather(count):
         partner = add(Role.PARTNER)
@@ -64,7 +64,7 @@ def partner_of(add, make_person):
 
 @pytest.fixture
 def slow_bot(settings, bot_api):
-    """Send slowly enough that everything is queued before the first messages are gone."""
+    """Send so slowly that everything is queued before the first messages are sent."""
     with_bot(settings, telegram_api=bot_api, telegram_rate=20.0)
 
 

@@ -72,7 +72,7 @@ REQUESTS = st.builds(
 
 
 def said(site: Site, *pieces: bytes) -> bytes:
-    """What is answered to these bytes, until the server hangs up; half of the connection is closed after them."""
+    """Send these bytes, close the sending half, and return the response up to the server's end of the connection."""
     received = b""
     with socket.create_connection(("127.0.0.1", site.port), timeout=30) as line, suppress(ConnectionError):
         for piece in pieces:
@@ -85,7 +85,7 @@ def said(site: Site, *pieces: bytes) -> bytes:
 
 @pytest.fixture(scope="module", autouse=True)
 def logged_before(site):
-    """How much the log held before these tests."""
+    """Return the length of the log before these tests."""
     return len(site.log.read_text())
 
 

@@ -24,7 +24,7 @@ MORE = ("", " AND live_number IS NOT NULL")
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory) -> Any:
-    """An installation that takes RTMP, with its own Telegram."""
+    """Run an installation that accepts RTMP, with a fake Bot API of its own."""
     fake_bot_api = FakeBotApi(tokens={TOKEN})
     with fresh_database() as url, running(fake_bot_api) as address:
         site = Site(

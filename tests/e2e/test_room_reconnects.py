@@ -86,7 +86,7 @@ def test_last_tab_to_close_ends_the_presence(site, cast, speaker, first_to_go):
 
 
 class Deaf(Stream):
-    """A tab that reads nothing, with a small receive buffer."""
+    """A tab that does not read its stream and has a small receive buffer."""
 
     def _connected(self, port: int) -> socket.socket:
         connection = socket.socket()
@@ -159,7 +159,7 @@ def test_stop_counts_from_when_it_is_written(site, cast, speaker):
 
 
 def stops_wait(site: Site) -> bool:
-    """Return whether both stops wait for the row; SQLite does not tell."""
+    """Return whether both stops wait for the row; on SQLite this cannot be seen."""
     waiting = "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     return not site.environ["EFIR_DATABASE_URL"] or site.count(waiting) >= 2
 

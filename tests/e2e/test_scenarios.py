@@ -1,4 +1,4 @@
-"""The seed's scenarios A to D: real HTTP, a real database, real calls of the Bot API."""
+"""The reference scenarios A to D with real HTTP, a real database and real calls of the Bot API."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_c_and_d_a_whole_evening_and_its_messages(site, cast, speaker):
 
 
 def _led_to_by(site, request_id: str) -> set[int]:
-    """The messages that the log names as a consequence of this request."""
+    """Return the messages that the log attributes to this request."""
     lines = [json.loads(line) for line in site.log.read_text().splitlines() if line.startswith("{")]
     (cause,) = {line["cause"] for line in lines if line.get("request_id") == request_id and "cause" in line}
     after = [line for line in lines if line.get("cause") == cause]
@@ -112,14 +112,14 @@ def _led_to_by(site, request_id: str) -> set[int]:
 
 
 def _let_go_by(site, request_id: str) -> set[int]:
-    """The messages that the request's own lines name."""
+    """Return the messages that the request's own log lines name."""
     lines = [json.loads(line) for line in site.log.read_text().splitlines() if line.startswith("{")]
     mine = [line for line in lines if line.get("request_id") == request_id]
     return {number for line in mine for number in line.get("message_ids", [])}
 
 
 def _seconds_since_left(site, webinar: int, visitor: Visitor) -> float:
-    """How long the room has been without this visitor, by the server's clock."""
+    """Return the seconds since this visitor left the room, by the server's clock."""
     state = visitor.get(f"/api/webinars/{webinar}/state").json()
     now = datetime.fromisoformat(state["server_time"])
     first = visitor.__dict__.setdefault("left_at", now)
@@ -192,7 +192,7 @@ def test_partners_and_speakers_in_the_room_emit_nothing(site, cast, speaker):
 
 
 def test_attended_means_watched(site, cast, speaker):
-    """Who watches, who only has the page open, and who comes to watch for the last moment."""
+    """One viewer watches, one only has the page open, one starts to watch at the last moment."""
     webinar = cast.webinar()
     room = f"/account/webinar_room/{webinar}"
     people = {name: cast.candidate() for name in ("watches", "pretends", "late")}

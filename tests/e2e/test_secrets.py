@@ -1,4 +1,4 @@
-"""Secrets stay secret when things go wrong: in logs at DEBUG, errors, pages, listings and the database."""
+"""Secrets do not appear in logs at DEBUG, errors, pages, listings or the database, even after failures."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ PAGES = ["/webinars/", "/account/", "/account/contacts/", "/admin_webinar/", "/a
 
 @dataclass
 class Witness:
-    """An installation, and every text that it answered."""
+    """An installation, with every text of its responses."""
 
     site: Site
     telegram: FakeBotApi

@@ -117,7 +117,7 @@ def test_second_process_on_one_data_directory_is_refused(tmp_path):
 
 
 def test_second_process_on_one_database_is_refused(tmp_path):
-    """The lock lies beside the database, so another data directory makes no difference."""
+    """The lock file lies beside the database, so a different data directory makes no difference."""
     (tmp_path / "disk").mkdir()
     (tmp_path / "link.sqlite3").symlink_to(tmp_path / "disk/shared.sqlite3")
     sites = []

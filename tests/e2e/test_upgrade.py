@@ -1,4 +1,4 @@
-"""Upgrade a full database of the first release: nothing that it held is lost."""
+"""Upgrade a database with data of the first release; no data is lost."""
 
 from __future__ import annotations
 

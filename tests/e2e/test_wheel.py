@@ -1,4 +1,4 @@
-"""The wheel alone: installed into an empty environment, it runs the demo."""
+"""A wheel that is installed into an empty environment runs the demo."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import pytest
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """One line for each test that counted something."""
+    """Print one line for each test that recorded a count."""
     told = [
         (report.nodeid.rpartition("::")[2], name, value)
         for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed")

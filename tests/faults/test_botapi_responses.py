@@ -1,4 +1,4 @@
-"""Every response of the Bot API, for every kind of message, over real HTTP, and the state of the message afterwards.
+"""The state of a message after every response of the Bot API, for every kind of message, over real HTTP.
 
 Each line of the table is one message with its own person and chat. One dispatcher sends them all, so that no response
 to one of them may harm another.
@@ -41,7 +41,7 @@ SUPERGROUPS = (-1_002_000_000_000, -1_003_000_000_000)
 
 @dataclass(frozen=True)
 class End:
-    """The end of a message: its state, the calls made, how often it arrived, and why its chat is unreachable."""
+    """The outcome of a message: its state, the calls made, how often it arrived, and why its chat is unreachable."""
 
     state: str
     calls: int
@@ -62,7 +62,7 @@ NOT_SENT_TWICE = End("sent", 3, 1)
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table: the responses, and the end that they lead to."""
+    """One row of the table: the responses, and the outcome that they lead to."""
 
     end: End
     answer: dict[str, Any] | None = None
@@ -230,7 +230,7 @@ def addressed(webinar: Webinar, make_person: Callable[..., Person], kinds: Seque
 
 
 def ends_of(fake_bot_api: FakeBotApi, person: Person) -> list[End]:
-    """Return how each of the person's messages ended."""
+    """Return the outcome of each of the person's messages."""
     ours = {str(7000 + person.pk), *(str(base - person.pk) for base in SUPERGROUPS)}
     chat = TelegramChat.objects.get(person=person)
     calls = [

@@ -1,4 +1,4 @@
-"""The disk fills up during a webinar: requests fail whole, health says why, and presence is written later."""
+"""The disk fills up during a webinar: requests have no partial effect, health says why, presence is written later."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def hall(tmp_path, request):
 
 
 def fill(disk: Path) -> Path:
-    """Fill the disk; return the file that does."""
+    """Fill the disk with one file; return its path."""
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file:
         for size in (65536, 4096, 1):

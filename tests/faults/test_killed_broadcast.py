@@ -1,4 +1,4 @@
-"""Processes are killed on air: every frame that was accepted reaches the segments, once."""
+"""Processes are killed on air: every accepted frame reaches the segments exactly once."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def segments(site: Site, webinar: int) -> int:
 
 
 def send_until_accepted(sender: Sender, chunk: bytes) -> None:
-    """Send as the page does: again, until the answer has come."""
+    """Send as the page does: repeat until a response arrives."""
 
     def accepted() -> bool:
         try:
@@ -59,7 +59,7 @@ def send_until_accepted(sender: Sender, chunk: bytes) -> None:
 
 
 def all_frames(site: Site, player: Player) -> None:
-    """Wait until nothing is left to cut, and count."""
+    """Wait until nothing is left to cut, and return the number of frames."""
     eventually(lambda: not site.count("broadcast_broadcastsession WHERE NOT finished"))
     eventually(lambda: player.read() and player.frames() >= FRAMES)
     assert player.frames() == FRAMES

@@ -1,4 +1,4 @@
-"""An import of 10,000 people and 500 webinars, killed again and again: in the end everything is there, and once."""
+"""An import of 10,000 people and 500 webinars, killed repeatedly: in the end every row exists exactly once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def site(tmp_path) -> Iterator[Site]:
 
 
 def files(directory: Path) -> list[str]:
-    """Write the files: every partner is invited by one who stands later, and the last by nobody."""
+    """Write the files: every partner is invited by one in a later row, and the last by nobody."""
     posts = [post(number, f"Эфир {number}") for number in range(1, WEBINARS - AHEAD + 1)]
     posts += [
         post(number, state="scheduled", start=f"2090-01-0{number % 9 + 1} 19:00")
@@ -60,7 +60,7 @@ def die(site: Site, where: str, command: list[str]) -> None:
 
 
 def kill_when(site: Site, rows: str, at_least: int, command: list[str]) -> None:
-    """Kill the import from outside, wherever it is, when so many rows are there."""
+    """Kill the import as soon as the database has this many rows."""
     with site.log.open("ab") as log:
         process = subprocess.Popen([str(EFIR), *command], env=site.environ, stdout=log, stderr=log)
         eventually(lambda: site.count(rows) >= at_least or process.poll() is not None)

@@ -1,4 +1,4 @@
-"""The worker is killed while it reminds: everybody hears of each occasion, and twice only after a lost outcome."""
+"""The worker is killed while it sends reminders: everybody gets each one, and twice only after an unknown outcome."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def site(tmp_path, telegram) -> Iterator[Site]:
 
 
 def webinar(site: Site, change: str) -> None:
-    """Make the webinar, move it or start it, while nothing else runs."""
+    """Create, move or start the webinar while nothing else runs."""
     done = site.start("python", "-m", "tests.support.reminded", change, wait=False)
     assert done.wait(120) == 0, site.log.read_text()[-2000:]
 

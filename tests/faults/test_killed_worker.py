@@ -1,4 +1,4 @@
-"""The process is killed between any two steps from stop to sent. A restart ends with the same journal and outbox."""
+"""The process is killed between any two steps from stop to sent. After a restart journal and outbox are the same."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PARTNER_CHAT, STAYED_CHAT, ABSENT_CHAT = 101, 102, 103
 
 @dataclass(frozen=True)
 class Stopped:
-    """An evening right after its stop, with nothing classified yet: where each test takes it up."""
+    """A webinar right after its stop, with nothing classified yet: the starting point of each test."""
 
     data_dir: Path
     database_url: str

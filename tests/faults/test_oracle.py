@@ -1,6 +1,6 @@
-"""A few webinars with faults, whose verdicts an oracle checks that only knows its clients' records.
+"""A few webinars with faults; an oracle that knows only the records of its clients checks the verdicts.
 
-`python -m tests.oracle` holds as many as wanted.
+`python -m tests.oracle` runs any number of them.
 """
 
 from __future__ import annotations

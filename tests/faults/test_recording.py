@@ -1,4 +1,4 @@
-"""A recording whose worker is killed while it is prepared: another one begins again, and nothing is left behind."""
+"""A recording whose worker is killed while it is prepared: another one starts over, and no files are left behind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold evenings and compare each verdict with what the clients know.
+"""Run simulated webinars («evenings») and compare each verdict with what the clients know.
 
 `python -m tests.oracle --evenings 25 --people 200 --seed 0 [--postgres] [--faults kill freeze_15 …] [--at-once 2]`
 prints a table, and everything about each wrong verdict. The exit code is 1 if there is one.
@@ -27,7 +27,7 @@ REASONS = (
 
 
 def hold(seeds: Sequence[int], options: Options) -> list[Result]:
-    """Hold these evenings one after the other, and say of each how it went."""
+    """Run these evenings one after the other, and print the result of each."""
     results = []
     for result in hold_evenings(seeds, options):
         results.append(result)

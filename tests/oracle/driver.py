@@ -1,4 +1,4 @@
-"""Drives one evening over real connections, and writes down what its clients know."""
+"""Drives one simulated webinar over real connections, and records what its clients know."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FINISHED = b'"status":"finished"'
 
 
 class Driver:
-    """One evening. `hold` returns when everybody has gone and everything that was broken is well again."""
+    """One evening. `hold` returns when everybody has left and every fault is undone."""
 
     def __init__(self, evening: Evening, installation: Installation) -> None:
         self.evening, self.installation = evening, installation
@@ -44,7 +44,7 @@ class Driver:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def hold(self) -> None:
-        """Hold the evening."""
+        """Run the evening."""
         self._doors = time.monotonic()
         probes = [asyncio.create_task(self._probe(number)) for number in range(self.evening.processes)]
         people = [
@@ -71,7 +71,7 @@ class Driver:
         await asyncio.sleep(max(0.0, moment - self._now()))
 
     def _measure(self) -> None:
-        """Widen what is allowed by how slowly the machine answered."""
+        """Increase the tolerance by the machine's slowest response."""
         calm = [
             (number, asked, ended)
             for number, asked, ended in self._probes
@@ -86,7 +86,7 @@ class Driver:
         ]
 
     async def _probe(self, number: int) -> None:
-        """Ask a process every half a second for what costs it nothing."""
+        """Send a process a cheap request every half a second."""
         while True:
             asked = self._now()
             with suppress(OSError, TimeoutError):
@@ -97,7 +97,7 @@ class Driver:
     # The speaker
 
     async def _speaker(self) -> None:
-        """Press start, pause, resume and stop, and write down what was live when."""
+        """Press start, pause, resume and stop, and record the periods of live time."""
         evening, evidence = self.evening, self.evidence
         await self._until(evening.starts_s)
         began = await self._press("start")
@@ -113,7 +113,7 @@ class Driver:
             evidence.live.append((began, evidence.stop))
 
     async def _press(self, button: str) -> Window:
-        """Press until it is done: start and stop on the speaker's page, at a process that is well."""
+        """Press a button of the speaker's page until it takes effect, at a process that is healthy."""
         pressed = self._now()
         while self._now() - pressed < PRESS_WITHIN_S:
             well = [number for number in range(self.evening.processes) if number not in self._down]
@@ -160,7 +160,7 @@ class Driver:
             await asyncio.sleep(0.5)
 
     async def _ask(self, path: str, cookie: str, story: Story) -> Request:
-        """Send one request that changes something; the answer may never come."""
+        """Send one request that changes something; a response may never arrive."""
         request = Request(self._now())
         with suppress(OSError, TimeoutError):
             request.status = await self._request(self._any_process(), "POST", path, cookie)
@@ -182,7 +182,7 @@ class Driver:
             process = self._any_process()
 
     async def _stream(self, process: int, leg: Leg, story: Story, cookie: str) -> tuple[bool, bool]:
-        """Hold one connection. Return whether the page is done with the room, and whether it had been let in."""
+        """Hold one connection. Return whether the page has finished with the room, and whether it was admitted."""
         stream = Stream(process, leg.watching, self._now())
         try:
             reader, writer = await asyncio.open_connection(
@@ -221,7 +221,7 @@ class Driver:
         return FINISHED in received, stream.accepted < NEVER and not stream.refused
 
     def _close(self, stream: Stream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Close the tab, and note in the background when the server has let go of it, too."""
+        """Close the tab, and record in the background when the server has closed the connection, too."""
 
         async def until_let_go() -> None:
             with suppress(OSError):
@@ -271,7 +271,7 @@ class Driver:
         self._faults.append(Window(begins, self._now()))
 
     async def _thread(self, call: Callable[..., object], *arguments: object) -> Window:
-        """Call what blocks; return when it began and when it was done."""
+        """Call a blocking function in a thread; return when it began and when it ended."""
         began = self._now()
         await asyncio.to_thread(call, *arguments)
         return Window(began, self._now())

@@ -1,4 +1,4 @@
-"""The script of one evening, generated from a seed: what everybody does, and what happens to the server.
+"""The script of one simulated webinar («evening»), generated from a seed: each person's actions, and the faults.
 
 Moments are seconds since the doors opened. Scripts keep away from the borders of the rule, so that on a quiet machine
 most people have one right verdict.
@@ -50,7 +50,7 @@ POSTGRES_FAULTS = (
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done to process number `process`: `kind` at `at_s`, undone after `length_s`."""
+    """A fault of process number `process`: `kind` at `at_s`, undone after `length_s`."""
 
     kind: str
     at_s: float
@@ -257,7 +257,7 @@ class Writer:
         return self.random.uniform(0.3, self.starts_s + 3)
 
     def _at_the_end(self, least: float, most: float) -> float:
-        """Return a moment so many seconds of live time before the stop."""
+        """Return the moment this many seconds of live time before the stop."""
         seconds = self.random.uniform(least, most)
         ends = self.stops_s
         for begins, until in reversed(self.pauses):

@@ -1,4 +1,4 @@
-"""What the clients of one evening know: when they asked, what was answered, and what was done to the server.
+"""What the clients of one evening know: their requests, the responses, and the faults of the server.
 
 Every moment is in seconds of the client's own monotonic clock since the doors opened. What the client cannot know
 exactly is a `Window`: the earliest and the latest moment at which it may have happened.
@@ -13,7 +13,7 @@ NEVER = float("inf")
 
 
 class Window(NamedTuple):
-    """Something happened once, between `earliest` and `latest`."""
+    """A moment that lies between `earliest` and `latest`."""
 
     earliest: float
     latest: float
@@ -67,7 +67,7 @@ class Story:
 
 @dataclass(frozen=True)
 class Blindness:
-    """A time in which one web process saw nothing.
+    """A period in which one web process recorded nothing.
 
     `kind` is `killed`, `stopped` (it ended cleanly, and was down), `frozen`, or `stalled` (no fault of ours: it did not
     answer). A killed or stopped process begins again at `until`; a frozen one goes on with what it has in memory.

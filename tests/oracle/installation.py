@@ -1,4 +1,4 @@
-"""One installation for one evening: its processes, and everything that is done to them."""
+"""One installation for one evening: its processes, and their faults."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Installation:
         return json.loads(done.stdout.splitlines()[-1])
 
     def start(self) -> None:
-        """Start everything, and wait until it is well."""
+        """Start everything, and wait until it is healthy."""
         self.run("settings")  # the first call takes seconds
         if len(self.places) > 1:
             self.restart_worker()
@@ -75,7 +75,7 @@ class Installation:
             self.worker = self._command_line.start("worker", wait=False)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Call the command line, which on SQLite is on the machine whose clock jumps."""
+        """Call the command line; on SQLite it has the clock that jumps, too."""
         if self._has_clock and len(self.places) == 1:
             command = [sys.executable, "-m", "tests.oracle.jumping_clock", str(self.clock), *words]
             environ = self.site.environ
@@ -90,7 +90,7 @@ class Installation:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def stop_database(self) -> None:
-        """End the database server without a chance to say anything."""
+        """Kill the database server."""
         self._pg_ctl("-m", "immediate", "stop")
 
     def start_database(self) -> None:
@@ -99,7 +99,7 @@ class Installation:
         self._pg_ctl("-o", options, "-l", str(Path(self._data) / "log"), "start")
 
     def note_database(self) -> None:
-        """Look up where the server keeps its data, while it can be asked."""
+        """Ask the running server for its data directory, and keep the answer."""
         with self.site.database() as connection:
             (self._data,) = connection.execute("SHOW data_directory").fetchone() or ("",)
 

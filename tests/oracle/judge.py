@@ -1,4 +1,4 @@
-"""What each verdict may be, from what the clients know. It shares no code with the product's own rules.
+"""Derives the allowed verdicts from what the clients know. It shares no code with the product's rules.
 
 A slow machine widens the set of allowed verdicts, by what the clients measured, and never makes a right one wrong.
 """
@@ -243,7 +243,7 @@ class Judge:
         return any(start <= blind.since.latest and other.asked <= end for start, end in there)
 
     def _by_uncovered_time(self, allowed: Allowed, entered: bool) -> None:
-        """Hold where no process was up to see: nobody is called a no-show for that."""
+        """Hold the verdict if no process was running to record the person: that does not make a no-show."""
         grace = self.evidence.grace_s
         final = total(common(self.unseen, last(self.maybe_live, grace + self.slack)))
         surely_final = total(common(self.surely_unseen, last(self.surely_live, grace)))

@@ -1,4 +1,4 @@
-"""Holds evenings one after the other, and compares each verdict with what the clients know."""
+"""Runs evenings one after the other, and compares each verdict with what the clients know."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VERDICTS_WITHIN_S = 180.0
 
 @dataclass(frozen=True)
 class Options:
-    """What to hold: evenings of so many people, on which database; `scenarios` overrides the faults."""
+    """What to run: the number of evenings and people, the database; `scenarios` overrides the faults."""
 
     people: int
     postgres: bool
@@ -50,7 +50,7 @@ class Result:
 
 
 def hold_evenings(seeds: Sequence[int], options: Options) -> Iterator[Result]:
-    """Hold the evening of each seed, each on an installation and a database server of its own."""
+    """Run the evening of each seed, each on an installation and a database server of its own."""
     for seed in seeds:
         evening = write_evening(
             seed,
@@ -74,7 +74,7 @@ def hold_evenings(seeds: Sequence[int], options: Options) -> Iterator[Result]:
 
 
 def hold_evening(evening: Evening, data_dir: Path, database_url: str) -> Result:
-    """Hold one evening and judge everybody."""
+    """Run one evening and judge everybody."""
     installation = Installation(data_dir, database_url, evening)
     driver = Driver(evening, installation)
     try:

@@ -1,4 +1,4 @@
-"""deploy/Caddyfile as it is, but for ports, places and the certificate: run for real on loopback."""
+"""Runs Caddy on loopback with deploy/Caddyfile; only ports, paths and the certificate are replaced."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def rendered(example: str, *, folder: Path, https: int, http: int, upstreams: Se
 
 
 def environ(folder: Path) -> dict[str, str]:
-    """Whatever Caddy keeps, it keeps there."""
+    """Return the environment that makes Caddy store its data in this directory."""
     return os.environ | {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
 
 
 @contextmanager
 def in_front_of(upstreams: Sequence[int], https: int, folder: Path) -> Iterator[str]:
-    """Run it while the block runs; the address on which it answers."""
+    """Run Caddy while the block runs; yield its address."""
     folder.mkdir()
     make_certificate(folder)
     conf, log = folder / "Caddyfile", folder / "error.log"

@@ -13,7 +13,7 @@ import django
 
 
 def fill(count: int) -> dict[str, object]:
-    """Make them; what is printed."""
+    """Create the rows; return the object to print."""
     from django.conf import settings
 
     from benchmarks.people import CSRF, create_people, live_webinar, log_in

@@ -1,7 +1,7 @@
 """A Chromium of its own, driven over the DevTools protocol without Playwright.
 
 Playwright keeps every page focused and visible (`Emulation.setFocusEmulationEnabled`). Here a tab behind another one is
-hidden, and its timers are slowed down, as in life.
+hidden, and its timers are throttled, as in normal use.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Tab:
         return result["result"].get("value")
 
     def goto(self, url: str) -> None:
-        """Load a page, and wait until it is there."""
+        """Load a page, and wait until it has loaded."""
         self.command("Page.navigate", url=url)
         eventually(lambda: self.run("document.readyState") == "complete" and self.run("location.href") == url)
 

@@ -1,4 +1,4 @@
-"""What an encoder such as OBS sends: a moving test picture with a tone, H.264 and AAC, made by PyAV."""
+"""Sends what an encoder such as OBS sends: a moving test picture with a tone, H.264 and AAC, encoded by PyAV."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Two webinars for the tests of backups: `python -m tests.support.evening_fixture COUNT`.
 
 The first has just ended, with nobody in its room; the second is on air. Each of COUNT candidates, invited by one
-partner, holds a seat in both. Everybody has a chat with the bot.
+partner, holds a seat in both. Everybody has linked a chat.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A site with many rows of everything, written in bulk: for what must not cost more as an installation grows.
+"""A site with many rows of everything, written in bulk: for checks that a cost does not grow with the installation.
 
-`grow` adds so many candidates of one partner, all with a part in one finished and one live webinar, and so many
-webinars, all with a verdict on one candidate.
+`grow` adds candidates of one partner, who all take part in one finished and one live webinar, and webinars that all
+have a verdict on one candidate.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class LargeSite:
         Classification.objects.create(webinar=self.finished, done_at=self.now, heartbeats={})
 
     def grow(self, people: int, webinars: int) -> None:
-        """Add candidates and webinars, with all that comes of them."""
+        """Add candidates and webinars with everything that depends on them."""
         with transaction.atomic(), registry.disabled():
             self._grow_webinars(webinars)
             self._grow_people(people)

@@ -1,8 +1,8 @@
-"""Runs `efir` with a death in it: `python -m tests.support.launcher WHERE efir-arguments…`
+"""Runs an `efir` that kills itself at a given function: `python -m tests.support.launcher WHERE efir-arguments…`
 
-WHERE is `module:attribute:moment`: the process kills itself (SIGKILL, no farewell) right `before` or right `after` the
-first call of that function as the module looks it up, or after the first that gives `something`; with `term` it
-is told to stop (SIGTERM) before the first call.
+WHERE is `module:attribute:moment`: the process kills itself (SIGKILL) right `before` or right `after` the first call of
+that function as the module looks it up, or after the first that gives `something`; with `term` it is told to stop
+(SIGTERM) before the first call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from efir.ops.cli import main
 
 
 def die_at(where: str) -> None:
-    """Wrap the function at `where` so that its first call is the end of this process."""
+    """Wrap the function at `where` so that its first call ends this process."""
     module_name, path, moment = where.split(":")
     owner: object = importlib.import_module(module_name)
     *parents, name = path.split(".")

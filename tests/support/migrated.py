@@ -1,4 +1,4 @@
-"""A migrated database, made once a run and copied: to migrate an empty one costs 4 s of processor."""
+"""A migrated database, created once per test run and copied: migrating an empty one costs 4 s of processor time."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def create_database(server_url: str, name: str, template: str) -> str:
 
 
 def _once(kind: str, make: Callable[[], str]) -> str:
-    """Return the name of what the first process of the run has made."""
+    """Return the name of the database or file that the first process of the run has created."""
     known = run_dir() / f"{kind}.name"
     with (run_dir() / f"{kind}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""deploy/nginx.conf as it is, but for ports, paths and the certificate: run for real on loopback."""
+"""Runs nginx on loopback with deploy/nginx.conf; only ports, paths and the certificate are replaced."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _own_places(folder: Path) -> str:
 def in_front_of(
     upstreams: Sequence[int], https: int, folder: Path, *, on: str = "localhost", within: Sequence[str] = ()
 ) -> Iterator[str]:
-    """Run it while the block runs; the address on which it answers. `within`: a command that runs it elsewhere."""
+    """Run nginx while the block runs; yield its address. `within`: a command that runs it elsewhere."""
     folder.mkdir()
     make_certificate(folder)
     conf = folder / "nginx.conf"
@@ -86,14 +86,14 @@ def in_front_of(
 
 
 def make_certificate(folder: Path) -> None:
-    """For localhost, for two days."""
+    """Create a certificate for localhost, valid for two days."""
     words = "openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 2 -subj /CN=localhost"
     files = ["-keyout", folder / "key.pem", "-out", folder / "certificate.pem"]
     subprocess.run([*words.split(), *files], check=True, capture_output=True)
 
 
 def answers(address: str, within: Sequence[str] = ()) -> bool:
-    """Whether Efir takes requests there."""
+    """Return whether Efir answers requests there."""
     code = f"import httpx; httpx.get('{address}/healthz/web', verify=False).raise_for_status()"
     done = subprocess.run([*within, sys.executable, "-c", code], capture_output=True, check=False)
     return done.returncode == 0

@@ -1,4 +1,4 @@
-"""PgBouncer before a PostgreSQL server, in any mode, on loopback."""
+"""PgBouncer in front of a PostgreSQL server, in any mode, on loopback."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ needed = pytest.mark.skipif(not PROGRAM and os.environ.get("CI") != "true", reas
 
 @contextmanager
 def pooled(url: str, folder: Path, **options: str) -> Iterator[str]:
-    """Run PgBouncer before the database at `url` while the block runs; yield the address that leads through it."""
+    """Run PgBouncer in front of the database at `url` while the block runs; yield the address that leads through it."""
     if PROGRAM is None:
         pytest.fail(MISSING)
     server, port = urlsplit(url), free_port()

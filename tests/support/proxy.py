@@ -20,7 +20,7 @@ _BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode())
 
 @dataclass
 class Proxy:
-    """Where it listens, and what came through: (how, host:port)."""
+    """The proxy's address, and the connections that it forwarded: (method, host:port)."""
 
     port: int
     through: list[tuple[str, str]] = field(default_factory=list)
@@ -103,7 +103,7 @@ def _head(client: socket.socket) -> tuple[bytes, bytes]:
 
 
 def _socks(client: socket.socket, proxy: Proxy) -> None:
-    """RFC 1928, with a name and a password (RFC 1929)."""
+    """Serve SOCKS5 (RFC 1928) with a name and a password (RFC 1929)."""
     _, methods = _exactly(client, 2)
     _exactly(client, methods)
     client.sendall(b"\x05\x02")

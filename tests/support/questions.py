@@ -1,4 +1,4 @@
-"""Questions in the rooms, for tests of what becomes of them."""
+"""Questions in the rooms, for the tests that use them."""
 
 from __future__ import annotations
 

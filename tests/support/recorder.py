@@ -1,4 +1,4 @@
-"""A recorder as browsers and encoders have it: containers of a moving picture with sound, cut into chunks by PyAV."""
+"""Recordings as browsers and encoders send them: a moving picture with sound, cut into chunks by PyAV."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def chunks_of(data: bytes, kind: str) -> list[bytes]:
 
 
 class Recording(Sequence[bytes]):
-    """The chunks of a recording, encoded when the first is read: to import a test costs nothing."""
+    """The chunks of a recording, encoded when the first one is read, so that importing a test costs nothing."""
 
     def __init__(self, kind: str, seconds: float, options: dict[str, Any]) -> None:
         self._kind, self._seconds, self._options = kind, seconds, options

@@ -1,4 +1,4 @@
-"""A TCP relay in front of a site that can lose its streams as a NAT does: without a word to either end."""
+"""A TCP relay in front of a site. It can drop streams silently, as a NAT does: neither end is notified."""
 
 from __future__ import annotations
 

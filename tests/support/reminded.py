@@ -1,6 +1,6 @@
 """Makes and changes a webinar with people who asked to be reminded of it: `python -m tests.support.reminded COUNT`.
 
-Instead of COUNT, `move` puts the start off by a minute, and `start` begins it.
+Instead of COUNT, `move` postpones the start by a minute, and `start` starts the webinar.
 """
 
 from __future__ import annotations

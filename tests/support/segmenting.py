@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass
 class Cut:
-    """What the process said. `fault` is empty if it took everything."""
+    """The process's output. `fault` is empty if it accepted everything."""
 
     segments: list[dict[str, Any]] = field(default_factory=list)
     fault: str = ""
@@ -30,7 +30,7 @@ class Cut:
 
 
 def cut(chunks: Iterable[bytes], kind: str = "mp4", **parameters: Any) -> Cut:
-    """Feed the chunks to a process and return what it says until it ends."""
+    """Feed the chunks to a process and return its output up to its end."""
     given = {"kind": kind, "segment_s": 1.0, "skip_until": -1.0, "audio_until": -1.0} | parameters
     frames = b"".join(len(chunk).to_bytes(4, "big") + chunk for chunk in chunks if chunk)
     done = subprocess.run(

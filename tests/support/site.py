@@ -1,4 +1,4 @@
-"""Runs the real thing: `efir` processes, a real database, the fake Bot API over HTTP, and people with cookies."""
+"""Runs an installation: `efir` processes, a real database, the fake Bot API over HTTP, and visitors with cookies."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ WITHIN_S = 120.0
 
 
 def eventually(get: Callable[[], T], *, within: float = WITHIN_S) -> T:
-    """Wait until `get` gives something true; what it gave last, where it never does, fails the test."""
+    """Wait until `get` returns something true, and return it; fail the test with its last value otherwise."""
     deadline = time.monotonic() + within
     while True:
         asked = time.monotonic()
@@ -114,7 +114,7 @@ class Site:
         self._is_prepared = True
 
     def start(self, *command: str, wait: bool = True) -> Process:
-        """Start a long-running command (default `efir serve`) and wait until it is well."""
+        """Start a long-running command (default `efir serve`) and wait until it is healthy."""
         program, *rest = command or ("serve",)
         self.prepare(program)
         server = self._server(program)
@@ -137,7 +137,7 @@ class Site:
             return False
 
     def stop(self) -> None:
-        """Stop what still runs, in the way an operator would."""
+        """Stop the running processes as an operator would: by SIGTERM."""
         for process in self.processes:
             if process.poll() is None:
                 process.terminate()
@@ -147,7 +147,7 @@ class Site:
             self._fork_servers.pop().close()
 
     def kill(self, process: Process) -> None:
-        """End it without a chance to say anything."""
+        """Kill the process (SIGKILL)."""
         process.send_signal(signal.SIGKILL)
         process.wait(30)
 
@@ -183,7 +183,7 @@ class Site:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def add(self, login: str, role: str = "candidate", inviter: str = "") -> int:
-        """Make a person through the command line; their id."""
+        """Create a person through the command line; return their id."""
         extra = ["--inviter", inviter] if inviter else []
         done = self.run("person", "add", login, "--role", role, *extra, "--password-stdin", stdin=PASSWORD)
         assert done.returncode == 0, done.stderr
@@ -200,7 +200,7 @@ class Site:
 
     @contextmanager
     def database(self) -> Iterator[psycopg.Connection | sqlite3.Connection]:
-        """Connect to the database past Efir; what is not committed is rolled back."""
+        """Connect to the database directly; what is not committed is rolled back."""
         url = self.environ["EFIR_DATABASE_URL"]
         path = self.data_dir / "efir.sqlite3"
         with closing(psycopg.connect(url) if url else sqlite3.connect(path, timeout=20)) as connection:
@@ -213,21 +213,21 @@ class Site:
             connection.commit()
 
     def count(self, rows: str) -> int:
-        """How many rows there are of what is put as `table WHERE …`."""
+        """Return the number of rows of `table WHERE …`."""
         with self.database() as connection:
             (number,) = connection.execute(f"SELECT count(*) FROM {rows}").fetchone() or (0,)
         return int(number)
 
     def facts(self, webinar_id: int) -> int:
-        """How many facts the journal has of a webinar."""
+        """Return the number of a webinar's facts in the journal."""
         return self.count(f"hooks_journalentry WHERE webinar_id = {webinar_id}")
 
     def judged(self, webinar_id: int) -> int:
-        """How many verdicts a webinar has."""
+        """Return the number of a webinar's verdicts."""
         return self.count(f"attendance_verdict WHERE webinar_id = {webinar_id}")
 
     def pressed(self, webinar_id: int) -> int:
-        """How many people have pressed a webinar's call-to-action."""
+        """Return how many people have pressed a webinar's call-to-action."""
         return self.count(f"room_ctapress WHERE webinar_id = {webinar_id}")
 
     def states(self, webinar_id: int) -> Counter[str]:
@@ -252,7 +252,7 @@ class Site:
 def running_site(data_dir: Path, *commands: str, **environ: str) -> Iterator[Site]:
     """Run an installation with a speaker, on a database of its own.
 
-    `commands` stand for `efir serve`; the last of them is the one that answers over HTTP.
+    `commands` replace `efir serve`; the last of them is the one that serves HTTP.
     """
     with fresh_database() as url:
         site = Site(data_dir, url, **environ)
@@ -282,7 +282,7 @@ class Visitor:
         return answer
 
     def at(self, site: Site) -> Visitor:
-        """Return the same browser at another process, with its cookies."""
+        """Return the same browser, with its cookies, at another process."""
         moved = Visitor(site)
         moved.http.cookies = self.http.cookies
         return moved
@@ -325,7 +325,7 @@ class Stream:
 
     @property
     def state(self) -> dict[str, Any]:
-        """The latest state."""
+        """Return the latest state."""
         return self.states[-1]
 
     def until(self, **wanted: object) -> dict[str, Any]:
@@ -346,7 +346,7 @@ class Stream:
         self._thread.join(10)
 
     def hang_up(self) -> None:
-        """Close the tab, and wait until the server has let go of it, too."""
+        """Close the tab, and wait until the server has closed the connection, too."""
         self._socket.shutdown(socket.SHUT_WR)
         self._thread.join(WITHIN_S)
         assert self.ended

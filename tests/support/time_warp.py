@@ -1,4 +1,4 @@
-"""Runs `efir` with other waits than its own.
+"""Runs `efir` with other delays than its own.
 
 `python -m tests.support.time_warp MODULE:NAME=SECONDS … -- efir-arguments…`
 """
@@ -15,7 +15,7 @@ from efir.ops.cli import main
 
 
 def hurry(wait: str) -> None:
-    """Set one wait, given as `module:NAME=seconds`; one that does not exist is an error."""
+    """Set one delay, given as `module:NAME=seconds`; a name that does not exist is an error."""
     where, _, seconds = wait.partition("=")
     module_name, _, name = where.partition(":")
     module = importlib.import_module(module_name)

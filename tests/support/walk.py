@@ -1,4 +1,4 @@
-"""A newcomer's way through the pages: what they press and type is counted, and pictures are kept on request."""
+"""A newcomer's way through the pages: counts clicks and keys, and takes screenshots on request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PICTURES = os.environ.get("WALK_PICTURES", "")
 
 
 class Walker:
-    """Presses and types as a person would, and counts it.
+    """Clicks and types as a person would, and counts both.
 
     `clicks`: presses of a button, a link, a checkbox, a choice in a list, or a browser's own question. Fields are
     reached with the Tab key. `seconds`: how long a practised person needs for it by the keystroke-level model; reading
@@ -29,13 +29,13 @@ class Walker:
         self.steps: list[str] = []
 
     def click(self, target: Locator, what: str = "") -> None:
-        """Press something that is on the page."""
+        """Click an element of the page."""
         what = what or target.inner_text().strip()
         target.click()
         self.count(what)
 
     def count(self, what: str) -> None:
-        """Count a press that no page sees: the browser asks, or another program is used."""
+        """Count a click outside the page: in a browser's dialog or another program."""
         self.clicks += 1
         self.seconds += DECIDE_S + POINT_S + PRESS_S
         self.steps.append(f"{self.clicks:2} {what}")
@@ -46,12 +46,12 @@ class Walker:
         self.seconds += DECIDE_S + HAND_S + len(text) * KEY_S
 
     def choose(self, page: Page, name: str, label: str) -> None:
-        """Choose from a list: open it, press the choice."""
+        """Choose from a list: open it, click the option."""
         page.select_option(f"[name={name}]", label=label)
         self.count(f"{label} ▾")
 
     def picture(self, page: Page, name: str) -> None:
-        """Keep a picture of the page as it is now, if pictures are wanted."""
+        """Take a screenshot of the page, if screenshots were requested."""
         if PICTURES:
             Path(PICTURES).mkdir(parents=True, exist_ok=True)
             page.screenshot(path=f"{PICTURES}/{self.name}-{name}.png", animations="disabled")

@@ -11,7 +11,7 @@ from efir.ops.cli import main
 
 
 def put_ahead(seconds: float) -> None:
-    """Whoever asks this machine for the time gets the wrong one; the database's clock is right."""
+    """Make this process's clock wrong; the database's clock stays right."""
 
     def wrong() -> datetime:
         return datetime.now(UTC) + timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""The accent colour: what is read from it, and that text in it can always be read."""
+"""The accent colour: the accepted spellings, and the contrast of text in it."""
 
 from __future__ import annotations
 

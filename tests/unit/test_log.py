@@ -1,4 +1,4 @@
-"""The log lines as an operator reads them."""
+"""The format of the log lines."""
 
 from __future__ import annotations
 

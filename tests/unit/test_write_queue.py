@@ -1,4 +1,4 @@
-"""The queue of writers: first come, first served."""
+"""The queue of writers serves them in the order of arrival."""
 
 from __future__ import annotations
 
