@@ -279,6 +279,25 @@ def test_late_answer_does_not_undo_a_chosen_filter(room):
     assert queue.get_attribute("data-show") == "messages"
 
 
+def test_new_messages_do_not_move_what_the_speaker_reads(room):
+    webinar, one, other, speaker = room
+    for page in (one, other):
+        for number in range(2):
+            write(page, f"Вопрос {number}?\n" * 20, "Спросить")
+    expect(said(one)).to_have_count(4)
+    speaker.goto(f"/admin_webinar/{webinar}/?talk=messages")
+    rows = speaker.locator("#talk-queue .talk-message")
+    expect(rows).to_have_count(4)
+    speaker.locator(".talk-queue-list").evaluate("(list) => { list.scrollTop = 700; }")
+    speaker.locator("#talk-queue .choices").evaluate("(filters) => { filters.scrollLeft = 100; }")
+    top = "(row) => row.getBoundingClientRect().top"
+    before = rows.nth(2).evaluate(top)
+    write(one, "Новое")
+    expect(rows).to_have_count(5)
+    assert rows.nth(3).evaluate(top) == pytest.approx(before, abs=1)
+    assert speaker.locator("#talk-queue .choices").evaluate("(filters) => filters.scrollLeft") == 100
+
+
 def test_logout_leaves_no_words_to_the_next_person(room, chromium, site, cast):
     webinar, _one, other, _speaker = room
     login, _ = cast.candidate(linked=False)

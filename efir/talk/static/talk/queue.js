@@ -43,7 +43,9 @@ class Queue {
       const again = fresh.querySelector(`#${fold.id}`);
       if (again) again.open = fold.open;
     }
+    const place = placeOf(box);
     box.replaceWith(fresh);
+    restore(fresh, place);
     if (!focused) return;
     const same = [...fresh.querySelectorAll("a, button, summary")].find((each) => keyOf(each) === focused);
     (same ?? fresh.querySelector(".choices a"))?.focus({ preventScroll: true });
@@ -68,6 +70,29 @@ class Queue {
     event.preventDefault();
     this.read(new URL(link.href).searchParams.get("talk") ?? "", -1);
   }
+}
+
+// Where the speaker reads, so that a newer list does not move it: the first row in sight, and how far it is from the top.
+function placeOf(box) {
+  const list = box.querySelector(".talk-queue-list");
+  const top = list?.getBoundingClientRect().top;
+  const row = [...(list?.children ?? [])].find((each) => each.dataset.id && each.getBoundingClientRect().bottom > top);
+  return {
+    show: box.dataset.show,
+    filters: box.querySelector(".choices").scrollLeft,
+    scrolled: list?.scrollTop,
+    id: row?.dataset.id,
+    at: row?.getBoundingClientRect().top - top,
+  };
+}
+
+function restore(box, { show, filters, scrolled, id, at }) {
+  box.querySelector(".choices").scrollLeft = filters;
+  const list = box.querySelector(".talk-queue-list");
+  if (!list || !scrolled || show !== box.dataset.show) return; // at the top, new ones appear
+  list.scrollTop = scrolled;
+  const row = list.querySelector(`[data-id="${id}"]`);
+  if (row) list.scrollTop += row.getBoundingClientRect().top - list.getBoundingClientRect().top - at;
 }
 
 function keyOf(element) {
