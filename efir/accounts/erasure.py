@@ -16,7 +16,7 @@ from efir.audit.models import AuditAddress
 from efir.hooks.actions import Context
 from efir.lib import clock
 
-# Shown to people who knew the person. In Russian, like every name in the database.
+# In Russian, like every name in the database; `Person.shown_name` translates it.
 ERASED_NAME = "Аккаунт удалён"
 
 # Sent within the transaction, with `person` still complete: each app erases what it stores about them.

@@ -14,6 +14,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.utils.functional import cached_property
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from efir.accounts.capabilities import Capability, Role
@@ -132,6 +133,11 @@ class Person(AbstractBaseUser, PermissionsMixin):
     def role_label(self) -> str:
         """The role's name in the reader's language."""
         return role_label(self.role)
+
+    @property
+    def shown_name(self) -> str:
+        """The name for readers; in their language if the person was erased, whose stored name is Russian."""
+        return gettext("Аккаунт удалён") if self.erased_at else self.name
 
     @property
     def has_contact(self) -> bool:

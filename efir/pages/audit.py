@@ -119,7 +119,7 @@ def _midnight(day: str, zone: ZoneInfo, later: timedelta = timedelta()) -> datet
 
 def _actor_label(record: AuditRecord) -> str:
     if record.actor:
-        return record.actor.name
+        return record.actor.shown_name
     return _("командная строка") if record.source == Source.CLI else _("система")
 
 

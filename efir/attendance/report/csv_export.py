@@ -87,7 +87,7 @@ def _verdict_row(verdict: Verdict, timeline: BroadcastTimeline | None, webinar: 
     ends = [spans[0][0], spans[-1][1]] if spans else []
     return [
         verdict.lead_id,
-        verdict.lead.name,
+        verdict.lead.shown_name,
         labels.verdict_label(verdict),
         labels.reason_label(verdict),
         labels.explain(verdict, timeline),

@@ -49,7 +49,7 @@ def _row(message: Message, webinar: Webinar) -> Row:
     answered_at = message.answered_at
     return [
         message.number,
-        message.person.name,
+        message.person.shown_name,
         Kind(message.kind).label,
         message.text,
         state.label,

@@ -177,6 +177,16 @@ def test_sites_contact_stands_in_for_an_inviter_who_cannot_be_reached(make_perso
     assert 'href="/account/webinar_room/"' in page(client, path)
 
 
+def test_somebody_who_left_is_named_in_the_readers_language(admin, make_person):
+    partner, client = make_person(Role.PARTNER), Client(headers={"accept-language": "en"})
+    client.force_login(make_person(invited_by=partner))
+    erase(partner.pk, BY_CLI)
+    assert "<h2>Account deleted</h2>" in page(client, "/account/contacts/")
+    for path in ("/account/audit/", "/account/people/"):
+        assert "Аккаунт удалён" in page(admin, path)
+        assert "Account deleted" in admin.get(path, headers={"accept-language": "en"}).content.decode()
+
+
 def test_contacts_without_anybody_lead_to_the_room(as_role):
     html = page(as_role(Role.CANDIDATE), "/account/contacts/")
     assert 'href="/account/webinar_room/"' in html
