@@ -108,9 +108,10 @@ class Site:
         self._has_other_key = False
 
     def prepare(self, command: str = "") -> None:
-        """Copy a migrated database, once; the demo and `restore` make their own."""
-        if not self._is_prepared and command not in {"demo", "restore"}:
-            migrated.copy_file(self.data_dir / "efir.sqlite3")
+        """Copy a migrated database if there is none yet; the demo and `restore` make their own."""
+        database = self.data_dir / "efir.sqlite3"
+        if not self._is_prepared and command not in {"demo", "restore"} and not database.exists():
+            migrated.copy_file(database)
         self._is_prepared = True
 
     def start(self, *command: str, wait: bool = True) -> Process:
