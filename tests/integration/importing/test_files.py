@@ -6,6 +6,7 @@ import gettext
 import json
 import re
 import string
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from efir.importing import wxr
 from efir.importing.mapping import DEFAULT
 from efir.ops.cli.imports import SENTENCES
 from efir.ops.cli.main import LOCALE
+from efir.ops.verify import verify
 from efir.webinars.models import Webinar
 from tests.support.wordpress import SITE, post, user, write_export
 
@@ -62,6 +64,51 @@ def test_huge_files_are_refused(run_import, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr("efir.importing.people.MAX_ROWS", 10)
     assert run_import(users=[user(number) for number in range(100)]).error == "too_many_rows"
+
+
+# What editors, spreadsheets and other systems leave in cells.
+ODD = (
+    *(
+        "\0",
+        "\x07",
+        "\u200b",
+        "\u202e",
+        "\ufeff",
+        "\ufffd",
+        "\U0010ffff",
+        "\r\n",
+        "\t",
+        "'",
+        '"',
+        "=1+1",
+        "a@b",
+        "%00",
+    ),
+    *("ы" * 300, "1" * 400, "١٢٣", "-1", "1e9", "NULL", "İ", "ß"),
+)
+
+
+def test_odd_cells_never_stop_an_import(run_import):
+    """Each line is taken or told of, and what is taken fits its column."""
+    columns = ("ID", "user_login", "user_email", "display_name", "roles", "ref_id", "ref")
+    users = [
+        user(number) | {column: odd if alone else f"{number}{odd}"}
+        for number, (column, odd, alone) in enumerate(product(columns, ODD, (True, False)), start=1)
+    ]
+    fields = ("start", "state", "stream_src", "chat_src", "cta_text", "poster_url", "length")
+    shown = [odd for odd in ODD if odd.isprintable()]  # XML has no other characters
+    posts = [
+        post(number, **{field: odd}) for number, (field, odd) in enumerate(product(fields, shown), start=1)
+    ]
+    posts += [post(1000 + number, title=odd, content=odd) for number, odd in enumerate(shown)]
+    done = run_import(posts, users, mapping={"meta": {"length_min": "_core_webinar_length"}})
+    assert done.error == ""
+    taken = done.counts["people"]["imported"], done.counts["webinars"]["imported"]
+    assert taken == (Person.objects.count(), Webinar.objects.count())
+    told = {(finding["file"], finding["line"]) for finding in done.findings if finding["result"] == "refused"}
+    assert len(told) == len(users) + len(posts) - sum(taken)
+    assert str(list(verify(with_media=False))[-1]).startswith("OK")
+    assert run_import(posts, users).counts["people"]["known"] == taken[0]
 
 
 def test_export_without_webinars_says_what_it_has(run_import):
