@@ -20,7 +20,7 @@ from efir.telegram.reminders import enqueue_due, set_reminders
 from efir.webinars import core
 from efir.webinars.models import Seat, Webinar
 from tests.conftest import SYSTEM
-from tests.support.telegram import held, linked
+from tests.support.telegram import classified, held, linked
 
 pytestmark = pytest.mark.django_db
 MINUTE = 60.0
@@ -234,8 +234,6 @@ def test_seat_and_message_change_together(clock, webinar, asked, monkeypatch):
 
 
 def test_partners_news_go_first(clock, webinar, asked, make_person, make_webinar):
-    from tests.support.telegram import classified
-
     partner = make_person(Role.PARTNER)
     linked(partner)
     asked()
@@ -244,6 +242,19 @@ def test_partners_news_go_first(clock, webinar, asked, make_person, make_webinar
     classified(make_webinar("finished"), [make_person(invited_by=partner)], "stayed_to_end")
     (first,) = claims.claim(1, held())
     assert first.messages[0].kind == "partner_attendance"
+
+
+def test_recordings_go_last(clock, webinar, asked, make_person, make_webinar):
+    over, missed = make_webinar("finished"), make_person()
+    linked(missed)
+    classified(over, [missed], "no_show")
+    assert len(send_all(clock)) == 1  # the follow-up
+    core.publish_recording(over.pk, "https://rutube.ru/video/1/", SYSTEM)
+    asked()
+    clock.move(2 * 60 * MINUTE)
+    enqueue_due()
+    kinds = [call.messages[0].kind for call in claims.claim(2, held())]
+    assert kinds == ["seat_reminder", "candidate_recording"]
 
 
 @pytest.mark.parametrize("seated", [True, False])
