@@ -104,8 +104,9 @@ class PlayerForm(forms.Form):
         try:
             return clean_player_url(self.cleaned_data["player_url"])
         except ValidationError:
-            if self.cleaned_data.get("video") == Video.OWN:
-                return ""  # the page hides the field then, so nobody could correct it
+            # The page hides the field of an own broadcast, so nobody could correct it there.
+            if "video" in self.data and self.cleaned_data["video"] == Video.OWN:
+                return ""
             raise
 
     def clean(self) -> dict[str, Any]:

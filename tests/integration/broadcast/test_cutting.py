@@ -92,6 +92,7 @@ def _with_short_last_sound(chunk: bytes) -> bytes:
     return chunk[:last] + (1008).to_bytes(4, "big") + chunk[last + 4 :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("silent", [False, True])
 def test_reader_begins_in_the_middle(kind, silent):
@@ -106,6 +107,7 @@ def test_reader_begins_in_the_middle(kind, silent):
         assert found.segments[0]["key"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
@@ -130,6 +132,7 @@ def test_rate_above_the_limit_is_refused(monkeypatch):
         cutting.run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_truncated_container_gives_what_it_has(kind):
     data = container(kind, 3, **KINDS[kind])

@@ -45,6 +45,7 @@ def shown(data: bytes) -> list[tuple[int, int]]:
         return [(frame.width, frame.height) for frame in file.decode(video=0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("b_frames", "audio"), [(0, "libopus"), (2, "aac")])
 def test_smaller_picture_has_the_same_times_and_sound(b_frames, audio):
     segments = segments_of(size=(1280, 720), b_frames=b_frames, audio=audio)
@@ -65,12 +66,14 @@ def test_half_of_sixty_frames_is_kept_and_nothing_is_enlarged():
     assert len(shown(b"".join(blobs))) in (30, 31)
 
 
+@pytest.mark.slow
 def test_tall_picture_fits_and_another_size_goes_on():
     tall, wide = segments_of(size=(720, 1280)), segments_of(size=(1280, 720))
     encoded = [b"".join(blobs) for _, blobs in encode_low([tall[0], wide[0], wide[1]])]
     assert [shown(each)[0] for each in encoded] == [(202, 360), (640, 360), (640, 360)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "space"), [((1280, 720), BT709), ((320, 180), UNSPECIFIED)])
 def test_encoded_colours_match_the_player_default(size, space):
     (_, blobs), *_ = encode_low(segments_of(size=size))

@@ -50,6 +50,7 @@ def names(make_person, make_webinar, clock):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("remembered", ["", "anna", "dead"])
 @pytest.mark.parametrize(
     "query",

@@ -80,6 +80,7 @@ def test_500_page_renders_without_the_base_template(visitor, monkeypatch):
     assert "Обновите страницу" in answer.content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 def test_pages_have_no_inline_code_and_no_foreign_sources(webinars, visitor, role):
     client = visitor(role)

@@ -385,6 +385,7 @@ def test_every_edge_route_has_a_row():
     assert set(addresses) >= {"/offline/", "/offline.js"}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_edge_answers_like_django(places, monkeypatch):
     monkeypatch.setattr(hub_module, "_hub", None)

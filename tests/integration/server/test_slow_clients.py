@@ -194,6 +194,7 @@ def test_throttled_phone_line_is_fast_enough():
     assert longest_s(LARGEST_FORM) < 90
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
     "case",

@@ -79,6 +79,7 @@ def test_address_is_refused(lead, room, name):
     assert say(lead, room, TEXTS[name][0]).status_code == 403
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sent", "shown"), SHOWN.values(), ids=SHOWN)
 def test_text_is_text_everywhere(  # noqa: PLR0917  # fixtures
     lead, partner, speaker, as_role, room, sent, shown

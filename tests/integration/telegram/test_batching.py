@@ -351,6 +351,7 @@ def test_message_that_cannot_be_composed_does_not_stop_its_batch(verdicts, claim
     assert told == [lead.pk for lead in leads if lead != leads[2]]
 
 
+@pytest.mark.slow
 def test_claim_costs_the_same_however_many_wait(verdicts, claim, webinar, make_person, make_webinar):
     costs = []
     for count in (150, 420):

@@ -101,6 +101,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", GOOD)
 def test_valid_image_is_rendered(what):
     poster = render_upload(GOOD[what])
