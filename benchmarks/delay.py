@@ -34,12 +34,13 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from benchmarks.people import SYSTEM, create_people, log_in, room_page
-from benchmarks.servers import efir, free_port
+from benchmarks.servers import efir
 from benchmarks.tables import median, percentile, table, warn
 from efir.accounts.capabilities import Role
 from efir.broadcast import stream_keys
 from efir.broadcast.models import Segment
 from efir.lib import clock
+from efir.lib.sockets import free_port
 from efir.webinars import core
 from efir.webinars.models import Webinar
 from tests.support.firefox import Firefox, firefox

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
-from benchmarks.servers import Server, free_port, running
+from benchmarks.servers import Server, running
+from efir.lib.sockets import free_port
 
 MISSING = "SKIPPED the peer, nginx with nchan. To install it: apt-get install nginx libnginx-mod-nchan"
 OWN_CONNECTIONS = 2000  # nchan uses some hundreds of nginx's connections for itself

@@ -14,9 +14,10 @@ from django.core.management import call_command
 
 from benchmarks.load import HOST, Answer, LoadGenerator, get, load_generator
 from benchmarks.people import CSRF_COOKIE, create_people, live_webinar, log_in, room_page, scheduled_webinar
-from benchmarks.servers import Server, efir, free_port, running
+from benchmarks.servers import Server, efir, running
 from benchmarks.tables import median, ms, percentile, table
 from efir.accounts.capabilities import Role
+from efir.lib.sockets import free_port
 from efir.webinars import core
 from efir.webinars.models import Webinar
 

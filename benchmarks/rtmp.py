@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 
 from benchmarks.tables import median, percentile, table, warn
+from efir.lib.sockets import free_port
 from tests.e2e.conftest import Cast
 from tests.support import encoder
 from tests.support.sender import Player
-from tests.support.site import Site, Visitor, eventually, free_port
+from tests.support.site import Site, Visitor, eventually
 
 SEGMENTS = 60
 # A player that keeps two segments of a second ahead shows a frame two seconds after it is listed.

@@ -17,10 +17,11 @@ from django.conf import settings
 from django.core.management import call_command
 
 from benchmarks.nchan import _nginx
-from benchmarks.servers import Server, efir, free_port, running
+from benchmarks.servers import Server, efir, running
 from benchmarks.tables import median, table
 from efir.broadcast import media
 from efir.lib import clock
+from efir.lib.sockets import free_port
 
 VIEWERS = 500
 SEGMENT_BYTES = 1_500_000 // 8  # a second at 1.5 Mbit/s

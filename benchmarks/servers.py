@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from efir.lib.sockets import free_port
+
 EFIR = (sys.executable, "-m", "efir.ops.cli.main")
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 60.0
@@ -72,14 +74,6 @@ def running(command: Sequence[str], port: int, **environ: str) -> Iterator[Serve
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def _is_listening(port: int) -> bool:

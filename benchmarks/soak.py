@@ -30,13 +30,14 @@ from benchmarks.people import (
     room_stream,
     scheduled_webinar,
 )
-from benchmarks.servers import Server, free_port, running
+from benchmarks.servers import Server, running
 from benchmarks.tables import table, warn
 from efir import fake_botapi
 from efir.accounts.capabilities import Role
 from efir.accounts.models import Person
 from efir.attendance.models import Classification, Verdict
 from efir.lib import clock
+from efir.lib.sockets import free_port
 from efir.telegram.models import OutboxMessage, TelegramChat
 from efir.webinars import core
 from efir.webinars.models import Seat, Webinar

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from efir.lib.sockets import free_port
 from tools.tmpfs import memory_dir
 
 MISSING = "PostgreSQL is missing: SKIPPED what needs it. To install it: apt-get install postgresql"
@@ -36,7 +36,7 @@ def cluster(**settings: str) -> Iterator[str]:
     if bin_dir is None:
         raise FileNotFoundError(MISSING)
     with tempfile.TemporaryDirectory(prefix="efir-pg-", dir=memory_dir()) as root:
-        data, port = Path(root) / "data", _free_port()
+        data, port = Path(root) / "data", free_port()
         if os.geteuid() == 0:
             shutil.chown(root, _user(), _user_group())
         _run(
@@ -105,13 +105,6 @@ def _user_group() -> int:
     import pwd
 
     return pwd.getpwnam(_user()).pw_gid
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def main(command: list[str]) -> int:

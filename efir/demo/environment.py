@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from collections.abc import MutableMapping
 
 from efir.config import ConfigError
+from efir.lib.sockets import free_port
 
 FAKE_BOTAPI_PREFIX = "/demo/botapi"
 TOKEN = "42:demo"  # noqa: S105  # of a bot that does not exist
@@ -24,16 +24,10 @@ def prepare(environ: MutableMapping[str, str]) -> None:
     if sys.stderr.isatty():
         # With a log at INFO the addresses and logins would scroll out of sight.
         environ.setdefault("EFIR_LOG_LEVEL", "WARNING")
-    environ.setdefault("EFIR_RTMP_PORT", str(_free_port()))
+    # The studio shows it; the start does not depend on it.
+    environ.setdefault("EFIR_RTMP_PORT", str(free_port()))
     if not environ.get("EFIR_TELEGRAM_API"):
         host, port = environ.get("EFIR_HOST") or "127.0.0.1", environ.get("EFIR_PORT") or "8000"
         if host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
             host = "127.0.0.1"
         environ["EFIR_TELEGRAM_API"] = f"http://{host}:{port}{FAKE_BOTAPI_PREFIX}"
-
-
-def _free_port() -> int:
-    """Return a port that is free now; the studio shows it. The start does not depend on it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

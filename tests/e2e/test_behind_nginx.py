@@ -18,9 +18,10 @@ from typing import Any
 import httpx
 import pytest
 
+from efir.lib.sockets import free_port
 from tests.support import caddy, nginx
 from tests.support.nginx import TRUSTING
-from tests.support.site import Site, eventually, free_port, fresh_database
+from tests.support.site import Site, eventually, fresh_database
 
 on_postgresql = os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")
 NGINX, CADDY = (

@@ -5,11 +5,12 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from efir.lib.sockets import free_port
 from tests.support import nginx
 from tests.support.nginx import TRUSTING
 from tests.support.recorder import record
 from tests.support.sender import Player, Sender
-from tests.support.site import Site, Visitor, eventually, free_port, fresh_database
+from tests.support.site import Site, Visitor, eventually, fresh_database
 
 pytestmark = pytest.mark.skipif(not nginx.PROGRAM and not nginx.IN_CI, reason=nginx.MISSING)
 

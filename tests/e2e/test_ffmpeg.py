@@ -8,9 +8,10 @@ import subprocess
 
 import pytest
 
+from efir.lib.sockets import free_port
 from tests.e2e.conftest import Cast
 from tests.support.sender import Player, Sender
-from tests.support.site import Site, Visitor, eventually, free_port
+from tests.support.site import Site, Visitor, eventually
 
 FFMPEG = shutil.which("ffmpeg")
 MISSING = "ffmpeg is not here: SKIPPED what it sends. To get it: apt-get install ffmpeg"

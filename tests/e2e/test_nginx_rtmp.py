@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from efir.lib.sockets import free_port
 from tests.e2e.conftest import Cast
 from tests.support import encoder, nginx
-from tests.support.site import Site, Visitor, eventually, free_port
+from tests.support.site import Site, Visitor, eventually
 
 EXAMPLE = Path(__file__).parents[2] / "deploy/nginx-rtmp.conf"
 MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")

@@ -12,11 +12,12 @@ import httpx
 import pytest
 
 from efir.fake_botapi import FakeBotApi, running
+from efir.lib.sockets import free_port
 from tests.e2e.conftest import Cast
 from tests.support import encoder
 from tests.support.recorder import record
 from tests.support.sender import Player, Sender
-from tests.support.site import TOKEN, Site, Visitor, eventually, free_port, fresh_database
+from tests.support.site import TOKEN, Site, Visitor, eventually, fresh_database
 
 ENCODED_S = 60
 MORE = ("", " AND live_number IS NOT NULL")

@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from efir.fake_botapi import FakeBotApi, ResponseKind, running
+from efir.lib.sockets import free_port
 from tests.support.proxy import PASSWORD, USER, Proxy, proxying
-from tests.support.site import EFIR, Site, Visitor, eventually, free_port, fresh_database
+from tests.support.site import EFIR, Site, Visitor, eventually, fresh_database
 
 pytestmark = pytest.mark.one_database
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.site import EFIR, WITHIN_S, Site, free_port
+from efir.lib.sockets import free_port
+from tests.support.site import EFIR, WITHIN_S, Site
 
 pytestmark = pytest.mark.one_database
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.site import eventually, free_port
+from efir.lib.sockets import free_port
+from tests.support.site import eventually
 
 pytestmark = pytest.mark.one_database
 

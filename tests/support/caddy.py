@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from efir.lib.sockets import free_port
 from tests.support.nginx import answers, make_certificate
-from tests.support.site import eventually, free_port
+from tests.support.site import eventually
 
 EXAMPLE = Path(__file__).parents[2] / "deploy/Caddyfile"
 MISSING = "Caddy is not here: SKIPPED what is behind it. To get it: apt-get install caddy"

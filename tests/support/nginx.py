@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.site import eventually, free_port
+from efir.lib.sockets import free_port
+from tests.support.site import eventually
 
 EXAMPLE = Path(__file__).parents[2] / "deploy/nginx.conf"
 MISSING = "nginx is not here: SKIPPED what is behind it. To get it: apt-get install nginx-light"

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from tests.support.site import eventually, free_port
+from efir.lib.sockets import free_port
+from tests.support.site import eventually
 from tools.postgres import _user
 
 MISSING = "PgBouncer is not here: SKIPPED what is behind it. To get it: apt-get install pgbouncer"

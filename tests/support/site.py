@@ -24,6 +24,7 @@ import httpx
 import psycopg
 from psycopg import sql
 
+from efir.lib.sockets import free_port
 from tests.support import migrated
 from tests.support.fork_server import Forked, ForkServer
 
@@ -50,12 +51,6 @@ def eventually(get: Callable[[], T], *, within: float = WITHIN_S) -> T:
         assert time.monotonic() < deadline, f"still {value!r} after {within} s"
         # A question that is a process of its own must not take the time from those it asks about.
         time.sleep(max(0.05, time.monotonic() - asked))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from efir.lib.sockets import free_port
 from tools.screenshots.actions import HLS_HOST
 
 
@@ -55,7 +55,7 @@ class Installations:
         data_dir = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="efir-screenshots-"))
         if self.make_database:
             self.make_database(Path(data_dir) / "efir.sqlite3")
-        port = self.first_port + len(self._running) if self.first_port else _free_port()
+        port = self.first_port + len(self._running) if self.first_port else free_port()
         command = [sys.executable, "-m", "tools.screenshots.serve", fixture]
         log = self._stack.enter_context((Path(data_dir) / "log").open("w+"))
         process = subprocess.Popen(command, env=_environ(data_dir, port), stdout=subprocess.PIPE, stderr=log)
@@ -81,10 +81,3 @@ def _environ(data_dir: str, port: int) -> dict[str, str]:
         "EFIR_LOW_RUNG": "1",
         "EFIR_RTMP_URL": "rtmp://webinars.example.org:1935/live",
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -21,6 +21,7 @@ from telegram.request import BaseRequest, HTTPXRequest, RequestData
 from efir.telegram.bot.outcomes import (
     INT64,
     CallFailed,
+    Decision,
     Delivery,
     NotSent,
     OutcomeUnknown,
@@ -194,6 +195,18 @@ class BotApi:
             reply_markup=InlineKeyboardMarkup(rows) if rows else None,
             link_preview_options=LinkPreviewOptions(is_disabled=True),
         )
+
+    async def send_and_classify(
+        self, chat_id: int, text: str, buttons: Sequence[tuple[str, str]] = ()
+    ) -> Decision:
+        """Send a message as `send` does, and classify the outcome.
+
+        Any failure has one, because the message may have arrived.
+        """
+        try:
+            return classify_outcome(await self.send(chat_id, text, buttons))
+        except Exception as exc:
+            return classify_outcome(exc)
 
     async def updates(self, offset: int | None, timeout_s: int) -> list[dict[str, Any]]:
         """Return the updates from `offset` on, waiting up to `timeout_s` seconds for one. Each has an `update_id`."""

@@ -9,7 +9,7 @@ import structlog
 from efir.lib.concurrency import in_thread
 from efir.telegram import notices
 from efir.telegram.bot.client import BotApi
-from efir.telegram.bot.outcomes import RateLimited, classify_outcome
+from efir.telegram.bot.outcomes import RateLimited
 from efir.telegram.dispatcher.lease_term import LeaseTerm
 from efir.telegram.dispatcher.rate_limiter import RateLimiter
 from efir.telegram.notices import NoticeClaim
@@ -54,12 +54,7 @@ class NoticeSender:
             message = await in_thread(claim.compose)
             if not await self._limiter.acquire(claim.chat_id, term):
                 return await in_thread(notices.requeue_notice, claim)
-            try:
-                decision = classify_outcome(
-                    await self._api.send(claim.chat_id, message.text, message.buttons)
-                )
-            except Exception as exc:  # any failure counts as an unknown outcome: the notice may have arrived
-                decision = classify_outcome(exc)
+            decision = await self._api.send_and_classify(claim.chat_id, message.text, message.buttons)
             if isinstance(decision, RateLimited):
                 await self._limiter.apply_retry_after(decision.seconds)
             await in_thread(notices.complete_notice, claim, decision)

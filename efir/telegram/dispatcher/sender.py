@@ -192,12 +192,7 @@ class Sender:
             if not await self._limiter.confirm(claim.chat_id):
                 return await retry_until_written(claims.release, claim)
             started = time.monotonic()
-            try:
-                decision = classify_outcome(
-                    await self._api.send(claim.chat_id, message.text, message.buttons)
-                )
-            except Exception as exc:  # any failure must get an outcome: the row must not stay in `sending`
-                decision = classify_outcome(exc)
+            decision = await self._api.send_and_classify(claim.chat_id, message.text, message.buttons)
             metrics.CALL.observe(time.monotonic() - started)
             metrics.SENDS.labels(type(decision).__name__).inc()
             self._apply_limits(decision)
