@@ -1,4 +1,4 @@
-"""Read start times, which the original keeps as free text. What could be two times is no time: nothing is guessed."""
+"""Read start times, which the original keeps as free text. An ambiguous text is refused, never guessed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _MOSCOW = " мск"
 
 
 def read_start(text: str, formats: Iterable[str], zone: ZoneInfo) -> datetime | None:
-    """Return the moment in UTC, or None if the text is no time or one that the zone leaves out.
+    """Return the moment in UTC; None if the text is no time, or one that does not exist in the zone.
 
     text: one line, as ISO 8601, as one of the `formats` of `strptime`, or with a Russian month; «МСК» may follow.
-    zone: of a text that names none.
+    zone: the zone of a text that names none.
     """
     if text.lower().endswith(_MOSCOW):
         text, zone = text[: -len(_MOSCOW)], ZoneInfo("Europe/Moscow")

@@ -7,7 +7,7 @@ from django.urls import path, re_path
 from efir.site_settings import views
 
 urlpatterns = [
-    # Where messengers, readers of feeds and telephones look without having read a page.
+    # Messengers, feed readers and phones ask for these without having read a page.
     path("favicon.ico", views.icon),
     path("apple-touch-icon.png", views.icon),
     path("site/logo/<str:digest>/<str:name>", views.logo, name="site_logo"),

@@ -24,7 +24,7 @@ def logo(request: HttpRequest, digest: str, name: str) -> HttpResponse:
 
 @require_safe
 def icon(request: HttpRequest) -> HttpResponse:
-    """Lead whoever asks for the icon at its well-known address to the site's own."""
+    """Redirect from a well-known address of icons to the site's icon."""
     return redirect(current().logo_paths.get("touch") or static("img/touch.png"))
 
 

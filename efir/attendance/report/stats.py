@@ -57,8 +57,8 @@ class Funnel:
     `phones` and `computers` are the seats whose people said what they mean to watch on.
 
     `walk_ins` entered without a seat. While on air `stayed` are those who are there now. For `unseen` it is unknown
-    whether they stayed, whatever a person has decided about them. `devices`: how many of those with a seat said by
-    which `Device` they mean to watch.
+    whether they stayed, whatever a person has decided about them. `devices`: how many of those with a seat said on
+    which `Device` they want to watch.
     """
 
     seats: int
@@ -139,7 +139,7 @@ def funnel_of(
 
 
 def count_seats(webinar: Webinar) -> tuple[int, dict[str, int]]:
-    """Return the number of seats of leads, and how many of these said by which `Device` they mean to watch."""
+    """Return the number of seats of leads, and how many of these named each `Device`."""
     if webinar.finished_at:
         seats = webinar.seats.filter(held_by_lead=True)  # settled at the stop
     else:
