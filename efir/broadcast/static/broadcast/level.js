@@ -1,12 +1,12 @@
 // The microphone's level, and whether it has been silent for long.
-const LOOK_MS = 100;
+const CHECK_MS = 100;
 const QUIET = 0.01; // of full scale: the noise of a room is above it, a muted device below
 const SILENT_MS = 5000;
 
 export class Level {
   constructor(meter, onSilent) {
     Object.assign(this, { meter, onSilent });
-    setInterval(() => this.look(), LOOK_MS);
+    setInterval(() => this.look(), CHECK_MS);
   }
 
   follow(track) {

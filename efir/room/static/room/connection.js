@@ -12,7 +12,7 @@ const SILENT_MS = 40000;
 const UNANSWERED_MS = 15000;
 // A page that is shown again, or wakes with the device, does not wait that long.
 const STALE_MS = 20000;
-const LOOK_MS = 5000; // how often the silence is checked
+const CHECK_MS = 5000; // how often the silence is checked
 const ASLEEP_MS = 15000; // checked later than this: the device or the page slept
 
 // A random delay before the next attempt, which may be twice as long after each further failure.
@@ -51,7 +51,7 @@ export class Connection {
     this.heard = new Stopwatch();
     this.asked = new Stopwatch();
     this.looked = new Stopwatch();
-    setInterval(() => this.look(), LOOK_MS);
+    setInterval(() => this.look(), CHECK_MS);
     window.addEventListener("online", () => this.renew());
     window.addEventListener("pageshow", (event) => { if (event.persisted) this.renew(); });
     document.addEventListener("resume", () => this.renew());

@@ -7,7 +7,7 @@ const KIND = "application/vnd.apple.mpegurl";
 const MIN_MS = 1000;
 const FIRST_MS = 2000;
 const LONGEST_MS = 15000;
-const LOOK_MS = 1000; // how often playback is checked
+const CHECK_MS = 1000; // how often playback is checked
 const STUCK_MS = 12000; // without progress for this long the video is loaded again: longer than two segments
 const BEHIND_MS = 20000; // after a longer pause playback resumes at the live edge
 const JUST_NOW_MS = 1000;
@@ -37,7 +37,7 @@ export class Video {
     for (const [name, act] of Object.entries(on)) element.addEventListener(name, () => { if (!this.removed) act(); });
     this.onHide = () => this.look();
     document.addEventListener("visibilitychange", this.onHide);
-    this.looking = setInterval(() => this.look(), LOOK_MS);
+    this.looking = setInterval(() => this.look(), CHECK_MS);
     this.load();
   }
 
@@ -156,7 +156,7 @@ export class Video {
     const still = Date.now() - this.seen.at;
     if (this.element.paused || this.element.currentTime !== this.seen.time) this.note();
     else if (still > STUCK_MS && !this.waits) this.fail();
-    else if (still > (this.waits ? LOOK_MS : STANDS_MS)) this.say(this.played ? "broken" : "waiting");
+    else if (still > (this.waits ? CHECK_MS : STANDS_MS)) this.say(this.played ? "broken" : "waiting");
   }
 
   // How far the picture is behind its target; 0 if the browser plays natively.
