@@ -16,7 +16,7 @@ from efir.attendance import classifier
 from efir.config import ConfigError
 from efir.demo.posters import draw_poster
 from efir.demo.site import fake_botapi, fake_botapi_file
-from efir.demo.texts import sample_texts
+from efir.demo.texts import SampleTexts, sample_texts
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.room.cta import record_press
@@ -120,6 +120,18 @@ def seed(language: str) -> None:
     now, texts = clock.now(), sample_texts(language)
     # Empty means the site's default, Russian; a browser may ask for another language.
     language = "en" if language == "en" else ""
+    people = _create_people(texts, language, now)
+    speaker = people["speaker"]
+    site = CONTACT | {"contact_name": speaker.name, "language": language}
+    current.save(site, Context(people["admin"].pk, Source.WEB))
+    _hold_yesterdays_webinar(texts, people, now)
+    _add_next_webinar(people)
+    for title, wait in zip(texts.later, LATER_IN, strict=True):
+        _publish_webinar(title, now + wait, speaker)
+
+
+def _create_people(texts: SampleTexts, language: str, now: datetime) -> dict[str, Person]:
+    """Create everybody, by login, and the chats of those who have linked one."""
     people: dict[str, Person] = {}
     for number, (login, (role, inviter)) in enumerate(PEOPLE.items()):
         person = people[login] = create_person(
@@ -137,10 +149,12 @@ def seed(language: str) -> None:
         person.save(update_fields=["email", "phone", "telegram_name"])
     for number, login in enumerate(login for login in PEOPLE if login not in WITHOUT_CHAT):
         TelegramChat.objects.create(person=people[login], chat_id=FIRST_CHAT_ID + number, linked_at=now)
+    return people
 
+
+def _hold_yesterdays_webinar(texts: SampleTexts, people: dict[str, Person], now: datetime) -> None:
+    """Hold a webinar with questions, presses and somebody lost, up to its verdicts and its recording."""
     speaker = people["speaker"]
-    site = CONTACT | {"contact_name": speaker.name, "language": language}
-    current.save(site, Context(people["admin"].pk, Source.WEB))
     context = Context(speaker.pk, Source.WEB)
     start = now - timedelta(days=1)
     stop = start + LENGTH
@@ -184,10 +198,6 @@ def seed(language: str) -> None:
     with clock.stopped_at(stop + timedelta(seconds=settings.EFIR.settle_s + 1)):
         while classifier.classify_due():
             pass
-
-    _add_next_webinar(people)
-    for title, wait in zip(texts.later, LATER_IN, strict=True):
-        _publish_webinar(title, now + wait, speaker)
 
 
 def _add_next_webinar(people: dict[str, Person]) -> None:
