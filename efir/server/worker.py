@@ -27,7 +27,7 @@ from efir.webinars.posters.store import delete_unused
 TICK_S = 1.0
 # The pause after a chunk of verdicts for which another writer had to wait, in terms of the chunk's time. SQLite has one
 # writer. Writers queue, but the dispatcher writes several times in a row and would wait for a chunk each time.
-PAUSE_PER_CHUNK = 1.5
+PAUSE_PER_CHUNK = 2.0
 # These jobs rarely have something to do, and a few seconds of delay do not matter.
 PERIODIC_S = 5.0
 # A worker that was killed leaves its row behind.
