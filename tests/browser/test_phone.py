@@ -24,8 +24,7 @@ def finished(site, cast, speaker) -> int:
     return webinar
 
 
-@pytest.mark.smoke
-@pytest.mark.parametrize("language", ["ru", "en"])
+@pytest.mark.parametrize("language", [pytest.param("ru", marks=pytest.mark.smoke), "en"])
 @pytest.mark.parametrize("path", ["/account/people/", "/admin_webinar/", "/admin_webinar/{}/", "/account/"])
 def test_no_page_is_wider_than_the_phone(chromium, site, finished, path, language):
     page = a_page(chromium, site, "admin")

@@ -132,6 +132,7 @@ def test_restore_gives_back_what_was_backed_up(place, tmp_path):
             connection.execute("UPDATE webinars_webinar SET status = 'live' WHERE status = 'finished'")
 
 
+@pytest.mark.one_database
 def test_restore_keeps_or_clears_sessions(place, tmp_path):
     old, file = fill(place("old"), 3), tmp_path / "efir.zip"
     old.start("serve")
@@ -172,6 +173,7 @@ def test_refused_restore_leaves_an_empty_installation(place, tmp_path):
     run_ok(new, "restore", str(file))
 
 
+@pytest.mark.one_database
 def test_one_installation_has_one_secret_key(place, tmp_path):
     """A process with a key of its own does not start; a rotation and a restore say which key is in force."""
     site, file = fill(place("old"), 3), tmp_path / "efir.zip"
@@ -314,6 +316,7 @@ def test_backup_made_during_a_webinar_can_go_on(place, tmp_path):
         assert "OK" in run_ok(new, "verify")
 
 
+@pytest.mark.one_database
 def test_move_to_another_machine_holds_nothing(place, tmp_path):
     """The old installation was stopped before the backup, and the operator passes the option that says so."""
     telegram, file = FakeBotApi(tokens={TOKEN}), tmp_path / "efir.zip"
@@ -339,6 +342,7 @@ def test_move_to_another_machine_holds_nothing(place, tmp_path):
                 assert count_received(telegram, "Первый", lead, kind, chat) == 1
 
 
+@pytest.mark.one_database
 def test_held_messages_are_resolved_by_command(place, tmp_path):
     old, file = fill(place("old"), 3), tmp_path / "efir.zip"
     run_ok(old, "backup", str(file))
