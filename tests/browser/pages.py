@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -13,14 +14,18 @@ from tests.support.site import PASSWORD
 _opened: list[BrowserContext] = []
 
 
-def a_page(chromium: Browser, site, login: str = "", password: str = PASSWORD) -> Page:
-    """Return a page in a person's own browser; the errors of its console are collected on the page object."""
-    context = chromium.new_context(
-        base_url=site.url,
-        locale="ru-RU",
-        viewport={"width": 390, "height": 800},
-        reduced_motion="reduce",  # without a graphics card each frame of an animation costs processor time
-    )
+def a_page(chromium: Browser, site, login: str = "", password: str = PASSWORD, **options: Any) -> Page:
+    """Return a page in a person's own browser; the errors of its console are collected on the page object.
+
+    `options` are those of Playwright's `new_context`.
+    """
+    given = {
+        "locale": "ru-RU",
+        "viewport": {"width": 390, "height": 800},
+        "reduced_motion": "reduce",  # without a graphics card each frame of an animation costs processor time
+        "service_workers": "block",  # Playwright does not see requests that go by one, so a test could not abort them
+    }
+    context = chromium.new_context(base_url=site.url, **given | options)
     _opened.append(context)
     # The provider of the player is another network's: what it would show is not this test's matter.
     context.route(

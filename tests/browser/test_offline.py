@@ -14,7 +14,7 @@ KEPT = """async () => (await Promise.all((await caches.keys()).map(async (name) 
 
 @pytest.mark.smoke
 def test_it_says_so_and_comes_back(chromium, site):
-    page = a_page(chromium, site)
+    page = a_page(chromium, site, service_workers="allow")
     page.goto("/webinars/")
     page.evaluate(READY)
     page.goto("/signup/")

@@ -100,6 +100,7 @@ def test_keep_alives_of_a_quiet_room_hold_the_stream(logged_in, webinar):
             "streams[0].addEventListener('keep-alive', ({ data }) => { window.alive = data === ''; })"
         )
         page.clock.run_for(SILENT_MS - LOOK_MS)
+        page.evaluate("window.alive = false")
         eventually(lambda: page.evaluate("window.alive"))
         page.clock.run_for(SILENT_MS - LOOK_MS)
         expect(page.locator("#lost")).to_be_hidden()

@@ -60,6 +60,7 @@ export class Log {
   put(message) {
     const known = this.shown.get(message.id);
     const element = this.element(message);
+    if (known && element?.isEqualNode(known)) return; // sent again on another stream: screen readers would read it again
     if (!element) {
       known?.remove();
       this.shown.delete(message.id);

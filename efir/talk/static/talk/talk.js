@@ -11,6 +11,7 @@ import { Tabs } from "./tabs.js";
 const TALKS = ["questions", "chat"];
 const OPEN = ["scheduled", "live", "paused"];
 const MAX_LENGTH = 500;
+const STATE_AGE_MS = 1000; // the first state, and with it the server's time, may be as old as this
 const NEAR_THE_END = 80; // characters left at which their number is shown
 const MIN_MS = 1000;
 const FIRST_MS = 3000;
@@ -66,7 +67,7 @@ function take(messages) {
 }
 
 function showState({ status, withdrawn, talk: now, leads }) {
-  log.openedAt ??= serverNow();
+  log.openedAt ??= serverNow() + STATE_AGE_MS;
   if (now !== mode) follow(now, leads);
   talk.hidden = !TALKS.includes(mode) || withdrawn || !OPEN.includes(status);
   $("to-talk").hidden = talk.hidden;
