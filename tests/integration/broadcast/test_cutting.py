@@ -51,6 +51,7 @@ def test_every_frame_is_there_without_a_hole(kind):
     assert abs(len(packets(sound, "audio")) * 1024 / 48_000 - 6) < 0.15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_chunk_borders_mean_nothing(kind):
     data = container(kind, 3, **KINDS[kind])

@@ -111,6 +111,7 @@ def test_log_in_is_the_page_of_django(run, query):
     assert _does_token_match(token_of(second.text), SECRET)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/signup/", "/login/"])
 @pytest.mark.parametrize(
     ("query", "cookies"),

@@ -226,6 +226,7 @@ TAMPERINGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tampering", TAMPERINGS)
 def test_verify_finds_tampering(evening, tampering):
     change, *sentences = TAMPERINGS[tampering]

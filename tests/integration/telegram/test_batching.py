@@ -201,6 +201,7 @@ def test_list_starts_with_attended_and_has_everybody(verdicts, claim, webinar):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", ["Кандидат", "🎈" * 100, "<&>" * 40])
 def test_long_list_is_split_at_telegrams_limit(verdicts, claim, names):
     leads = verdicts(100, names=names)

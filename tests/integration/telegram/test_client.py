@@ -134,6 +134,7 @@ def test_success_without_message_id_is_unknown(fake_bot_api, address, result):
     assert (error.status, type(classify_outcome(error))) == (200, OutcomeUnknown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", ["[" * 100_000, '{"ok":true,"result":' + "9" * 5000 + "}", "\ufffd", "null"])
 @pytest.mark.parametrize("status", [200, 400])
 def test_any_body_ends_in_a_typed_failure(fake_bot_api, address, status, body):

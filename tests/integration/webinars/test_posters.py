@@ -117,6 +117,7 @@ def test_valid_image_is_rendered(what):
     assert not any(b"script" in content or b"PK\x03" in content for content in poster.files.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", BAD)
 def test_invalid_file_is_refused_with_a_reason(what):
     content, code = BAD[what]

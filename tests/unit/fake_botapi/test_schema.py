@@ -70,6 +70,7 @@ def test_errors_are_error_objects(schema, call, fake_bot_api, status):
     assert (parsed.parameters is not None) == (status == 429)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OFFICIAL_ERRORS)
 def test_another_library_understands_each_official_error(schema, call, fake_bot_api, name):
     fake_bot_api.respond_with(official=name)
