@@ -181,6 +181,4 @@ class _LeftOut:
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         if self._count and not hasattr(config, "workeroutput"):
             parts = ", ".join(f"{count} of tests/{folder}" for folder, count in sorted(self._count.items()))
-            print(
-                f"Not run here: {parts}, and PostgreSQL. `make test-all` runs them, in half an hour to an hour."
-            )
+            print(f"Not run here: {parts}, and PostgreSQL. `make test-all` runs them, in about half an hour.")
