@@ -20,7 +20,8 @@ new PerformanceObserver((list) => {
 }).observe({ type: "layout-shift", buffered: true });
 """
 MAX_SHIFT = 0.05
-MAX_BYTES = 60_000
+# Without the service worker, which keeps the stylesheet and the logo once it runs.
+MAX_BYTES = 65_000
 PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1440, "height": 900}
 CHAT = "https://www.youtube.com/live_chat?v=abc"
 ALLOWED = "autoplay; fullscreen; encrypted-media; picture-in-picture"
