@@ -299,7 +299,7 @@ class Visitor:
         """Hold the room's stream open while the block runs."""
         stream = Stream(self, webinar_id, query)
         try:
-            eventually(lambda: stream.states or stream.status)
+            eventually(lambda: stream.states or stream.status not in {0, 200})
             yield stream
         finally:
             stream.close()

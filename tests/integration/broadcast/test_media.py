@@ -55,7 +55,8 @@ def test_store_keeps_files(kind, request, tmp_path):
     store.save_file(large, scratch)
     assert not scratch.exists()
     assert store.read(large) == b"a recording"
-    assert set(store.names()) == {name, large}
+    # Other tests of this process use the same bucket.
+    assert {each for each in store.names() if each.startswith("17/")} == {name, large}
     store.delete(name)
     store.delete(name)
     assert store.read(name) is None
