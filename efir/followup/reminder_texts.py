@@ -40,7 +40,9 @@ def seat_moved(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
     _require(message.occasion.partition(":")[2] == announcement(webinar))
     with in_language_of(message.person):
         if webinar.withdrawn:
-            text = gettext("Вебинар «%(title)s» не состоится. Если его вернут, напишем.") % _names(webinar)
+            text = gettext(
+                "Вебинар «%(title)s» не состоится. Если его вернут в расписание, напишем."
+            ) % _names(webinar)
             return _message(message, text, (gettext("К расписанию"), absolute_url("/webinars/")))
         text = gettext("Новое в расписании: вебинар «%(title)s» состоится %(when)s.") % _names(webinar)
         return _message(message, text, _room_button(message))

@@ -152,7 +152,9 @@ class WebinarForm(PlayerForm):
         choices=[("False", _("Публикуется по кнопке")), ("True", _("Публикуется сама, как только готова"))],
         coerce=lambda text: text == "True",
         empty_value="",
-        help_text=_("Сразу — значит, без просмотра: её тут же получат в Telegram те, кто не был до конца."),
+        help_text=_(
+            "Сразу — значит, без просмотра: её тут же получат в Telegram те, кому участие не засчитано."
+        ),
     )
     talk = forms.ChoiceField(label=_("Что есть в комнате"), choices=Talk.choices)
     chat_url = UrlField(

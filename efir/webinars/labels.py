@@ -41,7 +41,9 @@ REFUSALS: dict[Code, Promise] = {
     ),
     Code.NOT_FOUND: gettext_lazy("Такого вебинара нет."),
     Code.FORBIDDEN: gettext_lazy("На это у вас нет права."),
-    Code.INCOMPLETE: gettext_lazy("Чтобы опубликовать, заполните название, время начала и плеер."),
+    Code.INCOMPLETE: gettext_lazy(
+        "Чтобы опубликовать, заполните название и время начала, а если видео идёт с другого сервиса — и плеер."
+    ),
     Code.SEATS_CLOSED: gettext_lazy("Вебинар уже прошёл, места больше не бронируются."),
     Code.RECORDING_INVALID_STATE: gettext_lazy("Запись публикуют, когда вебинар уже начался."),
     Code.RECORDING_NOT_READY: gettext_lazy("Запись эфира ещё не готова. Подождите минуту после конца."),

@@ -268,7 +268,7 @@ def test_unknown_departures_are_counted_apart(judged, as_role):
     before = funnel_of(judged, timeline_of(judged))
     assert (before.entered, before.stayed, before.unseen) == (3, 1, 1)
     admin = as_role(Role.ADMIN)
-    assert "ещё о 1 не известно" in panel(page(admin, judged), "numbers")
+    assert "ещё о 1 неизвестно" in panel(page(admin, judged), "numbers")
     lead = Verdict.objects.get(lead__name="Тёма Туман").lead_id
     admin.post(f"/admin_webinar/{judged.pk}/verdicts/{lead}", {"attended": "true"})
     assert funnel_of(judged, timeline_of(judged)) == before
