@@ -279,5 +279,5 @@ class NewPersonForm(forms.Form):
         login = self.cleaned_data["inviter"]
         inviter = inviter_by_login(login) if login else None
         if login and inviter is None:
-            raise ValidationError(_("Того, кто мог бы приглашать, с таким логином нет."))
+            raise ValidationError(_("Проверьте логин: такого человека нет, или он не может приглашать."))
         return inviter

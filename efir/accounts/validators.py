@@ -81,8 +81,8 @@ class MinLengthValidator(password_validation.MinimumLengthValidator):
 
     def get_error_message(self) -> str:
         return ngettext(
-            "Пароль короткий: нужен хотя бы %(count)d символ.",
-            "Пароль короткий: нужно хотя бы %(count)d символов.",
+            "Пароль короткий: нужен хотя бы %(count)d знак.",
+            "Пароль короткий: нужно хотя бы %(count)d знаков.",
             self.min_length,
         ) % {"count": self.min_length}
 

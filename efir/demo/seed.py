@@ -235,7 +235,7 @@ def _print_welcome(*, kept: bool) -> None:
         "Комната · room": "/account/webinar_room/",
         "Ведущий · speaker": "/admin_webinar/",
         "Тестовая картинка · picture": "/demo/picture/",
-        "Telegram понарошку · chats": "/demo/telegram/",
+        "Telegram для демо · chats": "/demo/telegram/",
         "Оформление · components": "/demo/components/",
         "Войти · log in": "/login/",
     }

@@ -130,7 +130,7 @@ def _publish_recording(request: HttpRequest, webinar_id: int) -> ActionResult:
     """Publish the recording, which releases the messages that wait for it."""
     if "own" in request.POST:
         if not parse_bool(request, "own"):
-            raise BadRequest("invalid_own", _("Скажите true или дайте адрес записи."))
+            raise BadRequest("invalid_own", _("Укажите true или адрес записи."))
         webinar = recordings.publish(webinar_id, request_context(request))
     else:
         form = RecordingForm(request.POST)

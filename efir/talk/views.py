@@ -95,13 +95,15 @@ def _parse(request: HttpRequest) -> tuple[str, Kind, UUID]:
         )
     kind = request.POST.get("kind", "")
     if kind not in Kind.values:
-        raise BadRequest("invalid_kind", _("Скажите, что это: message или question."))
+        raise BadRequest("invalid_kind", _("Укажите, что это: message или question."))
     sent = request.POST.get("client_id", "")
     try:
         # A form without script has none: its page is the same for many people.
         client_id = uuid4() if not sent and prefers_html(request) else UUID(sent)
     except ValueError:
-        raise BadRequest("invalid_client_id", _("Пришлите client_id: UUID, свой для сообщения.")) from None
+        raise BadRequest(
+            "invalid_client_id", _("Укажите client_id: UUID, свой для каждого сообщения.")
+        ) from None
     return text, Kind(kind), client_id
 
 
@@ -155,7 +157,7 @@ def moderate_message(request: HttpRequest, webinar_id: int, number: int) -> Acti
     action = request.POST.get("action", "")
     if action not in ACTIONS:
         raise BadRequest(
-            "invalid_action", _("Скажите, что сделать: %(actions)s.") % {"actions": ", ".join(ACTIONS)}
+            "invalid_action", _("Укажите, что сделать: %(actions)s.") % {"actions": ", ".join(ACTIONS)}
         )
     message = moderate(webinar_id, number, action, request_context(request))
     return ActionResult(_("Готово."), as_json(message, Audience.MODERATING) or {}, suffix="#talk-queue")
@@ -166,7 +168,7 @@ def mute_person(request: HttpRequest, webinar_id: int) -> ActionResult:
     """Hide everything that a person writes in this room from all others, or show it again."""
     person_id = ids.parse(request.POST.get("person", ""))
     if person_id is None:
-        raise BadRequest("invalid_person", _("Скажите, чьи сообщения: номер человека."))
+        raise BadRequest("invalid_person", _("Укажите, чьи сообщения: номер человека."))
     on = parse_bool(request, "on")
     mute(webinar_id, person_id, on, request_context(request))
     message = (

@@ -122,5 +122,5 @@ def parse_bool(request: HttpRequest, name: str) -> bool:
     """Return a field of the form that must be `true` or `false`. Raises BadRequest."""
     value = {"true": True, "false": False}.get(request.POST.get(name, ""))
     if value is None:
-        raise BadRequest(f"invalid_{name}", _("Скажите true или false."))
+        raise BadRequest(f"invalid_{name}", _("Укажите true или false."))
     return value

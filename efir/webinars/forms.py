@@ -80,7 +80,7 @@ class LocalMomentField(CleanedField):
         except ValueError:
             local = None
         if local is None or local.tzinfo is not None or not 2000 <= local.year <= 2100:
-            raise ValidationError(_("Это не время. Напишите дату и время: 2026-11-25T19:00."))
+            raise ValidationError(_("Это не время. Напишите дату и время: 2026-11-25 19:00."))
         return local
 
 
@@ -117,7 +117,8 @@ class PlayerForm(forms.Form):
             self.add_error(
                 "player_url",
                 _(
-                    "Адрес потока HLS кончается на .m3u8. Если это страница с видео, выберите «Плеер другого сервиса»."
+                    "Адрес потока HLS заканчивается на .m3u8. Если это страница с видео, выберите «Плеер другого "
+                    "сервиса»."
                 ),
             )
         return cleaned
@@ -270,9 +271,11 @@ class WebinarForm(PlayerForm):
         if local and zone:
             back = local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).astimezone(ZoneInfo(zone))
             if back.replace(tzinfo=None) != local:
-                self.add_error("starts_at", _("В этом поясе такого времени нет: часы переводят вперёд."))
+                self.add_error(
+                    "starts_at", _("В этом поясе такого времени нет: часы переводят вперёд. Выберите другое.")
+                )
         if self._lacks_frame(cleaned):
-            self.add_error("chat_url", _("Вставьте адрес чата, который показать в комнате."))
+            self.add_error("chat_url", _("Вставьте адрес чата, который нужно показать в комнате."))
         if self.webinar and self.webinar.state is not Status.DRAFT:
             for name in required_fields(cleaned.get("video", self.webinar.video)):
                 if name in cleaned and not cleaned[name]:

@@ -86,7 +86,7 @@ def test_player_can_be_tried_before_saving(chromium, site, cast):
     page.select_option("[name=video]", "embed")
     page.fill("[name=player_url]", "https://youtu.be/abc")
     with page.expect_popup() as trial:
-        page.get_by_role("button", name="Показать, как увидят").click()
+        page.get_by_role("button", name="Как увидят зрители").click()
     expect(trial.value.locator("iframe")).to_have_attribute("src", "https://www.youtube.com/embed/abc")
     expect(page.locator("[name=player_url]")).to_have_value("https://youtu.be/abc")
     page.fill("[name=title]", "По клавише")

@@ -112,7 +112,7 @@ def test_too_large_head_is_refused_with_advice(site, language):
     cookies = {"Cookie": "x=" + "a" * LARGEST_HEAD, "Accept-Language": language}
     answer = httpx.get(f"{site.url}/webinars/", headers=cookies)
     assert (answer.status_code, answer.headers["connection"]) == (431, "close")
-    assert {"ru": "куки", "en": "cookies"}[language] in answer.text
+    assert {"ru": "файлы cookie", "en": "cookies"}[language] in answer.text
 
 
 def test_unfinished_head_closes_the_connection(site):

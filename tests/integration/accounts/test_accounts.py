@@ -97,7 +97,7 @@ class TestSignUp:
     @pytest.mark.parametrize(
         ("password", "words"),
         [
-            ("vecher7", "нужно хотя бы 8 символов"),
+            ("vecher7", "нужно хотя бы 8 знаков"),
             ("qwerty123", "подбирают одним из первых"),
             ("olga@example.ru", "слишком похож на логин или имя"),
         ],
