@@ -285,7 +285,7 @@ def test_list_has_one_line_per_lead(listed):
     )
     lines = message.text.splitlines()
     assert lines[1] == "Ваши кандидаты: участие засчитано — 1, не засчитано — 3."
-    assert "в порядке, в котором лучше звонить" in lines[2]
+    assert "кому лучше позвонить раньше" in lines[2]
     assert lines[4:8] == [
         "✅ <b>До конца</b> — до конца, 47 минут",
         "• Дольше — выход раньше времени, 2 минуты",
