@@ -18,7 +18,7 @@ from efir.site_settings.models import ONLY, SiteSettings
 
 TEMPLATE = "accounts/_consent_text.html"
 # Change this date whenever the text of the template changes: everybody is then asked again at their next login.
-BASE_VERSION = "2026-11-29"
+BASE_VERSION = "2026-11-30"
 
 
 def consent_version(site: SiteSettings | None = None) -> str:
