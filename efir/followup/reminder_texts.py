@@ -44,7 +44,7 @@ def seat_moved(messages: Sequence[OutboxMessage]) -> OutgoingMessage:
                 "Вебинар «%(title)s» не состоится. Если его вернут в расписание, напишем."
             ) % _names(webinar)
             return _message(message, text, (gettext("К расписанию"), absolute_url("/webinars/")))
-        text = gettext("Новое в расписании: вебинар «%(title)s» состоится %(when)s.") % _names(webinar)
+        text = gettext("Изменение в расписании: вебинар «%(title)s» состоится %(when)s.") % _names(webinar)
         return _message(message, text, _room_button(message))
 
 

@@ -32,7 +32,7 @@ FILTERS: Mapping[str, tuple[Promise, Q]] = {
     "not_watched": (_("в комнате, но без просмотра"), Q(reason="not_watched")),
     "left_early": (_("выход раньше времени"), Q(reason="left_early")),
     "no_show": (_("без входа в эфир"), Q(reason="no_show")),
-    "decided": (_("решил человек"), Q(reason="decided_by_admin")),
+    "decided": (_("решил администратор"), Q(reason="decided_by_admin")),
 }
 
 

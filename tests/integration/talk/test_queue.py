@@ -74,8 +74,8 @@ def test_by_inviter_groups_the_questions(speaker, webinar, make_person):
         asked(webinar, make_person(invited_by=inviter), f"Вопрос {number}")
     text = queue(speaker, webinar, talk="inviters")[1]
     assert re.findall(r"<h3>([^<]+)</h3>", text) == [
-        "Пригласил: Анна",
-        "Пригласил: Борис",
+        "Кто пригласил: Анна",
+        "Кто пригласил: Борис",
         "Без пригласившего",
     ]
     assert listed(text) == ["Вопрос 1", "Вопрос 3", "Вопрос 0", "Вопрос 2"]
