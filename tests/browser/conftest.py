@@ -15,6 +15,7 @@ from tests.support import migrated
 from tools.screenshots import browser
 from tools.screenshots.installations import Installations
 
+DEVICES = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 # A busy machine needs more than Playwright's 5 s; a passing assertion waits no longer than it has to.
 expect.set_options(timeout=30_000)
 
@@ -29,6 +30,17 @@ def chromium() -> Iterator[Browser]:
         pytest.skip(f"*** {browser.MISSING} ***")
     with browser.chromium() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def with_camera(chromium: Browser) -> Iterator[Browser]:
+    """A Chromium whose camera, microphone and screen are its own test pictures."""
+    running = chromium.browser_type.launch(
+        executable_path=shutil.which("chromium") or shutil.which("chromium-headless-shell"),
+        args=[*browser.QUIET, *DEVICES, "--autoplay-policy=user-gesture-required"],
+    )
+    yield running
+    running.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.conftest import DEVICES
 from tests.browser.pages import a_page
 from tests.support.devtools import chromium_with_tabs
 from tests.support.firefox import firefox
 from tests.support.site import eventually
 from tools.clock_picture import READ, READ_JS, camera_script, figures
-from tools.screenshots.browser import QUIET
 
-DEVICES = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 # A picture takes some seconds to a viewer, and many more on a busy machine.
 WITHIN_MS = 120_000
 SMALL = camera_script(width=320, height=180, fps=15)
@@ -35,17 +33,6 @@ MOVES = """async () => {
   }
   return false;
 }"""
-
-
-@pytest.fixture(scope="module")
-def with_camera(chromium) -> Iterator[Browser]:
-    """A Chromium whose camera, microphone and screen are its own test pictures."""
-    browser = chromium.browser_type.launch(
-        executable_path=shutil.which("chromium") or shutil.which("chromium-headless-shell"),
-        args=[*QUIET, *DEVICES, "--autoplay-policy=user-gesture-required"],
-    )
-    yield browser
-    browser.close()
 
 
 @pytest.fixture

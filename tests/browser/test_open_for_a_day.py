@@ -37,8 +37,8 @@ def control(speaker: Visitor, webinar: int, action: str) -> None:
     assert speaker.post(f"/admin_webinar/{webinar}/{action}").status_code == 200
 
 
-def tomorrow(clock: str = "12:00") -> str:
-    return f"{datetime.now(ZoneInfo('Europe/Moscow')) + timedelta(days=1):%Y-%m-%d}T{clock}"
+def tomorrow() -> str:
+    return f"{datetime.now(ZoneInfo('Europe/Moscow')) + timedelta(days=1):%Y-%m-%d}T12:00"
 
 
 @pytest.mark.smoke

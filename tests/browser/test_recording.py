@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -12,7 +11,7 @@ from tests.browser.pages import a_page
 from tests.e2e.conftest import Cast
 from tests.support.recorder import record
 from tests.support.sender import Sender
-from tests.support.site import Site, Visitor, eventually
+from tests.support.site import Visitor, eventually, running_site
 
 SECONDS = 8
 WITHIN_MS = 120_000
@@ -29,27 +28,16 @@ PLAYS = """(from) => {
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory, telegram) -> Iterator[tuple[Cast, int, str]]:
     """An installation with a webinar that was broadcast and stopped; the path of its recording."""
-    site = Site(tmp_path_factory.mktemp("recorded"))
-    try:
-        site.start()
-        site.add("speaker", "speaker")
+    with running_site(tmp_path_factory.mktemp("recorded")) as site:
         cast = Cast(site, Visitor(site, "speaker"), telegram[0])
         webinar = cast.webinar(video="own", player_url="", title="Запись про <всё>")
         cast.speaker.post(f"/admin_webinar/{webinar}/start")
         sender = Sender(cast.speaker, webinar)
         sender.send(record(seconds=SECONDS))
         sender.end()
-        segments = f"broadcast_segment WHERE webinar_id = {webinar}"
-        # Eight seconds are sent at once, and the last of them is still to come.
-        eventually(lambda: site.count(f"{segments} AND starts_at < '{a_second_ago()}'") >= SECONDS)
+        sender.until_past(SECONDS)
         cast.speaker.post(f"/admin_webinar/{webinar}/stop")
         yield cast, webinar, eventually(lambda: ready_path(cast, webinar))
-    finally:
-        site.stop()
-
-
-def a_second_ago() -> str:
-    return f"{datetime.now(UTC) - timedelta(seconds=1):%Y-%m-%d %H:%M:%S}"
 
 
 def ready_path(cast: Cast, webinar: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,10 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from efir.fake_botapi import FakeBotApi, running
-from tests.browser.test_broadcast import DEVICES, NO_JITTER, PLAYS, SMALL
+from tests.browser.test_broadcast import NO_JITTER, PLAYS, SMALL
 from tests.support.site import PASSWORD, TOKEN, Site, eventually
 from tests.support.walk import Walker
-from tools.screenshots.browser import QUIET
 
 WITHIN_MS = 120_000
 LOGO = Path(__file__).parents[2] / "docs/walks/logo.png"
@@ -29,16 +27,6 @@ LINK_JS = """async () => {
   const headers = {"X-CSRFToken": token, Accept: "application/json"};
   return (await (await fetch("/account/telegram/link", {method: "POST", headers})).json()).url;
 }"""
-
-
-@pytest.fixture
-def with_camera(chromium) -> Iterator[Browser]:
-    browser = chromium.browser_type.launch(
-        executable_path=shutil.which("chromium") or shutil.which("chromium-headless-shell"),
-        args=[*QUIET, *DEVICES, "--autoplay-policy=user-gesture-required"],
-    )
-    yield browser
-    browser.close()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from efir.lib.sockets import free_port
 from tests.e2e.conftest import Cast
 from tests.support.sender import Player, Sender
-from tests.support.site import Site, Visitor, eventually
+from tests.support.site import Visitor, eventually, running_site
 
 FFMPEG = shutil.which("ffmpeg")
 MISSING = "ffmpeg is not here: SKIPPED what it sends. To get it: apt-get install ffmpeg"
@@ -34,14 +34,9 @@ pytestmark = pytest.mark.skipif(not FFMPEG and os.environ.get("CI") != "true", r
 
 @pytest.fixture(scope="module")
 def own_cast(tmp_path_factory):
-    site = Site(tmp_path_factory.mktemp("ffmpeg"), EFIR_RTMP_PORT=str(free_port()))
-    try:
-        site.start()
-        site.add("speaker", "speaker")
+    with running_site(tmp_path_factory.mktemp("ffmpeg"), EFIR_RTMP_PORT=str(free_port())) as site:
         site.add("partner", "partner")
         yield Cast(site, Visitor(site, "speaker"), None)
-    finally:
-        site.stop()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 from tests.e2e.conftest import Cast
 from tests.support.recorder import record
 from tests.support.sender import Player, Sender
-from tests.support.site import Site, Visitor, eventually
+from tests.support.site import Visitor, eventually, running_site
 
 
 @pytest.fixture
@@ -40,10 +40,7 @@ def bucket(monkeypatch):
 def test_broadcast_and_recording_lie_in_a_bucket(tmp_path, bucket):
     objects, address = bucket
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    site = Site(tmp_path, EFIR_MEDIA_URL=address, **keys)
-    try:
-        site.start()
-        site.add("speaker", "speaker")
+    with running_site(tmp_path, EFIR_MEDIA_URL=address, **keys) as site:
         cast = Cast(site, Visitor(site, "speaker"), None)
         webinar = cast.webinar(video="own", player_url="")
         cast.speaker.post(f"/admin_webinar/{webinar}/start")
@@ -72,5 +69,3 @@ def test_broadcast_and_recording_lie_in_a_bucket(tmp_path, bucket):
         assert any(name.endswith(".mp4") for name in stored)
         verified = site.run("verify")
         assert verified.returncode == 0, verified.stdout
-    finally:
-        site.stop()

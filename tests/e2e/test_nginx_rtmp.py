@@ -14,7 +14,7 @@ import pytest
 from efir.lib.sockets import free_port
 from tests.e2e.conftest import Cast
 from tests.support import encoder, nginx
-from tests.support.site import Site, Visitor, eventually
+from tests.support.site import Site, Visitor, eventually, running_site
 
 EXAMPLE = Path(__file__).parents[2] / "deploy/nginx-rtmp.conf"
 MODULE = Path("/usr/lib/nginx/modules/ngx_rtmp_module.so")
@@ -57,10 +57,7 @@ def is_open(port: int) -> bool:
 
 @pytest.mark.skipif(not HAS_NGINX_RTMP and not nginx.IN_CI, reason=MISSING)
 def test_example_asks_for_the_key_and_pushes(tmp_path):
-    site = Site(tmp_path, EFIR_RTMP_PORT=str(free_port()))
-    try:
-        site.start()
-        site.add("speaker", "speaker")
+    with running_site(tmp_path, EFIR_RTMP_PORT=str(free_port())) as site:
         cast = Cast(site, Visitor(site, "speaker"), None)
         webinar = cast.webinar(video="own", player_url="")
         accept = {"Accept": "application/json"}
@@ -77,5 +74,3 @@ def test_example_asks_for_the_key_and_pushes(tmp_path):
         assert site.count(sessions) == 1
         for kept in (site.log, tmp_path / "nginx" / "error.log"):
             assert key not in kept.read_text()
-    finally:
-        site.stop()

@@ -17,7 +17,7 @@ from tests.e2e.conftest import Cast
 from tests.support import encoder
 from tests.support.recorder import record
 from tests.support.sender import Player, Sender
-from tests.support.site import TOKEN, Site, Visitor, eventually, fresh_database
+from tests.support.site import TOKEN, Visitor, eventually, running_site
 
 ENCODED_S = 60
 MORE = ("", " AND live_number IS NOT NULL")
@@ -27,21 +27,17 @@ MORE = ("", " AND live_number IS NOT NULL")
 def studio(tmp_path_factory) -> Any:
     """Run an installation that accepts RTMP, with a fake Bot API of its own."""
     fake_bot_api = FakeBotApi(tokens={TOKEN})
-    with fresh_database() as url, running(fake_bot_api) as address:
-        site = Site(
+    with (
+        running(fake_bot_api) as address,
+        running_site(
             tmp_path_factory.mktemp("studio"),
-            url,
             EFIR_TELEGRAM_API=address,
             EFIR_TELEGRAM_TOKEN=TOKEN,
             EFIR_RTMP_PORT=str(free_port()),
-        )
-        try:
-            site.start()
-            site.add("speaker", "speaker")
-            site.add("partner", "partner")
-            yield Cast(site, Visitor(site, "speaker"), fake_bot_api)
-        finally:
-            site.stop()
+        ) as site,
+    ):
+        site.add("partner", "partner")
+        yield Cast(site, Visitor(site, "speaker"), fake_bot_api)
 
 
 def json_of(speaker: Visitor, webinar: int) -> dict[str, Any]:

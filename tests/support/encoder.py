@@ -13,62 +13,39 @@ from fractions import Fraction
 
 import av
 
-RATE = 48_000
+FPS, RATE = 30, 48_000
 TONE_HZ = 440
-# The picture's column is 8 pixels wide and begins again after so many frames.
 SIZE = (320, 180)
+# The picture's column is 8 pixels wide and begins again after so many frames.
 TURN = SIZE[0] - 8
 
 
-def encode(
-    where: str,
-    seconds: float,
-    *,
-    fps: int = 30,
-    width: int = SIZE[0],
-    height: int = SIZE[1],
-    key_frame_s: float = 1.0,
-    sound: bool = True,
-    paced: bool = True,
-) -> int:
-    """Write `seconds` of picture and sound to an address or a file as FLV; return how many frames were sent.
-
-    `paced`: as fast as a camera gives frames.
-    """
+def encode(where: str, seconds: float) -> None:
+    """Send `seconds` of picture and sound as FLV, as fast as a camera gives frames, with a key frame each second."""
     with av.open(where, "w", format="flv") as out:
-        video = out.add_stream("libx264", rate=fps)
-        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
-        video.time_base = Fraction(1, fps)
-        video.options = {
-            "g": str(round(fps * key_frame_s)),
-            "preset": "ultrafast",
-            "tune": "zerolatency",
-            "sc_threshold": "0",
-        }
-        audio = out.add_stream("aac", rate=RATE, layout="mono") if sound else None
-        print(time.time(), flush=True)  # of the first frame
-        begun, samples, frames = time.monotonic(), 0, 0
-        for number in range(round(seconds * fps)):
-            out.mux(video.encode(_picture(number, width, height)))
-            frames += 1
-            while audio and samples < (number + 1) * RATE // fps:
+        video = out.add_stream("libx264", rate=FPS)
+        video.width, video.height, video.pix_fmt = *SIZE, "yuv420p"
+        video.time_base = Fraction(1, FPS)
+        video.options = {"g": str(FPS), "preset": "ultrafast", "tune": "zerolatency", "sc_threshold": "0"}
+        audio = out.add_stream("aac", rate=RATE, layout="mono")
+        begun, samples = time.monotonic(), 0
+        for number in range(round(seconds * FPS)):
+            out.mux(video.encode(_picture(number)))
+            while samples < (number + 1) * RATE // FPS:
                 out.mux(audio.encode(_tone(samples)))
                 samples += 1024
-            if paced:
-                time.sleep(max(0.0, begun + (number + 1) / fps - time.monotonic()))
+            time.sleep(max(0.0, begun + (number + 1) / FPS - time.monotonic()))
         out.mux(video.encode())
-        if audio:
-            out.mux(audio.encode())
-    return frames
+        out.mux(audio.encode())
 
 
-def _picture(number: int, width: int, height: int) -> av.VideoFrame:
+def _picture(number: int) -> av.VideoFrame:
     """Return a grey frame with a bright column that moves by one pixel a frame."""
-    frame = av.VideoFrame(width, height, "yuv420p")
+    frame = av.VideoFrame(*SIZE, "yuv420p")
     for index, plane in enumerate(frame.planes):
         row = bytearray([60 if index == 0 else 128]) * plane.line_size
         if index == 0:
-            at = number % (width - 8)
+            at = number % TURN
             row[at : at + 8] = bytes([220]) * 8
         plane.update(bytes(row) * plane.height)
     frame.pts = number
@@ -96,4 +73,4 @@ def running(where: str, seconds: float) -> Iterator[subprocess.Popen[str]]:
 
 
 if __name__ == "__main__":
-    print(encode(sys.argv[1], float(sys.argv[2])))
+    encode(sys.argv[1], float(sys.argv[2]))

@@ -7,11 +7,9 @@ import contextlib
 import select
 import socket
 import socketserver
-import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 USER, PASSWORD = "efir", "proxys-own-password"
@@ -31,8 +29,8 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def proxying(certificate: tuple[Path, Path] | None = None) -> Iterator[Proxy]:
-    """Run a proxy while the block runs; a certificate and its key make it one that is reached over TLS."""
+def proxying() -> Iterator[Proxy]:
+    """Run a proxy while the block runs."""
     proxy = Proxy(0)
 
     class Handler(socketserver.BaseRequestHandler):
@@ -43,14 +41,6 @@ def proxying(certificate: tuple[Path, Path] | None = None) -> Iterator[Proxy]:
     class Server(socketserver.ThreadingTCPServer):
         daemon_threads = True
         allow_reuse_address = True
-
-        def get_request(self) -> tuple[socket.socket, object]:
-            connection, address = super().get_request()
-            if certificate is None:
-                return connection, address
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*certificate)
-            return context.wrap_socket(connection, server_side=True), address
 
     with Server(("127.0.0.1", 0), Handler) as server:
         proxy.port = server.server_address[1]
@@ -63,8 +53,7 @@ def proxying(certificate: tuple[Path, Path] | None = None) -> Iterator[Proxy]:
 
 
 def _serve(client: socket.socket, proxy: Proxy) -> None:
-    first = client.recv(1, socket.MSG_PEEK) if not isinstance(client, ssl.SSLSocket) else b"C"
-    if first == b"\x05":
+    if client.recv(1, socket.MSG_PEEK) == b"\x05":
         _socks(client, proxy)
     else:
         _http(client, proxy)

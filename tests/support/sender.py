@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -38,6 +39,16 @@ class Sender:
 
     def end(self) -> httpx.Response:
         return self.speaker.http.post(f"{self.chunk_url}end")
+
+    def until_past(self, segments: int) -> None:
+        """Wait until so many segments are over: those of chunks that were sent at once lie ahead."""
+
+        def is_past() -> bool:
+            moment = f"{datetime.now(UTC) - timedelta(seconds=1):%Y-%m-%d %H:%M:%S}"
+            rows = f"broadcast_segment WHERE webinar_id = {self.webinar} AND starts_at < '{moment}'"
+            return self.speaker.site.count(rows) >= segments
+
+        eventually(is_past)
 
 
 def own_webinar_on_air(speaker: Visitor) -> int:

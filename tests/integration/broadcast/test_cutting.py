@@ -31,11 +31,9 @@ def packets(files, kind):
         ]
 
 
-def assert_no_holes(found, kind, within_s=0.003):
+def assert_no_holes(found, kind):
     times = packets(found.files, kind)
-    holes = [
-        begin for (before, lasts), (begin, _) in pairwise(times) if abs(begin - before - lasts) > within_s
-    ]
+    holes = [begin for (before, lasts), (begin, _) in pairwise(times) if abs(begin - before - lasts) > 0.003]
     assert holes == []
 
 

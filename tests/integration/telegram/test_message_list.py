@@ -17,7 +17,7 @@ from efir.ops.cli import commands
 from efir.ops.cli.listings import outbox as outbox_lines
 from efir.telegram.bot import lease
 from efir.telegram.models import HELD_BY_RESTORE, OutboxMessage, TelegramChat
-from tests.support.telegram import classified, held, linked, with_bot
+from tests.support.telegram import classified, linked, with_accepted_bot, with_bot
 
 pytestmark = pytest.mark.django_db
 
@@ -31,9 +31,7 @@ def admin(as_role):
 
 @pytest.fixture
 def bot(settings, clock):
-    with_bot(settings)
-    held()
-    lease.mark_token_accepted("efir_test_bot")
+    with_accepted_bot(settings)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from efir.telegram.message_list import list_messages
 from efir.telegram.models import LinkToken, OutboxMessage, TelegramChat
 from efir.telegram.reachability import link_status
 from tests.conftest import logged_in
-from tests.support.telegram import classified, held, linked, with_bot
+from tests.support.telegram import classified, held, linked, with_accepted_bot, with_bot
 
 pytestmark = pytest.mark.django_db
 
@@ -41,9 +41,7 @@ def browser(person):
 
 @pytest.fixture
 def bot(settings):
-    with_bot(settings)
-    held()
-    lease.mark_token_accepted("efir_test_bot")
+    with_accepted_bot(settings)
 
 
 def test_link_as_json(browser, bot):

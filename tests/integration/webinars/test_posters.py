@@ -290,8 +290,8 @@ class TestKept:
         assert (delete_unused(), PosterFile.objects.count(), unused.pk != used.pk) == (1, 0, True)
 
 
-def upload(content: bytes, name="poster.png") -> SimpleUploadedFile:
-    return SimpleUploadedFile(name, content, content_type="image/png")
+def upload(content: bytes) -> SimpleUploadedFile:
+    return SimpleUploadedFile("poster.png", content, content_type="image/png")
 
 
 @pytest.mark.django_db
