@@ -265,7 +265,8 @@ def _reset_held(person: Person, since: datetime) -> OutgoingMessage:
     return OutgoingMessage(text % words, [_forgotten_button()])
 
 
-def _account_button() -> tuple[str, str]:
+def account_button() -> tuple[str, str]:
+    """Return the button that leads to the person's account."""
     return gettext("Открыть аккаунт"), absolute_url("/account/")
 
 
@@ -345,7 +346,7 @@ _PLAIN: dict[str, tuple[Promise | str, Callable[[], tuple[str, str]] | None]] = 
             "Это были не вы? Сегодня же войдите на сайт, смените пароль и привяжите этот чат снова. Ещё сутки новый "
             "чат не получит ссылку для пароля. Войти не получается? Напишите администратору."
         ),
-        _account_button,
+        account_button,
     ),
     Purpose.CHAT_UNLINKED.value: (
         gettext_lazy(
@@ -353,6 +354,6 @@ _PLAIN: dict[str, tuple[Promise | str, Callable[[], tuple[str, str]] | None]] = 
             "Это были не вы? Войдите на сайт, смените пароль и привяжите этот чат снова. Войти не получается? Напишите "
             "администратору."
         ),
-        _account_button,
+        account_button,
     ),
 }

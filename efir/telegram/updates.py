@@ -18,9 +18,9 @@ from efir.telegram.bot import lease
 from efir.telegram.link_tokens import ask_before_use, find_asked, find_token, use_token
 from efir.telegram.linking import link, unlink
 from efir.telegram.models import BotUpdate, LinkToken, TelegramChat, UnreachableReason
+from efir.telegram.notices import account_button
 from efir.telegram.outbox.enqueue import release_for_link
 from efir.telegram.outbox.message_types import OutgoingMessage, escape_line, site_title
-from efir.webinars.absolute_urls import absolute_url
 
 # After a week of silence Telegram begins a new count, perhaps below the old one.
 OFFSET_EXPIRES_AFTER = timedelta(days=6)
@@ -127,7 +127,7 @@ def _on_talk(chat_id: int) -> Reply:
         "Спасибо за сообщение! Это автоматический помощник, он пишет сам, но не умеет отвечать. "
         "Контакты для связи есть в вашем аккаунте."
     )
-    return Reply(chat_id, text, (_account_button(),), seldom=True)
+    return Reply(chat_id, text, (account_button(),), seldom=True)
 
 
 def _on_start(chat_id: int, token: str) -> Reply:
@@ -146,7 +146,7 @@ def _on_start(chat_id: int, token: str) -> Reply:
         "аккаунт и нажмите «Привязать Telegram». Ссылка оттуда действует 15 минут и срабатывает один раз; если эта "
         "уже не действует, там же можно взять новую."
     )
-    return Reply(chat_id, text % {"site": site_title()}, (_account_button(),))
+    return Reply(chat_id, text % {"site": site_title()}, (account_button(),))
 
 
 def _use(invitation: LinkToken, chat_id: int) -> Reply:
@@ -186,7 +186,7 @@ def _on_press(query: Json) -> Reply | None:
     invitation = find_asked(chat["id"])
     if invitation is None or str(invitation.pk) != number:
         text = gettext("Этот вопрос уже не действует: ничего не изменилось.")
-        return Reply(chat["id"], text, (_account_button(),), callback_id=callback_id)
+        return Reply(chat["id"], text, (account_button(),), callback_id=callback_id)
     return replace(_answer(invitation, chat["id"], is_yes=choice == "yes"), callback_id=callback_id)
 
 
@@ -212,11 +212,7 @@ def _on_stop(chat_id: int) -> Reply:
         return Reply(chat_id, gettext("Этот чат ни к чему не привязан, сообщений не будет."))
     unlink(chat.person, Context(chat.person_id, Source.SYSTEM), notify_chat=False)
     text = gettext("Telegram отвязан, сообщений больше не будет. Вернуться можно в любой момент из аккаунта.")
-    return Reply(chat_id, text, (_account_button(),))
-
-
-def _account_button() -> tuple[str, str]:
-    return gettext("Открыть аккаунт"), absolute_url("/account/")
+    return Reply(chat_id, text, (account_button(),))
 
 
 def _reopen(chat_id: int) -> TelegramChat | None:
