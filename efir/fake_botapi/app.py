@@ -23,7 +23,7 @@ from uvicorn.server import ServerState
 from efir.fake_botapi.errors import ApiError, Json
 from efir.fake_botapi.methods import Methods, Waiter
 from efir.fake_botapi.scripted_responses import ResponseKind, ResponseQueue, ScriptedResponse
-from efir.fake_botapi.state import Call, Chat, People, Sent, State
+from efir.fake_botapi.state import Call, People, State
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -89,19 +89,11 @@ class FakeBotApi:
             {"id": bot_id, "is_bot": True, "first_name": "Efir", "username": USERNAME}, store, clock
         )
         self.people = People(self.state)
+        # The chats by their id, each with its messages in both directions; everything the bot sent, in order.
+        self.chats, self.sent = self.state.chats, self.state.sent
         self._methods = Methods(self.state)
         self._scripted = ResponseQueue()
         self._hanging: set[Waiter] = set()
-
-    @property
-    def chats(self) -> dict[int, Chat]:
-        """The chats by their id, each with its messages in both directions."""
-        return self.state.chats
-
-    @property
-    def sent(self) -> list[Sent]:
-        """Everything the bot sent, in order."""
-        return self.state.sent
 
     @property
     def calls(self) -> list[Call]:
