@@ -102,8 +102,7 @@ class CandidateList:
 
     `webinar` is the one whose seats are shown, `finished` the one that has just finished, if there are such. `briefs`:
     verdict id → what to know before a call, for the verdicts on `finished`; `in_call_order`: those to call first come
-    first. `evening` is None if there is nobody, or
-    no webinar to speak of.
+    first. `evening` is None if there is nobody, or no webinar to speak of.
     """
 
     page: Page[Candidate]

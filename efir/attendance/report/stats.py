@@ -50,15 +50,12 @@ PresenceRow: TypeAlias = tuple[int, datetime, datetime]
 
 @dataclass(frozen=True)
 class Funnel:
-    """The numbers of people from the seats to the end. `saw_cta`: in live time; None if it was never shown.
+    """The numbers of people from the seats to the end.
 
-    `pressed_cta` are those who pressed it; None likewise.
-
-    `phones` and `computers` are the seats whose people said what they mean to watch on.
-
-    `walk_ins` entered without a seat. While on air `stayed` are those who are there now. For `unseen` it is unknown
-    whether they stayed, whatever a person has decided about them. `devices`: how many of those with a seat said on
-    which `Device` they want to watch.
+    `saw_cta` saw the call-to-action in live time, and `pressed_cta` pressed it; None if it was never shown. `walk_ins`
+    entered without a seat. While on air `stayed` are those who are there now. For `unseen` it is unknown whether they
+    stayed, whatever a person has decided about them. `devices`: how many of those with a seat said on which `Device`
+    they want to watch.
     """
 
     seats: int
