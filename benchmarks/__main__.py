@@ -23,7 +23,7 @@ from tools.postgres import MISSING, binaries, cluster
 # In the order of a run: the soak, which takes ten minutes, last.
 SQLITE = (
     "evening", "newcomers", "rush", "pipeline", "claims", "sending", "fanout", "talk", "arrival", "pages",
-    "large_pages", "ingest", "segments", "migrations", "delay", "hidden_studio", "recording", "rtmp", "soak",
+    "large_pages", "ingest", "segments", "migrations", "delay", "hidden_studio", "recording", "soak",
 )  # fmt: skip
 POSTGRESQL = (
     "newcomers", "rush", "pipeline", "claims", "sending", "fanout", "arrival", "large_pages", "migrations",

@@ -11,12 +11,12 @@ from datetime import timedelta
 from django.core.management import call_command
 
 from benchmarks.fragments import shifted, timescales
+from benchmarks.people import SYSTEM
 from benchmarks.tables import table, warn
 from efir.broadcast import media, recordings
 from efir.broadcast.cutter import CutSegment, Cutter
 from efir.broadcast.models import BroadcastSession, Container, Recording, Segment, SessionSource, SessionState
 from efir.broadcast.recording_job import RecordingJob
-from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.webinars import core
 from efir.webinars.models import Webinar
@@ -27,7 +27,6 @@ MAX_S = 60.0
 # So much is encoded; its segments are stored again and again with later times.
 ENCODED_S = 30
 BIT_RATE = 1_500_000
-SYSTEM = Context(None, Source.SYSTEM)
 
 
 def main(_option: str = "--hours", hours: str = str(HOURS)) -> None:
