@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from efir.accounts.capabilities import Capability, can, capability_required
+from efir.accounts.capabilities import Capability, can, capability_required, require
 from efir.accounts.sessions import current_person, request_context
 from efir.hooks.actions import ActionRefused, Code
 from efir.lib import ids, metrics
@@ -73,7 +73,7 @@ def _write(request: HttpRequest, webinar_id: int) -> HttpResponse:
             place.counts = is_new and not message.muted
     except BadRequest as bad:
         if prefers_html(request):
-            return redirect_with_message(request, _own_talk_path(webinar_id), bad.message, error=True)
+            return _refused_page(request, webinar_id, bad.message, 400)
         return JsonResponse({"error": bad.code, "detail": bad.message}, status=400)
     except ActionRefused as refused:
         return _answer_refusal(request, webinar_id, refused)
@@ -117,16 +117,30 @@ def _answer_refusal(request: HttpRequest, webinar_id: int, refused: ActionRefuse
             "Вы пишете слишком часто. Отправьте снова через %(count)s секунды.",
             retry_after_s,
         ) % {"count": retry_after_s}
-    if not prefers_html(request):
-        answer = refused_json(ActionRefused(refused.code, sentence))
-        if answer.status_code == 429:
-            answer["Retry-After"] = str(retry_after_s)
-        return answer
-    if refused.code is Code.NOT_FOUND:
-        raise Http404
-    if refused.code is Code.FORBIDDEN:
-        raise PermissionDenied
-    return redirect_with_message(request, _own_talk_path(webinar_id), sentence, error=True)
+    answer: HttpResponse = refused_json(ActionRefused(refused.code, sentence))
+    if prefers_html(request):
+        if refused.code is Code.NOT_FOUND:
+            raise Http404
+        if refused.code is Code.FORBIDDEN:
+            raise PermissionDenied
+        answer = _refused_page(request, webinar_id, sentence, answer.status_code)
+    if answer.status_code == 429:
+        answer["Retry-After"] = str(retry_after_s)
+    return answer
+
+
+def _refused_page(request: HttpRequest, webinar_id: int, refusal: str, status: int) -> HttpResponse:
+    """Show the refused text in a form again: without the room's script nothing else keeps it."""
+    person = current_person(request)
+    require(person, Capability.ENTER_ROOM)
+    context = {
+        "webinar": visible_or_404(person, webinar_id),
+        "room": _own_talk_path(webinar_id),
+        "text": clean_text(request.POST.get("text", "")),
+        "max_length": MAX_LENGTH,
+        "refusal": refusal,
+    }
+    return render(request, "talk/refused.html", context, status=status)
 
 
 def _room_path(webinar_id: int) -> str:

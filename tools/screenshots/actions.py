@@ -374,6 +374,12 @@ def lose_connection(page: Page) -> None:
     expect(page.locator("#lost")).to_be_visible(timeout=30_000)
 
 
+def send_a_link(page: Page) -> None:
+    page.fill("#talk-text", "Подскажите, это то же самое, что на example.org?")
+    with page.expect_navigation():
+        page.locator("#talk-form button[value=message]").click()
+
+
 def open_talk_menu(page: Page) -> None:
     """Open the menu of a message, as those who moderate have it."""
     page.locator(".talk-log .talk-menu > summary").last.click()

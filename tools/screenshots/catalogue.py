@@ -253,6 +253,15 @@ def _room() -> list[State]:
             javascript=False,
             exempt=("meta-refresh",),
         ),
+        State(
+            name="room-no-script-refused",
+            path=ROOM + "{live}/?mine=1",
+            login="kate",
+            javascript=False,
+            action=actions.send_a_link,
+            ready="#talk-says",
+            status=403,
+        ),
     ]
 
 

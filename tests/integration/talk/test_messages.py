@@ -8,9 +8,11 @@ from uuid import uuid4
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.utils.html import escape
 
 from efir.accounts.capabilities import Capability, Role
 from efir.lib import clock as efir_clock
+from efir.lib.text import clean_text
 from efir.talk import rate_limiter
 from efir.talk.models import Message, TalkRoom
 from efir.talk.writing import FAST_COUNT, MAX_ACCEPTED_PER_SECOND, TooFast
@@ -28,6 +30,12 @@ def room(make_webinar):
 def say(client, webinar, text="Здравствуйте", kind="message", client_id=None, **more):
     data = {"text": text, "kind": kind, "client_id": str(client_id or uuid4())} | more
     return client.post(f"/account/webinar_room/{webinar.pk}/messages", data)
+
+
+def send_form(client, webinar, text):
+    """Send as a browser without script does."""
+    address = f"/account/webinar_room/{webinar.pk}/messages"
+    return client.post(address, {"text": text, "kind": "message"}, headers={"Accept": "text/html"})
 
 
 def read(client, webinar, after=None):
@@ -212,16 +220,54 @@ def test_pages_are_oldest_first(member, room):
 
 
 def test_form_without_script_returns_to_the_room(member, room):
-    answer = member.post(
-        f"/account/webinar_room/{room.pk}/messages",
-        {"text": "Да", "kind": "message"},
-        headers={"Accept": "text/html"},
-    )
+    answer = send_form(member, room, "Да")
     assert (answer.status_code, answer["Location"]) == (
         302,
         f"/account/webinar_room/{room.pk}/?mine=1#talk",
     )
     assert Message.objects.get().text == "Да"
+
+
+@pytest.mark.parametrize(
+    ("text", "fields", "refusal"),
+    [
+        ("да" * 251, {}, (400, "в сообщении не больше 500 знаков")),
+        ("  \u200b", {}, (400, "Напишите текст")),
+        ("</textarea> https://example.ru", {}, (403, "Уберите ссылку")),
+        ("Когда начнём?", {"talk": "questions"}, (409, "Отправьте это как вопрос")),
+        ("Спасибо!", {"status": "finished"}, (409, "уже закончился")),
+    ],
+)
+def test_refused_form_keeps_its_text(member, make_webinar, text, fields, refusal):
+    room = make_webinar(**{"status": "live"} | fields)
+    answer = send_form(member, room, text)
+    page = answer.content.decode()
+    status, sentence = refusal
+    assert answer.status_code == status
+    assert f">{escape(clean_text(text))}</textarea>" in page
+    assert sentence in page
+    assert f'href="/account/webinar_room/{room.pk}/?mine=1#talk"' in page
+    assert not Message.objects.exists()
+
+
+def test_form_refused_for_its_rate_keeps_its_text(member, make_webinar, clock):
+    room = make_webinar("live", talk_slow_s=30)
+    assert send_form(member, room, "Первое").status_code == 302
+    answer = send_form(member, room, "Второе")
+    assert (answer.status_code, answer["Retry-After"]) == (429, "30")
+    page = answer.content.decode()
+    assert ">Второе</textarea>" in page
+    assert "Отправьте снова через 30 секунд." in page
+    clock.move(30)
+    assert send_form(member, room, "Второе").status_code == 302
+
+
+def test_form_refused_in_a_hidden_room_shows_nothing_of_it(member, make_webinar):
+    draft = make_webinar("draft")
+    assert [send_form(member, draft, text).status_code for text in ("", "Да")] == [404, 404]
+    group = member.person.membership.group
+    group.permissions.remove(group.permissions.get(codename=Capability.ENTER_ROOM))
+    assert [send_form(member, make_webinar("live"), text).status_code for text in ("", "Да")] == [403, 403]
 
 
 def test_text_is_never_markup(member, room):
