@@ -111,3 +111,17 @@ def test_finished_room_follows_what_is_next(page, cast, speaker):
     control(speaker, following, "stop")
     # The page is cached for a second.
     eventually(lambda: page.clock.fast_forward(SOON) or not onward.get_by_text("Сейчас идёт другой").count())
+
+
+def test_finished_room_shows_the_recording_once_it_is_published(page, cast, viewer, speaker):
+    webinar = cast.webinar()
+    assert Visitor(cast.site, viewer).post(f"/webinars/{webinar}/seat").status_code in (200, 302)
+    page.goto(f"/account/webinar_room/{webinar}/")
+    for action in ("start", "stop"):
+        control(speaker, webinar, action)
+    expect(page.locator("#thanks")).to_be_visible()
+    recording = page.locator(f"a[href='/account/recordings/{webinar}/']")
+    expect(recording).to_have_count(0)
+    answer = speaker.post(f"/admin_webinar/{webinar}/recording", url="https://rutube.ru/video/1/")
+    assert answer.status_code == 200
+    eventually(lambda: page.clock.fast_forward(SOON) or recording.is_visible())

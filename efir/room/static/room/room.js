@@ -121,11 +121,12 @@ function apply(state, receivedAt) {
 function leave(viewers) {
   stream.close();
   words.readSoon(viewers * 5);
-  keepNextFresh();
+  keepEndingFresh();
 }
 
-// The finished room names the webinar that is next, or on air now: also on a page that stays open for a day.
-function keepNextFresh() {
+// The finished room names the webinar that is next, or on air now, and has the recording once it is published: also on a
+// page that stays open for a day.
+function keepEndingFresh() {
   keepFresh(room.dataset.page, (page) => { if (page.getElementById("room")) words.show(page); });
 }
 
@@ -151,6 +152,6 @@ setInterval(tick, 1000);
 startSoundTest();
 document.addEventListener("visibilitychange", showTitle);
 startPeople(room.dataset.people);
-if (screen === "finished") keepNextFresh();
+if (screen === "finished") keepEndingFresh();
 else stream.open();
 stage.resume();
