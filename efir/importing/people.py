@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ MAX_BYTES = 128 * 1024 * 1024
 MAX_ROWS = 200_000
 # People in one transaction: it takes a fraction of a second, for which a running server has to wait to write.
 CHUNK = 500
+# The line before the header by which Excel is told the separator.
+_SEPARATOR_LINE = re.compile(r"sep=(?P<separator>[,;\t])\r?\n", re.IGNORECASE)
 
 
 @dataclass(eq=False)
@@ -140,10 +143,12 @@ def _read(path: Path, mapping: ImportMapping, report: Report) -> Iterator[User]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         raise FileRefused("not_utf8", line=content.count(b"\n", 0, exc.start) + 1) from exc
-    header = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)
+    named = _SEPARATOR_LINE.match(text)
+    delimiter = named["separator"] if named else max(",;\t", key=text.partition("\n")[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
+        if named:
+            next(reader)
         names = next(reader, [])
         rows = _Rows(path.name, report, mapping, _places(names, mapping), len(names))
         line = reader.line_num + 1

@@ -228,6 +228,16 @@ def test_file_that_is_no_table_is_refused(run_import, text, error):
 def test_links_for_people_without_a_password(run_import, make_person, tmp_path, capsys):
     make_person(Role.ADMIN, login="user1@example.org")
     run_import(users=[user(1, "admin"), user(2, "partner"), user(3), user(4, display_name="=1+1")])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize(("before", "end"), [("", "\r\n"), ("\ufeff", "\n")])
+def test_first_line_may_name_the_separator(run_import, separator, before, end):
+    rows = [["login", "role", "name"], ["anna@x.org", "candidate", "Анна;,К"], ["b@x.org", "nobody", "Б"]]
+    lines = [separator.join(f'"{cell}"' for cell in row) for row in rows]
+    done = run_import(csv=end.join([f"{before}sep={separator}", *lines, ""]))
+    assert [(finding["line"], finding["reason"]) for finding in done.findings] == [(4, "role_unknown")]
+    assert Person.objects.get(login="anna@x.org").name == "Анна;,К"
+
+
     erase(Person.objects.get(login="user3@example.org").pk, CLI)
     file = tmp_path / "links.csv"
     assert write_links(Namespace(imported=file)) == 0
