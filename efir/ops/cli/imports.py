@@ -8,15 +8,13 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
 from gettext import gettext
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from efir.accounts.models import Person
-from efir.accounts.password_reset import one_time_link
+from efir.accounts.password_reset import INVITATION_TIMEOUT, invitation_link
 from efir.attendance.report.csv_export import BOM, escape_formula
 from efir.audit.actions import Action
 from efir.audit.log import record_for_people
@@ -145,11 +143,11 @@ def write_links(options: argparse.Namespace) -> int:
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    until = now + timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
-    return print_lines([{"people": len(people), "file": str(path), "valid_until": clock.iso(until)}])
+    until = clock.iso(now + INVITATION_TIMEOUT)
+    return print_lines([{"people": len(people), "file": str(path), "valid_until": until}])
 
 
 def _link_row(person: Person) -> tuple[object, object, str]:
     # A spreadsheet shows a telephone number as it is.
     login = person.login if is_phone(person.login) else escape_formula(person.login)
-    return login, escape_formula(person.name), one_time_link(person)
+    return login, escape_formula(person.name), invitation_link(person)

@@ -6,8 +6,10 @@ import csv
 import json
 import stat
 from argparse import Namespace
+from datetime import datetime, timedelta
 
 import pytest
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.test import Client
 
 from efir.accounts.capabilities import Role
@@ -18,6 +20,7 @@ from efir.accounts.personal_data import export_data
 from efir.audit.models import AuditEntry
 from efir.hooks.actions import Context, Source
 from efir.importing.models import ImportedRecord
+from efir.lib import clock as efir_clock
 from efir.ops.cli.imports import write_links
 from efir.ops.verify import verify
 from tests.support.wordpress import post, user
@@ -225,9 +228,6 @@ def test_file_that_is_no_table_is_refused(run_import, text, error):
     assert (done.code, done.error, ImportedRecord.objects.exists()) == (1, error, False)
 
 
-def test_links_for_people_without_a_password(run_import, make_person, tmp_path, capsys):
-    make_person(Role.ADMIN, login="user1@example.org")
-    run_import(users=[user(1, "admin"), user(2, "partner"), user(3), user(4, display_name="=1+1")])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize(("before", "end"), [("", "\r\n"), ("\ufeff", "\n")])
 def test_first_line_may_name_the_separator(run_import, separator, before, end):
@@ -238,6 +238,9 @@ def test_first_line_may_name_the_separator(run_import, separator, before, end):
     assert Person.objects.get(login="anna@x.org").name == "Анна;,К"
 
 
+def test_links_for_people_without_a_password(run_import, make_person, tmp_path, capsys):
+    make_person(Role.ADMIN, login="user1@example.org")
+    run_import(users=[user(1, "admin"), user(2, "partner"), user(3), user(4, display_name="=1+1")])
     erase(Person.objects.get(login="user3@example.org").pk, CLI)
     file = tmp_path / "links.csv"
     assert write_links(Namespace(imported=file)) == 0
@@ -262,6 +265,33 @@ def test_first_line_may_name_the_separator(run_import, separator, before, end):
     assert [row["login"] for row in csv.DictReader(again.read_text("utf-8-sig").splitlines())] == [
         "user4@example.org"
     ]
+
+
+def written_link(tmp_path):
+    """Write the links of the one imported person, and return the path of theirs."""
+    file = tmp_path / "links.csv"
+    assert write_links(Namespace(imported=file)) == 0
+    (row,) = csv.DictReader(file.read_text("utf-8-sig").splitlines())
+    return "/" + row["link"].split("/", 3)[3]
+
+
+def test_link_is_valid_for_two_weeks(run_import, tmp_path, capsys, clock, monkeypatch):
+    run_import(users=[user(1)])
+    path, made = written_link(tmp_path), datetime.now()  # noqa: DTZ005  # naive, as in Django's generator
+    until = efir_clock.iso(clock() + timedelta(days=14))
+    assert json.loads(capsys.readouterr().out)["valid_until"] == until
+    for days, status in ((13.9, 200), (14.1, 404)):
+        at = made + timedelta(days=days)
+        monkeypatch.setattr(PasswordResetTokenGenerator, "_now", lambda _self, at=at: at)
+        assert Client().get(path).status_code == status
+
+
+def test_login_ends_a_link(run_import, tmp_path):
+    run_import(users=[user(1)])
+    path = written_link(tmp_path)
+    assert Client().get(path).status_code == 200
+    Client().force_login(Person.objects.get())
+    assert Client().get(path).status_code == 404
 
 
 def test_links_never_overwrite_a_file(tmp_path, capsys):
