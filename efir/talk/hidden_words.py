@@ -2,14 +2,15 @@
 
 Before they are compared, ё is е, marks on letters are dropped, letters of another alphabet and digits stand for the
 letters that they look like, and a repeated letter counts once. Letters with signs or spaces between them are one word.
-A word is found with the endings of Russian declension, but not inside of another one: «рак» is not in «ракета».
+A word is found with the endings of Russian declension, but not inside of another one: «рак» is not in «ракета». The
+vowel that nouns such as «список» lose before an ending may be missing there: «списка».
 """
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import chain, groupby
 from typing import NamedTuple, TypeAlias
@@ -34,6 +35,13 @@ _ENDINGS = (
     "ую юю"
 )
 _FINAL = frozenset("аеиоуыэюяйь")
+# The two letters that adjectives lose before another ending. Not -ие, which is mostly of nouns («обучение»).
+_ADJECTIVES = ("ыи", "ои", "ая", "яя", "ое", "ее", "ые")
+# Without -ий and -ее: each is one letter once a repeated one counts once, and «дороги» is not «дорогой».
+_ADJECTIVE_ENDINGS = "ый ой ая яя ое ые ие ого его ому ему ым им ых их ыми ими ом ем ую юю"
+# Nouns that lose the vowel before their last letter, and their other endings.
+_FLEETING = ("ок", "ек", "ец")
+_FLEETING_ENDINGS = "а у е ом ем и ы ов ев ам ами ах"
 # A shorter stem would be found in too many other words.
 _MIN_STEM = 4
 
@@ -41,8 +49,17 @@ _MIN_STEM = 4
 _LONGEST_SPELLED = 60
 
 _Letters: TypeAlias = tuple[frozenset[str], ...]
-# The letters of a word, and those of its stem if it has one.
-_Forms: TypeAlias = tuple[_Letters, ...]
+
+
+class _Form(NamedTuple):
+    """The letters of a word or of a stem, and what may follow them."""
+
+    letters: _Letters
+    endings: frozenset[str]
+
+
+# The word, and its stems if it has any; the shortest is the last.
+_Forms: TypeAlias = tuple[_Form, ...]
 
 
 class _Phrase(NamedTuple):
@@ -79,7 +96,7 @@ def _read(words: str) -> _Phrases:
     by_letter = defaultdict(list)
     for line in filter(None, lines):
         phrase = _Phrase(tuple(map(_forms, line)), _forms("".join(line)))
-        for letter in phrase.together[0][0]:
+        for letter in phrase.together[0].letters[0]:
             by_letter[letter].append(phrase)
     return dict(by_letter)
 
@@ -92,10 +109,20 @@ def _candidates(phrases: _Phrases, sign: str) -> Iterator[_Phrase]:
 
 
 def _forms(word: str) -> _Forms:
-    word = _without_repeats(word)
-    letters = tuple(map(_meanings, word))
-    has_stem = len(word) > _MIN_STEM and not _meanings(word[-1]).isdisjoint(_FINAL)
-    return (letters, letters[:-1]) if has_stem else (letters,)
+    letters = tuple(map(_meanings, _without_repeats(word)))
+    forms = [_Form(letters, _AFTER_WORD)]
+    if _ends_with(letters, _FLEETING):
+        forms.append(_Form((*letters[:-2], letters[-1]), _AFTER_FLEETING))
+    elif not letters[-1].isdisjoint(_FINAL):
+        forms.append(_Form(letters[:-1], _AFTER_STEM))
+        if _ends_with(letters, _ADJECTIVES):
+            forms.append(_Form(letters[:-2], _AFTER_ADJECTIVE))
+    return tuple(form for form in forms if form is forms[0] or len(form.letters) >= _MIN_STEM)
+
+
+def _ends_with(letters: _Letters, endings: Iterable[str]) -> bool:
+    """Return whether the last letters may be one of these endings, which have two letters each."""
+    return len(letters) > 1 and any(each[0] in letters[-2] and each[1] in letters[-1] for each in endings)
 
 
 def _fold(text: str) -> str:
@@ -157,14 +184,13 @@ def _have_phrase(tokens: list[str], phrases: _Phrases) -> bool:
 
 def _begins_with_word(forms: _Forms, signs: str, ends: list[int]) -> bool:
     """Return whether the signs are the word with an ending, up to one of `ends`."""
-    is_long_enough = len(signs) >= len(forms[-1])
-    return is_long_enough and any(
-        _begins_with(letters, signs, ends, is_stem=index > 0) for index, letters in enumerate(forms)
-    )
+    is_long_enough = len(signs) >= len(forms[-1].letters)
+    return is_long_enough and any(_begins_with(form, signs, ends) for form in forms)
 
 
-def _begins_with(letters: _Letters, signs: str, ends: list[int], *, is_stem: bool) -> bool:
+def _begins_with(form: _Form, signs: str, ends: list[int]) -> bool:
     """Follow the letters; a sign that repeats one is skipped."""
+    letters = form.letters
     reached = {0}  # how many letters may have been read
     for position, sign in enumerate(signs, start=1):
         meanings = _meanings(sign)
@@ -178,17 +204,21 @@ def _begins_with(letters: _Letters, signs: str, ends: list[int], *, is_stem: boo
         if not reached:
             return False
         if len(letters) in reached and any(
-            end >= position and _is_ending(signs[position:end], is_stem=is_stem) for end in ends
+            end >= position and _folded_ending(signs[position:end]) in form.endings for end in ends
         ):
             return True
     return False
 
 
-def _is_ending(rest: str, *, is_stem: bool) -> bool:
-    if not rest:
-        return not is_stem
-    rest = _without_repeats("".join(_LOOK_ALIKES.get(sign, sign)[0] for sign in rest))
-    return rest in _FOLDED_ENDINGS
+def _folded_ending(rest: str) -> str:
+    return _without_repeats("".join(_LOOK_ALIKES.get(sign, sign)[0] for sign in rest))
 
 
-_FOLDED_ENDINGS = frozenset(_without_repeats(_fold(ending)) for ending in _ENDINGS.split())
+def _folded(endings: str) -> frozenset[str]:
+    return frozenset(_without_repeats(_fold(ending)) for ending in endings.split())
+
+
+_AFTER_STEM = _folded(_ENDINGS)
+_AFTER_WORD = _AFTER_STEM | {""}
+_AFTER_ADJECTIVE = _folded(_ADJECTIVE_ENDINGS)
+_AFTER_FLEETING = _folded(_FLEETING_ENDINGS)
