@@ -154,7 +154,7 @@ class WebinarForm(PlayerForm):
         coerce=lambda text: text == "True",
         empty_value="",
         help_text=_(
-            "Сразу — значит, без просмотра: её тут же получат в Telegram те, кому участие не засчитано."
+            "Публикуется сама — значит, без просмотра: её тут же получат в Telegram те, кому участие не засчитано."
         ),
     )
     talk = forms.ChoiceField(label=_("Что есть в комнате"), choices=Talk.choices)
