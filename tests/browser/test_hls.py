@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.pages import a_page
 from tests.e2e.conftest import PLAYER, Cast
 from tests.support.broadcast import Broadcast, broadcasting
-from tests.support.site import Site, Visitor
+from tests.support.site import Site, Visitor, running_site
 
 BY_LIBRARY = "HTMLMediaElement.prototype.canPlayType = () => '';"
 NO_JITTER = "Math.random = () => 0;"  # of the spans within which it tries again
@@ -28,14 +28,10 @@ def broadcast() -> Iterator[Broadcast]:
 @pytest.fixture(scope="module")
 def hls_site(tmp_path_factory, broadcast) -> Iterator[Site]:
     """An installation that may play from that host."""
-    site = Site(
-        tmp_path_factory.mktemp("hls"), EFIR_HLS_HOSTS=broadcast.host, EFIR_FRAME_HOSTS="player.example.org"
-    )
-    site.start()
-    site.add("speaker", "speaker")
-    site.add(VIEWER)
-    yield site
-    site.stop()
+    hosts = {"EFIR_HLS_HOSTS": broadcast.host, "EFIR_FRAME_HOSTS": "player.example.org"}
+    with running_site(tmp_path_factory.mktemp("hls"), **hosts) as site:
+        site.add(VIEWER)
+        yield site
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from efir.lib.sockets import free_port
 from tests.support import nginx
 from tests.support.nginx import TRUSTING
 from tests.support.recorder import record
-from tests.support.sender import Player, Sender
-from tests.support.site import Site, Visitor, eventually, fresh_database
+from tests.support.sender import Player, Sender, own_webinar_on_air
+from tests.support.site import Site, Visitor, eventually, running_site
 
 pytestmark = pytest.mark.skipif(not nginx.PROGRAM and not nginx.IN_CI, reason=nginx.MISSING)
 
@@ -27,27 +27,19 @@ def asked(site: Site) -> float:
 def test_nginx_serves_segments_from_its_cache(tmp_path):
     https = free_port()
     address = f"https://localhost:{https}"
-    with fresh_database() as url:
-        site = Site(tmp_path / "site", url, EFIR_PUBLIC_URL=address, EFIR_TRUSTED_PROXIES="1")
-        site.data_dir.mkdir()
-        try:
-            site.start()
-            site.add("speaker", "speaker")
-            with nginx.in_front_of([site.port], https, tmp_path / "nginx"):
-                _watch_through(site, address)
-        finally:
-            site.stop()
+    (tmp_path / "site").mkdir()
+    with (
+        running_site(tmp_path / "site", EFIR_PUBLIC_URL=address, EFIR_TRUSTED_PROXIES="1") as site,
+        nginx.in_front_of([site.port], https, tmp_path / "nginx"),
+    ):
+        _watch_through(site, address)
 
 
 def _watch_through(site: Site, address: str) -> None:
     speaker = Visitor(site)
     speaker.http = httpx.Client(base_url=address, verify=TRUSTING, timeout=30, headers={"Referer": address})
     speaker.log_in("speaker")
-    form = {"title": "Эфир", "starts_at": "2030-01-01T10:00", "time_zone": "UTC", "length_min": "60"}
-    made = speaker.post("/admin_webinar/new/", video="own", **form)
-    webinar = int(made.headers["location"].strip("/").split("/")[-1])
-    for action in ("publish", "start"):
-        assert speaker.post(f"/admin_webinar/{webinar}/{action}").status_code == 200
+    webinar = own_webinar_on_air(speaker)
     sender = Sender(speaker, webinar)
     sender.send(record(seconds=4))
     sender.end()
