@@ -224,7 +224,7 @@ def test_chat_moves_after_yes_is_pressed(fake_bot_api, bot_api, make_person):
     assert chat_of(other).chat_id == chat_id
 
 
-def test_empty_answers_at_once_are_asked_for_once_a_second(fake_bot_api, bot_api, monkeypatch):
+def test_empty_answers_at_once_are_asked_for_once_a_second(fake_bot_api, bot_api):
     fake_bot_api.respond_with(
         method="getUpdates", times=None, kind=ResponseKind.RAW, body='{"ok":true,"result":[]}'
     )

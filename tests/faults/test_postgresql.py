@@ -81,7 +81,7 @@ def test_requests_during_a_database_restart_are_served(server, tmp_path):
             connection.execute("SELECT 1")
 
 
-def test_pool_gives_up_after_its_timeout(server, tmp_path):
+def test_pool_gives_up_after_its_timeout(server):
     with Pool(server, min_size=0, max_size=1, timeout=0.6, open=True) as pool:
         taken = pool.getconn()
         with pytest.raises(PoolTimeout, match=r"within 0\.6 s"):

@@ -57,7 +57,7 @@ def run():
     return run
 
 
-def test_repeated_talk_is_answered_once_a_minute(run, monkeypatch):
+def test_repeated_talk_is_answered_once_a_minute(run):
     async def scenario(replies, term, telegram, limiter):
         for _ in range(50):
             replies.put(talk(1), term)

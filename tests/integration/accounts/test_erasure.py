@@ -197,7 +197,7 @@ def test_erasure_waits_for_concurrent_messages(person, make_webinar, clock):
     assert OutboxMessage.objects.get().error == "person_erased"
 
 
-def test_verdicts_survive_erasure(person, make_webinar, make_person, clock):
+def test_verdicts_survive_erasure(person, make_webinar, clock):
     webinar = make_webinar("live")
     recorder, begun = RecorderRow(uuid4(), clock(), clock.move(600)), clock()
     write(

@@ -504,7 +504,7 @@ class TestReset:
     def address(self, person):
         return f"/account/people/{person.pk}/second_factor_reset"
 
-    def test_reset_by_another_admin_asks_for_their_password(self, as_role, make_person, person):
+    def test_reset_by_another_admin_asks_for_their_password(self, make_person, person):
         linked(person)
         told()
         admin = make_person(Role.ADMIN, password=PASSWORD)

@@ -96,7 +96,7 @@ class TestLogIn:
         own.post("/logout/")
         assert [own.post("/login/", WRONG).status_code for _ in range(11)][-1] == 429
 
-    def test_throttled_logins_write_nothing(self, make_person):
+    def test_throttled_logins_write_nothing(self):
         from axes.models import AccessAttempt
 
         for _ in range(30):

@@ -209,7 +209,7 @@ def test_held_verdict_is_hidden_from_the_partner(clock, make_webinar, mine):
     assert "неизвестно" not in section(account(mine[0]), "candidates")
 
 
-def test_invitation_has_the_next_webinar_and_the_link(clock, make_webinar, mine, make_person):
+def test_invitation_has_the_next_webinar_and_the_link(clock, make_webinar, mine):
     link = f"/signup/?ref={mine[0].ref_code}"
     without = section(account(mine[0]), "referral")
     assert "живые вебинары" in without

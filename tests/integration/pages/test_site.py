@@ -146,7 +146,7 @@ def test_earlier_text_can_be_read_by_whoever_accepted_it(admin, as_role):
     assert "Это прежняя редакция." not in page(candidate, f"/consent/?version={BASE_VERSION}.1")
 
 
-def test_uninvited_person_sees_the_sites_contact(as_role, make_person):
+def test_uninvited_person_sees_the_sites_contact(as_role):
     current.save(
         {
             "contact_name": "Анна",
@@ -269,7 +269,7 @@ def test_default_time_zone_is_that_of_new_webinars(as_role):
     assert 'value="Asia/Omsk"' in page(as_role(Role.SPEAKER), "/admin_webinar/new/")
 
 
-def test_default_language_is_for_those_who_ask_for_none(settings):
+def test_default_language_is_for_those_who_ask_for_none():
     current.save({"language": "en"}, BY_CLI)
     current.set_caching(True)
     try:

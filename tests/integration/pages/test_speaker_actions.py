@@ -617,7 +617,7 @@ def test_copy_keeps_every_field_that_the_form_has(admin, make_webinar):
     assert {name: getattr(copied, name) for name in kept} == kept
 
 
-def test_bad_address_left_in_the_hidden_field_does_not_stop_an_own_broadcast(speaker, make_webinar):
+def test_bad_address_left_in_the_hidden_field_does_not_stop_an_own_broadcast(speaker):
     fields = {"video": "own", "player_url": "https://nowhere.example/live"}
     created = {"title": "Эфир", "time_zone": "Europe/Moscow", "length_min": "60", **fields}
     assert speaker.post("/admin_webinar/new/", created, **HTML).status_code == 302
@@ -669,7 +669,7 @@ class TestTrialOfAPlayer:
         assert stored(webinar).version == webinar.version
 
 
-def test_new_webinar_has_the_name_of_the_one_who_makes_it(as_role, speaker):
+def test_new_webinar_has_the_name_of_the_one_who_makes_it(speaker):
     name = Person.objects.get().name
     assert f'name="speaker_name" value="{name}"' in speaker.get("/admin_webinar/new/").content.decode()
     fields = {"title": "Эфир", "time_zone": "екатеринбург", "length_min": "60", "speaker_name": name}

@@ -292,7 +292,7 @@ def test_write_drops_intervals_of_deleted_people(make_webinar, make_person, cloc
     assert [row.person_id for row in PresenceInterval.objects.all()] == [stays.pk]
 
 
-def test_heartbeat_goes_on_while_a_write_hangs(before_and_after, monkeypatch, settings):
+def test_heartbeat_goes_on_while_a_write_hangs(before_and_after, monkeypatch):
     before, _ = before_and_after("scheduled", start)
     answers = threading.Event()
     writes: list[object] = []

@@ -164,7 +164,7 @@ def test_texts_are_cleared_and_messages_kept(archived, keep, clock):
     assert not OutboxMessage.objects.filter(state="uncertain", text="").exists()  # a person still decides
 
 
-def test_addresses_are_deleted_and_audit_entries_kept(make_webinar, make_person, keep, clock):
+def test_addresses_are_deleted_and_audit_entries_kept(make_webinar, keep, clock):
     webinar = make_webinar("draft")
     context = Context(None, Source.SYSTEM, address="203.0.113.9")
     core.update(webinar.pk, {"title": "Новое"}, context)
@@ -188,7 +188,7 @@ def test_recorders_are_kept_if_they_are_evidence(archived, keep, clock):
     assert set(Recorder.objects.filter(pk__in=evidence).values_list("pk", flat=True)) == evidence
 
 
-def test_job_continues_while_there_is_more_then_rests(make_person, keep, clock, monkeypatch):
+def test_job_continues_while_there_is_more_then_rests(keep, clock, monkeypatch):
     keep()
     monkeypatch.setattr(retention, "BATCH", 2)
     run_out = clock() - timedelta(days=1)

@@ -353,7 +353,7 @@ def test_message_that_cannot_be_composed_does_not_stop_its_batch(verdicts, claim
 
 
 @pytest.mark.slow
-def test_claim_costs_the_same_however_many_wait(verdicts, claim, webinar, make_person, make_webinar):
+def test_claim_costs_the_same_however_many_wait(verdicts, claim, webinar):
     costs = []
     for count in (150, 420):
         verdicts(count)

@@ -91,7 +91,7 @@ def test_published_recording_releases_waiting_messages(webinar, lead, write, mak
     assert OutboxMessage.objects.get(webinar=other).state == MessageState.WAITING_RECORDING
 
 
-def test_worker_releases_what_a_publication_leaves(webinar, make_person, make_webinar, monkeypatch):
+def test_worker_releases_what_a_publication_leaves(webinar, make_person, monkeypatch):
     monkeypatch.setattr(enqueue_module, "RELEASE_CHUNK", 3)
     leads = [make_person() for _ in range(8)]
     for lead in leads:

@@ -158,7 +158,7 @@ def test_panel_offers_the_link(person, bot):
     assert 'action="/account/telegram/qr"' in shown
 
 
-def test_panel_comes_first_after_sign_up(client, make_webinar, bot):
+def test_panel_comes_first_after_sign_up(client, bot):
     form = {"name": "Ева", "username": "eva@example.ru", "password": "kandidat-2026", "consent": "on"}
     page = client.post("/signup/", form, follow=True).content.decode()
     assert page.count('id="telegram"') == 1

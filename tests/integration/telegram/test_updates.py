@@ -72,7 +72,7 @@ def test_link_fits_telegrams_rules(person):
     assert token not in str(LinkToken.objects.values().get())
 
 
-def test_make_link_needs_a_bot(person, settings):
+def test_make_link_needs_a_bot(person):
     DispatcherState.objects.update(username="")
     with pytest.raises(BotUnknown):
         link_from_session(person)
@@ -87,7 +87,7 @@ def test_start_links_the_chat_and_releases_messages(person, make_webinar):
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_token_works_once_and_for_15_minutes(clock, person, make_person, late):
+def test_token_works_once_and_for_15_minutes(clock, person, late):
     token = token_for(person)
     if late:
         clock.move(15 * 60)

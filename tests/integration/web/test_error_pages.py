@@ -81,7 +81,7 @@ def test_error_page_explains_and_links_on(  # noqa: PLR0917  # fixtures and a ta
     assert 'style="' not in html
 
 
-def test_database_error_is_503_json_for_programs(make_person, monkeypatch):
+def test_database_error_is_503_json_for_programs(monkeypatch):
     client = Client(raise_request_exception=False)
     answer = no_room_on_the_disk(client, monkeypatch)
     assert (answer.status_code, answer["Retry-After"]) == (503, "10")
