@@ -8,8 +8,6 @@ import os
 import random
 import re
 import socket
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +18,7 @@ import pytest
 
 from efir.lib.sockets import free_port
 from tests.support import caddy, nginx
+from tests.support.crowd import create_crowd
 from tests.support.nginx import TRUSTING
 from tests.support.site import Site, eventually, fresh_database
 
@@ -82,11 +81,7 @@ def hall(tmp_path, request) -> Iterator[Hall]:
             EFIR_DRAIN_S="0.5",
         )
         try:
-            assert site.run("migrate").returncode == 0
-            words = [sys.executable, "-m", "tests.support.crowd", str(viewers)]
-            done = subprocess.run(words, env=site.environ, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-            given = json.loads(done.stdout)
+            given = create_crowd(site, viewers)
             places = [site, *(site.beside() for _ in range(processes - 1))]
             if processes == 1:
                 site.start()

@@ -66,7 +66,6 @@ def prepared(site: Site, telegram: FakeBotApi) -> Cast:
 def test_worker_answers_metrics_and_health_on_its_own_port(tmp_path):
     port = free_port()
     site = Site(tmp_path, EFIR_METRICS_PORT=str(port))
-    assert site.run("migrate").returncode == 0
     worker = site.start("worker", wait=False)
     try:
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import resource
 import select
 import socket
@@ -15,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.crowd import create_crowd
 from tests.support.site import Site, Stream, Visitor, eventually
 
 pytestmark = pytest.mark.one_database
@@ -31,14 +31,7 @@ def few_files() -> None:
 def crowded_site(tmp_path_factory):
     """A server with a low limit of open files, and a live webinar with two people."""
     site = Site(tmp_path_factory.mktemp("hall"), EFIR_STREAMS_PER_PERSON="0")
-    assert site.run("migrate").returncode == 0
-    made = subprocess.run(
-        [sys.executable, "-m", "tests.support.crowd", "2"],
-        env=site.environ,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    people = create_crowd(site, 2)
     with site.log.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "efir.ops.cli.main", "serve"],
@@ -50,7 +43,7 @@ def crowded_site(tmp_path_factory):
     site.processes.append(process)
     try:
         eventually(site._is_well)
-        yield site, process, json.loads(made.stdout)
+        yield site, process, people
     finally:
         site.stop()
 

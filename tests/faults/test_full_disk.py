@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -21,6 +19,7 @@ import pytest
 from tests.e2e.conftest import Cast
 from tests.e2e.test_unusable_directory import OWN_MOUNTS, mounting
 from tests.faults.test_fd_limit import person
+from tests.support.crowd import create_crowd
 from tests.support.recorder import record
 from tests.support.sender import Sender, open_broadcast
 from tests.support.site import EFIR, Site, Visitor, eventually
@@ -55,12 +54,7 @@ def hall(tmp_path, request):
     seed, disk = tmp_path / "seed", tmp_path / "disk"
     for directory in (seed, disk):
         directory.mkdir()
-    prepared = Site(seed)
-    assert prepared.run("migrate").returncode == 0
-    hall = [sys.executable, "-m", "tests.support.crowd", "2"]
-    made = subprocess.run(hall, env=prepared.environ, capture_output=True, text=True, check=True)
-    prepared.log.unlink(missing_ok=True)
-
+    people = create_crowd(Site(seed), 2)
     site = OnSmallDisk(disk)
     site.log = tmp_path / "process.log"
     size = str(getattr(request, "param", SMALL_MB))
@@ -72,7 +66,7 @@ def hall(tmp_path, request):
         eventually(lambda: process.poll() is not None or site._is_well())
         assert process.poll() is None, site.log.read_text()
         site.data_dir = Path(f"/proc/{process.pid}/root{disk}")  # as the process sees it
-        yield site, json.loads(made.stdout)
+        yield site, people
     finally:
         site.stop()
 

@@ -6,15 +6,14 @@ instead. For SQLite both are the same: writes fail, but not for lack of room.
 
 from __future__ import annotations
 
-import json
 import resource
 import subprocess
-import sys
 
 import pytest
 
 from tests.faults.test_fd_limit import person
 from tests.faults.test_full_disk import health, press
+from tests.support.crowd import create_crowd
 from tests.support.site import EFIR, Site, eventually
 
 pytestmark = pytest.mark.one_database
@@ -24,16 +23,14 @@ pytestmark = pytest.mark.one_database
 def hall(tmp_path):
     """Start a server whose log goes through a pipe, with a webinar on air."""
     site = Site(tmp_path)
-    assert site.run("migrate").returncode == 0
-    words = [sys.executable, "-m", "tests.support.crowd", "2"]
-    made = subprocess.run(words, env=site.environ, capture_output=True, text=True, check=True)
+    people = create_crowd(site, 2)
     with site.log.open("ab") as log, subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=log) as keeping:
         process = subprocess.Popen([str(EFIR), "serve"], env=site.environ, stderr=keeping.stdin)
         site.processes.append(process)
         keeping.stdin.close()
         try:
             eventually(site._is_well)
-            yield site, process, json.loads(made.stdout)
+            yield site, process, people
         finally:
             site.stop()
 
