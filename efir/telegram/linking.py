@@ -17,7 +17,7 @@ from efir.audit.models import AuditEntry
 from efir.hooks.actions import Context, Source
 from efir.lib import clock
 from efir.telegram.models import LinkToken, Purpose, TelegramChat
-from efir.telegram.notices import notify_old_chat
+from efir.telegram.notices import warn_owner
 from efir.telegram.outbox.enqueue import release_for_link
 
 # For this long after a move the new chat gets no password link, so that the owner can read the notice in the old chat.
@@ -41,7 +41,7 @@ def link(person: Person, chat_id: int) -> None:
         if chat is None or chat.chat_id != chat_id:
             had_a_chat = chat is not None or _was_linked(person)
             if chat is not None:
-                notify_old_chat(Purpose.CHAT_MOVED, person, chat.chat_id)
+                warn_owner(Purpose.CHAT_MOVED, person, chat.chat_id)
             record(
                 Action.TELEGRAM_LINKED if chat is None else Action.TELEGRAM_MOVED,
                 context,
@@ -71,7 +71,7 @@ def unlink(person: Person, context: Context, *, notify_chat: bool = True) -> boo
             return False
         record(Action.TELEGRAM_UNLINKED, context, person_id=person.pk)
         if notify_chat:
-            notify_old_chat(Purpose.CHAT_UNLINKED, person, chat.chat_id)
+            warn_owner(Purpose.CHAT_UNLINKED, person, chat.chat_id)
         chat.delete()
     log.info("telegram_unlinked", person_id=person.pk)
     return True

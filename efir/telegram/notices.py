@@ -72,15 +72,13 @@ def request_password_reset(login: str, **kwargs: Any) -> None:
 @receiver(password_changed, dispatch_uid="efir.telegram.password_changed")
 def notify_password_changed(person: Person, **kwargs: Any) -> None:
     """Notify the person's chat that the password has changed."""
-    if settings.EFIR.telegram_token:
-        _request(Purpose.PASSWORD_CHANGED, person.login, expires_after=WARNING_EXPIRES_AFTER)
+    warn_owner(Purpose.PASSWORD_CHANGED, person)
 
 
 @receiver(password_link_made, dispatch_uid="efir.telegram.password_link_made")
 def notify_password_link_made(person: Person, **kwargs: Any) -> None:
     """Notify the person's chat that an admin made a link that sets the password."""
-    if settings.EFIR.telegram_token:
-        _request(Purpose.PASSWORD_LINK_MADE, person.login, expires_after=WARNING_EXPIRES_AFTER)
+    warn_owner(Purpose.PASSWORD_LINK_MADE, person)
 
 
 OF_SECOND_FACTOR = {
@@ -94,19 +92,17 @@ OF_SECOND_FACTOR = {
 @receiver(second_factor_changed, dispatch_uid="efir.telegram.second_factor_changed")
 def notify_second_factor_changed(person: Person, action: Action, **kwargs: Any) -> None:
     """Notify the person's chat of a change of their second factor."""
-    if settings.EFIR.telegram_token:
-        _request(OF_SECOND_FACTOR[action], person.login, expires_after=WARNING_EXPIRES_AFTER)
+    warn_owner(OF_SECOND_FACTOR[action], person)
 
 
 @receiver(codes_guessed, dispatch_uid="efir.telegram.codes_guessed")
 def notify_codes_guessed(person: Person, **kwargs: Any) -> None:
     """Notify the person's chat that somebody knows the password and guesses codes."""
-    if settings.EFIR.telegram_token:
-        _request(Purpose.CODES_GUESSED, person.login, expires_after=WARNING_EXPIRES_AFTER)
+    warn_owner(Purpose.CODES_GUESSED, person)
 
 
-def notify_old_chat(purpose: Purpose, person: Person, chat_id: int) -> None:
-    """Notify a chat that it is no longer linked to the person."""
+def warn_owner(purpose: Purpose, person: Person, chat_id: int | None = None) -> None:
+    """Have the bot warn an account's owner. `chat_id`: a chat that is no longer theirs; None for their own."""
     if settings.EFIR.telegram_token:
         _request(purpose, person.login, chat_id, expires_after=WARNING_EXPIRES_AFTER)
 

@@ -283,7 +283,7 @@ class TestOutcomes:
         for action in notices.OF_SECOND_FACTOR:
             notices.notify_second_factor_changed(person, action)
         for old_chat in (Purpose.CHAT_MOVED, Purpose.CHAT_UNLINKED):
-            notices.notify_old_chat(old_chat, person, chat.chat_id)
+            notices.warn_owner(old_chat, person, chat.chat_id)
         assert {claim.purpose for claim in notices.claim_notices(20)} == set(Purpose)
 
 
