@@ -264,9 +264,7 @@ class Committer:
     def refuse(self, container: Container, next_n: int, code: str) -> None:
         """Close a refused container, and store the reason. Raises LeaseLost."""
         with transaction.atomic():
-            lease.check(*self._lease)
-            Container.objects.filter(pk=container.pk).update(finished=True)
-            Chunk.objects.filter(session_id=container.session_id, n__lt=next_n).delete()
+            self.finish_container(container, next_n)
             BroadcastSession.objects.filter(pk=container.session_id).update(fault=code)
 
 
