@@ -30,13 +30,16 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def cluster(**settings: str) -> Iterator[str]:
-    """Run a cluster while the block runs. Yield the URL of its database; `settings` are options of postgres."""
+def cluster(port: int | None = None, **settings: str) -> Iterator[str]:
+    """Run a cluster while the block runs. Yield the URL of its database.
+
+    `port`: a free one by default. `settings` are options of postgres. Raises FileNotFoundError if it is not installed.
+    """
     bin_dir = binaries()
     if bin_dir is None:
         raise FileNotFoundError(MISSING)
     with tempfile.TemporaryDirectory(prefix="efir-pg-", dir=memory_dir()) as root:
-        data, port = Path(root) / "data", free_port()
+        data, port = Path(root) / "data", port or free_port()
         if os.geteuid() == 0:
             shutil.chown(root, _user(), _user_group())
         _run(

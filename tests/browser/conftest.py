@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 from tests.browser import pages
 from tests.e2e.conftest import cast, site, speaker, telegram  # noqa: F401  # fixtures
 from tests.support import migrated
+from tests.support.ports import free_port
 from tools.screenshots import browser
 from tools.screenshots.installations import Installations
 
@@ -46,7 +47,7 @@ def with_camera(chromium: Browser) -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def installations() -> Iterator[Installations]:
     """Run the installations that the screenshot fixtures fill."""
-    with Installations(make_database=migrated.copy_file) as installations:
+    with Installations(make_port=free_port, make_database=migrated.copy_file) as installations:
         yield installations
 
 

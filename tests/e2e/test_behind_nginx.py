@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 import pytest
 
-from efir.lib.sockets import free_port
 from tests.support import caddy, nginx
 from tests.support.crowd import create_crowd
 from tests.support.nginx import TRUSTING
+from tests.support.ports import free_port
 from tests.support.site import Site, eventually, fresh_database
 
 on_postgresql = os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from efir.lib.sockets import free_port
 from tests.support import nginx
 from tests.support.nginx import TRUSTING
+from tests.support.ports import free_port
 from tests.support.recorder import record
 from tests.support.sender import Player, Sender, own_webinar_on_air
 from tests.support.site import Site, Visitor, eventually, running_site

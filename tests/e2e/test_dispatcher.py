@@ -20,7 +20,6 @@ from django.db import OperationalError, connection
 
 from efir.accounts.capabilities import Role
 from efir.fake_botapi import FakeBotApi, ResponseKind, running
-from efir.lib.sockets import free_port
 from efir.telegram.bot import client, lease
 from efir.telegram.dispatcher import poller, replies, sender
 from efir.telegram.dispatcher.dispatcher import Dispatcher
@@ -33,6 +32,7 @@ from efir.telegram.outbox import claims, completion
 from efir.telegram.outbox.queries import release_from_future
 from efir.webinars import core
 from tests.conftest import SYSTEM
+from tests.support.ports import free_port
 from tests.support.site import eventually
 from tests.support.telegram import TOKEN, classified, linked, new_payload, with_bot
 

@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from efir.lib.sockets import free_port
 from tests.e2e.conftest import Cast
+from tests.support.ports import free_port
 from tests.support.sender import Player, Sender
 from tests.support.site import Visitor, eventually, running_site
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from efir.lib.sockets import free_port
 from tests.e2e.conftest import Cast
 from tests.support import encoder, nginx
+from tests.support.ports import free_port
 from tests.support.site import Site, Visitor, eventually, running_site
 
 EXAMPLE = Path(__file__).parents[2] / "deploy/nginx-rtmp.conf"

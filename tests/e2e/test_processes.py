@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from efir.fake_botapi import FakeBotApi, running
-from efir.lib.sockets import free_port
 from tests.e2e.conftest import Cast
+from tests.support.ports import free_port
 from tests.support.site import TOKEN, Site, Visitor, eventually, fresh_database
 
 on_postgresql = os.environ.get("EFIR_DATABASE_URL", "").startswith("postgres")

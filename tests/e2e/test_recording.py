@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from efir.fake_botapi import FakeBotApi, running
-from efir.lib.sockets import free_port
 from tests.e2e.conftest import Cast
 from tests.support import encoder
+from tests.support.ports import free_port
 from tests.support.recorder import record
 from tests.support.sender import Player, Sender
 from tests.support.site import TOKEN, Visitor, eventually, running_site

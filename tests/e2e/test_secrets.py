@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from efir.fake_botapi import FakeBotApi, ResponseKind, running
-from efir.lib.sockets import free_port
+from tests.support.ports import free_port
 from tests.support.proxy import PASSWORD, USER, Proxy, proxying
 from tests.support.site import EFIR, Site, Visitor, eventually, fresh_database
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from efir.lib.sockets import free_port
+from tests.support.ports import free_port
 from tests.support.site import EFIR, WITHIN_S, Site
 
 pytestmark = pytest.mark.one_database

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from efir.lib.sockets import free_port
+from tests.support.ports import free_port
 from tests.support.site import eventually
 
 pytestmark = pytest.mark.one_database

@@ -22,6 +22,7 @@ import pytest
 
 from efir.fake_botapi import FakeBotApi, running
 from tests.faults.test_many_processes import database_away
+from tests.support.ports import free_port
 from tests.support.site import TOKEN, Site, eventually, fresh_database
 from tools import postgres
 
@@ -205,7 +206,7 @@ def test_killed_twenty_times(evening, count):
 
 @needs_several_workers
 def test_database_restarted_five_times(evening, count):
-    with postgres.cluster() as url:
+    with postgres.cluster(free_port()) as url:
         evening = evening(rate=200, url=url)
         worker = evening.worker()
         for _ in range(5):

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from efir.lib.sockets import free_port
 from tests.support import nginx
+from tests.support.ports import free_port
 from tests.support.site import EFIR, PASSWORD, Site, eventually
 
 SERVER, CLIENT = "192.0.2.1", "192.0.2.2"

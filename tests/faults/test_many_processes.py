@@ -21,6 +21,7 @@ import pytest
 
 from efir.room.presence import MAX_GAP_S
 from tests.e2e.conftest import Cast
+from tests.support.ports import free_port
 from tests.support.site import Site, Stream, Visitor, eventually
 from tools import postgres
 
@@ -47,7 +48,7 @@ class UninvitedCast(Cast):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Iterator[Site]:
     """Start a database server of the tests' own, which they can stop, and a worker."""
-    with postgres.cluster() as url:
+    with postgres.cluster(free_port()) as url:
         site = Site(tmp_path_factory.mktemp("installation"), url)
         try:
             site.add("speaker", "speaker")

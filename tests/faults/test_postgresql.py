@@ -17,6 +17,7 @@ from psycopg_pool import PoolTimeout
 from efir.lib.postgresql.base import Pool
 from tests.faults.test_many_processes import database_away
 from tests.support import pgbouncer
+from tests.support.ports import free_port
 from tests.support.site import Site, Visitor, eventually, fresh_database
 from tools import postgres
 
@@ -30,7 +31,7 @@ PATIENT_S = (
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """Start a database server of the tests' own, which they can stop."""
-    with postgres.cluster() as url:
+    with postgres.cluster(free_port()) as url:
         yield url
 
 

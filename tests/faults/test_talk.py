@@ -24,6 +24,7 @@ import pytest
 
 from tests.e2e.conftest import Cast
 from tests.faults.test_many_processes import UninvitedCast, database_away, nobody_listening
+from tests.support.ports import free_port
 from tests.support.site import WITHIN_S, Process, Site, Visitor, eventually
 from tests.tiers import on_postgresql
 from tools import postgres
@@ -40,7 +41,7 @@ only_postgresql = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Iterator[Site]:
     """Prepare an installation with a speaker; on PostgreSQL with a server of its own."""
-    with postgres.cluster() if on_postgresql() else _no_server() as url:
+    with postgres.cluster(free_port()) if on_postgresql() else _no_server() as url:
         site = Site(tmp_path_factory.mktemp("installation"), url)
         try:
             site.add("speaker", "speaker")

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from tests.oracle.evening import Evening
 from tests.oracle.jumping_clock import set_ahead
+from tests.support.ports import free_port
 from tests.support.site import Process, Site, eventually
 from tools import postgres
 
@@ -125,5 +126,5 @@ def database(is_postgres: bool) -> Iterator[str]:
     if not is_postgres:
         yield ""
         return
-    with postgres.cluster() as url:
+    with postgres.cluster(free_port()) as url:
         yield url

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from efir.lib.sockets import free_port
 from tests.support.nginx import answers, make_certificate
+from tests.support.ports import free_port
 from tests.support.site import eventually
 
 EXAMPLE = Path(__file__).parents[2] / "deploy/Caddyfile"

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from efir.lib.sockets import free_port
+from tests.support.ports import free_port
 from tests.support.site import eventually
 
 EXAMPLE = Path(__file__).parents[2] / "deploy/nginx.conf"

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from efir.lib.sockets import free_port
+from tests.support.ports import free_port
 from tests.support.site import eventually
 from tools.postgres import _user
 

@@ -24,9 +24,9 @@ import httpx
 import psycopg
 from psycopg import sql
 
-from efir.lib.sockets import free_port
 from tests.support import migrated
 from tests.support.fork_server import Forked, ForkServer
+from tests.support.ports import free_port
 
 T = TypeVar("T")
 Process: TypeAlias = subprocess.Popen[bytes] | Forked

@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from efir.config import MAX_DRAIN_S, ConfigError, read_config
-from efir.lib.sockets import free_port
 from efir.server.forced_exit import EXIT_WITHIN_S
 from tests.support import caddy, nginx
 from tests.support.nginx import IN_CI
+from tests.support.ports import free_port
 from tests.support.site import eventually
 
 pytestmark = pytest.mark.one_database

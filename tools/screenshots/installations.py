@@ -30,11 +30,12 @@ class Installation:
 class Installations:
     """The installations that were started; a context manager that stops them.
 
-    `first_port` is the port of the first one, the others follow; 0 takes free ports. `make_database` is called with the
-    path of an installation's database, which may be made there before the installation starts.
+    `first_port` is the port of the first one, the others follow; 0 takes the ports that `make_port` returns.
+    `make_database` is called with the path of an installation's database, which may be made there before it starts.
     """
 
     first_port: int = 0
+    make_port: Callable[[], int] = free_port
     make_database: Callable[[Path], None] | None = None
     _running: dict[str, Installation] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -55,7 +56,7 @@ class Installations:
         data_dir = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="efir-screenshots-"))
         if self.make_database:
             self.make_database(Path(data_dir) / "efir.sqlite3")
-        port = self.first_port + len(self._running) if self.first_port else free_port()
+        port = self.first_port + len(self._running) if self.first_port else self.make_port()
         command = [sys.executable, "-m", "tools.screenshots.serve", fixture]
         log = self._stack.enter_context((Path(data_dir) / "log").open("w+"))
         process = subprocess.Popen(command, env=_environ(data_dir, port), stdout=subprocess.PIPE, stderr=log)

@@ -23,7 +23,6 @@ from efir.accounts.capabilities import Role
 from efir.accounts.models import SecondFactor
 from efir.broadcast import media
 from efir.broadcast.ingest import BYTES_PER_S
-from efir.lib.sockets import free_port
 from efir.ops.cli.main import main
 from efir.ops.doctor import machine, services
 from efir.ops.doctor.runner import run_doctor
@@ -31,6 +30,7 @@ from efir.ops.monitoring.health import component_states
 from efir.server.worker import Worker
 from efir.site_settings import current
 from tests.conftest import SYSTEM
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.django_db
 
