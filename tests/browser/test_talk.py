@@ -46,6 +46,16 @@ def write(page: Page, text: str, button: str = "Отправить") -> None:
     page.locator("#talk-form").get_by_role("button", name=button, exact=True).click()
 
 
+def write_in_vain(page: Page, text: str) -> None:
+    """Write what does not reach the server.
+
+    A request that Playwright is to abort may still go out if the page is left meanwhile.
+    """
+    page.evaluate("() => { window.fetch = () => Promise.reject(new TypeError()); }")
+    write(page, text)
+    expect(page.locator("#talk-list .pending")).to_have_count(1)
+
+
 def said(page: Page):
     return page.locator("#talk-list .talk-said")
 
@@ -303,15 +313,35 @@ def test_logout_leaves_no_words_to_the_next_person(room, chromium, site, cast):
     login, _ = cast.candidate(linked=False)
     page = a_page(chromium, site, login, PASSWORD)
     page.goto(f"/account/webinar_room/{webinar}/")
-    page.route("**/messages", lambda route: route.abort())
-    write(page, "Не ушло")
-    expect(page.locator("#talk-list .pending")).to_have_count(1)
+    write_in_vain(page, "Не ушло")
     page.goto("/account/")
     assert "Не ушло" in page.evaluate("JSON.stringify(sessionStorage)")
     page.get_by_role("button", name="Выйти").click()
     page.wait_for_url(lambda url: "/account/" not in url)
     assert page.evaluate("sessionStorage.length") == 0
     expect(said(other)).to_have_count(0)
+
+
+def test_next_login_in_the_tab_gets_the_words_back_unsent(room, chromium, site, cast):
+    """The login ends without a press on the button, and somebody else logs in: nothing goes out under their name."""
+    webinar, _one, other, _speaker = room
+    page = a_page(chromium, site, cast.candidate(linked=False)[0], PASSWORD)
+    address = f"/account/webinar_room/{webinar}/"
+    page.goto(address)
+    write(page, "Моё слово")
+    expect(said(other)).to_have_text(["Моё слово"])
+    write_in_vain(page, "Не ушло")
+    page.goto("/account/")
+    page.context.clear_cookies(name="sessionid")
+    page.goto(address)
+    page.fill("[name=username]", cast.candidate(linked=False)[0])
+    page.fill("[name=password]", PASSWORD)
+    page.press("[name=password]", "Enter")
+    expect(page.locator("#talk-text")).to_have_value("Не ушло")
+    expect(page.locator("#talk-list .own")).to_have_count(0)
+    page.locator("#talk-form").get_by_role("button", name="Отправить", exact=True).click()
+    expect(said(other)).to_have_text(["Моё слово", "Не ушло"])
+    expect(page.locator("#talk-list .own .talk-said")).to_have_text(["Не ушло"])
 
 
 def test_without_javascript_a_form_posts_and_the_page_shows_the_last(room, chromium, site, cast):

@@ -4,15 +4,14 @@ import { messageElement } from "./message.js";
 const AT_THE_END_PX = 48;
 const MOST = 200; // older ones leave the page
 const QUIET_MS = 1000; // screen readers take notice of a change within some tenths of a second
-const OWN = `efir-own-${location.pathname}`;
 const $ = (id) => document.getElementById(id);
 
 export class Log {
-  constructor(talk, moderation) {
-    Object.assign(this, { talk, moderation, shown: new Map(), pending: new Map(), unseen: 0, held: [] });
+  constructor(talk, moderation, memory) {
+    Object.assign(this, { talk, moderation, memory, shown: new Map(), pending: new Map(), unseen: 0, held: [] });
     [this.box, this.list, this.newer, this.pauser] = ["talk-log", "talk-list", "talk-newer", "talk-pause"].map($);
     this.list.replaceChildren(); // what the server has rendered is for pages without this script
-    this.own = new Set(owned()); // messages do not say whose they are
+    this.own = new Set(memory.read()[0]); // messages do not say whose they are
     this.newer.addEventListener("click", () => this.follow());
     this.pauser.addEventListener("click", () => this.pause(this.pauser.ariaPressed !== "true"));
     this.box.addEventListener("scroll", () => {
@@ -123,7 +122,7 @@ export class Log {
     this.keepPlace(() => {
       this.remove(entry.client_id);
       this.own.add(message.id);
-      own(this.own);
+      this.memory.write([...this.own].slice(-MOST));
       this.put(message);
     });
   }
@@ -196,22 +195,5 @@ export class Log {
     this.newer.hidden = !waiting;
     this.newer.textContent = this.newer.dataset.text.replace("{count}", waiting);
     $("talk-empty").hidden = this.list.childElementCount > 0;
-  }
-}
-
-// Of this tab, across reloads. The storage may be denied.
-function owned() {
-  try {
-    return JSON.parse(sessionStorage.getItem(OWN)) ?? [];
-  } catch {
-    return [];
-  }
-}
-
-function own(ids) {
-  try {
-    sessionStorage.setItem(OWN, JSON.stringify([...ids].slice(-MOST)));
-  } catch {
-    // After a reload they are shown by name, as everybody's.
   }
 }

@@ -10,13 +10,16 @@ const MOST = 20; // entries that a reload keeps
 export class Outbox {
   // Calls `onWaiting` with an entry and why it waits ("sending", "busy", "lost"), `onSent` with it and the message that it has
   // become, `onRefused` with it and what to do.
-  constructor(name, address, token, { onWaiting, onSent, onRefused }) {
-    Object.assign(this, { name, address, token, onWaiting, onSent, onRefused, failures: 0, isSending: false });
-    this.entries = this.remembered();
+  constructor(memory, address, token, { onWaiting, onSent, onRefused }) {
+    Object.assign(this, { memory, address, token, onWaiting, onSent, onRefused, failures: 0, isSending: false });
+    [this.entries, this.foreign] = memory.read();
     window.addEventListener("online", () => this.retry());
   }
 
+  // What was written before the last login may be another person's: only a new press sends it.
   start() {
+    for (const entry of this.foreign.reverse()) this.onRefused(entry); // each goes before the words that are there
+    this.remember();
     for (const entry of this.entries) this.onWaiting(entry, "lost");
     this.flush();
   }
@@ -78,21 +81,8 @@ export class Outbox {
     return false;
   }
 
-  // Of this tab, across reloads. The storage may be denied.
-  remembered() {
-    try {
-      return JSON.parse(sessionStorage.getItem(this.name)) ?? [];
-    } catch {
-      return [];
-    }
-  }
-
   remember() {
-    try {
-      sessionStorage.setItem(this.name, JSON.stringify(this.entries.slice(-MOST)));
-    } catch {
-      // Unsent messages are lost on a reload then.
-    }
+    this.memory.write(this.entries.slice(-MOST));
   }
 }
 

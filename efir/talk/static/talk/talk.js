@@ -4,6 +4,7 @@ import { serverNow } from "../js/clock.js";
 import { retryDelay } from "../room/connection.js";
 import { keepPlayerInSight } from "./keyboard.js";
 import { Log } from "./log.js";
+import { Memory } from "./memory.js";
 import { Moderation } from "./moderation.js";
 import { Outbox } from "./outbox.js";
 import { Tabs } from "./tabs.js";
@@ -23,9 +24,9 @@ const form = $("talk-form");
 const field = $("talk-text");
 const token = room.querySelector("[name=csrfmiddlewaretoken]").value;
 const moderation = talk.dataset.moderate && new Moderation(talk, token, { onChange: (message) => log.take([message]), onTold: say });
-const log = new Log(talk, moderation);
+const log = new Log(talk, moderation, new Memory(`efir-own-${room.dataset.id}`, token));
 const tabs = new Tabs($("talk-tabs"), (name) => showTab(name));
-const outbox = new Outbox(`efir-talk-${room.dataset.id}`, talk.dataset.messages, token, {
+const outbox = new Outbox(new Memory(`efir-talk-${room.dataset.id}`, token), talk.dataset.messages, token, {
   onWaiting: (entry, why) => log.showPending(entry, why),
   onSent: (entry, message) => log.settle(entry, message),
   onRefused: refuse,
@@ -128,6 +129,7 @@ function send(event) {
 function refuse(entry, why) {
   log.drop(entry);
   say(why || talk.dataset.failed);
+  if (!field) return; // the words of an earlier login, and who has logged in now may only read
   field.value = [entry.text, field.value].filter(Boolean).join("\n"); // the next one may have been begun
   grow();
 }
