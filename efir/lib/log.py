@@ -113,7 +113,8 @@ class _ReadOnlyLog:
     def applies(exc_info: Any) -> bool:
         if exc_info is True:
             exc_info = sys.exc_info()
-        return is_read_only(exc_info[1] if isinstance(exc_info, tuple) else exc_info)
+        exc = exc_info[1] if isinstance(exc_info, tuple) else exc_info
+        return is_read_only(exc or None)  # False if asyncio reports something that is no exception
 
 
 def _add_former_name(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -30,6 +31,16 @@ def test_renamed_event_carries_its_former_name(capsys):
     structlog.get_logger("efir.test").info("rate_limited", seconds=3)
     line = json.loads(capsys.readouterr().err)
     assert (line["event"], line["formerly"], line["seconds"]) == ("rate_limited", "told_to_wait", 3)
+
+
+@pytest.mark.usefixtures("_restored_logging")
+def test_report_of_a_loop_without_an_exception_is_logged(capsys):
+    log.configure_logging("INFO", "json")
+    loop = asyncio.new_event_loop()
+    loop.call_exception_handler({"message": "Task was destroyed but it is pending!"})
+    loop.close()
+    line = json.loads(capsys.readouterr().err)
+    assert (line["logger"], line["event"]) == ("asyncio", "Task was destroyed but it is pending!")
 
 
 @pytest.mark.parametrize("event", log._FORMER_EVENTS)

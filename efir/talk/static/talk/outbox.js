@@ -19,7 +19,7 @@ export class Outbox {
   // What was written before the last login may be another person's: only a new press sends it.
   start() {
     for (const entry of this.foreign.reverse()) this.onRefused(entry); // each goes before the words that are there
-    this.remember();
+    if (this.foreign.length) this.remember();
     for (const entry of this.entries) this.onWaiting(entry, "lost");
     this.flush();
   }
